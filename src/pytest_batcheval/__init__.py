@@ -1,0 +1,32 @@
+"""Evaluate LLM answers in bulk as ordinary pytest tests, paid for once through the Batch API."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_batcheval.matrix.axes import AxisValue, Persona, PersonaMatrix, Question
+    from pytest_batcheval.wire.answers import Answers
+    from pytest_batcheval.wire.errors import BatchEvalError
+    from pytest_batcheval.wire.objects import Answer, Request
+
+__all__ = ["Answer", "Answers", "AxisValue", "BatchEvalError", "Persona", "PersonaMatrix", "Question", "Request"]
+
+_HOMES = {
+    "Answer": "wire.objects",
+    "Answers": "wire.answers",
+    "AxisValue": "matrix.axes",
+    "BatchEvalError": "wire.errors",
+    "Persona": "matrix.axes",
+    "PersonaMatrix": "matrix.axes",
+    "Question": "matrix.axes",
+    "Request": "wire.objects",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first used, so that loading the plugin costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,98 @@
+"""The table of answers a test gets when it takes `answers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from pytest_batcheval.wire.objects import Answer, Request, RequestError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell's answer: the values of its axes (whole objects, not ids), sample and answer."""
+
+    cell: Mapping[str, Any]
+    sample: int
+    answer: Answer
+
+    def id(self, axis: str) -> str:
+        """The id of this row's value on an axis: `row.id("persona")`."""
+        return value_id(self.cell[axis])
+
+
+def value_id(value: object) -> str:
+    """The id of an axis value: its `id` attribute, or its text."""
+    return str(getattr(value, "id", value))
+
+
+class Answers(Sequence[Answer]):
+    """Answers with the cell each belongs to, in the order of the matrix.
+
+    A sequence of `Answer`; `rows` has the cells beside them. Build one of your own data with
+    `Answers.from_records`, so that answers of any origin can be judged.
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows: tuple[Row, ...] = tuple(rows)
+
+    @classmethod
+    def from_records(cls, records: Iterable[Mapping[str, Any]]) -> Answers:
+        """A table from plain dicts: `text` (or `error`), `sample` (default 0), every other name an axis.
+
+        `status` (default `stop`) is the finish reason; `model` the served model.
+
+        Raises:
+            ValueError: a record has neither `text` nor `error`; its position is named.
+        """
+        return cls(_row(position, record) for position, record in enumerate(records))
+
+    def where(self, keep: Callable[[Row], bool] | None = None, **ids: str) -> Answers:
+        """The rows that `keep` accepts and whose axis values have these ids."""
+        rows = (r for r in self.rows if all(r.id(axis) == i for axis, i in ids.items()))
+        return Answers(r for r in rows if keep is None or keep(r))
+
+    def axis(self, name: str) -> list[Any]:
+        """The values of an axis in this table, in order of first appearance.
+
+        Raises:
+            KeyError: no row has that axis.
+        """
+        return list({r.id(name): r.cell[name] for r in self.rows}.values())
+
+    @overload
+    def __getitem__(self, index: int) -> Answer: ...
+    @overload
+    def __getitem__(self, index: slice) -> Answers: ...
+    def __getitem__(self, index: int | slice) -> Answer | Answers:
+        if isinstance(index, slice):
+            return Answers(self.rows[index])
+        return self.rows[index].answer
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Answer]:
+        return (r.answer for r in self.rows)
+
+    def __repr__(self) -> str:
+        axes = sorted({axis for r in self.rows for axis in r.cell})
+        sizes = ", ".join(f"{len(self.axis(a))} {a}" for a in axes)
+        return f"<Answers: {len(self)} ({sizes})>"
+
+
+def _row(position: int, record: Mapping[str, Any]) -> Row:
+    known = {"text", "error", "sample", "status", "model", "origin"}
+    cell = {name: value for name, value in record.items() if name not in known}
+    sample = int(record.get("sample", 0))
+    ids = {axis: value_id(value) for axis, value in cell.items()}
+    request = Request({"model": record.get("model", ""), "cell": ids}, sample=sample)
+    origin = str(record.get("origin", "records"))
+    if record.get("error"):
+        return Row(cell, sample, Answer(request, origin, error=RequestError("error", str(record["error"]))))
+    if not isinstance(record.get("text"), str):
+        raise ValueError(f"record {position} has neither a `text` nor an `error`: {sorted(record)}")
+    choice = {"message": {"content": record["text"]}, "finish_reason": record.get("status", "stop")}
+    body = {"model": record.get("model", ""), "choices": [choice]}
+    return Row(cell, sample, Answer(request, origin, {"status_code": 200, "body": body}))

@@ -1,0 +1,112 @@
+"""The canonical form of a request body and the key made of it.
+
+The form is RFC 8785 (JSON Canonicalization Scheme) with one difference: integers keep all their
+digits, because `seed` is an int64 and RFC 8785's doubles would give two seeds one key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+
+KEY_VERSION = 1
+KEY_LENGTH = 40
+MAX_DEPTH = 100
+
+
+class BodyError(ValueError):
+    """A value that has no canonical form; `where` is its path in the body, such as `$.messages[0]`."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where} {reason}")
+        self.where = where
+        self.reason = reason
+
+
+def canonical(value: object) -> str:
+    """The canonical JSON text of `value`.
+
+    Raises:
+        BodyError: NaN, infinity, a lone surrogate, a key that is no string, a type JSON lacks,
+            or more than 100 levels of nesting.
+    """
+    return _text(value, "$", 0)
+
+
+def request_key(method: str, url: str, body: object, sample: int = 0) -> str:
+    """The key of a request, which is also its `custom_id`: 40 lower-case hex digits.
+
+    SHA-256 over the version of the canonical form, method, url, canonical body and sample
+    number, cut to 160 bits (a `custom_id` has at most 64 characters of `[A-Za-z0-9_-]`).
+    """
+    parts = (str(KEY_VERSION), method, url, canonical(body), str(sample))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_LENGTH]
+
+
+def _text(value: object, where: str, depth: int) -> str:
+    if depth > MAX_DEPTH:
+        raise BodyError(where, f"is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, str):
+        return _string(value, where)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return _number(value, where)
+    if isinstance(value, Mapping):
+        return _object(value, where, depth)
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(_text(v, f"{where}[{i}]", depth + 1) for i, v in enumerate(value)) + "]"
+    raise BodyError(where, f"is a {type(value).__name__}, which JSON does not have")
+
+
+def _object(value: Mapping[object, object], where: str, depth: int) -> str:
+    for name in value:
+        if not isinstance(name, str):
+            raise BodyError(where, f"has a key that is no string: {name!r}")
+    names = sorted((str(name) for name in value), key=_utf16)
+    fields = (f"{_string(n, where)}:{_text(value[n], f'{where}.{n}', depth + 1)}" for n in names)
+    return "{" + ",".join(fields) + "}"
+
+
+def _utf16(name: str) -> bytes:
+    """RFC 8785 sorts keys by UTF-16 code units, not by code points."""
+    return name.encode("utf-16-be", "surrogatepass")
+
+
+def _string(value: str, where: str) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BodyError(where, f"holds a lone surrogate at character {error.start - 1}") from None
+    return text
+
+
+def _number(value: float, where: str) -> str:
+    """ECMAScript's shortest text of a double (ECMA-262, Number::toString)."""
+    if not math.isfinite(value):
+        raise BodyError(where, f"is {value}, which JSON does not have")
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = float.__repr__(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    count = len(digits)
+    if count <= point <= 21:
+        return sign + digits + "0" * (point - count)
+    if 0 < point <= 21:
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    power = point - 1
+    tail = f".{digits[1:]}" if count > 1 else ""
+    return f"{sign}{digits[0]}{tail}e{'+' if power > 0 else '-'}{abs(power)}"

@@ -1,0 +1,178 @@
+"""One request and its answer, as a test author meets them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pytest_batcheval.wire.errors import AnswerError
+from pytest_batcheval.wire.key import canonical, request_key
+
+CHAT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
+EMBEDDINGS = "/v1/embeddings"
+ENDPOINTS = (CHAT, RESPONSES, EMBEDDINGS)
+
+
+def endpoint_of(body: Mapping[str, Any]) -> str | None:
+    """The endpoint a body is written for: `messages` means chat, `input` means responses."""
+    if "messages" in body:
+        return CHAT
+    return RESPONSES if "input" in body else None
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One line of a batch input file. Two requests are equal when their keys are.
+
+    Attributes:
+        body: the request body in the API's own terms.
+        url: the endpoint's path, such as `/v1/chat/completions`.
+        sample: number of this sample, from 0; part of the key, not of the body.
+    """
+
+    body: Mapping[str, Any]
+    url: str = CHAT
+    method: str = "POST"
+    sample: int = 0
+
+    @cached_property
+    def custom_id(self) -> str:
+        """The request's key (see `wire.key.request_key`), 40 hex digits.
+
+        Raises:
+            BodyError: the body has no canonical JSON form.
+        """
+        return request_key(self.method, self.url, self.body, self.sample)
+
+    @property
+    def model(self) -> str:
+        """The model asked for; empty when the body names none."""
+        return str(self.body.get("model", ""))
+
+    def line(self) -> bytes:
+        """The official line of a batch input file, without its newline."""
+        head = f'{{"custom_id":"{self.custom_id}","method":"{self.method}","url":{json.dumps(self.url)},"body":'
+        return (head + canonical(self.body) + "}").encode()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Request) and other.custom_id == self.custom_id
+
+    def __hash__(self) -> int:
+        return hash(self.custom_id)
+
+
+@dataclass(frozen=True)
+class RequestError:
+    """Why a request has no answer: the API's own code and message."""
+
+    code: str
+    message: str
+    status_code: int | None = None
+
+    def __str__(self) -> str:
+        status = f" (HTTP {self.status_code})" if self.status_code else ""
+        return f"{self.code}{status}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one request.
+
+    Attributes:
+        request: the request it answers.
+        origin: where it came from (see `wire.origin`).
+        response: the `response` object of the output line (`status_code`, `request_id`, `body`);
+            empty when the request failed without one.
+        error: why there is no answer, or `None`.
+        source: `recording`, `journal` or `sent`: where this run found it.
+        turns: all answers of a generator prompt, this one last; one for a plain prompt.
+        line_id: the provider's id of the output line.
+    """
+
+    request: Request
+    origin: str
+    response: Mapping[str, Any] = field(default_factory=dict)
+    error: RequestError | None = None
+    source: str = "journal"
+    turns: tuple[Answer, ...] = field(default=(), repr=False)
+    line_id: str = ""
+
+    @property
+    def custom_id(self) -> str:
+        """The key of the request."""
+        return self.request.custom_id
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The response body in the API's own terms.
+
+        Raises:
+            AnswerError: the request failed.
+        """
+        if self.error is not None:
+            raise AnswerError(f"request {self.custom_id} has no answer: {self.error}")
+        body = self.response.get("body")
+        return body if isinstance(body, Mapping) else {}
+
+    @property
+    def text(self) -> str:
+        """The words of the answer; empty when it has none (a refusal, a tool call).
+
+        Raises:
+            AnswerError: the request failed.
+        """
+        body = self.body
+        if "choices" in body:
+            return str(self._message().get("content") or "")
+        parts = (part for item in body.get("output") or () for part in item.get("content") or ())
+        return "".join(part.get("text") or "" for part in parts if part.get("type") == "output_text")
+
+    @property
+    def finish_reason(self) -> str | None:
+        """`stop`, `length`, `content_filter`, `tool_calls` …; for responses derived from `status`."""
+        body = self.body
+        if "choices" in body:
+            choices = body["choices"]
+            return choices[0].get("finish_reason") if choices else None
+        if body.get("status") == "completed":
+            return "stop"
+        reason = (body.get("incomplete_details") or {}).get("reason")
+        return "length" if reason == "max_output_tokens" else reason or body.get("status")
+
+    @property
+    def refusal(self) -> str | None:
+        """The model's refusal, when the API marked one."""
+        if "choices" in self.body:
+            return self._message().get("refusal")
+        parts = (part for item in self.body.get("output") or () for part in item.get("content") or ())
+        return next((part.get("refusal") for part in parts if part.get("type") == "refusal"), None)
+
+    @property
+    def usage(self) -> Mapping[str, Any]:
+        """Token counts in the endpoint's own terms; empty when none came."""
+        return self.body.get("usage") or {}
+
+    @property
+    def model(self) -> str:
+        """The model that served the answer (a dated snapshot)."""
+        return str(self.body.get("model", ""))
+
+    def json(self) -> Any:
+        """The text parsed as JSON.
+
+        Raises:
+            AnswerError: the request failed, or the text is no JSON; the text is in the message.
+        """
+        try:
+            return json.loads(self.text)
+        except ValueError as error:
+            raise AnswerError(f"answer {self.custom_id} is no JSON ({error}): {self.text[:200]!r}") from None
+
+    def _message(self) -> Mapping[str, Any]:
+        choices = self.body["choices"]
+        message = choices[0].get("message") if choices else None
+        return message if isinstance(message, Mapping) else {}
