@@ -1,0 +1,20 @@
+"""Shared by the whole suite: pytester, proof sizes, and a place where no key is set."""
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--proof",
+        choices=("quick", "ci", "full"),
+        default="quick",
+        help="size of the seeded proofs: quick (default), ci, or full (tox)",
+    )
+
+
+@pytest.fixture(scope="session")
+def proof(request):
+    """The chosen size of proofs: `quick`, `ci` or `full`."""
+    return request.config.getoption("--proof")

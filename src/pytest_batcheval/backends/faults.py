@@ -1,0 +1,157 @@
+"""Failures of calls to a provider, sorted by the one question that matters: was it applied?"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+Call = Literal["upload", "create", "list", "retrieve", "content", "delete", "cancel"]
+
+LONGEST_PAUSE = 3600.0
+"""Seconds; a longer Retry-After is cut to this."""
+
+QUOTA_PAUSE = 600.0
+"""Seconds between reads while the account has no quota: reading is free, so it goes on slowly."""
+
+_QUOTA = {"insufficient_quota", "billing_hard_limit_reached"}
+_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
+_LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
+_SECRET = re.compile(r"sk-[\w*-]{4,}")
+
+
+class Fault(Exception):
+    """A call that failed. `message` holds no API key.
+
+    Attributes:
+        cause: the provider's code, or the exception's name.
+        status_code: HTTP status, if one came.
+        request_id: the provider's id of the call, for its support.
+    """
+
+    def __init__(self, cause: str, message: str, status_code: int | None = None, request_id: str | None = None) -> None:
+        self.cause = cause
+        self.message = _SECRET.sub("sk-…", message)
+        self.status_code = status_code
+        self.request_id = request_id
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        status = f"HTTP {self.status_code} " if self.status_code else ""
+        request = f" (request {self.request_id})" if self.request_id else ""
+        return f"{status}{self.cause}: {self.message}{request}"
+
+
+class Refused(Fault):
+    """Surely not applied, and the same call would be refused again."""
+
+
+class Stopped(Refused):
+    """Surely not applied; the account must be looked after first (key, permission, quota)."""
+
+
+class Passing(Fault):
+    """Not applied, or harmless to repeat; `retry_after` in seconds when the provider named a time."""
+
+    def __init__(self, cause: str, message: str, status_code: int | None = None, request_id: str | None = None) -> None:
+        super().__init__(cause, message, status_code, request_id)
+        self.retry_after: float | None = None
+
+
+class Unknown(Fault):
+    """A create that may or may not have been applied; it must be looked for before anything is sent."""
+
+
+def classify(call: Call, error: Exception) -> Fault:
+    """The fault an SDK or HTTP exception means for this kind of call.
+
+    Works for the exceptions of openai 2 (httpx) and openai 3 (httpx2) by their names and
+    attributes, so that neither has to be imported.
+
+    Raises:
+        Exception: `error` itself when it is neither of the SDK, of HTTP nor of the network.
+    """
+    if isinstance(error, Fault):
+        return error
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return _by_status(call, status, error)
+    if not _of_network(error):
+        raise error
+    cause = error.__cause__ or error
+    if call == "create" and not (_library(cause) in _LIBRARIES and type(cause).__name__ in _NEVER_SENT):
+        return Unknown(type(cause).__name__, str(cause) or str(error))
+    return Passing(type(cause).__name__, str(cause) or str(error))
+
+
+def _by_status(call: Call, status: int, error: Exception) -> Fault:
+    code, message = _code_and_message(error)
+    details = (code or type(error).__name__, message, status, getattr(error, "request_id", None))
+    if status in (401, 403):
+        return Stopped(*details)
+    if status == 429:
+        return _limited(call, error, code, details)
+    if call == "create":
+        return Refused(*details) if status in (400, 404, 413, 422) else Unknown(*details)
+    if status in (408, 409, 425) or status >= 500:
+        return _after(Passing(*details), error)
+    return Refused(*details)
+
+
+def _limited(call: Call, error: Exception, code: str | None, details: tuple[str, str, int, str | None]) -> Fault:
+    fault = _after(Passing(*details), error)
+    if code not in _QUOTA:
+        return fault
+    if call in ("upload", "create"):
+        return Stopped(*details)
+    fault.retry_after = QUOTA_PAUSE
+    return fault
+
+
+def _after(fault: Passing, error: Exception) -> Passing:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    fault.retry_after = retry_after(headers)
+    return fault
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds named by `retry-after-ms` or `retry-after` (seconds or an HTTP date), at most an hour."""
+    milliseconds, after = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds:
+            seconds = float(milliseconds) / 1000
+        elif after and re.fullmatch(r"\s*[\d.]+\s*", after):
+            seconds = float(after)
+        elif after:
+            seconds = parsedate_to_datetime(after).timestamp() - _server_time(headers)
+        else:
+            return None
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_PAUSE) if seconds == seconds else None
+
+
+def _server_time(headers: Mapping[str, str]) -> float:
+    """By the server's own clock when it tells: ours may be wrong."""
+    date = headers.get("date")
+    return parsedate_to_datetime(date).timestamp() if date else time.time()
+
+
+def _code_and_message(error: Exception) -> tuple[str | None, str]:
+    body: Any = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, Mapping) else None
+    if isinstance(inner, Mapping):
+        code = inner.get("code") or inner.get("type")
+        return (str(code) if code else None), str(inner.get("message") or error)
+    return None, str(body or error)[:500]
+
+
+def _of_network(error: Exception) -> bool:
+    """ValueError: a reply that is no JSON raises json.JSONDecodeError through the SDK."""
+    return _library(error) in _LIBRARIES or isinstance(error, (OSError, ValueError))
+
+
+def _library(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]

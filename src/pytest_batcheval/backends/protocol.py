@@ -1,0 +1,153 @@
+"""What the engine asks of a provider, and the objects it gets, checked at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+TERMINAL = ("completed", "failed", "expired", "cancelled")
+"""Statuses after which a batch does not change."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """An uploaded file; `bytes` is `None` when the provider gave no size."""
+
+    id: str
+    bytes: int | None = None
+    filename: str = ""
+
+
+@dataclass(frozen=True)
+class BatchFault:
+    """One entry of a batch's `errors`: `line` counts the input file's lines from 1."""
+
+    code: str
+    message: str
+    line: int | None = None
+    param: str | None = None
+
+
+@dataclass(frozen=True)
+class RemoteBatch:
+    """A batch as the provider reports it; ids that are missing or empty are `None`.
+
+    Attributes:
+        completed, failed, total: the provider's counts, not to be believed; `None` when absent.
+        created_at: Unix seconds by the provider's clock.
+    """
+
+    id: str
+    status: str
+    input_file_id: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    completed: int | None = None
+    failed: int | None = None
+    total: int | None = None
+    errors: tuple[BatchFault, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    created_at: float | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it has ended; a status never heard of has not."""
+        return self.status in TERMINAL
+
+
+class Backend(Protocol):
+    """A provider's Batch API. Every method may raise a `faults.Fault`; all are safe to call from threads."""
+
+    origin: str
+    scope: str
+    base_url: str
+
+    def upload(self, path: Path, filename: str) -> RemoteFile:
+        """Upload an input file under a name of ours."""
+
+    def find_file(self, filename: str) -> RemoteFile | None:
+        """The uploaded input file of that name."""
+
+    def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
+        """Create a batch, in exactly one HTTP request.
+
+        Raises:
+            Unknown: it may or may not exist now.
+        """
+
+    def list_batches(self) -> list[RemoteBatch]:
+        """All batches of the account's project, every page, each once."""
+
+    def retrieve(self, batch_id: str) -> RemoteBatch:
+        """One batch."""
+
+    def download(self, file_id: str, target: Path) -> None:
+        """A file's whole content on disk, or nothing at that path."""
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete a file."""
+
+    def cancel(self, batch_id: str) -> RemoteBatch:
+        """Ask the provider to stop a batch; finished lines stay paid."""
+
+    def close(self) -> None:
+        """Close connections."""
+
+
+def read_batch(seen: object) -> RemoteBatch | None:
+    """A `RemoteBatch` out of an SDK object or mapping; `None` when it is none (a page of HTML, say)."""
+    data = _mapping(seen)
+    if not isinstance(data.get("id"), str) or not data["id"] or not isinstance(data.get("status"), str):
+        return None
+    counts = _mapping(data.get("request_counts"))
+    metadata = _mapping(data.get("metadata"))
+    return RemoteBatch(
+        id=data["id"],
+        status=data["status"].lower(),
+        input_file_id=_text(data.get("input_file_id")),
+        output_file_id=_text(data.get("output_file_id")),
+        error_file_id=_text(data.get("error_file_id")),
+        completed=_count(counts.get("completed")),
+        failed=_count(counts.get("failed")),
+        total=_count(counts.get("total")),
+        errors=_errors(_mapping(data.get("errors")).get("data")),
+        metadata={str(name): str(value) for name, value in metadata.items()},
+        created_at=data["created_at"] if isinstance(data.get("created_at"), (int, float)) else None,
+    )
+
+
+def read_file(seen: object) -> RemoteFile | None:
+    """A `RemoteFile` out of an SDK object or mapping; `None` when it is none."""
+    data = _mapping(seen)
+    if not isinstance(data.get("id"), str) or not data["id"]:
+        return None
+    return RemoteFile(data["id"], _count(data.get("bytes")), str(data.get("filename") or ""))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    dump = getattr(value, "model_dump", None)
+    return dump(warnings=False) if callable(dump) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _errors(entries: object) -> tuple[BatchFault, ...]:
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        return ()
+    found = (_mapping(entry) for entry in entries)
+    return tuple(
+        BatchFault(
+            str(e.get("code") or "error"), str(e.get("message") or ""), _count(e.get("line")), _text(e.get("param"))
+        )
+        for e in found
+    )

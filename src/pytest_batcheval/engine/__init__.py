@@ -1,0 +1,1 @@
+"""The protocol that pays once, without I/O, and the one driver that does its effects."""

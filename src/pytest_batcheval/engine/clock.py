@@ -1,0 +1,15 @@
+"""The clock all waits of the engine run on; given by the caller, so that tests need no time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Monotonic seconds, and a way to wait."""
+
+    def now(self) -> float:
+        """Monotonic seconds; the zero is arbitrary."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return when that many seconds have passed."""

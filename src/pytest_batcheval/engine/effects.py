@@ -1,0 +1,109 @@
+"""What the protocol asks to be done. Each effect is a place where a crash may happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_batcheval.backends.protocol import BatchFault
+from pytest_batcheval.journal.rows import BatchRow
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the result files of a batch hold, by `custom_id`; the counts are not asked.
+
+    Attributes:
+        answered, failed: disjoint sets of keys; `failed` has those of unreadable lines too.
+        broken: what is wrong with each unreadable line.
+        files: the files on disk, output file first.
+    """
+
+    answered: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+    broken: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rest:
+    """How the requests of a batch that have no line are recorded."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Journal: store this row. Outcome: `None`."""
+
+    row: BatchRow
+
+
+@dataclass(frozen=True)
+class FindFile:
+    """Network: look for the input file of a batch whose upload may have happened. Outcome: the file or `None`."""
+
+    row: BatchRow
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Network: upload the input file. Outcome: the file."""
+
+    row: BatchRow
+
+
+@dataclass(frozen=True)
+class Create:
+    """Network: create the batch, exactly once. Outcome: the batch."""
+
+    row: BatchRow
+
+
+@dataclass(frozen=True)
+class ListBatches:
+    """Network: all batches of the account. Outcome: a list of batches."""
+
+
+@dataclass(frozen=True)
+class Retrieve:
+    """Network: look at the batch. Outcome: the batch."""
+
+    row: BatchRow
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """Network: download the result files and count their keys. Outcome: an `Account`."""
+
+    row: BatchRow
+
+
+@dataclass(frozen=True)
+class DeleteFile:
+    """Network: delete the input file, so that a create still under way fails unpaid. Outcome: `None`."""
+
+    row: BatchRow
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Journal: answers, failures, claims and the last state in one transaction. Outcome: `None`.
+
+    Attributes:
+        faults: the provider's complaints about single lines of the input file.
+        rest: how requests without a line are recorded; `None` records nothing of them.
+    """
+
+    row: BatchRow
+    account: Account = Account()
+    faults: tuple[BatchFault, ...] = ()
+    rest: Rest | None = None
+
+
+Effect = Commit | FindFile | Upload | Create | ListBatches | Retrieve | Harvest | DeleteFile | Settle
+
+JOURNAL = (Commit, Settle)
+"""Effects on the journal; all others are calls to the provider."""

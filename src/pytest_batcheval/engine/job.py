@@ -1,0 +1,301 @@
+"""One batch on its way from `planned` to `settled`: pure, told outcomes, asking for effects.
+
+    planned -> uploaded -> creating -> created -> ended -> settled
+                              |           |         |
+                              +-> void <--+         +-> lost
+
+Every arrow is committed to the journal before the next call goes out; `creating` is committed
+before the create, so that after a crash it is known that a batch may exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pytest_batcheval.backends.faults import Fault, Passing, Refused, Unknown
+from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile
+from pytest_batcheval.engine.effects import (
+    Account,
+    Commit,
+    Create,
+    DeleteFile,
+    Effect,
+    FindFile,
+    Harvest,
+    ListBatches,
+    Rest,
+    Retrieve,
+    Settle,
+    Upload,
+)
+from pytest_batcheval.engine.reconcile import Search, Step, find
+from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.wire.origin import is_simulator
+
+POLL_FIRST, POLL_LAST, POLL_SHARE = 2.0, 1800.0, 0.1
+"""Seconds: the shortest and longest pause between looks, and its share of the time waited so far."""
+
+BACK_OFF_FIRST, BACK_OFF_LAST = 1.0, 60.0
+PATIENCE = 3600.0
+"""Seconds of failing in a row after which a call that is not mere reading is given up."""
+
+MISSES, MISSING_FOR, MISS_EVERY = 10, 900.0, 100.0
+"""A 404 is no absence: a provider gave it for a living batch. So many, over so many seconds, are."""
+
+DOUBT = 900.0
+"""Seconds in which result files may still be incomplete after the batch has ended."""
+
+_RANKS = {"validating": 1, "in_progress": 2, "finalizing": 3, "cancelling": 4}
+_READING = (Retrieve, Harvest, ListBatches)
+
+
+@dataclass
+class Job:
+    """A batch and what it wants next.
+
+    Attributes:
+        row: the batch as the journal has it.
+        began: when this process began with it.
+        resumed: whether it comes from an earlier process, so that its last call may have happened.
+        effect: what to do next, not before `wake`; `None` at the end. `flying` while it is done.
+        stop: the fault that a person has to look at.
+        status, done, failed: what the provider said last.
+        faults: why the provider refused the whole batch.
+        account: what its result files held.
+        alone: a list did not have it, so it must be looked at by itself.
+        foreign: it was sent with another key or project, so a 404 says nothing.
+    """
+
+    row: BatchRow
+    began: float
+    resumed: bool = False
+    effect: Effect | None = None
+    wake: float = 0.0
+    flying: bool = False
+    stop: Fault | None = None
+    status: str = ""
+    done: int = 0
+    failed: int = 0
+    faults: tuple[BatchFault, ...] = ()
+    account: Account = field(default_factory=Account)
+    alone: bool = False
+    foreign: bool = False
+    _search: Search | None = None
+    _tries: int = 0
+    _failing_since: float | None = None
+    _misses: int = 0
+    _missing_since: float | None = None
+    _ended: float | None = None
+    _reads: int = 0
+    _refusals: int = 0
+    _not_before: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.wake = self.began
+        self.status = self.row.status or self.row.state
+        self._proceed(self.began)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.effect is None and not self.flying
+
+    def told(self, effect: Effect, outcome: object, now: float) -> None:
+        """Take the outcome of an effect of this batch, or the fault it ended in."""
+        self.flying = False
+        if isinstance(outcome, Fault) and not isinstance(effect, Create):
+            return self._failed(effect, outcome, now)
+        if not isinstance(effect, (Commit, Create)):
+            self._tries, self._failing_since = 0, None
+        match effect, outcome:
+            case Commit() | Settle(), _:
+                self.row = effect.row
+                self._proceed(now)
+            case FindFile() | Upload(), RemoteFile():
+                self._commit(replace(self.row, state="uploaded", file_id=outcome.id))
+            case FindFile(), None:
+                self._want(Upload(self.row), now)
+            case Create(), _:
+                self._created(outcome, now)
+            case Retrieve(), RemoteBatch():
+                self._seen(outcome, now)
+            case Harvest(), Account():
+                self._harvested(outcome, now)
+            case DeleteFile(), _:
+                self._step(*self._searching(now).deleted(None, now))
+            case _:
+                raise TypeError(f"{type(effect).__name__} cannot end in {outcome!r}")
+
+    def listed(self, outcome: Sequence[RemoteBatch] | Fault, asked: float, now: float) -> None:
+        """Take a listing of all batches that was asked for at `asked`, or why there is none."""
+        self.flying = False
+        if isinstance(outcome, Fault):
+            return self._failed(ListBatches(), outcome, now)
+        self._tries, self._failing_since = 0, None
+        if self.row.state == "creating":
+            found = find(self.row, outcome)
+            if found is not None:
+                return self._commit(replace(self.row, state="created", batch_id=found.id, note="found by reconciling"))
+            return self._step(*self._searching(now).listed(asked, now))
+        seen = next((batch for batch in outcome if batch.id == self.row.batch_id), None)
+        if seen is not None:
+            return self._seen(seen, now)
+        if self._long_missing(now):
+            return self._lose("the provider does not know this batch any more")
+        self.alone = True
+        return self._want(Retrieve(self.row), now)
+
+    def _proceed(self, now: float) -> None:
+        """What follows a committed state; also where a new process begins."""
+        state = self.row.state
+        if state == "planned":
+            self._want(FindFile(self.row) if self.resumed else Upload(self.row), now)
+        elif state == "uploaded":
+            self._want(Commit(replace(self.row, state="creating")), self._not_before)
+        elif state == "creating" and self.resumed:
+            self._look(now)
+        elif state == "creating":
+            self._want(Create(self.row), now)
+        elif state == "created":
+            self._want(Retrieve(self.row), now + (0 if self.resumed else POLL_FIRST))
+        elif state == "ended":
+            self._want(Harvest(self.row), now)
+        else:
+            self.effect = None
+        self.resumed = False
+
+    def _want(self, effect: Effect, wake: float) -> None:
+        self.effect, self.wake = effect, wake
+
+    def _commit(self, row: BatchRow) -> None:
+        self.status = row.status or row.state
+        self._want(Commit(row), 0.0)
+
+    def _created(self, outcome: object, now: float) -> None:
+        if isinstance(outcome, RemoteBatch):
+            self.began = now
+            return self._commit(replace(self.row, state="created", batch_id=outcome.id))
+        if isinstance(outcome, Unknown):
+            self.row = replace(self.row, note=str(outcome))
+            return self._look(now)
+        if not isinstance(outcome, Fault):
+            raise TypeError(f"Create cannot end in {outcome!r}")
+        if isinstance(outcome, Refused) and outcome.status_code == 404 and self._refusals < 3:
+            self._refusals += 1
+            return self._commit(replace(self.row, state="planned", file_id="", note=str(outcome)))
+        self._commit(replace(self.row, state="uploaded", note=str(outcome)))
+        if isinstance(outcome, Passing):
+            self._not_before = now + self._pause(outcome, now)
+        else:
+            self.stop = outcome
+        return None
+
+    def _look(self, now: float) -> None:
+        self._search = Search(now)
+        self.status = "looking for it"
+        self._want(ListBatches(), now)
+
+    def _searching(self, now: float) -> Search:
+        self._search = self._search or Search(now)
+        return self._search
+
+    def _step(self, step: Step, wake: float) -> None:
+        if step is Step.LIST:
+            self._want(ListBatches(), wake)
+        elif step is Step.DELETE:
+            self._want(DeleteFile(self.row), wake)
+        else:
+            self._want(Settle(replace(self.row, state="void", note="surely not created")), wake)
+
+    def _seen(self, batch: RemoteBatch, now: float) -> None:
+        self._misses, self._missing_since, self.alone = 0, None, False
+        self.done, self.failed = batch.completed or 0, batch.failed or 0
+        if not batch.terminal:
+            # A status that goes backwards is an old copy of the truth.
+            if _RANKS.get(batch.status, 0) >= _RANKS.get(self.status, 0):
+                self.status = batch.status
+            pause = min(max(POLL_SHARE * (now - self.began), POLL_FIRST), POLL_LAST)
+            return self._want(Retrieve(self.row), now + pause)
+        if batch.status == "failed" and not (batch.output_file_id or batch.error_file_id):
+            self.faults = batch.errors
+            return self._void(batch.errors, batch.errors[0].message if batch.errors else "the provider gave no reason")
+        self._ended = now if self._ended is None else self._ended
+        return self._commit(
+            replace(
+                self.row,
+                state="ended",
+                status=batch.status,
+                completed=batch.completed,
+                failed=batch.failed,
+                output_file_id=batch.output_file_id or "",
+                error_file_id=batch.error_file_id or "",
+            )
+        )
+
+    def _void(self, faults: tuple[BatchFault, ...], note: str) -> None:
+        self.status = "failed"
+        self._want(Settle(replace(self.row, state="void", status="failed", note=note), faults=faults), 0.0)
+
+    def _harvested(self, account: Account, now: float) -> None:
+        """Believe the files once they account for all requests, or for long enough did not."""
+        self._ended = now if self._ended is None else self._ended
+        self.account = account
+        self.done, self.failed = len(account.answered), len(account.failed)
+        found = self.done + self.failed
+        short = found < (self.row.completed or 0) + (self.row.failed or 0)
+        missing = found < self.row.requests and (short or self.row.status == "completed")
+        if missing and now - self._ended < DOUBT:
+            self._reads += 1
+            return self._want(Retrieve(self.row), now + min(5.0 * 2**self._reads, 300.0))
+        name = f"batch {self.row.batch_id} ended as {self.row.status}"
+        rest = Rest("unanswered", f"{name} without a line for this request", retryable=True)
+        if short:
+            counts = f"{self.row.completed} completed and {self.row.failed} failed"
+            text = f"{name}, counts {counts}, but its files have no line for this request; it may have been paid"
+            rest = Rest("unaccounted", text, retryable=False)
+        return self._want(Settle(replace(self.row, state="settled"), account, rest=rest), now)
+
+    def _failed(self, effect: Effect, fault: Fault, now: float) -> None:
+        if isinstance(fault, Passing):
+            self._want(effect, now + self._pause(fault, now))
+            since = self._failing_since if self._failing_since is not None else now
+            if now - since > PATIENCE and not isinstance(effect, _READING):
+                self.stop = fault
+        elif isinstance(effect, DeleteFile) and fault.status_code == 404 and isinstance(fault, Refused):
+            self._step(*self._searching(now).deleted(fault, now))
+        elif isinstance(effect, (Retrieve, Harvest)) and fault.status_code == 404 and not self.foreign:
+            self._missed(effect, now)
+        elif isinstance(effect, Upload) and fault.status_code == 413:
+            self.faults = (BatchFault("file_too_large", fault.message),)
+            self._void((), str(fault))
+        else:
+            self.stop = fault
+
+    def _pause(self, fault: Passing, now: float) -> float:
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        self._tries += 1
+        return fault.retry_after or min(BACK_OFF_FIRST * 2 ** min(self._tries, 10), BACK_OFF_LAST)
+
+    def _missed(self, effect: Retrieve | Harvest, now: float) -> None:
+        self._missing_since = now if self._missing_since is None else self._missing_since
+        self._misses += 1
+        if not self._long_missing(now):
+            self._want(effect, now + MISS_EVERY)
+        elif isinstance(effect, Retrieve):
+            self._want(ListBatches(), now)
+        else:
+            self._lose("its result files are gone")
+
+    def _long_missing(self, now: float) -> bool:
+        return self._missing_since is not None and self._misses >= MISSES and now - self._missing_since >= MISSING_FOR
+
+    def _lose(self, reason: str) -> None:
+        """Paid and gone; only the user may have it paid again. A simulator's batches cost nothing."""
+        if is_simulator(self.row.origin):
+            return self._want(Settle(replace(self.row, state="void", note=reason)), 0.0)
+        self.status = "lost"
+        text = f"batch {self.row.batch_id} is lost: {reason}; it may have been paid, so it is not sent again by itself"
+        return self._want(
+            Settle(replace(self.row, state="lost", note=text), rest=Rest("lost", text, retryable=False)), 0.0
+        )

@@ -1,0 +1,59 @@
+"""A few daemon threads for calls to the provider; Ctrl-C and the interpreter's end wait for none of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from pytest_batcheval.backends.faults import Fault
+
+T = TypeVar("T")
+
+
+class Pool(Generic[T]):
+    """Runs calls side by side and hands back (label, result or fault) to the thread that asks."""
+
+    def __init__(self, threads: int = 4) -> None:
+        self._tasks: SimpleQueue[tuple[T, Callable[[], object]] | None] = SimpleQueue()
+        self._results: SimpleQueue[tuple[T, object, Exception | None]] = SimpleQueue()
+        self._threads = threads
+        self.busy = 0
+        for _ in range(threads):
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def start(self, label: T, task: Callable[[], object]) -> None:
+        """Queue a call."""
+        self.busy += 1
+        self._tasks.put((label, task))
+
+    def next(self, timeout: float) -> tuple[T, object] | None:
+        """A finished call, waited for at most `timeout` real seconds; a fault is its result.
+
+        Raises:
+            Exception: whatever else the call raised.
+        """
+        try:
+            label, result, error = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
+        except Empty:
+            return None
+        self.busy -= 1
+        if error is not None:
+            raise error
+        return label, result
+
+    def close(self) -> None:
+        """Let idle threads end; a call under way ends by itself."""
+        for _ in range(self._threads):
+            self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (item := self._tasks.get()) is not None:
+            label, task = item
+            try:
+                self._results.put((label, task(), None))
+            except Fault as fault:
+                self._results.put((label, fault, None))
+            except Exception as error:
+                self._results.put((label, None, error))

@@ -1,0 +1,99 @@
+"""Snapshots of running batches for a display, and what a send came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_batcheval.engine.job import Job
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One batch as it stands.
+
+    Attributes:
+        ordinal, of: its number among the batches of this wave, from 1, and their count.
+        batch_id: the provider's id; empty until it has one.
+        status: the provider's word, or ours before and after (`planned`, `looking for it`, `settled` …).
+        done, failed, total: requests answered, failed and asked.
+        elapsed: seconds on the clock since it was begun, by this process.
+        note: what a person should know, such as why it is looked for.
+        ended: whether nothing is left to do.
+    """
+
+    ordinal: int
+    of: int
+    batch_id: str
+    status: str
+    done: int
+    failed: int
+    total: int
+    elapsed: float
+    note: str = ""
+    ended: bool = False
+
+    def __str__(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        name = f" {self.batch_id}" if self.batch_id else ""
+        return f"batch {self.ordinal}/{self.of}{name}: {self.status}, {self.done}/{self.total} done{failed}"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a send came to; counts are of requests unless said otherwise.
+
+    Attributes:
+        requested: different requests asked for.
+        stored: those that had an answer before.
+        sent: those sent by this run at least once; `keys` are theirs.
+        answered: those that have an answer now.
+        failed: those that have a failure and no answer now.
+        resent: lines sent again after a passing failure.
+        batches: batches settled, `attached` of them begun by an earlier run.
+        lost: what became of batches whose results are gone.
+        broken: unreadable lines, whose files are kept in `files`.
+    """
+
+    requested: int
+    stored: int
+    sent: int
+    answered: int
+    failed: int
+    resent: int
+    batches: int
+    attached: int
+    keys: frozenset[str] = frozenset()
+    lost: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+def watcher(jobs: Sequence[Job], show: Callable[[Progress], None]) -> Callable[[float], None]:
+    """A function of the time that shows each batch whose state or counts have changed."""
+    shown: dict[int, tuple[object, ...]] = {}
+
+    def watch(now: float) -> None:
+        for ordinal, job in enumerate(jobs, 1):
+            state = (job.row.batch_id, job.status, job.done, job.failed, job.finished)
+            if shown.get(ordinal) != state:
+                shown[ordinal] = state
+                show(_snapshot(ordinal, len(jobs), job, now))
+
+    return watch
+
+
+def _snapshot(ordinal: int, of: int, job: Job, now: float) -> Progress:
+    return Progress(
+        ordinal=ordinal,
+        of=of,
+        batch_id=job.row.batch_id,
+        status=job.status,
+        done=job.done,
+        failed=job.failed,
+        total=job.row.requests,
+        elapsed=max(now - job.began, 0.0),
+        note=job.row.note,
+        ended=job.finished,
+    )

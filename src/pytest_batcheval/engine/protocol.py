@@ -1,0 +1,80 @@
+"""All batches of a run: which effects are due, and what their outcomes mean. No I/O, no time of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_batcheval.backends.faults import Fault
+from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.engine.effects import JOURNAL, Commit, Effect, ListBatches, Retrieve
+from pytest_batcheval.engine.job import Job
+
+
+class Engine:
+    """Drives jobs to their ends: `due(now)` gives effects, `told(effect, outcome, now)` takes outcomes.
+
+    An outcome is what the effect's docstring says, or a `Fault`. Effects of one job never overlap;
+    those of different jobs may. One listing serves all jobs that want one.
+    """
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self.jobs = list(jobs)
+        self._listing: list[Job] = []
+        self._asked = 0.0
+
+    @property
+    def stopped(self) -> Fault | None:
+        """The fault that stops the run; what can be stored is stored before."""
+        return next((job.stop for job in self.jobs if job.stop is not None), None)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is under way and nothing is left to ask for."""
+        if self.stopped is None:
+            return all(job.finished for job in self.jobs)
+        return not any(job.flying or _is_last_word(job.effect) for job in self.jobs)
+
+    def wake(self) -> float | None:
+        """When the next effect is due; `None` when only outcomes are awaited."""
+        return min((job.wake for job in self.jobs if job.effect and not job.flying), default=None)
+
+    def due(self, now: float) -> list[Effect]:
+        """The effects to do now; each is given out once."""
+        ready = [job for job in self.jobs if job.effect and not job.flying and job.wake <= now]
+        if self.stopped is not None:
+            return [self._fly(job) for job in ready if _is_last_word(job.effect)]
+        polls = [job for job in ready if isinstance(job.effect, Retrieve) and not job.alone]
+        lookers = [job for job in ready if isinstance(job.effect, ListBatches)]
+        listed = lookers + (polls if lookers or len(polls) > 1 else [])
+        effects = [self._fly(job) for job in ready if job not in listed]
+        if listed and not self._listing:
+            for job in listed:
+                job.flying = True
+            self._listing, self._asked = listed, now
+            effects.append(ListBatches())
+        return effects
+
+    def told(self, effect: Effect, outcome: object, now: float) -> None:
+        """Take the outcome of an effect that `due` gave out."""
+        if isinstance(effect, ListBatches):
+            jobs, self._listing = self._listing, []
+            for job in jobs:
+                job.listed(_batches(outcome), self._asked, now)
+            return
+        next(job for job in self.jobs if job.row.id == effect.row.id).told(effect, outcome, now)
+
+    def _fly(self, job: Job) -> Effect:
+        assert job.effect is not None
+        job.flying = True
+        return job.effect
+
+
+def _is_last_word(effect: Effect | None) -> bool:
+    """What is still stored when the run stops: all but the intent to create."""
+    return isinstance(effect, JOURNAL) and not (isinstance(effect, Commit) and effect.row.state == "creating")
+
+
+def _batches(outcome: object) -> Sequence[RemoteBatch] | Fault:
+    if isinstance(outcome, (list, Fault)):
+        return outcome
+    raise TypeError(f"ListBatches cannot end in {outcome!r}")

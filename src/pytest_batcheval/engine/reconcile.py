@@ -1,0 +1,78 @@
+"""Looking for a create whose outcome is unknown, until it is found or surely absent.
+
+A listing can lag behind a create, so absence from a list proves nothing. Deleting the input file
+does: a create that is applied after it fails before any line runs. Only when a full quiet period
+after the deletion has passed with clean listings may the requests be sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_batcheval.backends.faults import Refused
+from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.engine.metadata import MARK, mark
+from pytest_batcheval.journal.rows import BatchRow
+
+LOOK_FOR = 60.0
+"""Seconds of plain looking before the input file is deleted; the usual case ends within them."""
+
+LOOK_EVERY = 10.0
+QUIET = 180.0
+"""Seconds after the deletion in which a list may still lag, and the deletion itself may."""
+
+QUIET_EVERY = 30.0
+CLEAN_LISTS = 3
+FRESH = 60.0
+"""Seconds for which a 404 on a deletion may only mean that the file is new."""
+
+
+class Step(Enum):
+    """What to do next."""
+
+    LIST = "list"
+    DELETE = "delete"
+    ABSENT = "absent"
+
+
+@dataclass
+class Search:
+    """The search for one create; `began` is when its call returned, or the lock was taken.
+
+    Waits count on the monotonic clock of this process; after a crash they begin anew.
+    """
+
+    began: float
+    fenced: float | None = None
+    clean: int = 0
+    first_404: float | None = None
+
+    def listed(self, asked: float, now: float) -> tuple[Step, float]:
+        """A listing asked for at `asked` did not have the batch. Returns the next step and its time."""
+        if self.fenced is None:
+            return (Step.LIST, now + LOOK_EVERY) if now - self.began < LOOK_FOR else (Step.DELETE, now)
+        if asked >= self.fenced:
+            self.clean += 1
+        if self.clean >= CLEAN_LISTS and asked - self.fenced >= QUIET:
+            return Step.ABSENT, now
+        return Step.LIST, now + QUIET_EVERY
+
+    def deleted(self, refusal: Refused | None, now: float) -> tuple[Step, float]:
+        """The deletion was acknowledged, or answered by a 404."""
+        if refusal is not None:
+            if self.first_404 is None:
+                self.first_404 = now
+            if now - self.first_404 < FRESH:
+                return Step.DELETE, now + FRESH / 3
+        self.fenced = now
+        return Step.LIST, now + QUIET_EVERY
+
+
+def find(row: BatchRow, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
+    """The batch a create of this row made: by its input file, else (where none is told) by its metadata."""
+    seen = list(batches)
+    by_file = (batch for batch in seen if batch.input_file_id and batch.input_file_id == row.file_id)
+    by_mark = (batch for batch in seen if not batch.input_file_id and batch.metadata.get(MARK) == mark(row))
+    return next(by_file, None) or next(by_mark, None)

@@ -1,0 +1,57 @@
+"""Which failed lines may pass in another attempt, which will not, and which stop everything."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pytest_batcheval.journal.rows import FailureRow
+from pytest_batcheval.wire.lines import ResultLine
+
+Verdict = Literal["passing", "final", "stop"]
+
+QUOTA = {"insufficient_quota", "billing_hard_limit_reached"}
+"""Codes that mean the account has no money: no attempt is used up."""
+
+PASSING_CODES = {
+    "batch_expired",
+    "batch_cancelled",
+    "rate_limit_exceeded",
+    "server_error",
+    "timeout",
+    "request_timeout",
+}
+PASSING_STATUSES = {0, 408, 409, 425, 429, 500, 502, 503, 504}
+"""0 is a line that was lost inside the provider."""
+
+PAUSES = (0.0, 0.0, 600.0)
+"""Seconds before attempts 1, 2, 3; later ones wait like the third."""
+
+
+def pause_before(attempt: int) -> float:
+    """Seconds to wait before an attempt, counted from 1."""
+    return PAUSES[min(attempt, len(PAUSES)) - 1]
+
+
+def failure_of(line: ResultLine) -> FailureRow:
+    """The failure a line tells; call it only for lines that did not succeed."""
+    body = line.response.body if line.response is not None else None
+    inner = body.get("error") if isinstance(body, dict) else None
+    details = inner if isinstance(inner, dict) else {}
+    status = line.response.status_code if line.response is not None else None
+    code = details.get("code") or details.get("type") or (line.error and line.error.code)
+    message = details.get("message") or (line.error and line.error.message) or "the provider gave no message"
+    code = str(code or (f"http_{status}" if status else "error"))
+    return FailureRow(line.custom_id, code, str(message), status, verdict(code, str(message), status) != "final")
+
+
+def verdict(code: str, message: str, status: int | None) -> Verdict:
+    """The class of a failed line by its code, message and HTTP status."""
+    if code in QUOTA:
+        return "stop"
+    if status in PASSING_STATUSES or code in PASSING_CODES:
+        return "passing"
+    if status is None and (
+        "error while processing" in message.lower() or "error occurred while processing" in message.lower()
+    ):
+        return "passing"
+    return "final"

@@ -1,0 +1,260 @@
+"""Send requests, each paid once: end what was begun, plan what is missing, send, send again what may pass."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from pytest_batcheval.backends.protocol import Backend
+from pytest_batcheval.engine.clock import Clock
+from pytest_batcheval.engine.driver import Driver
+from pytest_batcheval.engine.job import Job
+from pytest_batcheval.engine.metadata import identity
+from pytest_batcheval.engine.progress import Progress, Sent, watcher
+from pytest_batcheval.engine.protocol import Engine
+from pytest_batcheval.engine.retry import QUOTA, pause_before
+from pytest_batcheval.engine.split import Limits, split
+from pytest_batcheval.journal.lock import Holder, wait_a_second
+from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.errors import JournalError, ProviderError
+from pytest_batcheval.wire.objects import Request
+
+__all__ = ["Progress", "Sent", "send"]
+
+MAX_VOID = 5
+"""Rounds in a row in which the provider refused whole batches before we give up."""
+
+QUEUE_PAUSES = (60.0, 300.0, 900.0, 1800.0)
+"""Seconds to wait while the provider's queue is full; the last one repeats."""
+
+_QUEUE_FULL = "token_limit_exceeded"
+_FILE_GONE = "file_id"
+
+
+def send(
+    requests: Sequence[Request],
+    *,
+    backend: Backend,
+    journal: Journal,
+    clock: Clock,
+    progress: Callable[[Progress], None] = lambda seen: None,
+    attempts: int = 2,
+    refresh: bool = False,
+    limits: Limits | None = None,
+    run: str | None = None,
+    wait: Callable[[Holder | None], None] = wait_a_second,
+    patience: float | None = None,
+) -> Sent:
+    """Have every request answered, or failed for good, in the journal.
+
+    Requests that have an answer of the backend's origin, or a failure that cannot pass, are not
+    sent; batches that an earlier run left open are brought to their end first. The journal's lock
+    is held meanwhile (a caller that holds it already keeps it).
+
+    Args:
+        requests: duplicates are merged.
+        backend: where to; its `origin` is what answers are stored under.
+        journal: the record of what was sent.
+        clock: what all waits run on.
+        progress: called with a snapshot whenever a batch changes.
+        attempts: how often a request is sent at most, when its failure may pass.
+        refresh: send all of them again, as a new generation; older answers are kept.
+        limits: of one batch file; default OpenAI's.
+        run: id of this run in the journal; default a new one.
+        wait: called while another process holds the lock; it sleeps or raises.
+        patience: seconds on the clock to wait for batches; `None` waits for ever.
+
+    Raises:
+        ProviderError: the provider refused, or the account must be looked after; nothing is lost.
+        UnfinishedError: batches still run after `patience`; the next send collects them.
+        JournalError: the journal cannot be used.
+        UsageError: a request is larger than a batch file may be.
+    """
+    with journal.lock.held(wait):
+        deadline = None if patience is None else clock.now() + patience
+        run = run or f"send-{secrets.token_hex(4)}"
+        journal.add_run(run, backend.origin, backend.base_url)
+        sender = _Sender(backend, journal, clock, progress, run, attempts, limits or Limits(), deadline)
+        return sender.send({request.custom_id: request for request in requests}, refresh)
+
+
+@dataclass
+class _Sender:
+    """One send under the lock: what it works with, and what it has counted."""
+
+    backend: Backend
+    journal: Journal
+    clock: Clock
+    progress: Callable[[Progress], None]
+    run: str
+    attempts: int
+    limits: Limits
+    deadline: float | None
+    tries: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    keys: set[str] = field(default_factory=set)
+    settled: list[Job] = field(default_factory=list)
+    resent: int = 0
+    attached: int = 0
+    voids: int = 0
+
+    def send(self, wanted: dict[str, Request], refresh: bool) -> Sent:
+        origin = self.backend.origin
+        stored = self._answered(wanted)
+        self._attach()
+        generation = 1 + self.journal.reader.generation(list(wanted), origin) if refresh else 1
+        target = generation if refresh else 0
+        while todo := self._todo(wanted, target):
+            self._pause(todo)
+            self._round(todo, max(generation, 1))
+        answered = self._answered(wanted)
+        failed = len(self.journal.reader.failures(wanted.values(), origin))
+        return self._sent(len(wanted), len(stored), len(answered), failed)
+
+    def _attach(self) -> None:
+        """Bring batches of earlier runs to their end."""
+        rows = self.journal.reader.open_batches(self.backend.origin)
+        now = self.clock.now()
+        jobs = [Job(self._own(row), now, resumed=True, foreign=row.scope != self.backend.scope) for row in rows]
+        self.attached = len(jobs)
+        if jobs:
+            self._drive(jobs)
+
+    def _own(self, row: BatchRow) -> BatchRow:
+        """An open batch of another key or project, as far as this one can go on with it.
+
+        Raises:
+            ProviderError: its create may have been applied where this key cannot look.
+        """
+        if row.scope == self.backend.scope or row.state in ("created", "ended"):
+            return row
+        if row.state == "creating":
+            raise ProviderError(
+                f"{row.requests} requests may be running under another API key or project (file {row.file_name}); "
+                "run once with that key, so that they are not paid twice"
+            )
+        return replace(row, scope=self.backend.scope, state="planned", file_id="")
+
+    def _todo(self, wanted: dict[str, Request], generation: int) -> list[Request]:
+        """What still has to be sent: no answer, no final failure, not owned by a lost batch, attempts left."""
+        reader, origin = self.journal.reader, self.backend.origin
+        if generation:
+            done = {key for key in wanted if reader.generation([key], origin) >= generation}
+        else:
+            done = self._answered(wanted)
+        claimed = reader.claimed(origin)
+        left = [key for key in wanted if key not in done and key not in claimed]
+        retryable = reader.retryable(left, origin)
+        return [
+            wanted[key]
+            for key in left
+            if self.tries[key] < self.attempts and (retryable.get(key, True) or (generation and not self.tries[key]))
+        ]
+
+    def _answered(self, wanted: dict[str, Request]) -> set[str]:
+        """Keys with an answer.
+
+        Raises:
+            JournalError: an answer is damaged; sending it again would pay twice.
+        """
+        reader = self.journal.reader
+        answered = reader.answers(wanted.values(), self.backend.origin).keys()
+        if damaged := sorted(reader.damaged & wanted.keys()):
+            raise JournalError(
+                f"{len(damaged)} answers in {self.journal.path} do not match their checksum ({damaged[0]}, …); "
+                "nothing is sent before the journal is mended or set aside"
+            )
+        return set(answered)
+
+    def _pause(self, todo: Iterable[Request]) -> None:
+        attempt = 1 + min(self.tries[request.custom_id] for request in todo)
+        if pause := pause_before(attempt):
+            self.clock.sleep(pause)
+
+    def _round(self, todo: list[Request], generation: int) -> None:
+        """Plan and drive one wave of batches; requests of different attempts go in different batches."""
+        by_attempt: dict[int, list[Request]] = defaultdict(list)
+        for request in todo:
+            by_attempt[self.tries[request.custom_id] + 1].append(request)
+        now = self.clock.now()
+        planned = [
+            (attempt, batch) for attempt, group in sorted(by_attempt.items()) for batch in split(group, self.limits)
+        ]
+        jobs = [Job(self._plan(batch, attempt, generation), now) for attempt, batch in planned]
+        self._drive(jobs)
+        self._after_voids(jobs)
+
+    def _plan(self, requests: list[Request], attempt: int, generation: int) -> BatchRow:
+        name = identity([request.custom_id for request in requests], attempt, generation)
+        row = BatchRow(
+            origin=self.backend.origin,
+            scope=self.backend.scope,
+            endpoint=requests[0].url,
+            identity=name,
+            attempt=attempt,
+            generation=generation,
+            requests=len(requests),
+            file_name=f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl",
+            run=self.run,
+        )
+        return self.journal.plan(row, requests)
+
+    def _drive(self, jobs: list[Job]) -> None:
+        engine = Engine(jobs)
+        try:
+            Driver(self.backend, self.journal, self.clock).run(engine, watcher(jobs, self.progress), self.deadline)
+        finally:
+            self._count(jobs)
+        if engine.stopped is not None:
+            raise ProviderError(f"{engine.stopped}; nothing is lost, run the same command again when that is solved")
+
+    def _count(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            if job.row.state != "settled":
+                continue
+            keys = self.journal.reader.keys(job.row.id)
+            self.settled.append(job)
+            for key in keys:
+                self.tries[key] = max(self.tries[key], job.row.attempt)
+            if job.row.run == self.run:
+                self.keys |= set(keys)
+                self.resent += len(keys) if job.row.attempt > 1 else 0
+
+    def _after_voids(self, jobs: list[Job]) -> None:
+        """Decide how batches that the provider refused as a whole go on; none of their lines was paid.
+
+        Raises:
+            ProviderError: it would refuse them again.
+        """
+        faults = [fault for job in jobs for fault in job.faults]
+        void = [job for job in jobs if job.row.state == "void"]
+        self.voids = self.voids + 1 if void else 0
+        if any(fault.code == _QUEUE_FULL for fault in faults):
+            self.limits = self.limits.halved()
+            self.clock.sleep(QUEUE_PAUSES[min(self.voids, len(QUEUE_PAUSES)) - 1])
+            return
+        if any(fault.code == "file_too_large" for fault in faults):
+            self.limits = self.limits.halved()
+        hopeless = [f for f in faults if f.line is None and f.param != _FILE_GONE and f.code != "file_too_large"]
+        if hopeless or self.voids > MAX_VOID:
+            why = f"{hopeless[0].code}: {hopeless[0].message}" if hopeless else void[0].row.note
+            raise ProviderError(f"the provider refused {len(void)} batches, unpaid: {why}")
+
+    def _sent(self, requested: int, stored: int, answered: int, failed: int) -> Sent:
+        broken = [text for job in self.settled for text in job.account.broken]
+        return Sent(
+            requested=requested,
+            stored=stored,
+            sent=len(self.keys),
+            answered=answered,
+            failed=failed,
+            resent=self.resent,
+            batches=len(self.settled),
+            attached=self.attached,
+            keys=frozenset(self.keys),
+            lost=tuple(r.note for r in self.journal.reader.batches(self.backend.origin) if r.state == "lost"),
+            broken=tuple(broken),
+            files=tuple(file for job in self.settled if job.account.broken for file in job.account.files),
+        )

@@ -1,0 +1,1 @@
+"""The local SQLite record of what was intended, sent and answered; knows no network."""

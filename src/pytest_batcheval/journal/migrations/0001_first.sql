@@ -1,0 +1,74 @@
+-- One run of the client that may send.
+CREATE TABLE run (
+    id       TEXT PRIMARY KEY,
+    started  REAL NOT NULL,            -- Unix seconds
+    origin   TEXT NOT NULL,
+    base_url TEXT NOT NULL,
+    argv     TEXT NOT NULL             -- JSON array
+) STRICT;
+
+-- Every request that was ever planned, as its line of the input file.
+CREATE TABLE request (
+    key  TEXT PRIMARY KEY,
+    line BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One attempt to run some requests; `state` is the position in the protocol that pays once.
+CREATE TABLE batch (
+    id             INTEGER PRIMARY KEY,
+    run            TEXT NOT NULL REFERENCES run (id),
+    origin         TEXT NOT NULL,
+    scope          TEXT NOT NULL,      -- fingerprint of base URL, organisation, project and API key
+    endpoint       TEXT NOT NULL,
+    identity       TEXT NOT NULL,
+    attempt        INTEGER NOT NULL,
+    generation     INTEGER NOT NULL,
+    requests       INTEGER NOT NULL,
+    file_name      TEXT NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN (
+        'planned', 'uploaded', 'creating', 'created', 'ended', 'settled', 'void', 'lost')),
+    file_id        TEXT NOT NULL DEFAULT '',
+    batch_id       TEXT NOT NULL DEFAULT '',
+    status         TEXT NOT NULL DEFAULT '',
+    completed      INTEGER,
+    failed         INTEGER,
+    output_file_id TEXT NOT NULL DEFAULT '',
+    error_file_id  TEXT NOT NULL DEFAULT '',
+    note           TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- Which batch owns a request. A request may be in one open batch of an origin only.
+CREATE TABLE claim (
+    key    TEXT NOT NULL REFERENCES request (key),
+    origin TEXT NOT NULL,
+    batch  INTEGER NOT NULL REFERENCES batch (id),
+    open   INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (batch, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX one_open ON claim (origin, key) WHERE open = 1;
+
+CREATE TABLE answer (
+    key        TEXT NOT NULL REFERENCES request (key),
+    origin     TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    batch      INTEGER NOT NULL REFERENCES batch (id),
+    attempt    INTEGER NOT NULL,
+    line_id    TEXT NOT NULL,
+    response   BLOB NOT NULL,          -- JSON: status_code, request_id, body
+    crc        INTEGER NOT NULL,       -- CRC-32 of key and response
+    PRIMARY KEY (key, origin, generation)
+) STRICT;
+
+-- Why the newest attempt of a request has no answer.
+CREATE TABLE failure (
+    key         TEXT NOT NULL REFERENCES request (key),
+    origin      TEXT NOT NULL,
+    batch       INTEGER NOT NULL REFERENCES batch (id),
+    attempt     INTEGER NOT NULL,
+    code        TEXT NOT NULL,
+    message     TEXT NOT NULL,
+    status_code INTEGER,
+    retryable   INTEGER NOT NULL,      -- whether a later run may send it again
+    PRIMARY KEY (key, origin)
+) STRICT;

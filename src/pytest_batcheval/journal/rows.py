@@ -1,0 +1,62 @@
+"""What the journal keeps, as plain frozen rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OPEN = ("planned", "uploaded", "creating", "created", "ended")
+"""States of a batch that still has to be brought to its end."""
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """One batch: the columns of table `batch`.
+
+    Attributes:
+        id: row number in the journal; 0 until it is planned.
+        scope: fingerprint of base URL, organisation, project and API key; never the key.
+        identity: hash of the sorted keys, attempt and generation.
+        state: `planned`, `uploaded`, `creating`, `created`, `ended`, `settled`, `void` or `lost`.
+        status: the provider's own word.
+        completed, failed: the provider's counts at the end; `None` when it gave none.
+    """
+
+    origin: str
+    scope: str
+    endpoint: str
+    identity: str
+    attempt: int
+    generation: int
+    requests: int
+    file_name: str
+    id: int = 0
+    run: str = ""
+    state: str = "planned"
+    file_id: str = ""
+    batch_id: str = ""
+    status: str = ""
+    completed: int | None = None
+    failed: int | None = None
+    output_file_id: str = ""
+    error_file_id: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """An answered line: its `response` object as JSON."""
+
+    key: str
+    line_id: str
+    response: bytes
+
+
+@dataclass(frozen=True)
+class FailureRow:
+    """A request without an answer; `retryable` when a later run may send it again."""
+
+    key: str
+    code: str
+    message: str
+    status_code: int | None
+    retryable: bool

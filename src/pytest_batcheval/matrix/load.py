@@ -1,0 +1,158 @@
+"""Axes from files: a YAML or JSON list, or a CSV, each entry with an `id`."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
+from pytest_batcheval.matrix.check import check_name, id_problem
+from pytest_batcheval.wire.errors import MatrixError
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+SUFFIXES = (".yaml", ".yml", ".json", ".csv")
+
+_CLASSES: Mapping[str, type[AxisValue]] = {"persona": Persona, "question": Question}
+
+
+def parse_axes_option(lines: Sequence[str], base: Path) -> dict[str, Path]:
+    """Axis files by name from lines such as `persona=fixtures/personas.yaml`, relative to `base`.
+
+    Raises:
+        MatrixError: a line without `=` or path, a bad or repeated name; the line is quoted.
+    """
+    axes: dict[str, Path] = {}
+    for line in filter(None, map(str.strip, lines)):
+        name, equals, path = (part.strip() for part in line.partition("="))
+        if not (equals and name and path):
+            raise MatrixError(f"batch_axes: {line!r} is not `<axis>=<file>`, such as persona=fixtures/personas.yaml")
+        check_name(name)
+        if name in axes:
+            raise MatrixError(f"batch_axes: axis {name!r} is given twice: {axes[name]} and {path}")
+        axes[name] = base / path
+    return axes
+
+
+def load_axis(name: str, path: Path) -> list[AxisValue]:
+    """The values of an axis: `Persona` for `persona`, `Question` for `question`, else `AxisValue`.
+
+    Raises:
+        MatrixError: the file is missing, unreadable, or breaks the schema of its axis; the text
+            names file, entry, field and what is allowed.
+    """
+    entries, lines = _read(path)
+    _check_schema(name, path, entries, lines)
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(entries, 1):
+        identifier = entry["id"]
+        if problem := id_problem(identifier):
+            raise MatrixError(f"{_place(path, number, lines)}, field id: {problem}")
+        if identifier in seen:
+            first = _place(path, seen[identifier], lines)
+            raise MatrixError(f"{_place(path, number, lines)}, field id: {identifier!r} is already the id of {first}")
+        seen[identifier] = number
+    make = _CLASSES.get(name, AxisValue)
+    return [make(e["id"], {str(k): v for k, v in e.items() if k != "id"}) for e in entries]
+
+
+def _read(path: Path) -> tuple[list[Any], list[int]]:
+    """The entries of a file, and for a CSV the line each one ends on."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise MatrixError(f"{path}: an axis file ends in {', '.join(SUFFIXES)}")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise MatrixError(f"{path}: the axis file cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise MatrixError(f"{path}: the axis file is not UTF-8: {error.reason} at byte {error.start}") from None
+    if suffix == ".csv":
+        return _read_csv(path, text)
+    entries = _read_json(path, text) if suffix == ".json" else _read_yaml(path, text)
+    if not isinstance(entries, list):
+        raise MatrixError(f"{path}: the file holds a {type(entries).__name__}, not a list of entries with an `id` each")
+    return entries, []
+
+
+def _read_json(path: Path, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MatrixError(f"{path}, line {error.lineno}: no valid JSON: {error.msg}") from None
+
+
+def _read_yaml(path: Path, text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error)
+        raise MatrixError(f"{path}{where}: no valid YAML: {reason}") from None
+
+
+def _read_csv(path: Path, text: str) -> tuple[list[Any], list[int]]:
+    import csv
+
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    entries: list[Any] = []
+    lines: list[int] = []
+    try:
+        columns = [column.strip() for column in next(reader, [])]
+        _check_columns(path, columns)
+        for cells in filter(None, reader):
+            if len(cells) > len(columns):
+                raise MatrixError(
+                    f"{path}, line {reader.line_num}: {len(cells)} cells for {len(columns)} columns "
+                    f"({', '.join(columns)}); a cell with a comma needs quotes"
+                )
+            # a short row leaves its last columns out, as an empty cell does
+            entries.append({column: cell for column, cell in zip(columns, cells, strict=False) if cell})
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise MatrixError(f"{path}, line {reader.line_num}: no valid CSV: {error}") from None
+    return entries, lines
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    if "id" not in columns:
+        raise MatrixError(f"{path}, line 1: column 'id' is missing; the columns are: {', '.join(columns) or 'none'}")
+    for column in columns:
+        if not column or columns.count(column) > 1:
+            raise MatrixError(f"{path}, line 1: column {column!r} is empty or given twice: {', '.join(columns)}")
+
+
+def _check_schema(name: str, path: Path, entries: list[Any], lines: Sequence[int]) -> None:
+    from jsonschema import Draft202012Validator
+
+    schema_name = name if name in _CLASSES else "axis"
+    resource = files("pytest_batcheval.matrix") / "schemas" / f"{schema_name}.schema.json"
+    validator = Draft202012Validator(json.loads(resource.read_text(encoding="utf-8")))
+    found: ValidationError | None = min(
+        validator.iter_errors(entries), key=lambda e: (list(e.absolute_path)[:1], len(e.absolute_path)), default=None
+    )
+    if found is not None:
+        raise MatrixError(_schema_message(path, found, lines))
+
+
+def _schema_message(path: Path, error: ValidationError, lines: Sequence[int]) -> str:
+    steps = list(error.absolute_path)
+    if not steps:
+        return f"{path}: the axis has no entries; give it at least one"
+    place = _place(path, int(steps[0]) + 1, lines)
+    where = f", field {'.'.join(map(str, steps[1:]))}" if len(steps) > 1 else ""
+    allowed = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    return f"{place}{where}: {error.message}" + (f"; allowed: {allowed}" if allowed else "")
+
+
+def _place(path: Path, number: int, lines: Sequence[int]) -> str:
+    line = f" (line {lines[number - 1]})" if lines else ""
+    return f"{path}, entry {number}{line}"

@@ -1,0 +1,1 @@
+"""From a prompt function and its arguments to request bodies."""

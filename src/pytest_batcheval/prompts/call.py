@@ -1,0 +1,165 @@
+"""One call of a prompt: the function, its arguments, and the requests it builds.
+
+A prompt returns one body, or is a generator that yields one body per turn and is sent each
+answer. Prompts are pure, so a generator is driven from its start each time with the answers
+known by then: judging, several turns and asking again are one mechanism.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_batcheval.prompts.purity import difference
+from pytest_batcheval.wire.answers import value_id
+from pytest_batcheval.wire.errors import PromptError
+from pytest_batcheval.wire.key import BodyError
+from pytest_batcheval.wire.objects import ENDPOINTS, Answer, Request, endpoint_of
+
+Prompt = Callable[..., Any]
+Known = Callable[[Request], Answer | None]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """How far a prompt came: the answered turns, and the request that has no answer yet."""
+
+    answers: tuple[Answer, ...]
+    pending: Request | None
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Every request built so far."""
+        asked = tuple(answer.request for answer in self.answers)
+        return asked if self.pending is None else (*asked, self.pending)
+
+
+@dataclass(frozen=True)
+class PromptCall:
+    """A prompt with the arguments of one cell.
+
+    Attributes:
+        arguments: whole axis values by parameter name.
+        sample: number of this sample, from 0.
+        endpoint: given by the marker; `None` to read it off the body.
+    """
+
+    prompt: Prompt
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    sample: int = 0
+    endpoint: str | None = None
+
+    def __str__(self) -> str:
+        arguments = ", ".join(f"{name}={value_id(value)}" for name, value in self.arguments.items())
+        return f"{prompt_name(self.prompt)}({arguments})"
+
+    def drive(self, known: Known) -> Turns:
+        """Run the prompt with the answers known so far.
+
+        Raises:
+            PromptError: the prompt raised, or what it gave is no request body.
+        """
+        if not inspect.isgeneratorfunction(self.prompt):
+            request = self._request(self._guard(lambda: self.prompt(**self.arguments)))
+            answer = known(request)
+            return Turns((), request) if answer is None else Turns((answer,), None)
+        return self._drive_generator(known)
+
+    def drive_twice(self, known: Known) -> Turns:
+        """Like `drive`, and refuse a prompt whose second run builds other bodies.
+
+        Raises:
+            PromptError: as `drive`; or the two runs differ, with the differing lines.
+        """
+        first, second = self.drive(known), self.drive(known)
+        for one, other in zip(first.requests, second.requests, strict=False):
+            if one.custom_id != other.custom_id:
+                raise PromptError(
+                    f"prompt {self} is not pure: two calls gave different bodies, so its answers could never be "
+                    f"found again and each run would pay anew. Take time, uuid, random numbers and the order "
+                    f"of sets out of it.\n{difference(one.body, other.body)}"
+                )
+        if len(first.requests) != len(second.requests):
+            raise PromptError(f"prompt {self} is not pure: two calls asked a different number of turns")
+        return first
+
+    def _drive_generator(self, known: Known) -> Turns:
+        turns: list[Answer] = []
+        generator: Generator[Any, Answer, None] = self._guard(lambda: self.prompt(**self.arguments))
+        body = self._step(lambda: next(generator))
+        while body is not _DONE:
+            request = self._request(body)
+            answer = known(request)
+            if answer is None:
+                generator.close()
+                return Turns(tuple(turns), request)
+            turns.append(answer)
+            if answer.error is not None:
+                generator.close()
+                return Turns(tuple(turns), None)
+            body = self._step(lambda answer=answer: generator.send(answer))  # type: ignore[misc]
+        if not turns:
+            raise PromptError(f"prompt {self} is a generator that yields no body")
+        return Turns(tuple(turns), None)
+
+    def _step(self, advance: Callable[[], Any]) -> Any:
+        def next_body() -> Any:
+            try:
+                return advance()
+            except StopIteration:
+                return _DONE
+
+        return self._guard(next_body)
+
+    def _guard(self, build: Callable[[], Any]) -> Any:
+        try:
+            return build()
+        except Exception as error:
+            raise PromptError(f"prompt {self} raised {type(error).__name__}: {error}{_where(error)}") from error
+
+    def _request(self, body: Any) -> Request:
+        if inspect.iscoroutine(body):
+            body.close()
+            raise PromptError(f"prompt {self} is async; a prompt is a plain function, it never waits for anything")
+        if not isinstance(body, Mapping):
+            raise PromptError(f"prompt {self} returned {_kind(body)}, not a request body (a dict)")
+        url = self.endpoint or endpoint_of(body)
+        if url is None:
+            raise PromptError(
+                f"prompt {self} returned a body with neither `messages` nor `input` (it has {sorted(map(str, body))}); "
+                f"name the endpoint in the marker: endpoint={', '.join(map(repr, ENDPOINTS))}"
+            )
+        if not body.get("model"):
+            raise PromptError(f"prompt {self} returned a body without `model`; the API would refuse the whole batch")
+        if body.get("stream"):
+            raise PromptError(f"prompt {self} asks for `stream`, which the Batch API does not support")
+        return self._keyed(Request(body, url, sample=self.sample))
+
+    def _keyed(self, request: Request) -> Request:
+        try:
+            _ = request.custom_id
+        except BodyError as error:
+            raise PromptError(f"prompt {self} returned a body that is no JSON: {error}") from None
+        return request
+
+
+_DONE = object()
+
+
+def prompt_name(prompt: Prompt) -> str:
+    """The name a prompt is known by in messages."""
+    return str(getattr(prompt, "__qualname__", None) or getattr(prompt, "__name__", None) or repr(prompt))
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _where(error: BaseException) -> str:
+    """The innermost place of an error: ` (file:line)`."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"

@@ -1,0 +1,71 @@
+"""p-values by permutation and intervals by the jackknife, with numpy alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+ALPHA = 0.01
+"""The level at which this package calls a result shown."""
+
+CHUNK = 9999
+TOLERANCE = 1e-9
+"""Relative difference below which a permuted value counts as equal to the observed one."""
+
+Null = Callable[[np.random.Generator, int], Floats]
+"""Draws that many values of the statistic under the null hypothesis."""
+
+
+def permutation_p(null: Null, observed: float, permutations: int, seed: int | Sequence[int]) -> tuple[float, int]:
+    """One-sided p = (1 + number of null values >= observed) / (B + 1), and B.
+
+    Phipson & Smyth (2010): never 0. B is multiplied by 10 once when p falls within a factor
+    of 2 of `ALPHA`, where Monte-Carlo error could turn the verdict.
+    """
+    rng = np.random.default_rng(seed)
+    reached = _reached(null, observed, permutations, rng)
+    p_value = (1 + reached) / (permutations + 1)
+    if ALPHA / 2 <= p_value <= 2 * ALPHA:
+        reached += _reached(null, observed, 9 * permutations, rng)
+        permutations *= 10
+        p_value = (1 + reached) / (permutations + 1)
+    return p_value, permutations
+
+
+def _reached(null: Null, observed: float, permutations: int, rng: np.random.Generator) -> int:
+    """How many of so many null values reach the observed one; drawn in chunks to bound memory."""
+    floor = observed - TOLERANCE * max(1.0, abs(observed))
+    sizes = [min(CHUNK, permutations - done) for done in range(0, permutations, CHUNK)]
+    return sum(int(np.count_nonzero(null(rng, size) >= floor)) for size in sizes)
+
+
+def shuffles(rng: np.random.Generator, count: int, size: int) -> npt.NDArray[np.intp]:
+    """`count` independent permutations of `range(size)`, shape (count, size)."""
+    return rng.permuted(np.tile(np.arange(size, dtype=np.intp), (count, 1)), axis=1)
+
+
+def jackknife_interval(estimate: float, left_out: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Interval from n delete-one estimates, with Student's t of n - 1 degrees of freedom."""
+    values = np.asarray(left_out)
+    n = len(values)
+    error = float(np.sqrt((n - 1) / n * np.sum((values - values.mean()) ** 2)))
+    half = t_quantile(0.5 + level / 2, n - 1) * error
+    return estimate - half, estimate + half
+
+
+def t_quantile(probability: float, freedom: int) -> float:
+    """Student's t by the expansion in 1/freedom (Abramowitz & Stegun 26.7.5); within 0.002 from 7 degrees on."""
+    z = NormalDist().inv_cdf(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + math.fsum(term / float(freedom) ** power for power, term in enumerate(terms, 1))

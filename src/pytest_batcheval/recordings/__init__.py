@@ -1,0 +1,1 @@
+"""What is committed under cassettes/ and replayed offline."""

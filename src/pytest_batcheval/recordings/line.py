@@ -1,0 +1,99 @@
+r"""One recorded answer as one line of JSON.
+
+The line is an official output line (`id`, `custom_id`, `response`, `error`) with what a reader
+needs beside it: the request, the cell, the origin. The checksum comes last and covers the bytes
+before it, so that it is checked without parsing. Korean stays Korean; characters that would
+break a line, a terminal or a diff are written as `\uXXXX`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from pytest_batcheval.wire.key import canonical
+from pytest_batcheval.wire.objects import Answer, Request
+
+_CHECKSUM_LENGTH = 16
+_TAIL = re.compile(rb',"checksum":"([0-9a-f]{16})"\}$')
+_UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+class LineRequest(msgspec.Struct, frozen=True):
+    """The recorded request."""
+
+    method: str
+    url: str
+    body: dict[str, Any]
+    sample: int = 0
+
+
+class RecordedLine(msgspec.Struct, frozen=True):
+    """A recorded answer as it stands in the file; `response` stays bytes until it is asked for."""
+
+    custom_id: str
+    origin: str
+    request: msgspec.Raw
+    response: msgspec.Raw
+    id: str = ""
+    cell: dict[str, str] = {}
+
+    def asked(self) -> Request:
+        """The recorded request, for showing how near it is to one that has no recording."""
+        asked = msgspec.json.decode(self.request, type=LineRequest)
+        return Request(asked.body, asked.url, asked.method, asked.sample)
+
+    def answer(self, request: Request) -> Answer:
+        """The recorded answer to `request`, which must have this line's key."""
+        response = msgspec.json.decode(self.response)
+        return Answer(request, self.origin, response, source="recording", line_id=self.id)
+
+
+class LineFault(ValueError):
+    """Why a line of a recording cannot be used."""
+
+
+def encode(answer: Answer, cell: Mapping[str, str]) -> bytes:
+    """The line of an answer, without its newline; equal answers give equal bytes."""
+    request = answer.request
+    asked = {"method": request.method, "url": request.url, "body": json.loads(canonical(request.body))}
+    if request.sample:
+        asked["sample"] = request.sample
+    fields = {
+        "custom_id": answer.custom_id,
+        "cell": dict(sorted(cell.items())),
+        "origin": answer.origin,
+        "request": asked,
+        "id": answer.line_id,
+        "response": answer.response,
+        "error": None,
+    }
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    head = _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)[:-1].encode()
+    return head + b',"checksum":"' + _checksum(head) + b'"}'
+
+
+def decode(line: bytes) -> RecordedLine:
+    """The recorded answer on a line.
+
+    Raises:
+        LineFault: half written, changed since it was recorded, or no recorded answer.
+    """
+    tail = _TAIL.search(line)
+    if tail is None:
+        raise LineFault("it has no checksum at its end; it was cut short or written by hand")
+    if _checksum(line[: tail.start()]) != tail.group(1):
+        raise LineFault("its checksum is wrong; it was changed after it was recorded")
+    try:
+        return msgspec.json.decode(line, type=RecordedLine)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise LineFault(f"it is no recorded answer: {error}") from None
+
+
+def _checksum(head: bytes) -> bytes:
+    return hashlib.sha256(head).hexdigest()[:_CHECKSUM_LENGTH].encode()

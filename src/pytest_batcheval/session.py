@@ -1,0 +1,130 @@
+"""What one pytest process knows about its batch tests: settings, axes, plan, answers, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pytest_batcheval.planning import ItemPlan, Plan
+from pytest_batcheval.selection import Axes
+from pytest_batcheval.settings import Settings
+from pytest_batcheval.sources import Sources
+from pytest_batcheval.wire.objects import Answer, Request
+
+SESSION = pytest.StashKey["BatchSession"]()
+
+
+def batch_session(config: pytest.Config) -> BatchSession:
+    """The batch session of this pytest process."""
+    return config.stash[SESSION]
+
+
+@dataclass
+class Tally:
+    """What the summary counts; a worker's tally travels to the controller as plain data.
+
+    Attributes:
+        used: where each used answer came from: key -> (source, origin).
+        missing: unrecorded keys by test id.
+        difference: how the nearest recorded request differs from the first unrecorded one.
+    """
+
+    used: dict[str, tuple[str, str]] = field(default_factory=dict)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    first_missing: Request | None = None
+    difference: str = ""
+
+    def use(self, answer: Answer) -> None:
+        """Count an answer handed to a test."""
+        state = "failed" if answer.error is not None else answer.source
+        self.used[answer.custom_id] = (state, answer.origin)
+
+    def unrecorded(self, nodeid: str, requests: list[Request]) -> None:
+        """Count a test whose answers are not recorded."""
+        self.missing[nodeid] = [request.custom_id for request in requests]
+        self.first_missing = self.first_missing or requests[0]
+
+    def by_source(self) -> Counter[tuple[str, str]]:
+        """Number of distinct answers by (source, origin)."""
+        return Counter(self.used.values())
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data for xdist's channel."""
+        used = {key: list(where) for key, where in self.used.items()}
+        return {"used": used, "missing": self.missing, "difference": self.difference}
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Join a worker's tally."""
+        self.used.update({key: (where[0], where[1]) for key, where in data["used"].items()})
+        self.missing.update(data["missing"])
+        self.difference = self.difference or data["difference"]
+
+
+class BatchSession:
+    """One per pytest process: the controller, each worker, or the only one."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.settings = settings
+        self.axes = Axes(config, settings)
+        self.sources = Sources(settings)
+        self.plan = Plan()
+        self.tally = Tally()
+        self.notes: list[str] = []
+        self.collection_failed = False
+        self.sent_keys: frozenset[str] = frozenset()
+
+    def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[Request]]:
+        """The answers of a test's cells, and the requests that have none.
+
+        Raises:
+            PromptError: a later turn of a prompt cannot be built.
+            RecordingError, JournalError: stored answers cannot be read.
+        """
+        known = self.known(plan.requests)
+        found: list[Answer] = []
+        missing: list[Request] = []
+        for planned in plan.cells:
+            turns = planned.call.drive(known)
+            if turns.pending is not None:
+                missing.append(turns.pending)
+                continue
+            last = turns.answers[-1]
+            found.append(Answer(last.request, last.origin, last.response, last.error, last.source, turns.answers))
+            for answer in turns.answers:
+                self.tally.use(answer)
+        return found, missing
+
+    def known(self, requests: tuple[Request, ...]) -> Lookup:
+        """A look-up of stored answers, filled for these requests."""
+        return Lookup(self, requests)
+
+
+class Lookup:
+    """Stored answers (and failures, as failed answers) by request; later turns are looked up singly."""
+
+    def __init__(self, session: BatchSession, requests: tuple[Request, ...] = ()) -> None:
+        self._session = session
+        self._found: dict[str, Answer | None] = {}
+        self._fill(requests)
+
+    def __call__(self, request: Request) -> Answer | None:
+        if request.custom_id not in self._found:
+            self._fill((request,))
+        return self._found[request.custom_id]
+
+    def _fill(self, requests: tuple[Request, ...]) -> None:
+        sources = self._session.sources
+        answers = sources.find(requests)
+        unanswered = [request for request in requests if request.custom_id not in answers]
+        failures = sources.failures(unanswered) if unanswered else {}
+        for request in requests:
+            key = request.custom_id
+            answer = answers.get(key)
+            if answer is None and key in failures:
+                answer = Answer(request, sources.origin or "", error=failures[key])
+            elif answer is not None and key in self._session.sent_keys:
+                answer = Answer(request, answer.origin, answer.response, source="sent", line_id=answer.line_id)
+            self._found[key] = answer

@@ -1,0 +1,138 @@
+"""Everything the plugin prints: header, progress, plan, summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from pytest_batcheval.session import BatchSession, Tally
+from pytest_batcheval.wire.origin import describe, is_simulator
+
+_SOURCES = {"recording": "recorded from", "journal": "journaled from", "sent": "sent to", "failed": "failed at"}
+_NEAREST_AMONG = 500
+
+
+def replay_header(session: BatchSession) -> list[str]:
+    """`batch: 275 answers recorded from the simulator (faithful@0)`; nothing without batch tests."""
+    plan = session.plan
+    if session.settings.mode != "replay" or not plan.items:
+        return []
+    from pytest_batcheval.wire.errors import BatchEvalError
+
+    try:
+        found = session.sources.find(plan.requests.values())
+    except BatchEvalError:
+        return []  # reported where it stops the run
+    counts = Counter((answer.source, answer.origin) for answer in found.values())
+    lines = [f"batch: {count_text(counts)}"] if counts else []
+    missing = len(plan.requests) - len(found)
+    if missing:
+        lines.append(f"batch: {missing} of {len(plan.requests)} requests have no recorded answer")
+    return lines
+
+
+def count_text(counts: Counter[tuple[str, str]]) -> str:
+    """`275 answers recorded from the simulator (faithful@0), 3 failed at …`."""
+    parts = []
+    for (source, origin), number in sorted(counts.items(), key=lambda item: (list(_SOURCES).index(item[0][0]), item)):
+        noun = "answer" if number == 1 else "answers"
+        parts.append(f"{number} {noun} {_SOURCES[source]} {describe(origin)}")
+    return ", ".join(parts)
+
+
+def find_difference(session: BatchSession) -> None:
+    """Find what the nearest recorded request differs in from the first unrecorded one."""
+    tally = session.tally
+    if tally.first_missing is None or tally.difference:
+        return
+    from pytest_batcheval.prompts.purity import difference
+    from pytest_batcheval.wire.errors import BatchEvalError
+
+    try:
+        nearest = session.sources.nearest(tally.first_missing)
+    except BatchEvalError:
+        return
+    if nearest is not None:
+        cell = ", ".join(f"{axis}={value}" for axis, value in nearest.cell.items())
+        lines = difference(nearest.asked().body, tally.first_missing.body)
+        tally.difference = f"the nearest recorded request ({cell}) differs from the first of them in:\n{lines}"
+
+
+def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
+    """The unrecorded section, and one line on where the answers came from."""
+    tally = session.tally
+    if tally.missing:
+        reporter.section("unrecorded", sep="=", red=True)
+        for line in unrecorded_lines(tally, session):
+            reporter.write_line(line)
+    counts = tally.by_source()
+    if session.sources.differing:
+        number = len(session.sources.differing)
+        session.notes.append(f"{number} recorded answers differ from the journal's; the journal's were used")
+    for note in session.notes:
+        reporter.write_line(f"batch: {note}")
+    if counts and not (session.settings.mode == "replay" and reporter.verbosity < 0):
+        reporter.write_line(f"batch: {count_text(counts)}")
+
+
+def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
+    """Counts by file, the nearest recorded request, and the command that records."""
+    modules = Counter(nodeid.partition("::")[0] for nodeid in tally.missing)
+    requests = {key for keys in tally.missing.values() for key in keys}
+    tests = len(tally.missing)
+    width = max(map(len, modules))
+    lines = [f"{_count(tests, 'test')} could not run: {_count(len(requests), 'request')} without a recorded answer"]
+    lines += [f"  {module:{width}}  {number}" for module, number in sorted(modules.items())]
+    lines += tally.difference.split("\n") if tally.difference else [f"no recording at all in {session.settings.cassettes}"]
+    where = " ".join(sorted(modules)) if len(modules) <= 3 else ""
+    record = " ".join(filter(None, ["pytest", where, "--batch=record"]))
+    lines.append(f"see what recording would cost:  {record.replace('record', 'plan')}")
+    lines.append(f"record from the provider:       {record}")
+    lines.append(f"record from the simulator:      {record} --batch-backend=simulator")
+    return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+class Progress:
+    """Progress of a send: on a terminal one line that is rewritten, else a line at each change of state."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._reporter: pytest.TerminalReporter | None = reporter
+        self._drawn = False
+        self._last = ""
+
+    def say(self, text: str) -> None:
+        """Write a line of its own."""
+        if self._reporter is not None:
+            self.finish()
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"batch: {text}")
+
+    def show(self, text: str, state: str) -> None:
+        """Show the current state; `state` is what must change for a plain line to be written."""
+        if self._reporter is None:
+            return
+        if self._reporter.isatty:
+            width = self._reporter._tw.fullwidth - 1
+            self._reporter.rewrite(f"batch: {text}"[:width], erase=True)
+            self._drawn = True
+        elif state != self._last:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"batch: {text}")
+        self._last = state
+
+    def finish(self) -> None:
+        """End the rewritten line."""
+        if self._drawn and self._reporter is not None:
+            self._reporter.write_line("")
+            self._drawn = False
+
+
+def simulator_note(origin: str) -> str:
+    """A reminder after a run against the simulator; empty otherwise."""
+    return "answers of the simulator show that the tests work, nothing about a model" if is_simulator(origin) else ""

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
+from pytest_batcheval.matrix.load import load_axis, parse_axes_option
+from pytest_batcheval.wire.errors import MatrixError
+
+PEOPLE = [{"id": "calm", "description": "a calm one"}, {"id": "wild", "description": "a wild one"}]
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def csv_text() -> str:
+    return "id,description,town\ncalm,a calm one,Seoul\nwild,a wild one,\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("people.yaml", yaml.safe_dump(PEOPLE)),
+        ("people.yml", yaml.safe_dump(PEOPLE)),
+        ("people.json", json.dumps(PEOPLE)),
+        ("people.csv", "id,description\ncalm,a calm one\nwild,a wild one\n"),
+        ("bom.csv", "\ufeffid,description\r\ncalm,a calm one\r\nwild,a wild one\r\n"),
+    ],
+)
+def test_every_format_gives_the_same_personas(tmp_path: Path, name: str, text: str) -> None:
+    personas = load_axis("persona", write(tmp_path, name, text))
+    assert personas == [Persona(p["id"], {"description": p["description"]}) for p in PEOPLE]
+    assert all(type(p) is Persona for p in personas)
+
+
+def test_the_axis_decides_the_class(tmp_path: Path) -> None:
+    path = write(tmp_path, "q.json", '[{"id": "q1", "text": "why?", "targets": ["HA"]}]')
+    assert type(load_axis("question", path)[0]) is Question
+    assert type(load_axis("age", path)[0]) is AxisValue
+
+
+def test_an_empty_csv_cell_is_a_missing_field(tmp_path: Path) -> None:
+    calm, wild = load_axis("persona", write(tmp_path, "p.csv", csv_text()))
+    assert calm.town == "Seoul"
+    assert dict(wild.fields) == {"description": "a wild one"}
+
+
+def test_targets_of_a_csv_stand_between_spaces(tmp_path: Path) -> None:
+    path = write(tmp_path, "q.csv", "id,text,targets\nq1,why?,HA RD\n")
+    (question,) = load_axis("question", path)
+    assert question.targets == ("HA", "RD")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "parts"),
+    [
+        ("p.yaml", "- id: calm\n  description: [unclosed\n", ["p.yaml, line 3", "no valid YAML"]),
+        ("p.yaml", "- id: calm\n  description: 2024-13-45\n", ["p.yaml", "no valid YAML", "month"]),
+        ("p.json", '[{"id": "calm",\n "description": }]', ["p.json, line 2", "no valid JSON"]),
+        ("p.yaml", "id: calm\n", ["p.yaml", "holds a dict, not a list"]),
+        ("p.yaml", "", ["p.yaml", "holds a NoneType, not a list"]),
+        ("p.yaml", "[]", ["p.yaml", "no entries"]),
+        ("p.yaml", "- calm\n", ["entry 1", "'calm' is not of type 'object'", "with the fields id and description"]),
+        ("p.yaml", "- {id: calm, description: x}\n- {id: wild}\n", ["entry 2", "'description' is a required property"]),
+        ("p.yaml", "- {id: 20, description: x}\n", ["entry 1, field id", "20 is not of type 'string'", "in quotes"]),
+        ("p.yaml", "- {id: no, description: x}\n", ["entry 1, field id", "False is not of type 'string'"]),
+        ("p.yaml", "- {id: 'a b', description: x}\n", ["entry 1, field id", "'a b'", "ASCII letters"]),
+        ("p.yaml", '- {id: "a\\n", description: x}\n', ["entry 1, field id", "'a\\n'", "ASCII letters"]),
+        ("p.yaml", f"- {{id: {'a' * 41}, description: x}}\n", ["entry 1, field id", "at most 40"]),
+        ("p.yaml", "- {id: a, description: x}\n- {id: a, description: y}\n", ["entry 2", "'a' is already", "entry 1"]),
+        ("p.yaml", "- {id: a, description: x, profile: {HA: hi}}\n", ["field profile.HA", "low, average or high"]),
+        ("p.yaml", "- {id: a, description: x, profile: {XX: low}}\n", ["field profile", "'XX'", "NS, HA, RD"]),
+        ("p.csv", "", ["p.csv, line 1", "'id' is missing"]),
+        ("p.csv", "name,description\n", ["p.csv, line 1", "'id' is missing", "name, description"]),
+        ("p.csv", "id,id\n", ["p.csv, line 1", "'id' is empty or given twice"]),
+        ("p.csv", "id,description\n", ["p.csv", "no entries"]),
+        ("p.csv", "id,description\na,x,y\n", ["p.csv, line 2", "3 cells for 2 columns"]),
+        ("p.csv", 'id,description\na,"x\ny"\n\nb,\n', ["entry 2 (line 5)", "'description' is a required property"]),
+        ("p.csv", 'id,description\na,"x\n', ["p.csv", "no valid CSV"]),
+        ("p.csv", "id,description\na,x\na,y\n", ["entry 2 (line 3)", "entry 1 (line 2)"]),
+        ("p.txt", "a", ["p.txt", ".yaml, .yml, .json, .csv"]),
+    ],
+)
+def test_an_error_names_place_and_rule(tmp_path: Path, name: str, text: str, parts: list[str]) -> None:
+    path = write(tmp_path, name, text)
+    with pytest.raises(MatrixError) as caught:
+        load_axis("persona", path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert [part for part in parts if part not in message] == [], message
+
+
+def test_the_first_wrong_entry_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "q.yaml", "- {id: a, text: x}\n- {id: b, text: 1}\n- {id: c}\n")
+    with pytest.raises(MatrixError, match="entry 2, field text: 1 is not of type 'string'"):
+        load_axis("question", path)
+
+
+@pytest.mark.parametrize("targets", ["[XX]", "'HA XX'", "'HA,RD'"])
+def test_a_target_is_a_tci_code(tmp_path: Path, targets: str) -> None:
+    path = write(tmp_path, "q.yaml", f"- {{id: a, text: x, targets: {targets}}}\n")
+    with pytest.raises(MatrixError, match=r"field targets.*NS, HA, RD, P, SD, CO, ST"):
+        load_axis("question", path)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MatrixError, match=r"gone\.yaml: the axis file cannot be read"):
+        load_axis("persona", tmp_path / "gone.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(MatrixError, match=r"folder\.yaml: the axis file cannot be read"):
+        load_axis("persona", tmp_path / "folder.yaml")
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_bytes("id,description\na,조용한\n".encode("cp949"))
+    with pytest.raises(MatrixError, match="not UTF-8"):
+        load_axis("persona", path)
+
+
+@given(
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=5),
+)
+def test_csv_keeps_any_text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    path = tmp_path_factory.mktemp("any") / "p.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "description"])
+        writer.writerows([f"p{i}", text] for i, text in enumerate(texts))
+    assert [p.description for p in load_axis("persona", path)] == texts
+
+
+def test_the_option_gives_paths_below_the_base(tmp_path: Path) -> None:
+    lines = ["", " persona = data/p.yaml ", "age=/else/a.csv"]
+    assert parse_axes_option(lines, tmp_path) == {"persona": tmp_path / "data/p.yaml", "age": Path("/else/a.csv")}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["persona"], "'persona' is not `<axis>=<file>`"),
+        (["=p.yaml"], "'=p.yaml' is not"),
+        (["persona="], "'persona=' is not"),
+        (["a-b=p.yaml"], "'a-b' is no Python identifier"),
+        (["answer=p.yaml"], "'answer' is reserved"),
+        (["a=p.yaml", "a=q.yaml"], "'a' is given twice"),
+    ],
+)
+def test_a_wrong_option_line_is_quoted(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(MatrixError, match=message):
+        parse_axes_option(lines, tmp_path)

@@ -1,0 +1,97 @@
+import json
+import textwrap
+
+import jsonschema  # noqa: F401  (imported here once: pytester forgets what an inner run imported)
+import msgspec  # noqa: F401
+import pytest
+import yaml  # noqa: F401
+
+import pytest_batcheval.matrix.load  # noqa: F401
+from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.wire.objects import Answer, Request
+
+PROMPTS = """
+    def ask(persona, question):
+        return {
+            "model": "m",
+            "messages": [
+                {"role": "system", "content": persona.description},
+                {"role": "user", "content": question.text},
+            ],
+        }
+
+    def ask_question(question):
+        return {"model": "m", "messages": [{"role": "user", "content": question.text}]}
+"""
+PERSONAS = [{"id": name, "description": f"You are {name}."} for name in ("kim", "choi", "park")]
+QUESTIONS = [{"id": "sleep", "text": "How do you sleep?"}, {"id": "work", "text": "어떻게 일하세요?"}]
+INI = """
+    [pytest]
+    addopts = -p pytest_batcheval.plugin --import-mode=importlib
+    pythonpath = .
+    batch_axes =
+        persona=personas.json
+        question=questions.json
+"""
+
+
+class Suite:
+    """A small evaluation suite in a folder of its own: three personas, two questions."""
+
+    def __init__(self, pytester, monkeypatch):
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # an inner run takes half the time
+        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+        monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+        self.pytester = pytester
+        self.path = pytester.path
+        pytester.makefile(".ini", pytest=textwrap.dedent(INI))
+        (self.path / "personas.json").write_text(json.dumps(PERSONAS))
+        (self.path / "questions.json").write_text(json.dumps(QUESTIONS))
+        (self.path / "prompts.py").write_text(textwrap.dedent(PROMPTS))
+
+    def test_file(self, source, name="test_it.py"):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header = "import pytest\nfrom prompts import ask, ask_question\n"
+        path.write_text(header + textwrap.dedent(source))
+        return path
+
+    def run(self, *args):
+        """Run pytest in this process: quick; `run_apart` where the process matters."""
+        return self.pytester.runpytest_inprocess(*args)
+
+    def run_apart(self, *args):
+        return self.pytester.runpytest_subprocess(*args)
+
+    def collected(self, *args):
+        """The test ids that are selected."""
+        out = self.run("--collect-only", "-q", *args).stdout.lines
+        return [line.partition("::")[2] for line in out if "::" in line]
+
+    def bodies(self):
+        """The six requests of `ask` by (persona, question)."""
+        for persona in PERSONAS:
+            for question in QUESTIONS:
+                messages = [
+                    {"role": "system", "content": persona["description"]},
+                    {"role": "user", "content": question["text"]},
+                ]
+                yield persona["id"], question["id"], Request({"model": "m", "messages": messages})
+
+    def record(self, origin="simulator:faithful@0", samples=1, skip=()):
+        """Record an answer `<persona>/<question>` for every request of `ask`."""
+        recorded = []
+        for persona, question, request in self.bodies():
+            for sample in range(samples):
+                sampled = Request(request.body, sample=sample)
+                text = f"{persona}/{question}" + (f"/{sample}" if samples > 1 else "")
+                body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+                answer = Answer(sampled, origin, {"status_code": 200, "body": body})
+                if (persona, question) not in skip:
+                    recorded.append(Recorded(answer, {"persona": persona, "question": question}, "test_it.py"))
+        Recordings(self.path / "cassettes").export(recorded)
+
+
+@pytest.fixture
+def suite(pytester, monkeypatch):
+    return Suite(pytester, monkeypatch)

@@ -1,0 +1,94 @@
+import json
+
+import pytest
+
+from pytest_batcheval import Answer, Answers, Request
+from pytest_batcheval.wire.errors import AnswerError
+from pytest_batcheval.wire.objects import RequestError, endpoint_of
+
+CHAT_BODY = {
+    "model": "gpt-4.1-mini-2025-04-14",
+    "choices": [{"message": {"content": "잠을 못 자요.", "refusal": None}, "finish_reason": "stop"}],
+    "usage": {"total_tokens": 5},
+}
+RESPONSES_BODY = {
+    "object": "response",
+    "status": "completed",
+    "output": [
+        {"type": "reasoning", "summary": []},
+        {"type": "message", "content": [{"type": "output_text", "text": "잠을 못 자요."}]},
+    ],
+}
+
+
+def answer(body, status=200):
+    return Answer(Request({"model": "m", "messages": []}), "o", {"status_code": status, "body": body})
+
+
+@pytest.mark.parametrize("body", [CHAT_BODY, RESPONSES_BODY], ids=["chat", "responses"])
+def test_text_and_finish_reason_of_both_endpoints(body):
+    assert answer(body).text == "잠을 못 자요."
+    assert answer(body).finish_reason == "stop"
+    assert answer(body).refusal is None
+
+
+def test_an_incomplete_response_reads_as_length():
+    body = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []}
+    assert answer(body).finish_reason == "length"
+    assert answer(body).text == ""
+
+
+def test_a_refusal_is_an_answer_without_text():
+    chat = {"choices": [{"message": {"content": None, "refusal": "no"}, "finish_reason": "stop"}]}
+    responses = {"output": [{"content": [{"type": "refusal", "refusal": "no"}]}], "status": "completed"}
+    assert [(a.text, a.refusal) for a in (answer(chat), answer(responses))] == [("", "no"), ("", "no")]
+
+
+def test_json_of_text_that_is_none_names_the_answer():
+    with pytest.raises(AnswerError, match=r"is no JSON .*잠을"):
+        answer(CHAT_BODY).json()
+
+
+def test_a_failed_answer_raises_its_cause():
+    failed = Answer(Request({"model": "m"}), "o", error=RequestError("model_not_found", "no such model", 404))
+    with pytest.raises(AnswerError, match=r"model_not_found \(HTTP 404\): no such model"):
+        _ = failed.text
+
+
+def test_the_line_of_a_request_is_the_official_one():
+    request = Request({"model": "m", "messages": [{"content": "안녕"}]}, sample=2)
+    line = json.loads(request.line())
+    assert line == {
+        "custom_id": request.custom_id,
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": request.body,
+    }
+    assert "안녕".encode() in request.line()
+
+
+def test_samples_differ_in_key_and_not_in_body():
+    one, two = (Request({"model": "m"}, sample=n) for n in (0, 1))
+    assert one != two
+    assert one.body == two.body
+    assert one == Request({"model": "m"})
+
+
+def test_endpoints_are_read_off_the_body():
+    assert endpoint_of({"messages": []}) == "/v1/chat/completions"
+    assert endpoint_of({"input": ""}) == "/v1/responses"
+    assert endpoint_of({"prompt": ""}) is None
+
+
+def test_a_table_from_records_is_filtered_by_ids():
+    rows = [{"persona": p, "question": q, "text": p + q} for p in "ab" for q in "xyz"]
+    table = Answers.from_records(rows)
+    assert [a.text for a in table.where(persona="b")] == ["bx", "by", "bz"]
+    assert table.axis("question") == ["x", "y", "z"]
+    assert len(table[1:3]) == 2
+    assert repr(table) == "<Answers: 6 (2 persona, 3 question)>"
+
+
+def test_a_record_without_text_is_named():
+    with pytest.raises(ValueError, match=r"record 1 has neither a `text` nor an `error`"):
+        Answers.from_records([{"text": "x"}, {"persona": "a"}])
