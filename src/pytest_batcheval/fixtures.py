@@ -61,7 +61,7 @@ def batch_server(_batch_server_of_session: SimulatorServer) -> SimulatorServer:
 
 def _plan_of(request: pytest.FixtureRequest, name: str) -> ItemPlan:
     plan = item_plan(request.node)
-    if plan is None or not plan.cells and plan.error is None:
+    if plan is None or (not plan.cells and plan.error is None):
         pytest.fail(
             f"{name!r} needs @pytest.mark.batch(prompt=…) on the test, and must be named among the arguments of the "
             f"test or its fixtures: requests are gathered before any test runs",

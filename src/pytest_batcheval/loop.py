@@ -53,7 +53,7 @@ def _is_controller(session: pytest.Session) -> bool:
 
 
 def _plan_of_controller(session: pytest.Session, batch: BatchSession) -> int:
-    """xdist's controller has no items: collect them here too, unseen; return the number of errors."""
+    """Xdist's controller has no items: collect them here too, unseen; return the number of errors."""
     plugins = session.config.pluginmanager
     reporter = plugins.get_plugin("terminalreporter")
     if reporter is not None:

@@ -45,5 +45,7 @@ def _next_step(status: int | None, code: str) -> str:
     if code in ("batch_expired", "batch_cancelled") or status in (None, 0, 408, 429) or (status or 0) >= 500:
         return "This is a passing failure: run the same command again and only what failed is sent."
     if status in (401, 403, 404):
-        return "Check that the key may use this model and endpoint; a stored failure is sent again with --batch-refresh."
+        return (
+            "Check that the key may use this model and endpoint; a stored failure is sent again with --batch-refresh."
+        )
     return "The request itself was refused: change the prompt; a changed body is a new request and is sent."

@@ -111,6 +111,7 @@ class Lookup:
         self._fill(requests)
 
     def __call__(self, request: Request) -> Answer | None:
+        """The stored answer of a request; a failed one has its error."""
         if request.custom_id not in self._found:
             self._fill((request,))
         return self._found[request.custom_id]

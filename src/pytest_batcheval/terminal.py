@@ -84,7 +84,9 @@ def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
     width = max(map(len, modules))
     lines = [f"{_count(tests, 'test')} could not run: {_count(len(requests), 'request')} without a recorded answer"]
     lines += [f"  {module:{width}}  {number}" for module, number in sorted(modules.items())]
-    lines += tally.difference.split("\n") if tally.difference else [f"no recording at all in {session.settings.cassettes}"]
+    lines += (
+        tally.difference.split("\n") if tally.difference else [f"no recording at all in {session.settings.cassettes}"]
+    )
     where = " ".join(sorted(modules)) if len(modules) <= 3 else ""
     record = " ".join(filter(None, ["pytest", where, "--batch=record"]))
     lines.append(f"see what recording would cost:  {record.replace('record', 'plan')}")

@@ -158,7 +158,9 @@ def test_a_damaged_recording_stops_the_run_before_any_test(suite):
     suite.test_file(ONE)
     result = suite.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*1 recorded answer cannot be used*", "*test_it.jsonl:6: *cut short*", "*git checkout*"])
+    result.stderr.fnmatch_lines(
+        ["*1 recorded answer cannot be used*", "*test_it.jsonl:6: *cut short*", "*git checkout*"]
+    )
 
 
 def test_a_broken_matrix_file_is_an_error_that_names_file_and_row(suite):

@@ -22,7 +22,12 @@ def test_the_prompts_axes_come_as_a_table_when_a_test_takes_answers(suite):
             assert [a.text for a in answers] == [f"{persona.id}/sleep", f"{persona.id}/work"]
             assert [row.id("question") for row in answers.rows] == ["sleep", "work"]
     """)
-    assert suite.collected() == ["test_all", "test_one_patient[kim]", "test_one_patient[choi]", "test_one_patient[park]"]
+    assert suite.collected() == [
+        "test_all",
+        "test_one_patient[kim]",
+        "test_one_patient[choi]",
+        "test_one_patient[park]",
+    ]
     suite.run().assert_outcomes(passed=4)
 
 
@@ -233,4 +238,6 @@ def test_doctest_async_and_skipped_items_are_left_alone(suite):
         @pytest.mark.batch(prompt=ask)
         def test_skipped(answer): pass
     ''')
-    suite.run("--doctest-modules", "-p", "pytest_asyncio.plugin", "-p", "anyio").assert_outcomes(passed=1 + 3 + 1, skipped=6)
+    suite.run("--doctest-modules", "-p", "pytest_asyncio.plugin", "-p", "anyio").assert_outcomes(
+        passed=1 + 3 + 1, skipped=6
+    )

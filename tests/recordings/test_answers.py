@@ -37,7 +37,12 @@ def test_a_recorded_answer_is_found_by_key_in_any_file(root):
     (path,) = record(root, answer())
     assert path == root / "answers" / "tests" / "test_a.jsonl"
     found = Recordings(root).find([request()])[request().custom_id]
-    assert (found.text, found.source, found.origin, found.line_id) == ("잠을 못 자요.", "recording", ORIGIN, "batch_req_1")
+    assert (found.text, found.source, found.origin, found.line_id) == (
+        "잠을 못 자요.",
+        "recording",
+        ORIGIN,
+        "batch_req_1",
+    )
     assert Recordings(root).find([request("other")]) == {}
 
 

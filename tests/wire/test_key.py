@@ -38,7 +38,10 @@ def test_golden_keys():
     """A changed key means that everything is paid for again: change KEY_VERSION with it, on purpose."""
     assert request_key("POST", "/v1/chat/completions", BODY) == "14bd28b244dffeeb82aabaef007f66a0db766d34"
     assert request_key("POST", "/v1/chat/completions", BODY, sample=1) == "ac1c91b29ffd208e0e2948adcdad07a4bd570e24"
-    assert request_key("POST", "/v1/responses", {"model": "m", "input": "안녕"}) == "f528cb792b9e9b6a979d4981a8860a2089c1952f"
+    assert (
+        request_key("POST", "/v1/responses", {"model": "m", "input": "안녕"})
+        == "f528cb792b9e9b6a979d4981a8860a2089c1952f"
+    )
 
 
 def test_key_is_a_custom_id_and_ignores_the_order_of_names():

@@ -104,11 +104,11 @@ class _Sender:
         origin = self.backend.origin
         stored = self._answered(wanted)
         self._attach()
-        generation = 1 + self.journal.reader.generation(list(wanted), origin) if refresh else 1
-        target = generation if refresh else 0
-        while todo := self._todo(wanted, target):
+        newest = max(self.journal.reader.generations(list(wanted), origin).values(), default=0)
+        generation = newest + 1 if refresh else 1
+        while todo := self._todo(wanted, generation, refresh):
             self._pause(todo)
-            self._round(todo, max(generation, 1))
+            self._round(todo, generation)
         answered = self._answered(wanted)
         failed = len(self.journal.reader.failures(wanted.values(), origin))
         return self._sent(len(wanted), len(stored), len(answered), failed)
@@ -137,20 +137,17 @@ class _Sender:
             )
         return replace(row, scope=self.backend.scope, state="planned", file_id="")
 
-    def _todo(self, wanted: dict[str, Request], generation: int) -> list[Request]:
+    def _todo(self, wanted: dict[str, Request], generation: int, refresh: bool) -> list[Request]:
         """What still has to be sent: no answer, no final failure, not owned by a lost batch, attempts left."""
         reader, origin = self.journal.reader, self.backend.origin
-        if generation:
-            done = {key for key in wanted if reader.generation([key], origin) >= generation}
-        else:
-            done = self._answered(wanted)
+        generations = reader.generations(list(wanted), origin)
         claimed = reader.claimed(origin)
-        left = [key for key in wanted if key not in done and key not in claimed]
+        left = [key for key in wanted if generations.get(key, 0) < generation and key not in claimed]
         retryable = reader.retryable(left, origin)
         return [
             wanted[key]
             for key in left
-            if self.tries[key] < self.attempts and (retryable.get(key, True) or (generation and not self.tries[key]))
+            if self.tries[key] < self.attempts and (retryable.get(key, True) or (refresh and not self.tries[key]))
         ]
 
     def _answered(self, wanted: dict[str, Request]) -> set[str]:
@@ -184,6 +181,7 @@ class _Sender:
         ]
         jobs = [Job(self._plan(batch, attempt, generation), now) for attempt, batch in planned]
         self._drive(jobs)
+        self._stop_without_quota(todo)
         self._after_voids(jobs)
 
     def _plan(self, requests: list[Request], attempt: int, generation: int) -> BatchRow:
@@ -221,6 +219,17 @@ class _Sender:
             if job.row.run == self.run:
                 self.keys |= set(keys)
                 self.resent += len(keys) if job.row.attempt > 1 else 0
+
+    def _stop_without_quota(self, requests: list[Request]) -> None:
+        """Another attempt would only fail the same way.
+
+        Raises:
+            ProviderError: lines failed because the account has no money.
+        """
+        failures = self.journal.reader.failures(requests, self.backend.origin).values()
+        refused = [failure for failure in failures if failure.code in QUOTA]
+        if refused:
+            raise ProviderError(f"{len(refused)} requests have no quota ({refused[0]}); run again when there is some")
 
     def _after_voids(self, jobs: list[Job]) -> None:
         """Decide how batches that the provider refused as a whole go on; none of their lines was paid.

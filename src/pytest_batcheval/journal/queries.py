@@ -63,6 +63,6 @@ WHERE key IN ({keys}) AND origin = ?
   AND NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = failure.origin)
 """
 
-GENERATIONS = "SELECT max(generation) FROM answer WHERE key IN ({keys}) AND origin = ?"
+GENERATIONS = "SELECT key, max(generation) FROM answer WHERE key IN ({keys}) AND origin = ? GROUP BY key"
 
 RUN_ORIGIN = "SELECT origin FROM run WHERE id = ?"

@@ -62,9 +62,9 @@ class JournalReader:
         """Whether a failed request may be sent again, by key; only those that failed."""
         return {row[0]: bool(row[4]) for row in self._by_keys(queries.FAILURES, keys, origin)}
 
-    def generation(self, keys: Sequence[str], origin: str) -> int:
-        """The newest generation of answers these keys have; 0 without any."""
-        return max((row[0] or 0 for row in self._by_keys(queries.GENERATIONS, keys, origin)), default=0)
+    def generations(self, keys: Sequence[str], origin: str) -> dict[str, int]:
+        """The newest generation of each key's answers, from 1; keys without an answer are missing."""
+        return dict(self._by_keys(queries.GENERATIONS, keys, origin))
 
     def batches(self, origin: str | None = None) -> list[BatchRow]:
         """All batches, oldest first."""

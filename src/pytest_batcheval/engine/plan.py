@@ -1,0 +1,64 @@
+"""What a send would do, file by file, without sending anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pytest_batcheval.engine.cost import Price, input_tokens, most_output_tokens, price
+from pytest_batcheval.engine.split import Limits, split
+from pytest_batcheval.wire.objects import Request
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One input file that would be sent.
+
+    Attributes:
+        requests, bytes: its lines and its size.
+        input_tokens: estimated (see `cost.estimate_tokens`).
+        output_tokens: the most the bodies allow; `None` when one of them sets no limit.
+        price: of input and of all the output allowed; of the input alone when that is unknown;
+            `None` when the model's price is.
+    """
+
+    endpoint: str
+    model: str
+    requests: int
+    bytes: int
+    input_tokens: int
+    output_tokens: int | None
+    price: Price | None
+
+
+def plan(requests: Iterable[Request], limits: Limits | None = None) -> list[PlannedFile]:
+    """The input files for these requests, which are those still without an answer.
+
+    Raises:
+        UsageError: one request alone is over the limit of a file.
+    """
+    return [_file(batch) for batch in split(requests, limits or Limits())]
+
+
+def total(files: Iterable[PlannedFile]) -> Decimal | None:
+    """The sum in US dollars; `None` when the price of one file is unknown."""
+    prices = [file.price for file in files]
+    if any(found is None for found in prices):
+        return None
+    return sum((found.usd for found in prices if found), Decimal(0))
+
+
+def _file(batch: list[Request]) -> PlannedFile:
+    asked = sum(input_tokens(request.body) for request in batch)
+    limits = [most_output_tokens(request.body) for request in batch]
+    most = sum(limit for limit in limits if limit is not None) if None not in limits else None
+    return PlannedFile(
+        endpoint=batch[0].url,
+        model=batch[0].model,
+        requests=len(batch),
+        bytes=sum(len(request.line()) + 1 for request in batch),
+        input_tokens=asked,
+        output_tokens=most,
+        price=price(batch[0].model, asked, most or 0),
+    )

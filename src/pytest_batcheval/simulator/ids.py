@@ -1,0 +1,45 @@
+"""Ids, times and random numbers that depend on the seed and on what they are for, on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+EPOCH = 1_767_225_600
+"""Unix seconds at which virtual time starts: 2026-01-01T00:00:00Z."""
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SPREAD = 86_400
+
+
+def digest(*parts: object) -> str:
+    """64 hex digits that depend on all parts."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
+
+
+def chance(*parts: object) -> random.Random:
+    """A source of random numbers that depends on all parts."""
+    return random.Random(int(digest(*parts), 16))
+
+
+def created_at(seed: int, key: str) -> int:
+    """When the answer to a key says it was made, in Unix seconds: within a day of the epoch.
+
+    It depends on the key, not on the clock, so that recording twice gives the same bytes.
+    """
+    return EPOCH + int(digest(seed, "created", key), 16) % _SPREAD
+
+
+def hex_id(prefix: str, second: int, *parts: object) -> str:
+    """`batch_` or `batch_req_` with 32 hex digits, the first 8 being the second of creation."""
+    return f"{prefix}{second:08x}{digest(prefix, *parts)[:24]}"
+
+
+def file_id(*parts: object) -> str:
+    """`file-` with 22 characters of base62."""
+    number = int(digest("file", *parts), 16)
+    digits = []
+    for _ in range(22):
+        number, digit = divmod(number, 62)
+        digits.append(_BASE62[digit])
+    return "file-" + "".join(digits)

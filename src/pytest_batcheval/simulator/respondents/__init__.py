@@ -1,0 +1,1 @@
+"""Who writes the simulator's answers: pure functions of seed, request body and sample."""

@@ -1,0 +1,164 @@
+"""Patients: an opener for the question, then for each dimension it targets a sign of a pole, or a filler.
+
+They differ in which poles they show. One that shows the told ones passes every measure; each of
+the others breaks the rule that some measure is there to notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pytest_batcheval.catalogue.load import CODES, dimensions, fillers, openers, questions
+from pytest_batcheval.simulator.ids import chance, digest
+from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
+from pytest_batcheval.wire.key import canonical
+
+USUAL_SHARE = 0.75
+"""Probability that a sign of the told pole is shown at each chance to show it."""
+
+SENTENCES = 3
+"""Chances to show a sign where a question targets nothing we know."""
+
+Levels = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Faithful:
+    """Shows the told poles, each with probability `share`."""
+
+    name: str = "faithful"
+    share: float = USUAL_SHARE
+
+    def reply(self, asked: Asked) -> Reply:
+        """The patient's answer."""
+        told = asked.recognised
+        levels = self.levels(asked)
+        sentences = [self.opener(asked)]
+        planted: dict[str, int] = {}
+        unused = list(fillers(told.language))
+        asked.chance("fillers").shuffle(unused)
+        for code in self.targets(asked):
+            level = levels.get(code, 0)
+            if level and asked.chance("shown", code).random() < self.share:
+                said = _utterances(code, level, told.language)
+                sentences.append(asked.chance("sign", code).choice(said))
+                planted[code] = level
+            else:
+                sentences.append(unused.pop())
+        return Reply(" ".join(sentences), told.persona, told.question, planted)
+
+    def levels(self, asked: Asked) -> Levels:
+        """The pole to show by dimension: -1, 1, or 0 for none."""
+        return asked.recognised.levels
+
+    def targets(self, asked: Asked) -> tuple[str, ...]:
+        """The dimensions that get a chance, in the order of the question."""
+        known = next((q.targets for q in questions() if q.id == asked.recognised.question), None)
+        return known or tuple(asked.chance("targets").sample(CODES, SENTENCES))
+
+    def opener(self, asked: Asked) -> str:
+        """A first sentence that fits the question and shows no trait."""
+        language = asked.recognised.language
+        if asked.recognised.question is None:
+            return asked.chance("opener").choice(fillers(language))
+        return asked.chance("opener").choice(openers(asked.recognised.question, language))
+
+
+class Blind(Faithful):
+    """Shows random poles in every answer, whoever it is told to be."""
+
+    def levels(self, asked: Asked) -> Levels:
+        """Random poles of this answer."""
+        return {code: asked.chance("level", code).choice((-1, 1)) for code in CODES}
+
+
+class PromptSensitive(Faithful):
+    """Shows random poles that are the same in each sample of a request: consistent, but nobody."""
+
+    def reply(self, asked: Asked) -> Reply:
+        """The answer to the body, whatever the sample."""
+        return super().reply(Asked(asked.prompt, asked.seed, digest(canonical(asked.body)), asked.body))
+
+    def levels(self, asked: Asked) -> Levels:
+        """Random poles of this body."""
+        return {code: asked.chance("level", code).choice((-1, 1)) for code in CODES}
+
+
+class Inverted(Faithful):
+    """Shows the opposite of every told pole."""
+
+    def levels(self, asked: Asked) -> Levels:
+        """The opposite poles."""
+        return {code: -level for code, level in asked.recognised.levels.items()}
+
+
+@dataclass(frozen=True)
+class Noisy(Faithful):
+    """Shows the opposite of a told pole with probability `wrong`, drawn anew for each chance."""
+
+    wrong: float = 0.45
+
+    def levels(self, asked: Asked) -> Levels:
+        """The told poles, some of them turned."""
+        return {
+            code: -level if asked.chance("wrong", code).random() < self.wrong else level
+            for code, level in asked.recognised.levels.items()
+        }
+
+
+@dataclass(frozen=True)
+class Partial(Faithful):
+    """Shows the told poles of some dimensions only; nothing of the others."""
+
+    shown: tuple[str, ...] = ("NS", "HA", "RD")
+
+    def levels(self, asked: Asked) -> Levels:
+        """The told poles of the shown dimensions."""
+        return {code: level for code, level in asked.recognised.levels.items() if code in self.shown}
+
+
+class Halo(Faithful):
+    """All traits well or all traits ill: each persona is either liked or not, and everything follows."""
+
+    GOOD: ClassVar[Levels] = {"NS": 1, "HA": -1, "RD": 1, "P": 1, "SD": 1, "CO": 1, "ST": 1}
+
+    def levels(self, asked: Asked) -> Levels:
+        """The good poles, or all their opposites, by the persona's words."""
+        told = tuple(asked.recognised.levels.items())
+        liked = chance(asked.seed, "halo", told).choice((-1, 1)) if told else 0
+        return {code: liked * level for code, level in self.GOOD.items()}
+
+
+class Collapsed(Faithful):
+    """Gives everybody the same answer to a question."""
+
+    def reply(self, asked: Asked) -> Reply:
+        """One answer a question, whoever is asked."""
+        told = asked.recognised
+        key = digest("collapsed", told.question, told.language)
+        said = super().reply(Asked(asked.prompt, asked.seed, key, asked.body))
+        return Reply(said.text, told.persona, told.question)
+
+    def levels(self, asked: Asked) -> Levels:
+        """No pole."""
+        return {}
+
+
+class Placebo(Faithful):
+    """Has habits of wording that come from the persona's words and mean nothing: the floor of differentiation."""
+
+    def reply(self, asked: Asked) -> Reply:
+        """Fillers, half of them from the few this persona is fond of."""
+        told = asked.recognised
+        fond = chance(asked.seed, "habit", tuple(told.levels.items())).sample(fillers(told.language), 3)
+        said = [self.opener(asked), asked.chance("fond").choice(fond)]
+        rest = [sentence for sentence in fillers(told.language) if sentence not in said]
+        said += asked.chance("rest").sample(rest, 2)
+        return Reply(" ".join(said), told.persona, told.question)
+
+
+def _utterances(code: str, level: int, language: str) -> tuple[str, ...]:
+    dimension = next(d for d in dimensions() if d.code == code)
+    return dimension.pole(level).utterances[language]

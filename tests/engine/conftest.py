@@ -1,0 +1,205 @@
+"""A provider in memory and a clock that jumps, for driving the engine through hours at once."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from pytest_batcheval.backends.faults import Fault, Passing, Refused, Unknown
+from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.objects import Request
+
+
+class Jumping:
+    """A clock that has always slept already."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.time += seconds
+
+
+class MemoryProvider:
+    """The Batch API in memory: batches end after `takes` seconds, lines end as `line_of` says.
+
+    `ledger` counts how often each request was run, which is what is paid.
+    """
+
+    origin = "https://memory.test/v1"
+    base_url = "https://memory.test/v1"
+    scope = "scope"
+
+    def __init__(self, clock: Jumping) -> None:
+        self.clock = clock
+        self.ledger: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.files: dict[str, bytes] = {}
+        self.names: dict[str, str] = {}
+        self.batches: dict[str, dict[str, object]] = {}
+        self.takes = 3600.0
+        self.status_of: Callable[[int], str] = lambda number: "completed"
+        self.line_of: Callable[[str, int], tuple[int, dict[str, object]] | None] = lambda key, run: (200, answer(key))
+        self.fault: Callable[[str], Fault | None] = lambda call: None
+        self.late: list[tuple[float, str, str, Mapping[str, str]]] = []
+        self.list_lag = 0.0
+
+    def upload(self, path: Path, filename: str) -> RemoteFile:
+        self._call("upload")
+        return self._store(path.read_bytes(), filename)
+
+    def find_file(self, filename: str) -> RemoteFile | None:
+        self._call("find_file")
+        return next((RemoteFile(i, len(self.files[i]), n) for i, n in self.names.items() if n == filename), None)
+
+    def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
+        self.calls["create"] += 1
+        fault = self.fault("create")
+        if isinstance(fault, (Refused, Passing)):
+            raise fault
+        if isinstance(fault, Unknown) and fault.cause == "never":
+            raise fault
+        if isinstance(fault, Unknown) and fault.cause == "late":
+            self.late.append((self.clock.time + float(fault.message), file_id, endpoint, metadata))
+            raise fault
+        batch = self._apply(file_id, endpoint, metadata, self.clock.time)
+        if fault is not None:
+            raise fault
+        return batch
+
+    def list_batches(self) -> list[RemoteBatch]:
+        self._call("list")
+        visible = [i for i, data in self.batches.items() if data["created_at"] + self.list_lag <= self.clock.time]
+        return [self._look(batch_id) for batch_id in visible]
+
+    def retrieve(self, batch_id: str) -> RemoteBatch:
+        self._call("retrieve")
+        if batch_id not in self.batches:
+            raise Refused("not_found", "no such batch", 404)
+        return self._look(batch_id)
+
+    def download(self, file_id: str, target: Path) -> None:
+        self._call("content")
+        if file_id not in self.files:
+            raise Refused("not_found", "no such file", 404)
+        target.write_bytes(self.files[file_id])
+
+    def delete_file(self, file_id: str) -> None:
+        self._call("delete")
+        if self.files.pop(file_id, None) is None:
+            raise Refused("not_found", "no such file", 404)
+
+    def cancel(self, batch_id: str) -> RemoteBatch:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+    def _call(self, name: str) -> None:
+        self.calls[name] += 1
+        for moment in [late for late in self.late if late[0] <= self.clock.time]:
+            self.late.remove(moment)
+            self._apply(moment[1], moment[2], moment[3], moment[0])
+        fault = self.fault(name)
+        if fault is not None:
+            raise fault
+
+    def _store(self, data: bytes, name: str) -> RemoteFile:
+        file_id = f"file-{len(self.names)}"
+        self.files[file_id], self.names[file_id] = data, name
+        return RemoteFile(file_id, len(data), name)
+
+    def _apply(self, file_id: str, endpoint: str, metadata: Mapping[str, str], at: float) -> RemoteBatch:
+        batch_id = f"batch_{len(self.batches)}"
+        self.batches[batch_id] = {
+            "id": batch_id,
+            "status": "validating",
+            "input_file_id": file_id,
+            "metadata": dict(metadata),
+            "created_at": at,
+        }
+        self._validate(self.batches[batch_id])
+        return self._look(batch_id)
+
+    def _look(self, batch_id: str) -> RemoteBatch:
+        data = self.batches[batch_id]
+        if data["status"] == "in_progress" and self.clock.time >= data["created_at"] + self.takes:
+            self._end(data)
+        found = read_batch(data)
+        assert found is not None
+        return found
+
+    def _validate(self, data: dict[str, object]) -> None:
+        if data["input_file_id"] in self.files:
+            data |= {"status": "in_progress", "lines": self.files[data["input_file_id"]].splitlines()}
+            return
+        error = {"code": "invalid_request", "message": "Cannot find file", "param": "file_id"}
+        data |= {"status": "failed", "errors": {"data": [error]}}
+
+    def _end(self, data: dict[str, object]) -> None:
+        """Run the lines: two out of three of a batch that does not complete."""
+        status = self.status_of(len(self.batches))
+        lines = [json.loads(line)["custom_id"] for line in data["lines"]]
+        good, bad = [], []
+        for key in lines if status == "completed" else lines[: len(lines) * 2 // 3]:
+            self.ledger[key] += 1
+            result = self.line_of(key, self.ledger[key])
+            if result is not None:
+                code, body = result
+                line = {
+                    "id": f"r-{key}",
+                    "custom_id": key,
+                    "response": {"status_code": code, "body": body},
+                    "error": None,
+                }
+                (good if code == 200 else bad).append(json.dumps(line))
+        data["status"] = status
+        data["request_counts"] = {"completed": len(good), "failed": len(bad), "total": len(lines)}
+        for name, found in (("output_file_id", good), ("error_file_id", bad)):
+            data[name] = self._store("\n".join(found).encode(), name).id if found else ""
+
+
+def answer(key: str) -> dict[str, object]:
+    return {"object": "chat.completion", "choices": [{"message": {"content": f"to {key}"}, "finish_reason": "stop"}]}
+
+
+@pytest.fixture
+def clock() -> Jumping:
+    return Jumping()
+
+
+@pytest.fixture
+def provider(clock: Jumping) -> MemoryProvider:
+    return MemoryProvider(clock)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal.open(tmp_path / "batcheval" / "journal.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def ask() -> Callable[..., list[Request]]:
+    """`ask(3)`: three requests; `ask(3, model="x")` of another model."""
+
+    def build(count: int, model: str = "gpt-4.1-mini") -> list[Request]:
+        bodies = ({"model": model, "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(count))
+        return [Request(body) for body in bodies]
+
+    return build
+
+
+@pytest.fixture
+def rng() -> Callable[[int], random.Random]:
+    return random.Random
