@@ -32,12 +32,6 @@ class BatchMark:
     narrowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def has_batch_mark(node: pytest.Item) -> bool:
-    """Whether a batch marker with any keyword applies; quick, it runs for every test function."""
-    mark = node.get_closest_marker("batch")
-    return mark is not None and any(m.kwargs or m.args for m in node.iter_markers("batch"))
-
-
 def read_mark(node: pytest.Item) -> BatchMark:
     """The batch marker of a test.
 

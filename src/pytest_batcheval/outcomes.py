@@ -1,10 +1,17 @@
-"""The two outcomes no `xfail` mark may hide: a missing recording and a failed request."""
+"""How the outcomes of batch tests are reported: two that no `xfail` may hide, and all with harmless text."""
 
 from __future__ import annotations
+
+import re
+from typing import Any
 
 import pytest
 
 from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.safe import safe
+
+MAX_DEPTH = 20
+"""Levels of a failure report that are looked through: chained exceptions nest in it."""
 
 
 class Unrecorded(Exception):
@@ -41,11 +48,34 @@ def shape_report(report: pytest.TestReport, error: BaseException) -> None:
         report.unrecorded = True  # type: ignore[attr-defined]
 
 
+def escape_report(report: pytest.TestReport, coloured: bool) -> None:
+    """Make every text of a report harmless: a model may have written what an assertion shows.
+
+    Where the terminal is coloured, pytest has coloured its diffs already; those colours are dropped.
+    """
+    report.longrepr = _harmless(report.longrepr, _COLOUR if coloured else _NOTHING, MAX_DEPTH)
+    report.sections = [(name, safe(text)) for name, text in report.sections]
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_NOTHING = re.compile(r"(?!)")
+
+
+def _harmless(value: Any, dropped: re.Pattern[str], depth: int) -> Any:
+    """The same value with all its texts made safe; pytest's report objects are changed in place."""
+    if isinstance(value, str):
+        return safe(dropped.sub("", value))
+    if depth and isinstance(value, (list, tuple)):
+        return type(value)(_harmless(item, dropped, depth - 1) for item in value)
+    if depth and type(value).__module__.startswith("_pytest."):
+        for name, inner in vars(value).items():
+            object.__setattr__(value, name, _harmless(inner, dropped, depth - 1))
+    return value
+
+
 def _next_step(status: int | None, code: str) -> str:
     if code in ("batch_expired", "batch_cancelled") or status in (None, 0, 408, 429) or (status or 0) >= 500:
         return "This is a passing failure: run the same command again and only what failed is sent."
     if status in (401, 403, 404):
-        return (
-            "Check that the key may use this model and endpoint; a stored failure is sent again with --batch-refresh."
-        )
+        return "Check that the key may use this model; a stored failure is sent again with --batch-refresh."
     return "The request itself was refused: change the prompt; a changed body is a new request and is sent."

@@ -1,4 +1,4 @@
-"""The pytest plugin: hooks only; each one hands over to the module that knows."""
+"""The pytest plugin: hooks only; each one hands over to the module that knows, imported when it is needed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from typing import Any
 
 import pytest
 
-from pytest_batcheval import hookspecs, outcomes, settings, terminal
+from pytest_batcheval import hookspecs, settings
 from pytest_batcheval.fixtures import _batch_server_of_session, answer, answers, batch_server, persona_matrix
-from pytest_batcheval.marker import MarkerError
-from pytest_batcheval.planning import make_plan
-from pytest_batcheval.selection import Parametrization, may_need_axes
-from pytest_batcheval.session import SESSION, BatchSession, batch_session
-from pytest_batcheval.wire.errors import MatrixError
+from pytest_batcheval.gate import asks_for_answers, batch_session, begun_session, may_need_axes
 
 __all__ = ["_batch_server_of_session", "answer", "answers", "batch_server", "persona_matrix"]
 
-RUN = "batcheval_run"
 TALLY = "batcheval_tally"
 
 
@@ -33,11 +28,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings and register the marker."""
+    """Register the marker, and refuse values no option has."""
     config.addinivalue_line("markers", settings.MARKER)
-    config.stash[SESSION] = batch = BatchSession(config, settings.read_settings(config))
-    if batch.settings.sends and hasattr(config, "workerinput"):
-        batch.sources.follow(config.workerinput[RUN])
+    settings.check(config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,6 +38,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     """Add the axes before the author's own parametrize, fill in the free ones after it."""
     if not may_need_axes(metafunc):
         return (yield)
+    from pytest_batcheval.selection import Parametrization
+
     with _collection_error(metafunc):
         parametrization = Parametrization(metafunc, batch_session(metafunc.config).axes.of(metafunc.definition))
     yield
@@ -56,13 +51,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the plan of the selected tests."""
-    if not session.config.option.collectonly:
-        batch_session(session.config).plan = make_plan(session.items)
+    if session.config.option.collectonly or not any(map(asks_for_answers, session.items)):
+        return
+    from pytest_batcheval.planning import make_plan
+
+    batch_session(session.config).plan = make_plan(session.items)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Say where the answers of a replay come from."""
-    return terminal.replay_header(batch_session(config))
+    batch = begun_session(config)
+    if batch is None or batch.settings.mode != "replay" or not batch.plan.items:
+        return []
+    from pytest_batcheval import terminal
+
+    return terminal.replay_header(batch)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -70,6 +73,8 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
     """In the main process: check recordings, print the plan, or send; then let the tests run."""
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
+        return None
+    if begun_session(config) is None and settings.mode(config) == "replay":
         return None
     from pytest_batcheval import loop
 
@@ -79,19 +84,20 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell each xdist worker which run it belongs to."""
-    from pytest_batcheval import loop
-
-    node.workerinput[RUN] = loop.run_id(node.config)
+    node.workerinput[settings.RUN] = batch_session(node.config).run_id
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Shape the reports of unrecorded and failed requests, after pytest has looked at xfail."""
+    """Shape the reports of batch tests, after pytest has looked at xfail."""
     report = yield
-    if call.excinfo is not None:
+    if call.excinfo is not None and asks_for_answers(item):
+        from pytest_batcheval import outcomes
+
         outcomes.shape_report(report, call.excinfo.value)
+        outcomes.escape_report(report, item.config.get_terminal_writer().hasmarkup)
     return report
 
 
@@ -104,8 +110,10 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand a worker's counts to the controller."""
-    batch = batch_session(session.config)
-    terminal.find_difference(batch)
+    batch = begun_session(session.config)
+    if batch is None:
+        return
+    batch.find_difference()
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[TALLY] = batch.tally.to_data()
 
@@ -120,12 +128,19 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was unrecorded and where the answers came from."""
-    terminal.summary(terminalreporter, batch_session(config))
+    batch = begun_session(config)
+    if batch is not None:
+        from pytest_batcheval import terminal
+
+        terminal.summary(terminalreporter, batch)
 
 
 @contextmanager
 def _collection_error(metafunc: pytest.Metafunc) -> Generator[None]:
     """Turn our errors into a collection error of one line that names file and line of the test."""
+    from pytest_batcheval.marker import MarkerError
+    from pytest_batcheval.wire.errors import MatrixError
+
     try:
         yield
     except (MarkerError, MatrixError) as error:

@@ -2,155 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.sources import Sources
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.errors import PromptError
 from pytest_batcheval.wire.objects import Answer, Request
-from pytest_batcheval.wire.origin import describe, provider_origin, simulator_origin
+from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
-    from pytest_batcheval.backends.protocol import Backend
-    from pytest_batcheval.engine.clock import Clock
-    from pytest_batcheval.engine.send import Progress
+    from pytest_batcheval.backends.connect import Connection
+    from pytest_batcheval.engine.progress import Progress, Sent
+    from pytest_batcheval.journal.lock import Holder
     from pytest_batcheval.journal.store import Journal
-
-SIMULATOR = "simulator"
-SEED = 0
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-
-
-@dataclass(frozen=True)
-class Connection:
-    """An open backend with the clock its waits run on."""
-
-    backend: Backend
-    clock: Clock
-
-
-@contextmanager
-def connect(backend: str) -> Iterator[Connection]:
-    """Open `openai`, `simulator[:respondent]` or a base URL.
-
-    Raises:
-        UsageError: no such backend, no API key, or the simulator is not installed.
-        ProviderError: the base URL does not answer.
-    """
-    from pytest_batcheval.backends.openai_batch import OpenAIBatch
-    from pytest_batcheval.engine.clock import SystemClock
-
-    if _is_simulator(backend):
-        with _simulated(respondent_of(backend)) as connection:
-            yield connection
-        return
-    if backend != "openai" and not backend.startswith(("http://", "https://")):
-        raise UsageError(f"--batch-backend={backend}: give openai, simulator[:respondent] or a base URL (http…/v1)")
-    with OpenAIBatch(None if backend == "openai" else backend) as client:
-        clock = client.clock_address
-        yield Connection(client, _simulator_clock(clock) if clock else SystemClock())
-
-
-@contextmanager
-def _simulated(respondent: str) -> Iterator[Connection]:
-    from pytest_batcheval.backends.openai_batch import OpenAIBatch
-
-    try:
-        from pytest_batcheval.simulator.server import SimulatorServer
-    except ImportError as error:
-        raise UsageError(
-            f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'",
-        ) from None
-    with (
-        SimulatorServer(respondent, seed=SEED) as server,
-        OpenAIBatch(server.base_url, "simulator", scope="in-process") as client,
-    ):
-        yield Connection(client, _simulator_clock(server.clock_address))
-
-
-def _simulator_clock(address: str) -> Clock:
-    from pytest_batcheval.backends.clocks import SimulatorClock
-
-    return SimulatorClock(address)
-
-
-def _is_simulator(backend: str) -> bool:
-    return backend.partition(":")[0] == SIMULATOR
-
-
-def respondent_of(backend: str) -> str:
-    """`simulator:blind` -> `blind`; `simulator` -> `faithful`."""
-    return backend.partition(":")[2] or "faithful"
-
-
-def planned_origin(settings: Settings) -> str:
-    """The origin a backend will have, as far as it is known without asking it."""
-    import os
-
-    if _is_simulator(settings.backend):
-        return simulator_origin(respondent_of(settings.backend), SEED)
-    if settings.backend == "openai":
-        return provider_origin(os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
-    return provider_origin(settings.backend)
 
 
 class Runner:
     """One send: connects, takes the journal's lock, sends wave after wave.
 
-    Args:
-        say: prints a line of its own.
-        show: shows the state of the running batches: (text, what must change for a new line).
+    Attributes:
+        sent: keys that this run has sent.
     """
 
     def __init__(
         self,
         settings: Settings,
         sources: Sources,
-        say: Callable[[str], None],
-        show: Callable[[str, str], None],
         run_id: str,
+        say: Callable[[str], None],
+        show: Callable[[Progress], None],
     ) -> None:
+        """Prepare a send; `say` prints a line of its own, `show` shows how a batch stands."""
+        self.sent: frozenset[str] = frozenset()
         self._settings = settings
         self._sources = sources
+        self._run_id = run_id
         self._say = say
         self._show = show
-        self._run_id = run_id
         self._running: dict[str, str] = {}
+        self._waited_for: Holder | None = None
 
-    def run(self, calls: Sequence[PromptCall]) -> frozenset[str]:
-        """Answer all these prompt calls and return the keys that were sent by this run.
+    def run(self, calls: Sequence[PromptCall]) -> None:
+        """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
 
         Raises:
             UsageError: no key, no such backend.
             ProviderError: the provider cannot be reached or refuses.
             JournalError: the journal cannot be used.
-            PromptError: never; a prompt that breaks in a later turn fails its own tests.
         """
+        from pytest_batcheval.backends.connect import connect
         from pytest_batcheval.journal.store import Journal
 
-        with connect(self._settings.backend) as connection:
-            self._sources.origin = connection.backend.origin
-            self._say(f"sending to {describe(connection.backend.origin)}")
-            with Journal.open(self._settings.journal, on_wait=self._wait_for_other) as journal:
-                journal.add_run(self._run_id, connection.backend.origin)
-                return self._waves(calls, connection, journal)
+        with connect(self._settings.backend) as connection, Journal.open(self._settings.journal) as journal:
+            origin = connection.backend.origin
+            self._sources.origin = origin
+            journal.add_run(self._run_id, origin, connection.backend.base_url)
+            with journal.lock.held(self._wait):
+                self._waves(calls, connection, journal)
 
     def left_behind(self) -> list[str]:
         """What an interrupted run leaves at the provider, and how to come back."""
         if not self._running:
-            return ["interrupted before any batch was created; nothing was paid"]
+            return ["interrupted; no batch was running, nothing is lost"]
+        if is_simulator(self._sources.origin or "") and self._settings.backend.startswith("simulator"):
+            return ["interrupted; the simulator and its batches end with this run"]
         return [
-            f"{batch} goes on at the provider ({state}); nothing is lost" for batch, state in self._running.items()
-        ] + [f"run the same command again to collect: the journal {self._settings.journal} knows what was sent"]
+            *(f"{batch} goes on at the provider ({status})" for batch, status in self._running.items()),
+            f"nothing is lost: run the same command again to collect (journal: {self._settings.journal})",
+        ]
 
-    def _waves(self, calls: Sequence[PromptCall], connection: Connection, journal: Journal) -> frozenset[str]:
-        from pytest_batcheval.engine.send import send
-
-        sent: set[str] = set()
+    def _waves(self, calls: Sequence[PromptCall], connection: Connection, journal: Journal) -> None:
         finished: dict[str, Answer | None] = {}
         wave = 0
         while todo := self._pending(calls, finished):
@@ -158,25 +82,36 @@ class Runner:
             stored = {} if self._settings.refresh else self._sources.find(todo.values())
             fresh = [request for key, request in todo.items() if key not in stored]
             if fresh:
-                outcome = send(
-                    fresh,
-                    backend=connection.backend,
-                    journal=journal,
-                    clock=connection.clock,
-                    progress=self._progress,
-                    refresh=self._settings.refresh,
-                )
-                sent |= outcome.keys
-            answers = journal.answers(fresh, connection.backend.origin)
+                self._announce(wave, len(fresh), len(stored), connection.backend.origin)
+                self.sent |= self._send(fresh, connection, journal).keys
+            answers = journal.reader.answers(fresh, connection.backend.origin)
             finished |= {key: stored.get(key) or answers.get(key) for key in todo}
-        if wave and not sent:
-            self._say("every answer was there already; nothing was sent")
-        return frozenset(sent)
+        if not self.sent:
+            self._say("every answer is there already, nothing to send")
+
+    def _announce(self, wave: int, fresh: int, stored: int, origin: str) -> None:
+        which = f"wave {wave}: " if wave > 1 else ""
+        known = f" ({stored} answered already)" if stored else ""
+        self._say(f"{which}{fresh} requests for {describe(origin)}{known}")
+
+    def _send(self, requests: list[Request], connection: Connection, journal: Journal) -> Sent:
+        from pytest_batcheval.engine.send import send
+
+        sent = send(
+            requests,
+            backend=connection.backend,
+            journal=journal,
+            clock=connection.clock,
+            progress=self._progress,
+            refresh=self._settings.refresh,
+            run=self._run_id,
+        )
+        for line in (*sent.lost, *sent.broken):
+            self._say(line)
+        return sent
 
     def _pending(self, calls: Sequence[PromptCall], finished: dict[str, Answer | None]) -> dict[str, Request]:
-        """The next request of every prompt call that still has one, by key; failed ones are not asked again."""
-        from pytest_batcheval.wire.errors import PromptError
-
+        """The next request of every prompt call that has one, by key; failed ones are not asked again."""
         pending: dict[str, Request] = {}
         for call in calls:
             try:
@@ -191,8 +126,12 @@ class Runner:
         if progress.batch_id and not progress.ended:
             self._running[progress.batch_id] = progress.status
         else:
-            self._running.pop(progress.batch_id or "", None)
-        self._show(str(progress), f"{progress.ordinal} {progress.status}")
+            self._running.pop(progress.batch_id, None)
+        self._show(progress)
 
-    def _wait_for_other(self, holder: str) -> None:
-        self._say(f"waiting for {holder}, which is sending from the same journal")
+    def _wait(self, holder: Holder | None) -> None:
+        """Another process sends from this journal: say once for whom we wait, and look again in a second."""
+        if holder is not None and holder != self._waited_for:
+            self._say(f"waiting for {holder}, which is sending from the same journal")
+            self._waited_for = holder
+        time.sleep(1)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from pytest_batcheval.marker import BatchMark, MarkerError, has_batch_mark, read_mark
+from pytest_batcheval.gate import TAKES, asks_for_answers, has_batch_mark
+from pytest_batcheval.marker import BatchMark, MarkerError, read_mark
 from pytest_batcheval.prompts.call import PromptCall, prompt_name
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.wire.answers import value_id
 
-TAKES = ("answer", "answers")
 SAMPLE = "sample"
 Cell = Mapping[str, Any]
 
@@ -70,12 +70,6 @@ class Axes:
                 paths = parse_axes_option(self._settings.axes, self._settings.root)
                 self._from_files = {name: load_axis(name, path) for name, path in paths.items()}
         return self._from_files
-
-
-def may_need_axes(metafunc: pytest.Metafunc) -> bool:
-    """Whether a test function is ours to look at; quick, since every function of every project is asked."""
-    definitions = metafunc._arg2fixturedefs
-    return has_batch_mark(metafunc.definition) or any(name not in definitions for name in metafunc.fixturenames)
 
 
 class Parametrization:
@@ -174,12 +168,12 @@ class Parametrization:
 
     def _has_fixture(self, name: str) -> bool:
         definitions = self._metafunc._arg2fixturedefs.get(name)
-        return bool(definitions) and not _is_direct_definition(definitions[-1])
+        return definitions is not None and len(definitions) > 0 and not _is_direct_definition(definitions[-1])
 
 
 def planned_cells(item: pytest.Item) -> list[PlannedCell]:
     """The cells of a collected test, in the order of the matrix; empty when it asks for no answers."""
-    if not (isinstance(item, pytest.Function) and set(TAKES) & set(item.fixturenames) and has_batch_mark(item)):
+    if not asks_for_answers(item):
         return []
     mark = read_mark(item)
     spec = getattr(item, "callspec", None)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pytest
 
 from pytest_batcheval.planning import ItemPlan, Plan
 from pytest_batcheval.selection import Axes
-from pytest_batcheval.settings import Settings
+from pytest_batcheval.settings import RUN, read_settings
 from pytest_batcheval.sources import Sources
+from pytest_batcheval.wire.errors import BatchEvalError
 from pytest_batcheval.wire.objects import Answer, Request
-
-SESSION = pytest.StashKey["BatchSession"]()
-
-
-def batch_session(config: pytest.Config) -> BatchSession:
-    """The batch session of this pytest process."""
-    return config.stash[SESSION]
 
 
 @dataclass
@@ -47,9 +43,12 @@ class Tally:
         self.missing[nodeid] = [request.custom_id for request in requests]
         self.first_missing = self.first_missing or requests[0]
 
-    def by_source(self) -> Counter[tuple[str, str]]:
-        """Number of distinct answers by (source, origin)."""
-        return Counter(self.used.values())
+    def by_source(self, sent: Collection[str]) -> Counter[tuple[str, str]]:
+        """Number of distinct answers by (source, origin); the source of those that this run sent is `sent`."""
+        return Counter(
+            ("sent" if source == "journal" and key in sent else source, origin)
+            for key, (source, origin) in self.used.items()
+        )
 
     def to_data(self) -> dict[str, Any]:
         """Plain data for xdist's channel."""
@@ -64,17 +63,31 @@ class Tally:
 
 
 class BatchSession:
-    """One per pytest process: the controller, each worker, or the only one."""
+    """One per pytest process: the controller, each worker, or the only one.
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
-        self.settings = settings
-        self.axes = Axes(config, settings)
-        self.sources = Sources(settings)
+    Attributes:
+        headline: what the header said of the answers, so that the summary need not say it again.
+        sent_keys: keys that this run has sent.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.settings = read_settings(config)
+        self.axes = Axes(config, self.settings)
+        self.sources = Sources(self.settings)
+        if self.settings.sends and hasattr(config, "workerinput"):
+            self.sources.follow(config.workerinput[RUN])
         self.plan = Plan()
         self.tally = Tally()
         self.notes: list[str] = []
-        self.collection_failed = False
+        self.headline = ""
         self.sent_keys: frozenset[str] = frozenset()
+
+    @cached_property
+    def run_id(self) -> str:
+        """The id under which this run stands in the journal."""
+        import uuid
+
+        return uuid.uuid4().hex
 
     def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[Request]]:
         """The answers of a test's cells, and the requests that have none.
@@ -96,6 +109,22 @@ class BatchSession:
             for answer in turns.answers:
                 self.tally.use(answer)
         return found, missing
+
+    def find_difference(self) -> None:
+        """Find what the nearest recorded request differs in from the first unrecorded one."""
+        tally = self.tally
+        if tally.first_missing is None or tally.difference:
+            return
+        from pytest_batcheval.prompts.purity import difference
+
+        try:
+            nearest = self.sources.nearest(tally.first_missing)
+        except BatchEvalError:
+            return
+        if nearest is not None:
+            cell = ", ".join(f"{axis}={value}" for axis, value in nearest.cell.items())
+            lines = difference(nearest.asked().body, tally.first_missing.body)
+            tally.difference = f"the nearest recorded request ({cell}) differs from the first of them in:\n{lines}"
 
     def known(self, requests: tuple[Request, ...]) -> Lookup:
         """A look-up of stored answers, filled for these requests."""
@@ -126,6 +155,4 @@ class Lookup:
             answer = answers.get(key)
             if answer is None and key in failures:
                 answer = Answer(request, sources.origin or "", error=failures[key])
-            elif answer is not None and key in self._session.sent_keys:
-                answer = Answer(request, answer.origin, answer.response, source="sent", line_id=answer.line_id)
             self._found[key] = answer

@@ -9,6 +9,9 @@ import pytest
 
 MODES = ("replay", "plan", "send", "record")
 MISSING = ("fail", "skip")
+RUN = "batcheval_run"
+"""Under this name a worker is told the id of its controller's run."""
+
 MARKER = (
     "batch(prompt, samples=1, endpoint=None, errors='raise', axes={}, **axis): get the answers of this test's requests "
     "from a batch; a keyword that is an axis narrows it to an id or a list of ids. Without prompt= a plain marker."
@@ -73,30 +76,40 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("batch_missing", "what an unrecorded test does in replay: fail or skip", default="fail")
 
 
-def read_settings(config: pytest.Config) -> Settings:
-    """The settings of this run; an option beats its ini key.
+def check(config: pytest.Config) -> None:
+    """Refuse what no option means, also in a run that would not use it.
 
     Raises:
         pytest.UsageError: an ini key has a value that is none of those allowed.
     """
+    _one_of("batch", mode(config), MODES)
+    _one_of("batch_missing", str(config.getini("batch_missing")), MISSING)
 
-    def chosen(name: str) -> object:
-        value = config.getoption(name)
-        return config.getini(name) if value is None else value
 
+def mode(config: pytest.Config) -> str:
+    """The mode of this run: `replay`, `plan`, `send` or `record`."""
+    return str(_chosen(config, "batch"))
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this run; an option beats its ini key."""
     return Settings(
-        mode=_one_of("batch", str(chosen("batch")), MODES),
-        backend=str(chosen("batch_backend")),
-        journal=config.rootpath / str(chosen("batch_journal")),
-        refresh=bool(chosen("batch_refresh")),
-        missing=_one_of("batch_missing", str(config.getini("batch_missing")), MISSING),
+        mode=mode(config),
+        backend=str(_chosen(config, "batch_backend")),
+        journal=config.rootpath / str(_chosen(config, "batch_journal")),
+        refresh=bool(_chosen(config, "batch_refresh")),
+        missing=str(config.getini("batch_missing")),
         cassettes=config.rootpath / "cassettes",
         axes=tuple(config.getini("batch_axes")),
         root=config.rootpath,
     )
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+def _chosen(config: pytest.Config, name: str) -> object:
+    value = config.getoption(name)
+    return config.getini(name) if value is None else value
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise pytest.UsageError(f"{name} = {value!r}: allowed are {', '.join(allowed)}")
-    return value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
@@ -69,18 +69,24 @@ class Sources:
         if not self._settings.sends and self._settings.mode != "plan":
             found = self.recordings.find(wanted.values())
             missing = [request for key, request in wanted.items() if key not in found]
-            return found | self._journaled(missing)
-        journaled = self._journaled(list(wanted.values()))
-        recorded = self.recordings.find(wanted.values(), self.origin)
+            return found | self._journaled(missing, None)
+        origin = self.origin or ""  # an origin not known yet matches none, rather than any
+        journaled = self._journaled(list(wanted.values()), origin)
+        recorded = self.recordings.find(wanted.values(), origin)
         both = journaled.keys() & recorded.keys()
         self.differing |= {key for key in both if journaled[key].response != recorded[key].response}
         return recorded | journaled
 
     def failures(self, requests: Iterable[Request]) -> dict[str, RequestError]:
         """Why requests without an answer failed, by key; empty in replay, which sends nothing."""
-        if not self._settings.sends or not self._settings.journal.exists():
+        if not self._settings.sends:
             return {}
-        return dict(self.journal.failures(requests, self.origin or ""))
+        return self.journal.failures(requests, self.origin or "")
+
+    def final_failures(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys that failed in a way that cannot pass, so that they are not sent again."""
+        retryable = self.journal.retryable(list(keys), self.origin or "")
+        return {key for key, again in retryable.items() if not again}
 
     def nearest(self, request: Request) -> RecordedLine | None:
         """The recorded line whose request reads most like this one; `None` without recordings."""
@@ -89,7 +95,5 @@ class Sources:
         lines = [line for line in self.recordings.lines() if line.asked().url == request.url]
         return max(lines, key=lambda line: likeness(line.asked().body, request.body), default=None)
 
-    def _journaled(self, requests: Sequence[Request]) -> Mapping[str, Any]:
-        if not requests or not self._settings.journal.exists():
-            return {}
-        return self.journal.answers(requests, self.origin)
+    def _journaled(self, requests: Sequence[Request], origin: str | None) -> dict[str, Answer]:
+        return self.journal.answers(requests, origin) if requests and self._settings.journal.exists() else {}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_batcheval.session import BatchSession, Tally
-from pytest_batcheval.wire.origin import describe, is_simulator
+from pytest_batcheval.wire.origin import describe
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.progress import Progress as BatchProgress
 
 _SOURCES = {"recording": "recorded from", "journal": "journaled from", "sent": "sent to", "failed": "failed at"}
 _NEAREST_AMONG = 500
 
 
 def replay_header(session: BatchSession) -> list[str]:
-    """`batch: 275 answers recorded from the simulator (faithful@0)`; nothing without batch tests."""
+    """`batch: 275 answers recorded from the simulator (faithful@0)`, and what is missing."""
     plan = session.plan
-    if session.settings.mode != "replay" or not plan.items:
-        return []
     from pytest_batcheval.wire.errors import BatchEvalError
 
     try:
@@ -25,7 +27,8 @@ def replay_header(session: BatchSession) -> list[str]:
     except BatchEvalError:
         return []  # reported where it stops the run
     counts = Counter((answer.source, answer.origin) for answer in found.values())
-    lines = [f"batch: {count_text(counts)}"] if counts else []
+    session.headline = count_text(counts)
+    lines = [f"batch: {session.headline}"] if counts else []
     missing = len(plan.requests) - len(found)
     if missing:
         lines.append(f"batch: {missing} of {len(plan.requests)} requests have no recorded answer")
@@ -36,27 +39,10 @@ def count_text(counts: Counter[tuple[str, str]]) -> str:
     """`275 answers recorded from the simulator (faithful@0), 3 failed at …`."""
     parts = []
     for (source, origin), number in sorted(counts.items(), key=lambda item: (list(_SOURCES).index(item[0][0]), item)):
-        noun = "answer" if number == 1 else "answers"
-        parts.append(f"{number} {noun} {_SOURCES[source]} {describe(origin)}")
+        parts.append(
+            f"{_count(number, 'request' if source == 'failed' else 'answer')} {_SOURCES[source]} {describe(origin)}"
+        )
     return ", ".join(parts)
-
-
-def find_difference(session: BatchSession) -> None:
-    """Find what the nearest recorded request differs in from the first unrecorded one."""
-    tally = session.tally
-    if tally.first_missing is None or tally.difference:
-        return
-    from pytest_batcheval.prompts.purity import difference
-    from pytest_batcheval.wire.errors import BatchEvalError
-
-    try:
-        nearest = session.sources.nearest(tally.first_missing)
-    except BatchEvalError:
-        return
-    if nearest is not None:
-        cell = ", ".join(f"{axis}={value}" for axis, value in nearest.cell.items())
-        lines = difference(nearest.asked().body, tally.first_missing.body)
-        tally.difference = f"the nearest recorded request ({cell}) differs from the first of them in:\n{lines}"
 
 
 def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
@@ -66,13 +52,13 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
         reporter.section("unrecorded", sep="=", red=True)
         for line in unrecorded_lines(tally, session):
             reporter.write_line(line)
-    counts = tally.by_source()
+    counts = tally.by_source(session.sent_keys)
     if session.sources.differing:
         number = len(session.sources.differing)
         session.notes.append(f"{number} recorded answers differ from the journal's; the journal's were used")
     for note in session.notes:
         reporter.write_line(f"batch: {note}")
-    if counts and not (session.settings.mode == "replay" and reporter.verbosity < 0):
+    if counts and count_text(counts) != session.headline:
         reporter.write_line(f"batch: {count_text(counts)}")
 
 
@@ -106,7 +92,7 @@ class Progress:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         self._reporter: pytest.TerminalReporter | None = reporter
         self._drawn = False
-        self._last = ""
+        self._last: tuple[int, str] | None = None
 
     def say(self, text: str) -> None:
         """Write a line of its own."""
@@ -115,17 +101,17 @@ class Progress:
             self._reporter.ensure_newline()
             self._reporter.write_line(f"batch: {text}")
 
-    def show(self, text: str, state: str) -> None:
-        """Show the current state; `state` is what must change for a plain line to be written."""
+    def show(self, seen: BatchProgress) -> None:
+        """Show how a batch stands; without a terminal only when its status has changed."""
         if self._reporter is None:
             return
+        text, state = f"batch: {seen}", (seen.ordinal, seen.status)
         if self._reporter.isatty:
-            width = self._reporter._tw.fullwidth - 1
-            self._reporter.rewrite(f"batch: {text}"[:width], erase=True)
+            self._reporter.rewrite(text[: self._reporter._tw.fullwidth - 1], erase=True)
             self._drawn = True
         elif state != self._last:
             self._reporter.ensure_newline()
-            self._reporter.write_line(f"batch: {text}")
+            self._reporter.write_line(text)
         self._last = state
 
     def finish(self) -> None:
@@ -133,8 +119,3 @@ class Progress:
         if self._drawn and self._reporter is not None:
             self._reporter.write_line("")
             self._drawn = False
-
-
-def simulator_note(origin: str) -> str:
-    """A reminder after a run against the simulator; empty otherwise."""
-    return "answers of the simulator show that the tests work, nothing about a model" if is_simulator(origin) else ""

@@ -1,14 +1,20 @@
 import json
+import socket
 import textwrap
 
 import jsonschema  # noqa: F401  (imported here once: pytester forgets what an inner run imported)
 import msgspec  # noqa: F401
+import openai
 import pytest
 import yaml  # noqa: F401
 
-import pytest_batcheval.matrix.load  # noqa: F401
+import pytest_batcheval.backends.openai_batch
+import pytest_batcheval.matrix.load
+import pytest_batcheval.simulator.server  # noqa: F401
 from pytest_batcheval.recordings.answers import Recorded, Recordings
 from pytest_batcheval.wire.objects import Answer, Request
+
+openai.DefaultHttpxClient().close()  # imports its transport, which an inner run would import anew
 
 PROMPTS = """
     def ask(persona, question):
@@ -95,3 +101,11 @@ class Suite:
 @pytest.fixture
 def suite(pytester, monkeypatch):
     return Suite(pytester, monkeypatch)
+
+
+@pytest.fixture
+def unused_port():
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -238,6 +238,12 @@ def test_doctest_async_and_skipped_items_are_left_alone(suite):
         @pytest.mark.batch(prompt=ask)
         def test_skipped(answer): pass
     ''')
-    suite.run("--doctest-modules", "-p", "pytest_asyncio.plugin", "-p", "anyio").assert_outcomes(
-        passed=1 + 3 + 1, skipped=6
-    )
+    suite.run(
+        "--doctest-modules",
+        "-p",
+        "pytest_asyncio.plugin",
+        "-p",
+        "anyio",
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+    ).assert_outcomes(passed=1 + 3 + 1, skipped=6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from io import BufferedReader
 
 from pytest_batcheval.wire.errors import ProviderError
 
@@ -27,43 +28,50 @@ class SystemClock:
 class SimulatorClock:
     """A sleeper on a simulator's virtual clock; the open connection is its registration.
 
-    One JSON array a line: `["now"]` and `["sleep", seconds]` are answered by the time in seconds,
-    the latter when that time has come.
+    It registers at its first question: whoever waits for something else meanwhile (another process's
+    lock, say) would otherwise keep time from jumping. One JSON array a line: `["now"]` and
+    `["sleep", seconds]` are answered by the time in seconds, the latter when that time has come.
     """
 
     def __init__(self, address: str) -> None:
-        """Connect to `host:port`.
-
-        Raises:
-            ProviderError: nothing listens there.
-        """
+        """Prepare a connection to `host:port`."""
         self._address = address
-        host, _, port = address.rpartition(":")
-        try:
-            self._socket = socket.create_connection((host, int(port)))
-        except OSError as error:
-            raise ProviderError(f"the simulator's clock at {address} cannot be reached: {error}") from None
-        self._replies = self._socket.makefile("rb")
+        self._socket: socket.socket | None = None
+        self._replies: BufferedReader | None = None
 
     def now(self) -> float:
-        """Virtual seconds."""
+        """Virtual seconds.
+
+        Raises:
+            ProviderError: the clock cannot be reached.
+        """
         return self._ask("now")
 
     def sleep(self, seconds: float) -> None:
-        """Wait in virtual time."""
+        """Wait in virtual time.
+
+        Raises:
+            ProviderError: the clock cannot be reached.
+        """
         self._ask("sleep", max(seconds, 0.0))
 
     def close(self) -> None:
         """Leave; time goes on without us."""
-        self._replies.close()
-        self._socket.close()
+        if self._replies is not None and self._socket is not None:
+            self._replies.close()
+            self._socket.close()
+        self._replies = self._socket = None
 
     def _ask(self, *words: object) -> float:
         try:
+            if self._socket is None or self._replies is None:
+                host, _, port = self._address.rpartition(":")
+                self._socket = socket.create_connection((host, int(port)))
+                self._replies = self._socket.makefile("rb")
             self._socket.sendall(json.dumps(words).encode() + b"\n")
             return float(json.loads(self._replies.readline()))
         except (OSError, ValueError) as error:
-            raise ProviderError(f"the simulator's clock at {self._address} went away: {error}") from None
+            raise ProviderError(f"the simulator's clock at {self._address} cannot be reached: {error}") from None
         except BaseException:
             # The reply to this question would answer the next one.
             self.close()

@@ -48,8 +48,16 @@ class OpenAIBatch:
         clock_address: where a simulator's virtual clock listens; `None` for a provider.
     """
 
-    def __init__(self, base_url: str | None = None, api_key: str | Callable[[], str] | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | Callable[[], str] | None = None,
+        scope: str | None = None,
+    ) -> None:
         """Connect to `base_url` with `api_key`, else as the SDK's environment variables say.
+
+        `scope` names the account in the journal; `None` makes a fingerprint of base URL, organisation,
+        project and key.
 
         Raises:
             UsageError: there is no API key.
@@ -61,7 +69,7 @@ class OpenAIBatch:
         usual = provider_origin(self.base_url) == "https://api.openai.com/v1"
         identity = Identity(provider_origin(self.base_url)) if usual else self.probe()
         self.origin, self.clock_address = identity.origin, identity.clock_address
-        self.scope = _scope(self.origin, self._client, key)
+        self.scope = scope or _scope(self.origin, self._client, key)
 
     def probe(self) -> Identity:
         """Ask the base URL who it is: one GET of its models, whose headers tell a simulator.

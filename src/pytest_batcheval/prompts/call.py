@@ -55,13 +55,18 @@ class PromptCall:
         arguments = ", ".join(f"{name}={value_id(value)}" for name, value in self.arguments.items())
         return f"{prompt_name(self.prompt)}({arguments})"
 
+    @property
+    def is_generator(self) -> bool:
+        """Whether the prompt asks turn by turn."""
+        return inspect.isgeneratorfunction(self.prompt)
+
     def drive(self, known: Known) -> Turns:
         """Run the prompt with the answers known so far.
 
         Raises:
             PromptError: the prompt raised, or what it gave is no request body.
         """
-        if not inspect.isgeneratorfunction(self.prompt):
+        if not self.is_generator:
             request = self._request(self._guard(lambda: self.prompt(**self.arguments)))
             answer = known(request)
             return Turns((), request) if answer is None else Turns((answer,), None)

@@ -21,8 +21,8 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any], *, limit: int =
 
 def likeness(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     """How alike two bodies read, from 0 to 1; an upper bound first, so that it is quick on many."""
-    matcher = SequenceMatcher(None, *("\n".join(_pretty(body)) for body in (one, other)), autojunk=False)
-    return matcher.quick_ratio()
+    first, second = ("\n".join(_pretty(body)) for body in (one, other))
+    return SequenceMatcher(None, first, second, autojunk=False).quick_ratio()
 
 
 def _pretty(body: Mapping[str, Any]) -> list[str]:

@@ -70,20 +70,18 @@ class Recordings:
         """Write answers into the recordings and return the files that changed.
 
         A key that is recorded from the same origin already is replaced where it stands (and
-        left alone when equal); a new one goes to the file of its test module. Failed answers
-        are not recorded.
+        left alone when equal); a new one goes to the file of the first test module that asks for it.
+        Failed answers are not recorded.
         """
         places = self._load()
         changes: dict[Path, dict[tuple[str, str], bytes]] = {}
-        for item in recorded:
-            if item.answer.error is not None:
-                continue
-            slot = (item.answer.custom_id, item.answer.origin)
+        once = {(r.answer.custom_id, r.answer.origin): r for r in reversed(recorded) if r.answer.error is None}
+        for slot, item in once.items():
             text = encode(item.answer, item.cell)
             standing = places.get(slot)
             path = standing.path if standing else self.path_of(item.module)
             if standing is None or standing.line.response != decode(text).response:
-                changes.setdefault(path, {}).setdefault(slot, text)
+                changes.setdefault(path, {})[slot] = text
         for path, lines in changes.items():
             standing_lines = {slot: place.text for slot, place in places.items() if place.path == path}
             _replace(path, {**standing_lines, **lines})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -88,7 +88,7 @@ class Answer:
         response: the `response` object of the output line (`status_code`, `request_id`, `body`);
             empty when the request failed without one.
         error: why there is no answer, or `None`.
-        source: `recording`, `journal` or `sent`: where this run found it.
+        source: `recording` or `journal`: where this run found it.
         turns: all answers of a generator prompt, this one last; one for a plain prompt.
         line_id: the provider's id of the output line.
     """
@@ -127,20 +127,18 @@ class Answer:
         """
         body = self.body
         if "choices" in body:
-            return str(self._message().get("content") or "")
-        parts = (part for item in body.get("output") or () for part in item.get("content") or ())
-        return "".join(part.get("text") or "" for part in parts if part.get("type") == "output_text")
+            return _words(self._message().get("content"))
+        return "".join(_words(part.get("text")) for part in _parts(body) if part.get("type") == "output_text")
 
     @property
     def finish_reason(self) -> str | None:
         """`stop`, `length`, `content_filter`, `tool_calls` …; for responses derived from `status`."""
         body = self.body
         if "choices" in body:
-            choices = body["choices"]
-            return choices[0].get("finish_reason") if choices else None
+            return self._choice().get("finish_reason")
         if body.get("status") == "completed":
             return "stop"
-        reason = (body.get("incomplete_details") or {}).get("reason")
+        reason = _mapping(body.get("incomplete_details")).get("reason")
         return "length" if reason == "max_output_tokens" else reason or body.get("status")
 
     @property
@@ -148,13 +146,12 @@ class Answer:
         """The model's refusal, when the API marked one."""
         if "choices" in self.body:
             return self._message().get("refusal")
-        parts = (part for item in self.body.get("output") or () for part in item.get("content") or ())
-        return next((part.get("refusal") for part in parts if part.get("type") == "refusal"), None)
+        return next((part.get("refusal") for part in _parts(self.body) if part.get("type") == "refusal"), None)
 
     @property
     def usage(self) -> Mapping[str, Any]:
         """Token counts in the endpoint's own terms; empty when none came."""
-        return self.body.get("usage") or {}
+        return _mapping(self.body.get("usage"))
 
     @property
     def model(self) -> str:
@@ -172,7 +169,26 @@ class Answer:
         except ValueError as error:
             raise AnswerError(f"answer {self.custom_id} is no JSON ({error}): {self.text[:200]!r}") from None
 
+    def _choice(self) -> Mapping[str, Any]:
+        return next(iter(_mappings(self.body["choices"])), {})
+
     def _message(self) -> Mapping[str, Any]:
-        choices = self.body["choices"]
-        message = choices[0].get("message") if choices else None
-        return message if isinstance(message, Mapping) else {}
+        return _mapping(self._choice().get("message"))
+
+
+def _parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The parts of all output items of a response."""
+    return (part for item in _mappings(body.get("output")) for part in _mappings(item.get("content")))
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    """A server's list of objects; whatever else it sent instead is no reason to break off."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _words(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,91 @@
+"""From what a user writes after `--batch-backend` to an open connection with its clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.origin import provider_origin, simulator_origin
+
+if TYPE_CHECKING:
+    from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
+    from pytest_batcheval.backends.openai_batch import OpenAIBatch
+
+OPENAI = "openai"
+SIMULATOR = "simulator"
+SEED = 0
+"""Of the simulator that a run starts for itself."""
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+_USUAL_RESPONDENT = "faithful"
+_IN_PROCESS = "in-process"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An open backend with the clock its waits run on: real time, or a simulator's."""
+
+    backend: OpenAIBatch
+    clock: SystemClock | SimulatorClock
+
+
+@contextmanager
+def connect(backend: str) -> Iterator[Connection]:
+    """Open `openai`, `simulator[:respondent]` (a server of our own, for as long as the block) or a base URL.
+
+    Raises:
+        UsageError: no such backend, no API key, no such respondent, or the simulator is not installed.
+        ProviderError: the base URL does not answer.
+    """
+    respondent = respondent_of(backend)
+    if respondent is not None:
+        with _simulated(respondent) as connection:
+            yield connection
+        return
+    from pytest_batcheval.backends.openai_batch import OpenAIBatch
+
+    if backend != OPENAI and not backend.startswith(("http://", "https://")):
+        raise UsageError(f"no backend {backend!r}: give openai, simulator[:respondent] or a base URL (http…/v1)")
+    with OpenAIBatch(None if backend == OPENAI else backend) as client, closing(_clock(client)) as clock:
+        yield Connection(client, clock)
+
+
+def respondent_of(backend: str) -> str | None:
+    """`simulator:blind` -> `blind`, `simulator` -> `faithful`, any other backend -> `None`."""
+    kind, _, respondent = backend.partition(":")
+    return (respondent or _USUAL_RESPONDENT) if kind == SIMULATOR else None
+
+
+def expected_origin(backend: str) -> str:
+    """The origin a backend's answers will have, as far as it is known without asking it."""
+    respondent = respondent_of(backend)
+    if respondent is not None:
+        return simulator_origin(respondent, SEED)
+    given = os.environ.get("OPENAI_BASE_URL") if backend == OPENAI else backend
+    return provider_origin(given or DEFAULT_BASE_URL)
+
+
+@contextmanager
+def _simulated(respondent: str) -> Iterator[Connection]:
+    from pytest_batcheval.backends.openai_batch import OpenAIBatch
+
+    try:
+        from pytest_batcheval.simulator.server import SimulatorServer
+    except ImportError as error:
+        raise UsageError(f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'") from None
+    with (
+        SimulatorServer(respondent, seed=SEED) as server,
+        OpenAIBatch(server.base_url, SIMULATOR, scope=_IN_PROCESS) as client,
+        closing(_clock(client)) as clock,
+    ):
+        yield Connection(client, clock)
+
+
+def _clock(client: OpenAIBatch) -> SystemClock | SimulatorClock:
+    from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
+
+    return SimulatorClock(client.clock_address) if client.clock_address else SystemClock()

@@ -1,0 +1,175 @@
+"""What `--batch=plan` prints: per test file what is asked, what exists already, what would be sent and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.session import BatchSession
+from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.origin import describe
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.plan import PlannedFile
+
+UNKNOWN = "unknown"
+_COLUMNS = (
+    "test file",
+    "tests",
+    "requests",
+    "duplicate",
+    "journal",
+    "recorded",
+    "failed",
+    "to send",
+    "tokens in",
+    "cost",
+)
+
+
+@dataclass
+class ModulePlan:
+    """One test file: every request it asks for stands in exactly one of the columns.
+
+    Attributes:
+        duplicates: requests that an earlier test asks for too.
+        answered: those with a stored answer of the backend's origin, by source.
+        failed: those that failed for good; they are not sent again.
+        fresh: those that would be sent.
+    """
+
+    tests: int = 0
+    requests: int = 0
+    duplicates: int = 0
+    answered: dict[str, int] = field(default_factory=lambda: {"journal": 0, "recording": 0})
+    failed: int = 0
+    fresh: list[Request] = field(default_factory=list)
+
+
+def plan_lines(batch: BatchSession) -> list[str]:
+    """The report, line by line; nothing is sent and no key is needed.
+
+    Raises:
+        RecordingError, JournalError: stored answers cannot be read.
+    """
+    from pytest_batcheval.engine.plan import plan
+
+    modules = _by_module(batch)
+    fresh = [request for module in modules.values() for request in module.fresh]
+    lines = [f"for {describe(batch.sources.origin or '')}; nothing is sent", ""]
+    lines += _table([_COLUMNS, *(_row(name, module) for name, module in modules.items()), _total(modules.values())])
+    lines += ["", *_batches(plan(fresh)), *_notes(batch, modules.values(), bool(fresh))]
+    return lines
+
+
+def _by_module(batch: BatchSession) -> dict[str, ModulePlan]:
+    wanted = batch.plan.requests
+    stored = {} if batch.settings.refresh else batch.sources.find(wanted.values())
+    final = set() if batch.settings.refresh else batch.sources.final_failures(wanted)
+    modules: dict[str, ModulePlan] = {}
+    seen: set[str] = set()
+    for item in batch.plan.items:
+        module = modules.setdefault(item.module, ModulePlan())
+        module.tests += 1
+        for request in item.requests:
+            module.requests += 1
+            key = request.custom_id
+            if key in seen:
+                module.duplicates += 1
+            elif key in stored:
+                module.answered[stored[key].source] += 1
+            elif key in final:
+                module.failed += 1
+            else:
+                module.fresh.append(request)
+            seen.add(key)
+    return modules
+
+
+def _row(name: str, module: ModulePlan) -> tuple[str, ...]:
+    from pytest_batcheval.engine.plan import plan, total
+
+    files = plan(module.fresh)
+    counts = (
+        module.tests,
+        module.requests,
+        module.duplicates,
+        module.answered["journal"],
+        module.answered["recording"],
+        module.failed,
+        len(module.fresh),
+        sum(file.input_tokens for file in files),
+    )
+    return (name, *(f"{count:,}" for count in counts), _dollars(total(files)))
+
+
+def _total(modules: Iterable[ModulePlan]) -> tuple[str, ...]:
+    whole = ModulePlan()
+    for module in modules:
+        whole.tests += module.tests
+        whole.requests += module.requests
+        whole.duplicates += module.duplicates
+        whole.failed += module.failed
+        whole.fresh += module.fresh
+        for source, number in module.answered.items():
+            whole.answered[source] += number
+    return _row("total", whole)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows in columns; columns that are 0 everywhere are left out."""
+    kept = [i for i, column in enumerate(zip(*rows, strict=True)) if i < 3 or set(column[1:]) != {"0"}]
+    widths = {i: max(len(row[i]) for row in rows) for i in kept}
+    return [
+        "  ".join(row[i].ljust(widths[i]) if i == 0 else row[i].rjust(widths[i]) for i in kept).rstrip() for row in rows
+    ]
+
+
+def _batches(files: Sequence[PlannedFile]) -> list[str]:
+    lines = [f"{len(files)} batch{'es' if len(files) != 1 else ''} to send" + (":" if files else "")]
+    for number, file in enumerate(files, 1):
+        most = UNKNOWN if file.output_tokens is None else f"at most {file.output_tokens:,}"
+        lines.append(
+            f"  {number}. {file.endpoint}  {file.model}: {file.requests:,} requests, {file.bytes / 1000:,.0f} kB, "
+            f"about {file.input_tokens:,} tokens in, {most} out, {_price(file)}"
+        )
+    return lines
+
+
+def _price(file: PlannedFile) -> str:
+    if file.price is None:
+        return f"cost {UNKNOWN}"
+    rate = "" if file.price.batch_rate else " (no batch rate known: the standard one)"
+    limit = "at least" if file.output_tokens is None else "at most"
+    return f"{limit} {_dollars(file.price.usd)}{rate}"
+
+
+def _dollars(sum_: Decimal | None) -> str:
+    if sum_ is None:
+        return UNKNOWN
+    return f"${sum_:.2f}" if sum_ >= 1 or not sum_ else f"${sum_:.4f}"
+
+
+def _notes(batch: BatchSession, modules: Iterable[ModulePlan], sends: bool) -> list[str]:
+    notes = []
+    if broken := sum(item.error is not None for item in batch.plan.items):
+        notes.append(f"{broken} tests have a prompt that fails; they ask for nothing")
+    if any(planned.call.is_generator for item in batch.plan.items for planned in item.cells):
+        notes.append("generator prompts: only the first turn is counted; later turns follow from the answers")
+    if batch.plan.others:
+        notes.append(f"{batch.plan.others} other tests wait for the batches; -m batch leaves them out")
+    if sends:
+        notes.append("-x, --stepwise and pytest.skip() inside a test save no money: all of it is sent before any test")
+        notes.append(f"tokens are estimated by script, within some 20 %; prices: {_price_table()}")
+    return ["", *notes] if notes else []
+
+
+def _price_table() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"genai-prices {version('genai-prices')}"
+    except PackageNotFoundError:
+        return "unknown without the extra [cost]"

@@ -1,0 +1,121 @@
+"""What README and docs show is run here."""
+
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+sys.path.insert(0, str(Path(__file__).parent))
+from walkthrough import blocks, section
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """The repository's matrix and suite, in a folder of its own."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    for folder in ("fixtures", "tests/scenarios", "cassettes"):
+        shutil.copytree(ROOT / folder, pytester.path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / file, pytester.path)
+    return pytester
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_sessions(page, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for example in Sybil(parsers=[PythonCodeBlockParser()]).parse(page):
+        if "def test_" not in getattr(example.parsed, "source", example.parsed):
+            example.evaluate()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_test_files(page, project):
+    text = page.read_text(encoding="utf-8")
+    files = [b for b in blocks(text) if b.language == "python" and "def test_" in b.text and not b.file_name]
+    if not files:
+        pytest.skip("this page shows no test file")
+    shutil.rmtree(project.path / "tests")
+    for number, block in enumerate(files):
+        (project.path / f"test_page_{number}.py").write_text(block.text, encoding="utf-8")
+    for block in blocks(text):
+        if block.language == "csv" and block.file_name.startswith("fixtures/"):
+            _add_axis(project, block)
+    result = project.runpytest_subprocess("--batch=send", "--batch-backend=simulator", ".")
+    assert result.ret == 0
+    assert re.search(r"\d+ passed", result.stdout.str())
+
+
+def _add_axis(project, block):
+    (project.path / block.file_name).write_text(block.text, encoding="utf-8")
+    name = Path(block.file_name).stem.removesuffix("s")
+    pyproject = project.path / "pyproject.toml"
+    axes = f'batch_axes = [\n    "{name}={block.file_name}",'
+    pyproject.write_text(pyproject.read_text(encoding="utf-8").replace("batch_axes = [", axes), encoding="utf-8")
+
+
+def test_readme_counts_its_tests(project):
+    (example,) = [b for b in section(README, "An evaluation") if b.language == "python"]
+    (project.path / "test_example.py").write_text(example.text, encoding="utf-8")
+    out = project.runpytest_subprocess("--collect-only", "-q", "test_example.py").stdout.str()
+    counts = {
+        name: len(re.findall(f"::{name}(?:\\[|$)", out, re.MULTILINE))
+        for name in re.findall(r"def (test_\w+)", out + example.text)
+    }
+    assert counts == {
+        "test_in_character": 275,
+        "test_first_question": 25,
+        "test_one_patient": 25,
+        "test_personas_differ": 1,
+    }
+
+
+def test_readme_shows_the_real_output(project):
+    (shown,) = [b for b in section(README, "Try it") if b.language == "text"]
+    result = project.runpytest_subprocess("-m", "batch")
+    expected = re.sub(r"in [\d.]+s", "in *s", shown.text.replace("[", "[[]"))
+    result.stdout.fnmatch_lines([line for line in expected.splitlines() if line.strip(" =")][:-1], consecutive=False)
+    assert f"{shown.text.split('collected ')[1].split()[0]} passed" in result.stdout.str()
+
+
+def test_readme_runs_live_as_it_says(project):
+    shown = [b.text for b in section(README, "Try it") if b.language == "sh"]
+    (live,) = [line for text in shown for line in text.splitlines() if line.startswith("pytest")]
+    project.runpytest_subprocess(*shlex.split(live)[1:]).assert_outcomes(passed=309)
+
+
+def test_readme_five_steps_make_a_suite(pytester, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    steps = section(README, "Your own matrix in five steps")
+    for block in steps:
+        if block.language != "sh":
+            (pytester.path / block.file_name).write_text(block.text, encoding="utf-8")
+    plan, record, replay = [line for b in steps if b.language == "sh" for line in b.text.splitlines()]
+    run = lambda line: pytester.runpytest_subprocess(*shlex.split(line)[1:])  # noqa: E731
+    run(plan).stdout.fnmatch_lines(["1 batch to send:", "*/v1/responses*gpt-4.1-mini: 4 requests*"])
+    run(record).assert_outcomes(passed=4)
+    shutil.rmtree(pytester.path / ".batcheval")
+    run(replay).assert_outcomes(passed=4)
+
+
+def test_docs_know_every_option(pytester):
+    out = pytester.runpytest_subprocess("--help").stdout.str()
+    text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    for option in sorted(set(re.findall(r"--batch[\w-]*", out))):
+        assert f"`{option}" in text, option
+    for key in sorted(set(re.findall(r"^  (batch_\w+)", out, re.MULTILINE))):
+        assert f"`{key}`" in text or f"`--{key.replace('_', '-')}" in text, key
+
+
+def test_relative_links_lead_somewhere():
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,67 @@
+"""The evaluation suite under tests/scenarios, run as its users run it, in a copy of its own."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RECORDING = "cassettes/answers/tests/scenarios/test_full_matrix.jsonl"
+QUALITY = "differ or trait or profile"
+
+
+@pytest.fixture
+def own_suite(pytester, monkeypatch):
+    """Run the suite: `own_suite("-k", "kim")`; its folder is `pytester.path`."""
+    for folder in ("fixtures", "tests/scenarios", "cassettes"):
+        shutil.copytree(ROOT / folder, pytester.path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / file, pytester.path)
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    return lambda *args: pytester.runpytest_subprocess("-m", "batch", *args)
+
+
+def test_committed_recordings_replay(own_suite, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    result = own_suite("tests/scenarios")
+    result.assert_outcomes(passed=309)
+    result.stdout.fnmatch_lines(["batch: 275 answers recorded from the simulator (faithful@0)"])
+
+
+def test_a_live_run_executes_each_of_the_275_requests_once(own_suite, batch_server, pytester):
+    shutil.rmtree(pytester.path / "cassettes")
+    live = ("--batch=send", f"--batch-backend={batch_server.base_url}")
+    own_suite("tests/scenarios/test_single_question.py", "tests/scenarios/test_full_matrix.py", *live).assert_outcomes(
+        passed=300
+    )
+    assert len(batch_server.ledger.executions) == len(batch_server.ledger.custom_ids()) == 275
+    own_suite("tests/scenarios", "-n", "2", *live).assert_outcomes(passed=309)
+    assert len(batch_server.ledger.executions) == 275
+
+
+def test_one_question_sends_its_25_requests(own_suite, batch_server, pytester):
+    shutil.rmtree(pytester.path / "cassettes")
+    own_suite("-k", "chief_complaint", "--batch=send", f"--batch-backend={batch_server.base_url}")
+    assert len(batch_server.ledger.executions) == 25
+
+
+@pytest.mark.parametrize("respondent", ["blind", "collapsed"])
+def test_a_respondent_that_ignores_the_persona_fails_the_quality_tests_only(own_suite, respondent):
+    result = own_suite("--batch=send", f"--batch-backend=simulator:{respondent}")
+    result.assert_outcomes(passed=300, failed=9)
+    failed = [line for line in result.stdout.lines if line.startswith("FAILED")]
+    assert all("test_personas_differ" in line or "test_traits" in line for line in failed)
+
+
+def test_without_recordings_the_summary_is_folded_and_recording_brings_the_same_bytes_back(own_suite, pytester):
+    recording = (pytester.path / RECORDING).read_bytes()
+    shutil.rmtree(pytester.path / "cassettes")
+    missing = own_suite("tests/scenarios")
+    assert missing.ret == 1
+    missing.stdout.fnmatch_lines(
+        ["309 tests could not run: 275 requests without a recorded answer", "*309 unrecorded*"]
+    )
+    assert len(missing.stdout.lines) < 40
+    own_suite("tests/scenarios", "--batch=record", "--batch-backend=simulator").assert_outcomes(passed=309)
+    assert (pytester.path / RECORDING).read_bytes() == recording
+    assert [path for path in (pytester.path / "cassettes").rglob("*.jsonl")] == [pytester.path / RECORDING]
