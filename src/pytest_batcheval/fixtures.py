@@ -33,7 +33,7 @@ def answers(request: pytest.FixtureRequest) -> Answers:
 @pytest.fixture
 def persona_matrix(request: pytest.FixtureRequest) -> PersonaMatrix:
     """The axes this test's folder sees, such as the 25 personas and 11 questions."""
-    from pytest_batcheval.gate import batch_session
+    from pytest_batcheval.current import batch_session
     from pytest_batcheval.matrix.axes import PersonaMatrix
 
     return PersonaMatrix(batch_session(request.config).axes.of(request.node))

@@ -1,32 +1,11 @@
-"""What every run is asked, also one without a batch test: so light that it costs such a run nothing."""
+"""Which tests are ours: asked of every test of every run, so light that it costs the others nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
-
-if TYPE_CHECKING:
-    from pytest_batcheval.session import BatchSession
 
 TAKES = ("answer", "answers")
 """The fixtures that hand over answers."""
-
-_SESSION = pytest.StashKey["BatchSession"]()
-
-
-def batch_session(config: pytest.Config) -> BatchSession:
-    """The batch session of this pytest process, begun when it is first asked for."""
-    if _SESSION not in config.stash:
-        from pytest_batcheval.session import BatchSession
-
-        config.stash[_SESSION] = BatchSession(config)
-    return config.stash[_SESSION]
-
-
-def begun_session(config: pytest.Config) -> BatchSession | None:
-    """The batch session if anything has asked for one yet."""
-    return config.stash.get(_SESSION, None)
 
 
 def has_batch_mark(node: pytest.Item) -> bool:

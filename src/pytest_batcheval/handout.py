@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
-from pytest_batcheval.gate import batch_session
+from pytest_batcheval.current import batch_session
 from pytest_batcheval.outcomes import RequestFailed, Unrecorded
 from pytest_batcheval.planning import ItemPlan, item_plan
 from pytest_batcheval.session import BatchSession
@@ -62,7 +64,13 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
     return found
 
 
-def _missing(session: BatchSession, nodeid: str, missing: list[Request]) -> None:
+def _missing(session: BatchSession, nodeid: str, missing: list[Request]) -> NoReturn:
+    if session.settings.sends:
+        pytest.fail(
+            f"the answer to {missing[0].custom_id} was not sent for: the prompt builds another body in this process "
+            "than in the one that sent (the order of a set changes from process to process; sort it)",
+            pytrace=False,
+        )
     session.tally.unrecorded(nodeid, missing)
     if session.settings.missing == "skip":
         pytest.skip(f"unrecorded: no answer for {len(missing)} of its requests; record with --batch=record")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pytest_batcheval import hookspecs, settings
+from pytest_batcheval.current import batch_session, begun_session
 from pytest_batcheval.fixtures import _batch_server_of_session, answer, answers, batch_server, persona_matrix
-from pytest_batcheval.gate import asks_for_answers, batch_session, begun_session, may_need_axes
+from pytest_batcheval.gate import asks_for_answers, may_need_axes
 
 __all__ = ["_batch_server_of_session", "answer", "answers", "batch_server", "persona_matrix"]
 

@@ -94,6 +94,7 @@ def report(title: str, folder: Path, pairs: int, one: tuple[str, ...], other: tu
 def run(folder: Path, arguments: tuple[str, ...]) -> float:
     """Wall seconds of one pytest process without any other plugin."""
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling at each start is nobody's usual case
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     start = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)

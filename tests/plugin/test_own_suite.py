@@ -64,4 +64,4 @@ def test_without_recordings_the_summary_is_folded_and_recording_brings_the_same_
     assert len(missing.stdout.lines) < 40
     own_suite("tests/scenarios", "--batch=record", "--batch-backend=simulator").assert_outcomes(passed=309)
     assert (pytester.path / RECORDING).read_bytes() == recording
-    assert [path for path in (pytester.path / "cassettes").rglob("*.jsonl")] == [pytester.path / RECORDING]
+    assert list((pytester.path / "cassettes").rglob("*.jsonl")) == [pytester.path / RECORDING]

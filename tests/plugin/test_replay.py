@@ -1,4 +1,5 @@
 import json
+import os
 import re
 
 import pytest
@@ -206,7 +207,9 @@ def test_workers_replay_and_count_together(suite, dist):
     )
 
 
-def test_the_plugin_costs_a_run_without_batch_tests_no_import(suite):
+def test_the_plugin_costs_a_run_without_batch_tests_no_import(suite, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("COV")]:
+        monkeypatch.delenv(name)  # coverage itself imports sqlite3
     suite.test_file("""
         import sys
 

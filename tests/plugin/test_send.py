@@ -452,3 +452,17 @@ def test_hostile_text_is_escaped_wherever_pytest_shows_it(suite):
     coloured = suite.run_apart("-vv", "--color=yes", "-rA").stdout.str()
     assert r"\x1b]0;title" in coloured
     assert [found for found in FORBIDDEN if found in coloured] == []
+
+
+def test_a_body_that_differs_from_process_to_process_is_explained(suite, send):
+    suite.test_file("""
+        def unsteady(persona):
+            words = {f"word{n}" for n in range(50)}
+            return {"model": "m", "messages": [{"role": "user", "content": " ".join(words)}]}
+
+        @pytest.mark.batch(prompt=unsteady)
+        def test_one(answer): pass
+    """)
+    result = send("-p", "xdist", "-n", "2", apart=True)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*the prompt builds another body in this process*sort it*"])
