@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.sources import Sources
-from pytest_batcheval.wire.errors import PromptError
+from pytest_batcheval.wire.errors import PromptError, UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
@@ -44,6 +44,7 @@ class Runner:
         self._show = show
         self._running: dict[str, str] = {}
         self._waited_for: Holder | None = None
+        self._waited: float | None = None
 
     def run(self, calls: Sequence[PromptCall]) -> None:
         """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
@@ -105,6 +106,8 @@ class Runner:
             progress=self._progress,
             refresh=self._settings.refresh,
             run=self._run_id,
+            attempts=self._settings.attempts,
+            patience=self._settings.wait,
         )
         for line in (*sent.lost, *sent.broken):
             self._say(line)
@@ -130,8 +133,15 @@ class Runner:
         self._show(progress)
 
     def _wait(self, holder: Holder | None) -> None:
-        """Another process sends from this journal: say once for whom we wait, and look again in a second."""
+        """Another process sends from this journal: say once for whom we wait, and look again in a second.
+
+        Raises:
+            UnfinishedError: it still sends when the time to wait is over.
+        """
         if holder is not None and holder != self._waited_for:
             self._say(f"waiting for {holder}, which is sending from the same journal")
             self._waited_for = holder
+        self._waited = time.monotonic() if self._waited is None else self._waited
+        if self._settings.wait is not None and time.monotonic() - self._waited >= self._settings.wait:
+            raise UnfinishedError(f"{holder} still sends from the journal {self._settings.journal}; try again later")
         time.sleep(1)

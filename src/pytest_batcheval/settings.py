@@ -9,6 +9,7 @@ import pytest
 
 MODES = ("replay", "plan", "send", "record")
 MISSING = ("fail", "skip")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 RUN = "batcheval_run"
 """Under this name a worker is told the id of its controller's run."""
 
@@ -26,6 +27,8 @@ class Settings:
         mode: `replay`, `plan`, `send` or `record`.
         backend: `openai`, `simulator[:respondent]` or a base URL.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
+        wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
+        attempts: how often a request is sent at most while its failure may pass.
         cassettes: the folder of recordings.
         axes: lines `name=path` of the ini key `batch_axes`.
     """
@@ -35,6 +38,8 @@ class Settings:
     journal: Path
     refresh: bool
     missing: str
+    wait: float | None
+    attempts: int
     cassettes: Path
     axes: tuple[str, ...]
     root: Path
@@ -68,10 +73,24 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="send the selected requests again although they are answered (paid again; older answers are kept).",
     )
+    group.addoption(
+        "--batch-wait",
+        metavar="DURATION",
+        help="how long to wait for batches (90, 90s, 15m, 12h, 2d; 0: submit and leave). Ends with exit status 10 when "
+        "they are not done by then; the same command collects them later. Default: until they are done.",
+    )
+    group.addoption(
+        "--batch-attempts",
+        metavar="N",
+        type=int,
+        help="how often a request is sent at most, when it failed for a reason that may pass (default: 3).",
+    )
     parser.addini("batch", "default of --batch", default="replay")
     parser.addini("batch_backend", "default of --batch-backend", default="openai")
     parser.addini("batch_journal", "default of --batch-journal", default=".batcheval/journal.sqlite")
     parser.addini("batch_refresh", "default of --batch-refresh", type="bool", default=False)
+    parser.addini("batch_wait", "default of --batch-wait: empty waits until they are done", default="")
+    parser.addini("batch_attempts", "default of --batch-attempts", default="3")
     parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
     parser.addini("batch_missing", "what an unrecorded test does in replay: fail or skip", default="fail")
 
@@ -84,6 +103,8 @@ def check(config: pytest.Config) -> None:
     """
     _one_of("batch", mode(config), MODES)
     _one_of("batch_missing", str(config.getini("batch_missing")), MISSING)
+    seconds(str(_chosen(config, "batch_wait")))
+    _attempts(config)
 
 
 def mode(config: pytest.Config) -> str:
@@ -99,10 +120,33 @@ def read_settings(config: pytest.Config) -> Settings:
         journal=config.rootpath / str(_chosen(config, "batch_journal")),
         refresh=bool(_chosen(config, "batch_refresh")),
         missing=str(config.getini("batch_missing")),
+        wait=seconds(str(_chosen(config, "batch_wait"))),
+        attempts=_attempts(config),
         cassettes=config.rootpath / "cassettes",
         axes=tuple(config.getini("batch_axes")),
         root=config.rootpath,
     )
+
+
+def seconds(duration: str) -> float | None:
+    """`90`, `90s`, `15m`, `12h` or `2d` in seconds; `None` for an empty text.
+
+    Raises:
+        pytest.UsageError: it is none of these.
+    """
+    if not duration:
+        return None
+    number, unit = (duration[:-1], duration[-1]) if duration[-1] in _UNITS else (duration, "s")
+    if not number.replace(".", "", 1).isdigit():
+        raise pytest.UsageError(f"batch_wait = {duration!r}: a number of seconds, or with a unit: 90s, 15m, 12h, 2d")
+    return float(number) * _UNITS[unit]
+
+
+def _attempts(config: pytest.Config) -> int:
+    text = str(_chosen(config, "batch_attempts"))
+    if not text.isdigit() or int(text) < 1:
+        raise pytest.UsageError(f"batch_attempts = {text!r}: a whole number from 1")
+    return int(text)
 
 
 def _chosen(config: pytest.Config, name: str) -> object:

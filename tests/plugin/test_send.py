@@ -466,3 +466,40 @@ def test_a_body_that_differs_from_process_to_process_is_explained(suite, send):
     result = send("-p", "xdist", "-n", "2", apart=True)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*the prompt builds another body in this process*sort it*"])
+
+
+def test_submit_now_collect_later(suite, send, batch_server):
+    suite.test_file(ONE)
+    result = send("--batch-wait=0")
+    assert result.ret == 10
+    result.stdout.fnmatch_lines(["*1 batch* still run*the same command collects them*"])
+    assert executed(batch_server) == []
+    again = send()
+    again.assert_outcomes(passed=6)
+    assert executed(batch_server) == keys(suite)
+
+
+def test_the_lock_of_another_run_is_waited_for_no_longer_than_asked(suite, send, live, batch_server):
+    suite.test_file(ONE)
+    batch_server.faults.hold_batches()
+    first = live()
+    first.until("in_progress")
+    result = send("--batch-wait=0", apart=True)
+    assert result.ret == 10
+    result.stdout.fnmatch_lines([f"*process {first.process.pid} *still sends*"])
+
+
+@pytest.mark.parametrize(("option", "value"), [("wait", "soon"), ("wait", "-1"), ("attempts", "0")])
+def test_values_that_mean_nothing_are_usage_errors(suite, option, value):
+    result = suite.run(f"--batch-{option}={value}")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([f"*batch_{option} = '{value}': a *number*"])
+
+
+def test_attempts_bound_what_is_sent_again(suite, send, batch_server):
+    batch_server.faults.fail_lines("kim", status_code=500, times=99)
+    suite.test_file(ONE)
+    send("-k", "kim-work", "--batch-attempts=1").assert_outcomes(errors=1)
+    assert len(executed(batch_server)) == 1
+    send("-k", "kim-work").assert_outcomes(errors=1)
+    assert len(executed(batch_server)) == 4
