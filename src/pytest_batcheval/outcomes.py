@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.safe import safe
+from pytest_batcheval.wire.texts import redacted
 
 MAX_DEPTH = 20
 """Levels of a failure report that are looked through: chained exceptions nest in it."""
@@ -49,12 +51,12 @@ def shape_report(report: pytest.TestReport, error: BaseException) -> None:
 
 
 def escape_report(report: pytest.TestReport, coloured: bool) -> None:
-    """Make every text of a report harmless: a model may have written what an assertion shows.
+    """Make every text of a report harmless: a model may have written what it shows, and a local may be the key.
 
     Where the terminal is coloured, pytest has coloured its diffs already; those colours are dropped.
     """
     report.longrepr = _harmless(report.longrepr, _COLOUR if coloured else _NOTHING, MAX_DEPTH)
-    report.sections = [(name, safe(text)) for name, text in report.sections]
+    report.sections = [(name, _harmless(text, _NOTHING, 0)) for name, text in report.sections]
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -64,7 +66,7 @@ _NOTHING = re.compile(r"(?!)")
 def _harmless(value: Any, dropped: re.Pattern[str], depth: int) -> Any:
     """The same value with all its texts made safe; pytest's report objects are changed in place."""
     if isinstance(value, str):
-        return safe(dropped.sub("", value))
+        return safe(redacted(dropped.sub("", value), os.environ.get("OPENAI_API_KEY", "")))
     if depth and isinstance(value, (list, tuple)):
         return type(value)(_harmless(item, dropped, depth - 1) for item in value)
     if depth and type(value).__module__.startswith("_pytest."):

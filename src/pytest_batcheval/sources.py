@@ -85,8 +85,7 @@ class Sources:
 
     def final_failures(self, keys: Iterable[str]) -> set[str]:
         """Those of these keys that failed in a way that cannot pass, so that they are not sent again."""
-        retryable = self.journal.retryable(list(keys), self.origin or "")
-        return {key for key, again in retryable.items() if not again}
+        return set(self.journal.final(list(keys), self.origin or ""))
 
     def nearest(self, request: Request) -> RecordedLine | None:
         """The recorded line whose request reads most like this one; `None` without recordings."""

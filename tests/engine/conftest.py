@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,10 +33,21 @@ class Jumping:
         self.time += seconds
 
 
+def alone(method):
+    """One call at a time: the driver calls from several threads."""
+
+    @functools.wraps(method)
+    def guarded(self, *args):
+        with self.guard:
+            return method(self, *args)
+
+    return guarded
+
+
 class MemoryProvider:
     """The Batch API in memory: batches end after `takes` seconds, lines end as `line_of` says.
 
-    `ledger` counts how often each request was run, which is what is paid.
+    `ledger` counts how often each request was run, `paid` how often it was answered.
     """
 
     origin = "https://memory.test/v1"
@@ -42,7 +56,9 @@ class MemoryProvider:
 
     def __init__(self, clock: Jumping) -> None:
         self.clock = clock
+        self.guard = threading.RLock()
         self.ledger: Counter[str] = Counter()
+        self.paid: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.files: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
@@ -54,14 +70,18 @@ class MemoryProvider:
         self.late: list[tuple[float, str, str, Mapping[str, str]]] = []
         self.list_lag = 0.0
 
+    @alone
     def upload(self, path: Path, filename: str) -> RemoteFile:
         self._call("upload")
         return self._store(path.read_bytes(), filename)
 
+    @alone
     def find_file(self, filename: str) -> RemoteFile | None:
         self._call("find_file")
-        return next((RemoteFile(i, len(self.files[i]), n) for i, n in self.names.items() if n == filename), None)
+        names = ((i, n) for i, n in self.names.items() if i in self.files)
+        return next((RemoteFile(i, len(self.files[i]), n) for i, n in names if n == filename), None)
 
+    @alone
     def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
         self.calls["create"] += 1
         fault = self.fault("create")
@@ -77,23 +97,27 @@ class MemoryProvider:
             raise fault
         return batch
 
+    @alone
     def list_batches(self) -> list[RemoteBatch]:
         self._call("list")
         visible = [i for i, data in self.batches.items() if data["created_at"] + self.list_lag <= self.clock.time]
         return [self._look(batch_id) for batch_id in visible]
 
+    @alone
     def retrieve(self, batch_id: str) -> RemoteBatch:
         self._call("retrieve")
         if batch_id not in self.batches:
             raise Refused("not_found", "no such batch", 404)
         return self._look(batch_id)
 
+    @alone
     def download(self, file_id: str, target: Path) -> None:
         self._call("content")
         if file_id not in self.files:
             raise Refused("not_found", "no such file", 404)
         target.write_bytes(self.files[file_id])
 
+    @alone
     def delete_file(self, file_id: str) -> None:
         self._call("delete")
         if self.files.pop(file_id, None) is None:
@@ -104,6 +128,13 @@ class MemoryProvider:
 
     def close(self) -> None:
         pass
+
+    def settle_down(self) -> None:
+        """Let everything that is still under way arrive and end."""
+        self.fault = lambda call: None
+        for _ in range(2):
+            self.clock.sleep(100_000)
+            self.list_batches()
 
     def _call(self, name: str) -> None:
         self.calls[name] += 1
@@ -156,6 +187,7 @@ class MemoryProvider:
             result = self.line_of(key, self.ledger[key])
             if result is not None:
                 code, body = result
+                self.paid[key] += code == 200
                 line = {
                     "id": f"r-{key}",
                     "custom_id": key,
@@ -184,8 +216,22 @@ def provider(clock: Jumping) -> MemoryProvider:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal.open(tmp_path / "batcheval" / "journal.sqlite") as opened:
+def world() -> Callable[[], MemoryProvider]:
+    """`world()`: another provider with a clock of its own."""
+    return lambda: MemoryProvider(Jumping())
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory where the machine has one: a thousand journals are committed to in seconds."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def journal(folder: Path) -> Iterator[Journal]:
+    with Journal.open(folder / "batcheval" / "journal.sqlite") as opened:
         yield opened
 
 

@@ -92,3 +92,23 @@ def test_a_table_from_records_is_filtered_by_ids():
 def test_a_record_without_text_is_named():
     with pytest.raises(ValueError, match=r"record 1 has neither a `text` nor an `error`"):
         Answers.from_records([{"text": "x"}, {"persona": "a"}])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"choices": None},
+        {"choices": []},
+        {"choices": ["x"]},
+        {"choices": [None]},
+        {"choices": [{"message": "x"}]},
+        {"choices": {"message": {}}},
+        {"output": ["x", {"content": "y"}, {"content": ["z"]}, {"content": [{"type": "output_text"}]}]},
+        {"output": 3, "incomplete_details": "x", "usage": ["y"]},
+        {},
+    ],
+    ids=str,
+)
+def test_a_body_of_any_shape_has_no_words_and_raises_nothing(body):
+    odd = answer(body)
+    assert (odd.text, odd.refusal, odd.finish_reason, odd.usage) == ("", None, None, {})

@@ -24,6 +24,12 @@ class SystemClock:
     def close(self) -> None:
         """Nothing to close."""
 
+    def __enter__(self) -> SystemClock:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
 
 class SimulatorClock:
     """A sleeper on a simulator's virtual clock; the open connection is its registration.
@@ -62,6 +68,12 @@ class SimulatorClock:
             self._socket.close()
         self._replies = self._socket = None
 
+    def __enter__(self) -> SimulatorClock:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def _ask(self, *words: object) -> float:
         try:
             if self._socket is None or self._replies is None:
@@ -70,7 +82,8 @@ class SimulatorClock:
                 self._replies = self._socket.makefile("rb")
             self._socket.sendall(json.dumps(words).encode() + b"\n")
             return float(json.loads(self._replies.readline()))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
+            self.close()
             raise ProviderError(f"the simulator's clock at {self._address} cannot be reached: {error}") from None
         except BaseException:
             # The reply to this question would answer the next one.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
+
+from pytest_batcheval.wire.texts import redacted, storable
 
 Call = Literal["upload", "create", "list", "retrieve", "content", "delete", "cancel"]
 
@@ -19,11 +21,12 @@ QUOTA_PAUSE = 600.0
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached"}
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
 _LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
-_SECRET = re.compile(r"sk-[\w*-]{4,}")
+LONGEST_MESSAGE = 1000
+"""Characters of a provider's message that are kept."""
 
 
 class Fault(Exception):
-    """A call that failed. `message` holds no API key.
+    """A call that failed. `message` holds nothing that looks like an API key.
 
     Attributes:
         cause: the provider's code, or the exception's name.
@@ -32,16 +35,36 @@ class Fault(Exception):
     """
 
     def __init__(self, cause: str, message: str, status_code: int | None = None, request_id: str | None = None) -> None:
-        self.cause = cause
-        self.message = _SECRET.sub("sk-…", message)
+        self.cause = redacted(storable(cause))[:LONGEST_MESSAGE]
+        self.message = redacted(storable(message))[:LONGEST_MESSAGE]
         self.status_code = status_code
-        self.request_id = request_id
+        self.request_id = storable(request_id) if request_id else None
         super().__init__(str(self))
+
+    def without(self, secret: str) -> Fault:
+        """The same fault; a server may have echoed the secret."""
+        self.cause, self.message = redacted(self.cause, secret), redacted(self.message, secret)
+        self.args = (str(self),)
+        return self
 
     def __str__(self) -> str:
         status = f"HTTP {self.status_code} " if self.status_code else ""
         request = f" (request {self.request_id})" if self.request_id else ""
         return f"{status}{self.cause}: {self.message}{request}"
+
+
+class BadReply(Exception):
+    """A reply that was not read to its end; what that means depends on the call.
+
+    Attributes:
+        cause: one word for it.
+        hopeless: whether the next reply would be no better.
+    """
+
+    def __init__(self, cause: str, message: str, hopeless: bool = False) -> None:
+        self.cause = cause
+        self.hopeless = hopeless
+        super().__init__(message)
 
 
 class Refused(Fault):
@@ -78,12 +101,21 @@ def classify(call: Call, error: Exception) -> Fault:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return _by_status(call, status, error)
+    cause = error.__cause__ or error
+    if isinstance(cause, BadReply):
+        return _unread(call, cause)
     if not _of_network(error):
         raise error
-    cause = error.__cause__ or error
-    if call == "create" and not (_library(cause) in _LIBRARIES and type(cause).__name__ in _NEVER_SENT):
-        return Unknown(type(cause).__name__, str(cause) or str(error))
-    return Passing(type(cause).__name__, str(cause) or str(error))
+    name, message = type(cause).__name__, str(cause) or str(error)
+    if call == "create" and not (_library(cause) in _LIBRARIES and name in _NEVER_SENT):
+        return Unknown(name, message)
+    return Passing(name, message)
+
+
+def _unread(call: Call, reply: BadReply) -> Fault:
+    if call == "create":
+        return Unknown(reply.cause, str(reply))
+    return (Refused if reply.hopeless else Passing)(reply.cause, str(reply))
 
 
 def _by_status(call: Call, status: int, error: Exception) -> Fault:
@@ -118,19 +150,25 @@ def _after(fault: Passing, error: Exception) -> Passing:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds named by `retry-after-ms` or `retry-after` (seconds or an HTTP date), at most an hour."""
-    milliseconds, after = headers.get("retry-after-ms"), headers.get("retry-after")
-    try:
-        if milliseconds:
-            seconds = float(milliseconds) / 1000
-        elif after and re.fullmatch(r"\s*[\d.]+\s*", after):
-            seconds = float(after)
-        elif after:
-            seconds = parsedate_to_datetime(after).timestamp() - _server_time(headers)
-        else:
-            return None
-    except (ValueError, TypeError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_PAUSE) if seconds == seconds else None
+    for seconds in (_milliseconds(headers), _seconds(headers)):
+        if seconds is not None and seconds == seconds:
+            return min(max(seconds, 0.0), LONGEST_PAUSE)
+    return None
+
+
+def _milliseconds(headers: Mapping[str, str]) -> float | None:
+    with suppress(ValueError):
+        return float(headers.get("retry-after-ms", "")) / 1000
+    return None
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    after = headers.get("retry-after", "").strip()
+    with suppress(ValueError):
+        return float(after)
+    with suppress(ValueError, TypeError, OverflowError):
+        return parsedate_to_datetime(after).timestamp() - _server_time(headers)
+    return None
 
 
 def _server_time(headers: Mapping[str, str]) -> float:
@@ -141,11 +179,11 @@ def _server_time(headers: Mapping[str, str]) -> float:
 
 def _code_and_message(error: Exception) -> tuple[str | None, str]:
     body: Any = getattr(error, "body", None)
-    inner = body.get("error", body) if isinstance(body, Mapping) else None
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
     if isinstance(inner, Mapping):
         code = inner.get("code") or inner.get("type")
-        return (str(code) if code else None), str(inner.get("message") or error)
-    return None, str(body or error)[:500]
+        return (str(code) if code else None), str(inner.get("message") or dict(inner) or error)
+    return None, str(inner or error)
 
 
 def _of_network(error: Exception) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 
-from pytest_batcheval.backends.faults import Call, Fault, Passing, Refused, Unknown, classify
+from pytest_batcheval.backends.disk import written
+from pytest_batcheval.backends.faults import Call, Fault, Passing, Refused, Stopped, Unknown, classify
+from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
 from pytest_batcheval.wire.errors import ProviderError, UsageError
 from pytest_batcheval.wire.origin import (
@@ -23,14 +25,22 @@ from pytest_batcheval.wire.origin import (
     provider_origin,
     simulator_origin,
 )
+from pytest_batcheval.wire.texts import redacted
+
+T = TypeVar("T")
 
 PAGE = 100
-MAX_PAGES = 1000
-MAX_DOWNLOAD = 2 * 2**30
-"""Bytes of the largest result file that is read."""
+"""Items asked for in one page of a list, the most the API gives of batches."""
 
-TIMEOUT = 600.0
-"""Seconds until a silent call is given up; the SDK's own default."""
+MAX_PAGES = 1000
+LISTINGS = 3
+"""How often a list is begun anew when it shifts under us, before it counts as one without an end."""
+
+CONNECT_TIMEOUT, PROBE_TIMEOUT, TIMEOUT = 10.0, 30.0, 600.0
+"""Seconds of silence until a connection, the first look at a server, any other call is given up."""
+
+_SET_WHEN_SENT = "set-when-sent"
+"""What the SDK's client holds for a key; the key itself is put into each request as it leaves."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,9 @@ class OpenAIBatch:
     """A `Backend` on the OpenAI SDK, for OpenAI and for servers that speak its Batch API.
 
     Attributes:
+        base_url: without a password.
+        origin: what its answers are stored under.
+        scope: the account in the journal.
         clock_address: where a simulator's virtual clock listens; `None` for a provider.
     """
 
@@ -53,23 +66,26 @@ class OpenAIBatch:
         base_url: str | None = None,
         api_key: str | Callable[[], str] | None = None,
         scope: str | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Connect to `base_url` with `api_key`, else as the SDK's environment variables say.
 
         `scope` names the account in the journal; `None` makes a fingerprint of base URL, organisation,
-        project and key.
+        project and key. `guard` limits what replies may take.
 
         Raises:
             UsageError: there is no API key.
             ProviderError: a base URL other than the default does not answer.
         """
-        key = _supplier(api_key)
-        self._client = _client(base_url, key)
-        self.base_url = str(self._client.base_url)
+        self._key = _supplier(api_key)
+        del api_key  # a traceback may show the locals of this frame
+        _check(self._key)
+        self._client = _client(base_url, self._key, guard or Guard(Caps()))
+        self.base_url = redacted(str(self._client.base_url))
         usual = provider_origin(self.base_url) == "https://api.openai.com/v1"
         identity = Identity(provider_origin(self.base_url)) if usual else self.probe()
         self.origin, self.clock_address = identity.origin, identity.clock_address
-        self.scope = scope or _scope(self.origin, self._client, key)
+        self.scope = scope or _scope(self.origin, self._client, self._key)
 
     def probe(self) -> Identity:
         """Ask the base URL who it is: one GET of its models, whose headers tell a simulator.
@@ -78,40 +94,48 @@ class OpenAIBatch:
             ProviderError: it cannot be reached.
         """
         try:
-            headers = self._client.models.with_raw_response.list().headers
-        except openai.APIStatusError as error:
-            headers = error.response.headers
-        except openai.OpenAIError as error:
-            raise ProviderError(f"{self.base_url} cannot be reached: {classify('list', error)}") from None
+            headers = self._ask("list", self._headers)
+        except Fault as fault:
+            raise ProviderError(f"{self.base_url} cannot be reached: {fault}") from None
         if headers.get(SIMULATOR_HEADER) != SIMULATOR_NAME:
             return Identity(provider_origin(self.base_url))
         respondent, _, seed = headers.get(RESPONDENT_HEADER, "").rpartition("@")
+        if not seed.isdecimal():
+            raise ProviderError(f"{self.base_url} is a simulator of a release that says not who answers")
         return Identity(simulator_origin(respondent, int(seed)), headers.get(CLOCK_HEADER))
 
     def upload(self, path: Path, filename: str) -> RemoteFile:
         """Upload an input file; a copy that an earlier try may have left costs nothing."""
-        with _faults("upload"), path.open("rb") as stream:
-            file = read_file(self._client.files.create(file=(filename, stream), purpose="batch"))
+        with path.open("rb") as stream:
+            files = self._client.files.with_raw_response
+            reply = self._json("upload", lambda: files.create(file=(filename, stream), purpose="batch"))
+        file = read_file(reply)
         if file is None:
             raise Passing("unreadable", "the reply to an upload names no file")
         return file
 
     def find_file(self, filename: str) -> RemoteFile | None:
         """The uploaded input file of that name, looked for on all pages."""
-        pages = self._pages(lambda after: self._client.files.list(purpose="batch", limit=PAGE, **after))
-        files = (read_file(item) for item in pages)
-        return next((file for file in files if file and file.filename == filename), None)
+
+        def wanted(item: Any) -> bool:
+            return isinstance(item, dict) and item.get("filename") == filename
+
+        files = self._client.files.with_raw_response
+        items = self._all(lambda after: files.list(purpose="batch", limit=PAGE, **after), wanted)
+        return read_file(items[-1]) if items and wanted(items[-1]) else None
 
     def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
         """Create a batch; anything but a clear yes or no is `Unknown`."""
-        with _faults("create"):
-            reply = self._client.batches.create(
+        reply = self._json(
+            "create",
+            lambda: self._client.batches.with_raw_response.create(
                 input_file_id=file_id,
                 endpoint=endpoint,  # type: ignore[arg-type] # the server says which it knows
                 completion_window="24h",
                 metadata=dict(metadata),
                 extra_headers={"Idempotency-Key": idempotency_key},
-            )
+            ),
+        )
         batch = read_batch(reply)
         if batch is None:
             raise Unknown("unreadable", "the reply to a create is no batch")
@@ -119,37 +143,61 @@ class OpenAIBatch:
 
     def list_batches(self) -> list[RemoteBatch]:
         """All batches, every page, each once."""
-        items = self._pages(lambda after: self._client.batches.list(limit=PAGE, **after))
-        found = {batch.id: batch for batch in map(read_batch, items) if batch is not None}
+        batches = self._client.batches.with_raw_response
+        found: dict[str, RemoteBatch] = {}
+        for item in self._all(lambda after: batches.list(limit=PAGE, **after)):
+            batch = read_batch(item)
+            if batch is None:
+                raise Passing("unreadable", "the list holds something that is no batch")  # it might be ours
+            found[batch.id] = batch
         return list(found.values())
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
         """One batch."""
-        with _faults("retrieve"):
-            batch = read_batch(self._client.batches.retrieve(batch_id))
+        batches = self._client.batches.with_raw_response
+        batch = read_batch(self._json("retrieve", lambda: batches.retrieve(batch_id)))
         if batch is None or batch.id != batch_id:
             raise Passing("unreadable", f"the reply to a retrieve is not batch {batch_id}")
         return batch
 
     def download(self, file_id: str, target: Path) -> None:
-        """Stream a file to `target` and compare its length with what the provider says it is."""
+        """Stream a file to `target` and compare its length with what the provider says it is.
+
+        Raises:
+            JournalError: it cannot be stored.
+        """
         size = self._size(file_id)
         part = target.with_name(target.name + ".part")
-        with _faults("content"), self._client.files.with_streaming_response.content(file_id) as reply:
-            written = _write(part, reply.iter_bytes(2**16), MAX_DOWNLOAD if size is None else size)
-        if size is not None and written != size:
-            raise Passing("truncated", f"file {file_id} has {size} bytes, {written} came")
+
+        def stream() -> int:
+            with self._client.files.with_streaming_response.content(file_id) as reply:
+                return written(part, reply.iter_bytes(2**16), size)
+
+        came = self._ask("content", stream)
+        if size is not None and came != size:
+            raise Passing("truncated", f"file {file_id} has {size} bytes, {came} came")
         part.replace(target)
 
     def delete_file(self, file_id: str) -> None:
-        """Delete a file; a 404 comes as `Refused`, because a fresh file may give it too."""
-        with _faults("delete"):
-            self._client.files.delete(file_id)
+        """Delete a file; a 404 comes as `Refused`, because a fresh file may give it too.
+
+        Only the provider's own word is believed, not a page some proxy answers with: what follows rests on it.
+        """
+        reply = self._json("delete", lambda: self._client.files.with_raw_response.delete(file_id))
+        if not isinstance(reply, dict) or reply.get("deleted") is not True:
+            raise Passing("unreadable", f"the reply to a deletion does not say that {file_id} is deleted")
 
     def cancel(self, batch_id: str) -> RemoteBatch:
-        """Ask to stop a batch; what became of it must be retrieved."""
-        with _faults("cancel"):
-            batch = read_batch(self._client.batches.cancel(batch_id))
+        """Ask to stop a batch; one that has ended already is returned as it is."""
+        try:
+            batches = self._client.batches.with_raw_response
+            batch = read_batch(self._json("cancel", lambda: batches.cancel(batch_id)))
+        except Stopped:
+            raise
+        except Fault as fault:
+            if fault.status_code not in (400, 409):
+                raise
+            batch = None
         return batch or self.retrieve(batch_id)
 
     def close(self) -> None:
@@ -162,31 +210,89 @@ class OpenAIBatch:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _size(self, file_id: str) -> int | None:
-        with suppress(Refused), _faults("content"):
-            file = read_file(self._client.files.retrieve(file_id))
-            return file.bytes if file else None
-        return None
+    def _ask(self, call: Call, request: Callable[[], T]) -> T:
+        """Do one HTTP request.
 
-    def _pages(self, get: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
-        """The items of all pages. A list that repeats itself is a fault: its end would be believed."""
+        Raises:
+            Fault: it failed. The SDK's exception is not chained to it: it holds the request with its key.
+        """
+        try:
+            return request()
+        except Exception as error:
+            fault = classify(call, error)
+        raise fault.without(self._key())
+
+    def _json(self, call: Call, request: Callable[[], Any]) -> Any:
+        """Do one HTTP request and parse its reply here: the SDK makes an object of anything, an empty list of a page.
+
+        Raises:
+            Fault: it failed, or the reply is no JSON.
+        """
+        return self._ask(call, lambda: _parsed(request().content))
+
+    def _headers(self) -> Mapping[str, str]:
+        try:
+            return self._client.models.with_raw_response.list(timeout=PROBE_TIMEOUT).headers
+        except openai.APIStatusError as error:
+            return error.response.headers
+
+    def _size(self, file_id: str) -> int | None:
+        """The file's length; `None` when the provider does not say."""
+        try:
+            files = self._client.files.with_raw_response
+            file = read_file(self._json("content", lambda: files.retrieve(file_id)))
+        except Stopped:
+            raise
+        except Refused:
+            return None
+        return file.bytes if file else None
+
+    def _all(self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool] | None = None) -> list[Any]:
+        """The items of all pages, to the first that `stop` is true of.
+
+        Raises:
+            Refused: the list has no end. That it repeats itself is no end: absence would be believed.
+        """
+        for _ in range(LISTINGS):
+            items = self._once_through(get, stop)
+            if items is not None:
+                return items
+        raise Refused("endless", f"the list repeats itself or has more than {MAX_PAGES} pages")
+
+    def _once_through(
+        self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool] | None
+    ) -> list[Any] | None:
+        """All items; `None` when a page comes again, or one more than there can be."""
+        items: list[Any] = []
         seen: set[str] = set()
         after: dict[str, Any] = {}
         for _ in range(MAX_PAGES):
-            with _faults("list"):
-                page = get(after)
-            items = getattr(page, "data", None)
-            if not isinstance(items, list):
-                raise Passing("unreadable", "the reply to a list is no list")
-            ids = [str(getattr(item, "id", None)) for item in items]
+            page = self._page(get, after)
+            ids = [str(item.get("id")) if isinstance(item, dict) else "" for item in page["data"]]
             if ids and seen.issuperset(ids):
-                raise Passing("repeating", "the list repeats a page")
-            yield from items
-            if not items or getattr(page, "has_more", None) is False:
-                return
+                return None
+            for item in page["data"]:
+                items.append(item)
+                if stop is not None and stop(item):
+                    return items
+            if not ids or page.get("has_more") is False:
+                return items
             seen.update(ids)
             after = {"after": ids[-1]}
-        raise Passing("endless", f"the list has more than {MAX_PAGES} pages")
+        return None
+
+    def _page(self, get: Callable[[dict[str, Any]], Any], after: dict[str, Any]) -> dict[str, Any]:
+        page = self._json("list", lambda: get(after))
+        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+            raise Passing("unreadable", "the reply to a list is no list")
+        return page
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("the reply is nested too deeply") from None
 
 
 def key_from_environment() -> str:
@@ -203,42 +309,41 @@ def key_from_environment() -> str:
 
 def _supplier(api_key: str | Callable[[], str] | None) -> Callable[[], str]:
     """A function that gives the key, so that no field of ours holds it."""
-    if isinstance(api_key, str):
-        return lambda: api_key
-    return api_key or key_from_environment
+
+    def key() -> str:
+        if isinstance(api_key, str):
+            return api_key.strip()
+        return (api_key or key_from_environment)().strip()
+
+    return key
 
 
-def _client(base_url: str | None, api_key: Callable[[], str]) -> openai.OpenAI:
-    api_key()  # a missing key is told now, not at the first request
-    transport = openai.DefaultHttpxClient(follow_redirects=False)
-    return openai.OpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=TIMEOUT, http_client=transport)
+def _check(key: Callable[[], str]) -> None:
+    """Look at the key before a header is made of it, whose error would show it.
+
+    Raises:
+        UsageError: there is none, or it cannot stand in a header.
+    """
+    if not all("!" <= character <= "~" for character in key()):
+        raise UsageError("the API key has a character that no key has; copy it again")
+
+
+def _client(base_url: str | None, api_key: Callable[[], str], guard: Guard) -> openai.OpenAI:
+    def sign(request: Any) -> None:
+        request.headers["Authorization"] = f"Bearer {api_key()}"
+
+    hooks: dict[str, list[Callable[..., Any]]] = {"request": [guard.sending, sign], "response": [guard.answered]}
+    return openai.OpenAI(
+        api_key=_SET_WHEN_SENT,
+        base_url=base_url,
+        max_retries=0,
+        timeout=openai.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
+        default_headers={"Accept-Encoding": "identity"},
+        http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks),
+    )
 
 
 def _scope(origin: str, client: openai.OpenAI, api_key: Callable[[], str]) -> str:
     """64 bits of SHA-256: enough to tell accounts apart, useless to find the key."""
     parts = (origin, client.organization or "", client.project or "", api_key())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _faults(call: Call) -> Iterator[None]:
-    """Turn the SDK's exceptions into faults; their tracebacks could show headers, so none is chained."""
-    try:
-        yield
-    except Exception as error:
-        fault: Fault = classify(call, error)
-        raise fault from None
-
-
-def _write(part: Path, chunks: Iterator[bytes], limit: int) -> int:
-    """Write chunks, on disk when it returns; stops once more than `limit` bytes came."""
-    written = 0
-    with part.open("wb") as stream:
-        for chunk in chunks:
-            written += len(chunk)
-            if written > limit:
-                raise Passing("too long", f"the file is longer than the {limit} bytes it should have")
-            stream.write(chunk)
-        stream.flush()
-        os.fsync(stream.fileno())
-    return written

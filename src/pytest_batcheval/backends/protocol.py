@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pytest_batcheval.wire.texts import storable
+
 TERMINAL = ("completed", "failed", "expired", "cancelled")
 """Statuses after which a batch does not change."""
 
@@ -97,15 +99,15 @@ class Backend(Protocol):
 
 
 def read_batch(seen: object) -> RemoteBatch | None:
-    """A `RemoteBatch` out of an SDK object or mapping; `None` when it is none (a page of HTML, say)."""
+    """A `RemoteBatch` out of parsed JSON; `None` when it is none."""
     data = _mapping(seen)
     if not isinstance(data.get("id"), str) or not data["id"] or not isinstance(data.get("status"), str):
         return None
     counts = _mapping(data.get("request_counts"))
     metadata = _mapping(data.get("metadata"))
     return RemoteBatch(
-        id=data["id"],
-        status=data["status"].lower(),
+        id=storable(data["id"]),
+        status=storable(data["status"].lower()),
         input_file_id=_text(data.get("input_file_id")),
         output_file_id=_text(data.get("output_file_id")),
         error_file_id=_text(data.get("error_file_id")),
@@ -114,31 +116,33 @@ def read_batch(seen: object) -> RemoteBatch | None:
         total=_count(counts.get("total")),
         errors=_errors(_mapping(data.get("errors")).get("data")),
         metadata={str(name): str(value) for name, value in metadata.items()},
-        created_at=data["created_at"] if isinstance(data.get("created_at"), (int, float)) else None,
+        created_at=float(data["created_at"]) if _is_number(data.get("created_at")) else None,
     )
 
 
 def read_file(seen: object) -> RemoteFile | None:
-    """A `RemoteFile` out of an SDK object or mapping; `None` when it is none."""
+    """A `RemoteFile` out of parsed JSON; `None` when it is none."""
     data = _mapping(seen)
     if not isinstance(data.get("id"), str) or not data["id"]:
         return None
-    return RemoteFile(data["id"], _count(data.get("bytes")), str(data.get("filename") or ""))
+    return RemoteFile(storable(data["id"]), _count(data.get("bytes")), str(data.get("filename") or ""))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    dump = getattr(value, "model_dump", None)
-    return dump(warnings=False) if callable(dump) else {}
+    return value if isinstance(value, Mapping) else {}
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return storable(value) if isinstance(value, str) and value else None
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """A number that the journal, whose integers have 64 bits, can store."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**63
 
 
 def _errors(entries: object) -> tuple[BatchFault, ...]:
@@ -147,7 +151,10 @@ def _errors(entries: object) -> tuple[BatchFault, ...]:
     found = (_mapping(entry) for entry in entries)
     return tuple(
         BatchFault(
-            str(e.get("code") or "error"), str(e.get("message") or ""), _count(e.get("line")), _text(e.get("param"))
+            storable(str(e.get("code") or "error")),
+            storable(str(e.get("message") or "")),
+            _count(e.get("line")),
+            _text(e.get("param")),
         )
         for e in found
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from pytest_batcheval.backends.disk import written
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.effects import (
@@ -22,10 +23,11 @@ from pytest_batcheval.engine.effects import (
     Settle,
     Upload,
 )
-from pytest_batcheval.engine.harvest import harvest, results
+from pytest_batcheval.engine.harvest import KEEP, harvest, results
 from pytest_batcheval.engine.metadata import metadata
 from pytest_batcheval.engine.pool import Pool
 from pytest_batcheval.engine.protocol import Engine
+from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.errors import JournalError, UnfinishedError
 
@@ -78,30 +80,45 @@ class Driver:
             timeout = 0.0
 
     def _sleep(self, engine: Engine, deadline: float | None) -> None:
+        """Wait for the next effect. The deadline ends the wait for batches, never their submission."""
         wake, now = engine.wake(), self._clock.now()
         if wake is None or wake <= now:
             return
-        if deadline is not None and wake > deadline:
-            names = [job.row.batch_id for job in engine.jobs if not job.finished and job.row.batch_id]
+        rows = [job.row for job in engine.jobs if not job.finished]
+        if deadline is not None and wake > deadline and all(row.state in ("created", "ended") for row in rows):
+            if now < deadline:
+                self._clock.sleep(deadline - now)
+                return engine.look_at(deadline)
             raise UnfinishedError(
-                f"{len(names)} batches still run ({', '.join(names)}); nothing is lost: "
+                f"{len(rows)} batches still run ({', '.join(row.batch_id for row in rows)}); nothing is lost: "
                 "the same command collects them, as soon as they are done"
             )
-        self._clock.sleep(wake - now)
+        return self._clock.sleep(wake - now)
 
     def _store(self, effect: Commit | Settle) -> None:
         row = effect.row
+        if isinstance(effect, Commit):
+            return self._journal.commit(row)
         try:
-            if isinstance(effect, Commit):
-                self._journal.commit(row)
-                return
             self._journal.settle(row, results(effect, self._journal.reader.keys(row.id)))
         except JournalError as error:
-            if row.batch_id:
-                error.add_note(f"batch {row.batch_id} exists at {row.origin}, made of file {row.file_id}")
-            raise
+            text = f"{error}. What batch {row.batch_id or row.id} ended in could not be stored; the next run does it"
+            raise JournalError(text) from error
         if not effect.account.broken:
             shutil.rmtree(self.folder_of(row.id), ignore_errors=True)
+        return self._remove_empty()
+
+    def tidy(self, rows: Iterable[BatchRow]) -> None:
+        """Remove files that earlier runs were killed over: those of batches that are not in `rows`, the open ones."""
+        if not self._folder.exists():
+            return
+        still = {str(row.id) for row in rows}
+        for folder in self._folder.iterdir():
+            if folder.name not in still and not (folder / KEEP).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+        self._remove_empty()
+
+    def _remove_empty(self) -> None:
         with suppress(OSError):
             self._folder.rmdir()
 
@@ -126,9 +143,9 @@ class Driver:
                 return backend.list_batches
             case Retrieve(row):
                 return lambda: backend.retrieve(row.batch_id)
-            case Harvest(row):
+            case Harvest(row, partial):
                 keys = frozenset(self._journal.reader.keys(row.id))
-                return lambda: harvest(backend, row, keys, self.folder_of(row.id))
+                return lambda: harvest(backend, row, keys, self.folder_of(row.id), partial)
             case DeleteFile(row):
                 return lambda: backend.delete_file(row.file_id)
         raise TypeError(f"{effect!r} is no call")
@@ -137,6 +154,5 @@ class Driver:
         folder = self.folder_of(number)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / name
-        with path.open("wb") as stream:
-            stream.writelines(line + b"\n" for line in self._journal.reader.lines(number))
+        written(path, (line + b"\n" for line in self._journal.reader.lines(number)))
         return path

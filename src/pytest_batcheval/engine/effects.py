@@ -15,13 +15,15 @@ class Account:
 
     Attributes:
         answered, failed: disjoint sets of keys; `failed` has those of unreadable lines too.
-        broken: what is wrong with each unreadable line.
+        broken: what is wrong with each unreadable, foreign or contradicting line, and with missing files.
+        nameless: how many lines were unreadable down to their key; they may be any request's.
         files: the files on disk, output file first.
     """
 
     answered: frozenset[str] = frozenset()
     failed: frozenset[str] = frozenset()
     broken: tuple[str, ...] = ()
+    nameless: int = 0
     files: tuple[Path, ...] = ()
 
 
@@ -76,9 +78,14 @@ class Retrieve:
 
 @dataclass(frozen=True)
 class Harvest:
-    """Network: download the result files and count their keys. Outcome: an `Account`."""
+    """Network: download the result files and count their keys. Outcome: an `Account`.
+
+    Attributes:
+        partial: take what is still there; otherwise a missing file is a fault.
+    """
 
     row: BatchRow
+    partial: bool = False
 
 
 @dataclass(frozen=True)

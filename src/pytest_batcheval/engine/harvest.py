@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from pytest_batcheval.backends.faults import Refused
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.effects import Account, Settle
 from pytest_batcheval.engine.retry import failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.wire.lines import BrokenLine, ResultLine, read_lines
 
-_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
+KEEP = "keep"
+"""A file of this name in a folder of result files means that a person may want to read them."""
 
 
-def harvest(backend: Backend, row: BatchRow, keys: Collection[str], folder: Path) -> Account:
+def harvest(backend: Backend, row: BatchRow, keys: Collection[str], folder: Path, partial: bool = False) -> Account:
     """Download both result files of a batch to `folder`, as far as it has them, and count what they hold.
 
-    `keys` are the keys of the batch; lines of other keys are reported as broken.
+    `keys` are the keys of the batch; lines of other keys are reported as broken. With `partial` a file
+    that is gone at the provider is reported too, instead of raised.
 
     Raises:
         Fault: a file could not be downloaded.
+        JournalError: it could not be stored.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files = []
+    files, gone = [], []
     for name, file_id in (("output", row.output_file_id), ("error", row.error_file_id)):
-        if file_id:
+        if not file_id:
+            continue
+        try:
             backend.download(file_id, folder / f"{name}.jsonl")
             files.append(folder / f"{name}.jsonl")
-    return _account(files, frozenset(keys))
+        except Refused as fault:
+            if not partial or fault.status_code != 404:
+                raise
+            gone.append(f"the {name} file {file_id} of batch {row.batch_id} is gone at the provider")
+    account = _account(files, frozenset(keys), gone)
+    if account.broken:
+        (folder / KEEP).touch()
+    return account
 
 
 def results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | FailureRow]:
@@ -56,20 +68,29 @@ def results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Failure
             yield FailureRow(key, effect.rest.code, effect.rest.message, None, effect.rest.retryable)
 
 
-def _account(files: Sequence[Path], keys: frozenset[str]) -> Account:
-    answered: set[str] = set()
+def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> Account:
+    answered: dict[str, int] = {}
     failed: set[str] = set()
-    broken: list[str] = []
+    broken: list[str] = list(gone)
+    nameless = 0
     for path, line in _lines(files):
-        key = _salvaged(line) if isinstance(line, BrokenLine) else line.custom_id
+        key = line.custom_id
         if isinstance(line, BrokenLine):
             broken.append(f"{path.name} at byte {line.offset}: {line.reason}")
-        if key not in keys:
-            if not isinstance(line, BrokenLine):
-                broken.append(f"{path.name}: a line for {key!r}, which this batch did not ask")
-            continue
-        (answered if isinstance(line, ResultLine) and line.succeeded else failed).add(key)
-    return Account(frozenset(answered), frozenset(failed - answered), tuple(broken), tuple(files))
+            nameless += key not in keys
+        elif key not in keys:
+            broken.append(f"{path.name}: a line for {key!r}, which this batch did not ask")
+        elif line.succeeded and answered.setdefault(key, digest := hash(_json(line))) != digest:
+            broken.append(f"{path.name}: a second answer for {key}, which differs; the first one counts")
+        if key in keys and key not in answered:
+            failed.add(key)
+    return Account(
+        answered=frozenset(answered),
+        failed=frozenset(failed - answered.keys()),
+        broken=tuple(broken),
+        nameless=nameless,
+        files=tuple(files),
+    )
 
 
 def _lines(files: Sequence[Path]) -> Iterator[tuple[Path, ResultLine | BrokenLine]]:
@@ -85,17 +106,10 @@ def _result(path: Path, line: ResultLine | BrokenLine, account: Account) -> Answ
         return AnswerRow(line.custom_id, line.id or "", _json(line))
     if isinstance(line, ResultLine):
         return None if line.custom_id in account.answered else failure_of(line)
-    key = _salvaged(line)
-    if not key or key in account.answered:
+    if not line.custom_id or line.custom_id in account.answered:
         return None
     text = f"its line cannot be read ({line.reason}); the file is kept at {path}. It was paid, so it is not sent again"
-    return FailureRow(key, "broken_line", text, None, retryable=False)
-
-
-def _salvaged(line: BrokenLine) -> str:
-    """The key a broken line names at its beginning, or nothing."""
-    found = _CUSTOM_ID.search(line.excerpt)
-    return found[1].decode() if found else ""
+    return FailureRow(line.custom_id, "broken_line", text, None, retryable=False)
 
 
 def _json(line: ResultLine) -> bytes:

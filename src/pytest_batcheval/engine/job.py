@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from pytest_batcheval.backends.faults import Fault, Passing, Refused, Unknown
+from pytest_batcheval.backends.faults import Fault, Passing, Refused, Stopped, Unknown
 from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile
 from pytest_batcheval.engine.effects import (
     Account,
@@ -29,6 +29,7 @@ from pytest_batcheval.engine.effects import (
     Settle,
     Upload,
 )
+from pytest_batcheval.engine.ending import doubtful, ended, refused_whole, rest_of
 from pytest_batcheval.engine.reconcile import Search, Step, find
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import is_simulator
@@ -38,7 +39,7 @@ POLL_FIRST, POLL_LAST, POLL_SHARE = 2.0, 1800.0, 0.1
 
 BACK_OFF_FIRST, BACK_OFF_LAST = 1.0, 60.0
 PATIENCE = 3600.0
-"""Seconds of failing in a row after which a call that is not mere reading is given up."""
+"""Seconds of failing in a row after which a call that is no mere look is given up, for this run."""
 
 MISSES, MISSING_FOR, MISS_EVERY = 10, 900.0, 100.0
 """A 404 is no absence: a provider gave it for a living batch. So many, over so many seconds, are."""
@@ -47,7 +48,8 @@ DOUBT = 900.0
 """Seconds in which result files may still be incomplete after the batch has ended."""
 
 _RANKS = {"validating": 1, "in_progress": 2, "finalizing": 3, "cancelling": 4}
-_READING = (Retrieve, Harvest, ListBatches)
+_READING = (Retrieve, ListBatches)
+"""What is asked for as long as it takes; everything else is given up after `PATIENCE`."""
 
 
 @dataclass
@@ -106,7 +108,7 @@ class Job:
         self.flying = False
         if isinstance(outcome, Fault) and not isinstance(effect, Create):
             return self._failed(effect, outcome, now)
-        if not isinstance(effect, (Commit, Create)):
+        if not isinstance(effect, (Commit, Create)) and outcome is not None:
             self._tries, self._failing_since = 0, None
         match effect, outcome:
             case Commit() | Settle(), _:
@@ -121,9 +123,9 @@ class Job:
             case Retrieve(), RemoteBatch():
                 self._seen(outcome, now)
             case Harvest(), Account():
-                self._harvested(outcome, now)
+                self._harvested(outcome, now, effect.partial)
             case DeleteFile(), _:
-                self._step(*self._searching(now).deleted(None, now))
+                self._step(*self._searching(now).deleted(now))
             case _:
                 raise TypeError(f"{type(effect).__name__} cannot end in {outcome!r}")
 
@@ -141,6 +143,8 @@ class Job:
         seen = next((batch for batch in outcome if batch.id == self.row.batch_id), None)
         if seen is not None:
             return self._seen(seen, now)
+        if self._long_missing(now) and self.row.state == "ended":
+            return self._want(Harvest(self.row, partial=True), now)
         if self._long_missing(now):
             return self._lose("the provider does not know this batch any more")
         self.alone = True
@@ -173,6 +177,8 @@ class Job:
         self._want(Commit(row), 0.0)
 
     def _created(self, outcome: object, now: float) -> None:
+        if isinstance(outcome, RemoteBatch) and outcome.input_file_id not in (None, self.row.file_id):
+            outcome = Unknown("mismatch", f"the reply to the create is of another file, {outcome.input_file_id}")
         if isinstance(outcome, RemoteBatch):
             self.began = now
             return self._commit(replace(self.row, state="created", batch_id=outcome.id))
@@ -187,7 +193,7 @@ class Job:
         self._commit(replace(self.row, state="uploaded", note=str(outcome)))
         if isinstance(outcome, Passing):
             self._not_before = now + self._pause(outcome, now)
-        else:
+        if not isinstance(outcome, Passing) or self._failing_long(now):
             self.stop = outcome
         return None
 
@@ -217,65 +223,61 @@ class Job:
                 self.status = batch.status
             pause = min(max(POLL_SHARE * (now - self.began), POLL_FIRST), POLL_LAST)
             return self._want(Retrieve(self.row), now + pause)
-        if batch.status == "failed" and not (batch.output_file_id or batch.error_file_id):
+        if refused_whole(batch) and self.row.state == "created":
             self.faults = batch.errors
             return self._void(batch.errors, batch.errors[0].message if batch.errors else "the provider gave no reason")
         self._ended = now if self._ended is None else self._ended
-        return self._commit(
-            replace(
-                self.row,
-                state="ended",
-                status=batch.status,
-                completed=batch.completed,
-                failed=batch.failed,
-                output_file_id=batch.output_file_id or "",
-                error_file_id=batch.error_file_id or "",
-            )
-        )
+        return self._commit(ended(self.row, batch))
 
     def _void(self, faults: tuple[BatchFault, ...], note: str) -> None:
         self.status = "failed"
         self._want(Settle(replace(self.row, state="void", status="failed", note=note), faults=faults), 0.0)
 
-    def _harvested(self, account: Account, now: float) -> None:
+    def _harvested(self, account: Account, now: float, partial: bool) -> None:
         """Believe the files once they account for all requests, or for long enough did not."""
+        if partial and not account.files:
+            return self._lose("its result files are gone")
         self._ended = now if self._ended is None else self._ended
         self.account = account
         self.done, self.failed = len(account.answered), len(account.failed)
-        found = self.done + self.failed
-        short = found < (self.row.completed or 0) + (self.row.failed or 0)
-        missing = found < self.row.requests and (short or self.row.status == "completed")
-        if missing and now - self._ended < DOUBT:
+        if not partial and doubtful(self.row, account) and now - self._ended < DOUBT:
             self._reads += 1
             return self._want(Retrieve(self.row), now + min(5.0 * 2**self._reads, 300.0))
-        name = f"batch {self.row.batch_id} ended as {self.row.status}"
-        rest = Rest("unanswered", f"{name} without a line for this request", retryable=True)
-        if short:
-            counts = f"{self.row.completed} completed and {self.row.failed} failed"
-            text = f"{name}, counts {counts}, but its files have no line for this request; it may have been paid"
-            rest = Rest("unaccounted", text, retryable=False)
+        rest = rest_of(self.row, account, partial)
         return self._want(Settle(replace(self.row, state="settled"), account, rest=rest), now)
 
     def _failed(self, effect: Effect, fault: Fault, now: float) -> None:
         if isinstance(fault, Passing):
-            self._want(effect, now + self._pause(fault, now))
-            since = self._failing_since if self._failing_since is not None else now
-            if now - since > PATIENCE and not isinstance(effect, _READING):
+            # An upload without a clear answer may have been stored.
+            unclear = isinstance(effect, Upload) and fault.status_code is None
+            self._want(FindFile(self.row) if unclear else effect, now + self._pause(fault, now))
+            if self._failing_long(now) and not isinstance(effect, _READING):
                 self.stop = fault
-        elif isinstance(effect, DeleteFile) and fault.status_code == 404 and isinstance(fault, Refused):
-            self._step(*self._searching(now).deleted(fault, now))
+        elif isinstance(effect, DeleteFile) and not isinstance(fault, Stopped):
+            search = self._searching(now)
+            self._step(*(search.absent(now) if fault.status_code == 404 else search.undeletable(now)))
         elif isinstance(effect, (Retrieve, Harvest)) and fault.status_code == 404 and not self.foreign:
             self._missed(effect, now)
         elif isinstance(effect, Upload) and fault.status_code == 413:
             self.faults = (BatchFault("file_too_large", fault.message),)
             self._void((), str(fault))
         else:
-            self.stop = fault
+            self.stop = self._explained(effect, fault)
+
+    def _explained(self, effect: Effect, fault: Fault) -> Fault:
+        """A 404 under another key says nothing about the batch, so the user must look."""
+        if not (self.foreign and fault.status_code == 404 and isinstance(effect, (Retrieve, Harvest))):
+            return fault
+        text = f"batch {self.row.batch_id} was sent with another API key or project, and this one does not see it"
+        return Refused("another_account", f"{text}; run once with that key", 404, fault.request_id)
 
     def _pause(self, fault: Passing, now: float) -> float:
         self._failing_since = now if self._failing_since is None else self._failing_since
         self._tries += 1
         return fault.retry_after or min(BACK_OFF_FIRST * 2 ** min(self._tries, 10), BACK_OFF_LAST)
+
+    def _failing_long(self, now: float) -> bool:
+        return self._failing_since is not None and now - self._failing_since > PATIENCE
 
     def _missed(self, effect: Retrieve | Harvest, now: float) -> None:
         self._missing_since = now if self._missing_since is None else self._missing_since
@@ -285,7 +287,7 @@ class Job:
         elif isinstance(effect, Retrieve):
             self._want(ListBatches(), now)
         else:
-            self._lose("its result files are gone")
+            self._want(Harvest(self.row, partial=True), now)
 
     def _long_missing(self, now: float) -> bool:
         return self._missing_since is not None and self._misses >= MISSES and now - self._missing_since >= MISSING_FOR

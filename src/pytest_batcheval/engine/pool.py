@@ -17,7 +17,7 @@ class Pool(Generic[T]):
 
     def __init__(self, threads: int = 4) -> None:
         self._tasks: SimpleQueue[tuple[T, Callable[[], object]] | None] = SimpleQueue()
-        self._results: SimpleQueue[tuple[T, object, Exception | None]] = SimpleQueue()
+        self._results: SimpleQueue[tuple[T, object, BaseException | None]] = SimpleQueue()
         self._threads = threads
         self.busy = 0
         for _ in range(threads):
@@ -32,7 +32,7 @@ class Pool(Generic[T]):
         """A finished call, waited for at most `timeout` real seconds; a fault is its result.
 
         Raises:
-            Exception: whatever else the call raised.
+            BaseException: whatever else the call raised.
         """
         try:
             label, result, error = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
@@ -55,5 +55,5 @@ class Pool(Generic[T]):
                 self._results.put((label, task(), None))
             except Fault as fault:
                 self._results.put((label, fault, None))
-            except Exception as error:
+            except BaseException as error:  # a thread that dies unheard would be waited for without end
                 self._results.put((label, None, error))

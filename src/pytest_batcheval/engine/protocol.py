@@ -38,6 +38,12 @@ class Engine:
         """When the next effect is due; `None` when only outcomes are awaited."""
         return min((job.wake for job in self.jobs if job.effect and not job.flying), default=None)
 
+    def look_at(self, moment: float) -> None:
+        """Look at every running batch at that moment, if not earlier."""
+        for job in self.jobs:
+            if isinstance(job.effect, Retrieve):
+                job.wake = min(job.wake, moment)
+
     def due(self, now: float) -> list[Effect]:
         """The effects to do now; each is given out once."""
         ready = [job for job in self.jobs if job.effect and not job.flying and job.wake <= now]

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_batcheval.backends.faults import Refused
 from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine.metadata import MARK, mark
 from pytest_batcheval.journal.rows import BatchRow
@@ -25,6 +24,9 @@ QUIET = 180.0
 
 QUIET_EVERY = 30.0
 CLEAN_LISTS = 3
+UNFENCED = 1200.0
+"""Seconds of looking where a provider lets no file be deleted: longer than the SDK's 600 and TCP's 900."""
+
 FRESH = 60.0
 """Seconds for which a 404 on a deletion may only mean that the file is new."""
 
@@ -46,28 +48,36 @@ class Search:
 
     began: float
     fenced: float | None = None
+    unfenced: bool = False
     clean: int = 0
     first_404: float | None = None
 
     def listed(self, asked: float, now: float) -> tuple[Step, float]:
         """A listing asked for at `asked` did not have the batch. Returns the next step and its time."""
-        if self.fenced is None:
+        if self.fenced is None and not self.unfenced:
             return (Step.LIST, now + LOOK_EVERY) if now - self.began < LOOK_FOR else (Step.DELETE, now)
-        if asked >= self.fenced:
+        since, quiet = (self.began, UNFENCED) if self.fenced is None else (self.fenced, QUIET)
+        if asked >= since:
             self.clean += 1
-        if self.clean >= CLEAN_LISTS and asked - self.fenced >= QUIET:
+        if self.clean >= CLEAN_LISTS and asked - since >= quiet:
             return Step.ABSENT, now
         return Step.LIST, now + QUIET_EVERY
 
-    def deleted(self, refusal: Refused | None, now: float) -> tuple[Step, float]:
-        """The deletion was acknowledged, or answered by a 404."""
-        if refusal is not None:
-            if self.first_404 is None:
-                self.first_404 = now
-            if now - self.first_404 < FRESH:
-                return Step.DELETE, now + FRESH / 3
+    def undeletable(self, now: float) -> tuple[Step, float]:
+        """The provider deletes no such file: only a longer wait is left."""
+        self.unfenced = True
+        return Step.LIST, now + QUIET_EVERY
+
+    def deleted(self, now: float) -> tuple[Step, float]:
+        """The deletion was acknowledged."""
         self.fenced = now
         return Step.LIST, now + QUIET_EVERY
+
+    def absent(self, now: float) -> tuple[Step, float]:
+        """The deletion was answered by a 404, which counts when it stays so."""
+        if self.first_404 is None:
+            self.first_404 = now
+        return (Step.DELETE, now + FRESH / 3) if now - self.first_404 < FRESH else self.deleted(now)
 
 
 def find(row: BatchRow, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:

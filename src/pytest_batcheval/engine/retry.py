@@ -9,7 +9,7 @@ from pytest_batcheval.wire.lines import ResultLine
 
 Verdict = Literal["passing", "final", "stop"]
 
-QUOTA = {"insufficient_quota", "billing_hard_limit_reached"}
+QUOTA = {"insufficient_quota", "billing_hard_limit", "billing_hard_limit_reached"}
 """Codes that mean the account has no money: no attempt is used up."""
 
 PASSING_CODES = {
@@ -20,8 +20,11 @@ PASSING_CODES = {
     "timeout",
     "request_timeout",
 }
-PASSING_STATUSES = {0, 408, 409, 425, 429, 500, 502, 503, 504}
+PASSING_STATUSES = {0, 408, 409, 425, 429, *range(500, 600)}
 """0 is a line that was lost inside the provider."""
+
+LONGEST_MESSAGE = 4000
+"""Characters of a provider's message that are kept."""
 
 PAUSES = (0.0, 0.0, 600.0)
 """Seconds before attempts 1, 2, 3; later ones wait like the third."""
@@ -41,7 +44,8 @@ def failure_of(line: ResultLine) -> FailureRow:
     code = details.get("code") or details.get("type") or (line.error and line.error.code)
     message = details.get("message") or (line.error and line.error.message) or "the provider gave no message"
     code = str(code or (f"http_{status}" if status else "error"))
-    return FailureRow(line.custom_id, code, str(message), status, verdict(code, str(message), status) != "final")
+    message = str(message)[:LONGEST_MESSAGE]
+    return FailureRow(line.custom_id, code, message, status, verdict(code, message, status) != "final")
 
 
 def verdict(code: str, message: str, status: int | None) -> Verdict:

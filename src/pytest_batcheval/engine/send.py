@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_batcheval.backends.protocol import Backend
@@ -15,11 +14,12 @@ from pytest_batcheval.engine.metadata import identity
 from pytest_batcheval.engine.progress import Progress, Sent, watcher
 from pytest_batcheval.engine.protocol import Engine
 from pytest_batcheval.engine.retry import QUOTA, pause_before
-from pytest_batcheval.engine.split import Limits, split
+from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.engine.standing import Portion, Standing
 from pytest_batcheval.journal.lock import Holder, wait_a_second
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError, ProviderError
+from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Request
 
 __all__ = ["Progress", "Sent", "send"]
@@ -31,6 +31,7 @@ QUEUE_PAUSES = (60.0, 300.0, 900.0, 1800.0)
 """Seconds to wait while the provider's queue is full; the last one repeats."""
 
 _QUEUE_FULL = "token_limit_exceeded"
+_TOO_LARGE = "file_too_large"
 _FILE_GONE = "file_id"
 
 
@@ -60,12 +61,14 @@ def send(
         journal: the record of what was sent.
         clock: what all waits run on.
         progress: called with a snapshot whenever a batch changes.
-        attempts: how often a request is sent at most, when its failure may pass.
-        refresh: send all of them again, as a new generation; older answers are kept.
+        attempts: how often a request is sent at most by this call, when its failure may pass; a batch
+            that an earlier run left open counts.
+        refresh: send all of them again, as a new generation; older answers are kept. A refresh that
+            was cut short goes on: what it has sent already is not sent a third time.
         limits: of one batch file; default OpenAI's.
         run: id of this run in the journal; default a new one.
         wait: called while another process holds the lock; it sleeps or raises.
-        patience: seconds on the clock to wait for batches; `None` waits for ever.
+        patience: seconds on the clock to wait for batches once they are created; `None` waits for ever.
 
     Raises:
         ProviderError: the provider refused, or the account must be looked after; nothing is lost.
@@ -77,8 +80,10 @@ def send(
         deadline = None if patience is None else clock.now() + patience
         run = run or f"send-{secrets.token_hex(4)}"
         journal.add_run(run, backend.origin, backend.base_url)
-        sender = _Sender(backend, journal, clock, progress, run, attempts, limits or Limits(), deadline)
-        return sender.send({request.custom_id: request for request in requests}, refresh)
+        wanted = {request.custom_id: request for request in requests}
+        standing = Standing(journal, backend.origin, wanted)
+        sender = _Sender(backend, journal, clock, progress, run, attempts, limits or Limits(), deadline, standing)
+        return sender.send(list(wanted.values()), refresh)
 
 
 @dataclass
@@ -93,24 +98,24 @@ class _Sender:
     attempts: int
     limits: Limits
     deadline: float | None
-    tries: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    standing: Standing
     keys: set[str] = field(default_factory=set)
     settled: list[Job] = field(default_factory=list)
     resent: int = 0
     attached: int = 0
     voids: int = 0
 
-    def send(self, wanted: dict[str, Request], refresh: bool) -> Sent:
-        origin = self.backend.origin
-        stored = self._answered(wanted)
+    def send(self, wanted: list[Request], refresh: bool) -> Sent:
+        stored = self.standing.answered()
         self._attach()
-        newest = max(self.journal.reader.generations(list(wanted), origin).values(), default=0)
-        generation = newest + 1 if refresh else 1
-        while todo := self._todo(wanted, generation, refresh):
+        if refresh:
+            self.standing.begin_refresh(self.run)
+        while todo := self.standing.left(self.attempts):
             self._pause(todo)
-            self._round(todo, generation)
-        answered = self._answered(wanted)
-        failed = len(self.journal.reader.failures(wanted.values(), origin))
+            self._round(todo)
+        self.standing.end_refresh()
+        answered = self.standing.answered()
+        failed = len(self.journal.reader.failures(wanted, self.backend.origin))
         return self._sent(len(wanted), len(stored), len(answered), failed)
 
     def _attach(self) -> None:
@@ -119,6 +124,7 @@ class _Sender:
         now = self.clock.now()
         jobs = [Job(self._own(row), now, resumed=True, foreign=row.scope != self.backend.scope) for row in rows]
         self.attached = len(jobs)
+        self._driver().tidy(rows)
         if jobs:
             self._drive(jobs)
 
@@ -137,88 +143,56 @@ class _Sender:
             )
         return replace(row, scope=self.backend.scope, state="planned", file_id="")
 
-    def _todo(self, wanted: dict[str, Request], generation: int, refresh: bool) -> list[Request]:
-        """What still has to be sent: no answer, no final failure, not owned by a lost batch, attempts left."""
-        reader, origin = self.journal.reader, self.backend.origin
-        generations = reader.generations(list(wanted), origin)
-        claimed = reader.claimed(origin)
-        left = [key for key in wanted if generations.get(key, 0) < generation and key not in claimed]
-        retryable = reader.retryable(left, origin)
-        return [
-            wanted[key]
-            for key in left
-            if self.tries[key] < self.attempts and (retryable.get(key, True) or (refresh and not self.tries[key]))
-        ]
+    def _pause(self, todo: Sequence[Request]) -> None:
+        attempt = 1 + min(self.standing.tried[request.custom_id] for request in todo)
+        self._sleep(pause_before(attempt), len(todo))
 
-    def _answered(self, wanted: dict[str, Request]) -> set[str]:
-        """Keys with an answer.
-
-        Raises:
-            JournalError: an answer is damaged; sending it again would pay twice.
-        """
-        reader = self.journal.reader
-        answered = reader.answers(wanted.values(), self.backend.origin).keys()
-        if damaged := sorted(reader.damaged & wanted.keys()):
-            raise JournalError(
-                f"{len(damaged)} answers in {self.journal.path} do not match their checksum ({damaged[0]}, …); "
-                "nothing is sent before the journal is mended or set aside"
-            )
-        return set(answered)
-
-    def _pause(self, todo: Iterable[Request]) -> None:
-        attempt = 1 + min(self.tries[request.custom_id] for request in todo)
-        if pause := pause_before(attempt):
-            self.clock.sleep(pause)
-
-    def _round(self, todo: list[Request], generation: int) -> None:
-        """Plan and drive one wave of batches; requests of different attempts go in different batches."""
-        by_attempt: dict[int, list[Request]] = defaultdict(list)
-        for request in todo:
-            by_attempt[self.tries[request.custom_id] + 1].append(request)
+    def _round(self, todo: list[Request]) -> None:
+        """Plan and drive one wave of batches."""
+        portions = list(self.standing.portions(todo, self.limits))
+        planned = [self._plan(portion) for portion in portions]
         now = self.clock.now()
-        planned = [
-            (attempt, batch) for attempt, group in sorted(by_attempt.items()) for batch in split(group, self.limits)
-        ]
-        jobs = [Job(self._plan(batch, attempt, generation), now) for attempt, batch in planned]
+        jobs = [Job(row, now) for row in planned]
         self._drive(jobs)
-        self._stop_without_quota(todo)
-        self._after_voids(jobs)
+        settled = {key for job in jobs if job.row.state == "settled" for key in self.journal.reader.keys(job.row.id)}
+        self._stop_without_quota([request for request in todo if request.custom_id in settled])
+        self._after_voids(jobs, len(todo))
 
-    def _plan(self, requests: list[Request], attempt: int, generation: int) -> BatchRow:
-        name = identity([request.custom_id for request in requests], attempt, generation)
+    def _plan(self, portion: Portion) -> BatchRow:
+        requests = portion.requests
+        name = identity([request.custom_id for request in requests], portion.attempt, portion.generation)
         row = BatchRow(
             origin=self.backend.origin,
             scope=self.backend.scope,
             endpoint=requests[0].url,
             identity=name,
-            attempt=attempt,
-            generation=generation,
+            attempt=portion.attempt,
+            generation=portion.generation,
             requests=len(requests),
             file_name=f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl",
             run=self.run,
         )
         return self.journal.plan(row, requests)
 
+    def _driver(self) -> Driver:
+        return Driver(self.backend, self.journal, self.clock)
+
     def _drive(self, jobs: list[Job]) -> None:
         engine = Engine(jobs)
-        try:
-            Driver(self.backend, self.journal, self.clock).run(engine, watcher(jobs, self.progress), self.deadline)
-        finally:
-            self._count(jobs)
+        self._driver().run(engine, watcher(jobs, self.progress), self.deadline)
         if engine.stopped is not None:
             raise ProviderError(f"{engine.stopped}; nothing is lost, run the same command again when that is solved")
-
-    def _count(self, jobs: list[Job]) -> None:
         for job in jobs:
-            if job.row.state != "settled":
-                continue
-            keys = self.journal.reader.keys(job.row.id)
-            self.settled.append(job)
-            for key in keys:
-                self.tries[key] = max(self.tries[key], job.row.attempt)
-            if job.row.run == self.run:
-                self.keys |= set(keys)
-                self.resent += len(keys) if job.row.attempt > 1 else 0
+            if job.row.state == "settled":
+                self._count(job)
+
+    def _count(self, job: Job) -> None:
+        keys = self.journal.reader.keys(job.row.id)
+        self.settled.append(job)
+        if job.row.run == self.run:
+            self.keys.update(keys)
+            self.resent += sum(self.standing.tried[key] > 0 for key in keys)
+        self.standing.count(keys)
 
     def _stop_without_quota(self, requests: list[Request]) -> None:
         """Another attempt would only fail the same way.
@@ -231,7 +205,7 @@ class _Sender:
         if refused:
             raise ProviderError(f"{len(refused)} requests have no quota ({refused[0]}); run again when there is some")
 
-    def _after_voids(self, jobs: list[Job]) -> None:
+    def _after_voids(self, jobs: list[Job], waiting: int) -> None:
         """Decide how batches that the provider refused as a whole go on; none of their lines was paid.
 
         Raises:
@@ -240,16 +214,29 @@ class _Sender:
         faults = [fault for job in jobs for fault in job.faults]
         void = [job for job in jobs if job.row.state == "void"]
         self.voids = self.voids + 1 if void else 0
+        if any(fault.code in (_QUEUE_FULL, _TOO_LARGE) for fault in faults):
+            self.limits = self.limits.halved()
         if any(fault.code == _QUEUE_FULL for fault in faults):
-            self.limits = self.limits.halved()
-            self.clock.sleep(QUEUE_PAUSES[min(self.voids, len(QUEUE_PAUSES)) - 1])
+            self._sleep(QUEUE_PAUSES[min(self.voids, len(QUEUE_PAUSES)) - 1], waiting)
             return
-        if any(fault.code == "file_too_large" for fault in faults):
-            self.limits = self.limits.halved()
-        hopeless = [f for f in faults if f.line is None and f.param != _FILE_GONE and f.code != "file_too_large"]
+        hopeless = [f for f in faults if f.line is None and f.param != _FILE_GONE and f.code != _TOO_LARGE]
         if hopeless or self.voids > MAX_VOID:
             why = f"{hopeless[0].code}: {hopeless[0].message}" if hopeless else void[0].row.note
             raise ProviderError(f"the provider refused {len(void)} batches, unpaid: {why}")
+
+    def _sleep(self, seconds: float, waiting: int) -> None:
+        """Wait before requests are sent.
+
+        Raises:
+            UnfinishedError: that would be longer than the caller wants to wait.
+        """
+        if not seconds:
+            return
+        if self.deadline is not None and self.clock.now() + seconds > self.deadline:
+            raise UnfinishedError(
+                f"{waiting} requests are to be sent again, in {seconds:.0f} s at the earliest; the same command does it"
+            )
+        self.clock.sleep(seconds)
 
     def _sent(self, requested: int, stored: int, answered: int, failed: int) -> Sent:
         broken = [text for job in self.settled for text in job.account.broken]

@@ -2,31 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from pytest_batcheval.engine.cost import input_tokens
 from pytest_batcheval.wire.errors import UsageError
-from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.objects import EMBEDDINGS, Request
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one input file may hold; the defaults are OpenAI's (its Batch guide): 50,000 lines, 200 MB."""
+    """What one input file may hold; the defaults are OpenAI's (its Batch guide).
+
+    Attributes:
+        requests: lines of a file.
+        bytes: of a file.
+        inputs: texts of all embedding requests of a file.
+        tokens: enqueued input tokens by model, over all batches under way; a model that is
+            missing has no limit (it depends on the account). Counted by estimate.
+    """
 
     requests: int = 50_000
     bytes: int = 200_000_000
+    inputs: int = 50_000
+    tokens: Mapping[str, int] = field(default_factory=dict)
 
     def halved(self) -> Limits:
         """Half of it, for a provider that takes less than it says."""
-        return Limits(max(self.requests // 2, 1), max(self.bytes // 2, 1))
+        return replace(
+            self,
+            requests=max(self.requests // 2, 1),
+            bytes=max(self.bytes // 2, 1),
+            tokens={model: max(tokens // 2, 1) for model, tokens in self.tokens.items()},
+        )
+
+
+@dataclass(frozen=True)
+class _Size:
+    """What one request takes of each limit."""
+
+    requests: int = 0
+    bytes: int = 0
+    inputs: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: _Size) -> _Size:
+        return _Size(
+            self.requests + other.requests,
+            self.bytes + other.bytes,
+            self.inputs + other.inputs,
+            self.tokens + other.tokens,
+        )
+
+    def fits(self, limits: Limits, model: str) -> bool:
+        tokens = limits.tokens.get(model, self.tokens)
+        return (
+            self.requests <= limits.requests
+            and self.bytes <= limits.bytes
+            and self.inputs <= limits.inputs
+            and self.tokens <= tokens
+        )
 
 
 def split(requests: Iterable[Request], limits: Limits) -> Iterator[list[Request]]:
     """Batches of one endpoint and one model each, in the order of their keys, each request once.
 
+    A request of more tokens than its model's limit makes a batch of its own: tokens are only estimated.
+
     Raises:
-        UsageError: one request alone is over the limit.
+        UsageError: one request alone is over the limit of bytes or inputs.
     """
     unique = {request.custom_id: request for request in requests}
     ordered = sorted(unique.values(), key=lambda r: (r.url, r.model, r.custom_id))
@@ -34,17 +80,48 @@ def split(requests: Iterable[Request], limits: Limits) -> Iterator[list[Request]
         yield from _cut(group, limits)
 
 
+def at_once(batches: Iterable[list[Request]], limits: Limits) -> Iterator[list[Request]]:
+    """The batches that may be under way together; of each model at least one, so that there is an end to it."""
+    queued: dict[str, int] = defaultdict(int)
+    for batch in batches:
+        model = batch[0].model
+        limit = limits.tokens.get(model)
+        if limit is None:
+            yield batch
+            continue
+        tokens = sum(input_tokens(request.body) for request in batch)
+        if not queued[model] or queued[model] + tokens <= limit:
+            queued[model] += max(tokens, 1)
+            yield batch
+
+
 def _cut(group: Iterator[Request], limits: Limits) -> Iterator[list[Request]]:
     batch: list[Request] = []
-    size = 0
+    total = _Size()
     for request in group:
-        line = len(request.line()) + 1
-        if line > limits.bytes:
-            raise UsageError(f"request {request.custom_id} has {line} bytes; a batch file takes {limits.bytes}")
-        if batch and (len(batch) == limits.requests or size + line > limits.bytes):
+        size = _size(request, limits)
+        if size.bytes > limits.bytes:
+            raise UsageError(f"request {request.custom_id} has {size.bytes} bytes; a batch file takes {limits.bytes}")
+        if size.inputs > limits.inputs:
+            raise UsageError(f"request {request.custom_id} has {size.inputs} inputs; a batch takes {limits.inputs}")
+        if batch and not (total + size).fits(limits, request.model):
             yield batch
-            batch, size = [], 0
+            batch, total = [], _Size()
         batch.append(request)
-        size += line
+        total += size
     if batch:
         yield batch
+
+
+def _size(request: Request, limits: Limits) -> _Size:
+    tokens = input_tokens(request.body) if request.model in limits.tokens else 0
+    return _Size(1, len(request.line()) + 1, _inputs(request), tokens)
+
+
+def _inputs(request: Request) -> int:
+    """Texts of an embedding request; a list of numbers is one text in tokens."""
+    given = request.body.get("input")
+    if request.url != EMBEDDINGS:
+        return 0
+    texts = isinstance(given, (list, tuple)) and not all(isinstance(item, int) for item in given)
+    return len(given) if texts and isinstance(given, (list, tuple)) else 1

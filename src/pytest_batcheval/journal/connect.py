@@ -1,54 +1,61 @@
-"""Opening the journal's SQLite file: created private, migrated, never in a deferred transaction."""
+"""Opening the journal's SQLite file: made whole and private, checked before it is trusted."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from importlib.resources import files
+from contextlib import closing, suppress
 from pathlib import Path
 
+from pytest_batcheval.journal.migrate import scripts, upgrade, version
+from pytest_batcheval.journal.place import private_file, sync_folder
+from pytest_batcheval.journal.transaction import damaged, reporting
 from pytest_batcheval.wire.errors import JournalError
 
-APPLICATION_ID = 0x62656A31
-"""`bej1`: tells this SQLite file from others."""
-
-VERSION = 1
-"""The newest schema; `migrations/` has one file for each version."""
-
 BUSY_SECONDS = 5.0
+"""How long a statement waits for another process's transaction."""
+
+_inherited: list[sqlite3.Connection] = []
 
 
 def create(path: Path) -> None:
-    """Make folder (0700, with a `.gitignore` of `*`) and empty file (0600) when they are missing.
+    """Make a journal (0600) where there is no file.
 
-    The file is made before SQLite opens it, because SQLite would make it readable to all,
-    and gives its own -wal and -shm files the mode of this one.
+    It is made beside its place and linked there when it is whole. So an empty file is never one that
+    was just being made, and is not taken for a new journal.
+
+    Raises:
+        JournalError: it cannot be made.
     """
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
+    if path.exists():
         return
+    with reporting(path):
+        draft = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
+        private_file(draft)
+        try:
+            with closing(_read_and_write(draft)) as connection:
+                _set_up(connection)
+                upgrade(connection, draft)
+            _put(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+        sync_folder(path.parent)
 
 
 def writer(path: Path) -> sqlite3.Connection:
     """A connection that writes: WAL, synchronous=FULL, schema up to date.
 
     Raises:
-        JournalError: the file is damaged, is another kind of file, or of a later release.
+        JournalError: the file is empty, damaged, of another kind, or of a later release.
     """
     with reporting(path):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = _read_and_write(path)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            _migrate(connection, path)
+            _refuse_empty(connection, path)
             _check(connection, path)
+            _set_up(connection)
+            upgrade(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -56,96 +63,94 @@ def writer(path: Path) -> sqlite3.Connection:
 
 
 def reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, also from a folder that cannot be written.
+    """A connection that only reads, for any thread of this process; also from a folder that cannot be written.
 
     Raises:
-        JournalError: the file is damaged, is another kind of file, or of a later release.
+        JournalError: the file is empty, damaged, of another kind, or of another release's version.
     """
     with reporting(path):
-        connection = _read_only(path, "mode=ro")
+        connection = _read_only(path)
         try:
-            version(connection, path)
-        except sqlite3.OperationalError:
+            if _refuse_empty(connection, path) < len(scripts()):
+                raise JournalError(f"the journal {path} is of an older release; a run that sends brings it up to date")
+        except BaseException:
             connection.close()
-            connection = _read_only(path, "mode=ro&immutable=1")
-            version(connection, path)
+            raise
         return connection
 
 
-@contextmanager
-def reporting(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into a `JournalError` that names the file."""
+def forget(connection: sqlite3.Connection) -> None:
+    """Leave a connection that a fork brought along: closing it here could drop the parent's locks."""
+    _inherited.append(connection)
+
+
+def _read_and_write(path: Path) -> sqlite3.Connection:
+    return _connect(path, "mode=rw")
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """SQLite needs a writable folder to read a WAL file, unless it is told that nobody can change it."""
+    connection = _connect(path, "mode=ro")
     try:
-        yield
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise JournalError(
-            f"the journal {path} cannot be used ({name}: {error}); nothing was sent after this"
-        ) from error
+        connection.execute("PRAGMA user_version")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if not error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            raise
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists() and wal.stat().st_size:
+            raise JournalError(
+                f"the newest entries of the journal {path} are in {wal.name}, which cannot be read in a folder "
+                "without write permission; copy both to a folder of yours"
+            ) from None
+        connection = _connect(path, "mode=ro&immutable=1")
+    return connection
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """BEGIN IMMEDIATE … COMMIT: a deferred one fails at once where this one waits for its turn."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        # A full disk has rolled back already; a second ROLLBACK would hide the cause.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def version(connection: sqlite3.Connection, path: Path) -> int:
-    """The schema version of the file; 0 for an empty one.
-
-    Raises:
-        JournalError: the file is not a journal, or is of a later release.
-    """
-    application, found = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """The time to wait is set here, before the first statement: opening itself may have to wait."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=mode == "mode=rw",
     )
-    if found == 0 and application == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        return 0
-    if application != APPLICATION_ID:
-        raise JournalError(f"{path} is no journal of pytest-batcheval; name another file with --batch-journal")
-    if found > VERSION:
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _refuse_empty(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of a file that is no empty one: that was a journal once, or never will be."""
+    found = version(connection, path)
+    if found == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise JournalError(
-            f"the journal {path} has version {found} and this release knows versions up to {VERSION}; "
-            "upgrade pytest-batcheval, or name another file with --batch-journal"
+            f"the journal {path} is empty. If it was one, bring back a copy; "
+            "if nothing was ever sent with it, delete it and a new one is made"
         )
-    return int(found)
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    if version(connection, path) == VERSION:
-        return
-    with transaction(connection):
-        for number in range(version(connection, path) + 1, VERSION + 1):
-            for statement in _statements(number):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _statements(number: int) -> list[str]:
-    """`executescript` would commit the transaction around it, so the statements go one by one."""
-    folder = files(__package__) / "migrations"
-    script = next(f for f in folder.iterdir() if f.name.startswith(f"{number:04d}_")).read_text(encoding="utf-8")
-    lines = (line.partition("--")[0] for line in script.splitlines())
-    return [statement for statement in "\n".join(lines).split(";") if statement.strip()]
+    return found
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Structure only: a flipped bit inside a text is seen by the checksums of the rows."""
     with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
         result = cursor.fetchone()[0]
     if result != "ok":
-        raise JournalError(
-            f"the journal {path} is damaged ({result}); keep the file and send nothing before it is mended"
-        )
+        raise damaged(path, result)
 
 
-def _read_only(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+def _put(draft: Path, path: Path) -> None:
+    """Give the whole file its name, unless another process was faster."""
+    with suppress(FileExistsError):
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without links; who loses this race is told that its journal was replaced.
+            if not path.exists():
+                draft.rename(path)

@@ -8,13 +8,14 @@ import os
 import socket
 import sys
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_batcheval.journal.transaction import reporting
 from pytest_batcheval.wire.errors import JournalError
+from pytest_batcheval.wire.texts import redacted
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,23 @@ def wait_a_second(holder: Holder | None) -> None:
     time.sleep(1)
 
 
+def shown_argv() -> list[str]:
+    """This process's command line without passwords and API keys."""
+    return [redacted(argument) for argument in sys.argv]
+
+
 class JournalLock:
     """`flock` on a file beside the journal. One object is one holder; it can be taken again by itself."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: int | None = None
+        self._owner = 0
 
     @contextmanager
     def held(self, wait: Callable[[Holder | None], None] | None) -> Iterator[None]:
         """Hold the lock for a `with` block; nothing happens when this object holds it already."""
-        if self._file is not None:
+        if self._is_mine():
             yield
             return
         self.acquire(wait)
@@ -66,73 +73,91 @@ class JournalLock:
         """Take the lock; while another holds it, call `wait(holder)`, which sleeps or raises.
 
         Raises:
-            JournalError: `wait` is `None` and another process holds it.
+            JournalError: `wait` is `None` and another process holds it, or the file cannot be made.
         """
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            while not _try(file):
-                if wait is None:
-                    raise JournalError(f"the journal {self.path} is in use by {self.holder()}; wait until it ends")
-                wait(self.holder())
-        except BaseException:
-            os.close(file)
-            raise
+        if self._is_mine():
+            return
+        while (file := self._take()) is None:
+            holder = self.holder()
+            if wait is None:
+                raise JournalError(f"the journal {self.path} is in use by {holder or 'another process'}; wait for it")
+            wait(holder)
+        self._file, self._owner = file, os.getpid()
         _write(file)
-        self._file = file
-        _held.add(self)
 
     def release(self) -> None:
         """Give the lock back; does nothing when it is not held."""
-        if self._file is not None:
+        if self._is_mine() and self._file is not None:
             os.ftruncate(self._file, 0)
-            os.close(self._file)
+            _close(self._file)
         self._file = None
 
     def holder(self) -> Holder | None:
-        """Who says to hold it, for messages; `None` when nobody does."""
-        try:
+        """Who says to hold it and lives, for messages; `None` when nobody does."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
             seen = json.loads(self.path.read_text(encoding="utf-8"))
-            return Holder(
-                seen["pid"], seen["host"], tuple(seen["argv"]), seen["since"], _stopped(seen["pid"], seen["host"])
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+            pid, host = int(seen["pid"]), str(seen["host"])
+            here = host == socket.gethostname()
+            if here and not _lives(pid):
+                return None
+            return Holder(pid, host, tuple(map(str, seen["argv"])), float(seen["since"]), here and _stopped(pid))
+        return None
 
-    def forget(self) -> None:
-        """In a forked child: close the inherited descriptor, or the child would keep the parent's lock."""
-        if self._file is not None:
-            os.close(self._file)
-        self._file = None
+    def _is_mine(self) -> bool:
+        """Not after a fork: the lock stayed with the parent."""
+        return self._file is not None and self._owner == os.getpid()
+
+    def _take(self) -> int | None:
+        """Open the file, anew each time because somebody may have deleted it, and lock it; or close it again."""
+        with reporting(self.path):
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _open.add(file)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _close(file)
+                return None
+            except BaseException:
+                _close(file)
+                raise
+            return file
 
 
-_held: weakref.WeakSet[JournalLock] = weakref.WeakSet()
+_open: set[int] = set()
+"""Descriptors of lock files in this process; a forked child would keep its parent's lock by them."""
 
 
-def _forget_all() -> None:
-    for lock in list(_held):
-        lock.forget()
+def _close(file: int) -> None:
+    _open.discard(file)
+    os.close(file)
 
 
-os.register_at_fork(after_in_child=_forget_all)
+def _close_all() -> None:
+    while _open:
+        os.close(_open.pop())
 
 
-def _try(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+os.register_at_fork(after_in_child=_close_all)
 
 
 def _write(file: int) -> None:
-    text = {"pid": os.getpid(), "host": socket.gethostname(), "argv": sys.argv, "since": time.time()}
+    text = {"pid": os.getpid(), "host": socket.gethostname(), "argv": shown_argv(), "since": time.time()}
     os.ftruncate(file, 0)
     os.pwrite(file, json.dumps(text).encode(), 0)
 
 
-def _stopped(pid: int, host: str) -> bool:
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it belongs to somebody else
+    return True
+
+
+def _stopped(pid: int) -> bool:
     with suppress(OSError, IndexError):
-        if host == socket.gethostname():
-            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-            return state.rpartition(")")[2].split()[0] in ("T", "t")
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return state.rpartition(")")[2].split()[0] in ("T", "t")
     return False

@@ -2,11 +2,21 @@
 
 ADD_RUN = "INSERT INTO run (id, started, origin, base_url, argv) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
-ADD_REQUEST = "INSERT INTO request (key, line) VALUES (?, ?) ON CONFLICT DO NOTHING"
+# Whatever stands there for this key is this line, or damaged: the key is a hash of it.
+ADD_REQUEST = """
+INSERT INTO request (key, line, crc) VALUES (?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET line = excluded.line, crc = excluded.crc WHERE line <> excluded.line
+"""
 
 ADD_CLAIM = "INSERT INTO claim (key, origin, batch) VALUES (?, ?, ?)"
 
 CLOSE_CLAIMS = "UPDATE claim SET open = 0 WHERE batch = ?"
+
+CLAIMED = """
+SELECT claim.key, batch.id, batch.state, batch.batch_id FROM claim JOIN batch ON batch.id = claim.batch
+WHERE claim.open = 1 AND claim.key IN ({keys}) AND claim.origin = ? AND batch.id <> ?
+LIMIT 1
+"""
 
 ADD_BATCH = """
 INSERT INTO batch (run, origin, scope, endpoint, identity, attempt, generation, requests, file_name, state)
@@ -28,10 +38,10 @@ ON CONFLICT (key, origin, generation) DO NOTHING
 """
 
 ADD_FAILURE = """
-INSERT INTO failure (key, origin, batch, attempt, code, message, status_code, retryable)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO failure (key, origin, generation, batch, attempt, code, message, status_code, retryable)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key, origin) DO UPDATE SET
-    batch = excluded.batch, attempt = excluded.attempt, code = excluded.code,
+    generation = excluded.generation, batch = excluded.batch, attempt = excluded.attempt, code = excluded.code,
     message = excluded.message, status_code = excluded.status_code, retryable = excluded.retryable
 """
 
@@ -40,29 +50,50 @@ DELETE FROM failure
 WHERE origin = :origin AND key IN (SELECT key FROM answer WHERE batch = :batch)
 """
 
-BATCHES = "SELECT * FROM batch WHERE (:origin IS NULL OR origin = :origin) ORDER BY id"
+BATCHES = "SELECT {columns} FROM batch WHERE (:origin IS NULL OR origin = :origin) ORDER BY id"
 
 KEYS_OF_BATCH = "SELECT key FROM claim WHERE batch = ? ORDER BY key"
 
 LINES_OF_BATCH = """
-SELECT request.line FROM claim JOIN request USING (key) WHERE claim.batch = ? ORDER BY key
+SELECT key, line, crc FROM claim JOIN request USING (key) WHERE claim.batch = ? ORDER BY key
 """
 
 OPEN_CLAIMS = "SELECT key FROM claim WHERE open = 1 AND origin = ?"
 
-# Oldest first: a dict built from it keeps the newest generation, or the newest batch of any origin.
+# Oldest first: a dict built from it keeps the newest, which is of the highest generation in its origin.
 ANSWERS = """
 SELECT key, origin, line_id, response, crc FROM answer
 WHERE key IN ({keys}) AND (? IS NULL OR origin = ?)
-ORDER BY generation, batch
+ORDER BY batch
 """
 
 FAILURES = """
-SELECT key, code, message, status_code, retryable FROM failure
+SELECT key, code, message, status_code FROM failure
 WHERE key IN ({keys}) AND origin = ?
   AND NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = failure.origin)
 """
 
+FINAL_FAILURES = "SELECT key, generation FROM failure WHERE key IN ({keys}) AND origin = ? AND retryable = 0"
+
 GENERATIONS = "SELECT key, max(generation) FROM answer WHERE key IN ({keys}) AND origin = ? GROUP BY key"
 
+TRIES = """
+SELECT claim.key, max(batch.generation), max(batch.attempt) FROM claim JOIN batch ON batch.id = claim.batch
+WHERE claim.key IN ({keys}) AND claim.origin = ?
+GROUP BY claim.key
+"""
+
 RUN_ORIGIN = "SELECT origin FROM run WHERE id = ?"
+
+# A refresh is whole when none of its requests waits any more.
+FORGET_WHOLE_REFRESHES = """
+DELETE FROM refresh
+WHERE origin = :origin AND run <> :run
+  AND run NOT IN (SELECT run FROM refresh WHERE origin = :origin AND done = 0)
+"""
+
+ADD_REFRESH = "INSERT INTO refresh (key, origin, generation, run) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+REFRESHES = "SELECT key, generation FROM refresh WHERE key IN ({keys}) AND origin = ?"
+
+END_REFRESH = "UPDATE refresh SET done = 1 WHERE key = ? AND origin = ?"

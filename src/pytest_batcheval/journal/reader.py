@@ -6,24 +6,27 @@ import json
 import os
 import sqlite3
 import threading
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.journal import connect, queries
+from pytest_batcheval.journal.checksum import checksum
 from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.journal.transaction import damaged, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 CHUNK = 500
 """Keys in one query; SQLite allows 999 parameters in its older versions."""
 
-_COLUMNS = ", ".join(f.name for f in fields(BatchRow))
+_BATCHES = queries.BATCHES.format(columns=", ".join(f.name for f in fields(BatchRow)))
 
 
 class JournalReader:
-    """Read-only view of a journal; a missing or empty file is an empty journal and stays missing.
+    """Read-only view of a journal; a missing file is an empty journal and stays missing.
+
+    It may be used from any thread, and after a fork, whose child opens the file again.
 
     Attributes:
         damaged: keys whose answer did not match its checksum and was not returned.
@@ -33,7 +36,8 @@ class JournalReader:
         self.path = path
         self.damaged: set[str] = set()
         self._connection: sqlite3.Connection | None = None
-        self._owner = (0, 0)
+        self._guard = threading.Lock()
+        self._process = os.getpid()
 
     def answers(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
         """The stored answers of these requests by key; the newest generation wins.
@@ -44,32 +48,40 @@ class JournalReader:
             JournalError: the journal cannot be read.
         """
         wanted = {request.custom_id: request for request in requests}
-        found: dict[str, Answer] = {}
-        for key, where, line_id, response, crc in self._by_keys(queries.ANSWERS, list(wanted), origin, origin):
-            if checksum(key, response) != crc:
-                self.damaged.add(key)
-                continue
-            found[key] = Answer(wanted[key], where, json.loads(response), source="journal", line_id=line_id)
-        return found
+        return {
+            key: Answer(wanted[key], where, json.loads(response), source="journal", line_id=line_id)
+            for key, (where, line_id, response) in self._newest(list(wanted), origin).items()
+        }
+
+    def answered(self, keys: Sequence[str], origin: str) -> set[str]:
+        """Which of these keys have an answer of this origin that matches its checksum."""
+        return set(self._newest(keys, origin))
 
     def failures(self, requests: Iterable[Request], origin: str) -> dict[str, RequestError]:
         """Why these requests have no answer of this origin, by key; only those that failed."""
         keys = list({request.custom_id for request in requests})
         rows = self._by_keys(queries.FAILURES, keys, origin)
-        return {key: RequestError(code, message, status) for key, code, message, status, _ in rows}
+        return {key: RequestError(code, message, status) for key, code, message, status in rows}
 
-    def retryable(self, keys: Sequence[str], origin: str) -> dict[str, bool]:
-        """Whether a failed request may be sent again, by key; only those that failed."""
-        return {row[0]: bool(row[4]) for row in self._by_keys(queries.FAILURES, keys, origin)}
+    def final(self, keys: Sequence[str], origin: str) -> dict[str, int]:
+        """The generation in which a key failed so that it is not sent again; other keys are missing."""
+        return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin))
 
     def generations(self, keys: Sequence[str], origin: str) -> dict[str, int]:
         """The newest generation of each key's answers, from 1; keys without an answer are missing."""
         return dict(self._by_keys(queries.GENERATIONS, keys, origin))
 
+    def tries(self, keys: Sequence[str], origin: str) -> dict[str, tuple[int, int]]:
+        """The newest (generation, attempt) a key was planned with, from 1; keys never planned are missing."""
+        return {key: (generation, attempt) for key, generation, attempt in self._by_keys(queries.TRIES, keys, origin)}
+
+    def refreshes(self, keys: Sequence[str], origin: str) -> dict[str, int]:
+        """The generation a refresh wants a key to reach; keys that none waits for are missing."""
+        return dict(self._by_keys(queries.REFRESHES, keys, origin))
+
     def batches(self, origin: str | None = None) -> list[BatchRow]:
         """All batches, oldest first."""
-        query = queries.BATCHES.replace("*", _COLUMNS)
-        return [BatchRow(*row) for row in self._rows(query, {"origin": origin})]
+        return [BatchRow(*row) for row in self._rows(_BATCHES, {"origin": origin})]
 
     def open_batches(self, origin: str | None = None) -> list[BatchRow]:
         """Batches that were begun and are not settled, oldest first."""
@@ -84,8 +96,15 @@ class JournalReader:
         return [row[0] for row in self._rows(queries.KEYS_OF_BATCH, (batch,))]
 
     def lines(self, batch: int) -> Iterator[bytes]:
-        """The lines of a batch's input file, without newlines."""
-        return (row[0] for row in self._rows(queries.LINES_OF_BATCH, (batch,)))
+        """The lines of a batch's input file, without newlines.
+
+        Raises:
+            JournalError: a line is not what was stored; another question would be paid under its key.
+        """
+        for key, line, crc in self._rows(queries.LINES_OF_BATCH, (batch,)):
+            if checksum(key, line) != crc:
+                raise damaged(self.path, f"request {key} does not match its checksum")
+            yield line
 
     def run_origin(self, run_id: str) -> str | None:
         """The origin a run sent to; `None` for an unknown run."""
@@ -93,9 +112,21 @@ class JournalReader:
 
     def close(self) -> None:
         """Close the connection; the next query opens it again."""
-        if self._connection is not None and self._owner == _here():
-            self._connection.close()
-        self._connection = None
+        self._leave_parent()
+        with self._guard:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def _newest(self, keys: Sequence[str], origin: str | None) -> dict[str, tuple[str, str, bytes]]:
+        """(origin, line id, response) of each key's newest answer; damaged ones go to `damaged`."""
+        found = {}
+        for key, where, line_id, response, crc in self._by_keys(queries.ANSWERS, keys, origin, origin):
+            if checksum(key, response) == crc:
+                found[key] = (where, line_id, response)
+            else:
+                self.damaged.add(key)
+        return found
 
     def _by_keys(self, query: str, keys: Sequence[str], *more: str | None) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(keys), CHUNK):
@@ -104,30 +135,16 @@ class JournalReader:
 
     def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:
         """All rows at once: an open cursor would keep the WAL from being shortened."""
-        connection = self._open()
-        if connection is None:
-            return []
-        with connect.reporting(self.path):
-            return connection.execute(query, values).fetchall()
+        self._leave_parent()
+        with self._guard, reporting(self.path):
+            if self._connection is None and self.path.exists():
+                self._connection = connect.reader(self.path)
+            return [] if self._connection is None else self._connection.execute(query, values).fetchall()
 
-    def _open(self) -> sqlite3.Connection | None:
-        """A connection of this process and thread: SQLite's must not cross a fork or a thread."""
-        if self._connection is not None and self._owner == _here():
-            return self._connection
-        if not self.path.exists():
-            return None
-        connection = connect.reader(self.path)
-        if connect.version(connection, self.path) == 0:
-            connection.close()
-            return None
-        self._connection, self._owner = connection, _here()
-        return connection
-
-
-def checksum(key: str, response: bytes) -> int:
-    """CRC-32 of a stored answer; SQLite itself does not see a flipped bit in a text."""
-    return zlib.crc32(response, zlib.crc32(key.encode()))
-
-
-def _here() -> tuple[int, int]:
-    return os.getpid(), threading.get_ident()
+    def _leave_parent(self) -> None:
+        """A connection must not cross a fork; another thread may have held the guard meanwhile."""
+        if self._process == os.getpid():
+            return
+        if self._connection is not None:
+            connect.forget(self._connection)
+        self._connection, self._guard, self._process = None, threading.Lock(), os.getpid()

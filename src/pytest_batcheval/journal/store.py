@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from pytest_batcheval.journal import connect, queries
-from pytest_batcheval.journal.lock import JournalLock
-from pytest_batcheval.journal.reader import JournalReader, checksum
+from pytest_batcheval.journal import connect, place, queries
+from pytest_batcheval.journal.checksum import checksum
+from pytest_batcheval.journal.lock import JournalLock, shown_argv
+from pytest_batcheval.journal.reader import CHUNK, JournalReader
+from pytest_batcheval.journal.reserve import Reserve
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
+from pytest_batcheval.journal.transaction import reporting, transaction
+from pytest_batcheval.wire.errors import JournalError
 from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.texts import redacted
 
 __all__ = ["Journal", "JournalReader"]
 
@@ -33,17 +38,24 @@ class Journal:
         self.path = path
         self.lock = JournalLock(path.with_name(path.name + ".lock"))
         self.reader = JournalReader(path)
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._connection = connection
+        self._process = os.getpid()
+        self._file = os.stat(path)
 
     @classmethod
-    def open(cls, path: Path) -> Journal:
+    def open(cls, path: Path, *, mounts: Path = place.MOUNTS) -> Journal:
         """Open for writing; file (0600) and folder (0700) are made when missing.
+
+        `mounts` is the table of file systems by which one on a network is refused.
 
         Raises:
             JournalError: the file cannot be used; the text says why and what to do.
         """
-        connect.create(path)
-        return cls(path, connect.writer(path))
+        with reporting(path):
+            place.prepare(path, mounts)
+            connect.create(path)
+            return cls(path, connect.writer(path))
 
     @staticmethod
     def read(path: Path) -> JournalReader:
@@ -52,8 +64,9 @@ class Journal:
 
     def add_run(self, run: str, origin: str, base_url: str = "") -> None:
         """Note that a run may send to an origin now; told twice, it stays as it was."""
+        argv = json.dumps(shown_argv())
         with self._transaction() as connection:
-            connection.execute(queries.ADD_RUN, (run, time.time(), origin, base_url, json.dumps(sys.argv)))
+            connection.execute(queries.ADD_RUN, (run, time.time(), origin, redacted(base_url), argv))
 
     def plan(self, row: BatchRow, requests: Sequence[Request]) -> BatchRow:
         """Store a batch in state `planned` with its requests, and claim their keys.
@@ -64,16 +77,28 @@ class Journal:
         Raises:
             JournalError: one of the keys is in another open batch of this origin.
         """
+        lines = ((request.custom_id, request.line()) for request in requests)
         with self._transaction() as connection:
-            connection.executemany(queries.ADD_REQUEST, ((r.custom_id, r.line()) for r in requests))
+            connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
             number = connection.execute(queries.ADD_BATCH, asdict(row)).lastrowid or 0
-            connection.executemany(queries.ADD_CLAIM, ((r.custom_id, row.origin, number) for r in requests))
+            self._claim(connection, replace(row, id=number), [request.custom_id for request in requests])
         return replace(row, id=number)
 
     def commit(self, row: BatchRow) -> None:
-        """Store a batch's new state."""
-        with self._transaction() as connection:
-            connection.execute(queries.UPDATE_BATCH, asdict(row))
+        """Store a batch's new state. A create goes out only if there will be room for its outcome.
+
+        Raises:
+            JournalError: it cannot be stored; the text names the batch, if one was just created.
+        """
+        if row.state == "creating":
+            with reporting(self.path):
+                self._reserve.keep()
+        try:
+            self._update(row)
+        except JournalError as error:
+            if row.state != "created":
+                raise
+            self._save_created(row, error)
 
     def settle(self, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> None:
         """Store a batch's last state, its answers and failures, and give its keys free: all or nothing.
@@ -91,10 +116,29 @@ class Journal:
             if row.state != "lost":
                 connection.execute(queries.CLOSE_CLAIMS, (row.id,))
 
+    def begin_refresh(self, run: str, origin: str, generations: Mapping[str, int]) -> dict[str, int]:
+        """Note which generation each key shall reach, and return what stands.
+
+        A key that a refresh still waits for which was cut short keeps the generation it had there.
+        """
+        with self._transaction() as connection:
+            connection.execute(queries.FORGET_WHOLE_REFRESHES, {"origin": origin, "run": run})
+            rows = ((key, origin, generation, run) for key, generation in generations.items())
+            connection.executemany(queries.ADD_REFRESH, rows)
+        return self.reader.refreshes(list(generations), origin)
+
+    def end_refresh(self, origin: str, keys: Collection[str]) -> None:
+        """Note that no refresh waits for these keys any more."""
+        with self._transaction() as connection:
+            connection.executemany(queries.END_REFRESH, ((key, origin) for key in keys))
+
     def close(self) -> None:
         """Close the file and give the lock back."""
         self.reader.close()
-        self._connection.close()
+        if self._process == os.getpid():
+            self._connection.close()
+        else:
+            connect.forget(self._connection)
         self.lock.release()
 
     def __enter__(self) -> Journal:
@@ -103,10 +147,59 @@ class Journal:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _update(self, row: BatchRow) -> None:
+        with self._transaction() as connection:
+            connection.execute(queries.UPDATE_BATCH, asdict(row))
+
+    def _save_created(self, row: BatchRow, error: JournalError) -> None:
+        """The batch is paid for, so its id must not be lost: on a full disk the reserve makes room."""
+        self._reserve.give()
+        try:
+            self._update(row)
+        except JournalError:
+            raise JournalError(
+                f"{error}. Batch {row.batch_id} was created at {row.origin} from file {row.file_id}, and its id could "
+                "not be stored; when that is solved, the same command looks for the batch and pays nothing twice"
+            ) from error
+
+    def _claim(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> None:
+        try:
+            connection.executemany(queries.ADD_CLAIM, ((key, row.origin, row.id) for key in keys))
+        except sqlite3.IntegrityError as error:
+            taken = self._taken(connection, row, keys)
+            if taken is None:
+                raise
+            raise taken from error
+
+    def _taken(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> JournalError | None:
+        """Which of the keys another open batch owns."""
+        for start in range(0, len(keys), CHUNK):
+            part = keys[start : start + CHUNK]
+            query = queries.CLAIMED.format(keys=", ".join("?" * len(part)))
+            found = connection.execute(query, (*part, row.origin, row.id)).fetchone()
+            if found is not None:
+                key, number, state, batch_id = found
+                return JournalError(
+                    f"request {key} is in batch {number} already ({batch_id or 'no id yet'}, {state}); "
+                    "it is not sent a second time while that one is open"
+                )
+        return None
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with connect.reporting(self.path), connect.transaction(self._connection) as connection:
-            yield connection
+        if self._process != os.getpid():
+            raise JournalError(f"the journal {self.path} is process {self._process}'s; a forked one opens it anew")
+        with reporting(self.path):
+            self._check_file()
+            with transaction(self._connection) as connection:
+                yield connection
+
+    def _check_file(self) -> None:
+        """What is written to a file without a name is lost with this process."""
+        if not self.path.exists() or not os.path.samestat(self._file, os.stat(self.path)):
+            raise JournalError(
+                f"the journal {self.path} was deleted or replaced while it was in use; nothing was sent after this"
+            )
 
 
 def _add_answer(connection: sqlite3.Connection, row: BatchRow, answer: AnswerRow) -> None:
@@ -116,5 +209,6 @@ def _add_answer(connection: sqlite3.Connection, row: BatchRow, answer: AnswerRow
 
 
 def _add_failure(connection: sqlite3.Connection, row: BatchRow, failure: FailureRow) -> None:
+    place = (failure.key, row.origin, row.generation, row.id, row.attempt)
     what = (failure.code, failure.message, failure.status_code, int(failure.retryable))
-    connection.execute(queries.ADD_FAILURE, (failure.key, row.origin, row.id, row.attempt, *what))
+    connection.execute(queries.ADD_FAILURE, (*place, *what))

@@ -1,130 +1,227 @@
-"""The HTTP surface: routes, keys, headers, refusals."""
+"""The HTTP surface: routes, keys, headers, refusals. Plain ASGI; the control API is a Starlette application."""
 
 from __future__ import annotations
 
-import itertools
+import ipaddress
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pytest_batcheval.simulator import batches, control, files
+from pytest_batcheval.simulator import batches, calls, control, files
+from pytest_batcheval.simulator.access import check_scope
+from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.ids import EPOCH, digest
-from pytest_batcheval.simulator.inference import Answering, key_of
-from pytest_batcheval.simulator.ledger import Execution
+from pytest_batcheval.simulator.exchange import ClientGone, Exchange, Headers, Reply
+from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.state import State
 from pytest_batcheval.wire.origin import CLOCK_HEADER, RESPONDENT_HEADER, SIMULATOR_HEADER, SIMULATOR_NAME
 
-MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o-mini", "gpt-4-turbo-preview")
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-Endpoint = Callable[[Request], Awaitable[Response]]
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+WILDCARDS = ("0.0.0.0", "::")
+
+Handler = Callable[[Exchange], Awaitable[Reply]]
+_JSON = (b"content-type", b"application/json")
+_TEXT_500 = "The server had an error while processing your request. Sorry about that!"
 
 
-def make_app(state: State, token: str) -> Simulator:
-    """The ASGI application over a state; `token` opens the control API."""
-    routes = [
-        Route("/v1/files", _guarded(files.create), methods=["POST"]),
-        Route("/v1/files", _guarded(files.list_files), methods=["GET"]),
-        Route("/v1/files/{file_id}", _guarded(files.retrieve), methods=["GET"]),
-        Route("/v1/files/{file_id}", _guarded(files.delete), methods=["DELETE"]),
-        Route("/v1/files/{file_id}/content", _guarded(files.content), methods=["GET"]),
-        Route("/v1/batches", _guarded(batches.create), methods=["POST"]),
-        Route("/v1/batches", _guarded(batches.list_batches), methods=["GET"]),
-        Route("/v1/batches/{batch_id}", _guarded(batches.retrieve), methods=["GET"]),
-        Route("/v1/batches/{batch_id}/cancel", _guarded(batches.cancel), methods=["POST"]),
-        Route("/v1/chat/completions", _guarded(_call), methods=["POST"]),
-        Route("/v1/responses", _guarded(_call), methods=["POST"]),
-        Route("/v1/models", _guarded(_models), methods=["GET"]),
-        *control.routes(token),
-    ]
-    inner = Starlette(routes=routes, exception_handlers={404: _unknown_url, 405: _unknown_url})
-    inner.state.simulator = state
-    return Simulator(inner, state)
+@dataclass(frozen=True)
+class Call:
+    """One kind of call: its name for faults, who answers it, and the scope a key needs for it."""
+
+    name: str
+    handler: Handler
+    scope: str
+
+
+_CALLS: dict[str, dict[str, Call]] = {
+    "/v1/files": {
+        "POST": Call("files.create", files.create, "api.files.write"),
+        "GET": Call("files.list", files.list_files, "api.files.read"),
+    },
+    "/v1/files/{}": {
+        "GET": Call("files.retrieve", files.retrieve, "api.files.read"),
+        "DELETE": Call("files.delete", files.delete, "api.files.write"),
+    },
+    "/v1/files/{}/content": {"GET": Call("files.content", files.content, "api.files.read")},
+    "/v1/batches": {
+        "POST": Call("batches.create", batches.create, "api.batches.write"),
+        "GET": Call("batches.list", batches.list_batches, "api.batches.read"),
+    },
+    "/v1/batches/{}": {"GET": Call("batches.retrieve", batches.retrieve, "api.batches.read")},
+    "/v1/batches/{}/cancel": {"POST": Call("batches.cancel", batches.cancel, "api.batches.write")},
+    "/v1/models": {"GET": Call("models.list", calls.list_models, "api.model.read")},
+    "/v1/models/{}": {"GET": Call("models.retrieve", calls.retrieve_model, "api.model.read")},
+    "/v1/chat/completions": {"POST": Call("chat", calls.call, "model.request")},
+    "/v1/responses": {"POST": Call("responses", calls.call, "model.request")},
+    "/v1/embeddings": {"POST": Call("embeddings", calls.call, "model.request")},
+}
+
+CALLS = tuple(call.name for methods in _CALLS.values() for call in methods.values())
+"""The names of all kinds of calls, as faults name them."""
 
 
 class Simulator:
-    """The application with what every response has: who answers, an id, a date; loopback hosts only."""
+    """The application; every response says who answers, and has an id and a date."""
 
-    def __init__(self, inner: Starlette, state: State) -> None:
-        self._inner = inner
+    def __init__(self, state: State, token: str, hosts: frozenset[str] = frozenset(LOOPBACK)) -> None:
+        """Serve `state`; `token` opens the control API, `hosts` are the names the server answers to."""
         self._state = state
-        self._count = itertools.count(1)
+        self._hosts = hosts
+        self._control = Starlette(routes=control.routes(token))
+        self._control.state.simulator = state
+        self._numbers = 0
+        self._dates: tuple[int, bytes] = (0, b"")
+        self._marks: Headers = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; a reply that shall be dropped is an aborted connection."""
+        """One request."""
         if scope["type"] != "http":
-            return await self._inner(scope, receive, send)
+            return
         marks = self._headers()
+        if not self._knows(scope):
+            text = "This host is not served here; see the option --allow-host."
+            await _send(send, marks, self._checked(Reply(421, ApiError(421, text).body, "error")))
+        elif scope["path"].startswith(control.PREFIX):
+            await self._control(scope, receive, _marked(send, marks))
+        else:
+            await self._api(scope, receive, send, marks)
 
-        async def marked(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *marks]
-            await send(message)
+    async def _api(self, scope: Scope, receive: Receive, send: Send, marks: Headers) -> None:
+        found = _find(scope["method"], scope["path"])
+        if isinstance(found, Reply):
+            await _send(send, marks, self._checked(found))
+            return
+        call, name = found
 
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        if host.rpartition(":")[0] not in LOOPBACK and host not in LOOPBACK:
-            refusal = JSONResponse({"error": {"message": f"Unknown host: {host}"}}, 421)
-            return await refusal(scope, receive, marked)
-        await self._inner(scope, receive, marked)
-        return None
+        async def handle(exchange: Exchange) -> Reply:
+            return await self._handle(call, exchange)
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        state = self._state
-        values = {
-            SIMULATOR_HEADER: SIMULATOR_NAME,
-            RESPONDENT_HEADER: f"{state.respondent.name}@{state.seed}",
-            CLOCK_HEADER: state.clock_address,
-            "x-request-id": f"req_{digest('http', state.seed, next(self._count))[:32]}",
-            "openai-version": "2020-10-01",
-            "date": formatdate(state.clock.now(), usegmt=True),
-        }
-        return [(name.encode(), value.encode()) for name, value in values.items()]
+        async def answer(reply: Reply) -> None:
+            await _send(send, marks, reply)
 
-
-def _guarded(endpoint: Endpoint) -> Endpoint:
-    """Check the key, hand the project over, answer refusals in the API's form."""
-
-    async def guarded(request: Request) -> Response:
+        exchange = Exchange(call.name, name, self._state, dict(scope), receive, handle, answer)
         try:
-            request.state.project = request.app.state.simulator.project(_key(request))
-            return await endpoint(request)
+            if self._state.interceptor is not None:
+                await self._state.interceptor(exchange)
+            else:
+                await _send(send, marks, await self._handle(call, exchange))
+        except ClientGone:
+            return
+
+    async def _handle(self, call: Call, exchange: Exchange) -> Reply:
+        """The reply of the API; whatever goes wrong is a reply too."""
+        state = self._state
+        try:
+            exchange.key = state.keys.find(exchange.headers.get("authorization", ""), state.behaviour)
+            check_scope(exchange.key, call.scope, state.behaviour)
+            return self._checked(await call.handler(exchange))
         except ApiError as error:
-            return JSONResponse(error.body, error.status)
+            headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
+            return self._checked(Reply(error.status, error.body, "error", headers))
+        except files.EdgeRefusal:
+            return Reply(413, files.EdgeRefusal.REPLY, headers=[(b"content-type", b"text/html")])
+        except batches.DroppedReply:
+            await exchange.drop()
+            raise ClientGone from None
+        except ClientGone:
+            raise
+        except Exception as error:
+            return self._crashed(error)
 
-    return guarded
+    def _checked(self, reply: Reply) -> Reply:
+        """The reply, once it was seen to follow its schema."""
+        if self._state.check is not None and reply.schema is not None:
+            try:
+                self._state.check(reply.schema, reply.body)
+            except Exception as error:
+                return self._crashed(error)
+        return reply
+
+    def _crashed(self, error: Exception) -> Reply:
+        self._state.crashes.append(error)
+        return Reply(500, ApiError(500, _TEXT_500, kind="server_error").body, "error")
+
+    def _knows(self, scope: Scope) -> bool:
+        """Whether the `Host` header names this server: a page of a stranger's cannot send that."""
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        if name in self._hosts:
+            return True
+        return not self._hosts.isdisjoint(WILDCARDS) and _is_address(name)
+
+    def _headers(self) -> Headers:
+        state = self._state
+        self._numbers += 1
+        if not self._marks:
+            static = {
+                SIMULATOR_HEADER: SIMULATOR_NAME,
+                RESPONDENT_HEADER: f"{state.respondent.name}@{state.seed}",
+                CLOCK_HEADER: state.clock_address,
+                "openai-version": "2020-10-01",
+                "openai-organization": "org-simulator",
+            }
+            self._marks = [(name.encode(), value.encode()) for name, value in static.items()]
+        now = int(state.clock.now())
+        if self._dates[0] != now:
+            self._dates = (now, formatdate(now, usegmt=True).encode())
+        name = digest("http", state.seed, self._numbers)
+        took = 20 + int(name[:4], 16) % 400  # drawn like ids are: a measured time would differ in every recording
+        return [
+            *self._marks,
+            (b"x-request-id", f"req_{name[:32]}".encode()),
+            (b"openai-processing-ms", b"%d" % took),
+            (b"date", self._dates[1]),
+        ]
 
 
-def _key(request: Request) -> str:
-    kind, _, key = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not key.strip():
-        text = "You didn't provide an API key. Send it in the Authorization header: Bearer YOUR_KEY."
-        raise ApiError(401, text, code="invalid_api_key")
-    return key.strip()
+def _find(method: str, path: str) -> tuple[Call, str] | Reply:
+    """The call of a request and the id in its path, or the refusal of one that is none."""
+    parts = path.split("/")
+    name, methods = "", _CALLS.get(path)
+    if methods is None and len(parts) in (4, 5) and parts[3]:
+        name = parts[3]
+        parts[3] = "{}"
+        methods = _CALLS.get("/".join(parts))
+    if methods is None:
+        return Reply(404, ApiError(404, f"Invalid URL ({method} {path[:500]})").body, "error")
+    call = methods.get(method)
+    if call is None:
+        allowed = [(b"allow", ", ".join(methods).encode())]
+        return Reply(405, ApiError(405, f"Invalid method for URL ({method} {path[:500]})").body, "error", allowed)
+    return call, name
 
 
-async def _call(request: Request) -> Response:
-    """One individual call of an endpoint."""
-    state: State = request.app.state.simulator
-    body = await batches.json_body(request)
-    status, answer = Answering(state.respondent, state.seed).answer(request.url.path, body)
-    key = key_of(body)
-    total = answer.get("usage", {}).get("total_tokens", 0)
-    now = state.clock.now()
-    state.ledger.add(Execution(key, "", None, now, str(body.get("model")), status, total))
-    return JSONResponse(answer, status)
+async def _send(send: Send, marks: Headers, reply: Reply) -> None:
+    if reply.stream is not None:
+        await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *marks]})
+        async for chunk in reply.stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    body = reply.body if isinstance(reply.body, bytes) else encode(reply.body)
+    length = (b"content-length", b"%d" % len(body))
+    kind = () if isinstance(reply.body, bytes) else (_JSON,)
+    headers = [*kind, length, *reply.headers, *marks]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
-async def _models(_request: Request) -> Response:
-    data = [{"id": name, "object": "model", "created": EPOCH, "owned_by": "simulator"} for name in MODELS]
-    return JSONResponse({"object": "list", "data": data})
+def _marked(send: Send, marks: Headers) -> Send:
+    async def marked(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *marks]
+        await send(message)
+
+    return marked
 
 
-async def _unknown_url(request: Request, _error: Exception) -> Response:
-    text = f"Invalid URL ({request.method} {request.url.path})"
-    return JSONResponse(ApiError(404, text).body, 404)
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

@@ -1,111 +1,144 @@
-"""The endpoints below /v1/batches."""
+"""The calls below /v1/batches."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-
-from pytest_batcheval.simulator.errors import ApiError, missing, no_such_batch
-from pytest_batcheval.simulator.files import here
+from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.simulator.errors import (
+    ApiError,
+    invalid_type,
+    invalid_value,
+    missing,
+    no_quota,
+    no_such_batch,
+    rate_limited,
+)
+from pytest_batcheval.simulator.exchange import Exchange, Reply
 from pytest_batcheval.simulator.ids import hex_id
-from pytest_batcheval.simulator.inference import ENDPOINTS
 from pytest_batcheval.simulator.paging import page
 from pytest_batcheval.simulator.run import OPEN, WINDOW, BatchRun
-from pytest_batcheval.simulator.state import Project, State, StoredBatch
+from pytest_batcheval.simulator.state import FILE_LIFE, StoredBatch
+from pytest_batcheval.wire.objects import ENDPOINTS
 
 WINDOW_NAME = "24h"
 MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512
 """Limits of `metadata` (published schema)."""
 
+LIFE = range(3_600, FILE_LIFE + 1)
+"""Seconds result files may be told to live."""
+
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
-_KINDS = {list: "an array", dict: "an object", bool: "a boolean", int: "an integer", float: "a number"}
 
 
 class DroppedReply(Exception):
-    """The connection shall be closed without an answer."""
+    """The connection shall be reset without an answer."""
 
 
-async def create(request: Request) -> Response:
+async def create(exchange: Exchange) -> Reply:
     """POST /v1/batches."""
-    state, project = here(request)
-    asked = await json_body(request)
-    _check(asked)
-    batch = _new(state, project, asked)
-    project.batches[batch.id] = batch
+    state, project = exchange.state, exchange.project
+    asked = await exchange.json()
+    if exchange.key.insufficient_quota:
+        raise no_quota()
+    repeated = _repeated(exchange)
+    if repeated is not None:
+        return Reply(200, repeated.fields, "batch")
+    _check(asked, state.behaviour)
+    _check_file(exchange, str(asked["input_file_id"]))
+    await _count(exchange)
+    batch = _new(exchange, asked)
+    state.save_batch(project, batch)
+    if key := exchange.headers.get("idempotency-key"):
+        project.by_idempotency_key[key] = batch.id
+    created = dict(batch.fields)
     BatchRun(state, project, batch).start()
     if state.faults.drop_create:
         state.faults.drop_create = False
         raise DroppedReply
-    return JSONResponse(batch.fields)
+    return Reply(200, created, "batch")
 
 
-async def list_batches(request: Request) -> Response:
+async def list_batches(exchange: Exchange) -> Reply:
     """GET /v1/batches."""
-    state, project = here(request)
-    _look(state, project, *project.batches.values())
-    fields = [batch.fields for batch in reversed(project.batches.values())]
-    return JSONResponse(page(fields, request.query_params, most=100, usual=20))
+    state, project = exchange.state, exchange.project
+    await _look(exchange, *project.batches.values())
+    now, lag = state.clock.now(), state.behaviour.list_lag
+    batches = [batch for batch in project.batches.values() if batch.made_at + lag <= now]
+    if state.behaviour.newest_first:
+        batches.reverse()
+    body = page(batches, exchange.query, state.behaviour, lambda batch: batch.fields, most=100, usual=20)
+    return Reply(200, body, "batch-list")
 
 
-async def retrieve(request: Request) -> Response:
+async def retrieve(exchange: Exchange) -> Reply:
     """GET /v1/batches/{id}."""
-    state, project = here(request)
-    batch = _find(request)
-    _look(state, project, batch)
-    return JSONResponse(batch.fields)
+    batch = _find(exchange)
+    await _look(exchange, batch)
+    return Reply(200, batch.fields, "batch")
 
 
-async def cancel(request: Request) -> Response:
+async def cancel(exchange: Exchange) -> Reply:
     """POST /v1/batches/{id}/cancel."""
-    state, project = here(request)
-    batch = _find(request)
-    if batch.status in ("validating", "in_progress"):
-        BatchRun(state, project, batch).cancel()
-    elif batch.status not in ("cancelling", "cancelled"):
+    state, batch = exchange.state, _find(exchange)
+    stoppable = ["validating", "in_progress"]
+    if state.behaviour.cancel_finalizing == "accepted":
+        stoppable.append("finalizing")
+    if batch.status in stoppable:
+        await BatchRun(state, exchange.project, batch).cancel()
+    if batch.status not in ("cancelling", "cancelled"):
         raise ApiError(409, f"Cannot cancel a batch with status '{batch.status}'.")
-    return JSONResponse(batch.fields)
+    return Reply(200, batch.fields, "batch")
 
 
-async def json_body(request: Request) -> dict[str, Any]:
-    """The request's JSON object.
-
-    Raises:
-        ApiError: it is none.
-    """
-    try:
-        value = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise ApiError(400, "We could not parse the JSON body of your request.")
-    return value
+async def _look(exchange: Exchange, *batches: StoredBatch) -> None:
+    """What a poll does: without sleepers on the clock time moves on, and counts do."""
+    state, project = exchange.state, exchange.project
+    runs = [BatchRun(state, project, batch) for batch in batches if batch.status in OPEN]
+    if not runs:
+        return
+    await state.clock.polled(min((run.due for run in runs if run.due is not None), default=None))
+    for run in runs:
+        if run.behind:
+            await state.clock.patiently(run.advance())
 
 
-def _look(state: State, project: Project, *batches: StoredBatch) -> None:
-    """What a poll does: counts move on, and without sleepers on the clock, time does."""
-    if any(batch.status in OPEN for batch in batches) and not state.faults.held:
-        state.clock.polled()
-    for batch in batches:
-        BatchRun(state, project, batch).advance()
+def _find(exchange: Exchange) -> StoredBatch:
+    batch = exchange.project.batches.get(exchange.name)
+    if batch is None:
+        raise no_such_batch(exchange.name[:200])
+    return batch
 
 
-def _find(request: Request) -> StoredBatch:
-    _, project = here(request)
-    name = str(request.path_params["batch_id"])
-    if name not in project.batches:
-        raise no_such_batch(name)
-    return project.batches[name]
+def _repeated(exchange: Exchange) -> StoredBatch | None:
+    """The batch an earlier create with the same `Idempotency-Key` made, where that is honoured."""
+    project = exchange.project
+    known = project.by_idempotency_key.get(exchange.headers.get("idempotency-key", ""))
+    if known is None or exchange.state.behaviour.idempotency_key == "ignored":
+        return None
+    return project.batches.get(known)
 
 
-def _new(state: State, project: Project, asked: Mapping[str, Any]) -> StoredBatch:
-    now = int(state.clock.now())
-    name = hex_id("batch_", now, state.seed, project.name, state.next_number())
+async def _count(exchange: Exchange) -> None:
+    """Refuse a create beyond the project's limit an hour."""
+    state, name = exchange.state, exchange.key.project
+    limit = state.keys.limits(name).creates_per_hour or state.behaviour.creates_per_hour
+    window = state.window("creates", name, limit, 3_600)
+    now = state.clock.now()
+    if wait := window.wait(now):
+        text = f"Rate limit reached for batch creation. Limit: {limit} / 1h. Please try again in {wait:.0f}s."
+        await state.clock.polled(now + wait)
+        raise rate_limited(text, wait, state.behaviour.code("rate_limit"))
+    window.take(now)
+
+
+def _new(exchange: Exchange, asked: Mapping[str, Any]) -> StoredBatch:
+    state, project = exchange.state, exchange.project
+    made_at, number = state.clock.now(), state.next_number()
+    now = int(made_at)
     fields: dict[str, Any] = {
-        "id": name,
+        "id": hex_id("batch_", now, state.seed, project.name, number),
         "object": "batch",
         "endpoint": asked["endpoint"],
         "model": None,
@@ -122,40 +155,66 @@ def _new(state: State, project: Project, asked: Mapping[str, Any]) -> StoredBatc
         "usage": None,
         "metadata": asked.get("metadata"),
     }
-    return StoredBatch(fields)
+    batch = StoredBatch(fields, number, made_at=made_at)
+    if asked.get("output_expires_after") is not None:
+        batch.progress.output_life = asked["output_expires_after"]["seconds"]
+    return batch
 
 
-def _check(asked: Mapping[str, Any]) -> None:
+def _check(asked: Mapping[str, Any], behaviour: Behaviour) -> None:
     for name in ("input_file_id", "endpoint", "completion_window"):
-        if name not in asked:
+        if asked.get(name) is None:
             raise missing(name)
+        if not isinstance(asked[name], str):
+            raise invalid_type(name, "a string", asked[name])
     if asked["endpoint"] not in ENDPOINTS:
-        raise _invalid_value("endpoint", asked["endpoint"], ENDPOINTS)
+        raise invalid_value("endpoint", asked["endpoint"], ENDPOINTS)
     if asked["completion_window"] != WINDOW_NAME:
-        raise _invalid_value("completion_window", asked["completion_window"], (WINDOW_NAME,))
-    _check_metadata(asked.get("metadata"))
+        code = behaviour.code("completion_window")
+        raise invalid_value("completion_window", asked["completion_window"], (WINDOW_NAME,), code)
+    _check_metadata(asked.get("metadata"), behaviour)
+    _check_output_life(asked.get("output_expires_after"), behaviour)
 
 
-def _invalid_value(param: str, value: object, allowed: tuple[str, ...]) -> ApiError:
-    supported = ", ".join(f"'{name}'" for name in allowed)
-    text = f"Invalid value: '{value}'. Supported values are: {supported}."
-    return ApiError(400, text, code="invalid_value", param=param)
+def _check_file(exchange: Exchange, name: str) -> None:
+    """What a create checks of its file; the rest is found out later."""
+    behaviour, file = exchange.state.behaviour, exchange.project.files.get(name)
+    if file is None and behaviour.unknown_file == "refused":
+        text = f"Cannot find file {name[:200]}, or project proj-simulator does not have access to it."
+        raise ApiError(400, text, param="file_id")
+    if file is not None and file.purpose != "batch" and behaviour.wrong_purpose == "refused":
+        text = f"Invalid file purpose: expected 'batch', but file {name} has '{file.purpose}'."
+        raise ApiError(400, text, code=behaviour.code("input_purpose"), param="input_file_id")
 
 
-def _check_metadata(metadata: object) -> None:
+def _check_output_life(given: Any, behaviour: Behaviour) -> None:
+    if given is None:
+        return
+    if not isinstance(given, dict):
+        raise invalid_type("output_expires_after", "an object", given)
+    code = behaviour.code("output_expires_after")
+    if given.get("anchor") != "created_at":
+        raise invalid_value("output_expires_after.anchor", given.get("anchor"), ("created_at",), code)
+    seconds = given.get("seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int):
+        raise invalid_type("output_expires_after.seconds", "an integer", seconds)
+    if seconds not in LIFE:
+        text = f"Invalid 'output_expires_after.seconds': from {LIFE.start} to {LIFE.stop - 1}, not {seconds}."
+        raise ApiError(400, text, code=code, param="output_expires_after.seconds")
+
+
+def _check_metadata(metadata: Any, behaviour: Behaviour) -> None:
     if metadata is None:
         return
     if not isinstance(metadata, dict):
-        raise ApiError(400, "Invalid type for 'metadata': expected an object.", code="invalid_type", param="metadata")
+        raise invalid_type("metadata", "an object", metadata)
     if len(metadata) > MAX_PAIRS:
         text = f"Invalid 'metadata': too many properties. Expected at most {MAX_PAIRS}, but got {len(metadata)}."
-        raise ApiError(400, text, code="object_above_max_properties", param="metadata")
+        raise ApiError(400, text, code=behaviour.code("metadata_pairs"), param="metadata")
     for name, value in metadata.items():
-        where = f"metadata.{name}"
+        where = f"metadata.{name[:MAX_KEY]}"
         if not isinstance(value, str):
-            got = _KINDS.get(type(value), "null")
-            text = f"Invalid type for '{where}': expected a string, but got {got} instead."
-            raise ApiError(400, text, code="invalid_type", param=where)
+            raise invalid_type(where, "a string", value)
         if len(name) > MAX_KEY or len(value) > MAX_VALUE:
-            text = f"Invalid '{where[:80]}': names have at most {MAX_KEY} characters, values {MAX_VALUE}."
-            raise ApiError(400, text, code="string_above_max_length", param="metadata")
+            text = f"Invalid '{where}': names have at most {MAX_KEY} characters, values {MAX_VALUE}."
+            raise ApiError(400, text, code=behaviour.code("metadata_length"), param=where)

@@ -3,6 +3,9 @@
 A participant is an open connection to the clock's port, which speaks one JSON array a line:
 `["now"]` and `["sleep", seconds]` are both answered with the time in seconds, the latter when
 that time has come. A client that is killed closes its connection and holds nobody up.
+
+An event may take real time (executing 50,000 lines does). While time jumps it stands still until
+the event is done; while it flows it does not wait.
 """
 
 from __future__ import annotations
@@ -11,23 +14,34 @@ import asyncio
 import heapq
 import itertools
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from pytest_batcheval.simulator.ids import EPOCH
 from pytest_batcheval.wire.errors import UsageError
 
 JUMP = "jump"
 REAL = "real"
+PER_POLL = "per-poll"
+
+PATIENCE = 2.0
+"""Real seconds that a poll waits for work to be done before it shows how far the work is."""
+
+_LONGEST_TIMER = 3_600.0
+_LONGEST_SLEEP = 10 * 366 * 86_400
+
+Event = Callable[[], Awaitable[None] | None]
 
 
 def speed_of(mode: str) -> float | None:
-    """Virtual seconds a real second: `real` is 1, `x600` is 600, `jump` has none.
+    """Virtual seconds a real second: `real` is 1, `x600` is 600; `jump` and `per-poll` have none.
 
     Raises:
         UsageError: no such mode.
     """
-    if mode == JUMP:
+    if mode in (JUMP, PER_POLL):
         return None
     if mode == REAL:
         return 1.0
@@ -36,7 +50,7 @@ def speed_of(mode: str) -> float | None:
     except ValueError:
         speed = 0.0
     if not mode.startswith("x") or not 0 < speed < 1e9:
-        raise UsageError(f"clock {mode!r}: allowed are jump, real and x<factor> such as x600")
+        raise UsageError(f"clock {mode!r}: allowed are jump, per-poll, real and x<factor> such as x600")
     return speed
 
 
@@ -49,14 +63,23 @@ class VirtualClock:
         self._count = itertools.count()
         self._participants: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.failed: Callable[[BaseException], object] = lambda error: None
         self.reset()
 
-    def reset(self) -> None:
-        """Back to the epoch (real mode: to the present), without events; sleepers are woken."""
-        self._jumped = float(EPOCH)
-        self._origin = time.time() if self.mode == REAL else float(EPOCH)
+    def reset(self, start: float | None = None) -> None:
+        """To `start` (default: the epoch, in real mode the present), without events; sleepers are woken."""
+        for task in [*self._tasks]:
+            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._jumped = float(EPOCH) if start is None else start
+        self._origin = time.time() if self.mode == REAL else self._jumped
         self._started = time.monotonic()
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Event]] = []
+        self._jumping = asyncio.Lock()
+        self._settling = False
         self._sleepers: dict[asyncio.StreamWriter, float] = {}
         for writer in list(self._participants):
             self._tell(writer)
@@ -67,17 +90,49 @@ class VirtualClock:
             return self._jumped
         return self._origin + (time.monotonic() - self._started) * self._speed
 
-    def at(self, when: float, event: Callable[[], None]) -> None:
-        """Call `event` when that time has come."""
+    def at(self, when: float, event: Event) -> None:
+        """Call `event` when that time has come; at once if it has."""
         heapq.heappush(self._events, (when, next(self._count), event))
         if self._speed is not None:
-            delay = max(when - self.now(), 0.0) / self._speed
-            asyncio.get_running_loop().call_later(delay, self._fire_due)
+            self._arm()
+        elif when <= self._jumped:
+            self.start(self._jump(self._jumped))
 
-    def polled(self) -> None:
-        """A client looked at something that is going on: without participants, jump to the next event."""
-        if self._speed is None and not self._participants and self._events:
-            self._jump(self._events[0][0])
+    async def forward(self, seconds: float) -> None:
+        """Let so much time pass at once; returns when everything on the way has happened."""
+        if self._speed is None:
+            await self._jump(self._jumped + seconds)
+            return
+        self._origin += seconds
+        self._fire()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+            self._fire()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` in the background; a reset cancels it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def patiently(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work`, which goes on in the background when it takes long."""
+        await asyncio.wait({self.start(work)}, timeout=PATIENCE)
+
+    async def polled(self, when: float | None) -> None:
+        """A client looked at something that goes on at `when` (`None`: by nothing but itself).
+
+        What is due is done first. Then time jumps to `when` if polls move it: in the mode `per-poll`,
+        or when nobody takes part.
+        """
+        if self._speed is not None:
+            return
+        moves = self.mode == PER_POLL or not self._participants
+        if when is not None and moves:
+            await self.patiently(self._jump(when))
+        elif self._jumping.locked() or (self._events and self._events[0][0] <= self._jumped):
+            await self.patiently(self._jump(self._jumped))
 
     async def serve(self, host: str) -> str:
         """Listen for participants and return `host:port`."""
@@ -86,52 +141,97 @@ class VirtualClock:
         return f"{host}:{port}"
 
     def close(self) -> None:
-        """Stop listening and drop the participants."""
+        """Stop listening, drop the participants, end all work."""
         if self._server is not None:
             self._server.close()
         for writer in list(self._participants):
             writer.close()
+        for task in [*self._tasks]:
+            task.cancel()
+
+    def _arm(self) -> None:
+        """While time flows: wait in real time for the earliest event."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._speed is not None and self._events:
+            delay = (self._events[0][0] - self.now()) / self._speed
+            self._timer = asyncio.get_running_loop().call_later(min(max(delay, 0.0), _LONGEST_TIMER), self._fire)
+
+    def _fire(self) -> None:
+        while self._events and self._events[0][0] <= self.now():
+            self.start(self._called(heapq.heappop(self._events)[2]))
+        self._arm()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed(error)
 
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._participants.add(writer)
         try:
             while line := await reader.readline():
                 self._hear(writer, line)
-        except (ConnectionError, ValueError, asyncio.LimitOverrunError):
+        except (ConnectionError, ValueError, TypeError, RecursionError, asyncio.LimitOverrunError):
             pass  # a participant that speaks nonsense leaves like one that was killed
         finally:
             self._participants.discard(writer)
             self._sleepers.pop(writer, None)
             writer.close()
-            self._settle()
+            self._settle_soon()
 
     def _hear(self, writer: asyncio.StreamWriter, line: bytes) -> None:
         word, *rest = json.loads(line)
         if word != "sleep":
             self._tell(writer)
-        elif self._speed is not None:
-            asyncio.get_running_loop().call_later(float(rest[0]) / self._speed, self._tell, writer)
+            return
+        seconds = float(*rest)
+        if math.isnan(seconds) or not 0 <= seconds <= _LONGEST_SLEEP:
+            raise ValueError(f"nobody can sleep {seconds} seconds")
+        if self._speed is not None:
+            self.at(self.now() + seconds, lambda: self._tell(writer))
         else:
-            self._sleepers[writer] = self.now() + float(rest[0])
-            asyncio.get_running_loop().call_soon(self._settle)
+            self._sleepers[writer] = self.now() + seconds
+            self._settle_soon()
 
-    def _settle(self) -> None:
+    def _settle_soon(self) -> None:
+        if not self._settling and self._all_asleep():
+            self._settling = True
+            self.start(self._settle())
+
+    def _all_asleep(self) -> bool:
+        return self._speed is None and bool(self._participants) and self._sleepers.keys() == self._participants
+
+    async def _settle(self) -> None:
         """While every participant sleeps, go to the earliest wake-up or event."""
-        while self._participants and self._sleepers.keys() == self._participants:
-            wake = min(self._sleepers.values())
-            self._jump(min(wake, self._events[0][0]) if self._events else wake)
-            for writer in [w for w, until in self._sleepers.items() if until <= self._jumped]:
-                del self._sleepers[writer]
-                self._tell(writer)
+        try:
+            while self._all_asleep():
+                wake = min(self._sleepers.values())
+                await self._jump(min(wake, self._events[0][0]) if self._events else wake)
+                for writer in [w for w, until in self._sleepers.items() if until <= self._jumped]:
+                    del self._sleepers[writer]
+                    self._tell(writer)
+        finally:
+            self._settling = False
 
-    def _jump(self, when: float) -> None:
-        self._jumped = max(self._jumped, when)
-        self._fire_due()
-
-    def _fire_due(self) -> None:
-        while self._events and self._events[0][0] <= self.now():
-            heapq.heappop(self._events)[2]()
+    async def _jump(self, when: float) -> None:
+        """Go to that time; each event on the way happens at its own."""
+        async with self._jumping:
+            while self._events and self._events[0][0] <= max(when, self._jumped):
+                due, _, event = heapq.heappop(self._events)
+                self._jumped = max(self._jumped, due)
+                await self._called(event)
+            self._jumped = max(self._jumped, when)
 
     def _tell(self, writer: asyncio.StreamWriter) -> None:
         if not writer.is_closing():
             writer.write(json.dumps(self.now()).encode() + b"\n")
+
+    async def _called(self, event: Event) -> None:
+        """An event that breaks is told, and does not stop time."""
+        try:
+            outcome = event()
+            if outcome is not None:
+                await outcome
+        except Exception as error:
+            self.failed(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pytest_batcheval.simulator.batches import json_body
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.faults import Faults
 from pytest_batcheval.simulator.state import State
@@ -18,6 +18,11 @@ from pytest_batcheval.simulator.state import State
 PREFIX = "/_simulator"
 KINDS = ("fail_lines", "expire_next_batch", "fail_next_batch", "hold_batches", "release", "drop_create_reply")
 """The faults that can be asked for; the rest of the JSON object are the arguments."""
+
+LONGEST_STEP = 10 * 366 * 86_400
+"""Seconds of virtual time that one request can pass."""
+
+_MAX_BODY = 2**20
 
 
 def routes(token: str) -> list[Route]:
@@ -27,7 +32,7 @@ def routes(token: str) -> list[Route]:
         async def checked(request: Request) -> Response:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), token.encode()):
-                return JSONResponse({"error": {"message": "the control API needs its token"}}, 401)
+                return JSONResponse(ApiError(401, "the control API needs its token").body, 401)
             try:
                 return await endpoint(request)
             except ApiError as error:
@@ -37,6 +42,8 @@ def routes(token: str) -> list[Route]:
 
     return [
         Route(f"{PREFIX}/ledger", guarded(_ledger), methods=["GET"]),
+        Route(f"{PREFIX}/clock", guarded(_clock), methods=["GET"]),
+        Route(f"{PREFIX}/clock", guarded(_forward), methods=["POST"]),
         Route(f"{PREFIX}/reset", guarded(_reset), methods=["POST"]),
         Route(f"{PREFIX}/faults", guarded(_faults), methods=["POST"]),
     ]
@@ -44,7 +51,23 @@ def routes(token: str) -> list[Route]:
 
 async def _ledger(request: Request) -> Response:
     state: State = request.app.state.simulator
-    return JSONResponse({"now": state.clock.now(), "executions": state.ledger.to_data()})
+    executions, intervals = state.ledger.to_data(), state.ledger.intervals
+    return JSONResponse({"now": state.clock.now(), "executions": executions, "intervals": intervals})
+
+
+async def _clock(request: Request) -> Response:
+    state: State = request.app.state.simulator
+    return JSONResponse({"now": state.clock.now(), "mode": state.clock.mode})
+
+
+async def _forward(request: Request) -> Response:
+    """Let `seconds` of virtual time pass; returns when everything on the way has happened."""
+    state: State = request.app.state.simulator
+    seconds = (await _json(request)).get("seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_STEP:
+        raise ApiError(400, f"'seconds' is a number from 0 to {LONGEST_STEP}", param="seconds")
+    await state.clock.forward(float(seconds))
+    return JSONResponse({"now": state.clock.now(), "mode": state.clock.mode})
 
 
 async def _reset(request: Request) -> Response:
@@ -55,8 +78,22 @@ async def _reset(request: Request) -> Response:
 
 async def _faults(request: Request) -> Response:
     state: State = request.app.state.simulator
-    asked = await json_body(request)
-    return JSONResponse({"fault": _set(state.faults, asked)})
+    return JSONResponse({"fault": _set(state.faults, await _json(request))})
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise ApiError(413, f"a control request has at most {_MAX_BODY} bytes")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ApiError(400, "the body must be a JSON object")
+    return value
 
 
 def _set(faults: Faults, asked: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -10,6 +12,7 @@ class ApiError(Exception):
 
     Attributes:
         status: the HTTP status.
+        headers: headers of the refusal, such as `retry-after`.
     """
 
     def __init__(
@@ -20,22 +23,57 @@ class ApiError(Exception):
         code: str | None = None,
         param: str | None = None,
         kind: str = "invalid_request_error",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = dict(headers or {})
         self.body: dict[str, Any] = {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def missing(param: str) -> ApiError:
+def missing(param: str, code: str | None = "missing_required_parameter") -> ApiError:
     """400: a required parameter is not there."""
-    return ApiError(400, f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
+    return ApiError(400, f"Missing required parameter: '{param}'.", code=code, param=param)
 
 
-def no_such_file(file_id: str) -> ApiError:
-    """404: no file of that id in this project."""
-    return ApiError(404, f"No such File object: {file_id}", param="id")
+def invalid_value(param: str, value: object, allowed: Sequence[str], code: str | None = "invalid_value") -> ApiError:
+    """400: a value that is none of those allowed."""
+    supported = ", ".join(f"'{name}'" for name in allowed)
+    text = f"Invalid value: '{str(value)[:200]}'. Supported values are: {supported}."
+    return ApiError(400, text, code=code, param=param)
+
+
+def invalid_type(param: str, expected: str, value: object) -> ApiError:
+    """400: a value of the wrong JSON type."""
+    text = f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead."
+    return ApiError(400, text, code="invalid_type", param=param)
 
 
 def no_such_batch(batch_id: str) -> ApiError:
     """404: no batch of that id in this project."""
     return ApiError(404, f"No batch found with id '{batch_id}'.")
+
+
+def no_such_model(model: str) -> ApiError:
+    """404: no model of that name."""
+    text = f"The model '{model[:200]}' does not exist or you do not have access to it."
+    return ApiError(404, text, code="model_not_found", param="model")
+
+
+def rate_limited(message: str, wait: float, code: str | None, headers: Mapping[str, str] | None = None) -> ApiError:
+    """429 that goes away by itself: `wait` in seconds of virtual time."""
+    wait = max(wait, 0.001)
+    after = {"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
+    return ApiError(429, message, code=code, kind="requests", headers={**after, **(headers or {})})
+
+
+def no_quota() -> ApiError:
+    """429 that never goes away: the account has no credit left."""
+    text = "You exceeded your current quota, please check your plan and billing details."
+    return ApiError(429, text, code="insufficient_quota", kind="insufficient_quota")
+
+
+def kind_of(value: object) -> str:
+    """The JSON type of a value, with its article."""
+    names = {list: "an array", dict: "an object", str: "a string", bool: "a boolean", int: "an integer"}
+    return names.get(type(value), "null" if value is None else "a decimal")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
@@ -11,20 +10,29 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pytest_batcheval.simulator.errors import ApiError
 
-MAX_FILE = 200_000_000
-"""Bytes of the largest batch input file (Batch guide)."""
+DRAINED = 2**30
+"""Bytes of a refused upload that are read and thrown away, so that the client reads the refusal."""
 
 _MAX_FIELD = 10_000
+_MAX_HEADER = 8_192
+_MAX_PARTS = 32
 
 
 class Upload:
-    """The fields and the file of one upload, in either order."""
+    """The fields and the file of one upload, in either order.
 
-    def __init__(self, target: Path) -> None:
+    Attributes:
+        fields: text fields by name.
+        filename: of the file part; `None` when there is none.
+        size: bytes of the file.
+    """
+
+    def __init__(self, target: Path, limit: int) -> None:
+        """Write the file part to `target`, of at most `limit` bytes."""
         self.fields: dict[str, str] = {}
         self.filename: str | None = None
         self.size = 0
-        self.sha256 = hashlib.sha256()
+        self._limit = limit
         self._target = target
         self._file: BinaryIO | None = None
         self._header = b""
@@ -32,42 +40,65 @@ class Upload:
         self._headers: dict[bytes, bytes] = {}
         self._name = ""
         self._text = b""
+        self._parts = 0
+        self._ended = False
 
     async def read(self, content_type: str, chunks: AsyncIterator[bytes]) -> None:
         """Parse a request body.
 
         Raises:
-            ApiError: no multipart form, or the file is too large.
+            ApiError: no multipart form, a broken or incomplete one, or the file is too large. What is left
+                of the body has been read then.
         """
-        kind, options = parse_options_header(content_type)
-        if kind != b"multipart/form-data" or b"boundary" not in options:
-            raise ApiError(400, "Expected a multipart/form-data body.")
-        parser = MultipartParser(
-            options[b"boundary"],
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": lambda data, start, end: self._add("_header", data[start:end]),
-                "on_header_value": lambda data, start, end: self._add("_value", data[start:end]),
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_end,
-                "on_part_data": lambda data, start, end: self._data(data[start:end]),
-                "on_part_end": self._end,
-            },
-        )
         try:
+            await self._parse(content_type, chunks)
+        except ApiError:
+            left = DRAINED
             async for chunk in chunks:
-                parser.write(chunk)
-        except ValueError as error:
-            raise ApiError(400, f"The multipart body cannot be parsed: {error}") from None
+                left -= len(chunk)
+                if left < 0:
+                    break
+            raise
         finally:
             if self._file is not None:
                 self._file.close()
 
+    async def _parse(self, content_type: str, chunks: AsyncIterator[bytes]) -> None:
+        kind, options = parse_options_header(content_type)
+        if kind != b"multipart/form-data" or not options.get(b"boundary"):
+            raise ApiError(400, "Expected a multipart/form-data body.")
+        try:
+            parser = MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": lambda data, start, end: self._add("_header", data[start:end]),
+                    "on_header_value": lambda data, start, end: self._add("_value", data[start:end]),
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_end,
+                    "on_part_data": lambda data, start, end: self._data(data[start:end]),
+                    "on_part_end": self._end,
+                    "on_end": self._whole,
+                },
+            )
+            async for chunk in chunks:
+                parser.write(chunk)
+        except ValueError as error:
+            raise ApiError(400, f"The multipart body cannot be parsed: {str(error)[:200]}") from None
+        if not self._ended:
+            raise ApiError(400, "The multipart body ends too early.")
+
     def _add(self, name: str, data: bytes) -> None:
-        setattr(self, name, getattr(self, name) + data)
+        value = getattr(self, name) + data
+        if len(value) > _MAX_HEADER:
+            raise ApiError(400, "A header of the multipart body is too long.")
+        setattr(self, name, value)
 
     def _begin(self) -> None:
         self._headers, self._text, self._name = {}, b"", ""
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise ApiError(400, "The multipart body has too many parts.")
 
     def _header_end(self) -> None:
         self._headers[self._header.lower()] = self._value
@@ -76,7 +107,9 @@ class Upload:
     def _headers_end(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        if b"filename" in options or self._name == "file":
+        if self._name == "file":
+            if self.filename is not None:
+                raise ApiError(400, "Expected one 'file', but got several.", param="file")
             self.filename = options.get(b"filename", b"").decode("utf-8", "replace")
             self._file = self._target.open("wb")
 
@@ -84,12 +117,11 @@ class Upload:
         if self._file is None:
             self._text += data
             if len(self._text) > _MAX_FIELD:
-                raise ApiError(400, f"The field '{self._name}' is too long.")
+                raise ApiError(400, f"The field '{self._name[:100]}' is too long.")
             return
         self.size += len(data)
-        if self.size > MAX_FILE:
+        if self.size > self._limit:
             raise ApiError(400, "File is too large.")
-        self.sha256.update(data)
         self._file.write(data)
 
     def _end(self) -> None:
@@ -98,3 +130,6 @@ class Upload:
             self._file = None
         else:
             self.fields[self._name] = self._text.decode("utf-8", "replace")
+
+    def _whole(self) -> None:
+        self._ended = True

@@ -1,23 +1,31 @@
-"""The life of a batch on the clock: validated, executed line by line, written out, ended."""
+"""The life of a batch on the clock: inspected, accepted, executed, written out, ended.
+
+A batch waits for one step at a time, which is due at one moment of virtual time; both are kept with
+it, so that a restarted server goes on where the last one stopped.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.simulator.ids import chance, created_at, digest, hex_id
-from pytest_batcheval.simulator.inference import Answering, key_of
-from pytest_batcheval.simulator.ledger import Execution
-from pytest_batcheval.simulator.state import FILE_LIFE, Project, State, StoredBatch
-from pytest_batcheval.simulator.validate import Fault, fault, read_input
+from pytest_batcheval.simulator.clock import Event
+from pytest_batcheval.simulator.execution import LineRunner
+from pytest_batcheval.simulator.faultfinder import Fault, fault
+from pytest_batcheval.simulator.ids import chance
+from pytest_batcheval.simulator.inspection import Inspection
+from pytest_batcheval.simulator.results import finish_fields, result_files
+from pytest_batcheval.simulator.state import Project, State, StoredBatch
 
 OPEN = ("validating", "in_progress", "finalizing", "cancelling")
 WINDOW = 86_400
 """Seconds of the only completion window, 24h."""
 
 _EXPIRED = "This request could not be executed before the completion window expired."
-_CANCELLED = "This request was not executed because the batch was cancelled."
+_ROUNDING = 1e-6
 
 
 class BatchRun:
@@ -27,177 +35,205 @@ class BatchRun:
         self._state = state
         self._project = project
         self._batch = batch
-        self._answering = Answering(state.respondent, state.seed)
+        self._progress = batch.progress
+        self._lines = LineRunner(state, project, batch)
 
     def start(self) -> None:
-        """Begin validating; it takes 5 to 57 seconds, as seen on live objects."""
-        self._after(self._pace().uniform(5, 57), self._validated)
+        """Begin: the input file is read at once."""
+        self._state.ledger.intervals[self._batch.id] = (self._state.clock.now(), None)
+        self._next("inspect", self._state.clock.now())
 
-    def advance(self) -> None:
-        """Execute what should be done by now; counts follow."""
-        batch = self._batch
-        if batch.status != "in_progress":
-            return
-        span = max(batch.running_until - batch.running_from, 1e-9)
-        share = (self._state.clock.now() - batch.running_from) / span
-        self._execute(min(int(len(batch.lines) * share), self._most()))
+    def resume(self) -> None:
+        """Go on after a restart."""
+        created, ended = self._batch.made_at, self._progress.due
+        is_open = self._batch.status in OPEN
+        self._state.ledger.intervals[self._batch.id] = (created, None if is_open else ended)
+        if is_open and self._progress.due is not None:
+            self._lines.cut()
+            self._state.clock.at(self._progress.due, self._event(self._progress.step, self._progress.due))
 
-    def cancel(self) -> None:
-        """Stop: what is executed stays executed, the rest is not run; it takes about 10 minutes."""
-        self.advance()
-        self._enter("cancelling")
-        self._after(600, self._cancelled)
+    @property
+    def due(self) -> float | None:
+        """When something happens to it next, in Unix seconds of virtual time; `None` for nothing in sight."""
+        waits = self._state.faults.held and self._batch.status == "in_progress"
+        return self._progress.due if self._batch.status in OPEN and not waits else None
 
-    def _pace(self) -> Any:
-        names = (self._batch.fields["input_file_id"], self._batch.id)
-        return chance(self._state.seed, "pace", *names)
-
-    def _after(self, seconds: float, step: Any) -> None:
-        self._state.clock.at(self._state.clock.now() + seconds, step)
-
-    def _enter(self, status: str) -> None:
-        self._batch.fields["status"] = status
-        self._batch.fields[f"{status}_at"] = int(self._state.clock.now())
-
-    def _validated(self) -> None:
-        batch = self._batch
-        if batch.status != "validating":
-            return
-        faults = self._faults()
-        if faults:
-            self._enter("failed")
-            batch.fields["errors"] = {"object": "list", "data": faults}
-            return
-        self._enter("in_progress")
-        batch.fields["request_counts"] = {"total": len(batch.lines), "completed": 0, "failed": 0}
-        batch.fields["model"] = f"{batch.lines[0][1]['model']}"
-        batch.expire_after, self._state.faults.expire_after = self._state.faults.expire_after, None
+    @property
+    def behind(self) -> bool:
+        """Whether lines should be done by now that are not."""
         now = self._state.clock.now()
-        batch.running_from = now
-        batch.running_until = min(now + 60 + len(batch.lines) * self._pace().uniform(2, 8), now + WINDOW * 0.9)
-        if batch.expire_after is not None:
-            batch.running_until = now + 600
-            self._state.clock.at(batch.fields["expires_at"], self._expired)
-        else:
-            self._state.clock.at(batch.running_until, self._ran)
+        return self._batch.status == "in_progress" and self._share(now) > self._progress.executed
 
-    def _faults(self) -> list[Fault]:
-        batch = self._batch
-        planned, self._state.faults.fail_batch = self._state.faults.fail_batch, None
-        if planned:
-            return [planned]
-        name = str(batch.fields["input_file_id"])
-        file = self._project.files.get(name)
-        if file is None:
-            text = f"Cannot find file {name}, or organization org-simulator does not have access to it."
-            return [fault("invalid_request", text, None, "file_id")]
-        lines, faults = read_input(file.path, str(batch.fields["endpoint"]))
-        # Answers come back in an order of their own, as they do from the API.
-        batch.lines = sorted(lines, key=lambda line: digest(self._state.seed, "order", line[0]))
-        return faults
-
-    def _most(self) -> int:
-        limit = self._batch.expire_after
-        total = len(self._batch.lines)
-        if self._state.faults.held:
-            return self._batch.executed
-        return total if limit is None else min(limit, total)
-
-    def _ran(self) -> None:
-        if self._batch.status != "in_progress":
-            return
-        if self._state.faults.held:
-            self._state.faults.when_released(self._ran)
-            return
-        self._execute(len(self._batch.lines))
-        self._enter("finalizing")
-        self._after(2 + 0.1 * len(self._batch.lines), self._finalized)
-
-    def _finalized(self) -> None:
-        if self._batch.status == "finalizing":
-            self._finish("completed")
-
-    def _expired(self) -> None:
+    async def advance(self) -> None:
+        """Execute what should be done by now; counts follow."""
         if self._batch.status == "in_progress":
-            self._execute(self._most())
-            self._give_up("batch_expired", _EXPIRED)
-            self._finish("expired")
+            await self._lines.until(self._share(self._state.clock.now()))
 
-    def _cancelled(self) -> None:
-        self._give_up("batch_cancelled", _CANCELLED)
-        self._finish("cancelled")
+    async def cancel(self) -> None:
+        """Stop: what is executed stays executed, the rest is not run; it takes about 10 minutes."""
+        if not self._state.faults.held:
+            await self.advance()
+        if self._batch.status in ("validating", "in_progress", "finalizing"):
+            now = self._state.clock.now()
+            self._enter("cancelling", now)
+            self._next("cancelled", now + self._state.behaviour.cancelling_seconds)
 
-    def _execute(self, until: int) -> None:
-        batch = self._batch
-        for custom_id, body in batch.lines[batch.executed : until]:
-            status, answer = self._answer(custom_id, body)
-            self._write(custom_id, status, answer)
-            self._book(custom_id, status, body, answer)
-        batch.executed = max(batch.executed, until)
-        if batch.fields.get("request_counts"):
-            done, failed = len(batch.output), len(batch.errors)
-            batch.fields["request_counts"] |= {"completed": done, "failed": failed}
+    def _next(self, step: str, due: float) -> None:
+        self._progress.step, self._progress.due = step, due
+        self._state.save_batch(self._project, self._batch)
+        self._state.clock.at(due, self._event(step, due))
 
-    def _answer(self, custom_id: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        planned = self._state.faults.line_fault(custom_id, body)
-        return planned or self._answering.answer(str(self._batch.fields["endpoint"]), body, custom_id)
+    def _event(self, step: str, due: float) -> Event:
+        """The step as an event; it does nothing when another step took its place."""
 
-    def _write(self, custom_id: str, status: int, answer: dict[str, Any]) -> None:
-        seed = self._state.seed
-        response = {"status_code": status, "request_id": digest("request", seed, custom_id)[:32], "body": answer}
-        target = self._batch.output if status == 200 else self._batch.errors
-        target.append(self._line(custom_id, response, None))
+        def happen() -> Coroutine[Any, Any, None] | None:
+            if (self._progress.step, self._progress.due) != (step, due) or self._batch.status not in OPEN:
+                return None
+            method = getattr(self, f"_{step}")
+            return method(due)  # type: ignore[no-any-return]
 
-    def _line(self, custom_id: str, response: object, error: object) -> bytes:
-        seed = self._state.seed
-        name = hex_id("batch_req_", created_at(seed, custom_id), seed, custom_id)
-        fields = {"id": name, "custom_id": custom_id, "response": response, "error": error}
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        return happen
 
-    def _book(self, custom_id: str, status: int, body: Mapping[str, Any], answer: dict[str, Any]) -> None:
-        usage = answer.get("usage", {})
-        for ours, names in _USAGE.items():
-            self._batch.usage[ours] = self._batch.usage.get(ours, 0) + sum(usage.get(name, 0) for name in names)
-        self._state.ledger.add(
-            Execution(
-                key=key_of(body, custom_id),
-                custom_id=custom_id,
-                batch_id=self._batch.id,
-                at=self._state.clock.now(),
-                model=str(body.get("model")),
-                status_code=status,
-                tokens=usage.get("total_tokens", 0),
+    def _enter(self, status: str, at: float) -> None:
+        self._batch.fields["status"] = status
+        self._batch.fields[f"{status}_at"] = int(at)
+
+    async def _inspect(self, at: float) -> None:
+        batch, behaviour = self._batch, self._state.behaviour
+        planned, self._state.faults.fail_batch = self._state.faults.fail_batch, None
+        path = self._input_path()
+        faults = [planned] if planned else [] if path else [self._no_file()]
+        if path is not None and not faults:
+            limits = self._state.keys.limits(self._project.name).enqueued_tokens
+            inspection = Inspection(
+                str(batch.fields["endpoint"]), behaviour, self._state.seed, count_tokens=bool(limits)
             )
-        )
+            found = await inspection.read(path)
+            faults = found.faults or self._over_queue(limits.get(found.model), found.model, found.prompt_tokens)
+            batch.lines = found.lines
+            self._progress.model, self._progress.total = found.model, len(found.lines)
+            self._progress.prompt_tokens = found.prompt_tokens
+            _link(path, self._lines.input)
+        if self._batch.status != "validating":
+            return  # it was cancelled while it was read
+        if faults:
+            self._fail(faults, at)
+        else:
+            self._next("accept", at + self._draw("validating", *behaviour.validating_seconds))
 
-    def _give_up(self, code: str, message: str) -> None:
-        for custom_id, _ in self._batch.lines[self._batch.executed :]:
-            self._batch.errors.append(self._line(custom_id, None, {"code": code, "message": message}))
+    async def _accept(self, at: float) -> None:
+        progress, behaviour = self._progress, self._state.behaviour
+        if self._input_path() is None:
+            self._fail([self._no_file()], at)
+            return
+        self._enter("in_progress", at)
+        self._batch.fields["request_counts"] = {"total": progress.total, "completed": 0, "failed": 0}
+        progress.last, self._state.faults.expire_after = self._state.faults.expire_after, None
+        takes = behaviour.start_seconds + progress.total * self._draw("lines", *behaviour.line_seconds)
+        longest = WINDOW * behaviour.longest_run
+        progress.running_from = at
+        progress.running_until = at + (600 if progress.last is not None else min(takes, longest))
+        expires = float(self._batch.fields["expires_at"])
+        if progress.last is not None or progress.running_until > expires:
+            self._next("expire", expires)
+        elif progress.total > 1:
+            self._next("half", at + (progress.running_until - at) * (progress.total // 2) / progress.total)
+        else:
+            self._next("run", progress.running_until)
 
-    def _finish(self, status: str) -> None:
-        batch = self._batch
-        batch.fields["output_file_id"] = self._result_file("output", batch.output)
-        batch.fields["error_file_id"] = self._result_file("error", batch.errors)
-        batch.fields["usage"] = {
-            **dict.fromkeys(_USAGE, 0),
-            **batch.usage,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens_details": {"reasoning_tokens": 0},
-        }
-        self._enter(status)
+    async def _half(self, at: float) -> None:
+        if not self._state.faults.held:
+            await self._lines.until(self._progress.total // 2)
+        if self._batch.status == "in_progress":
+            self._next("run", self._progress.running_until)
 
-    def _result_file(self, kind: str, lines: list[bytes]) -> str | None:
-        if not lines:
+    async def _run(self, at: float) -> None:
+        if self._state.faults.held:
+            again = self._event("run", at)
+            self._state.faults.when_released(lambda: self._state.clock.at(self._state.clock.now(), again))
+            return
+        await self._lines.until(self._progress.total)
+        if self._batch.status == "in_progress":
+            base, per_line = self._state.behaviour.finalizing_seconds
+            self._enter("finalizing", at)
+            self._next("finish", at + base + per_line * self._progress.total)
+
+    async def _finish(self, at: float) -> None:
+        self._end("completed", at)
+
+    async def _expire(self, at: float) -> None:
+        await self._lines.until(self._share(at))
+        if self._batch.status == "in_progress":
+            await self._lines.give_up("batch_expired", _EXPIRED)
+            self._end("expired", at)
+
+    async def _cancelled(self, at: float) -> None:
+        behaviour = self._state.behaviour
+        ran = self._batch.fields["in_progress_at"] is not None
+        if ran and behaviour.cancelled_lines == "error_file":
+            await self._lines.give_up(behaviour.code("cancelled_line"), behaviour.text("cancelled_line"))
+        if not behaviour.bill_cancelled:
+            self._state.forgive(self._batch)
+            self._progress.usage.clear()
+        self._end("cancelled", at)
+
+    def _end(self, status: str, at: float) -> None:
+        result_files(self._state, self._project, self._batch, self._lines)
+        finish_fields(self._batch, self._state.behaviour)
+        self._enter(status, at)
+        self._close(at)
+
+    def _fail(self, faults: list[Fault], at: float) -> None:
+        self._enter("failed", at)
+        self._batch.fields["errors"] = {"object": "list", "data": faults}
+        self._batch.fields["request_counts"] = {"total": 0, "completed": 0, "failed": 0}
+        self._close(at)
+
+    def _close(self, at: float) -> None:
+        self._lines.remove()
+        self._progress.step, self._progress.due = "", at
+        self._state.ledger.intervals[self._batch.id] = (self._batch.made_at, at)
+        self._state.save_batch(self._project, self._batch)
+
+    def _share(self, at: float) -> int:
+        """How many lines are done at a time."""
+        progress = self._progress
+        span = max(progress.running_until - progress.running_from, 1e-9)
+        share = min(max(at - progress.running_from, 0.0) / span, 1.0)
+        done = int(progress.total * share + _ROUNDING)
+        if self._state.faults.held:
+            return progress.executed
+        return done if progress.last is None else min(done, progress.last)
+
+    def _draw(self, what: str, low: float, high: float) -> float:
+        names = (self._batch.fields["input_file_id"], self._batch.id)
+        return chance(self._state.seed, "pace", what, *names).uniform(low, high)
+
+    def _input_path(self) -> Path | None:
+        file = self._project.files.get(str(self._batch.fields["input_file_id"]))
+        if file is None or file.purpose != "batch" or (file.expires_at or WINDOW**2) <= self._state.clock.now():
             return None
-        file = self._state.new_file(self._project, f"{self._batch.id}_{kind}.jsonl", "batch_output", FILE_LIFE)
-        file.path.write_bytes(b"".join(lines))
-        file.bytes = sum(map(len, lines))
-        self._project.files[file.id] = file
-        return file.id
+        return self._state.path(file.id)
+
+    def _no_file(self) -> Fault:
+        name = self._batch.fields["input_file_id"]
+        text = f"Cannot find file {name}, or organization org-simulator does not have access to it."
+        return fault("invalid_request", text, None, "file_id")
+
+    def _over_queue(self, limit: int | None, model: str, prompt_tokens: int) -> list[Fault]:
+        waiting = (b for b in self._project.batches.values() if b.status in OPEN and b.progress.model == model)
+        if limit is None or sum(b.progress.prompt_tokens for b in waiting) + prompt_tokens <= limit:
+            return []
+        text = (
+            f"Enqueued token limit reached for {model} in organization org-simulator. Limit: {limit:,} enqueued "
+            f"tokens. Please try again once some in_progress batches have been completed."
+        )
+        return [fault("token_limit_exceeded", text)]
 
 
-_USAGE = {
-    "input_tokens": ("prompt_tokens", "input_tokens"),
-    "output_tokens": ("completion_tokens", "output_tokens"),
-    "total_tokens": ("total_tokens",),
-}
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

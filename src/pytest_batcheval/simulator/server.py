@@ -5,26 +5,33 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import uvicorn
 
-from pytest_batcheval.simulator.app import make_app
-from pytest_batcheval.simulator.batches import DroppedReply
+from pytest_batcheval.simulator.access import KeyRing
+from pytest_batcheval.simulator.app import LOOPBACK, Simulator
+from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import JUMP, VirtualClock
+from pytest_batcheval.simulator.connection import Connection
+from pytest_batcheval.simulator.exchange import Exchange
 from pytest_batcheval.simulator.faults import Faults
 from pytest_batcheval.simulator.ledger import Ledger
 from pytest_batcheval.simulator.respondents.registry import make
-from pytest_batcheval.simulator.state import State
+from pytest_batcheval.simulator.run import BatchRun
+from pytest_batcheval.simulator.state import Check, State
 from pytest_batcheval.wire.origin import simulator_origin
 
 START_TIMEOUT = 30.0
 """Seconds until a server that does not come up is given up."""
+
+ANY_MODEL = Behaviour(models="any")
+"""Behaviour of a server in process unless it is told otherwise: tests name models that nobody serves."""
 
 
 class SimulatorServer:
@@ -47,15 +54,41 @@ class SimulatorServer:
         clock: str = JUMP,
         port: int = 0,
         host: str = "127.0.0.1",
+        behaviour: Behaviour = ANY_MODEL,
+        keys: KeyRing | None = None,
+        state_dir: Path | None = None,
+        allow_hosts: Collection[str] = (),
+        check: Check | None = None,
     ) -> None:
         """Prepare a server; nothing listens yet.
 
+        Args:
+            respondent: who writes the answers, see `respondents.registry`.
+            seed: answers, ids and times depend on it.
+            clock: how virtual time passes: `jump`, `per-poll`, `real`, `x600` ….
+            port: 0 takes a free one.
+            host: the address to listen on.
+            behaviour: limits, durations, and readings of what nobody has published.
+            keys: API keys and their projects; `None` for one project each key.
+            state_dir: where the state is kept for the next server; `None` to forget it.
+            allow_hosts: names it answers to beside loopback names and `host`.
+            check: called with the name of a schema of `wire.schemas` and each object that goes out.
+
         Raises:
-            UsageError: no such respondent or clock.
+            UsageError: no such respondent or clock, or the state directory cannot be used.
         """
         self._clock = VirtualClock(clock)
-        self._state = State(Path(tempfile.mkdtemp(prefix="batcheval-")), make(respondent), seed, self._clock)
+        self._state = State(
+            make(respondent),
+            seed,
+            self._clock,
+            behaviour=behaviour,
+            keys=keys or KeyRing(),
+            state_dir=state_dir,
+            check=check,
+        )
         self._host, self._port = host, port
+        self._hosts = frozenset((*LOOPBACK, host.lower(), f"[{host.lower()}]", *(name.lower() for name in allow_hosts)))
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,16 +109,44 @@ class SimulatorServer:
         """What shall go wrong."""
         return self._state.faults
 
+    @property
+    def crashes(self) -> list[BaseException]:
+        """Errors since the last reset that should not happen; each was a reply of 500 or a broken event."""
+        return self._state.crashes
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """The reading of the API in force; set another one until the next reset."""
+        return self._state.behaviour
+
+    @behaviour.setter
+    def behaviour(self, behaviour: Behaviour) -> None:
+        self._state.behaviour = behaviour
+
+    @property
+    def keys(self) -> KeyRing:
+        """The keys in force; set others until the next reset."""
+        return self._state.keys
+
+    @keys.setter
+    def keys(self, keys: KeyRing) -> None:
+        self._state.keys = keys
+
+    def intercept(self, interceptor: Callable[[Exchange], Awaitable[None]] | None) -> None:
+        """Let `interceptor` take over every exchange with the API until the next reset."""
+        self._state.interceptor = interceptor
+
     def start(self) -> SimulatorServer:
         """Listen; returns when the server answers.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is taken; the server is stopped then.
         """
-        listener = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((self._host, self._port))
-        self.base_url = f"http://{self._host}:{listener.getsockname()[1]}/v1"
+        try:
+            listener = self._listen()
+        except OSError:
+            self._state.close()
+            raise
         self._thread = threading.Thread(target=self._run, args=(listener,), name="batcheval-simulator", daemon=True)
         self._thread.start()
         if not self._up.wait(START_TIMEOUT) or self._failure is not None:
@@ -93,7 +154,7 @@ class SimulatorServer:
         return self
 
     def stop(self) -> None:
-        """Stop listening and forget everything."""
+        """Stop listening; without a state directory everything is forgotten."""
         if self._server is not None:
             self._server.should_exit = True
         if self._thread is not None:
@@ -105,6 +166,11 @@ class SimulatorServer:
         """Back to an empty server: no files, no batches, no faults, an empty ledger, time at its start."""
         self._on_loop(self._state.reset)
 
+    def forward(self, seconds: float) -> None:
+        """Let so much virtual time pass; returns when everything on the way has happened."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._clock.forward(seconds), self._loop).result()
+
     def __enter__(self) -> SimulatorServer:
         return self.start()
 
@@ -113,16 +179,27 @@ class SimulatorServer:
     ) -> None:
         self.stop()
 
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        # asyncio turns Nagle's algorithm off only where the protocol is named; with it, each reply takes 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self._host, self._port))
+            listener.listen(2048)
+        except OSError:
+            listener.close()
+            raise
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.base_url = f"http://{host}:{listener.getsockname()[1]}/v1"
+        return listener
+
     def _on_loop(self, action: Callable[[], None]) -> None:
-        assert self._loop is not None
-        done = threading.Event()
-
-        def run() -> None:
+        async def act() -> None:
             action()
-            done.set()
 
-        self._loop.call_soon_threadsafe(run)
-        done.wait()
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(act(), self._loop).result()
 
     def _run(self, listener: socket.socket) -> None:
         try:
@@ -134,29 +211,42 @@ class SimulatorServer:
 
     async def _serve(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(lambda loop, context: None)
+        self._loop.set_exception_handler(self._told)
         self.clock_address = self._state.clock_address = await self._clock.serve(self._host)
-        app = make_app(self._state, self.token)
+        for project, batch in self._state.load():
+            BatchRun(self._state, project, batch).resume()
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", date_header=False, server_header=False,
-            http="httptools", loop="asyncio", ws="none", timeout_graceful_shutdown=1,
-        )  # fmt: skip
+            Simulator(self._state, self.token, self._hosts),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            date_header=False,
+            server_header=False,
+            http=Connection,
+            loop="asyncio",
+            ws="none",
+            backlog=2048,
+            timeout_graceful_shutdown=1,
+        )
         self._server = _QuietServer(config)
-        listener.listen(128)
         self._up.set()
         try:
             await self._server.serve(sockets=[listener])
         finally:
             self._clock.close()
 
+    def _told(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Keep what broke on the loop; connections that clients break are no news."""
+        error = context.get("exception")
+        if error is not None and not isinstance(error, OSError):
+            self._state.crashes.append(error)
+
 
 class _QuietServer(uvicorn.Server):
     """A server in a thread: signals are the main thread's."""
 
     def capture_signals(self) -> Any:
-        from contextlib import nullcontext
-
         return nullcontext()
 
 
-__all__ = ["DroppedReply", "SimulatorServer"]
+__all__ = ["SimulatorServer"]

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
+import itertools
 import shutil
-from collections.abc import Mapping
+import tempfile
+from array import array
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_batcheval.simulator.access import Key, KeyRing
+from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
 from pytest_batcheval.simulator.faults import Faults
 from pytest_batcheval.simulator.ids import file_id
-from pytest_batcheval.simulator.ledger import Ledger
+from pytest_batcheval.simulator.ledger import Execution, Ledger
 from pytest_batcheval.simulator.respondents.protocol import Respondent
+from pytest_batcheval.simulator.store import Disk, Nowhere, Store
+from pytest_batcheval.simulator.windows import Window
 
 FILE_LIFE = 2_592_000
 """Seconds until a batch file expires: 30 days, as seen on live objects."""
+
+Check = Callable[[str, Any], None]
 
 
 @dataclass
@@ -24,13 +33,13 @@ class StoredFile:
     """A file of a project; its bytes are on disk."""
 
     id: str
-    path: Path
+    number: int
     bytes: int
     created_at: int
     filename: str
     purpose: str
     expires_at: int | None
-    sha256: str = ""
+    made_at: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The API's File object."""
@@ -48,18 +57,57 @@ class StoredFile:
 
 
 @dataclass
+class Lines:
+    """Where the requests of an input file are, in the order they are run: 12 bytes a line, not the lines."""
+
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    lengths: array[int] = field(default_factory=lambda: array("I"))
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+@dataclass
+class Progress:
+    """How far a batch ran; what `--state-dir` keeps of it beside its fields.
+
+    Attributes:
+        step: what happens to it next, and `due`, when: Unix seconds of virtual time.
+        running_from, running_until: when its first line starts and its last is done.
+        last: the last line that is run before it expires; `None` for all.
+        executed: lines that were run, in the order of `Lines`.
+        output_bytes, error_bytes: lengths of the two result files so far.
+        prompt_tokens: what it holds of its model's queue.
+    """
+
+    step: str = ""
+    due: float | None = None
+    running_from: float = 0.0
+    running_until: float = 0.0
+    last: int | None = None
+    total: int = 0
+    executed: int = 0
+    completed: int = 0
+    failed: int = 0
+    output_bytes: int = 0
+    error_bytes: int = 0
+    prompt_tokens: int = 0
+    model: str = ""
+    snapshot: str | None = None
+    output_life: int | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
 class StoredBatch:
     """A batch of a project: the API's Batch object as `fields`, and how far it ran."""
 
     fields: dict[str, Any]
-    lines: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    executed: int = 0
-    running_from: float = 0.0
-    running_until: float = 0.0
-    expire_after: int | None = None
-    output: list[bytes] = field(default_factory=list)
-    errors: list[bytes] = field(default_factory=list)
-    usage: dict[str, int] = field(default_factory=dict)
+    number: int
+    progress: Progress = field(default_factory=Progress)
+    made_at: float = 0.0
+    lines: Lines | None = None
+    working: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def id(self) -> str:
@@ -74,31 +122,72 @@ class StoredBatch:
 
 @dataclass
 class Project:
-    """What one API key sees; files and batches in the order they were made."""
+    """What the keys of one project see; files and batches in the order they were made."""
 
     name: str
     files: dict[str, StoredFile] = field(default_factory=dict)
     batches: dict[str, StoredBatch] = field(default_factory=dict)
+    by_idempotency_key: dict[str, str] = field(default_factory=dict)
 
 
 class State:
-    """Everything behind the HTTP surface. Used from the server's event loop only."""
+    """Everything behind the HTTP surface. Used from the server's event loop only.
 
-    def __init__(self, folder: Path, respondent: Respondent, seed: int, clock: VirtualClock) -> None:
-        self.folder = folder
+    Attributes:
+        crashes: errors that should not happen: a reply of 500, an event that broke.
+        check: called with the name of a schema and each object that goes out; `None` for no check.
+        interceptor: takes over every exchange with the API (see `exchange.Exchange`); `None` for none.
+    """
+
+    def __init__(
+        self,
+        respondent: Respondent,
+        seed: int,
+        clock: VirtualClock,
+        *,
+        behaviour: Behaviour,
+        keys: KeyRing,
+        state_dir: Path | None = None,
+        check: Check | None = None,
+    ) -> None:
         self.respondent = respondent
         self.seed = seed
         self.clock = clock
+        self.behaviour = behaviour
+        self.usual = behaviour
+        self.keys = self._usual_keys = keys
+        self.check = check
         self.clock_address = ""
+        self.interceptor: Callable[[Any], Awaitable[None]] | None = None
         self.ledger = Ledger()
         self.faults = Faults()
+        self.crashes: list[BaseException] = []
+        self.clock.failed = self.crashes.append
+        self.store: Store = Disk(state_dir) if state_dir else Nowhere()
+        self._root = state_dir or Path(tempfile.mkdtemp(prefix="batcheval-"))
+        self._generations = itertools.count(1)
+        self.folder = self._root / "files"
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         self._projects: dict[str, Project] = {}
+        self._windows: dict[tuple[str, str], Window] = {}
         self._made = 0
 
-    def project(self, api_key: str) -> Project:
-        """The project of a key; the key itself is not kept."""
-        name = hashlib.sha256(api_key.encode()).hexdigest()[:16]
+    @property
+    def projects(self) -> Iterable[Project]:
+        """All projects that anything was made in."""
+        return self._projects.values()
+
+    def project(self, key: Key) -> Project:
+        """The project of a key."""
+        return self.project_named(key.project)
+
+    def project_named(self, name: str) -> Project:
+        """The project of that name, made when it is first asked for."""
         return self._projects.setdefault(name, Project(name))
+
+    def window(self, kind: str, name: str, limit: int, seconds: float) -> Window:
+        """The limit of that kind on a key or project; `limit` counts when it is first asked for."""
+        return self._windows.setdefault((kind, name), Window(limit, seconds))
 
     def next_number(self) -> int:
         """A number no other file or batch has had since the last reset."""
@@ -106,22 +195,102 @@ class State:
         return self._made
 
     def new_file(self, project: Project, filename: str, purpose: str, life: int | None) -> StoredFile:
-        """A file entry with a path to write to; it is seen once it stands in `project.files`."""
-        name = file_id(self.seed, project.name, self.next_number())
+        """A file entry with a path to write to; it is seen once it is added."""
+        number = self.next_number()
         now = int(self.clock.now())
         expires = None if life is None else now + life
-        return StoredFile(name, self.folder / name, 0, now, filename, purpose, expires)
+        name = file_id(self.seed, project.name, number)
+        return StoredFile(name, number, 0, now, filename, purpose, expires, self.clock.now())
+
+    def path(self, name: str) -> Path:
+        """Where the bytes of a file or of a batch's lines are."""
+        return self.folder / name
+
+    def add_file(self, project: Project, file: StoredFile) -> None:
+        """From now on the file is seen."""
+        project.files[file.id] = file
+        self.store.save("file", file.id, project.name, file.number, vars(file))
+        self._remember()
+
+    def drop_file(self, project: Project, file: StoredFile) -> None:
+        """Delete a file and its bytes."""
+        del project.files[file.id]
+        self.path(file.id).unlink(missing_ok=True)
+        self.store.drop("file", file.id)
+
+    def save_batch(self, project: Project, batch: StoredBatch) -> None:
+        """Keep a batch, new or changed."""
+        project.batches[batch.id] = batch
+        self.store.save("batch", batch.id, project.name, batch.number, _data_of(batch))
+        self._remember()
+
+    def book(self, batch: StoredBatch, executions: list[Execution]) -> None:
+        """Book what a batch executed, together with its progress."""
+        self.ledger.add(*executions)
+        self.store.progress(batch.id, _data_of(batch), executions)
+
+    def book_call(self, execution: Execution) -> None:
+        """Book an individual call."""
+        self.ledger.add(execution)
+        self.store.book(execution)
+
+    def forgive(self, batch: StoredBatch) -> None:
+        """Bill nothing of a batch."""
+        self.ledger.forgive(batch.id)
+        self.store.forgive(batch.id)
+
+    def load(self) -> list[tuple[Project, StoredBatch]]:
+        """Take over what an earlier server kept, and return its batches."""
+        if not isinstance(self.store, Disk):
+            return []
+        numbers = self.store.numbers()
+        self._made = int(numbers.get("made", 0))
+        self.clock.reset(numbers.get("now"))
+        self.ledger.restore(self.store.executions())
+        for name, data in self.store.objects("file"):
+            self.project_named(name).files[data["id"]] = StoredFile(**data)
+        batches = [(self.project_named(name), _batch_of(data)) for name, data in self.store.objects("batch")]
+        for project, batch in batches:
+            project.batches[batch.id] = batch
+        return batches
 
     def reset(self) -> None:
-        """Back to an empty server at the start of time."""
+        """Back to an empty server at the start of time; the bytes of files are removed by and by."""
         self._projects.clear()
+        self._windows.clear()
         self._made = 0
+        self.behaviour = self.usual
+        self.keys = self._usual_keys
+        self.interceptor = None
+        self.crashes.clear()
         self.ledger.reset()
         self.faults.reset()
         self.clock.reset()
-        for path in self.folder.iterdir():
-            path.unlink()
+        self.store.clear()
+        old = self.folder.rename(self._root / f"removed-{next(self._generations)}")
+        self.folder.mkdir(mode=0o700)
+        asyncio.get_running_loop().run_in_executor(None, lambda: shutil.rmtree(old, ignore_errors=True))
 
     def close(self) -> None:
-        """Remove what is on disk."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Let go of what is on disk; remove it unless it was to be kept."""
+        if isinstance(self.store, Nowhere):
+            shutil.rmtree(self._root, ignore_errors=True)
+        else:
+            self._remember()
+        self.store.close()
+
+    def _remember(self) -> None:
+        self.store.remember(now=self.clock.now(), made=self._made)
+
+
+def _data_of(batch: StoredBatch) -> dict[str, Any]:
+    return {
+        "fields": batch.fields,
+        "number": batch.number,
+        "made_at": batch.made_at,
+        "progress": vars(batch.progress),
+    }
+
+
+def _batch_of(data: dict[str, Any]) -> StoredBatch:
+    return StoredBatch(data["fields"], data["number"], Progress(**data["progress"]), data["made_at"])

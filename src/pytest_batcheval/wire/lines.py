@@ -6,14 +6,26 @@ Typed decoding by msgspec checks the shape at 4 us a line; nothing is built per 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 MAX_LINE = 16 * 2**20
 """Bytes of the longest line that is read; longer ones are quarantined."""
+
+MAX_DEPTH = 100
+"""Levels of nesting of an answer's body; more would break readers that recurse."""
+
+HEAD = 1024
+"""Bytes kept of a line that is too long."""
+
+EXCERPT = 200
+"""Bytes of a broken line that are shown."""
+
+_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 
 
 class LineError(msgspec.Struct, frozen=True):
@@ -26,7 +38,7 @@ class LineError(msgspec.Struct, frozen=True):
 class LineResponse(msgspec.Struct, frozen=True):
     """`response` of a line: what the endpoint returned."""
 
-    status_code: int
+    status_code: Annotated[int, msgspec.Meta(ge=0, le=999)]
     request_id: str | None = None
     body: Any = None
 
@@ -52,11 +64,18 @@ class ResultLine(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class BrokenLine:
-    """A line that could not be read; kept with its place so that the others are not lost."""
+    """A line that could not be read; kept with its place so that the others are not lost.
+
+    Attributes:
+        offset: bytes before it in the file.
+        excerpt: its first bytes.
+        custom_id: the key it names, as far as that can still be read; else empty.
+    """
 
     offset: int
     reason: str
     excerpt: bytes
+    custom_id: str = ""
 
 
 _decoder = msgspec.json.Decoder(ResultLine)
@@ -64,9 +83,9 @@ _decoder = msgspec.json.Decoder(ResultLine)
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[ResultLine | BrokenLine]:
     """Decode a result file given as chunks of bytes; broken lines come as `BrokenLine`."""
-    for offset, line in split_lines(chunks):
-        if line is None:
-            yield BrokenLine(offset, f"the line is longer than {MAX_LINE} bytes", b"")
+    for offset, line, length in split_lines(chunks):
+        if length > MAX_LINE:
+            yield _broken(line, offset, f"the line has {length} bytes, more than {MAX_LINE}")
             continue
         text = line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line
         if text.strip():
@@ -76,27 +95,57 @@ def read_lines(chunks: Iterable[bytes]) -> Iterator[ResultLine | BrokenLine]:
 def decode_line(line: bytes, offset: int = 0) -> ResultLine | BrokenLine:
     """One line, or why it is none."""
     try:
-        return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-        return BrokenLine(offset, str(error) or type(error).__name__, line[:200])
+        decoded = _decoder.decode(line)
+    except (ValueError, RecursionError, OverflowError) as error:
+        return _broken(line, offset, str(error) or type(error).__name__)
+    nested = line.count(b"{") + line.count(b"[") > MAX_DEPTH
+    if nested and decoded.response is not None and _deeper(decoded.response.body, MAX_DEPTH):
+        return _broken(line, offset, f"its body is nested more than {MAX_DEPTH} levels deep")
+    return decoded
 
 
-def split_lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes | None]]:
-    """(offset, line without its newline) of a stream; `None` for a line over `MAX_LINE`, never held whole."""
+def split_lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, int]]:
+    """(offset, line, length) of a stream, without newlines; a line over `MAX_LINE` bytes is cut to its head."""
     held = bytearray()
-    offset = 0
-    skipped = 0
+    offset = length = 0
     for chunk in chunks:
         start = 0
-        while (end := chunk.find(b"\n", start)) >= 0:
-            held += chunk[start:end]
-            length = skipped + len(held) + 1
-            yield offset, None if skipped else bytes(held)
-            offset, start, skipped = offset + length, end + 1, 0
+        while start <= len(chunk):
+            end = chunk.find(b"\n", start)
+            part = chunk[start:end] if end >= 0 else chunk[start:]
+            held += part
+            length += len(part)
+            if length > MAX_LINE:
+                del held[HEAD:]
+            if end < 0:
+                break
+            yield offset, bytes(held), length
+            offset, start, length = offset + length + 1, end + 1, 0
             held.clear()
-        held += chunk[start:]
-        if len(held) > MAX_LINE:
-            skipped += len(held)
-            held.clear()
-    if held or skipped:
-        yield offset, None if skipped else bytes(held)
+    if length:
+        yield offset, bytes(held), length
+
+
+def _broken(line: bytes, offset: int, reason: str) -> BrokenLine:
+    found = _CUSTOM_ID.search(line)
+    return BrokenLine(offset, reason, line[:EXCERPT], found[1].decode() if found else "")
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects are nested more than that many levels deep; without recursion."""
+    layer = _containers((value,))
+    for _ in range(levels):
+        layer = [inner for outer in layer for inner in _containers(_inside(outer))]
+        if not layer:
+            return False
+    return bool(layer)
+
+
+def _containers(values: Iterable[object]) -> list[object]:
+    return [value for value in values if isinstance(value, (dict, list))]
+
+
+def _inside(container: object) -> Iterable[object]:
+    if isinstance(container, dict):
+        return container.values()
+    return container if isinstance(container, list) else ()

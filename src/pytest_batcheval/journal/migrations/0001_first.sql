@@ -10,7 +10,8 @@ CREATE TABLE run (
 -- Every request that was ever planned, as its line of the input file.
 CREATE TABLE request (
     key  TEXT PRIMARY KEY,
-    line BLOB NOT NULL
+    line BLOB NOT NULL,
+    crc  INTEGER NOT NULL              -- CRC-32 of key and line
 ) STRICT, WITHOUT ROWID;
 
 -- One attempt to run some requests; `state` is the position in the protocol that pays once.
@@ -48,6 +49,8 @@ CREATE TABLE claim (
 
 CREATE UNIQUE INDEX one_open ON claim (origin, key) WHERE open = 1;
 
+CREATE INDEX claim_by_key ON claim (origin, key);
+
 CREATE TABLE answer (
     key        TEXT NOT NULL REFERENCES request (key),
     origin     TEXT NOT NULL,
@@ -60,10 +63,13 @@ CREATE TABLE answer (
     PRIMARY KEY (key, origin, generation)
 ) STRICT;
 
+CREATE INDEX answer_by_batch ON answer (batch);
+
 -- Why the newest attempt of a request has no answer.
 CREATE TABLE failure (
     key         TEXT NOT NULL REFERENCES request (key),
     origin      TEXT NOT NULL,
+    generation  INTEGER NOT NULL,
     batch       INTEGER NOT NULL REFERENCES batch (id),
     attempt     INTEGER NOT NULL,
     code        TEXT NOT NULL,
@@ -72,3 +78,14 @@ CREATE TABLE failure (
     retryable   INTEGER NOT NULL,      -- whether a later run may send it again
     PRIMARY KEY (key, origin)
 ) STRICT;
+
+-- Which generation a refresh wants a request to reach. It stands until the whole refresh is done,
+-- so that one that was cut short goes on where it was and pays for nothing a third time.
+CREATE TABLE refresh (
+    key        TEXT NOT NULL,
+    origin     TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    run        TEXT NOT NULL REFERENCES run (id),
+    done       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (key, origin)
+) STRICT, WITHOUT ROWID;

@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pytest_batcheval.catalogue.describe import full_parts, short_description
-from pytest_batcheval.catalogue.load import CODES
-from pytest_batcheval.simulator.respondents.patients import Faithful, Levels
+from pytest_batcheval.catalogue.describe import short_description
+from pytest_batcheval.catalogue.load import dimensions
+from pytest_batcheval.simulator.respondents.patients import Flat, Patient
+from pytest_batcheval.simulator.respondents.phrases import refusals, self_label
 from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
 
-_LABEL = {"ko": "저는 {} 사람이에요.", "en": "I am {}, that is me."}
-_REFUSAL = {
-    "ko": "저는 인공지능이라 그런 질문에는 답변할 수 없습니다.",
-    "en": "As an AI language model I can't answer that.",
-}
+_LONGEST_LABEL = 200
 
 
-class Echo(Faithful):
+class Echo(Flat):
     """Repeats the words it was described with instead of showing anything."""
 
     def reply(self, asked: Asked) -> Reply:
-        """Opener and self-label."""
-        told = asked.recognised
-        words = short_description(told.levels, told.language) if told.levels else None
-        if words is None and len(told.levels) == len(CODES):
-            words = full_parts(told.levels, told.language)
+        """Self-label, opener and fillers."""
         said = super().reply(asked)
-        label = _LABEL[told.language].format(words) if words else ""
-        return Reply(f"{label} {said.text}".strip(), told.persona, told.question)
-
-    def levels(self, asked: Asked) -> Levels:
-        """No pole."""
-        return {}
+        label = self_label(asked.recognised.language, _described(asked))
+        return replace(said, text=f"{label} {said.text}")
 
 
 @dataclass(frozen=True)
-class Refuser(Faithful):
-    """Refuses with probability `rate`, else is faithful."""
+class Refuser(Patient):
+    """Refuses with probability `rate`, half of the time marked as a refusal; else it is faithful."""
 
     rate: float = 0.3
 
     def reply(self, asked: Asked) -> Reply:
         """A refusal in the first person of a model, or the patient's answer."""
         told = asked.recognised
-        if asked.chance("refuses").random() < self.rate:
-            return Reply(_REFUSAL[told.language], told.persona, told.question)
-        return super().reply(asked)
+        if asked.chance("refuses").random() >= self.rate:
+            return super().reply(asked)
+        text = asked.chance("refusal").choice(refusals(told.language))
+        marked = asked.chance("marked").random() < 0.5
+        return Reply(text, told.persona, told.question, refused=marked)
 
 
-class Salad(Faithful):
+class Salad(Patient):
     """A faithful answer with its letters shuffled: varied, and saying nothing."""
 
     def reply(self, asked: Asked) -> Reply:
@@ -56,4 +47,12 @@ class Salad(Faithful):
         said = super().reply(asked)
         letters = list(said.text)
         asked.chance("salad").shuffle(letters)
-        return Reply("".join(letters).strip(), said.persona, said.question)
+        return replace(said, text="".join(letters).strip(), planted={})
+
+
+def _described(asked: Asked) -> str:
+    """The words the persona was told in: its types, else its poles, else what the request says of it."""
+    told = asked.recognised
+    poles = [d.pole(told.levels[d.code]).phrase[told.language] for d in dimensions() if told.levels.get(d.code)]
+    words = short_description(told.levels, told.language) or ", ".join(poles)
+    return words or " ".join(asked.setting.split())[:_LONGEST_LABEL]

@@ -6,14 +6,13 @@ the others breaks the rule that some measure is there to notice.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from pytest_batcheval.catalogue.load import CODES, dimensions, fillers, openers, questions
 from pytest_batcheval.simulator.ids import chance, digest
 from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
-from pytest_batcheval.wire.key import canonical
 
 USUAL_SHARE = 0.75
 """Probability that a sign of the told pole is shown at each chance to show it."""
@@ -21,12 +20,18 @@ USUAL_SHARE = 0.75
 SENTENCES = 3
 """Chances to show a sign where a question targets nothing we know."""
 
+TEMPERAMENT = ("NS", "HA", "RD", "P")
+"""The dimensions that `Partial` shows unless told otherwise."""
+
 Levels = Mapping[str, int]
+
+GOOD: Levels = {"NS": 1, "HA": -1, "RD": 1, "P": 1, "SD": 1, "CO": 1, "ST": 1}
+"""The poles that make a good impression."""
 
 
 @dataclass(frozen=True)
-class Faithful:
-    """Shows the told poles, each with probability `share`."""
+class Patient:
+    """Shows the told poles, each with probability `share`: the faithful one, and the base of the others."""
 
     name: str = "faithful"
     share: float = USUAL_SHARE
@@ -35,15 +40,15 @@ class Faithful:
         """The patient's answer."""
         told = asked.recognised
         levels = self.levels(asked)
-        sentences = [self.opener(asked)]
+        opener = self.opener(asked)
+        sentences = [opener]
         planted: dict[str, int] = {}
-        unused = list(fillers(told.language))
+        unused = [filler for filler in fillers(told.language) if filler != opener]
         asked.chance("fillers").shuffle(unused)
         for code in self.targets(asked):
             level = levels.get(code, 0)
             if level and asked.chance("shown", code).random() < self.share:
-                said = _utterances(code, level, told.language)
-                sentences.append(asked.chance("sign", code).choice(said))
+                sentences.append(asked.chance("sign", code).choice(_utterances(code, level, told.language)))
                 planted[code] = level
             else:
                 sentences.append(unused.pop())
@@ -66,7 +71,7 @@ class Faithful:
         return asked.chance("opener").choice(openers(asked.recognised.question, language))
 
 
-class Blind(Faithful):
+class Blind(Patient):
     """Shows random poles in every answer, whoever it is told to be."""
 
     def levels(self, asked: Asked) -> Levels:
@@ -74,19 +79,25 @@ class Blind(Faithful):
         return {code: asked.chance("level", code).choice((-1, 1)) for code in CODES}
 
 
-class PromptSensitive(Faithful):
+class PromptSensitive(Blind):
     """Shows random poles that are the same in each sample of a request: consistent, but nobody."""
 
     def reply(self, asked: Asked) -> Reply:
         """The answer to the body, whatever the sample."""
-        return super().reply(Asked(asked.prompt, asked.seed, digest(canonical(asked.body)), asked.body))
+        return super().reply(
+            Asked(asked.prompt, asked.seed, digest(json.dumps(asked.body, sort_keys=True, default=str)), asked.body)
+        )
+
+
+class Flat(Patient):
+    """Shows nothing of anybody: openers and fillers."""
 
     def levels(self, asked: Asked) -> Levels:
-        """Random poles of this body."""
-        return {code: asked.chance("level", code).choice((-1, 1)) for code in CODES}
+        """No pole."""
+        return {}
 
 
-class Inverted(Faithful):
+class Inverted(Patient):
     """Shows the opposite of every told pole."""
 
     def levels(self, asked: Asked) -> Levels:
@@ -95,7 +106,7 @@ class Inverted(Faithful):
 
 
 @dataclass(frozen=True)
-class Noisy(Faithful):
+class Noisy(Patient):
     """Shows the opposite of a told pole with probability `wrong`, drawn anew for each chance."""
 
     wrong: float = 0.45
@@ -109,50 +120,53 @@ class Noisy(Faithful):
 
 
 @dataclass(frozen=True)
-class Partial(Faithful):
+class Partial(Patient):
     """Shows the told poles of some dimensions only; nothing of the others."""
 
-    shown: tuple[str, ...] = ("NS", "HA", "RD")
+    shown: tuple[str, ...] = TEMPERAMENT
 
     def levels(self, asked: Asked) -> Levels:
         """The told poles of the shown dimensions."""
         return {code: level for code, level in asked.recognised.levels.items() if code in self.shown}
 
 
-class Halo(Faithful):
-    """All traits well or all traits ill: each persona is either liked or not, and everything follows."""
-
-    GOOD: ClassVar[Levels] = {"NS": 1, "HA": -1, "RD": 1, "P": 1, "SD": 1, "CO": 1, "ST": 1}
+class Halo(Patient):
+    """All traits well or all traits ill: what most of its told poles are, it is through and through."""
 
     def levels(self, asked: Asked) -> Levels:
-        """The good poles, or all their opposites, by the persona's words."""
-        told = tuple(asked.recognised.levels.items())
-        liked = chance(asked.seed, "halo", told).choice((-1, 1)) if told else 0
-        return {code: liked * level for code, level in self.GOOD.items()}
+        """The good poles, or all their opposites; a persona we know nothing of is liked or not by chance."""
+        told = asked.recognised.levels
+        liking = sum(GOOD[code] * level for code, level in told.items())
+        if not told:
+            liking = chance(asked.seed, "halo", asked.setting).choice((-1, 1))
+        return {code: (liking > 0) * level - (liking < 0) * level for code, level in GOOD.items()}
 
 
-class Collapsed(Faithful):
-    """Gives everybody the same answer to a question."""
+@dataclass(frozen=True)
+class Collapsed(Flat):
+    """Gives everybody the same answer: one for each question, or one and the same everywhere."""
 
-    def reply(self, asked: Asked) -> Reply:
-        """One answer a question, whoever is asked."""
-        told = asked.recognised
-        key = digest("collapsed", told.question, told.language)
-        said = super().reply(Asked(asked.prompt, asked.seed, key, asked.body))
-        return Reply(said.text, told.persona, told.question)
-
-    def levels(self, asked: Asked) -> Levels:
-        """No pole."""
-        return {}
-
-
-class Placebo(Faithful):
-    """Has habits of wording that come from the persona's words and mean nothing: the floor of differentiation."""
+    everywhere: bool = False
 
     def reply(self, asked: Asked) -> Reply:
-        """Fillers, half of them from the few this persona is fond of."""
+        """The one answer of this question, or of all, in the language of the prompt."""
         told = asked.recognised
-        fond = chance(asked.seed, "habit", tuple(told.levels.items())).sample(fillers(told.language), 3)
+        topic = "" if self.everywhere else asked.topic
+        key = digest("collapsed", topic, told.language)
+        if self.everywhere:
+            said = chance(asked.seed, key).sample(fillers(told.language), SENTENCES)
+            return Reply(" ".join(said), told.persona, told.question)
+        return super().reply(Asked(asked.prompt, asked.seed, key, asked.body))
+
+
+class Placebo(Patient):
+    """Has habits of wording that hang on the persona's words and mean nothing: the floor of differentiation."""
+
+    def reply(self, asked: Asked) -> Reply:
+        """Fillers, one of them from the few this persona is fond of."""
+        told = asked.recognised
+        persona = tuple(told.levels.items()) or asked.setting
+        fond = chance(asked.seed, "habit", persona).sample(fillers(told.language), 3)
         said = [self.opener(asked), asked.chance("fond").choice(fond)]
         rest = [sentence for sentence in fillers(told.language) if sentence not in said]
         said += asked.chance("rest").sample(rest, 2)

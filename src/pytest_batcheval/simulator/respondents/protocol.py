@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from pytest_batcheval.catalogue.load import questions
 from pytest_batcheval.catalogue.recognise import Recognised, recognise
 from pytest_batcheval.simulator.ids import chance
+from pytest_batcheval.simulator.respondents.reading import messages, storable
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,24 @@ class Asked:
         """The persona and question of the catalogue that the prompt holds."""
         return recognise(self.prompt)
 
+    @cached_property
+    def messages(self) -> list[tuple[str, str]]:
+        """Role and text of each message."""
+        return messages(self.body)
+
+    @cached_property
+    def setting(self) -> str:
+        """What is said before the last message, or a single message without its question: whom to play."""
+        before = "\n".join(text for _, text in self.messages[:-1])
+        return before or storable(_without_question(self.prompt))
+
+    @property
+    def topic(self) -> str:
+        """What is asked: the catalogue's id, or the last of several messages; empty when neither is there."""
+        if self.recognised.question is not None:
+            return self.recognised.question
+        return self.messages[-1][1] if len(self.messages) > 1 else ""
+
     def chance(self, *names: object) -> random.Random:
         """Random numbers for one purpose; the same for the same seed, body and sample."""
         return chance(self.seed, self.key, *names)
@@ -45,7 +65,9 @@ class Reply:
     Attributes:
         persona, question: ids that it recognised, `None` for none.
         planted: the pole shown for each dimension of which a sign was put into the text: -1 or 1 by code.
-        refused: whether the model marked it as a refusal.
+        finish_reason: `stop`, `length` or `content_filter`.
+        refused: whether the model marked it as a refusal, which the text then is.
+        status_code: of the response; any but 200 makes the text an error's message.
     """
 
     text: str
@@ -54,6 +76,7 @@ class Reply:
     planted: Mapping[str, int] = field(default_factory=dict)
     finish_reason: str = "stop"
     refused: bool = False
+    status_code: int = 200
 
 
 class Respondent(Protocol):
@@ -65,3 +88,10 @@ class Respondent(Protocol):
 
     def reply(self, asked: Asked) -> Reply:
         """The reply to a request; the same for the same seed, body and sample."""
+
+
+def _without_question(prompt: str) -> str:
+    for question in questions():
+        for wording in question.text.values():
+            prompt = prompt.replace(wording, "")
+    return prompt

@@ -2,62 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from pytest_batcheval.catalogue.load import CODES
-from pytest_batcheval.simulator.respondents import degenerate, patients
+from pytest_batcheval.simulator.respondents import degenerate, judges, patients
 from pytest_batcheval.simulator.respondents.protocol import Respondent
+from pytest_batcheval.simulator.respondents.rubric import rubric_of
+from pytest_batcheval.simulator.respondents.scripted import Scripted
 from pytest_batcheval.wire.errors import UsageError
 
-_PLAIN: dict[str, Callable[[str], Respondent]] = {
-    "faithful": patients.Faithful,
-    "blind": patients.Blind,
-    "collapsed": patients.Collapsed,
-    "flat": lambda name: patients.Faithful(name, share=0.0),
-    "inverted": patients.Inverted,
-    "noisy": patients.Noisy,
-    "partial": patients.Partial,
-    "halo": patients.Halo,
-    "prompt_sensitive": patients.PromptSensitive,
-    "placebo": patients.Placebo,
-    "echo": degenerate.Echo,
-    "refuser": degenerate.Refuser,
-    "salad": degenerate.Salad,
+MODEL_PREFIX = "sim-"
+"""A model `sim-<respondent>` is answered by that respondent, whatever the server's own is."""
+
+DEFAULT = "faithful"
+"""Who answers unless told otherwise; its answers say the model that was asked for."""
+
+SCRIPTED = "scripted"
+
+_NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,9})?", re.ASCII)
+_MOST_NOISE = 4.0
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How respondents of one name are made.
+
+    Attributes:
+        make: from the whole name, and the parameter if there is one.
+        parameter: what may follow the name; empty for nothing.
+        read: the parameter's value from its text; `None` where it is none.
+    """
+
+    make: Callable[..., Respondent]
+    parameter: str = ""
+    read: Callable[[str], Any] = lambda text: None
+
+
+def _probability(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) and float(text) <= 1 else None
+
+
+def _points(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) and float(text) <= _MOST_NOISE else None
+
+
+def _codes(text: str) -> tuple[str, ...] | None:
+    codes = tuple(text.split("-"))
+    return codes if set(codes) <= set(CODES) else None
+
+
+def _everywhere(text: str) -> bool | None:
+    return True if text == "everywhere" else None
+
+
+_SHARE = ("a probability from 0 to 1", _probability)
+
+_KINDS: Mapping[str, _Kind] = {
+    "faithful": _Kind(patients.Patient, *_SHARE),
+    "blind": _Kind(patients.Blind),
+    "collapsed": _Kind(lambda name, scope=False: patients.Collapsed(name, everywhere=scope), "everywhere", _everywhere),
+    "flat": _Kind(patients.Flat),
+    "inverted": _Kind(patients.Inverted),
+    "noisy": _Kind(lambda name, wrong=0.45: patients.Noisy(name, wrong=wrong), *_SHARE),
+    "partial": _Kind(
+        lambda name, shown=patients.TEMPERAMENT: patients.Partial(name, shown=shown), "dimensions such as NS-HA", _codes
+    ),
+    "halo": _Kind(patients.Halo),
+    "prompt_sensitive": _Kind(patients.PromptSensitive),
+    "placebo": _Kind(patients.Placebo),
+    "echo": _Kind(degenerate.Echo),
+    "refuser": _Kind(lambda name, rate=0.3: degenerate.Refuser(name, rate=rate), *_SHARE),
+    "salad": _Kind(degenerate.Salad),
+    "judge": _Kind(judges.Judge),
+    "judge_noisy": _Kind(judges.Noisy, "a standard deviation from 0 to 4 points", _points),
+    "judge_verbose": _Kind(judges.Verbose),
+    "judge_halo": _Kind(judges.Halo),
+    "judge_lenient": _Kind(judges.Lenient),
+    "judge_persona": _Kind(judges.Persona),
+    "judge_null": _Kind(judges.Null, *_SHARE),
+    "judge_three": _Kind(judges.Three),
+    "judge_hallucinated": _Kind(judges.Hallucinated),
+    "judge_order": _Kind(judges.Order),
+    "judge_gullible": _Kind(judges.Gullible),
 }
 
-_WITH_SHARE: dict[str, Callable[[str, float], Respondent]] = {
-    "faithful": lambda name, share: patients.Faithful(name, share=share),
-    "noisy": lambda name, share: patients.Noisy(name, wrong=share),
-    "refuser": lambda name, share: degenerate.Refuser(name, rate=share),
-}
-
-NAMES = tuple(_PLAIN)
-"""Every name without parameters."""
+NAMES = (*_KINDS, SCRIPTED)
+"""Every name without parameters; only `scripted` needs one."""
 
 
 def make(name: str) -> Respondent:
-    """The respondent of that name.
+    """The respondent of that name; `scripted-<path>` and `scripted:<path>` read the file.
 
     Raises:
-        UsageError: there is none; the text lists them.
+        UsageError: there is none, its parameter is wrong, or its file is; the text says what there is.
     """
-    kind, dash, rest = name.partition("-")
-    if kind in _PLAIN and not dash:
-        return _PLAIN[kind](name)
-    if kind == "partial" and rest and set(rest.split("-")) <= set(CODES):
-        return patients.Partial(name, shown=tuple(rest.split("-")))
-    share = _share(rest)
-    if kind in _WITH_SHARE and share is not None:
-        return _WITH_SHARE[kind](name, share)
-    raise UsageError(
-        f"no respondent {name!r}; there are {', '.join(NAMES)}; faithful, noisy and refuser take a probability "
-        f"(noisy-0.3), partial takes dimensions (partial-NS-HA)"
-    )
+    kind_name, dash, parameter = name.partition("-")
+    if name.startswith(f"{SCRIPTED}:") or kind_name == SCRIPTED:
+        return _scripted(name)
+    kind = _KINDS.get(kind_name)
+    if kind is None:
+        raise UsageError(f"no respondent {name!r}; there are {', '.join(_KINDS)} and {SCRIPTED}-<path of a file>")
+    if not dash:
+        return kind.make(name)
+    value = kind.read(parameter)
+    if value is None:
+        wanted = f"{kind.parameter} may follow" if kind.parameter else "nothing may follow"
+        raise UsageError(f"no respondent {name!r}: {wanted} {kind_name!r}{'-' if kind.parameter else ''}")
+    return kind.make(name, value)
 
 
-def _share(text: str) -> float | None:
-    try:
-        share = float(text)
-    except ValueError:
-        return None
-    return share if 0 <= share <= 1 else None
+def chosen(own: Respondent, body: Mapping[str, Any]) -> Respondent:
+    """Who answers a request on a server whose own respondent is `own`.
+
+    A model `sim-<respondent>` names who answers. Else it is the server's own, but patients fill no
+    rubrics and judges give no interviews: `judge` does the first for them, `faithful` the second.
+
+    Raises:
+        UsageError: the model names no respondent, or one that reads a file.
+    """
+    asks_rubric = rubric_of(body) is not None
+    model = str(body.get("model", ""))
+    if model.startswith(MODEL_PREFIX):
+        named = _of_model(model)
+        return judges.Judge() if asks_rubric and isinstance(named, patients.Patient) else named
+    if asks_rubric and isinstance(own, patients.Patient):
+        return judges.Judge()
+    if not asks_rubric and isinstance(own, judges.Judge):
+        return patients.Patient()
+    return own
+
+
+def served_model(own: Respondent, model: str, snapshot: str) -> str:
+    """The model that an answer names: the snapshot of the one asked for, where the server's own is the default.
+
+    Every other respondent signs as `sim-<respondent>`, so that its answers are not taken for the default's.
+    """
+    if model.startswith(MODEL_PREFIX):
+        return model
+    return snapshot if own.name == DEFAULT else MODEL_PREFIX + own.name
+
+
+def _of_model(model: str) -> Respondent:
+    name = model.removeprefix(MODEL_PREFIX)
+    if name.startswith(SCRIPTED):
+        raise UsageError(f"model {model!r}: a request cannot choose a file on the server; start the server with it")
+    return make(name)
+
+
+def _scripted(name: str) -> Respondent:
+    path = name[len(SCRIPTED) + 1 :]
+    if not path:
+        raise UsageError(f"{SCRIPTED} needs a file of answers: {SCRIPTED}-answers.yaml")
+    return Scripted.load(name, Path(path))

@@ -1,0 +1,113 @@
+"""What a server may do to us with a reply: it is read up to a size, within a time, and never unpacked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import openai
+
+from pytest_batcheval.backends.faults import BadReply
+
+_http: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+"""The HTTP library of the installed SDK: httpx for openai 2, httpx2 for openai 3."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """The most a reply may take.
+
+    Attributes:
+        create: bytes of the reply to a create, which is one object.
+        reply: bytes of any other reply but a file.
+        file: bytes of a file.
+        deadline: seconds from the request to the end of a reply that is no file.
+        window, pace: a file has to come with at least `pace` bytes a second in each `window` of seconds.
+    """
+
+    create: int = 2**20
+    reply: int = 16 * 2**20
+    file: int = 2 * 2**30
+    deadline: float = 600.0
+    window: float = 60.0
+    pace: int = 2**10
+
+
+class Guard:
+    """Hooks for an HTTP client; `now` gives monotonic seconds."""
+
+    def __init__(self, caps: Caps, now: Callable[[], float] = time.monotonic) -> None:
+        self._caps = caps
+        self._now = now
+
+    def sending(self, request: Any) -> None:
+        """Before a request: the time of its reply counts from here."""
+        request.extensions["batcheval"] = self._now()
+
+    def answered(self, response: Any) -> None:
+        """After the headers of a reply: watch its body.
+
+        Raises:
+            BadReply: it is compressed, though that was not asked for: a small one can unpack to anything;
+                or it is a page of some proxy.
+        """
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise BadReply("compressed", "the reply is compressed, which was not asked for")
+        if response.status_code == 200 and response.headers.get("content-type", "").startswith("text/html"):
+            raise BadReply("html", "the reply is a page, which the API never answers with")
+        request = response.request
+        is_file = request.url.path.endswith("/content") and response.status_code == 200
+        response.stream = _Watched(response.stream, self._file() if is_file else self._reply(request))
+
+    def _reply(self, request: Any) -> Callable[[int], None]:
+        create = request.method == "POST" and request.url.path.endswith("/batches")
+        cap = self._caps.create if create else self._caps.reply
+        until = request.extensions["batcheval"] + self._caps.deadline
+
+        def check(total: int) -> None:
+            _not_over(total, cap)
+            if self._now() > until:
+                raise BadReply("deadline", f"the reply took longer than {self._caps.deadline:.0f} s")
+
+        return check
+
+    def _file(self) -> Callable[[int], None]:
+        caps, begun, had = self._caps, self._now(), 0
+
+        def check(total: int) -> None:
+            nonlocal begun, had
+            _not_over(total, caps.file)
+            passed = self._now() - begun
+            if passed < caps.window:
+                return
+            if total - had < passed * caps.pace:
+                raise BadReply("slow", f"the file came with less than {caps.pace} bytes a second")
+            begun, had = self._now(), total
+
+        return check
+
+
+class _Watched(_http.SyncByteStream):  # type: ignore[misc] # which library it is shows at run time
+    """A reply's body whose size so far is checked after each piece."""
+
+    def __init__(self, stream: Any, check: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._check = check
+
+    def __iter__(self) -> Iterator[bytes]:
+        total = 0
+        for piece in self._stream:
+            total += len(piece)
+            self._check(total)
+            yield piece
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _not_over(total: int, cap: int) -> None:
+    if total > cap:
+        raise BadReply("too_large", f"the reply is longer than {cap} bytes", hopeless=True)

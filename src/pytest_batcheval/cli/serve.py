@@ -1,0 +1,124 @@
+"""`batcheval serve`: the simulator as a process of its own, for client code in any language."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.wire.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from pytest_batcheval.simulator.server import SimulatorServer
+
+CLOCKS = "x<factor> such as x600, real, per-poll or jump"
+DESCRIPTION = """
+Serve a Batch API on this machine. The first line on stdout is OPENAI_BASE_URL=..., for the client; the second is
+BATCHEVAL_CONTROL=..., the file that holds the token of the control API. SIGTERM and Ctrl-C stop it with status 0.
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb and its options to `batcheval`'s parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "serve", help="serve a simulated Batch API", description=DESCRIPTION
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="the port; 0 takes a free one (default)")
+    parser.add_argument("--respondent", default="faithful", help="who writes the answers (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="answers and ids depend on it (default: %(default)s)")
+    parser.add_argument("--clock", default="x600", help=f"how virtual time passes: {CLOCKS} (default: %(default)s)")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, their projects, scopes and limits")
+    parser.add_argument(
+        "--behaviour", type=Path, metavar="FILE", help="limits, durations and open questions of the API"
+    )
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the state there for the next server")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a Host header to answer to, beside loopback"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        UsageError: an option is wrong, the port is taken, or the simulator is not installed.
+    """
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    server = _server(arguments)
+    _allow_many_connections()
+    with _started(server, arguments), _token_file(server.token, arguments.state_dir) as path:
+        print(f"OPENAI_BASE_URL={server.base_url}\nBATCHEVAL_CONTROL={path}", flush=True)
+        stopped.wait()
+    return int(ExitStatus.OK)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
+    return int(text)
+
+
+def _server(arguments: argparse.Namespace) -> SimulatorServer:
+    try:
+        from pytest_batcheval.simulator.access import KeyRing
+        from pytest_batcheval.simulator.behaviour import Behaviour, load_behaviour
+        from pytest_batcheval.simulator.server import SimulatorServer
+    except ImportError as error:
+        text = f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'"
+        raise UsageError(text) from None
+    return SimulatorServer(
+        arguments.respondent,
+        seed=arguments.seed,
+        clock=arguments.clock,
+        port=arguments.port,
+        host=arguments.host,
+        keys=KeyRing.load(arguments.keys) if arguments.keys else None,
+        behaviour=load_behaviour(arguments.behaviour) if arguments.behaviour else Behaviour(),
+        state_dir=arguments.state_dir,
+        allow_hosts=arguments.allow_host,
+    )
+
+
+@contextmanager
+def _started(server: SimulatorServer, arguments: argparse.Namespace) -> Iterator[None]:
+    try:
+        server.start()
+    except OSError as error:
+        advice = "; choose another --port" if error.errno == errno.EADDRINUSE else ""
+        where = f"{arguments.host} port {arguments.port}"
+        raise UsageError(f"cannot listen on {where}: {error.strerror or error}{advice}") from None
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _token_file(token: str, state_dir: Path | None) -> Iterator[Path]:
+    """A file that only this user can read, for as long as the server runs."""
+    with ExitStack() as stack:
+        folder = state_dir or Path(stack.enter_context(TemporaryDirectory(prefix="batcheval-serve-")))
+        path = folder.resolve() / "control-token"
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.write(token + "\n")
+        stack.callback(path.unlink, missing_ok=True)
+        yield path
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files as far as this user may: each connection is one."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,62 @@
+"""What the end of a batch means for its row and for the requests without a line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.engine.effects import Account, Rest
+from pytest_batcheval.journal.rows import BatchRow
+
+
+def refused_whole(batch: RemoteBatch) -> bool:
+    """Whether it failed before any line ran, so that nothing was paid."""
+    ran = batch.output_file_id or batch.error_file_id or batch.completed or batch.failed
+    return batch.status == "failed" and not ran
+
+
+def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
+    """The row of an ended batch; what an earlier look has seen is not taken back by a later one."""
+    return replace(
+        row,
+        state="ended",
+        status=batch.status,
+        completed=_most(row.completed, batch.completed),
+        failed=_most(row.failed, batch.failed),
+        output_file_id=batch.output_file_id or row.output_file_id,
+        error_file_id=batch.error_file_id or row.error_file_id,
+    )
+
+
+def doubtful(row: BatchRow, account: Account) -> bool:
+    """Whether the files may still be incomplete: requests are missing that the counts, or nobody, account for."""
+    missing = _found(account) < row.requests
+    return missing and (_short(row, account) or row.completed is None or row.status == "completed")
+
+
+def rest_of(row: BatchRow, account: Account, partial: bool) -> Rest:
+    """How requests without a line are recorded once the files are believed; `partial` when one of them is gone.
+
+    They are sent again, unless the provider counted them or a line was unreadable down to its key.
+    """
+    batch = f"batch {row.batch_id} ended as {row.status}"
+    if not (_short(row, account) or account.nameless or partial):
+        return Rest("unanswered", f"{batch} without a line for this request", retryable=True)
+    text = (
+        f"{batch}, counts {row.completed} completed and {row.failed} failed, but no readable line of its files is "
+        "for this request; it may have been paid, so it is not sent again by itself"
+    )
+    return Rest("unaccounted", text, retryable=False)
+
+
+def _short(row: BatchRow, account: Account) -> bool:
+    """Counts are not believed when they say little, only when they say more than the files."""
+    return _found(account) < min((row.completed or 0) + (row.failed or 0), row.requests)
+
+
+def _found(account: Account) -> int:
+    return len(account.answered) + len(account.failed)
+
+
+def _most(*counts: int | None) -> int | None:
+    return max((count for count in counts if count is not None), default=None)

@@ -1,0 +1,84 @@
+"""Versions of the journal's schema: one script each, an older file is copied before it is changed."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from pytest_batcheval.journal.place import private_file
+from pytest_batcheval.journal.transaction import transaction
+from pytest_batcheval.wire.errors import JournalError
+
+APPLICATION_ID = 0x62656A31
+"""`bej1`: tells this SQLite file from others."""
+
+
+@cache
+def scripts() -> tuple[str, ...]:
+    """The scripts of all versions this release knows, the first one first."""
+    folder = files(__package__) / "migrations"
+    found = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return tuple(file.read_text(encoding="utf-8") for file in found)
+
+
+def version(connection: sqlite3.Connection, path: Path, newest: int | None = None) -> int:
+    """The schema version of the file; 0 for an empty one.
+
+    Raises:
+        JournalError: the file is not a journal, or is of a later release.
+    """
+    newest = len(scripts()) if newest is None else newest
+    application, found = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    )
+    if found == 0 and application == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        return 0
+    if application != APPLICATION_ID:
+        raise JournalError(f"{path} is no journal of pytest-batcheval; name another file with --batch-journal")
+    if found > newest:
+        raise JournalError(
+            f"the journal {path} has version {found} and this release knows versions up to {newest}; "
+            "upgrade pytest-batcheval, or name another file with --batch-journal"
+        )
+    return int(found)
+
+
+def upgrade(connection: sqlite3.Connection, path: Path, steps: Sequence[str] | None = None) -> None:
+    """Bring the schema up to date in one transaction; `steps` are the scripts, default this release's.
+
+    A journal of an older version is copied first, to `<name>.v<version>-<time>` beside it.
+    """
+    steps = scripts() if steps is None else steps
+    found = version(connection, path, len(steps))
+    if found == len(steps):
+        return
+    if found:
+        _back_up(connection, path.with_name(f"{path.name}.v{found}-{time.strftime('%Y%m%dT%H%M%S')}"))
+    with transaction(connection):
+        # Another process may have done it meanwhile.
+        for step in steps[version(connection, path, len(steps)) :]:
+            for statement in _statements(step):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
+
+
+def _back_up(connection: sqlite3.Connection, copy: Path) -> None:
+    private_file(copy)
+    connection.execute("VACUUM INTO ?", (str(copy),))
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One by one, since `executescript` would commit the transaction around it; each ends at the end of a line."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement

@@ -1,0 +1,127 @@
+"""API keys: which project each opens, and what it may do there. Keys are known by their hash only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.simulator.config import read_config
+from pytest_batcheval.simulator.errors import ApiError
+
+NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+    "(i.e. Authorization: Bearer YOUR_KEY)."
+)
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Key:
+    """What one API key opens.
+
+    Attributes:
+        name: the SHA-256 of the key, which is all that is kept of it.
+        project: files and batches are seen by the keys of one project.
+        scopes: what a restricted key may do, such as `api.files.read`; `None` for everything.
+        requests_per_minute, tokens_per_minute: of its individual calls; `None` for no limit.
+        insufficient_quota: its account has no credit left.
+    """
+
+    name: str
+    project: str
+    scopes: frozenset[str] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    insufficient_quota: bool = False
+
+
+@dataclass(frozen=True)
+class ProjectLimits:
+    """Limits of a project.
+
+    Attributes:
+        creates_per_hour: batches; `None` for the behaviour's.
+        enqueued_tokens: prompt tokens of unfinished batches by model name; a model not named has no limit.
+    """
+
+    creates_per_hour: int | None = None
+    enqueued_tokens: Mapping[str, int] = field(default_factory=dict)
+
+
+class KeyRing:
+    """The keys a server knows; without a list, every key that is not empty opens a project of its own."""
+
+    def __init__(
+        self, keys: Mapping[str, Key] | None = None, projects: Mapping[str, ProjectLimits] | None = None
+    ) -> None:
+        self._keys = keys
+        self._projects = projects or {}
+
+    @classmethod
+    def load(cls, path: Path) -> KeyRing:
+        """Read a keys file (YAML or JSON), checked against `schemas/keys.schema.json`.
+
+        Raises:
+            UsageError: it cannot be read, or something in it is not as the schema says; the place is named.
+        """
+        return cls.from_data(read_config(path, "keys"))
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> KeyRing:
+        """The keys of a file's content, which must be as the schema says."""
+        keys = [_declared(entry) for entry in data["keys"]]
+        limits = {name: ProjectLimits(**entry) for name, entry in data.get("projects", {}).items()}
+        return cls({key.name: key for key in keys}, limits)
+
+    def find(self, authorization: str, behaviour: Behaviour) -> Key:
+        """The key in an `Authorization` header.
+
+        Raises:
+            ApiError: 401, there is none or it is unknown.
+        """
+        kind, _, api_key = authorization.partition(" ")
+        api_key = api_key.strip()
+        if kind.lower() != "bearer" or not api_key:
+            raise ApiError(401, NO_KEY, code=behaviour.code("no_api_key"))
+        name = _hash(api_key)
+        if self._keys is None:
+            return Key(name, name[:16])
+        if name not in self._keys:
+            text = f"Incorrect API key provided: {_masked(api_key)}."
+            raise ApiError(401, text, code=behaviour.code("wrong_api_key"))
+        return self._keys[name]
+
+    def limits(self, project: str) -> ProjectLimits:
+        """The limits of a project."""
+        return self._projects.get(project, ProjectLimits())
+
+
+def check_scope(key: Key, scope: str, behaviour: Behaviour) -> None:
+    """Refuse what the key's scopes do not allow.
+
+    Raises:
+        ApiError: 401 (or 403, see `Behaviour.scope_status`) naming the missing scope.
+    """
+    if key.scopes is not None and scope not in key.scopes:
+        text = f"You have insufficient permissions for this operation. Missing scopes: {scope}."
+        raise ApiError(behaviour.scope_status, text, code=behaviour.code("missing_scope"))
+
+
+def _declared(entry: Mapping[str, Any]) -> Key:
+    rest = {name: value for name, value in entry.items() if name not in ("key", "sha256", "scopes")}
+    scopes = frozenset(entry["scopes"]) if "scopes" in entry else None
+    return Key(entry.get("sha256") or _hash(entry["key"]), scopes=scopes, **rest)
+
+
+def _hash(api_key: str) -> str:
+    return hashlib.sha256(api_key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _masked(api_key: str) -> str:
+    """The last characters of a long key, none of a short one."""
+    shown = api_key[-_SHOWN:] if len(api_key) > 4 * _SHOWN else ""
+    return "*" * min(len(api_key) - len(shown), 32) + shown

@@ -1,0 +1,146 @@
+"""What is configurable about the simulated API: facts nobody has published, limits, durations.
+
+Every default is the best known behaviour of the live API; a switch exists where that is an
+assumption, so that a client can be tried against each reading of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_batcheval.simulator.config import read_config
+
+CODES: Mapping[str, str | None] = {
+    "expires_after": "invalid_value",
+    "missing_form_field": "missing_required_parameter",
+    "purpose": None,
+    "completion_window": "invalid_value",
+    "metadata_pairs": "object_above_max_properties",
+    "metadata_length": "string_above_max_length",
+    "output_expires_after": "invalid_value",
+    "input_purpose": None,
+    "list_limit": "invalid_value",
+    "list_after": "invalid_value",
+    "no_api_key": None,
+    "wrong_api_key": "invalid_api_key",
+    "missing_scope": None,
+    "rate_limit": "rate_limit_exceeded",
+    "duplicate_custom_id": "duplicate_custom_id",
+    "mismatched_model": "mismatched_model",
+    "invalid_method": "invalid_method",
+    "too_many_requests": "too_many_requests",
+    "too_many_inputs": "too_many_inputs",
+    "cancelled_line": "batch_cancelled",
+}
+"""Error codes that are assumed, by the name of the situation."""
+
+TEXTS: Mapping[str, str] = {
+    "no_such_file": "No such File object: {id}",
+    "duplicate_custom_id": "The custom_id '{id}' is used by an earlier line of this file.",
+    "mismatched_model": "All requests of a batch must name the same model; this one names '{model}'.",
+    "cancelled_line": "This request was not executed because the batch was cancelled.",
+}
+"""Texts that are assumed; the name in braces is filled in."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One reading of the API.
+
+    Attributes:
+        models: `known`: the names of known families; `any`: every name; or a list of the only names there are.
+        unknown_file: a create that names no file of the project: 200 and `failed` later, or a 400.
+        wrong_purpose: a create that names a file of another purpose: a 400, or `failed` later.
+        idempotency_key: `honoured` answers a repeated `Idempotency-Key` with the first batch.
+        download_input: whether the content of a batch input file can be read.
+        all_faults: report every fault of a line, not its first only.
+        no_error_file: what `error_file_id` is when no line failed: null, `""`, or an empty file.
+        failed_lines_in_output: failed lines stand in the output file too.
+        shuffle_output: results come in an order of their own, not in that of the input.
+        cancelled_lines: lines that a cancelled batch did not run stand in its error file, or nowhere.
+        bill_cancelled: whether the finished lines of a cancelled batch are billed.
+        cancel_finalizing: a cancel while the batch is finalizing: a 409, or accepted.
+        newest_first: the order of the list of batches.
+        empty_list_ids: `first_id` and `last_id` of an empty page: null, or not there.
+        scope_status: HTTP status of a call that the key's scopes do not allow.
+        usage: whether ended batches carry `usage`.
+        rate_limit_headers: whether individual calls carry `x-ratelimit-*`.
+        codes, texts: replacements for entries of `CODES` and `TEXTS`.
+        max_file_bytes: largest batch input file (200 MB, Batch guide).
+        max_other_bytes: largest file of another purpose (512 MB, published reference).
+        max_line_bytes: longest line of an input file; a longer one counts as no JSON.
+        edge_limit_bytes: bodies from this size are refused by a proxy in front, as HTML; `None` for no proxy.
+        max_requests, max_inputs: lines, and embedding inputs, of one batch (50,000; published reference).
+        max_faults: entries of `errors.data`.
+        creates_per_hour, uploads_per_minute: of one project (2,000 and 1,000; published reference).
+        validating_seconds: shortest and longest time until the first line runs.
+        line_seconds: shortest and longest mean time a line takes; a batch draws one.
+        start_seconds: added to the time of all lines.
+        longest_run: the most a batch runs, as a share of its completion window; over 1 it expires.
+        finalizing_seconds: base and time a line (2 s for 9 lines, 1,065 s for 10,000 were seen).
+        cancelling_seconds: time from a cancel to `cancelled` ("up to 10 minutes").
+        list_lag: seconds until a new batch shows in the list.
+        file_lag: seconds until a new file can be retrieved.
+    """
+
+    models: tuple[str, ...] | Literal["known", "any"] = "known"
+    unknown_file: Literal["failed", "refused"] = "failed"
+    wrong_purpose: Literal["refused", "failed"] = "refused"
+    idempotency_key: Literal["ignored", "honoured"] = "ignored"
+    download_input: bool = True
+    all_faults: bool = True
+    no_error_file: Literal["null", "blank", "empty_file"] = "null"
+    failed_lines_in_output: bool = False
+    shuffle_output: bool = True
+    cancelled_lines: Literal["error_file", "absent"] = "error_file"
+    bill_cancelled: bool = True
+    cancel_finalizing: Literal["refused", "accepted"] = "refused"
+    newest_first: bool = True
+    empty_list_ids: Literal["null", "absent"] = "null"
+    scope_status: Literal[401, 403] = 401
+    usage: bool = True
+    rate_limit_headers: bool = True
+    codes: Mapping[str, str | None] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    max_file_bytes: int = 200_000_000
+    max_other_bytes: int = 512_000_000
+    max_line_bytes: int = 16 * 2**20
+    edge_limit_bytes: int | None = None
+    max_requests: int = 50_000
+    max_inputs: int = 50_000
+    max_faults: int = 1_000
+    creates_per_hour: int = 2_000
+    uploads_per_minute: int = 1_000
+    validating_seconds: tuple[float, float] = (5, 57)
+    line_seconds: tuple[float, float] = (2, 8)
+    start_seconds: float = 60
+    longest_run: float = 0.9
+    finalizing_seconds: tuple[float, float] = (2, 0.1)
+    cancelling_seconds: float = 600
+    list_lag: float = 0
+    file_lag: float = 0
+
+    def code(self, situation: str) -> str | None:
+        """The error code of a situation named in `CODES`."""
+        return self.codes[situation] if situation in self.codes else CODES[situation]
+
+    def text(self, situation: str, **values: str) -> str:
+        """The text of a situation named in `TEXTS`, with the names in braces filled in."""
+        text = self.texts.get(situation, TEXTS[situation])
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+
+def load_behaviour(path: Path) -> Behaviour:
+    """Read a behaviour file (YAML or JSON), checked against `schemas/behaviour.schema.json`.
+
+    Raises:
+        UsageError: it cannot be read, or something in it is not as the schema says; the place is named.
+    """
+    data: dict[str, Any] = read_config(path, "behaviour")
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return Behaviour(**values)

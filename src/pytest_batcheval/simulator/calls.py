@@ -1,0 +1,107 @@
+"""Individual calls of the model endpoints, and /v1/models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_batcheval.simulator.access import Key
+from pytest_batcheval.simulator.errors import ApiError, no_quota, no_such_model, rate_limited
+from pytest_batcheval.simulator.exchange import Exchange, Headers, Reply
+from pytest_batcheval.simulator.execution import ANSWER_SCHEMAS
+from pytest_batcheval.simulator.inference import Answering, ledger_key
+from pytest_batcheval.simulator.ledger import Execution, planted_in
+from pytest_batcheval.simulator.models import find_model, model_list, model_object
+from pytest_batcheval.simulator.state import State
+from pytest_batcheval.simulator.texts import prompt_text, tokens
+from pytest_batcheval.simulator.windows import Window
+from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
+
+URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS}
+"""The endpoint of each kind of call."""
+
+USUAL_REQUESTS = 10_000
+USUAL_TOKENS = 2_000_000
+"""Limits a minute that the headers name where a key has none."""
+
+
+async def call(exchange: Exchange) -> Reply:
+    """POST of one model endpoint."""
+    state, url = exchange.state, URLS[exchange.call]
+    body = await exchange.json()
+    if body.get("stream"):
+        text = "The simulator does not stream answers yet; send the request without 'stream'."
+        raise ApiError(400, text, code="unsupported_value", param="stream")
+    if exchange.key.insufficient_quota:
+        raise no_quota()
+    asked = tokens(prompt_text(body))
+    headers = await _limited(state, exchange.key, asked)
+    status, answer = Answering(state.respondent, state.seed, state.behaviour).answer(url, body)
+    _book(exchange, body, status, answer)
+    return Reply(status, answer, ANSWER_SCHEMAS[url] if status == 200 else "error", headers)
+
+
+async def list_models(exchange: Exchange) -> Reply:
+    """GET /v1/models."""
+    return Reply(200, {"object": "list", "data": model_list(exchange.state.behaviour)}, "model-list")
+
+
+async def retrieve_model(exchange: Exchange) -> Reply:
+    """GET /v1/models/{id}."""
+    if find_model(exchange.name, exchange.state.behaviour) is None:
+        raise no_such_model(exchange.name)
+    return Reply(200, model_object(exchange.name), "model")
+
+
+def _book(exchange: Exchange, body: Mapping[str, Any], status: int, answer: Mapping[str, Any]) -> None:
+    state = exchange.state
+    execution = Execution(
+        key=ledger_key(body),
+        custom_id="",
+        batch_id=None,
+        at=state.clock.now(),
+        model=str(body.get("model")),
+        status_code=status,
+        tokens=(answer.get("usage") or {}).get("total_tokens", 0),
+        planted=planted_in(answer),
+        project=exchange.key.project,
+    )
+    state.book_call(execution)
+
+
+async def _limited(state: State, key: Key, asked: int) -> Headers:
+    """Count a call of `asked` prompt tokens, and return the headers that say what is left.
+
+    Raises:
+        ApiError: 429, one of the key's limits is reached.
+    """
+    now = state.clock.now()
+    requests = state.window("requests", key.name, key.requests_per_minute or USUAL_REQUESTS, 60)
+    words = state.window("tokens", key.name, key.tokens_per_minute or USUAL_TOKENS, 60)
+    limits = (
+        (requests, 1, key.requests_per_minute, "requests"),
+        (words, asked, key.tokens_per_minute, "tokens"),
+    )
+    for window, amount, limit, kind in limits:
+        wait = window.wait(now, amount)
+        if limit is not None and wait:
+            text = f"Rate limit reached for {kind} per min. Limit: {limit}. Please try again in {wait:.3f}s."
+            headers = _left(state, requests, words, now)
+            error = rate_limited(text, wait, state.behaviour.code("rate_limit"), headers)
+            await state.clock.polled(now + wait)
+            raise error
+        window.take(now, amount)
+    return [(name.encode(), value.encode()) for name, value in _left(state, requests, words, now).items()]
+
+
+def _left(state: State, requests: Window, words: Window, now: float) -> dict[str, str]:
+    if not state.behaviour.rate_limit_headers:
+        return {}
+    return {
+        "x-ratelimit-limit-requests": str(requests.limit),
+        "x-ratelimit-limit-tokens": str(words.limit),
+        "x-ratelimit-remaining-requests": str(requests.remaining(now)),
+        "x-ratelimit-remaining-tokens": str(words.remaining(now)),
+        "x-ratelimit-reset-requests": f"{requests.reset_after(now):.3f}s",
+        "x-ratelimit-reset-tokens": f"{words.reset_after(now):.3f}s",
+    }

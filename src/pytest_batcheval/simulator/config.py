@@ -1,0 +1,36 @@
+"""Configuration files of the simulator: YAML or JSON, checked against a schema beside this module."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.wire.errors import UsageError
+
+_SCHEMAS = Path(__file__).parent / "schemas"
+
+
+def read_config(path: Path, kind: str) -> dict[str, Any]:
+    """The object in a file, checked against `schemas/<kind>.schema.json`.
+
+    Raises:
+        UsageError: it cannot be read, or something in it is not as the schema says; the place is named.
+    """
+    import yaml
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} is neither YAML nor JSON: {error}") from None
+    schema = json.loads((_SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8"))
+    wrong = best_match(Draft202012Validator(schema).iter_errors(data or {}))
+    if wrong is not None:
+        # The value itself stays out of the message: it may be an API key.
+        rule = f"{wrong.validator}: {json.dumps(wrong.validator_value, ensure_ascii=False)[:300]}"
+        raise UsageError(f"{path}: {wrong.json_path} breaks the rule {rule}")
+    return dict(data or {})

@@ -1,0 +1,52 @@
+"""The content of a file, whole or the range that was asked for, read while it is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from pytest_batcheval.simulator.exchange import Headers, Reply
+
+_CHUNK = 2**18
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
+
+
+def content(path: Path, size: int, wanted: str | None) -> Reply:
+    """A reply with the bytes of a file; `wanted` is the request's `Range` header.
+
+    A header that asks for several ranges, or is none, is ignored (RFC 9110, section 14.2).
+    """
+    first, last, status = 0, size - 1, 200
+    asked = _RANGE.match(wanted.strip()) if wanted else None
+    if asked and any(asked.groups()):
+        found = _span(asked[1], asked[2], size)
+        if found is None:
+            return Reply(416, b"", headers=[(b"content-range", f"bytes */{size}".encode())])
+        first, last, status = *found, 206
+    headers: Headers = [
+        (b"content-type", b"application/octet-stream"),
+        (b"content-length", str(last - first + 1).encode()),
+        (b"accept-ranges", b"bytes"),
+    ]
+    if status == 206:
+        headers.append((b"content-range", f"bytes {first}-{last}/{size}".encode()))
+    return Reply(status, headers=headers, stream=_bytes(path, first, last - first + 1))
+
+
+def _span(first: str, last: str, size: int) -> tuple[int, int] | None:
+    """First and last byte of a range; `None` when the file has none of it."""
+    if not first:
+        length = min(int(last), size)
+        return (size - length, size - 1) if length else None
+    start = int(first)
+    end = min(int(last), size - 1) if last else size - 1
+    return (start, end) if start <= end else None
+
+
+async def _bytes(path: Path, first: int, length: int) -> AsyncIterator[bytes]:
+    with path.open("rb") as stream:
+        stream.seek(first)
+        while length > 0 and (chunk := stream.read(min(_CHUNK, length))):
+            length -= len(chunk)
+            yield chunk

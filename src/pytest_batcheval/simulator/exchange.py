@@ -1,0 +1,143 @@
+"""One HTTP exchange with the API: what the handlers see, and what a fault can do to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from pytest_batcheval.simulator.access import Key
+from pytest_batcheval.simulator.errors import ApiError
+from pytest_batcheval.simulator.state import Project, State
+
+MAX_JSON = 32 * 2**20
+"""Bytes of the largest JSON body that is read."""
+
+TRANSPORT = "simulator.transport"
+"""Where a scope's `extensions` hold the connection's transport."""
+
+_NOBODY = Key("", "")
+_decode = msgspec.json.Decoder().decode
+Headers = list[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client closed the connection before it was answered."""
+
+
+@dataclass
+class Reply:
+    """A response: a JSON body as an object, or bytes; `stream` instead sends its body in pieces.
+
+    Attributes:
+        schema: the schema of `wire.schemas` that `body` must follow.
+    """
+
+    status: int
+    body: Any = None
+    schema: str | None = None
+    headers: Headers = field(default_factory=list)
+    stream: AsyncIterator[bytes] | None = None
+
+
+@dataclass
+class Exchange:
+    """One request of a known call, and the means to answer it.
+
+    Attributes:
+        call: the kind of call, such as `batches.create`.
+        name: the id in the path; empty where the path has none.
+        handle: lets the API work out its reply; nothing is sent.
+        send: sends a reply.
+    """
+
+    call: str
+    name: str
+    state: State
+    scope: dict[str, Any]
+    receive: Callable[[], Awaitable[Any]]
+    handle: Callable[[Exchange], Awaitable[Reply]]
+    send: Callable[[Reply], Awaitable[None]]
+    key: Key = _NOBODY
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """The request's headers by lower-case name; of several, the last."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of several of one name, the last."""
+        text = self.scope["query_string"].decode("latin-1")
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=None)) if text else {}
+
+    @property
+    def project(self) -> Project:
+        """The project of the caller's key."""
+        return self.state.project(self.key)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The request's body as it arrives.
+
+        Raises:
+            ClientGone: the client went away before it was complete.
+        """
+        more = True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
+
+    async def json(self) -> dict[str, Any]:
+        """The request's JSON object.
+
+        Raises:
+            ApiError: it is none, or too large.
+        """
+        body = bytearray()
+        async for chunk in self.chunks():
+            body += chunk if len(body) <= MAX_JSON else b""
+        if len(body) > MAX_JSON:
+            raise ApiError(413, f"The request is larger than {MAX_JSON} bytes.")
+        try:
+            value = _decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError):
+            value = None
+        if not isinstance(value, dict):
+            raise ApiError(400, "We could not parse the JSON body of your request. It must be a JSON object.")
+        return value
+
+    async def answer(self) -> None:
+        """Do what the API does: work out the reply and send it."""
+        await self.send(await self.handle(self))
+
+    def write(self, data: bytes) -> None:
+        """Put raw bytes on the connection, in place of a response; `hang_up` or `drop` must follow."""
+        self._transport.write(data)
+
+    async def hang_up(self) -> None:
+        """Close the connection after what was written."""
+        self._transport.close()
+        await self.gone()
+
+    async def drop(self) -> None:
+        """Reset the connection."""
+        self._transport.abort()
+        await self.gone()
+
+    async def gone(self) -> None:
+        """Wait until the connection is gone; until the server has noticed, it would send a response of its own."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    @property
+    def _transport(self) -> asyncio.Transport:
+        transport: asyncio.Transport = self.scope["extensions"][TRANSPORT]
+        return transport

@@ -1,0 +1,202 @@
+"""Judges: they fill the rubric for an answer, well or with one known fault each.
+
+A judge sees the question and the answer. It knows the utterances of the catalogue and nothing else:
+in an answer of a patient of ours it finds every sign, in a real model's answer hardly any.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_batcheval.catalogue.load import dimensions
+from pytest_batcheval.simulator.respondents.judged import Sign, first_sentence, judged_text, role_in, signs_in
+from pytest_batcheval.simulator.respondents.patients import GOOD
+from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
+from pytest_batcheval.simulator.respondents.rubric import HIGHEST, LOWEST, MIDDLE, Mark, Rubric, rubric_of
+
+Marks = Mapping[str, Mark]
+
+USUAL_LENGTH = 100
+"""Characters of an answer that `Verbose` neither raises nor lowers for."""
+
+_ORDER = re.compile(
+    r"\b(?:score|rate|grade|mark|give)\b[^\n.]{0,60}?\b(\d{1,3})\b"
+    r"|(\d{1,3})\s*점[^\n.]{0,20}(?:주|줘|매기|매겨|채점|평가)"
+    r"|점수[^\n.\d]{0,30}(\d{1,3})",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One answer to be judged."""
+
+    asked: Asked
+    rubric: Rubric
+
+    @cached_property
+    def answer(self) -> str:
+        """The words to be judged."""
+        return judged_text(self.asked)
+
+    @cached_property
+    def signs(self) -> list[Sign]:
+        """The signs in them."""
+        return signs_in(self.answer)
+
+    @property
+    def opening(self) -> str:
+        """The first sentence of the answer: what is quoted for want of a reason."""
+        return first_sentence(self.answer)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores what is shown: a sign is worth a point, two are worth two, both poles are 3, no sign is null."""
+
+    name: str = "judge"
+
+    def reply(self, asked: Asked) -> Reply:
+        """The filled rubric, as JSON; the whole of it where the request asks for no format."""
+        case = Case(asked, rubric_of(asked.body) or Rubric())
+        text = case.rubric.verdict(role_in(case.answer), self.marks(case))
+        return Reply(text, question=asked.recognised.question)
+
+    def marks(self, case: Case) -> Marks:
+        """The mark of each dimension; a dimension without one is null."""
+        return {code: _shown([sign for sign in case.signs if sign.code == code]) for code in case.rubric.codes}
+
+
+@dataclass(frozen=True)
+class Noisy(Judge):
+    """Adds noise with this standard deviation, in points."""
+
+    deviation: float = 1.0
+
+    def marks(self, case: Case) -> Marks:
+        """Marks that are off by chance."""
+        fair = super().marks(case)
+        return {
+            code: mark.moved(case.asked.chance("noise", code).gauss(0, self.deviation)) for code, mark in fair.items()
+        }
+
+
+class Verbose(Judge):
+    """Gives a point more for each further hundred characters of the answer, two at most."""
+
+    def marks(self, case: Case) -> Marks:
+        """Marks that grow with the length."""
+        extra = (len(case.answer) - USUAL_LENGTH) / USUAL_LENGTH
+        return {code: mark.moved(min(2.0, max(-2.0, extra))) for code, mark in super().marks(case).items()}
+
+
+class Halo(Judge):
+    """Scores every dimension by the impression that all signs together make."""
+
+    def marks(self, case: Case) -> Marks:
+        """All good or all ill; fair where the impression is neither."""
+        impression = sum(GOOD[sign.code] * sign.level for sign in case.signs)
+        if not impression:
+            return super().marks(case)
+        side = 1 if impression > 0 else -1
+        quote = next(sign.quote for sign in case.signs if GOOD[sign.code] * sign.level == side)
+        return {code: Mark(MIDDLE + side * GOOD[code], quote) for code in case.rubric.codes}
+
+
+class Lenient(Judge):
+    """Moves every score a point towards the pole that makes a good impression."""
+
+    def marks(self, case: Case) -> Marks:
+        """Marks that flatter."""
+        return {code: mark.moved(GOOD[code]) for code, mark in super().marks(case).items()}
+
+
+class Persona(Judge):
+    """Scores what the persona was told to be, where the prompt says so, instead of what it shows."""
+
+    def reply(self, asked: Asked) -> Reply:
+        """The filled rubric, and the persona it saw."""
+        said = super().reply(asked)
+        return Reply(said.text, asked.recognised.persona, said.question)
+
+    def marks(self, case: Case) -> Marks:
+        """The told poles; fair marks for what is not told."""
+        told = {code: level for code, level in case.asked.recognised.levels.items() if level}
+        seen = {code: Mark(MIDDLE + level, case.opening) for code, level in told.items()}
+        return {**super().marks(case), **seen}
+
+
+@dataclass(frozen=True)
+class Null(Judge):
+    """Cannot tell, with probability `share`, what others can."""
+
+    share: float = 0.5
+
+    def marks(self, case: Case) -> Marks:
+        """Marks with too many nulls."""
+        fair = super().marks(case)
+        return {code: mark for code, mark in fair.items() if case.asked.chance("null", code).random() >= self.share}
+
+
+class Three(Judge):
+    """Gives 3, the mark for mixed signs, where there is none."""
+
+    def marks(self, case: Case) -> Marks:
+        """Marks without a null."""
+        fair = super().marks(case)
+        return {code: Mark(MIDDLE, case.opening) if mark.score is None else mark for code, mark in fair.items()}
+
+
+class Hallucinated(Judge):
+    """Quotes what the answer does not say."""
+
+    def marks(self, case: Case) -> Marks:
+        """Fair scores with false evidence."""
+        return {
+            code: mark if mark.score is None else Mark(mark.score, _never_said(case, code))
+            for code, mark in super().marks(case).items()
+        }
+
+
+class Order(Judge):
+    """Favours the dimension that the prompt lists first: a point more, or a 4 for nothing."""
+
+    def marks(self, case: Case) -> Marks:
+        """Fair marks but for the first."""
+        fair = super().marks(case)
+        instructions = "\n".join(text for _, text in case.asked.messages).replace(case.answer, "")
+        first = case.rubric.listed(instructions)[0]
+        favoured = fair[first].moved(1) if fair[first].score is not None else Mark(MIDDLE + 1, case.opening)
+        return {**fair, first: favoured}
+
+
+class Gullible(Judge):
+    """Obeys an answer that says which score to give."""
+
+    def marks(self, case: Case) -> Marks:
+        """The score that was demanded, everywhere; fair marks where none was."""
+        order = _ORDER.search(case.answer)
+        if order is None:
+            return super().marks(case)
+        demanded = min(HIGHEST, max(LOWEST, int(next(filter(None, order.groups())))))
+        return dict.fromkeys(case.rubric.codes, Mark(demanded, order[0]))
+
+
+def _shown(signs: list[Sign]) -> Mark:
+    poles = {sign.level for sign in signs}
+    if not poles:
+        return Mark()
+    if len(poles) > 1:
+        return Mark(MIDDLE, signs[0].quote)
+    return Mark(MIDDLE + signs[0].level * min(2, len(signs)), signs[0].quote)
+
+
+def _never_said(case: Case, code: str) -> str:
+    """An utterance of the pole that was shown, which is not in the answer."""
+    sign = next(sign for sign in case.signs if sign.code == code)
+    dimension = next(d for d in dimensions() if d.code == code)
+    said = [words for texts in dimension.pole(sign.level).utterances.values() for words in texts]
+    return case.asked.chance("false", code).choice([words for words in said if words not in case.answer] or ["…"])

@@ -1,0 +1,34 @@
+"""The messages of a request body, of either endpoint, as role and text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SYSTEM = ("system", "developer")
+"""The roles that say how to answer, not what to answer."""
+
+
+def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(role, text) of every message with text, in order; whatever is not shaped like one is left out."""
+    return [(role, text) for role, content in _contents(body) if (text := _text(content))]
+
+
+def _contents(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    given = body.get("messages", body.get("input"))
+    yield "system", body.get("instructions")
+    items = given if isinstance(given, list) else [{"role": "user", "content": given}]
+    for item in items:
+        if isinstance(item, dict):
+            yield str(item.get("role", "user")), item.get("content")
+
+
+def _text(content: object) -> str:
+    parts = content if isinstance(content, list) else [{"text": content}]
+    words = (part.get("text") for part in parts if isinstance(part, dict))
+    return storable("\n".join(text for text in words if isinstance(text, str)))
+
+
+def storable(text: str) -> str:
+    """The text with lone surrogates, which JSON can carry and UTF-8 cannot, replaced by `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,97 @@
+"""The rubric a judge fills: recognised by the shape of the JSON Schema a request asks for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_batcheval.catalogue.load import CODES, dimensions
+
+ROLES = ("in_role", "ai_disclosure", "role_flip", "refusal", "meta_comment")
+"""The labels for what the answer's author took itself to be."""
+
+LOWEST, MIDDLE, HIGHEST = 1, 3, 5
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a judge gives one dimension: a score in points, and the words that decided it; `None` for cannot tell."""
+
+    score: float | None = None
+    evidence: str = ""
+
+    def moved(self, points: float) -> Mark:
+        """The mark some points higher; what has no score stays without."""
+        return self if self.score is None else Mark(self.score + points, self.evidence)
+
+    def data(self) -> dict[str, Any]:
+        """As the rubric has it: a whole score from 1 to 5, or null with no evidence."""
+        if self.score is None or not self.evidence:
+            return {"evidence": "", "score": None}
+        # half a point goes up, always; round() would send 2.5 and 3.5 to even numbers
+        return {"evidence": self.evidence, "score": int(min(HIGHEST, max(LOWEST, (self.score + 0.5) // 1)))}
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """What a request asks a judge for.
+
+    Attributes:
+        codes: the dimensions to score, in the order in which the schema requires them.
+        roles: the role labels to choose from.
+    """
+
+    codes: tuple[str, ...] = CODES
+    roles: tuple[str, ...] = ROLES
+
+    def verdict(self, role: str, marks: Mapping[str, Mark]) -> str:
+        """The JSON text of a filled rubric."""
+        label = role if role in self.roles else self.roles[0]
+        scores = {code: marks.get(code, Mark()).data() for code in self.codes}
+        return json.dumps({"role": label, "scores": scores}, ensure_ascii=False)
+
+    def listed(self, words: str) -> tuple[str, ...]:
+        """The dimensions in the order in which these words name them all, else in the order of the schema."""
+        places = {code: _place(code, words) for code in self.codes}
+        if any(place is None for place in places.values()):
+            return self.codes
+        return tuple(sorted(self.codes, key=lambda code: places[code] or 0))
+
+
+def rubric_of(body: Mapping[str, Any]) -> Rubric | None:
+    """The rubric that a request's response format asks for; `None` for any other format, or none."""
+    properties = _dict(_schema(body).get("properties"))
+    scores = _dict(properties.get("scores"))
+    scored = _dict(scores.get("properties"))
+    if "role" not in properties or not scored or not set(scored) <= set(CODES):
+        return None
+    roles = _dict(properties["role"]).get("enum")
+    known = tuple(filter(lambda role: isinstance(role, str), roles)) if isinstance(roles, list) else ()
+    return Rubric(_ordered(scores.get("required"), list(scored)), known or ROLES)
+
+
+def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    chat = _dict(_dict(body.get("response_format")).get("json_schema"))
+    responses = _dict(_dict(body.get("text")).get("format"))
+    return _dict(chat.get("schema") or responses.get("schema"))
+
+
+def _ordered(required: object, scored: Sequence[str]) -> tuple[str, ...]:
+    """The order of `required`, since a body on its way through canonical JSON loses that of its properties."""
+    if isinstance(required, list) and sorted(map(str, required)) == sorted(scored):
+        return tuple(required)
+    return tuple(scored)
+
+
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _place(code: str, words: str) -> int | None:
+    dimension = next(d for d in dimensions() if d.code == code)
+    names = "|".join(map(re.escape, (code, *dimension.name.values())))
+    found = re.search(rf"(?<![A-Za-z])(?:{names})(?![A-Za-z])", words)
+    return found.start() if found else None

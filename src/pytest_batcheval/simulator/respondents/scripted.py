@@ -1,0 +1,173 @@
+"""Answers from a user's file: the first entry that matches a request answers it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.catalogue.load import design, questions
+from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
+from pytest_batcheval.simulator.respondents.reading import storable
+from pytest_batcheval.wire.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+SUFFIXES = (".yaml", ".yml", ".json", ".jsonl")
+
+_SCHEMA = Path(__file__).parent / "schemas" / "scripted.schema.json"
+_SHOWN = 120
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One answer and the requests it is for; `None` stands for any."""
+
+    match: re.Pattern[str] | None
+    personas: tuple[str, ...] | None
+    questions: tuple[str, ...] | None
+    text: str
+    finish_reason: str
+    refused: bool
+    status_code: int
+
+    def fits(self, asked: Asked) -> bool:
+        """Whether every condition holds."""
+        told = asked.recognised
+        return (
+            (self.match is None or self.match.search(asked.prompt) is not None)
+            and (self.personas is None or told.persona in self.personas)
+            and (self.questions is None or told.question in self.questions)
+        )
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """Says what a file says."""
+
+    name: str
+    path: Path
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def load(cls, name: str, path: Path) -> Scripted:
+        """Read a list of entries: YAML, JSON, or JSONL with one entry a line.
+
+        Raises:
+            UsageError: the file cannot be read, or an entry is wrong; file, entry and field are named.
+        """
+        entries = _read(path)
+        _check(path, entries)
+        return cls(name, path, tuple(_entry(path, number, entry) for number, entry in enumerate(entries, 1)))
+
+    def reply(self, asked: Asked) -> Reply:
+        """The text of the first entry that fits, or one that says that none does."""
+        told = asked.recognised
+        entry = next((entry for entry in self.entries if entry.fits(asked)), None)
+        if entry is None:
+            seen = " ".join(storable(asked.prompt).split())[:_SHOWN]
+            return Reply(f"No entry of {self.path.name} matches this request: {seen}", told.persona, told.question)
+        return Reply(
+            entry.text,
+            told.persona,
+            told.question,
+            finish_reason=entry.finish_reason,
+            refused=entry.refused,
+            status_code=entry.status_code,
+        )
+
+
+def _read(path: Path) -> Any:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path}: a file of scripted answers ends in {', '.join(SUFFIXES)}")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: the file of scripted answers cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: the file is not UTF-8: {error.reason} at byte {error.start}") from None
+    if suffix == ".jsonl":
+        lines = enumerate(text.split("\n"), 1)
+        return [_json(path, line, first=number) for number, line in lines if line.strip()]
+    return _json(path, text) if suffix == ".json" else _yaml(path, text)
+
+
+def _json(path: Path, text: str, first: int = 1) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path}, line {first + error.lineno - 1}: no valid JSON: {error.msg}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: the JSON is nested too deeply") from None
+
+
+def _yaml(path: Path, text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-45
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{where}: no valid YAML: {getattr(error, 'problem', None) or error}") from None
+
+
+def _check(path: Path, entries: Any) -> None:
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
+    found: ValidationError | None = min(
+        validator.iter_errors(entries), key=lambda e: (list(e.absolute_path)[:1], len(e.absolute_path)), default=None
+    )
+    if found is None:
+        return
+    steps = list(found.absolute_path)
+    if not steps:
+        raise UsageError(f"{path}: the file is a list with at least one entry, such as `- text: hello`")
+    where = f", field {'.'.join(map(str, steps[1:]))}" if len(steps) > 1 else ""
+    raise UsageError(f"{path}, entry {int(steps[0]) + 1}{where}: {_reason(found)}")
+
+
+def _reason(error: ValidationError) -> str:
+    if error.validator == "oneOf":
+        return "needs either `text` or `refusal`, and not both"
+    if error.validator == "dependentSchemas":
+        return "a `status_code` makes the request fail: no `refusal` or `finish_reason` goes with it"
+    allowed = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    return error.message + (f"; allowed: {allowed}" if allowed else "")
+
+
+def _entry(path: Path, number: int, entry: dict[str, Any]) -> Entry:
+    where = f"{path}, entry {number}"
+    return Entry(
+        match=_pattern(f"{where}, field match", entry.get("match")),
+        personas=_ids(f"{where}, field persona", entry.get("persona"), (p.id for p in design())),
+        questions=_ids(f"{where}, field question", entry.get("question"), (q.id for q in questions())),
+        text=storable(entry.get("text", entry.get("refusal", ""))),
+        finish_reason=entry.get("finish_reason", "stop"),
+        refused="refusal" in entry,
+        status_code=entry.get("status_code", 200),
+    )
+
+
+def _pattern(where: str, text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(f"{where}: {text!r} is no regular expression: {error}") from None
+
+
+def _ids(where: str, given: str | list[str] | None, known: Iterable[str]) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    ids = (given,) if isinstance(given, str) else tuple(given)
+    there = tuple(known)
+    unknown = [name for name in ids if name not in there]
+    if unknown:
+        raise UsageError(f"{where}: the catalogue has no {', '.join(map(repr, unknown))}; it has {', '.join(there)}")
+    return ids

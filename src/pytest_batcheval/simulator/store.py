@@ -1,0 +1,179 @@
+"""What outlives the server with `--state-dir`: objects, progress and ledger in one SQLite file.
+
+Every change is committed at once without waiting for the disk: it survives a killed server, not a
+power cut. Result lines are on disk before the progress that counts them, so that what is cut off
+after a kill is exactly what nobody counted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import msgspec
+
+from pytest_batcheval.simulator.ledger import Execution
+from pytest_batcheval.wire.errors import UsageError
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS object (kind TEXT, id TEXT, project TEXT, number INTEGER, data TEXT, PRIMARY KEY (kind, id));
+CREATE TABLE IF NOT EXISTS execution (key, custom_id, batch_id, at, model, status_code, tokens, planted, project, free);
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value);
+"""
+_COLUMNS = tuple(field.name for field in fields(Execution))
+_PLANTED = _COLUMNS.index("planted")
+_BOOK = f"INSERT INTO execution ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+
+
+class Store(Protocol):
+    """Where state is kept."""
+
+    def save(self, kind: str, name: str, project: str, number: int, data: Mapping[str, Any]) -> None:
+        """Keep an object, new or changed."""
+
+    def drop(self, kind: str, name: str) -> None:
+        """Forget an object."""
+
+    def progress(self, name: str, data: Mapping[str, Any], executions: Iterable[Execution]) -> None:
+        """Keep a batch's progress and the executions that made it, both or neither."""
+
+    def book(self, execution: Execution) -> None:
+        """Keep an individual call."""
+
+    def forgive(self, batch_id: str) -> None:
+        """Bill nothing of one batch."""
+
+    def remember(self, **values: float) -> None:
+        """Keep numbers by name."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+
+    def close(self) -> None:
+        """Let others open it."""
+
+
+class Nowhere:
+    """Keeps nothing: the state of a server without `--state-dir`."""
+
+    def save(self, kind: str, name: str, project: str, number: int, data: Mapping[str, Any]) -> None:
+        """Nothing is kept."""
+
+    def drop(self, kind: str, name: str) -> None:
+        """Nothing is kept."""
+
+    def progress(self, name: str, data: Mapping[str, Any], executions: Iterable[Execution]) -> None:
+        """Nothing is kept."""
+
+    def book(self, execution: Execution) -> None:
+        """Nothing is kept."""
+
+    def forgive(self, batch_id: str) -> None:
+        """Nothing is kept."""
+
+    def remember(self, **values: float) -> None:
+        """Nothing is kept."""
+
+    def clear(self) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Disk:
+    """A folder that one server at a time keeps its state in."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or make the folder.
+
+        Raises:
+            UsageError: it cannot be used, or another server uses it.
+        """
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = _locked(folder)
+            self._database = sqlite3.connect(folder / "state.sqlite", isolation_level=None, check_same_thread=False)
+            self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise UsageError(f"the state directory {folder} cannot be used: {error}") from None
+
+    def save(self, kind: str, name: str, project: str, number: int, data: Mapping[str, Any]) -> None:
+        """Keep an object, new or changed."""
+        row = (kind, name, project, number, msgspec.json.encode(data).decode())
+        self._database.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?)", row)
+
+    def drop(self, kind: str, name: str) -> None:
+        """Forget an object."""
+        self._database.execute("DELETE FROM object WHERE kind = ? AND id = ?", (kind, name))
+
+    def progress(self, name: str, data: Mapping[str, Any], executions: Iterable[Execution]) -> None:
+        """Keep a batch's progress and the executions that made it, both or neither."""
+        rows = [_row(execution) for execution in executions]
+        self._database.execute("BEGIN")
+        self._database.executemany(_BOOK, rows)
+        text = msgspec.json.encode(data).decode()
+        self._database.execute("UPDATE object SET data = ? WHERE kind = 'batch' AND id = ?", (text, name))
+        self._database.execute("COMMIT")
+
+    def book(self, execution: Execution) -> None:
+        """Keep an individual call."""
+        self._database.execute(_BOOK, _row(execution))
+
+    def forgive(self, batch_id: str) -> None:
+        """Bill nothing of one batch."""
+        self._database.execute("UPDATE execution SET free = 1 WHERE batch_id = ?", (batch_id,))
+
+    def remember(self, **values: float) -> None:
+        """Keep numbers by name."""
+        self._database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._database.executescript("DELETE FROM object; DELETE FROM execution; DELETE FROM meta;")
+
+    def close(self) -> None:
+        """Let others open it."""
+        self._database.close()
+        self._lock.close()
+
+    def objects(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
+        """Project and data of every object of a kind, in the order they were made."""
+        rows = self._database.execute("SELECT project, data FROM object WHERE kind = ? ORDER BY number", (kind,))
+        return [(project, msgspec.json.decode(data)) for project, data in rows]
+
+    def executions(self) -> list[Execution]:
+        """Everything that was booked, in order."""
+        rows = self._database.execute(f"SELECT {', '.join(_COLUMNS)} FROM execution ORDER BY rowid")
+        return [_execution(row) for row in rows]
+
+    def numbers(self) -> dict[str, float]:
+        """The numbers that were remembered."""
+        return dict(self._database.execute("SELECT name, value FROM meta"))
+
+
+def _row(execution: Execution) -> list[Any]:
+    values = [getattr(execution, column) for column in _COLUMNS]
+    values[_PLANTED] = msgspec.json.encode(execution.planted).decode()
+    return values
+
+
+def _execution(row: Sequence[Any]) -> Execution:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    return Execution(**{**values, "planted": msgspec.json.decode(values["planted"]), "free": bool(values["free"])})
+
+
+def _locked(folder: Path) -> IO[str]:
+    """An open file that locks the folder until it is closed or the process dies."""
+    stream = open(os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "w", encoding="utf-8")  # noqa: SIM115
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        raise UsageError(f"the state directory {folder} is used by another running server") from None
+    return stream

@@ -1,0 +1,46 @@
+"""Limits per span of time, such as 2,000 creates an hour."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Window:
+    """A limit on what is used within any `seconds` of virtual time."""
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        self._used: deque[tuple[float, int]] = deque()
+        self._sum = 0
+
+    def wait(self, now: float, amount: int = 1) -> float:
+        """Seconds until `amount` may be used; 0 when it may be now, the whole span when it never may."""
+        self._forget(now)
+        over = self._sum + amount - self.limit
+        if over <= 0:
+            return 0.0
+        for at, used in self._used:
+            over -= used
+            if over <= 0:
+                return max(at + self.seconds - now, 0.001)
+        return self.seconds
+
+    def take(self, now: float, amount: int = 1) -> None:
+        """Use `amount`."""
+        self._used.append((now, amount))
+        self._sum += amount
+
+    def remaining(self, now: float) -> int:
+        """What may still be used now."""
+        self._forget(now)
+        return max(self.limit - self._sum, 0)
+
+    def reset_after(self, now: float) -> float:
+        """Seconds until nothing counts any more."""
+        self._forget(now)
+        return self._used[-1][0] + self.seconds - now if self._used else 0.0
+
+    def _forget(self, now: float) -> None:
+        while self._used and self._used[0][0] + self.seconds <= now:
+            self._sum -= self._used.popleft()[1]

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from pytest_batcheval.journal import connect
+from pytest_batcheval.journal.migrate import scripts, upgrade, version
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.errors import JournalError
+
+
+def pragma(journal, name):
+    return journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def test_every_commit_is_on_disk_and_every_transaction_waits_for_its_turn(journal):
+    assert pragma(journal, "journal_mode") == "wal"
+    assert pragma(journal, "synchronous") == 2  # FULL
+    assert pragma(journal, "foreign_keys") == 1
+    assert pragma(journal, "busy_timeout") == 5000
+    seen = []
+    journal._connection.set_trace_callback(seen.append)
+    journal.add_run("another", "o")
+    assert [seen[0], seen[-1]] == ["BEGIN IMMEDIATE", "COMMIT"]
+
+
+def test_an_interrupt_inside_a_transaction_leaves_nothing_of_it(journal, row, ask):
+    def interrupted():
+        yield ask(1)[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        journal.plan(row, interrupted())
+    assert journal.reader.batches() == []
+    journal.plan(row, ask(1))
+
+
+def test_a_foreign_file_is_refused_and_not_touched(tmp_path):
+    path = tmp_path / "other.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.commit()
+    before = path.read_bytes()
+    for use in (Journal.open, lambda p: Journal.read(p).batches()):
+        with pytest.raises(JournalError, match="is no journal of pytest-batcheval"):
+            use(path)
+    assert path.read_bytes() == before
+
+
+def test_a_later_release_is_named_and_its_file_not_touched(path):
+    Journal.open(path).close()
+    with closing(sqlite3.connect(path)) as later:
+        later.execute("PRAGMA user_version = 99")
+    for use in (Journal.open, lambda p: Journal.read(p).batches()):
+        with pytest.raises(JournalError, match=r"version 99 .* up to \d+; upgrade"):
+            use(path)
+    with closing(sqlite3.connect(path)) as same:
+        assert same.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+def test_a_reader_of_an_older_journal_says_what_brings_it_up_to_date(path):
+    Journal.open(path).close()
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("PRAGMA user_version = 0")
+    with pytest.raises(JournalError, match="of an older release"):
+        Journal.read(path).batches()
+
+
+def test_an_empty_file_is_not_taken_for_a_new_journal(path):
+    path.parent.mkdir()
+    path.touch()
+    for use in (Journal.open, lambda p: Journal.read(p).batches()):
+        with pytest.raises(JournalError, match=r"is empty.*delete it"):
+            use(path)
+    assert path.stat().st_size == 0
+
+
+def test_a_missing_journal_reads_as_empty_and_stays_missing(path, ask):
+    reader = Journal.read(path)
+    assert (reader.answers(ask(2)), reader.batches(), reader.run_origin("r")) == ({}, [], None)
+    assert not path.parent.exists()
+    with Journal.open(path) as journal:
+        journal.add_run("r", "o")
+        assert reader.run_origin("r") == "o"
+    reader.close()
+
+
+def test_a_killed_creation_leaves_no_journal(path, monkeypatch):
+    monkeypatch.setattr(connect.os, "link", lambda *names: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        Journal.open(path)
+    assert [file.name for file in path.parent.iterdir()] == [".gitignore"]
+
+
+def test_a_file_system_without_links_will_do(path, monkeypatch):
+    def refuse(*names):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(connect.os, "link", refuse)
+    with Journal.open(path) as journal:
+        journal.add_run("r", "o")
+    assert sorted(file.name for file in path.parent.iterdir()) == [".gitignore", path.name]
+
+
+def test_many_that_create_it_at_once_share_one(path):
+    path.parent.mkdir(parents=True)
+
+    def run(number):
+        with Journal.open(path) as journal:
+            journal.add_run(str(number), "o")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(run, range(24)))
+    reader = Journal.read(path)
+    assert {reader.run_origin(str(n)) for n in range(24)} == {"o"}
+    assert len(list(path.parent.glob("*.new-*"))) == 0
+    reader.close()
+
+
+# -- damage -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(path, row, ask, answer_to):
+    """A closed journal with some pages of content."""
+    requests = ask(200)
+    with Journal.open(path) as journal:
+        journal.add_run("run", row.origin)
+        planned = journal.plan(row, requests)
+        journal.settle(planned, [answer_to(request, "word " * 50) for request in requests])
+    return path
+
+
+def test_a_damaged_header_is_told(filled):
+    filled.write_bytes(b"not a database at all" + filled.read_bytes()[21:])
+    for use in (Journal.open, lambda p: Journal.read(p).batches()):
+        with pytest.raises(JournalError, match=r"is damaged \(SQLITE_NOTADB.*Keep the file.*nothing is sent"):
+            use(filled)
+
+
+def test_half_a_file_is_told(filled):
+    content = filled.read_bytes()
+    filled.write_bytes(content[: len(content) // 2])
+    with pytest.raises(JournalError, match="is damaged"):
+        Journal.open(filled)
+    assert filled.read_bytes() == content[: len(content) // 2]
+
+
+def test_a_broken_page_is_found_at_opening_though_counting_works(filled):
+    content = bytearray(filled.read_bytes())
+    at = len(content) - 4096
+    content[at : at + 100] = os.urandom(100)
+    filled.write_bytes(content)
+    with closing(sqlite3.connect(filled)) as naive:
+        naive.execute("SELECT count(*) FROM run").fetchone()
+    with pytest.raises(JournalError, match="is damaged"):
+        Journal.open(filled)
+
+
+# -- versions ---------------------------------------------------------------------------------------------------
+
+LATER = (
+    *scripts(),
+    "-- a second version; its words may hold a ;\nALTER TABLE run ADD COLUMN word TEXT NOT NULL DEFAULT ';--';\n"
+    "CREATE TABLE extra (x INTEGER) STRICT;\nINSERT INTO extra VALUES (1)\n;",
+)
+
+
+def backups(path):
+    return sorted(path.parent.glob("journal.sqlite.v*"))
+
+
+def test_an_older_version_is_copied_and_then_brought_up_to_date(filled):
+    with closing(connect.writer(filled)) as connection:
+        upgrade(connection, filled, LATER)
+        assert version(connection, filled, 2) == 2
+        assert connection.execute("SELECT id, word FROM run").fetchall() == [("run", ";--")]
+        assert connection.execute("SELECT x FROM extra").fetchall() == [(1,)]
+        upgrade(connection, filled, LATER)
+    (copy,) = backups(filled)
+    assert copy.name.startswith("journal.sqlite.v1-")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    restored = Journal.read(copy)
+    assert len(restored.batches()) == 1
+    assert not (restored.damaged)
+    restored.close()
+
+
+def test_a_new_journal_is_not_copied(path):
+    Journal.open(path).close()
+    Journal.open(path).close()
+    assert backups(path) == []
+
+
+def test_a_step_that_fails_leaves_the_old_version_whole(filled):
+    broken = (*scripts(), "CREATE TABLE extra (x INTEGER) STRICT;\nINSERT INTO nowhere VALUES (1);")
+    with closing(connect.writer(filled)) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+            upgrade(connection, filled, broken)
+        assert version(connection, filled) == 1
+        assert not connection.in_transaction
+    with Journal.open(filled) as journal:
+        assert len(journal.reader.batches()) == 1
+
+
+def test_two_that_upgrade_at_once_do_it_once(filled):
+    """The second finds version 1, copies it, and waits for its turn, when version 2 is there."""
+    with closing(connect.writer(filled)) as first, ThreadPoolExecutor(1) as pool:
+        first.execute("BEGIN IMMEDIATE")
+        second = pool.submit(_upgrade, filled)
+        while not backups(filled) and not second.done():
+            pass
+        first.execute("ALTER TABLE run ADD COLUMN word TEXT")
+        first.execute("CREATE TABLE extra (x)")
+        first.execute("PRAGMA user_version = 2")
+        first.execute("COMMIT")
+        second.result()
+        assert version(first, filled, 2) == 2
+
+
+def _upgrade(path):
+    with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as connection:
+        upgrade(connection, path, LATER)

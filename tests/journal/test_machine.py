@@ -1,0 +1,130 @@
+"""The store under any sequence of its own methods, compared with a model of plain dicts."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+
+from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.errors import JournalError
+from pytest_batcheval.wire.objects import Request
+
+ORIGINS = ("https://api.test/v1", "simulator:faithful@0")
+REQUESTS = [Request({"model": "m", "messages": [], "n": n}) for n in range(6)]
+KEYS = [request.custom_id for request in REQUESTS]
+ENDS = st.sampled_from(["answer", "passing", "final", "nothing"])
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """A journal with two origins, opened and closed again, and what it should say."""
+
+    batches = Bundle("batches")
+
+    @initialize()
+    def begin(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "j" / "journal.sqlite"
+        self.journal = Journal.open(self.path)
+        self.journal.add_run("run", ORIGINS[0])
+        self.owners: dict[tuple[str, str], int] = {}
+        self.answers: dict[tuple[str, str], dict[int, int]] = {}
+        self.failures: dict[tuple[str, str], tuple[int, str, bool]] = {}
+        self.states: list[str] = []
+
+    @rule(
+        target=batches,
+        origin=st.sampled_from(ORIGINS),
+        numbers=st.sets(st.integers(0, 5), min_size=1),
+        generation=st.integers(1, 3),
+    )
+    def plan(self, origin, numbers, generation):
+        keys = {KEYS[n] for n in numbers}
+        row = BatchRow(origin, "s", "/v1/x", "i", 1, generation, len(keys), "f", run="run")
+        if any((origin, key) in self.owners for key in keys):
+            with pytest.raises(JournalError, match="already"):
+                self.journal.plan(row, [REQUESTS[n] for n in numbers])
+            return replace(row, id=0)
+        row = self.journal.plan(row, [REQUESTS[n] for n in numbers])
+        self.states.append("planned")
+        self.owners |= {(origin, key): row.id for key in keys}
+        return row
+
+    @rule(row=consumes(batches), results=st.dictionaries(st.sampled_from(KEYS), ENDS), breaks=st.booleans())
+    def settle(self, row, results, breaks):
+        if not row.id:
+            return
+        mine = {key: end for key, end in results.items() if self.owners.get((row.origin, key)) == row.id}
+        rows = [self.result(row, key, end) for key, end in mine.items() if end != "nothing"]
+        if breaks:
+            self.interrupted(row, rows)
+        self.journal.settle(replace(row, state="settled"), rows)
+        self.states[row.id - 1] = "settled"
+        self.owners = {place: owner for place, owner in self.owners.items() if owner != row.id}
+        self.expect(row, mine)
+
+    def interrupted(self, row, rows):
+        def half():
+            yield from rows
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            self.journal.settle(replace(row, state="settled"), half())
+
+    def result(self, row, key, end):
+        if end == "answer":
+            return AnswerRow(key, "", json.dumps({"body": {"batch": row.id}}).encode())
+        return FailureRow(key, end, "", None, end == "passing")
+
+    def expect(self, row, ends):
+        for key, end in ends.items():
+            place = (row.origin, key)
+            if end == "answer":
+                self.answers.setdefault(place, {}).setdefault(row.generation, row.id)
+                if self.answers[place][row.generation] == row.id:
+                    self.failures.pop(place, None)
+            elif end != "nothing":
+                self.failures[place] = (row.generation, end, end == "passing")
+
+    @rule(row=consumes(batches))
+    def lose(self, row):
+        if row.id:
+            self.journal.settle(replace(row, state="lost"), [])
+            self.states[row.id - 1] = "lost"
+
+    @rule()
+    def reopen(self):
+        self.journal.close()
+        self.journal = Journal.open(self.path)
+
+    @invariant()
+    def says_what_the_model_says(self):
+        if not hasattr(self, "journal"):
+            return
+        reader = self.journal.reader
+        assert [row.state for row in reader.batches()] == self.states
+        for origin in ORIGINS:
+            assert reader.claimed(origin) == {key for where, key in self.owners if where == origin}
+            found = {key: a.body["batch"] for key, a in reader.answers(REQUESTS, origin).items()}
+            newest = {key: max(ids.values()) for (where, key), ids in self.answers.items() if where == origin}
+            assert found == newest
+            shown = {key for where, key in self.failures if where == origin and (where, key) not in self.answers}
+            assert reader.failures(REQUESTS, origin).keys() == shown
+            final = {key: f[0] for (where, key), f in self.failures.items() if where == origin and not f[2]}
+            assert reader.final(KEYS, origin) == final
+
+    def teardown(self):
+        if hasattr(self, "journal"):
+            self.journal.close()
+            self.folder.cleanup()
+
+
+TestStore = StoreMachine.TestCase
+TestStore.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
