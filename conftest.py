@@ -12,6 +12,7 @@ def pytest_addoption(parser):
         default="quick",
         help="size of the seeded proofs: quick (default), ci, or full (tox)",
     )
+    parser.addoption("--sim-seed", type=int, help="play only the simulated schedule of this seed")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,163 @@
+"""The rules that paying once stands on, each with a way to switch it off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from world import DirectBackend, World
+
+from pytest_batcheval.backends.faults import Unknown
+from pytest_batcheval.engine import job, reconcile
+from pytest_batcheval.engine.effects import Create, Settle
+from pytest_batcheval.engine.send import _Sender
+from pytest_batcheval.journal.lock import JournalLock
+from pytest_batcheval.journal.reader import JournalReader
+from pytest_batcheval.journal.store import Journal
+
+Patch = Callable[[pytest.MonkeyPatch, World], None]
+
+
+def no_intent(patch: pytest.MonkeyPatch, world: World) -> None:
+    """The create goes out before `creating` is committed."""
+    usual = job.Job._proceed
+
+    def proceed(self: job.Job, now: float) -> None:
+        usual(self, now)
+        if self.row.state == "uploaded":
+            self._want(Create(self.row), self._not_before)
+
+    patch.setattr(job.Job, "_proceed", proceed)
+
+
+def retried_create(patch: pytest.MonkeyPatch, world: World) -> None:
+    """The client library tries a create again by itself."""
+    usual = DirectBackend.create
+
+    def create(self: DirectBackend, *arguments: Any) -> Any:
+        try:
+            return usual(self, *arguments)
+        except Unknown:
+            return usual(self, *arguments)
+
+    patch.setattr(DirectBackend, "create", create)
+
+
+def no_look(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A create without an answer counts as not applied."""
+
+    def look(self: job.Job, now: float) -> None:
+        self._want(Settle(replace(self.row, state="void")), now)
+
+    patch.setattr(job.Job, "_look", look)
+
+
+def no_fence(patch: pytest.MonkeyPatch, world: World) -> None:
+    """The input file is not deleted; only the wait is left."""
+    patch.setattr(DirectBackend, "delete_file", lambda self, file_id: None)
+
+
+def no_quiet(patch: pytest.MonkeyPatch, world: World) -> None:
+    """One look at a list that may lag is believed at once."""
+    patch.setattr(reconcile, "LOOK_FOR", 0.0)
+    patch.setattr(reconcile, "QUIET", 0.0)
+    patch.setattr(reconcile, "CLEAN_LISTS", 1)
+
+
+def first_page_only(patch: pytest.MonkeyPatch, world: World) -> None:
+    """Only the newest page of the list is read."""
+
+    def list_batches(self: DirectBackend) -> list[Any]:
+        from pytest_batcheval.backends.protocol import read_batch
+
+        page = self._json("list", "GET", "/v1/batches", limit=1)
+        return [read_batch(item) for item in page["data"]]
+
+    patch.setattr(DirectBackend, "list_batches", list_batches)
+
+
+def cut_by_our_clock(patch: pytest.MonkeyPatch, world: World) -> None:
+    """Batches older than the intent are left out, by a clock of ours that goes two hours fast."""
+    usual = DirectBackend.list_batches
+
+    def list_batches(self: DirectBackend) -> list[Any]:
+        return [batch for batch in usual(self) if (batch.created_at or 0) > world.now() + 7200]
+
+    patch.setattr(DirectBackend, "list_batches", list_batches)
+
+
+def partial_output_ignored(patch: pytest.MonkeyPatch, world: World) -> None:
+    """What an expired batch has finished is thrown away."""
+    usual = job.ended
+
+    def ended(row: Any, batch: Any) -> Any:
+        told = usual(row, batch)
+        if batch.status == "completed":
+            return told
+        return replace(told, output_file_id="", error_file_id="", completed=0, failed=0)
+
+    patch.setattr(job, "ended", ended)
+
+
+def two_transactions(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A batch is marked settled first, and its answers are stored after that."""
+    usual = Journal.settle
+
+    def settle(self: Journal, row: Any, results: Iterable[Any]) -> None:
+        usual(self, row, [])
+        world.crashes.at("within Settle")
+        usual(self, row, results)
+
+    patch.setattr(Journal, "settle", settle)
+
+
+def files_believed(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A missing output file, or one with fewer lines than the counts say, is believed."""
+    patch.setattr(job, "doubtful", lambda row, account: False)
+    patch.setattr(job, "rest_of", lambda row, account, partial: job.Rest("unanswered", "no line", retryable=True))
+
+
+def no_lock(patch: pytest.MonkeyPatch, world: World) -> None:
+    """Two processes send from one journal."""
+    patch.setattr(JournalLock, "acquire", lambda self, wait=None: None)
+
+
+def plans_owned_instead_of_keys(patch: pytest.MonkeyPatch, world: World) -> None:
+    """Open batches are taken up only by a run that asks for exactly the same requests."""
+    usual = _Sender._attach
+
+    def attach(self: _Sender) -> None:
+        wanted = set(self.standing._wanted)
+        rows = self.journal.reader.open_batches(self.backend.origin)
+        if all(set(self.journal.reader.keys(row.id)) == wanted for row in rows):
+            usual(self)
+
+    def claim(self: Journal, connection: Any, row: Any, keys: Any) -> None:
+        query = "INSERT INTO claim (key, origin, batch, open) VALUES (?, ?, ?, 0)"
+        connection.executemany(query, [(key, row.origin, row.id) for key in keys])
+
+    patch.setattr(_Sender, "_attach", attach)
+    patch.setattr(Journal, "_claim", claim)
+    patch.setattr(JournalReader, "claimed", lambda self, origin: set())
+
+
+RULES: dict[str, Patch] = {
+    rule.__name__: rule
+    for rule in (
+        no_intent,
+        retried_create,
+        no_look,
+        no_fence,
+        no_quiet,
+        first_page_only,
+        cut_by_our_clock,
+        partial_output_ignored,
+        two_transactions,
+        files_believed,
+        no_lock,
+        plans_owned_instead_of_keys,
+    )
+}
+"""Every rule by the name of what happens without it."""

@@ -1,0 +1,145 @@
+"""One seeded schedule: runs of overlapping selections that crash, under trouble, until everything is answered."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from world import BEHAVIOUR, Crash, DirectBackend, World, crashing_journal, trouble
+
+from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
+from pytest_batcheval.wire.objects import Request
+
+ATTEMPTS = 4
+LAST_RUNS = 12
+"""Runs without crash or new trouble after which everything has to be answered."""
+
+
+@dataclass
+class Outcome:
+    """What a schedule came to.
+
+    Attributes:
+        paid: how often each key was billed.
+        problems: rules that were broken, empty when all held.
+        runs: how many runs it took, `crashed` of them were killed.
+    """
+
+    seed: int
+    paid: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    runs: int = 0
+    crashed: int = 0
+
+
+def play(world: World, seed: int, folder: Path) -> Outcome:
+    """Play the schedule of a seed in an empty folder, and check what it came to."""
+    world.reset(seed)
+    rng = world.rng
+    outcome = Outcome(seed)
+    requests = _requests(rng)
+    _plant_faults(world, rng, requests)
+    world.state.behaviour = replace(BEHAVIOUR, list_lag=rng.choice((0, 0, 5, 170)), file_lag=rng.choice((0, 0, 2)))
+    world.state.interceptor = trouble(world, rng.choice((0.0, 0.1, 0.3)))
+    for _ in range(rng.randrange(1, 5)):
+        selection = rng.sample(requests, rng.randrange(1, len(requests) + 1))
+        world.crashes.intrude = lambda chosen=selection: _intrude(world, folder, chosen)
+        _run(world, outcome, folder, selection, crash=_boundary(rng), intrusion=_boundary(rng))
+    world.state.interceptor = None
+    for _ in range(LAST_RUNS):
+        if _run(world, outcome, folder, requests, crash=None):
+            break
+    world.forward(3 * 86_400)  # whatever is still on its way arrives
+    _check(world, outcome, folder, requests)
+    shutil.rmtree(folder)
+    return outcome
+
+
+def _boundary(rng: random.Random) -> int | None:
+    """None, or the number of a boundary: early ones more often, late ones too."""
+    return None if rng.random() < 0.3 else round(300 ** rng.random())
+
+
+def _requests(rng: random.Random) -> list[Request]:
+    models = ("model-a", "model-b")[: rng.randrange(1, 3)]
+    return [
+        Request({"model": rng.choice(models), "messages": [{"role": "user", "content": f"{n}"}]})
+        for n in range(rng.randrange(2, 8))
+    ]
+
+
+def _plant_faults(world: World, rng: random.Random, requests: list[Request]) -> None:
+    faults = world.state.faults
+    for request in requests:
+        if rng.random() < 0.15:
+            body = dict(request.body)
+            status = rng.choice((500, 429, 0))
+            faults.fail_lines(lambda asked, body=body: asked == body, status_code=status, times=1)
+    if rng.random() < 0.2:
+        faults.expire_next_batch(after=rng.randrange(len(requests)))
+    if rng.random() < 0.1:
+        faults.fail_next_batch("token_limit_exceeded", "Enqueued token limit reached")
+
+
+def _intrude(world: World, folder: Path, requests: list[Request]) -> None:
+    """A second process with the same journal: it finds the lock taken, and waits for nobody."""
+
+    def leave(holder: object) -> None:
+        raise UnfinishedError("another process is sending")
+
+    with suppress(ProviderError, UnfinishedError), Journal.open(folder / "journal.sqlite") as journal:
+        send(requests, backend=DirectBackend(world), journal=journal, clock=world, attempts=ATTEMPTS, wait=leave)
+
+
+def _run(
+    world: World,
+    outcome: Outcome,
+    folder: Path,
+    requests: list[Request],
+    crash: int | None,
+    intrusion: int | None = None,
+) -> bool:
+    """One run of the client; whether it came to its end."""
+    outcome.runs += 1
+    world.crashes.arm(crash, intrusion)
+    journal = crashing_journal(world).open(folder / "journal.sqlite")
+    try:
+        send(
+            requests,
+            backend=DirectBackend(world),
+            journal=journal,
+            clock=world,
+            attempts=ATTEMPTS,
+            limits=Limits(requests=1 + world.rng.randrange(4)),
+        )
+        return True
+    except Crash:
+        outcome.crashed += 1
+        return False
+    except (ProviderError, UnfinishedError):
+        return False
+    finally:
+        world.crashes.arm(None)
+        journal.close()
+
+
+def _check(world: World, outcome: Outcome, folder: Path, requests: list[Request]) -> None:
+    outcome.paid = world.state.ledger.billed()
+    journal = crashing_journal(world).open(folder / "journal.sqlite")
+    answers = journal.reader.answers(requests, DirectBackend.origin)
+    journal.close()
+    for request in requests:
+        key = request.custom_id
+        if outcome.paid[key] > 1:
+            outcome.problems.append(f"{key} was paid {outcome.paid[key]} times")
+        if outcome.paid[key] and key not in answers:
+            outcome.problems.append(f"{key} was paid and its answer is not in the journal")
+        if not outcome.paid[key]:
+            outcome.problems.append(f"{key} was never answered in {outcome.runs} runs")

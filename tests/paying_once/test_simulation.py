@@ -1,0 +1,73 @@
+"""The engine and a real journal against the simulator's state machine, over seeded schedules."""
+
+import inspect
+import tempfile
+from pathlib import Path
+
+import pytest
+from rules import RULES
+from schedule import play
+from world import SerialPool, World
+
+from pytest_batcheval.engine import driver, effects
+
+SCHEDULES = {"quick": 250, "ci": 10_000, "full": 1_000_000}
+HUNTS = {"quick": 600, "ci": 3_000, "full": 3_000}
+FOUND: tuple[int, ...] = ()
+"""Seeds that once failed."""
+
+
+@pytest.fixture(scope="module")
+def world():
+    """A provider without threads: the engine's calls are done one by one."""
+    world = World()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SerialPool, "world", world, raising=False)
+        patch.setattr(driver, "Pool", SerialPool)
+        yield world
+    world.close()
+
+
+@pytest.fixture
+def folder():
+    """A fresh folder for each schedule, in memory where there is such a place."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+
+        def fresh(seed):
+            path = Path(name) / str(seed)
+            path.mkdir()
+            return path
+
+        yield fresh
+
+
+def test_no_schedule_pays_twice_or_loses_an_answer(world, folder, proof, request):
+    only = request.config.getoption("--sim-seed")
+    seeds = [only] if only is not None else [*FOUND, *range(SCHEDULES[proof])]
+    world.crashes.seen.clear()
+    for seed in seeds:
+        outcome = play(world, seed, folder(seed))
+        assert not outcome.problems, f"--sim-seed {seed}: {outcome}"
+    if only is None:
+        kinds = {name for name, kind in inspect.getmembers(effects, inspect.isclass) if _is_effect(kind)}
+        missed = {f"{when} {kind}" for kind in kinds for when in ("before", "after")} - world.crashes.seen.keys()
+        assert not missed, "no schedule came past these boundaries"
+
+
+def _is_effect(kind):
+    return kind in effects.Effect.__args__
+
+
+def test_a_seed_gives_one_schedule(world, folder):
+    first = play(world, 4711, folder(0))
+    assert play(world, 4711, folder(1)) == first
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_without_the_rule_a_schedule_pays_twice_or_loses_an_answer(world, folder, proof, monkeypatch, name):
+    RULES[name](monkeypatch, world)
+    for seed in range(HUNTS[proof]):
+        if play(world, seed, folder(seed)).problems:
+            return
+    pytest.fail(f"{HUNTS[proof]} schedules did not show what goes wrong: {RULES[name].__doc__}")
