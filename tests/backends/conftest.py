@@ -100,19 +100,42 @@ class RawServer:
             yield name.lower(), value.strip()
 
 
-@pytest.fixture
-def server() -> Iterator[RawServer]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[RawServer]:
     raw = RawServer()
     yield raw
     raw.stop()
 
 
 @pytest.fixture
-def backend(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIBatch]:
+def server(running: RawServer) -> RawServer:
+    running.asked.clear()
+    return running
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
-    with OpenAIBatch(server.base_url, KEY) as opened:
-        yield opened
+
+
+@pytest.fixture(scope="module")
+def opened(running: RawServer) -> Iterator[OpenAIBatch]:
+    """Opened once: a client's certificates take 20 ms."""
+    with OpenAIBatch(running.base_url, KEY) as backend:
+        yield backend
+
+
+@pytest.fixture
+def backend(opened: OpenAIBatch, server: RawServer) -> OpenAIBatch:
+    return opened
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port on which nothing listens."""
+    with socket.create_server((HOST, 0)) as gone:
+        return gone.getsockname()[1]
 
 
 @pytest.fixture

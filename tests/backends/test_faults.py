@@ -118,13 +118,14 @@ def test_each_fault_of_each_call_is_what_the_matrix_says_after_one_request(
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("how", ["refused", "no such host", "tls"])
-def test_what_never_left_is_sent_again(how, call, calls, backend, server, monkeypatch):
-    if how == "refused":
-        server.stop()
-    elif how == "tls":
-        backend._client.base_url = server.base_url.replace("http:", "https:")
-    else:
-        backend._client.base_url = "http://provider.invalid/v1"
+def test_what_never_left_is_sent_again(how, call, calls, backend, server, closed_port, monkeypatch):
+    urls = {
+        "refused": f"http://127.0.0.1:{closed_port}/v1",
+        "tls": server.base_url.replace("http:", "https:"),
+        "no such host": "http://provider.invalid/v1",
+    }
+    monkeypatch.setattr(backend._client, "base_url", urls[how])
+    if how == "no such host":
 
         def unknown(*args, **more):
             raise socket.gaierror(-2, "Name or service not known")
@@ -136,10 +137,9 @@ def test_what_never_left_is_sent_again(how, call, calls, backend, server, monkey
     assert server.asked == []
 
 
-def test_a_reply_that_does_not_come_in_time_leaves_a_create_unknown(calls, backend, server):
-    release = []
-    server.reply = lambda asked: lambda connection: release.append(connection.recv(1))
-    backend._client.timeout = 0.05
+def test_a_reply_that_does_not_come_in_time_leaves_a_create_unknown(calls, backend, server, monkeypatch):
+    server.reply = lambda asked: lambda connection: connection.recv(1)
+    monkeypatch.setattr(backend._client, "timeout", 0.05)
     for call, meant in (("create", Unknown), ("retrieve", Passing)):
         with pytest.raises(meant) as caught:
             calls[call]()

@@ -365,10 +365,9 @@ def test_a_key_of_any_form_is_taken_out(server, http):
     assert "0f0f" not in str(caught.value)
 
 
-def test_a_failing_start_shows_no_key(server, key):
-    server.stop()
+def test_a_failing_start_shows_no_key(closed_port, key):
     with pytest.raises(ProviderError, match="cannot be reached") as caught:
-        OpenAIBatch(server.base_url.replace("//", "//kim:secret@"), key)
+        OpenAIBatch(f"http://kim:secret@127.0.0.1:{closed_port}/v1", key)
     assert "self = " in locals_shown(caught.value)
     assert key not in locals_shown(caught.value)
     assert "kim:secret@" not in str(caught.value)
@@ -389,8 +388,7 @@ def test_a_line_end_after_the_key_is_no_part_of_it(server, http):
     assert server.asked[0].headers["authorization"] == "Bearer key"
 
 
-def test_without_a_key_the_variable_is_named(server, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+def test_without_a_key_the_variable_is_named(server):
     with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"):
         OpenAIBatch(server.base_url)
 
@@ -417,8 +415,7 @@ def test_a_provider_is_known_by_its_url(backend, server):
     assert backend.clock_address is None
 
 
-def test_openai_itself_is_not_asked_who_it_is(monkeypatch):
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+def test_openai_itself_is_not_asked_who_it_is():
     with OpenAIBatch(api_key="key") as backend:
         assert backend.origin == "https://api.openai.com/v1"
 

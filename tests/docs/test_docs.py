@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
-
-sys.path.insert(0, str(Path(__file__).parent))
 from walkthrough import blocks, section
 
 ROOT = Path(__file__).parents[2]

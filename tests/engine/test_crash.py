@@ -131,7 +131,7 @@ def test_a_process_killed_at_any_point_is_gone_on_from_and_pays_once(then, world
     requests = ask(11)
     points = points_of(world, folder / "undisturbed" / "j", reaper, requests)
     assert points > 60
-    step = {"quick": 2 if then == "all" else 5}.get(proof, 1)
+    step = {"quick": 1 if then == "all" else 4}.get(proof, 1)
     for number in range(1, points + 10, step):
         provider, path = world(), folder / str(number) / "journal.sqlite"
         troubled(provider, requests)
@@ -161,7 +161,7 @@ def test_a_refresh_killed_at_any_point_never_pays_a_third_time(again, world, fol
     requests = ask(9)
     number = 0
     while True:
-        number += 1 if proof != "quick" else 2
+        number += 1 if proof != "quick" else 3
         provider, path = world(), folder / str(number) / "journal.sqlite"
         provider.takes = 10.0
         reaper.passed = reaper.at = 0
@@ -214,7 +214,7 @@ def disturbed(dice):
     return fault
 
 
-SEEDS = {"quick": 120, "ci": 2_000, "full": 50_000}
+SEEDS = {"quick": 80, "ci": 2_000, "full": 50_000}
 
 
 @pytest.mark.parametrize("block", range(4))

@@ -5,7 +5,7 @@ import pytest
 from pytest_batcheval.backends.faults import Passing, Refused, Stopped, Unknown
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.wire.errors import JournalError, ProviderError, UnfinishedError
+from pytest_batcheval.wire.errors import JournalError, ProviderError, UnfinishedError, UsageError
 
 
 def go(provider, journal, clock, requests, **more):
@@ -232,3 +232,295 @@ def test_a_damaged_answer_is_not_paid_for_again(provider, journal, clock, ask):
     journal._connection.execute("UPDATE answer SET response = CAST(replace(response, 'stop', 'stab') AS BLOB)")
     with pytest.raises(JournalError, match="checksum"):
         go(provider, journal, clock, ask(3))
+
+
+# -- attempts -----------------------------------------------------------------------------------------------------
+
+BUSY = (500, {"error": {"code": "server_error", "message": "busy"}})
+FINE = (200, {"choices": []})
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3, 5])
+def test_a_request_is_sent_at_most_so_often_by_one_send_and_anew_by_the_next(provider, journal, clock, ask, attempts):
+    provider.line_of = lambda key, run: BUSY
+    for runs in (1, 2):
+        sent = go(provider, journal, clock, ask(2), attempts=attempts)
+        assert set(provider.ledger.values()) == {attempts * runs}
+        assert (sent.failed, sent.sent, sent.resent) == (2, 2, 2 * (attempts - 1))
+
+
+def test_a_batch_left_open_by_an_earlier_run_counts_as_an_attempt(provider, journal, clock, ask):
+    provider.line_of = lambda key, run: BUSY
+    with pytest.raises(UnfinishedError):
+        go(provider, journal, clock, ask(2), patience=0)
+    sent = go(provider, journal, clock, ask(2), attempts=2)
+    assert set(provider.ledger.values()) == {2}
+    assert (sent.sent, sent.resent) == (2, 2)
+
+
+def test_no_two_batches_of_the_same_requests_share_an_identity(provider, journal, clock, ask):
+    """Where a provider names no input file, a batch is known by it: the batch of an earlier run must not be."""
+    provider.line_of = lambda key, run: BUSY
+    for _ in range(2):
+        go(provider, journal, clock, ask(3), attempts=2)
+    go(provider, journal, clock, ask(3), attempts=1, refresh=True)
+    rows = journal.reader.batches()
+    assert [(row.attempt, row.generation) for row in rows] == [(1, 1), (2, 1), (3, 1), (4, 1), (5, 2)]
+    assert len({row.identity for row in rows}) == 5
+
+
+def test_new_and_failed_requests_go_in_one_batch(provider, journal, clock, ask):
+    provider.line_of = lambda key, run: BUSY
+    go(provider, journal, clock, ask(3), attempts=1)
+    provider.line_of = lambda key, run: FINE
+    assert go(provider, journal, clock, ask(9)).batches == 1
+
+
+def test_without_quota_nothing_more_is_tried_and_no_attempt_is_used_up(provider, journal, clock, ask):
+    error = {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}
+    provider.line_of = lambda key, run: (429, error)
+    for runs in (1, 2):
+        with pytest.raises(ProviderError, match="2 requests have no quota"):
+            go(provider, journal, clock, ask(2), attempts=5)
+        assert set(provider.ledger.values()) == {runs}
+    provider.line_of = lambda key, run: FINE
+    assert go(provider, journal, clock, ask(2), attempts=1).answered == 2
+
+
+# -- refreshes ----------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_refresh_is_finished_by_the_same_command(provider, journal, clock, ask):
+    requests = ask(6)
+    go(provider, journal, clock, requests)
+    provider.takes = 3600.0
+    with pytest.raises(UnfinishedError):
+        go(provider, journal, clock, requests, refresh=True, limits=Limits(requests=2), patience=60)
+    sent = go(provider, journal, clock, requests, refresh=True)
+    assert (sent.attached, sent.sent) == (3, 0)
+    assert set(provider.paid.values()) == {2}
+
+
+def test_a_refresh_of_part_raises_the_generation_of_that_part(provider, journal, clock, ask):
+    requests = ask(4)
+    go(provider, journal, clock, requests)
+    go(provider, journal, clock, requests[:2], refresh=True)
+    go(provider, journal, clock, requests, refresh=True)
+    keys = [request.custom_id for request in requests]
+    assert list(map(journal.reader.generations(keys, provider.origin).get, keys)) == [3, 3, 2, 2]
+    assert go(provider, journal, clock, requests).sent == 0
+
+
+def test_waves_of_one_run_may_ask_for_a_request_again_and_pay_once(provider, journal, clock, ask):
+    go(provider, journal, clock, ask(4))
+    for wave in (ask(2), ask(4)):
+        go(provider, journal, clock, wave, refresh=True, run="one run")
+    assert set(provider.paid.values()) == {2}
+
+
+@pytest.mark.parametrize("kind", ["final", "broken", "unaccounted"])
+def test_what_fails_for_good_in_a_refresh_is_not_sent_again_by_it_nor_later(provider, journal, clock, ask, kind):
+    requests = ask(3)
+    victim = sorted(request.custom_id for request in requests)[0]
+    go(provider, journal, clock, requests)
+    if kind == "final":
+        provider.line_of = lambda key, run: (400, {"error": {"code": "bad"}}) if key == victim else FINE
+    else:
+        spoil(provider, victim, b"\x00" if kind == "broken" else b"")
+    sent = go(provider, journal, clock, requests, attempts=5, refresh=True)
+    assert (sent.answered, sent.failed) == (3, 0), "the older answers are still there"
+    assert go(provider, journal, clock, requests).sent == 0
+    assert set(provider.ledger.values()) == {2}
+
+
+def spoil(provider, key, replacement):
+    """In result files made from now on, cut the line of a key after its key, or take it out."""
+    end = provider._end
+
+    def spoiled(data):
+        end(data)
+        file = data["output_file_id"]
+        lines = provider.files[file].split(b"\n")
+        kept = [line if key.encode() not in line else line[:-9] * bool(replacement) for line in lines]
+        provider.files[file] = b"\n".join(line for line in kept if line)
+
+    provider._end = spoiled
+
+
+def test_a_failed_request_can_be_refreshed(provider, journal, clock, ask):
+    provider.line_of = lambda key, run: (400, {"error": {"code": "bad"}})
+    go(provider, journal, clock, ask(2))
+    assert go(provider, journal, clock, ask(2)).sent == 0
+    provider.line_of = lambda key, run: FINE
+    sent = go(provider, journal, clock, ask(2), refresh=True)
+    assert (sent.answered, sent.failed, sent.sent) == (2, 0, 2)
+
+
+def test_a_lost_batch_is_not_paid_again_by_a_refresh(provider, journal, clock, ask):
+    with pytest.raises(UnfinishedError):
+        go(provider, journal, clock, ask(2), patience=0)
+    provider.batches.clear()
+    go(provider, journal, clock, ask(2))
+    assert go(provider, journal, clock, ask(3), refresh=True).sent == 1
+    assert provider.calls["create"] == 2
+
+
+# -- what may have been paid --------------------------------------------------------------------------------------
+
+
+def test_a_line_that_cannot_be_told_whose_it_is_stops_the_missing_from_being_paid_again(provider, journal, clock, ask):
+    """Without counts, nothing else says that the missing request was answered."""
+    requests = ask(4)
+    end = provider._end
+
+    def spoiled(data):
+        end(data)
+        del data["request_counts"]
+        file = data["output_file_id"]
+        first, *others = provider.files[file].split(b"\n")
+        provider.files[file] = b"\n".join([b"\x00" * len(first), *others])
+
+    provider._end = spoiled
+    sent = go(provider, journal, clock, requests, attempts=5)
+    assert (sent.answered, sent.failed) == (3, 1)
+    assert set(provider.paid.values()) == {1}
+    assert {f.code for f in journal.reader.failures(requests, provider.origin).values()} == {"unaccounted"}
+
+
+def test_one_of_two_result_files_that_is_gone_does_not_lose_the_other(provider, journal, clock, ask):
+    requests = sorted(ask(4), key=lambda request: request.custom_id)
+    provider.line_of = lambda key, run: (400, {"error": {"code": "bad"}}) if key == requests[0].custom_id else FINE
+    end = provider._end
+
+    def without_errors(data):
+        end(data)
+        del provider.files[data["error_file_id"]]
+
+    provider._end = without_errors
+    sent = go(provider, journal, clock, requests)
+    assert (sent.answered, sent.failed, sent.lost) == (3, 1, ())
+    assert "the error file" in sent.broken[0]
+    assert set(provider.ledger.values()) == {1}
+
+
+def test_results_that_come_late_are_waited_for(provider, journal, clock, ask):
+    """The status is ahead of the files: first none, then half of one, then all."""
+    requests = ask(4)
+    provider.takes = 10.0
+    download, look = provider.download, provider._look
+
+    def halved(file_id, target):
+        download(file_id, target)
+        if clock.time < 400:
+            target.write_bytes(b"\n".join(target.read_bytes().split(b"\n")[:2]))
+
+    def early(batch_id):
+        seen = look(batch_id)
+        return seen if clock.time > 100 or not seen.terminal else type(seen)(**vars(seen) | {"output_file_id": None})
+
+    provider.download, provider._look = halved, early
+    assert go(provider, journal, clock, requests).answered == 4
+    assert set(provider.paid.values()) == {1}
+
+
+# -- what the provider refuses as a whole -------------------------------------------------------------------------
+
+
+def refusing(provider, times, **error):
+    """The first batches fail at validation."""
+    validate = provider._validate
+
+    def refuse(data):
+        validate(data)
+        if len(provider.batches) <= times:
+            data |= {"status": "failed", "errors": {"data": [{"code": "x", "message": "no", "param": None} | error]}}
+
+    provider._validate = refuse
+
+
+def test_a_batch_refused_for_no_line_of_its_own_is_not_tried_again(provider, journal, clock, ask):
+    refusing(provider, 99, code="billing_inactive", message="your account is not active")
+    with pytest.raises(ProviderError, match="refused 1 batches, unpaid: billing_inactive: your account is not active"):
+        go(provider, journal, clock, ask(3))
+    assert provider.calls["create"] == 1
+    assert journal.reader.claimed(provider.origin) == set()
+
+
+def test_batches_refused_without_a_reason_are_given_up_in_the_end(provider, journal, clock, ask):
+    refusing(provider, 99, line=None, param="file_id", message="Cannot find file")
+    with pytest.raises(ProviderError, match="Cannot find file"):
+        go(provider, journal, clock, ask(3))
+    assert 3 < provider.calls["create"] < 10
+
+
+def test_a_full_queue_is_not_waited_for_longer_than_the_caller_wants(provider, journal, clock, ask):
+    refusing(provider, 99, code="token_limit_exceeded")
+    with pytest.raises(UnfinishedError, match="3 requests are to be sent again"):
+        go(provider, journal, clock, ask(3), patience=200)
+    assert clock.time <= 200
+    assert provider.calls["create"] == 2
+
+
+def test_a_file_too_large_for_a_proxy_is_sent_in_halves(provider, journal, clock, ask):
+    upload = provider.upload
+
+    def limited(path, filename):
+        if path.stat().st_size > 500:
+            raise Refused("too_large", "Request Entity Too Large", 413)
+        return upload(path, filename)
+
+    provider.upload = limited
+    sent = go(provider, journal, clock, ask(8), limits=Limits(requests=8, bytes=4000))
+    assert sent.answered == 8
+    assert set(provider.paid.values()) == {1}
+
+
+def test_a_request_that_fits_no_file_is_told_before_any_is_sent(provider, journal, clock, ask):
+    with pytest.raises(UsageError, match="bytes; a batch file takes 100"):
+        go(provider, journal, clock, ask(3), limits=Limits(bytes=100))
+    assert journal.reader.batches() == []
+    assert not provider.calls
+
+
+def test_batches_of_a_model_with_a_full_queue_go_in_waves(provider, journal, clock, ask):
+    running = []
+    apply = provider._apply
+
+    def counted(*args):
+        batch = apply(*args)
+        running.append(sum(data["status"] == "in_progress" for data in provider.batches.values()))
+        return batch
+
+    provider._apply = counted
+    sent = go(provider, journal, clock, ask(6), limits=Limits(requests=1, tokens={"gpt-4.1-mini": 20}))
+    assert sent.answered == sent.batches == 6
+    assert max(running) == 2
+
+
+# -- other keys ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["planned", "uploaded"])
+def test_a_plan_made_with_another_key_is_carried_out_with_this_one(provider, journal, clock, ask, state):
+    refusal = Stopped("invalid_api_key", "no", 401)
+    provider.fault = lambda call: refusal if call == {"planned": "upload", "uploaded": "create"}[state] else None
+    with pytest.raises(ProviderError, match="invalid_api_key"):
+        go(provider, journal, clock, ask(3))
+    provider.fault, provider.scope = lambda call: None, "another"
+    provider.files.clear()
+    assert go(provider, journal, clock, ask(3)).answered == 3
+    assert [row.scope for row in journal.reader.batches()] == ["another"]
+
+
+def test_a_running_batch_of_another_key_is_collected_if_this_one_sees_it_and_not_lost_if_not(
+    provider, journal, clock, ask
+):
+    with pytest.raises(UnfinishedError):
+        go(provider, journal, clock, ask(3), patience=0)
+    provider.scope, hidden = "another", provider.batches.copy()
+    provider.batches.clear()
+    with pytest.raises(ProviderError, match=r"batch_0 was sent with another API key.*run once with that key"):
+        go(provider, journal, clock, ask(3))
+    provider.batches |= hidden
+    assert go(provider, journal, clock, ask(3)).answered == 3
+    assert set(provider.paid.values()) == {1}

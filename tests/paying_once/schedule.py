@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from world import BEHAVIOUR, Crash, DirectBackend, World, crashing_journal, trouble
+from trouble import Trouble
+from world import BEHAVIOUR, Crash, DirectBackend, World, crashing_journal
 
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
@@ -47,7 +48,7 @@ def play(world: World, seed: int, folder: Path) -> Outcome:
     requests = _requests(rng)
     _plant_faults(world, rng, requests)
     world.state.behaviour = replace(BEHAVIOUR, list_lag=rng.choice((0, 0, 5, 170)), file_lag=rng.choice((0, 0, 2)))
-    world.state.interceptor = trouble(world, rng.choice((0.0, 0.1, 0.3)))
+    world.state.interceptor = Trouble(world, rng.choice((0.0, 0.1, 0.3)))
     for _ in range(rng.randrange(1, 5)):
         selection = rng.sample(requests, rng.randrange(1, len(requests) + 1))
         world.crashes.intrude = lambda chosen=selection: _intrude(world, folder, chosen)

@@ -23,7 +23,7 @@ from pytest_batcheval.simulator.access import KeyRing
 from pytest_batcheval.simulator.app import Simulator
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
-from pytest_batcheval.simulator.exchange import TRANSPORT, Exchange, Reply
+from pytest_batcheval.simulator.exchange import TRANSPORT
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.state import State
 
@@ -343,66 +343,3 @@ def crashing_journal(world: World) -> type[Journal]:
                 yield result
 
     return CrashingJournal
-
-
-def trouble(world: World, odds: float) -> Callable[[Exchange], Any]:
-    """An interceptor under which each exchange goes wrong with these odds, in a way of its kind."""
-    state, rng = world.state, world.rng
-
-    async def refuse(exchange: Exchange) -> None:
-        status = rng.choice((429, 500, 502, 503))
-        headers = [(b"retry-after", b"%d" % rng.randrange(30))] if status == 429 else []
-        code = "rate_limit_exceeded" if status == 429 else "server_error"
-        await exchange.send(Reply(status, {"error": {"code": code, "message": "busy"}}, headers=headers))
-
-    async def drop(exchange: Exchange) -> None:
-        await exchange.drop()
-
-    async def drop_after(exchange: Exchange) -> None:
-        await exchange.handle(exchange)
-        await exchange.drop()
-
-    async def fail_after(exchange: Exchange) -> None:
-        await exchange.handle(exchange)
-        await exchange.send(Reply(504, b"<html>gateway timeout</html>"))
-
-    async def garbage_after(exchange: Exchange) -> None:
-        await exchange.handle(exchange)
-        await exchange.send(Reply(200, b"<html>fine</html>"))
-
-    async def late(exchange: Exchange) -> None:
-        exchange.scope["extensions"][TRANSPORT].abort()
-        state.clock.at(state.clock.now() + rng.expovariate(1 / 300), lambda: _applied(exchange))
-
-    async def missing(exchange: Exchange) -> None:
-        await exchange.send(Reply(404, {"error": {"code": None, "message": "not found"}}))
-
-    async def cut(exchange: Exchange) -> None:
-        reply = await exchange.handle(exchange)
-        body = b"".join([chunk async for chunk in reply.stream]) if reply.stream is not None else b""
-        await exchange.send(Reply(reply.status, body[: rng.randrange(len(body) + 1)]))
-
-    async def half_told(exchange: Exchange) -> None:
-        reply = await exchange.handle(exchange)
-        if isinstance(reply.body, dict) and "output_file_id" in reply.body:
-            reply.body = {**reply.body, "output_file_id": None, "error_file_id": None}
-        await exchange.send(reply)
-
-    kinds = {
-        "batches.create": (refuse, drop, drop_after, drop_after, fail_after, garbage_after, late, late),
-        "batches.retrieve": (refuse, drop, missing, garbage_after, half_told, half_told),
-        "files.content": (refuse, drop, cut, cut),
-        "files.create": (refuse, drop, drop_after, fail_after),
-        "files.delete": (refuse, drop, drop_after),
-    }
-
-    async def interceptor(exchange: Exchange) -> None:
-        if rng.random() >= odds:
-            return await exchange.answer()
-        return await rng.choice(kinds.get(exchange.call, (refuse, drop, garbage_after)))(exchange)
-
-    return interceptor
-
-
-async def _applied(exchange: Exchange) -> None:
-    await exchange.handle(exchange)

@@ -59,7 +59,8 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def usual(simulator: SimulatorServer) -> Iterator[openai.OpenAI]:
     """The SDK as it comes, but for a timeout that is short."""
-    with openai.OpenAI(base_url=simulator.base_url, api_key="key-one", timeout=0.5) as client:
+    transport = openai.DefaultHttpxClient(verify=False)
+    with openai.OpenAI(base_url=simulator.base_url, api_key="key-one", timeout=0.5, http_client=transport) as client:
         yield client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from io import BufferedReader
@@ -80,6 +81,7 @@ class SimulatorClock:
                 host, _, port = self._address.rpartition(":")
                 self._socket = socket.create_connection((host, int(port)))
                 self._replies = self._socket.makefile("rb")
+                self._ask("register", os.getpid())
             self._socket.sendall(json.dumps(words).encode() + b"\n")
             return float(json.loads(self._replies.readline()))
         except (OSError, ValueError, TypeError) as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.wire.errors import UsageError
-from pytest_batcheval.wire.origin import provider_origin, simulator_origin
+from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
@@ -22,7 +22,6 @@ SEED = 0
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _USUAL_RESPONDENT = "faithful"
-_IN_PROCESS = "in-process"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def _simulated(respondent: str) -> Iterator[Connection]:
         raise UsageError(f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'") from None
     with (
         SimulatorServer(respondent, seed=SEED) as server,
-        OpenAIBatch(server.base_url, SIMULATOR, scope=_IN_PROCESS) as client,
+        OpenAIBatch(server.base_url, SIMULATOR, scope=IN_PROCESS) as client,
         closing(_clock(client)) as clock,
     ):
         yield Connection(client, clock)

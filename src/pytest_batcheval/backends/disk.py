@@ -44,4 +44,5 @@ def _storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise JournalError(f"{path} cannot be written ({error}); nothing is lost, run again when there is room") from error
+        text = f"{path} cannot be written ({error}); nothing is lost, run again when there is room"
+        raise JournalError(text) from error

@@ -39,6 +39,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--behaviour", type=Path, metavar="FILE", help="limits, durations and open questions of the API"
     )
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault plan: what shall go wrong, and when")
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the state there for the next server")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a Host header to answer to, beside loopback"
@@ -72,11 +73,12 @@ def _server(arguments: argparse.Namespace) -> SimulatorServer:
     try:
         from pytest_batcheval.simulator.access import KeyRing
         from pytest_batcheval.simulator.behaviour import Behaviour, load_behaviour
+        from pytest_batcheval.simulator.faultplan.plan import FaultPlan
         from pytest_batcheval.simulator.server import SimulatorServer
     except ImportError as error:
         text = f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'"
         raise UsageError(text) from None
-    return SimulatorServer(
+    server = SimulatorServer(
         arguments.respondent,
         seed=arguments.seed,
         clock=arguments.clock,
@@ -87,6 +89,9 @@ def _server(arguments: argparse.Namespace) -> SimulatorServer:
         state_dir=arguments.state_dir,
         allow_hosts=arguments.allow_host,
     )
+    if arguments.faults:
+        server.follow(FaultPlan.load(arguments.faults, arguments.seed))
+    return server
 
 
 @contextmanager

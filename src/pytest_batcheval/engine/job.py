@@ -32,7 +32,7 @@ from pytest_batcheval.engine.effects import (
 from pytest_batcheval.engine.ending import doubtful, ended, refused_whole, rest_of
 from pytest_batcheval.engine.reconcile import Search, Step, find
 from pytest_batcheval.journal.rows import BatchRow
-from pytest_batcheval.wire.origin import is_simulator
+from pytest_batcheval.wire.origin import IN_PROCESS
 
 POLL_FIRST, POLL_LAST, POLL_SHARE = 2.0, 1800.0, 0.1
 """Seconds: the shortest and longest pause between looks, and its share of the time waited so far."""
@@ -293,8 +293,8 @@ class Job:
         return self._missing_since is not None and self._misses >= MISSES and now - self._missing_since >= MISSING_FOR
 
     def _lose(self, reason: str) -> None:
-        """Paid and gone; only the user may have it paid again. A simulator's batches cost nothing."""
-        if is_simulator(self.row.origin):
+        """Paid and gone; only the user may have it paid again. A server of our own ends with its run, and is free."""
+        if self.row.scope == IN_PROCESS:
             return self._want(Settle(replace(self.row, state="void", note=reason)), 0.0)
         self.status = "lost"
         text = f"batch {self.row.batch_id} is lost: {reason}; it may have been paid, so it is not sent again by itself"

@@ -73,7 +73,6 @@ class Simulator:
         self._hosts = hosts
         self._control = Starlette(routes=control.routes(token))
         self._control.state.simulator = state
-        self._numbers = 0
         self._dates: tuple[int, bytes] = (0, b"")
         self._marks: Headers = []
 
@@ -155,7 +154,7 @@ class Simulator:
 
     def _headers(self) -> Headers:
         state = self._state
-        self._numbers += 1
+        state.requests += 1
         if not self._marks:
             static = {
                 SIMULATOR_HEADER: SIMULATOR_NAME,
@@ -168,7 +167,7 @@ class Simulator:
         now = int(state.clock.now())
         if self._dates[0] != now:
             self._dates = (now, formatdate(now, usegmt=True).encode())
-        name = digest("http", state.seed, self._numbers)
+        name = digest("http", state.seed, state.requests)
         took = 20 + int(name[:4], 16) % 400  # drawn like ids are: a measured time would differ in every recording
         return [
             *self._marks,

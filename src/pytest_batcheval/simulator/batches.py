@@ -17,15 +17,13 @@ from pytest_batcheval.simulator.errors import (
 )
 from pytest_batcheval.simulator.exchange import Exchange, Reply
 from pytest_batcheval.simulator.ids import hex_id
+from pytest_batcheval.simulator.metadata import check_metadata
 from pytest_batcheval.simulator.paging import page
 from pytest_batcheval.simulator.run import OPEN, WINDOW, BatchRun
 from pytest_batcheval.simulator.state import FILE_LIFE, StoredBatch
 from pytest_batcheval.wire.objects import ENDPOINTS
 
 WINDOW_NAME = "24h"
-MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512
-"""Limits of `metadata` (published schema)."""
-
 LIFE = range(3_600, FILE_LIFE + 1)
 """Seconds result files may be told to live."""
 
@@ -172,7 +170,7 @@ def _check(asked: Mapping[str, Any], behaviour: Behaviour) -> None:
     if asked["completion_window"] != WINDOW_NAME:
         code = behaviour.code("completion_window")
         raise invalid_value("completion_window", asked["completion_window"], (WINDOW_NAME,), code)
-    _check_metadata(asked.get("metadata"), behaviour)
+    check_metadata(asked.get("metadata"), behaviour)
     _check_output_life(asked.get("output_expires_after"), behaviour)
 
 
@@ -201,20 +199,3 @@ def _check_output_life(given: Any, behaviour: Behaviour) -> None:
     if seconds not in LIFE:
         text = f"Invalid 'output_expires_after.seconds': from {LIFE.start} to {LIFE.stop - 1}, not {seconds}."
         raise ApiError(400, text, code=code, param="output_expires_after.seconds")
-
-
-def _check_metadata(metadata: Any, behaviour: Behaviour) -> None:
-    if metadata is None:
-        return
-    if not isinstance(metadata, dict):
-        raise invalid_type("metadata", "an object", metadata)
-    if len(metadata) > MAX_PAIRS:
-        text = f"Invalid 'metadata': too many properties. Expected at most {MAX_PAIRS}, but got {len(metadata)}."
-        raise ApiError(400, text, code=behaviour.code("metadata_pairs"), param="metadata")
-    for name, value in metadata.items():
-        where = f"metadata.{name[:MAX_KEY]}"
-        if not isinstance(value, str):
-            raise invalid_type(where, "a string", value)
-        if len(name) > MAX_KEY or len(value) > MAX_VALUE:
-            text = f"Invalid '{where}': names have at most {MAX_KEY} characters, values {MAX_VALUE}."
-            raise ApiError(400, text, code=behaviour.code("metadata_length"), param=where)

@@ -1,8 +1,9 @@
 """Virtual time: it jumps when everybody who takes part sleeps, or flows with real time.
 
 A participant is an open connection to the clock's port, which speaks one JSON array a line:
-`["now"]` and `["sleep", seconds]` are both answered with the time in seconds, the latter when
-that time has come. A client that is killed closes its connection and holds nobody up.
+`["now"]`, `["register", pid]` and `["sleep", seconds]` are answered with the time in seconds, the
+last when that time has come. Only registered processes are killed by faults that kill. A client
+that is killed closes its connection and holds nobody up.
 
 An event may take real time (executing 50,000 lines does). While time jumps it stands still until
 the event is done; while it flows it does not wait.
@@ -62,6 +63,7 @@ class VirtualClock:
         self._speed = speed_of(mode)
         self._count = itertools.count()
         self._participants: set[asyncio.StreamWriter] = set()
+        self._processes: dict[asyncio.StreamWriter, int] = {}
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -83,6 +85,11 @@ class VirtualClock:
         self._sleepers: dict[asyncio.StreamWriter, float] = {}
         for writer in list(self._participants):
             self._tell(writer)
+
+    @property
+    def registered(self) -> set[int]:
+        """Ids of the processes that take part and have said who they are."""
+        return set(self._processes.values())
 
     def now(self) -> float:
         """Unix seconds of virtual time."""
@@ -177,15 +184,19 @@ class VirtualClock:
         finally:
             self._participants.discard(writer)
             self._sleepers.pop(writer, None)
+            self._processes.pop(writer, None)
             writer.close()
             self._settle_soon()
 
     def _hear(self, writer: asyncio.StreamWriter, line: bytes) -> None:
         word, *rest = json.loads(line)
+        if word == "register":
+            self._processes[writer] = int(rest[0])
         if word != "sleep":
             self._tell(writer)
             return
-        seconds = float(*rest)
+        (given,) = rest
+        seconds = float(given)
         if math.isnan(seconds) or not 0 <= seconds <= _LONGEST_SLEEP:
             raise ValueError(f"nobody can sleep {seconds} seconds")
         if self._speed is not None:

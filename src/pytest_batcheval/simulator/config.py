@@ -18,8 +18,6 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
         UsageError: it cannot be read, or something in it is not as the schema says; the place is named.
     """
     import yaml
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
 
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -27,10 +25,22 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is neither YAML nor JSON: {error}") from None
+    check_config(data or {}, kind, str(path))
+    return dict(data or {})
+
+
+def check_config(data: object, kind: str, where: str) -> None:
+    """Check data against `schemas/<kind>.schema.json`; `where` says whose it is.
+
+    Raises:
+        UsageError: something in it is not as the schema says; the place is named.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
     schema = json.loads((_SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8"))
-    wrong = best_match(Draft202012Validator(schema).iter_errors(data or {}))
+    wrong = best_match(Draft202012Validator(schema).iter_errors(data))
     if wrong is not None:
         # The value itself stays out of the message: it may be an API key.
         rule = f"{wrong.validator}: {json.dumps(wrong.validator_value, ensure_ascii=False)[:300]}"
-        raise UsageError(f"{path}: {wrong.json_path} breaks the rule {rule}")
-    return dict(data or {})
+        raise UsageError(f"{where}: {wrong.json_path} breaks the rule {rule}")

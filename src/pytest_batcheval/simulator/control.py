@@ -12,8 +12,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pytest_batcheval.simulator.errors import ApiError
+from pytest_batcheval.simulator.faultplan.plan import FaultPlan
 from pytest_batcheval.simulator.faults import Faults
 from pytest_batcheval.simulator.state import State
+from pytest_batcheval.wire.errors import UsageError
 
 PREFIX = "/_simulator"
 KINDS = ("fail_lines", "expire_next_batch", "fail_next_batch", "hold_batches", "release", "drop_create_reply")
@@ -78,7 +80,10 @@ async def _reset(request: Request) -> Response:
 
 async def _faults(request: Request) -> Response:
     state: State = request.app.state.simulator
-    return JSONResponse({"fault": _set(state.faults, await _json(request))})
+    asked = await _json(request)
+    if "faults" in asked:
+        return JSONResponse({"faults": _follow(state, asked)})
+    return JSONResponse({"fault": _set(state.faults, asked)})
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -94,6 +99,16 @@ async def _json(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ApiError(400, "the body must be a JSON object")
     return value
+
+
+def _follow(state: State, asked: dict[str, Any]) -> int:
+    """Follow a fault plan from now, instead of any before; the number of its faults."""
+    try:
+        plan = FaultPlan.of(asked["faults"], state.seed)
+    except (UsageError, TypeError) as error:
+        raise ApiError(400, str(error), param="faults") from None
+    state.interceptor, state.rewrite = plan.intercept, plan.rewrite
+    return len(plan.entries)
 
 
 def _set(faults: Faults, asked: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
@@ -113,6 +113,15 @@ class Exchange:
         if not isinstance(value, dict):
             raise ApiError(400, "We could not parse the JSON body of your request. It must be a JSON object.")
         return value
+
+    def with_body(self, body: bytes) -> Exchange:
+        """The same exchange with its body, which was read already."""
+        parts = [{"type": "http.request", "body": body}]
+
+        async def receive() -> Any:
+            return parts.pop() if parts else {"type": "http.disconnect"}
+
+        return replace(self, receive=receive)
 
     async def answer(self) -> None:
         """Do what the API does: work out the reply and send it."""

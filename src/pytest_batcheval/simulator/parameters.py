@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.errors import ApiError, invalid_type, invalid_value, missing, no_such_model
+from pytest_batcheval.simulator.metadata import check_metadata
 from pytest_batcheval.simulator.models import Model, find_model
 from pytest_batcheval.simulator.texts import tokens
 from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS
@@ -45,6 +46,7 @@ def check_body(url: str, body: Mapping[str, Any], behaviour: Behaviour) -> Model
     for name, (low, high) in _INTEGERS.items():
         _check_number(body, name, low, high, whole=True)
     _check_output_limit(url, body, model)
+    check_metadata(body.get("metadata"), behaviour)
     return model
 
 

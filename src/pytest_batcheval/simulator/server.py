@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import JUMP, VirtualClock
 from pytest_batcheval.simulator.connection import Connection
 from pytest_batcheval.simulator.exchange import Exchange
+from pytest_batcheval.simulator.faultplan.plan import FaultPlan
 from pytest_batcheval.simulator.faults import Faults
 from pytest_batcheval.simulator.ledger import Ledger
 from pytest_batcheval.simulator.respondents.registry import make
@@ -135,6 +136,19 @@ class SimulatorServer:
     def intercept(self, interceptor: Callable[[Exchange], Awaitable[None]] | None) -> None:
         """Let `interceptor` take over every exchange with the API until the next reset."""
         self._state.interceptor = interceptor
+
+    def misbehave(self, *faults: Mapping[str, Any]) -> FaultPlan:
+        """Follow a fault plan until the next reset: `misbehave({"fault": "reset_after", "nth": 1})`.
+
+        Raises:
+            UsageError: there is no such fault, or it takes no such parameter.
+        """
+        return self.follow(FaultPlan.of(faults, self._state.seed))
+
+    def follow(self, plan: FaultPlan) -> FaultPlan:
+        """Follow a fault plan until the next reset."""
+        self._state.interceptor, self._state.rewrite = plan.intercept, plan.rewrite
+        return plan
 
     def start(self) -> SimulatorServer:
         """Listen; returns when the server answers.

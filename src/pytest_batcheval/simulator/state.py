@@ -134,9 +134,11 @@ class State:
     """Everything behind the HTTP surface. Used from the server's event loop only.
 
     Attributes:
+        requests: how many requests came since the last reset.
         crashes: errors that should not happen: a reply of 500, an event that broke.
         check: called with the name of a schema and each object that goes out; `None` for no check.
         interceptor: takes over every exchange with the API (see `exchange.Exchange`); `None` for none.
+        rewrite: may change a result file, `output` or `error`, before it is there.
     """
 
     def __init__(
@@ -159,6 +161,7 @@ class State:
         self.check = check
         self.clock_address = ""
         self.interceptor: Callable[[Any], Awaitable[None]] | None = None
+        self.rewrite: Callable[[str, Path], None] = _leave
         self.ledger = Ledger()
         self.faults = Faults()
         self.crashes: list[BaseException] = []
@@ -171,6 +174,7 @@ class State:
         self._projects: dict[str, Project] = {}
         self._windows: dict[tuple[str, str], Window] = {}
         self._made = 0
+        self.requests = 0
 
     @property
     def projects(self) -> Iterable[Project]:
@@ -259,9 +263,10 @@ class State:
         self._projects.clear()
         self._windows.clear()
         self._made = 0
+        self.requests = 0
         self.behaviour = self.usual
         self.keys = self._usual_keys
-        self.interceptor = None
+        self.interceptor, self.rewrite = None, _leave
         self.crashes.clear()
         self.ledger.reset()
         self.faults.reset()
@@ -294,3 +299,7 @@ def _data_of(batch: StoredBatch) -> dict[str, Any]:
 
 def _batch_of(data: dict[str, Any]) -> StoredBatch:
     return StoredBatch(data["fields"], data["number"], Progress(**data["progress"]), data["made_at"])
+
+
+def _leave(kind: str, path: Path) -> None:
+    """No fault: result files stay as they are."""

@@ -19,6 +19,9 @@ RESPONDENT_HEADER = "x-simulator-respondent"
 CLOCK_HEADER = "x-simulator-clock"
 """Where a client may register as a sleeper on the simulator's virtual clock: `host:port`."""
 
+IN_PROCESS = "in-process"
+"""The account of a simulator that a run starts for itself: nothing is paid, and batches end with the run."""
+
 _SIMULATOR = "simulator:"
 
 

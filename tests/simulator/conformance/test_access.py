@@ -9,7 +9,7 @@ import pytest
 
 from pytest_batcheval.simulator.access import KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.exchange import Exchange
+from pytest_batcheval.simulator.exchange import Exchange, Reply
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"
@@ -145,8 +145,7 @@ def test_83_a_result_file_may_be_a_502_again_and_again(
 ) -> None:
     async def bad_gateway(exchange: Exchange) -> None:
         if exchange.call == "files.content":
-            exchange.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 11\r\n\r\nbad gateway")
-            await exchange.hang_up()
+            await exchange.send(Reply(502, b"<html>502 Bad Gateway</html>", headers=[(b"content-type", b"text/html")]))
         else:
             await exchange.answer()
 

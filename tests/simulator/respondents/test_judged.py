@@ -102,10 +102,12 @@ def test_all_answers_of_the_faithful_are_found_behind_every_fence() -> None:
             assert {sign.code: sign.level for sign in signs_in(found)} == reply.planted
 
 
+PIECES = [*"<>[]{}`\"'=-*#:/\n a답", "answer", "답변", "BEGIN ", "END", "```", "</answer>", "score 9", ANSWER]
+PARTS = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(
-    alphabet=st.sampled_from([*"<>[]{}`\"'=-*#:\n a답", "answer", "BEGIN ", "END", "```"]), max_size=60
-)), max_size=4))  # fmt: skip
+@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), PARTS), max_size=4))
 def test_any_prompt_gets_a_valid_verdict(turns: list[tuple[str, str]]) -> None:
     from jsonschema import Draft202012Validator
 

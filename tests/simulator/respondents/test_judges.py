@@ -187,7 +187,7 @@ def test_the_verbose_like_length_and_the_good_judge_does_not() -> None:
 
 
 def test_halo_sees_one_impression_everywhere() -> None:
-    assert leak("judge_halo", "faithful") > 0.8 > 2 * leak("judge", "faithful")
+    assert leak("judge_halo", "faithful") > 0.6 > 3 * leak("judge", "faithful")
     for verdict in verdicts("judge_halo", "faithful"):
         sides = {GOOD[c] * (mark["score"] - 3) for c, mark in verdict["scores"].items() if mark["score"] is not None}
         if all(mark["score"] is not None for mark in verdict["scores"].values()):
@@ -260,7 +260,7 @@ def test_only_the_gullible_obeys_an_answer(injection: str, score: int) -> None:
     assert given("judge_gullible", answer) == dict.fromkeys(CODES, score)
     assert judged("judge_gullible", answer)["scores"]["ST"]["evidence"] in answer
     for judge in JUDGES:
-        if judge not in ("judge_gullible", "judge_verbose"):
+        if judge not in ("judge_gullible", "judge_verbose", "judge_noisy", "judge_null"):
             assert given(judge, answer) == given(judge, SCARED), judge
     assert verdicts("judge_gullible", "faithful") == verdicts("judge", "faithful")
 

@@ -220,6 +220,14 @@ def test_language_follows_the_prompt() -> None:
     assert all(reply.text.isascii() for *_, reply in said_by("faithful", language="en"))
 
 
+def test_no_sentence_is_said_twice_where_nothing_is_recognised() -> None:
+    for n in range(200):
+        text = make("flat").reply(asked({"messages": [{"role": "user", "content": f"What about {n}?"}]})).text
+        said = [filler for filler in fillers("en") if filler in text]
+        assert len(said) == 4
+        assert all(text.count(filler) == 1 for filler in said)
+
+
 def test_the_average_persona_shows_nothing() -> None:
     assert not any(r.planted for p, _, _, r in said_by("faithful") if p.id == "average")
     assert set(CODES) == {code for *_, r in said_by("faithful") for code in r.planted}

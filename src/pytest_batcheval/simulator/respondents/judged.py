@@ -107,17 +107,20 @@ def _in_json(text: str) -> Iterator[str]:
 
 
 def _in_tags(text: str) -> Iterator[str]:
-    """Between <x> and the last </x>, [x] and [/x], BEGIN and END: first those named as an answer, at a line's start."""
-    openings = sorted(
-        islice(_TAG.finditer(text), _MOST),
-        key=lambda found: (not _NAMED.search(found[0]), found.start() > 0 and text[found.start() - 1] != "\n"),
-    )
-    for found in openings:
+    """Between <x> and the last </x>, [x] and [/x], BEGIN and END."""
+    for found in sorted(islice(_TAG.finditer(text), _MOST), key=_likelihood):
         angled, bracketed, _ = found.groups()
         closing = f"</{angled}" if angled else f"[/{bracketed}]" if bracketed else "END"
         end = text.rfind(closing)
         if end > found.end():
             yield text[found.end() : text.rfind("\n", 0, end) if closing == "END" else end]
+
+
+def _likelihood(tag: re.Match[str]) -> tuple[bool, bool, int]:
+    """Least for the likeliest: the first of those named as an answer, at a line's start; else the last of all."""
+    named = _NAMED.search(tag[0]) is not None
+    inside = tag.start() > 0 and tag.string[tag.start() - 1] != "\n"
+    return not named, named and inside, tag.start() if named else -tag.start()
 
 
 def _between_lines(text: str) -> Iterator[str]:
@@ -127,9 +130,12 @@ def _between_lines(text: str) -> Iterator[str]:
         return
     kind = _side(lines[-1][1])
     same = [line for line in lines if _side(line[1]) == kind]
+    below = text[same[-1].end() :]
+    if _NAMED.search(same[-1][0]):
+        yield below
     if len(same) > 1:
         yield text[same[-2].end() : same[-1].start()]
-    yield text[same[-1].end() :]
+    yield below
 
 
 def _between_marks(text: str, marks: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -136,7 +136,7 @@ def _check(path: Path, entries: Any) -> None:
 def _reason(error: ValidationError) -> str:
     if error.validator == "oneOf":
         return "needs either `text` or `refusal`, and not both"
-    if error.validator == "dependentSchemas":
+    if error.validator == "not":
         return "a `status_code` makes the request fail: no `refusal` or `finish_reason` goes with it"
     allowed = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
     return error.message + (f"; allowed: {allowed}" if allowed else "")

@@ -1,0 +1,1 @@
+"""Fault plans: what shall go wrong with which call, by name."""

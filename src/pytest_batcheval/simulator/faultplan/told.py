@@ -1,0 +1,105 @@
+"""Faults of what is told: the provider did one thing and says another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_batcheval.simulator.errors import ApiError
+from pytest_batcheval.simulator.exchange import Exchange, Reply
+
+ENDED = ("completed", "failed", "expired", "cancelled")
+
+
+async def list_lag(exchange: Exchange, seconds: float = 60.0) -> None:
+    """Batches younger than `seconds` are not in the list."""
+    reply = await exchange.handle(exchange)
+    oldest = exchange.state.clock.now() - seconds
+    await _send(exchange, reply, data=[batch for batch in reply.body["data"] if batch["created_at"] <= oldest])
+
+
+async def page_repeats(exchange: Exchange) -> None:
+    """The first page comes again whatever `after` says, and promises more."""
+    exchange.query.pop("after", None)
+    reply = await exchange.handle(exchange)
+    await _send(exchange, reply, has_more=True)
+
+
+async def file_not_found(exchange: Exchange) -> None:
+    """404 for a file that is there, as just after an upload."""
+    await exchange.send(_refusal(404, f"No such File object: {exchange.name}", "id"))
+
+
+async def batch_not_found(exchange: Exchange) -> None:
+    """404 for a batch that is alive."""
+    await exchange.send(_refusal(404, f"No batch found with id '{exchange.name}'."))
+
+
+async def wrong_counts(exchange: Exchange) -> None:
+    """The counts call every request completed, whatever happened."""
+    reply = await exchange.handle(exchange)
+    total = (reply.body.get("request_counts") or {}).get("total", 0)
+    await _send(exchange, reply, request_counts={"total": total, "completed": total, "failed": 0})
+
+
+async def status_backwards(exchange: Exchange) -> None:
+    """The batch is told as it was at its beginning."""
+    await _send(exchange, await exchange.handle(exchange), **_unfinished("validating"))
+
+
+async def unknown_status(exchange: Exchange, status: str = "paused") -> None:
+    """The batch has a status nobody has heard of."""
+    await _send(exchange, await exchange.handle(exchange), **_unfinished(status))
+
+
+async def stuck(exchange: Exchange, status: str = "finalizing") -> None:
+    """The batch is told to be `validating` or `finalizing` for as long as the fault strikes."""
+    await _send(exchange, await exchange.handle(exchange), **_unfinished(status))
+
+
+async def null_output(exchange: Exchange) -> None:
+    """An ended batch does not name its files yet."""
+    reply = await exchange.handle(exchange)
+    await _send(exchange, reply, output_file_id=None, error_file_id=None)
+
+
+async def empty_error_file(exchange: Exchange) -> None:
+    """`error_file_id` is an empty text."""
+    reply = await exchange.handle(exchange)
+    await _send(exchange, reply, error_file_id=reply.body.get("error_file_id") or "")
+
+
+async def vanished(exchange: Exchange) -> None:
+    """Once ended, the batch is gone; before that nothing happens."""
+    reply = await exchange.handle(exchange)
+    if reply.body.get("status") not in ENDED:
+        return await exchange.send(reply)
+    exchange.project.batches.pop(exchange.name, None)
+    return await batch_not_found(exchange)
+
+
+async def expired_output(exchange: Exchange) -> None:
+    """The result file is gone, as it is after 30 days."""
+    file = exchange.project.files.get(exchange.name)
+    if file is not None and file.purpose == "batch_output":
+        exchange.state.drop_file(exchange.project, file)
+    await file_not_found(exchange)
+
+
+async def cancel_refused(exchange: Exchange) -> None:
+    """409: the batch has just begun to finalize."""
+    await exchange.send(_refusal(409, "Cannot cancel a batch with status 'finalizing'."))
+
+
+def _unfinished(status: str) -> dict[str, Any]:
+    gone = dict.fromkeys(("output_file_id", "error_file_id", *(f"{ended}_at" for ended in ENDED)))
+    return {"status": status, **gone}
+
+
+def _refusal(status: int, message: str, param: str | None = None) -> Reply:
+    return Reply(status, ApiError(status, message, param=param).body, "error")
+
+
+async def _send(exchange: Exchange, reply: Reply, **changed: Any) -> None:
+    if reply.status == 200 and isinstance(reply.body, dict):
+        reply = Reply(200, {**reply.body, **changed}, headers=reply.headers)
+    await exchange.send(reply)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from respondent_tables import interview, personas, questions, rubric_body
+
+from pytest_batcheval.simulator.respondents.registry import NAMES, chosen, make, served_model
+from pytest_batcheval.wire.errors import UsageError
+
+INTERVIEW = interview(personas()[0], questions()[0])
+RUBRIC = rubric_body("hello")
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "scripted"])
+def test_every_name_makes_a_respondent_that_bears_it(name: str) -> None:
+    assert make(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("faithful-0.4", "share", 0.4),
+        ("faithful", "share", 0.75),
+        ("noisy-0.3", "wrong", 0.3),
+        ("noisy-1", "wrong", 1.0),
+        ("refuser-0.05", "rate", 0.05),
+        ("partial", "shown", ("NS", "HA", "RD", "P")),
+        ("partial-NS-HA", "shown", ("NS", "HA")),
+        ("collapsed", "everywhere", False),
+        ("collapsed-everywhere", "everywhere", True),
+        ("judge_noisy-1.5", "deviation", 1.5),
+        ("judge_null-0.9", "share", 0.9),
+    ],
+)
+def test_parameters(name: str, field: str, value: object) -> None:
+    assert make(name).name == name
+    assert getattr(make(name), field) == value
+
+
+@pytest.mark.parametrize("name", ["", "Faithful", "faithfull", "judges", "noisy_0.3", "-", "sim-blind"])
+def test_unknown_names_list_what_exists(name: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"no respondent '.*'; there are faithful, blind, .*judge_gullible and scripted-"
+    ):
+        make(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("noisy-1.1", "a probability from 0 to 1 may follow 'noisy'-"),
+        ("noisy-", "a probability from 0 to 1 may follow"),
+        ("noisy--0.1", "a probability"),
+        ("noisy-nan", "a probability"),
+        ("noisy-0.3-0.4", "a probability"),
+        ("noisy-٠", "a probability"),
+        ("noisy-1e-1", "a probability"),
+        ("judge_noisy-5", "a standard deviation from 0 to 4 points may follow"),
+        ("partial-NS-XX", "dimensions such as NS-HA may follow"),
+        ("partial-", "dimensions such as NS-HA may follow"),
+        ("collapsed-here", "everywhere may follow"),
+        ("blind-0.3", "nothing may follow 'blind'"),
+        ("judge-1", "nothing may follow 'judge'"),
+    ],
+)
+def test_wrong_parameters_say_what_may_follow(name: str, why: str) -> None:
+    with pytest.raises(UsageError, match=f"no respondent '{name}': {why}"):
+        make(name)
+
+
+def test_a_model_chooses_whatever_the_servers_own_is() -> None:
+    body = {**INTERVIEW, "model": "sim-noisy-0.3"}
+    assert chosen(make("blind"), body) == make("noisy-0.3")
+    assert chosen(make("judge"), {**INTERVIEW, "model": "sim-judge_null"}) == make("judge_null")
+    assert chosen(make("blind"), {**RUBRIC, "model": "sim-judge_null"}) == make("judge_null")
+
+
+def test_without_such_a_model_it_is_the_servers_own() -> None:
+    assert chosen(make("blind"), INTERVIEW) == make("blind")
+    assert chosen(make("blind"), {"input": "x", "model": 7}) == make("blind")
+    assert chosen(make("judge_halo"), RUBRIC) == make("judge_halo")
+
+
+def test_patients_leave_rubrics_to_the_judge_and_judges_interviews_to_the_faithful() -> None:
+    assert chosen(make("blind"), RUBRIC) == make("judge")
+    assert chosen(make("faithful"), {**RUBRIC, "model": "sim-blind"}) == make("judge")
+    assert chosen(make("judge_noisy"), INTERVIEW) == make("faithful")
+
+
+def test_a_script_answers_everything(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("- text: hi")
+    own = make(f"scripted-{path}")
+    assert chosen(own, RUBRIC) is own
+    assert chosen(own, INTERVIEW) is own
+
+
+@pytest.mark.parametrize("model", ["sim-nobody", "sim-", "sim-noisy-7"])
+def test_a_model_of_no_respondent_is_an_error(model: str) -> None:
+    with pytest.raises(UsageError, match="no respondent"):
+        chosen(make("faithful"), {**INTERVIEW, "model": model})
+
+
+@pytest.mark.parametrize("mark", ["-", ":"])
+def test_a_request_opens_no_file_of_the_server(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("- text: secret")
+    with pytest.raises(UsageError, match="a request cannot choose a file on the server"):
+        chosen(make("faithful"), {**INTERVIEW, "model": f"sim-scripted{mark}{path}"})
+
+
+@pytest.mark.parametrize(
+    ("own", "model", "served"),
+    [
+        ("faithful", "gpt-4.1", "gpt-4.1-2025-04-14"),
+        ("faithful-0.75", "gpt-4.1", "sim-faithful-0.75"),
+        ("noisy-0.3", "gpt-4.1", "sim-noisy-0.3"),
+        ("faithful", "sim-noisy-0.3", "sim-noisy-0.3"),
+        ("blind", "sim-faithful", "sim-faithful"),
+    ],
+)
+def test_served_models(own: str, model: str, served: str) -> None:
+    assert served_model(make(own), model, f"{model}-2025-04-14") == served
