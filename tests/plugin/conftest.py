@@ -7,6 +7,7 @@ import msgspec  # noqa: F401
 import openai
 import pytest
 import yaml  # noqa: F401
+from checker import broken_rules
 
 import pytest_batcheval.backends.openai_batch
 import pytest_batcheval.matrix.load
@@ -101,6 +102,24 @@ class Suite:
 @pytest.fixture
 def suite(pytester, monkeypatch):
     return Suite(pytester, monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def paid_once(request):
+    """After each test with a server: its ledger and the journal agree, whatever the test itself looked at.
+
+    The marker `ledger` says what a test means to break: `paid=2` allows a second payment, `lost=True`
+    that the journal is gone.
+    """
+    uses_server = "batch_server" in request.fixturenames
+    server = request.getfixturevalue("batch_server") if uses_server else None
+    folder = request.getfixturevalue("pytester").path
+    yield
+    mark = request.node.get_closest_marker("ledger")
+    meant = mark.kwargs if mark else {}
+    if server is not None and not meant.get("lost"):
+        journal = folder / ".batcheval" / "journal.sqlite"
+        assert not broken_rules(server.ledger.billed(), journal, server.origin, meant.get("paid", 1))
 
 
 @pytest.fixture

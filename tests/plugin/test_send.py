@@ -178,6 +178,7 @@ def test_errors_keep_hands_the_failure_to_the_test(suite, send, batch_server):
     send().assert_outcomes(passed=2 + 3)
 
 
+@pytest.mark.ledger(paid=2)
 def test_refresh_pays_again_and_the_newest_answer_wins(suite, send, batch_server):
     suite.test_file(ONE)
     send()
@@ -385,6 +386,7 @@ def test_a_second_run_waits_for_the_first_and_says_for_whom(suite, live, batch_s
     assert executed(batch_server) == keys(suite)
 
 
+@pytest.mark.ledger(lost=True)
 def test_a_damaged_journal_stops_the_run(suite, send, batch_server):
     suite.test_file(ONE)
     send("-k", "kim")
