@@ -26,7 +26,7 @@ from pytest_batcheval.engine.job import Job
 from pytest_batcheval.engine.metadata import MARK, identity, mark, metadata
 from pytest_batcheval.engine.protocol import Engine
 from pytest_batcheval.journal.rows import BatchRow
-from pytest_batcheval.wire.origin import simulator_origin
+from pytest_batcheval.wire.origin import IN_PROCESS
 
 ROW = BatchRow("o", "s", "/v1/chat/completions", "identity", 1, 1, 3, "batcheval-x.jsonl", id=1)
 RUNNING = RemoteBatch("batch_1", "in_progress", input_file_id="file-1")
@@ -228,7 +228,9 @@ def test_a_create_of_a_file_that_is_gone_uploads_it_again_and_not_for_ever():
 
 
 @pytest.mark.parametrize(
-    "outcome", [Unknown("ReadTimeout", "no reply"), replace(RUNNING, input_file_id="file-9")], ids=["silent", "another's"]
+    "outcome",
+    [Unknown("ReadTimeout", "no reply"), replace(RUNNING, input_file_id="file-9")],
+    ids=["silent", "another's"],
 )
 def test_a_create_without_a_clear_answer_is_looked_for(outcome):
     script = creating()
@@ -392,8 +394,8 @@ def test_a_batch_that_comes_back_is_not_lost():
     assert isinstance(script.next(), Retrieve)
 
 
-def test_a_batch_of_a_simulator_that_is_gone_was_free():
-    script = Script(at("created", origin=simulator_origin("faithful", 0)), resumed=True)
+def test_a_batch_of_a_simulator_in_process_that_is_gone_was_free():
+    script = Script(at("created", scope=IN_PROCESS), resumed=True)
     while isinstance(script.next(), Retrieve):
         script.tell(GONE)
     script.step([], ListBatches)
@@ -568,7 +570,7 @@ def test_metadata_keep_the_limits_of_the_api(count, pairs):
     keys = [f"{number:040x}" for number in range(count)]
     found = metadata(ROW, keys)
     assert len(found) == pairs
-    assert found[MARK] == "1;identity;1;3"
+    assert found[MARK] == "1;identity;1;3;1"
     assert all(len(name) <= 64 and len(value) <= 512 for name, value in found.items())
     prefixes = "".join(value for name, value in sorted(found.items()) if name != MARK)
     assert len(prefixes) == (8 * count if pairs > 1 else 0)

@@ -143,6 +143,11 @@ def plans_owned_instead_of_keys(patch: pytest.MonkeyPatch, world: World) -> None
     patch.setattr(JournalReader, "claimed", lambda self, origin: set())
 
 
+def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A fresh journal sends without looking for what another one has sent."""
+    patch.setattr(_Sender, "_adopt", lambda self, keys: None)
+
+
 RULES: dict[str, Patch] = {
     rule.__name__: rule
     for rule in (
@@ -158,6 +163,7 @@ RULES: dict[str, Patch] = {
         files_believed,
         no_lock,
         plans_owned_instead_of_keys,
+        no_adoption,
     )
 }
 """Every rule by the name of what happens without it."""

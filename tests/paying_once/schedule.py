@@ -51,6 +51,8 @@ def play(world: World, seed: int, folder: Path) -> Outcome:
     world.state.interceptor = Trouble(world, rng.choice((0.0, 0.1, 0.3)))
     for _ in range(rng.randrange(1, 5)):
         selection = rng.sample(requests, rng.randrange(1, len(requests) + 1))
+        if rng.random() < 0.15:
+            _lose_journal(world, folder)
         world.crashes.intrude = lambda chosen=selection: _intrude(world, folder, chosen)
         _run(world, outcome, folder, selection, crash=_boundary(rng), intrusion=_boundary(rng))
     world.state.interceptor = None
@@ -87,6 +89,13 @@ def _plant_faults(world: World, rng: random.Random, requests: list[Request]) -> 
         faults.expire_next_batch(after=rng.randrange(len(requests)))
     if rng.random() < 0.1:
         faults.fail_next_batch("token_limit_exceeded", "Enqueued token limit reached")
+
+
+def _lose_journal(world: World, folder: Path) -> None:
+    """The laptop is gone; hours later another one goes on, with nothing but the same account."""
+    world.forward(6 * 3600)
+    shutil.rmtree(folder)
+    folder.mkdir()
 
 
 def _intrude(world: World, folder: Path, requests: list[Request]) -> None:

@@ -52,6 +52,7 @@ class RemoteBatch:
     errors: tuple[BatchFault, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_at: float | None = None
+    endpoint: str = ""
 
     @property
     def terminal(self) -> bool:
@@ -117,6 +118,7 @@ def read_batch(seen: object) -> RemoteBatch | None:
         errors=_errors(_mapping(data.get("errors")).get("data")),
         metadata={str(name): str(value) for name, value in metadata.items()},
         created_at=float(data["created_at"]) if _is_number(data.get("created_at")) else None,
+        endpoint=_text(data.get("endpoint")) or "",
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_batcheval.journal.rows import BatchRow
 
 MARK = "batcheval"
 PREFIX_BYTES = 6
 PREFIXES_A_VALUE = 64
+_PREFIX_LENGTH = 8
 VALUES = 15
 """The API takes 16 pairs with values of 512 characters; one pair is the mark."""
 
@@ -22,8 +24,38 @@ def identity(keys: Sequence[str], attempt: int, generation: int) -> str:
 
 
 def mark(row: BatchRow) -> str:
-    """`1;identity;attempt;requests`; the 1 is the version of this text."""
-    return f"1;{row.identity};{row.attempt};{row.requests}"
+    """`1;identity;attempt;requests;generation`; the 1 is the version of this text."""
+    return f"1;{row.identity};{row.attempt};{row.requests};{row.generation}"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What a mark says of the batch that bears it."""
+
+    identity: str
+    attempt: int
+    requests: int
+    generation: int
+
+
+def read_mark(metadata: Mapping[str, str]) -> Marked | None:
+    """The mark of a batch of ours; `None` for a stranger's, and for a version we do not know."""
+    version, *fields = metadata.get(MARK, "").split(";")
+    numbers = fields[1:]
+    if version != "1" or len(fields) != 4 or not all(number.isascii() and number.isdigit() for number in numbers):
+        return None
+    attempt, requests, generation = map(int, numbers)
+    return Marked(fields[0], attempt, requests, generation)
+
+
+def may_hold(metadata: Mapping[str, str], keys: Collection[str]) -> bool:
+    """Whether a marked batch may hold one of these keys: surely not when all its prefixes are told and none fits."""
+    marked = read_mark(metadata)
+    told = "".join(value for name, value in sorted(metadata.items()) if name != MARK)
+    if marked is None or len(told) != marked.requests * _PREFIX_LENGTH:
+        return marked is not None
+    prefixes = {told[start : start + _PREFIX_LENGTH] for start in range(0, len(told), _PREFIX_LENGTH)}
+    return not prefixes.isdisjoint(map(_prefix, keys))
 
 
 def metadata(row: BatchRow, keys: Sequence[str]) -> dict[str, str]:
@@ -31,7 +63,11 @@ def metadata(row: BatchRow, keys: Sequence[str]) -> dict[str, str]:
     pairs = {MARK: mark(row)}
     if len(keys) > VALUES * PREFIXES_A_VALUE:
         return pairs
-    prefixes = [base64.urlsafe_b64encode(bytes.fromhex(key)[:PREFIX_BYTES]).decode() for key in keys]
+    prefixes = [_prefix(key) for key in keys]
     for number, start in enumerate(range(0, len(prefixes), PREFIXES_A_VALUE)):
         pairs[f"keys{number:02d}"] = "".join(prefixes[start : start + PREFIXES_A_VALUE])
     return pairs
+
+
+def _prefix(key: str) -> str:
+    return base64.urlsafe_b64encode(bytes.fromhex(key)[:PREFIX_BYTES]).decode()

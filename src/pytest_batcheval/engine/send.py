@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_batcheval.backends.protocol import Backend
+from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.job import Job
@@ -108,6 +109,8 @@ class _Sender:
     def send(self, wanted: list[Request], refresh: bool) -> Sent:
         stored = self.standing.answered()
         self._attach()
+        if left := self.standing.left(self.attempts):
+            self._adopt([request.custom_id for request in left])
         if refresh:
             self.standing.begin_refresh(self.run)
         while todo := self.standing.left(self.attempts):
@@ -127,6 +130,14 @@ class _Sender:
         self._driver().tidy(rows)
         if jobs:
             self._drive(jobs)
+
+    def _adopt(self, keys: Sequence[str]) -> None:
+        """Take over what another machine, or a journal that is lost, has sent of these keys."""
+        adoption = Adoption(self.backend, self.journal, self.clock, self.run)
+        rows = adoption.adopt(adoption.strangers(keys))
+        if rows:
+            self.attached += len(rows)
+            self._drive([Job(row, self.clock.now(), resumed=True) for row in rows])
 
     def _own(self, row: BatchRow) -> BatchRow:
         """An open batch of another key or project, as far as this one can go on with it.

@@ -8,7 +8,15 @@ INSERT INTO request (key, line, crc) VALUES (?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET line = excluded.line, crc = excluded.crc WHERE line <> excluded.line
 """
 
+# A line that is not known never takes the place of one that is.
+ADD_ADOPTED_REQUEST = "INSERT INTO request (key, line, crc) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
 ADD_CLAIM = "INSERT INTO claim (key, origin, batch) VALUES (?, ?, ?)"
+
+ADD_ADOPTED_CLAIM = """
+INSERT INTO claim (key, origin, batch, open)
+SELECT ?1, ?2, ?3, NOT EXISTS (SELECT 1 FROM claim WHERE key = ?1 AND origin = ?2 AND open = 1)
+"""
 
 CLOSE_CLAIMS = "UPDATE claim SET open = 0 WHERE batch = ?"
 

@@ -84,6 +84,23 @@ class Journal:
             self._claim(connection, replace(row, id=number), [request.custom_id for request in requests])
         return replace(row, id=number)
 
+    def adopt(self, row: BatchRow, lines: Mapping[str, bytes]) -> BatchRow:
+        """Store a batch that another journal made, with the lines it holds by key (empty where nobody knows them).
+
+        Keys that an open batch of this journal has already stay there.
+
+        Returns:
+            The row with its number.
+        """
+        with self._transaction() as connection:
+            known = [(key, line, checksum(key, line)) for key, line in lines.items()]
+            connection.executemany(queries.ADD_ADOPTED_REQUEST, known)
+            number = connection.execute(queries.ADD_BATCH, asdict(row)).lastrowid or 0
+            row = replace(row, id=number)
+            connection.executemany(queries.ADD_ADOPTED_CLAIM, ((key, row.origin, number) for key in lines))
+            connection.execute(queries.UPDATE_BATCH, asdict(row))
+        return row
+
     def commit(self, row: BatchRow) -> None:
         """Store a batch's new state. A create goes out only if there will be room for its outcome.
 

@@ -1,0 +1,177 @@
+"""Batches of ours that this journal does not know: another machine made them, or the journal was lost.
+
+They are known by their mark, and what they hold is read from their input file: every `custom_id` there
+is the hash of its own line, so that nothing has to be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import msgspec
+
+from pytest_batcheval.backends.faults import Fault, Passing, Refused
+from pytest_batcheval.backends.protocol import Backend, RemoteBatch
+from pytest_batcheval.engine.clock import Clock
+from pytest_batcheval.engine.ending import refused_whole
+from pytest_batcheval.engine.metadata import may_hold, read_mark
+from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.errors import ProviderError
+from pytest_batcheval.wire.lines import BrokenLine, read_lines, split_lines
+from pytest_batcheval.wire.objects import Request
+
+PAUSE, LONGEST_PAUSE = 1.0, 60.0
+PATIENCE = 3600.0
+"""Seconds of failing in a row after which looking for batches is given up."""
+
+MAX_SAMPLE = 1000
+"""Sample numbers tried until a line's `custom_id` is the hash of its body."""
+
+T = TypeVar("T")
+
+
+class InputLine(msgspec.Struct, frozen=True):
+    """A line of a batch input file."""
+
+    custom_id: str
+    method: str
+    url: str
+    body: dict[str, object]
+
+
+class Adoption:
+    """Takes over batches of an account that a journal does not know."""
+
+    def __init__(self, backend: Backend, journal: Journal, clock: Clock, run: str) -> None:
+        self._backend = backend
+        self._journal = journal
+        self._clock = clock
+        self._run = run
+
+    def strangers(self, keys: Collection[str] | None = None) -> list[RemoteBatch]:
+        """Marked batches this journal does not know, oldest first; with `keys` those that may hold one of them.
+
+        Raises:
+            ProviderError: the provider cannot be asked.
+        """
+        batches = self._patiently(self._backend.list_batches)
+        rows = self._journal.reader.batches(self._backend.origin)
+        known = {row.batch_id for row in rows} | {row.file_id for row in rows if row.file_id}
+        found = [
+            batch
+            for batch in batches
+            if read_mark(batch.metadata)
+            and not known & {batch.id, batch.input_file_id}
+            and (keys is None or may_hold(batch.metadata, keys))
+            and not refused_whole(batch)
+        ]
+        return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
+
+    def adopt(self, batches: Iterable[RemoteBatch]) -> list[BatchRow]:
+        """Store these batches with what they hold, in state `created`; those that tell nothing are left out.
+
+        Raises:
+            ProviderError: the provider cannot be asked.
+            JournalError: the journal cannot be written.
+        """
+        rows = []
+        for batch in batches:
+            lines = self._held(batch)
+            if lines:
+                rows.append(self._journal.adopt(self._row(batch, len(lines)), lines))
+        return rows
+
+    def _row(self, batch: RemoteBatch, requests: int) -> BatchRow:
+        marked = read_mark(batch.metadata)
+        assert marked is not None
+        return BatchRow(
+            origin=self._backend.origin,
+            scope=self._backend.scope,
+            endpoint=batch.endpoint,
+            identity=marked.identity,
+            attempt=marked.attempt,
+            generation=marked.generation,
+            requests=requests,
+            file_name=f"batcheval-{marked.identity[:16]}-adopted.jsonl",
+            run=self._run,
+            state="created",
+            file_id=batch.input_file_id or "",
+            batch_id=batch.id,
+            note="made by another journal",
+        )
+
+    def _held(self, batch: RemoteBatch) -> Mapping[str, bytes]:
+        """The lines a batch holds by key; of a batch whose input file is gone, the keys its results name."""
+        if batch.input_file_id and (lines := self._read(batch.input_file_id, _input_lines)) is not None:
+            return lines
+        keys: dict[str, bytes] = {}
+        for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
+            keys |= self._read(file_id, _named_keys) or {}
+        return keys
+
+    def _read(self, file_id: str, read: Callable[[Path], dict[str, bytes]]) -> dict[str, bytes] | None:
+        """What `read` finds in a file; `None` when the file is gone, or may not be read."""
+        with TemporaryDirectory(dir=self._journal.path.parent, prefix=".adopt-") as folder:
+            path = Path(folder) / "file.jsonl"
+            try:
+                self._patiently(lambda: self._backend.download(file_id, path))
+            except Refused:
+                return None
+            return read(path)
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """A call that is repeated while its failure may pass.
+
+        Raises:
+            Refused: the call was refused.
+            ProviderError: it fails for too long.
+        """
+        pause, began = PAUSE, self._clock.now()
+        while True:
+            try:
+                return call()
+            except Passing as fault:
+                if self._clock.now() - began > PATIENCE:
+                    raise ProviderError(f"looking for batches of other machines: {fault}; nothing was sent") from None
+                self._clock.sleep(fault.retry_after or pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            except Refused:
+                raise
+            except Fault as fault:
+                raise ProviderError(f"looking for batches of other machines: {fault}; nothing was sent") from None
+
+
+def _input_lines(path: Path) -> dict[str, bytes]:
+    """The lines of an input file whose `custom_id` is their own hash; others are not ours."""
+    found: dict[str, bytes] = {}
+    with path.open("rb") as stream:
+        for _, text, _ in split_lines(iter(lambda: stream.read(2**20), b"")):
+            line = _decoded(text)
+            if line is not None and _is_ours(line):
+                found[line.custom_id] = text
+    return found
+
+
+def _named_keys(path: Path) -> dict[str, bytes]:
+    with path.open("rb") as stream:
+        lines = read_lines(iter(lambda: stream.read(2**20), b""))
+        return {line.custom_id: b"" for line in lines if not isinstance(line, BrokenLine)}
+
+
+def _decoded(text: bytes) -> InputLine | None:
+    try:
+        return msgspec.json.decode(text, type=InputLine)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _is_ours(line: InputLine) -> bool:
+    samples = (Request(line.body, line.url, line.method, sample) for sample in range(MAX_SAMPLE))
+    try:
+        return any(request.custom_id == line.custom_id for request in samples)
+    except ValueError:
+        return False
