@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -23,28 +24,33 @@ def test_the_systems_clock_is_monotonic_and_never_sleeps_back(monkeypatch):
 
 @pytest.fixture
 def odd():
-    """`odd(b"…")`: the address of a clock that answers every question so, and hangs up on nothing."""
+    """`odd(b"…", …)`: the address of a clock that gives one of these answers to each question but a registration."""
     listeners = []
 
     def serve(*answers):
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
+        left = list(answers)
+
+        def attend(connection):
+            with connection, connection.makefile("rb") as questions, suppress(OSError):
+                for question in questions:
+                    answer = b"0.0\n" if b"register" in question else left.pop(0)
+                    if not answer:
+                        return
+                    connection.sendall(answer)
 
         def run():
-            for answer in answers:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.recv(100)
-                    connection.sendall(answer)
+            with suppress(OSError):
+                while True:
+                    attend(listener.accept()[0])
 
         threading.Thread(target=run, daemon=True).start()
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
     yield serve
     for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
         listener.close()
 
 

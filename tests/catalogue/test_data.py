@@ -154,9 +154,8 @@ def test_what_is_said_beside_the_traits_shows_none(cues, language):
 
 
 def test_no_utterance_of_a_pole_is_one_of_another():
-    utterances = [
-        text for d in dimensions() for level in (-1, 1) for l in LANGUAGES for text in d.pole(level).utterances[l]
-    ]
+    poles = [dimension.pole(level) for dimension in dimensions() for level in (-1, 1)]
+    utterances = [text for pole in poles for language in LANGUAGES for text in pole.utterances[language]]
     assert len(set(utterances)) == len(utterances)
 
 

@@ -6,6 +6,7 @@ n = 1, 2, 3 … until a run comes to its end; what it has committed is on disk, 
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from typing import get_args
 
@@ -76,6 +77,9 @@ class MortalJournal(Journal):
     def plan(self, *args):
         return self.reaper.around("plan", lambda: super(MortalJournal, self).plan(*args))
 
+    def adopt(self, *args):
+        return self.reaper.around("adopt", lambda: super(MortalJournal, self).adopt(*args))
+
     def begin_refresh(self, *args):
         return self.reaper.around("begin_refresh", lambda: super(MortalJournal, self).begin_refresh(*args))
 
@@ -126,7 +130,7 @@ def points_of(world, path, reaper, requests):
     return reaper.passed
 
 
-@pytest.mark.parametrize("then", ["all", "half"])
+@pytest.mark.parametrize("then", ["all", "half", "without a journal"])
 def test_a_process_killed_at_any_point_is_gone_on_from_and_pays_once(then, world, folder, reaper, ask, proof):
     requests = ask(11)
     points = points_of(world, folder / "undisturbed" / "j", reaper, requests)
@@ -141,6 +145,8 @@ def test_a_process_killed_at_any_point_is_gone_on_from_and_pays_once(then, world
         reaper.at = 0
         if then == "half":
             live(provider, path, reaper, requests[::2])
+        if then == "without a journal":
+            shutil.rmtree(path.parent)
         sent = live(provider, path, reaper, requests)
         assert (sent.answered, sent.failed) == (11, 0), f"killed at {number}"
         check(provider, requests)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -235,11 +236,9 @@ def test_after_the_nth_commit_that_fails_the_next_run_pays_once(world, folder, a
             if refresh:
                 go(provider, journal, provider.clock, requests)
             Failing.left = number
-            try:
+            with suppress(JournalError):
                 go(provider, journal, provider.clock, requests, limits=Limits(requests=4), refresh=refresh)
                 break
-            except JournalError as error:
-                assert "SQLITE_FULL" in str(error)
             assert go(provider, journal, provider.clock, requests, refresh=refresh).answered == 7
         provider.settle_down()
         assert set(provider.paid.values()) == {1 + refresh}, f"commit {number}"

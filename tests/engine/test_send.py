@@ -321,7 +321,7 @@ def test_waves_of_one_run_may_ask_for_a_request_again_and_pay_once(provider, jou
 @pytest.mark.parametrize("kind", ["final", "broken", "unaccounted"])
 def test_what_fails_for_good_in_a_refresh_is_not_sent_again_by_it_nor_later(provider, journal, clock, ask, kind):
     requests = ask(3)
-    victim = sorted(request.custom_id for request in requests)[0]
+    victim = min(request.custom_id for request in requests)
     go(provider, journal, clock, requests)
     if kind == "final":
         provider.line_of = lambda key, run: (400, {"error": {"code": "bad"}}) if key == victim else FINE

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +34,7 @@ def test_every_request_is_in_one_batch_within_the_limits(lengths, most, most_byt
     assert sorted(keys) == sorted({request.custom_id for request in requests})
     assert all(len(batch) <= most and size(batch) <= most_bytes for batch in batches)
     assert all(len({(request.url, request.model) for request in batch}) == 1 for batch in batches)
-    for one, two in zip(batches, batches[1:], strict=False):
+    for one, two in pairwise(batches):
         if one[0].model == two[0].model:
             assert len(one) == most or size(one) + size(two[:1]) > most_bytes, "a batch was closed too early"
 

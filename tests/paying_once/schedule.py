@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,11 +13,11 @@ from pathlib import Path
 from trouble import Trouble
 from world import BEHAVIOUR, Crash, DirectBackend, World, crashing_journal
 
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import collect, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
-from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.objects import Answer, Request
 
 ATTEMPTS = 4
 LAST_RUNS = 12
@@ -140,11 +141,27 @@ def _run(
         journal.close()
 
 
+def _stored(folder: Path, requests: list[Request]) -> Mapping[str, Answer]:
+    with Journal.open(folder / "journal.sqlite") as journal:
+        return journal.reader.answers(requests, DirectBackend.origin)
+
+
+def _recover(world: World, folder: Path) -> None:
+    """Delete the journal and rebuild it from the provider."""
+    _lose_journal(world, folder)
+    with Journal.open(folder / "journal.sqlite") as journal:
+        collect(backend=DirectBackend(world), journal=journal, clock=world, adopt=True)
+
+
 def _check(world: World, outcome: Outcome, folder: Path, requests: list[Request]) -> None:
     outcome.paid = world.state.ledger.billed()
-    journal = crashing_journal(world).open(folder / "journal.sqlite")
-    answers = journal.reader.answers(requests, DirectBackend.origin)
-    journal.close()
+    answers = _stored(folder, requests)
+    if world.rng.random() < 0.3:
+        _recover(world, folder)
+        restored = _stored(folder, requests)
+        for key in answers.keys() | restored.keys():
+            if key not in restored or key not in answers or restored[key].response != answers[key].response:
+                outcome.problems.append(f"{key} is another one after the journal was rebuilt")
     for request in requests:
         key = request.custom_id
         if outcome.paid[key] > 1:

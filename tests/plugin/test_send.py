@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -505,3 +506,15 @@ def test_attempts_bound_what_is_sent_again(suite, send, batch_server):
     assert len(executed(batch_server)) == 1
     send("-k", "kim-work").assert_outcomes(errors=1)
     assert len(executed(batch_server)) == 4
+
+
+def test_another_checkout_collects_what_the_first_has_submitted(suite, send, batch_server):
+    suite.test_file(ONE)
+    assert send("--batch-wait=0").ret == 10
+    shutil.rmtree(suite.path / ".batcheval")
+    batch_server.forward(60 * 3600)
+    result = send()
+    result.assert_outcomes(passed=6)
+    assert executed(batch_server) == keys(suite)
+    send("-k", "kim").assert_outcomes(passed=2)
+    assert executed(batch_server) == keys(suite)

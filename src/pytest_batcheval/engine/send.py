@@ -23,7 +23,7 @@ from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Request
 
-__all__ = ["Progress", "Sent", "send"]
+__all__ = ["Progress", "Sent", "collect", "send"]
 
 MAX_VOID = 5
 """Rounds in a row in which the provider refused whole batches before we give up."""
@@ -87,6 +87,33 @@ def send(
         return sender.send(list(wanted.values()), refresh)
 
 
+def collect(
+    *,
+    backend: Backend,
+    journal: Journal,
+    clock: Clock,
+    adopt: bool = False,
+    progress: Callable[[Progress], None] = lambda seen: None,
+    wait: Callable[[Holder | None], None] = wait_a_second,
+    patience: float | None = None,
+) -> Sent:
+    """Bring every batch that was begun to its end; send nothing.
+
+    With `adopt` batches of the account that bear our mark and are unknown to this journal are taken
+    over first: so a lost journal is rebuilt from the provider. The other arguments are those of `send`.
+
+    Raises:
+        ProviderError, UnfinishedError, JournalError: as `send`.
+    """
+    with journal.lock.held(wait):
+        deadline = None if patience is None else clock.now() + patience
+        run = f"collect-{secrets.token_hex(4)}"
+        journal.add_run(run, backend.origin, backend.base_url)
+        standing = Standing(journal, backend.origin, {})
+        sender = _Sender(backend, journal, clock, progress, run, 1, Limits(), deadline, standing)
+        return sender.collect(adopt)
+
+
 @dataclass
 class _Sender:
     """One send under the lock: what it works with, and what it has counted."""
@@ -121,6 +148,14 @@ class _Sender:
         failed = len(self.journal.reader.failures(wanted, self.backend.origin))
         return self._sent(len(wanted), len(stored), len(answered), failed)
 
+    def collect(self, adopt: bool) -> Sent:
+        self._attach()
+        if adopt:
+            self._adopt(None)
+        answered = sum(len(job.account.answered) for job in self.settled)
+        failed = sum(len(job.account.failed) for job in self.settled)
+        return self._sent(answered + failed, 0, answered, failed)
+
     def _attach(self) -> None:
         """Bring batches of earlier runs to their end."""
         rows = self.journal.reader.open_batches(self.backend.origin)
@@ -131,8 +166,8 @@ class _Sender:
         if jobs:
             self._drive(jobs)
 
-    def _adopt(self, keys: Sequence[str]) -> None:
-        """Take over what another machine, or a journal that is lost, has sent of these keys."""
+    def _adopt(self, keys: Sequence[str] | None) -> None:
+        """Take over what another machine, or a journal that is lost, has sent of these keys; `None` for any."""
         adoption = Adoption(self.backend, self.journal, self.clock, self.run)
         rows = adoption.adopt(adoption.strangers(keys))
         if rows:

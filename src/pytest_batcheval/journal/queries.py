@@ -91,6 +91,18 @@ WHERE claim.key IN ({keys}) AND claim.origin = ?
 GROUP BY claim.key
 """
 
+KEYS_LIKE = "SELECT key FROM request WHERE key LIKE ? ORDER BY key LIMIT ?"
+
+ANSWERS_OF = """
+SELECT answer.origin, answer.generation, batch.batch_id FROM answer JOIN batch ON batch.id = answer.batch
+WHERE answer.key = ? ORDER BY answer.origin, answer.generation
+"""
+
+BATCHES_OF = """
+SELECT batch.origin, batch.batch_id, batch.state, claim.open FROM claim JOIN batch ON batch.id = claim.batch
+WHERE claim.key = ? ORDER BY batch.id
+"""
+
 RUN_ORIGIN = "SELECT origin FROM run WHERE id = ?"
 
 # A refresh is whole when none of its requests waits any more.

@@ -63,6 +63,11 @@ class JournalReader:
         rows = self._by_keys(queries.FAILURES, keys, origin)
         return {key: RequestError(code, message, status) for key, code, message, status in rows}
 
+    def failure_of(self, key: str, origin: str) -> RequestError | None:
+        """Why a request has no answer of this origin."""
+        rows = self._by_keys(queries.FAILURES, [key], origin)
+        return next((RequestError(code, message, status) for _, code, message, status in rows), None)
+
     def final(self, keys: Sequence[str], origin: str) -> dict[str, int]:
         """The generation in which a key failed so that it is not sent again; other keys are missing."""
         return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin))
@@ -105,6 +110,28 @@ class JournalReader:
             if checksum(key, line) != crc:
                 raise damaged(self.path, f"request {key} does not match its checksum")
             yield line
+
+    def keys_like(self, start: str, most: int = 20) -> list[str]:
+        """Keys of requests that begin with this text, `most` at most."""
+        return [row[0] for row in self._rows(queries.KEYS_LIKE, (start.replace("%", "") + "%", most))]
+
+    def answers_of(self, key: str) -> list[tuple[str, int, str]]:
+        """(origin, generation, batch id) of every answer to a request, oldest first."""
+        return list(self._rows(queries.ANSWERS_OF, (key,)))
+
+    def batches_of(self, key: str) -> list[tuple[str, str, str, bool]]:
+        """(origin, batch id, state, whether it owns the key) of every batch that held a request, oldest first."""
+        return [(*row[:3], bool(row[3])) for row in self._rows(queries.BATCHES_OF, (key,))]
+
+    def verify(self) -> list[str]:
+        """What is wrong with the file: SQLite's own check, then the checksum of every answer and request."""
+        found = [f"SQLite: {row[0]}" for row in self._rows("PRAGMA integrity_check", ()) if row[0] != "ok"]
+        for table, column in (("answer", "response"), ("request", "line")):
+            rows = self._rows(f"SELECT key, {column}, crc FROM {table}", ())
+            found += [
+                f"{table} {key} does not match its checksum" for key, text, crc in rows if checksum(key, text) != crc
+            ]
+        return found
 
     def run_origin(self, run_id: str) -> str | None:
         """The origin a run sent to; `None` for an unknown run."""

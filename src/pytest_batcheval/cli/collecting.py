@@ -1,0 +1,40 @@
+"""What `resume` and `recover` have in common: batches are brought to their end, and nothing is sent."""
+
+from __future__ import annotations
+
+import argparse
+
+from pytest_batcheval.cli.options import add_backend, add_journal, say_progress, say_sent
+from pytest_batcheval.wire.errors import ExitStatus
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Journal, backend, and how long to wait."""
+    add_journal(parser)
+    add_backend(parser)
+    parser.add_argument(
+        "--wait", type=float, metavar="SECONDS", help="how long to wait for them; status 10 says that they still run"
+    )
+
+
+def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
+    """Collect, and print what came; with `adopt` also batches that the journal does not know.
+
+    Raises:
+        UsageError, ProviderError, UnfinishedError, JournalError: see their exit statuses.
+    """
+    from pytest_batcheval.backends.connect import connect
+    from pytest_batcheval.engine.send import collect
+    from pytest_batcheval.journal.store import Journal
+
+    with connect(arguments.backend) as connection, Journal.open(arguments.journal) as journal:
+        sent = collect(
+            backend=connection.backend,
+            journal=journal,
+            clock=connection.clock,
+            adopt=adopt,
+            progress=say_progress,
+            patience=arguments.wait,
+        )
+    say_sent(sent)
+    return int(ExitStatus.OK)

@@ -1,0 +1,64 @@
+"""Options that several verbs share, and how they print."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.safe import safe
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.progress import Progress, Sent
+    from pytest_batcheval.journal.reader import JournalReader
+
+JOURNAL = Path(".batcheval/journal.sqlite")
+
+
+def add_journal(parser: argparse.ArgumentParser) -> None:
+    """`--journal`."""
+    parser.add_argument(
+        "--journal", type=Path, default=JOURNAL, metavar="PATH", help="the journal (default: %(default)s)"
+    )
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """`--backend`."""
+    parser.add_argument(
+        "--backend",
+        default="openai",
+        metavar="BACKEND",
+        help="where the batches are: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL) or a base URL (http.../v1)",
+    )
+
+
+def open_reader(path: Path) -> JournalReader:
+    """The journal for reading.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from pytest_batcheval.journal.store import Journal
+
+    if not path.exists():
+        raise UsageError(f"there is no journal {path}; name another with --journal, or rebuild it: batcheval recover")
+    return Journal.read(path)
+
+
+def say(text: str) -> None:
+    """Print a line whose text may come from elsewhere."""
+    print(safe(text), flush=True)
+
+
+def say_progress(seen: Progress) -> None:
+    """Print how a batch stands."""
+    say(str(seen))
+
+
+def say_sent(sent: Sent) -> None:
+    """Print what a collection came to."""
+    batches = "1 batch" if sent.batches == 1 else f"{sent.batches} batches"
+    say(f"collected {batches}: {sent.answered} requests answered, {sent.failed} failed")
+    for line in (*sent.lost, *sent.broken):
+        say(line)

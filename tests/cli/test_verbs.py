@@ -1,0 +1,133 @@
+"""`batcheval resume | cancel | recover | verify | show` against a running server, in process and as a command."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pytest_batcheval.backends.connect import connect
+from pytest_batcheval.cli import main
+from pytest_batcheval.engine.send import send
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.wire.errors import UnfinishedError
+from pytest_batcheval.wire.objects import Answer, Request
+
+REQUESTS = [Request({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]}) for n in range(5)]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, batch_server):
+    """An empty working folder, with a key and a base URL in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    monkeypatch.setenv("OPENAI_BASE_URL", batch_server.base_url)
+    return tmp_path
+
+
+@pytest.fixture
+def submitted(folder, batch_server):
+    """Five requests were submitted, and their batch still runs."""
+    with connect("openai") as connection, Journal.open(folder / ".batcheval/journal.sqlite") as journal:
+        backend = connection.backend
+        with pytest.raises(UnfinishedError):
+            send(REQUESTS, backend=backend, journal=journal, clock=connection.clock, patience=0)
+        return journal.reader.batches()[0].batch_id
+
+
+def answers(folder, origin="simulator:faithful@0"):
+    with Journal.open(folder / ".batcheval/journal.sqlite") as journal:
+        return {key: answer.response for key, answer in journal.reader.answers(REQUESTS, origin).items()}
+
+
+def test_resume_collects_and_sends_nothing(folder, submitted, batch_server, capsys):
+    assert main(["resume"]) == 0
+    assert "collected 1 batch: 5 requests answered, 0 failed" in capsys.readouterr().out
+    assert answers(folder).keys() == {request.custom_id for request in REQUESTS}
+    assert set(batch_server.ledger.billed().values()) == {1}
+
+
+def test_resume_says_that_they_still_run(folder, submitted, batch_server, capsys):
+    batch_server.faults.hold_batches()
+    assert main(["resume", "--wait", "60"]) == 10
+    assert submitted in capsys.readouterr().err
+
+
+def test_recover_rebuilds_a_lost_journal(folder, submitted, batch_server, capsys):
+    main(["resume"])
+    before = answers(folder)
+    for path in (folder / ".batcheval").glob("journal*"):
+        path.unlink()
+    assert main(["recover"]) == 0
+    assert answers(folder) == before
+    assert main(["recover"]) == 0
+    assert "collected 0 batches" in capsys.readouterr().out
+    assert set(batch_server.ledger.billed().values()) == {1}
+
+
+def test_cancel_says_what_becomes_of_it(folder, submitted, capsys):
+    assert main(["cancel", submitted]) == 0
+    assert f"{submitted} is cancelling" in capsys.readouterr().out
+    assert main(["cancel", "batch_nobody"]) == 11
+    assert "No batch found" in capsys.readouterr().err
+
+
+def test_verify_finds_a_changed_answer(folder, submitted, capsys):
+    main(["resume"])
+    assert main(["verify"]) == 0
+    with Journal.open(folder / ".batcheval/journal.sqlite") as journal:
+        journal._connection.execute("UPDATE answer SET response = x'78' WHERE key = ?", (REQUESTS[0].custom_id,))
+    assert main(["verify"]) == 12
+    assert f"answer {REQUESTS[0].custom_id} does not match its checksum" in capsys.readouterr().out
+
+
+def test_verify_lists_what_is_not_settled(folder, submitted, capsys):
+    assert main(["verify"]) == 0
+    assert f"{submitted}: created, 5 requests" in capsys.readouterr().out
+
+
+def test_without_a_journal_the_next_step_is_named(folder, capsys):
+    assert main(["verify"]) == 4
+    assert "batcheval recover" in capsys.readouterr().err
+
+
+def test_show_tells_where_an_answer_is(folder, submitted, capsys):
+    main(["resume"])
+    key = REQUESTS[0].custom_id
+    recorded = Answer(
+        REQUESTS[0], "https://api.openai.com/v1", {"body": {"choices": [{"message": {"content": "\x1b[2Jhi"}}]}}
+    )
+    Recordings(folder / "cassettes").export([Recorded(recorded, {"persona": "kim"}, "test_it.py")])
+    capsys.readouterr()
+    assert main(["show", key[:8]]) == 0
+    out = capsys.readouterr().out
+    assert f"request {key}" in out
+    assert "recorded from https://api.openai.com/v1 (persona=kim)" in out
+    assert f"answered by simulator:faithful@0 in batch {submitted} (generation 1): not sent there again" in out
+    assert r"\x1b[2Jhi" in out
+
+
+def test_show_tells_why_it_would_be_sent_again(folder, batch_server, capsys):
+    batch_server.faults.fail_lines("질문 0", status_code=400, code="bad_request", times=9)
+    batch_server.faults.fail_lines("질문 1", status_code=500, times=9)
+    with connect("openai") as connection, Journal.open(folder / ".batcheval/journal.sqlite") as journal:
+        send(REQUESTS, backend=connection.backend, journal=journal, clock=connection.clock, attempts=1)
+    main(["show", REQUESTS[0].custom_id])
+    assert "not sent again until its body changes" in capsys.readouterr().out
+    main(["show", REQUESTS[1].custom_id])
+    assert "sent again by the next run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("start", ["", "zzz"])
+def test_show_wants_one_request(folder, submitted, capsys, start):
+    assert main(["show", start]) == 4
+    assert "begin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["serve", "resume", "cancel", "recover", "verify", "show"])
+def test_each_verb_explains_itself(verb):
+    help_ = subprocess.run(
+        [sys.executable, "-m", "pytest_batcheval.cli", verb, "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "--" in help_
+    assert f"batcheval {verb}" in help_
