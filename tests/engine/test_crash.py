@@ -220,7 +220,7 @@ def disturbed(dice):
     return fault
 
 
-SEEDS = {"quick": 80, "ci": 2_000, "full": 50_000}
+SEEDS = {"quick": 80, "ci": 1_000, "full": 50_000}
 
 
 @pytest.mark.parametrize("block", range(4))

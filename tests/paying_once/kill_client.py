@@ -1,0 +1,33 @@
+"""A client process that a server may kill: it sends some requests and ends with 0 when all are answered."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pytest_batcheval.backends.clocks import SimulatorClock
+from pytest_batcheval.backends.openai_batch import OpenAIBatch
+from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.objects import Request
+
+
+def requests(count: int) -> list[Request]:
+    """The first so many requests of all."""
+    bodies = ({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(count))
+    return [Request(body) for body in bodies]
+
+
+def run(base_url: str, folder: str, count: int) -> None:
+    """Send them in batches of 4 and leave the process, with 0 when every one is answered."""
+    with (
+        OpenAIBatch(base_url, "test-key") as backend,
+        SimulatorClock(backend.clock_address or "") as clock,
+        Journal.open(Path(folder) / "journal.sqlite") as journal,
+    ):
+        wanted = requests(count)
+        sent = send(wanted, backend=backend, journal=journal, clock=clock, limits=Limits(requests=4))
+    sys.stdout.flush()
+    os._exit(0 if sent.answered == len(wanted) else 1)

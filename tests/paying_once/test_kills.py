@@ -1,0 +1,111 @@
+"""Real processes, real HTTP, real SIGKILL: at every call of the conversation, before and after it is applied."""
+
+import itertools
+import multiprocessing
+import random
+import shutil
+import signal
+
+import kill_client
+import pytest
+from checker import broken_rules
+
+CALLS = ("files.create", "batches.create", "batches.list", "batches.retrieve", "files.retrieve", "files.content")
+POINTS = [(fault, call, nth) for call in CALLS for fault in ("kill_client", "kill_client_after") for nth in (1, 2)]
+THEN = ("the same requests", "other requests", "the journal is deleted")
+QUICK = [
+    ("kill_client_after", "batches.create", 1),
+    ("kill_client", "batches.create", 2),
+    ("kill_client_after", "files.create", 1),
+    ("kill_client", "files.content", 1),
+    ("kill_client", "batches.list", 2),
+]
+STARTS = 12
+DOUBLE = {"quick": 2, "ci": 30, "full": 300}
+ALL = 10
+SOME = 6
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes are forked from one that has imported everything."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["kill_client"])
+    return context
+
+
+@pytest.fixture
+def until_done(processes, batch_server, tmp_path):
+    """Start clients until one comes to its end; returns how many were killed."""
+
+    def go(count):
+        for killed in range(STARTS):
+            client = processes.Process(target=kill_client.run, args=(batch_server.base_url, str(tmp_path), count))
+            client.start()
+            client.join()
+            if client.exitcode == 0:
+                return killed
+            assert client.exitcode == -signal.SIGKILL
+        raise AssertionError(f"no client of {STARTS} came to its end")
+
+    return go
+
+
+def killed_once(processes, batch_server, folder, count):
+    client = processes.Process(target=kill_client.run, args=(batch_server.base_url, str(folder), count))
+    client.start()
+    client.join()
+    return client.exitcode == -signal.SIGKILL
+
+
+def points(config):
+    return QUICK if config.getoption("--proof") == "quick" else POINTS
+
+
+def pytest_generate_tests(metafunc):
+    if "point" in metafunc.fixturenames:
+        chosen = points(metafunc.config)
+        metafunc.parametrize("point", chosen, ids=["-".join(map(str, point)) for point in chosen])
+        quick = metafunc.config.getoption("--proof") == "quick"
+        metafunc.parametrize("then", THEN[:1] if quick else THEN)
+
+
+def test_a_client_killed_at_this_point_is_taken_up(processes, batch_server, until_done, tmp_path, point, then):
+    fault, call, nth = point
+    plan = batch_server.misbehave({"fault": fault, "call": call, "nth": nth})
+    killed = killed_once(processes, batch_server, tmp_path, SOME)
+    assert killed == bool(plan.struck.total())
+    if not killed:
+        pytest.skip(f"a conversation of {SOME} requests has no call {nth} of {call}")
+    if then == THEN[2]:
+        batch_server.forward(6 * 3600)
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+    until_done(ALL if then == THEN[1] else SOME)
+    batch_server.forward(3 * 86_400)
+    assert len(batch_server.ledger.billed()) == (ALL if then == THEN[1] else SOME)
+    assert not broken_rules(batch_server.ledger.billed(), tmp_path / "journal.sqlite", batch_server.origin)
+
+
+def test_clients_killed_twice_at_random_are_taken_up(batch_server, until_done, tmp_path, proof):
+    for seed in range(DOUBLE[proof]):
+        batch_server.reset()
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+        dice = random.Random(seed)
+        faults = [
+            {"fault": dice.choice(("kill_client", "kill_client_after")), "call": "*", "nth": dice.randrange(1, 30)}
+            for _ in range(2)
+        ]
+        plan = batch_server.misbehave(*faults)
+        killed = until_done(SOME) + until_done(ALL)
+        assert killed == plan.struck.total(), f"seed {seed}"
+        batch_server.forward(3 * 86_400)
+        wrong = broken_rules(batch_server.ledger.billed(), tmp_path / "journal.sqlite", batch_server.origin)
+        assert not wrong, f"seed {seed}: {faults}"
+        assert len(batch_server.ledger.billed()) == ALL
+
+
+def test_every_point_is_reached():
+    assert set(QUICK) <= set(POINTS)
+    assert len(POINTS) == len(set(itertools.product(("kill_client", "kill_client_after"), CALLS, (1, 2))))
