@@ -7,6 +7,7 @@ n = 1, 2, 3 … until a run comes to its end; what it has committed is on disk, 
 from __future__ import annotations
 
 import shutil
+import threading
 from contextlib import suppress
 from typing import get_args
 
@@ -35,6 +36,8 @@ class Reaper:
         self.passed = 0
         self.seen = set()
         self.dice = None
+        self.flying = 0
+        self.landed = threading.Condition()
 
     def point(self, kind):
         self.seen.add(kind)
@@ -43,10 +46,22 @@ class Reaper:
             raise Killed(f"{kind} at point {self.passed}")
 
     def around(self, kind, action):
-        self.point(f"before {kind}")
-        outcome = action()
-        self.point(f"after {kind}")
-        return outcome
+        with self.landed:
+            self.flying += 1
+        try:
+            self.point(f"before {kind}")
+            outcome = action()
+            self.point(f"after {kind}")
+            return outcome
+        finally:
+            with self.landed:
+                self.flying -= 1
+                self.landed.notify_all()
+
+    def bury(self):
+        """A call that another thread of the dead process was at is over before the next process begins."""
+        with self.landed:
+            assert self.landed.wait_for(lambda: self.flying == 0, timeout=30)
 
 
 @pytest.fixture
@@ -91,8 +106,11 @@ def live(provider, path, reaper, requests, **more):
     """One process: opens the journal, sends, and is killed or comes to its end."""
     MortalJournal.reaper = reaper
     more.setdefault("attempts", 4)
-    with MortalJournal.open(path) as journal:
-        return send(requests, backend=provider, journal=journal, clock=provider.clock, limits=LIMITS, **more)
+    try:
+        with MortalJournal.open(path) as journal:
+            return send(requests, backend=provider, journal=journal, clock=provider.clock, limits=LIMITS, **more)
+    finally:
+        reaper.bury()
 
 
 def troubled(provider, requests):

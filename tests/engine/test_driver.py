@@ -67,6 +67,21 @@ def test_a_closed_pool_waits_for_nobody():
     assert pool.next(30.0) == ("a", True)
 
 
+def test_a_closed_pool_begins_no_call_that_waits():
+    """After Ctrl-C no create may leave that has not left yet."""
+    hang, made = threading.Event(), []
+    pool = Pool(1)
+    pool.start("a", hang.wait)
+    pool.start("b", lambda: made.append("b"))
+    pool.close()
+    hang.set()
+    assert pool.next(30.0) == ("a", True)
+    for thread in threading.enumerate():
+        if getattr(thread, "_target", None) == pool._work:
+            thread.join()
+    assert made == []
+
+
 # -- threads ------------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.errors import ExitStatus, ProviderError
 from pytest_batcheval.wire.objects import Request
 
 
@@ -22,6 +23,15 @@ def requests(count: int) -> list[Request]:
 
 def run(base_url: str, folder: str, count: int) -> None:
     """Send them in batches of 4 and leave the process, with 0 when every one is answered."""
+    try:
+        answered = _send(base_url, folder, count)
+    except ProviderError:
+        os._exit(int(ExitStatus.PROVIDER))
+    sys.stdout.flush()
+    os._exit(0 if answered else 1)
+
+
+def _send(base_url: str, folder: str, count: int) -> bool:
     with (
         OpenAIBatch(base_url, "test-key") as backend,
         SimulatorClock(backend.clock_address or "") as clock,
@@ -29,5 +39,4 @@ def run(base_url: str, folder: str, count: int) -> None:
     ):
         wanted = requests(count)
         sent = send(wanted, backend=backend, journal=journal, clock=clock, limits=Limits(requests=4))
-    sys.stdout.flush()
-    os._exit(0 if sent.answered == len(wanted) else 1)
+        return sent.answered == len(wanted)

@@ -1,6 +1,5 @@
 """Real processes, real HTTP, real SIGKILL: at every call of the conversation, before and after it is applied."""
 
-import itertools
 import multiprocessing
 import random
 import shutil
@@ -10,8 +9,16 @@ import kill_client
 import pytest
 from checker import broken_rules
 
+from pytest_batcheval.wire.errors import ExitStatus
+
 CALLS = ("files.create", "batches.create", "batches.list", "batches.retrieve", "files.retrieve", "files.content")
-POINTS = [(fault, call, nth) for call in CALLS for fault in ("kill_client", "kill_client_after") for nth in (1, 2)]
+ONCE = ("batches.retrieve",)  # several batches are looked at by one list
+POINTS = [
+    (fault, call, nth)
+    for call in CALLS
+    for fault in ("kill_client", "kill_client_after")
+    for nth in ((1,) if call in ONCE else (1, 2))
+]
 THEN = ("the same requests", "other requests", "the journal is deleted")
 QUICK = [
     ("kill_client_after", "batches.create", 1),
@@ -45,7 +52,8 @@ def until_done(processes, batch_server, tmp_path):
             client.join()
             if client.exitcode == 0:
                 return killed
-            assert client.exitcode == -signal.SIGKILL
+            # what strikes before a client has registered kills nobody: it finds no server
+            assert client.exitcode in (-signal.SIGKILL, ExitStatus.PROVIDER)
         raise AssertionError(f"no client of {STARTS} came to its end")
 
     return go
@@ -74,9 +82,8 @@ def test_a_client_killed_at_this_point_is_taken_up(processes, batch_server, unti
     fault, call, nth = point
     plan = batch_server.misbehave({"fault": fault, "call": call, "nth": nth})
     killed = killed_once(processes, batch_server, tmp_path, SOME)
-    assert killed == bool(plan.struck.total())
-    if not killed:
-        pytest.skip(f"a conversation of {SOME} requests has no call {nth} of {call}")
+    assert plan.struck.total() == killed
+    assert killed, f"a conversation of {SOME} requests has no call {nth} of {call}"
     if then == THEN[2]:
         batch_server.forward(6 * 3600)
         shutil.rmtree(tmp_path)
@@ -104,8 +111,3 @@ def test_clients_killed_twice_at_random_are_taken_up(batch_server, until_done, t
         wrong = broken_rules(batch_server.ledger.billed(), tmp_path / "journal.sqlite", batch_server.origin)
         assert not wrong, f"seed {seed}: {faults}"
         assert len(batch_server.ledger.billed()) == ALL
-
-
-def test_every_point_is_reached():
-    assert set(QUICK) <= set(POINTS)
-    assert len(POINTS) == len(set(itertools.product(("kill_client", "kill_client_after"), CALLS, (1, 2))))

@@ -19,6 +19,7 @@ class Pool(Generic[T]):
         self._tasks: SimpleQueue[tuple[T, Callable[[], object]] | None] = SimpleQueue()
         self._results: SimpleQueue[tuple[T, object, BaseException | None]] = SimpleQueue()
         self._threads = threads
+        self._closed = False
         self.busy = 0
         for _ in range(threads):
             threading.Thread(target=self._work, daemon=True).start()
@@ -44,12 +45,15 @@ class Pool(Generic[T]):
         return label, result
 
     def close(self) -> None:
-        """Let idle threads end; a call under way ends by itself."""
+        """Let the threads end: a call under way ends by itself, one that waits is not made any more."""
+        self._closed = True
         for _ in range(self._threads):
             self._tasks.put(None)
 
     def _work(self) -> None:
         while (item := self._tasks.get()) is not None:
+            if self._closed:
+                continue
             label, task = item
             try:
                 self._results.put((label, task(), None))
