@@ -76,6 +76,8 @@ def _harmless(value: Any, dropped: re.Pattern[str], depth: int) -> Any:
 
 
 def _next_step(status: int | None, code: str) -> str:
+    if code in ("lost", "unaccounted", "broken_line"):
+        return "It may have been paid, and its answer is gone: --batch-pay-again sends it again."
     if code in ("batch_expired", "batch_cancelled") or status in (None, 0, 408, 429) or (status or 0) >= 500:
         return "This is a passing failure: run the same command again and only what failed is sent."
     if status in (401, 403, 404):

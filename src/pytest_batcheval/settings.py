@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 MODES = ("replay", "plan", "send", "record")
 MISSING = ("fail", "skip")
@@ -29,6 +33,9 @@ class Settings:
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
         attempts: how often a request is sent at most while its failure may pass.
+        budget: US dollars that may be spent at most; `None` for any sum.
+        assume_lost: take a create without an answer for lost without the long wait.
+        pay_again: send again what was paid and is gone at the provider.
         cassettes: the folder of recordings.
         axes: lines `name=path` of the ini key `batch_axes`.
     """
@@ -40,6 +47,9 @@ class Settings:
     missing: str
     wait: float | None
     attempts: int
+    budget: Decimal | None
+    assume_lost: bool
+    pay_again: bool
     cassettes: Path
     axes: tuple[str, ...]
     root: Path
@@ -85,12 +95,30 @@ def add_options(parser: pytest.Parser) -> None:
         type=int,
         help="how often a request is sent at most, when it failed for a reason that may pass (default: 3).",
     )
+    group.addoption(
+        "--batch-budget",
+        metavar="USD",
+        help="spend at most so many US dollars in this run, estimated for the worst case before anything is sent; what "
+        "would cost more, or an unknown sum, is not sent at all (exit status 4).",
+    )
+    group.addoption(
+        "--batch-assume-lost",
+        action="store_true",
+        help="take a create without an answer for lost as soon as the provider does not list it, instead of waiting "
+        "until it surely is; if it was accepted all the same, it is paid twice.",
+    )
+    group.addoption(
+        "--batch-pay-again",
+        action="store_true",
+        help="send again what was paid and is gone at the provider: lost batches, expired result files.",
+    )
     parser.addini("batch", "default of --batch", default="replay")
     parser.addini("batch_backend", "default of --batch-backend", default="openai")
     parser.addini("batch_journal", "default of --batch-journal", default=".batcheval/journal.sqlite")
     parser.addini("batch_refresh", "default of --batch-refresh", type="bool", default=False)
     parser.addini("batch_wait", "default of --batch-wait: empty waits until they are done", default="")
     parser.addini("batch_attempts", "default of --batch-attempts", default="3")
+    parser.addini("batch_budget", "default of --batch-budget: empty spends any sum", default="")
     parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
     parser.addini("batch_missing", "what an unrecorded test does in replay: fail or skip", default="fail")
 
@@ -105,6 +133,7 @@ def check(config: pytest.Config) -> None:
     _one_of("batch_missing", str(config.getini("batch_missing")), MISSING)
     seconds(str(_chosen(config, "batch_wait")))
     _attempts(config)
+    _budget(config)
 
 
 def mode(config: pytest.Config) -> str:
@@ -122,6 +151,9 @@ def read_settings(config: pytest.Config) -> Settings:
         missing=str(config.getini("batch_missing")),
         wait=seconds(str(_chosen(config, "batch_wait"))),
         attempts=_attempts(config),
+        budget=_budget(config),
+        assume_lost=bool(config.getoption("batch_assume_lost")),
+        pay_again=bool(config.getoption("batch_pay_again")),
         cassettes=config.rootpath / "cassettes",
         axes=tuple(config.getini("batch_axes")),
         root=config.rootpath,
@@ -147,6 +179,17 @@ def _attempts(config: pytest.Config) -> int:
     if not text.isdigit() or int(text) < 1:
         raise pytest.UsageError(f"batch_attempts = {text!r}: a whole number from 1")
     return int(text)
+
+
+def _budget(config: pytest.Config) -> Decimal | None:
+    text = str(_chosen(config, "batch_budget"))
+    if not text:
+        return None
+    from decimal import Decimal
+
+    if not text.replace(".", "", 1).isdigit():
+        raise pytest.UsageError(f"batch_budget = {text!r}: a number of US dollars such as 2.50")
+    return Decimal(text)
 
 
 def _chosen(config: pytest.Config, name: str) -> object:

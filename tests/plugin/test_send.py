@@ -518,3 +518,68 @@ def test_another_checkout_collects_what_the_first_has_submitted(suite, send, bat
     assert executed(batch_server) == keys(suite)
     send("-k", "kim").assert_outcomes(passed=2)
     assert executed(batch_server) == keys(suite)
+
+
+PRICED = """
+    def priced(persona, question):
+        body = ask(persona, question)
+        return {**body, "model": "gpt-4.1-mini", "max_completion_tokens": 1000}
+
+    @pytest.mark.batch(prompt=priced)
+    def test_one(answer): assert answer.text
+"""
+
+
+@pytest.fixture
+def provider_url(batch_server, monkeypatch):
+    """The server without its headers: a provider whose answers cost money."""
+    from pytest_batcheval.backends.openai_batch import Identity, OpenAIBatch
+
+    usual = OpenAIBatch.probe
+    monkeypatch.setattr(OpenAIBatch, "probe", lambda self: Identity("https://paid.test/v1", usual(self).clock_address))
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    return batch_server.base_url
+
+
+@pytest.mark.ledger(lost=True)
+def test_a_wave_over_budget_is_not_sent_at_all(suite, provider_url, batch_server):
+    suite.test_file(PRICED)
+    run = lambda budget: suite.run("--batch=send", f"--batch-backend={provider_url}", f"--batch-budget={budget}")  # noqa: E731
+    result = run("0.001")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*6 requests could cost $0.0048*nothing was sent*--batch-budget*"])
+    assert executed(batch_server) == []
+    run("0.01").assert_outcomes(passed=6)
+    assert len(executed(batch_server)) == 6
+
+
+@pytest.mark.ledger(lost=True)
+def test_an_unknown_sum_is_over_any_budget(suite, provider_url, batch_server):
+    suite.test_file(ONE)
+    result = suite.run("--batch=send", f"--batch-backend={provider_url}", "--batch-budget=100")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*6 requests could cost any sum*"])
+    assert executed(batch_server) == []
+
+
+@pytest.mark.ledger(paid=2)
+def test_what_was_paid_and_is_gone_is_sent_again_only_when_asked_for(suite, send, batch_server):
+    suite.test_file(ONE)
+    batch_server.misbehave({"fault": "vanished", "times": 99})
+    assert send().ret == 1
+    batch_server.misbehave()
+    result = send()
+    result.assert_outcomes(errors=6)
+    result.stdout.fnmatch_lines(["*the request of this test failed: lost*", "*--batch-pay-again sends it again*"])
+    assert len(executed(batch_server)) == 6
+    send("--batch-pay-again").assert_outcomes(passed=6)
+    assert len(executed(batch_server)) == 12
+
+
+@pytest.mark.ledger(paid=2)
+def test_a_create_is_assumed_lost_only_when_asked_for(suite, send, batch_server):
+    suite.test_file(ONE)
+    batch_server.misbehave({"fault": "late", "seconds": 50})
+    send("--batch-assume-lost").assert_outcomes(passed=6)
+    batch_server.forward(86_400)
+    assert len(executed(batch_server)) == 12

@@ -67,6 +67,7 @@ class Job:
         account: what its result files held.
         alone: a list did not have it, so it must be looked at by itself.
         foreign: it was sent with another key or project, so a 404 says nothing.
+        assume_lost: whether the user takes a create without an answer for lost when one list lacks it.
     """
 
     row: BatchRow
@@ -83,6 +84,7 @@ class Job:
     account: Account = field(default_factory=Account)
     alone: bool = False
     foreign: bool = False
+    assume_lost: bool = False
     _search: Search | None = None
     _tries: int = 0
     _failing_since: float | None = None
@@ -139,6 +141,8 @@ class Job:
             found = find(self.row, outcome)
             if found is not None:
                 return self._commit(replace(self.row, state="created", batch_id=found.id, note="found by reconciling"))
+            if self.assume_lost:
+                return self._step(Step.ABSENT, now)
             return self._step(*self._searching(now).listed(asked, now))
         seen = next((batch for batch in outcome if batch.id == self.row.batch_id), None)
         if seen is not None:

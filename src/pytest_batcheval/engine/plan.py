@@ -49,6 +49,12 @@ def total(files: Iterable[PlannedFile]) -> Decimal | None:
     return sum((found.usd for found in prices if found), Decimal(0))
 
 
+def worst_case(files: Iterable[PlannedFile]) -> Decimal | None:
+    """The most these files can cost in US dollars; `None` when a price or an output limit is unknown."""
+    known = list(files)
+    return None if any(file.output_tokens is None for file in known) else total(known)
+
+
 def _file(batch: list[Request]) -> PlannedFile:
     asked = sum(input_tokens(request.body) for request in batch)
     limits = [most_output_tokens(request.body) for request in batch]

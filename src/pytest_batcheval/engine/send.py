@@ -49,6 +49,8 @@ def send(
     run: str | None = None,
     wait: Callable[[Holder | None], None] = wait_a_second,
     patience: float | None = None,
+    assume_lost: bool = False,
+    pay_again: bool = False,
 ) -> Sent:
     """Have every request answered, or failed for good, in the journal.
 
@@ -70,6 +72,9 @@ def send(
         run: id of this run in the journal; default a new one.
         wait: called while another process holds the lock; it sleeps or raises.
         patience: seconds on the clock to wait for batches once they are created; `None` waits for ever.
+        assume_lost: take a create without an answer for lost as soon as one list of batches lacks it,
+            without the long wait; what it may have cost is paid again.
+        pay_again: send again what was paid and is gone at the provider (`lost`, `unaccounted`).
 
     Raises:
         ProviderError: the provider refused, or the account must be looked after; nothing is lost.
@@ -84,6 +89,9 @@ def send(
         wanted = {request.custom_id: request for request in requests}
         standing = Standing(journal, backend.origin, wanted)
         sender = _Sender(backend, journal, clock, progress, run, attempts, limits or Limits(), deadline, standing)
+        sender.assume_lost = assume_lost
+        if pay_again:
+            journal.forgive(backend.origin, list(wanted))
         return sender.send(list(wanted.values()), refresh)
 
 
@@ -132,6 +140,7 @@ class _Sender:
     resent: int = 0
     attached: int = 0
     voids: int = 0
+    assume_lost: bool = False
 
     def send(self, wanted: list[Request], refresh: bool) -> Sent:
         stored = self.standing.answered()
@@ -160,7 +169,7 @@ class _Sender:
         """Bring batches of earlier runs to their end."""
         rows = self.journal.reader.open_batches(self.backend.origin)
         now = self.clock.now()
-        jobs = [Job(self._own(row), now, resumed=True, foreign=row.scope != self.backend.scope) for row in rows]
+        jobs = [self._resumed(row, now) for row in rows]
         self.attached = len(jobs)
         self._driver().tidy(rows)
         if jobs:
@@ -173,6 +182,10 @@ class _Sender:
         if rows:
             self.attached += len(rows)
             self._drive([Job(row, self.clock.now(), resumed=True) for row in rows])
+
+    def _resumed(self, row: BatchRow, now: float) -> Job:
+        foreign = row.scope != self.backend.scope
+        return Job(self._own(row), now, resumed=True, foreign=foreign, assume_lost=self.assume_lost)
 
     def _own(self, row: BatchRow) -> BatchRow:
         """An open batch of another key or project, as far as this one can go on with it.
@@ -198,7 +211,7 @@ class _Sender:
         portions = list(self.standing.portions(todo, self.limits))
         planned = [self._plan(portion) for portion in portions]
         now = self.clock.now()
-        jobs = [Job(row, now) for row in planned]
+        jobs = [Job(row, now, assume_lost=self.assume_lost) for row in planned]
         self._drive(jobs)
         settled = {key for job in jobs if job.row.state == "settled" for key in self.journal.reader.keys(job.row.id)}
         self._stop_without_quota([request for request in todo if request.custom_id in settled])

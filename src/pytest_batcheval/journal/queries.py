@@ -91,6 +91,15 @@ WHERE claim.key IN ({keys}) AND claim.origin = ?
 GROUP BY claim.key
 """
 
+FORGIVE_FAILURE = """
+DELETE FROM failure WHERE key = ? AND origin = ? AND code IN ('lost', 'unaccounted', 'broken_line')
+"""
+
+FORGIVE_CLAIM = """
+UPDATE claim SET open = 0
+WHERE key = ? AND origin = ? AND open = 1 AND batch IN (SELECT id FROM batch WHERE state = 'lost')
+"""
+
 KEYS_LIKE = "SELECT key FROM request WHERE key LIKE ? ORDER BY key LIMIT ?"
 
 ANSWERS_OF = """

@@ -133,6 +133,13 @@ class Journal:
             if row.state != "lost":
                 connection.execute(queries.CLOSE_CLAIMS, (row.id,))
 
+    def forgive(self, origin: str, keys: Sequence[str]) -> None:
+        """Let these requests be sent again though they were paid and are gone: their batches count as void."""
+        with self._transaction() as connection:
+            for key in keys:
+                connection.execute(queries.FORGIVE_FAILURE, (key, origin))
+                connection.execute(queries.FORGIVE_CLAIM, (key, origin))
+
     def begin_refresh(self, run: str, origin: str, generations: Mapping[str, int]) -> dict[str, int]:
         """Note which generation each key shall reach, and return what stands.
 
