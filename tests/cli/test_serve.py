@@ -291,6 +291,26 @@ def test_what_a_killed_server_wrote_and_did_not_count_is_cut_off(serve: Callable
     assert len([json.loads(line) for line in content.splitlines()]) == 6
 
 
+def test_what_a_killed_upload_left_is_swept_away(serve: Callable[..., Served], tmp_path: Path) -> None:
+    server = serve("--state-dir", str(tmp_path))
+    host, port = server.base_url.split("/")[2].split(":")
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer k\r\nContent-Length: 99999\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+        'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\nabc'
+    )
+    with socket.create_connection((host, int(port))) as uploading:
+        uploading.sendall(head.encode())
+        while not list((tmp_path / "files").iterdir()):
+            server.ask("GET", "/v1/models")
+        server.stop(signal.SIGKILL)
+    (tmp_path / "removed-1").mkdir()
+    kept = serve("--state-dir", str(tmp_path))
+    assert kept.ask("GET", "/v1/files")["data"] == []
+    assert list((tmp_path / "files").iterdir()) == []
+    assert not (tmp_path / "removed-1").exists()
+
+
 def test_a_state_directory_has_one_server(serve: Callable[..., Served], tmp_path: Path) -> None:
     serve("--state-dir", str(tmp_path))
     status, complaint = refused("--state-dir", str(tmp_path))

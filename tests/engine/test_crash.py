@@ -36,6 +36,7 @@ class Reaper:
         self.passed = 0
         self.seen = set()
         self.dice = None
+        self.life = 0
         self.flying = 0
         self.landed = threading.Condition()
 
@@ -45,8 +46,10 @@ class Reaper:
         if self.passed == self.at or (self.dice is not None and self.dice.random() < 0.02):
             raise Killed(f"{kind} at point {self.passed}")
 
-    def around(self, kind, action):
+    def around(self, kind, action, life=None):
         with self.landed:
+            if life not in (None, self.life):
+                raise Killed(f"{kind} of a process that is dead")
             self.flying += 1
         try:
             self.point(f"before {kind}")
@@ -59,8 +62,9 @@ class Reaper:
                 self.landed.notify_all()
 
     def bury(self):
-        """A call that another thread of the dead process was at is over before the next process begins."""
+        """What other threads of the dead process were at is over before the next process begins."""
         with self.landed:
+            self.life += 1
             assert self.landed.wait_for(lambda: self.flying == 0, timeout=30)
 
 
@@ -74,8 +78,8 @@ def reaper(monkeypatch):
             return reaper.around(type(effect).__name__, lambda: super(Mortal, self)._store(effect))
 
         def _call(self, effect):
-            call = super()._call(effect)
-            return lambda: reaper.around(type(effect).__name__, call)
+            call, life = super()._call(effect), reaper.life
+            return lambda: reaper.around(type(effect).__name__, call, life)
 
     monkeypatch.setattr(sending, "Driver", Mortal)
     return reaper

@@ -58,9 +58,10 @@ def test_a_fault_is_a_result_and_anything_else_is_raised(pool):
 
 
 def test_a_closed_pool_waits_for_nobody():
-    hang = threading.Event()
+    begun, hang = threading.Event(), threading.Event()
     pool = Pool(1)
-    pool.start("a", hang.wait)
+    pool.start("a", lambda: (begun.set(), hang.wait(30))[1])
+    assert begun.wait(30)
     pool.close()
     assert pool.next(0.0) is None
     hang.set()
@@ -69,9 +70,10 @@ def test_a_closed_pool_waits_for_nobody():
 
 def test_a_closed_pool_begins_no_call_that_waits():
     """After Ctrl-C no create may leave that has not left yet."""
-    hang, made = threading.Event(), []
+    begun, hang, made = threading.Event(), threading.Event(), []
     pool = Pool(1)
-    pool.start("a", hang.wait)
+    pool.start("a", lambda: (begun.set(), hang.wait(30))[1])
+    assert begun.wait(30)
     pool.start("b", lambda: made.append("b"))
     pool.close()
     hang.set()

@@ -231,7 +231,8 @@ def test_a_damaged_answer_is_not_paid_for_again(provider, journal, clock, ask):
     go(provider, journal, clock, ask(3))
     journal._connection.execute("UPDATE answer SET response = CAST(replace(response, 'stop', 'stab') AS BLOB)")
     with pytest.raises(JournalError, match="checksum"):
-        go(provider, journal, clock, ask(3))
+        go(provider, journal, clock, ask(4))
+    assert provider.calls["create"] == 1, "nothing is sent with a journal that is damaged"
 
 
 # -- attempts -----------------------------------------------------------------------------------------------------

@@ -233,6 +233,14 @@ def test_every_response_says_who_answers(simulator: SimulatorServer, api: Any, h
     assert len({response.headers["x-request-id"] for response in responses}) == len(responses)
 
 
+def test_the_date_is_virtual(simulator: SimulatorServer, api: Any) -> None:
+    dates = []
+    for _ in range(2):
+        dates.append(api.request("GET", "/v1/models").headers["date"])
+        simulator.forward(3_661)
+    assert dates == ["Thu, 01 Jan 2026 00:00:00 GMT", "Thu, 01 Jan 2026 01:01:01 GMT"]
+
+
 def test_request_ids_begin_anew_after_a_reset(simulator: SimulatorServer, api: Any) -> None:
     simulator.reset()
     first = api.request("GET", "/v1/models").headers["x-request-id"]

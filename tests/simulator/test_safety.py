@@ -11,7 +11,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -462,14 +461,21 @@ def test_a_large_upload_never_sits_in_memory(
     assert _peak(process.pid) - before < 20_000
 
 
-def test_a_file_that_is_too_large_for_anything_is_refused_while_it_comes(simulator: SimulatorServer, api: Any) -> None:
-    simulator.behaviour = Behaviour(max_file_bytes=1_000, max_other_bytes=2_000)
-    folder = Path(tempfile.gettempdir())
-    headers = {"content-type": MULTIPART}
-    status, error = api.refused("POST", "/v1/files", content=_form(20 * 2**20), headers=headers)
-    assert (status, error["message"]) == (400, "File is too large.")
-    assert not [path for path in folder.glob("batcheval-*/files/*") if path.stat().st_size > 1_000_000]
-    assert api.send_file(b" " * 1_500, purpose="evals").status_code == 200
+def test_a_file_that_is_too_large_for_anything_is_refused_while_it_comes(http_client: Any, tmp_path: Path) -> None:
+    sizes = [0]
+
+    def watched() -> Iterator[bytes]:
+        for piece in _form(20 * 2**20):
+            sizes.extend(path.stat().st_size for path in (tmp_path / "files").iterdir())
+            yield piece
+
+    limits = Behaviour(max_file_bytes=1_000, max_other_bytes=2_000)
+    with SimulatorServer(behaviour=limits, state_dir=tmp_path) as server:
+        headers = {"authorization": "Bearer k", "content-type": MULTIPART}
+        answer = http_client.post(f"{server.base_url}/files", headers=headers, content=watched())
+        assert (answer.status_code, answer.json()["error"]["message"]) == (400, "File is too large.")
+        assert max(sizes) <= 2_000
+        assert list((tmp_path / "files").iterdir()) == []
 
 
 def _peak(pid: int) -> int:

@@ -13,6 +13,7 @@ import openai
 import pytest
 
 from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.exchange import Exchange
 from pytest_batcheval.simulator.server import SimulatorServer
 from pytest_batcheval.simulator.state import Lines
@@ -145,6 +146,11 @@ def test_a_call_and_a_line_of_the_same_body_say_the_same(api: Any, line: Any, en
     assert output["line-1"]["response"]["body"] == called
 
 
+def test_text_that_utf_8_cannot_hold_is_escaped() -> None:
+    assert encode({"a": "\ud800", "b": "잠"}) == b'{"a":"\\ud800","b":"\\uc7a0"}'
+    assert encode({"b": "잠"}) == '{"b":"잠"}'.encode()
+
+
 def test_held_batches_stay_until_they_are_released(simulator: SimulatorServer, api: Any) -> None:
     simulator.faults.hold_batches()
     batch = api.status(api.batch(2), "in_progress")
@@ -192,6 +198,41 @@ def test_other_requests_are_served_while_a_batch_is_executed(
     assert served > 20
 
 
+def test_a_cancel_stops_the_execution_where_it_is(simulator: SimulatorServer, api: Any, api_of: Any) -> None:
+    batch = api.batch(4_000)
+    poll = threading.Thread(target=lambda: [api.retrieve(batch) for _ in range(2)])
+    poll.start()
+    other = api_of("key-one")
+    while not simulator.ledger.executions:
+        other.get("/v1/models")
+    cancelling = other.cancel(batch)
+    poll.join()
+    assert cancelling["status"] == "cancelling"
+    ended = api.ended(cancelling)
+    counts = ended["request_counts"]
+    output, errors = api.results(ended)
+    assert (ended["status"], ended["finalizing_at"]) == ("cancelled", None)
+    assert 0 < counts["completed"] < 2_000
+    assert counts["completed"] == len(output) == len(simulator.ledger.executions) == 4_000 - len(errors)
+
+
+def test_a_cancel_while_the_input_is_read_counts(simulator: SimulatorServer, api: Any) -> None:
+    cancelling = api.cancel(api.batch(20_000))
+    assert (cancelling["status"], cancelling["in_progress_at"]) == ("cancelling", None)
+    ended = api.ended(cancelling)
+    assert (ended["status"], ended["in_progress_at"]) == ("cancelled", None)
+    assert simulator.ledger.executions == []
+
+
+def test_keys_that_only_look_leave_no_trace(simulator: SimulatorServer, api_of: Any) -> None:
+    for number in range(5):
+        looking = api_of(f"looking-{number}")
+        assert looking.get("/v1/files")["data"] == looking.get("/v1/batches")["data"] == []
+    assert list(simulator._state.projects) == []
+    api_of("making").batch(1)
+    assert len(list(simulator._state.projects)) == 1
+
+
 def test_places_of_lines_take_little_room() -> None:
     lines = Lines()
     assert lines.offsets.itemsize + lines.lengths.itemsize == 12
@@ -228,11 +269,11 @@ def test_an_interceptor_takes_over_until_the_reset(simulator: SimulatorServer, a
     assert "models.list" not in seen
 
 
-def test_a_stopped_server_is_gone(http_client: Any) -> None:
-    with SimulatorServer() as server:
-        url = f"{server.base_url}/models"
-    with pytest.raises(http_client.ConnectError):
-        http_client.get(url)
+def test_a_stopped_server_is_gone() -> None:
+    before = set(threading.enumerate())
+    with SimulatorServer():
+        assert {thread.name for thread in set(threading.enumerate()) - before} >= {"batcheval-simulator"}
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("clock", ["real", "x600", "x1000000"])

@@ -147,6 +147,11 @@ def test_a_schema_without_instances_is_a_400(schema: Any) -> None:
     assert refusal.value.body["error"]["message"].startswith("Invalid schema for response_format 'answer': ")
 
 
+def test_a_schema_somewhere_else_is_not_fetched() -> None:
+    with pytest.raises(ApiError, match=r"https://example\.com/schema\.json"):
+        asked_form(asked({"$ref": "https://example.com/schema.json"}))
+
+
 @pytest.mark.parametrize(
     ("given_format", "param"),
     [

@@ -57,8 +57,7 @@ class Search:
         if self.fenced is None and not self.unfenced:
             return (Step.LIST, now + LOOK_EVERY) if now - self.began < LOOK_FOR else (Step.DELETE, now)
         since, quiet = (self.began, UNFENCED) if self.fenced is None else (self.fenced, QUIET)
-        if asked >= since:
-            self.clean += 1
+        self.clean += 1
         if self.clean >= CLEAN_LISTS and asked - since >= quiet:
             return Step.ABSENT, now
         return Step.LIST, now + QUIET_EVERY

@@ -36,8 +36,9 @@ class DroppedReply(Exception):
 
 async def create(exchange: Exchange) -> Reply:
     """POST /v1/batches."""
-    state, project = exchange.state, exchange.project
+    state = exchange.state
     asked = await exchange.json()
+    project = state.project(exchange.key)
     if exchange.key.insufficient_quota:
         raise no_quota()
     repeated = _repeated(exchange)
@@ -79,12 +80,8 @@ async def retrieve(exchange: Exchange) -> Reply:
 
 async def cancel(exchange: Exchange) -> Reply:
     """POST /v1/batches/{id}/cancel."""
-    state, batch = exchange.state, _find(exchange)
-    stoppable = ["validating", "in_progress"]
-    if state.behaviour.cancel_finalizing == "accepted":
-        stoppable.append("finalizing")
-    if batch.status in stoppable:
-        await BatchRun(state, exchange.project, batch).cancel()
+    batch = _find(exchange)
+    await BatchRun(exchange.state, exchange.project, batch).cancel()
     if batch.status not in ("cancelling", "cancelled"):
         raise ApiError(409, f"Cannot cancel a batch with status '{batch.status}'.")
     return Reply(200, batch.fields, "batch")

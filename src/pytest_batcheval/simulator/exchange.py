@@ -78,8 +78,8 @@ class Exchange:
 
     @property
     def project(self) -> Project:
-        """The project of the caller's key."""
-        return self.state.project(self.key)
+        """What the caller's key sees."""
+        return self.state.seen_by(self.key)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The request's body as it arrives.

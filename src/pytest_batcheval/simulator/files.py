@@ -22,7 +22,8 @@ _FIRST_LINE = 1_000_000
 
 async def create(exchange: Exchange) -> Reply:
     """POST /v1/files."""
-    state, project = exchange.state, exchange.project
+    state = exchange.state
+    project = state.project(exchange.key)
     behaviour = state.behaviour
     _check_edge(exchange.headers.get("content-length", ""), behaviour)
     window = state.window("uploads", project.name, behaviour.uploads_per_minute, 60)

@@ -20,7 +20,16 @@ def line_check(endpoint: str) -> Callable[[Any], bool]:
         from jsonschema_rs import Draft202012Validator
     except ImportError:
         return slow_line_check(endpoint)
-    return Draft202012Validator(schema(LINE_SCHEMAS[endpoint])).is_valid
+    fast = Draft202012Validator(schema(LINE_SCHEMAS[endpoint])).is_valid
+    slow = slow_line_check(endpoint)
+
+    def is_valid(line: Any) -> bool:
+        try:
+            return fast(line)
+        except ValueError:  # older versions refuse to look at what is nested 255 levels deep
+            return slow(line)
+
+    return is_valid
 
 
 def slow_line_check(endpoint: str) -> Callable[[Any], bool]:

@@ -70,10 +70,16 @@ class BatchRun:
             await self._lines.until(self._share(self._state.clock.now()))
 
     async def cancel(self) -> None:
-        """Stop: what is executed stays executed, the rest is not run; it takes about 10 minutes."""
-        if not self._state.faults.held:
-            await self.advance()
-        if self._batch.status in ("validating", "in_progress", "finalizing"):
+        """Stop a batch that can be stopped: what is executed stays executed, the rest is not run.
+
+        Lines that should be done by now are executed first, unless that takes long or is going on already.
+        """
+        if self.behind and not self._batch.working.locked():
+            await self._state.clock.patiently(self.advance())
+        stoppable = ["validating", "in_progress"]
+        if self._state.behaviour.cancel_finalizing == "accepted":
+            stoppable.append("finalizing")
+        if self._batch.status in stoppable:
             now = self._state.clock.now()
             self._enter("cancelling", now)
             self._next("cancelled", now + self._state.behaviour.cancelling_seconds)

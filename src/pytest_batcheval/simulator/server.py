@@ -242,11 +242,11 @@ class SimulatorServer:
             backlog=2048,
             timeout_graceful_shutdown=1,
         )
-        self._server = _QuietServer(config)
-        self._up.set()
+        self._server = _QuietServer(config, self._up)
         try:
             await self._server.serve(sockets=[listener])
         finally:
+            listener.close()
             self._clock.close()
 
     def _told(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -257,7 +257,15 @@ class SimulatorServer:
 
 
 class _QuietServer(uvicorn.Server):
-    """A server in a thread: signals are the main thread's."""
+    """A server in a thread: signals are the main thread's; it tells when it is up."""
+
+    def __init__(self, config: uvicorn.Config, up: threading.Event) -> None:
+        super().__init__(config)
+        self._up = up
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._up.set()
 
     def capture_signals(self) -> Any:
         return nullcontext()

@@ -182,8 +182,12 @@ class State:
         return self._projects.values()
 
     def project(self, key: Key) -> Project:
-        """The project of a key."""
+        """The project of a key, to make something in."""
         return self.project_named(key.project)
+
+    def seen_by(self, key: Key) -> Project:
+        """The project of a key, to look at; a key that made nothing leaves no trace."""
+        return self._projects.get(key.project) or Project(key.project)
 
     def project_named(self, name: str) -> Project:
         """The project of that name, made when it is first asked for."""
@@ -253,10 +257,19 @@ class State:
         self.ledger.restore(self.store.executions())
         for name, data in self.store.objects("file"):
             self.project_named(name).files[data["id"]] = StoredFile(**data)
+        for old in self._root.glob("removed-*"):
+            shutil.rmtree(old, ignore_errors=True)
         batches = [(self.project_named(name), _batch_of(data)) for name, data in self.store.objects("batch")]
         for project, batch in batches:
             project.batches[batch.id] = batch
+        self._sweep({name for project in self.projects for name in (*project.files, *project.batches)})
         return batches
+
+    def _sweep(self, known: set[str]) -> None:
+        """Remove what an upload left that was cut off by a kill."""
+        for path in self.folder.iterdir():
+            if path.name.partition(".")[0] not in known:
+                path.unlink()
 
     def reset(self) -> None:
         """Back to an empty server at the start of time; the bytes of files are removed by and by."""

@@ -125,9 +125,9 @@ def test_any_prompt_gets_a_valid_verdict(turns: list[tuple[str, str]]) -> None:
 )
 def test_a_prompt_of_openings_takes_no_time(text: str) -> None:
     body = {"messages": [{"role": "user", "content": text * (200_000 // len(text))}]}
-    start = time.perf_counter()
+    start = time.process_time()
     make("judge_gullible").reply(asked(body))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_first_sentence() -> None:
