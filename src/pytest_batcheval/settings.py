@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 MODES = ("replay", "plan", "send", "record")
 MISSING = ("fail", "skip")
+_INI = (
+    ("batch", "default of --batch", "replay"),
+    ("batch_backend", "default of --batch-backend", "openai"),
+    ("batch_journal", "default of --batch-journal", ".batcheval/journal.sqlite"),
+    ("batch_wait", "default of --batch-wait: empty waits until they are done", ""),
+    ("batch_attempts", "default of --batch-attempts", "3"),
+    ("batch_budget", "default of --batch-budget: empty spends any sum", ""),
+    ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
+)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 RUN = "batcheval_run"
 """Under this name a worker is told the id of its controller's run."""
@@ -63,6 +72,17 @@ class Settings:
 def add_options(parser: pytest.Parser) -> None:
     """Declare every option with its ini key (the same name with underscores)."""
     group = parser.getgroup("batch", "evaluating LLM answers through the Batch API")
+    _add_sources(group)
+    _add_limits(group)
+    _add_remedies(group)
+    for name, meaning, default in _INI:
+        parser.addini(name, meaning, default=default)
+    parser.addini("batch_refresh", "default of --batch-refresh", type="bool", default=False)
+    parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
+
+
+def _add_sources(group: pytest.OptionGroup) -> None:
+    """Where answers come from, and where they are kept."""
     group.addoption(
         "--batch",
         choices=MODES,
@@ -83,6 +103,10 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="send the selected requests again although they are answered (paid again; older answers are kept).",
     )
+
+
+def _add_limits(group: pytest.OptionGroup) -> None:
+    """How long, how often, how much."""
     group.addoption(
         "--batch-wait",
         metavar="DURATION",
@@ -101,6 +125,10 @@ def add_options(parser: pytest.Parser) -> None:
         help="spend at most so many US dollars in this run, estimated for the worst case before anything is sent; what "
         "would cost more, or an unknown sum, is not sent at all (exit status 4).",
     )
+
+
+def _add_remedies(group: pytest.OptionGroup) -> None:
+    """The only ways to send again what may have been paid."""
     group.addoption(
         "--batch-assume-lost",
         action="store_true",
@@ -112,15 +140,6 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="send again what was paid and is gone at the provider: lost batches, expired result files.",
     )
-    parser.addini("batch", "default of --batch", default="replay")
-    parser.addini("batch_backend", "default of --batch-backend", default="openai")
-    parser.addini("batch_journal", "default of --batch-journal", default=".batcheval/journal.sqlite")
-    parser.addini("batch_refresh", "default of --batch-refresh", type="bool", default=False)
-    parser.addini("batch_wait", "default of --batch-wait: empty waits until they are done", default="")
-    parser.addini("batch_attempts", "default of --batch-attempts", default="3")
-    parser.addini("batch_budget", "default of --batch-budget: empty spends any sum", default="")
-    parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
-    parser.addini("batch_missing", "what an unrecorded test does in replay: fail or skip", default="fail")
 
 
 def check(config: pytest.Config) -> None:

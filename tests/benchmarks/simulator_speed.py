@@ -66,7 +66,12 @@ def one_batch(lines: int) -> None:
         size = run_batch(port, path)
         took = time.perf_counter() - began
         slowest = measure_pings(port, path)
-        show(f"one batch of {lines:,} lines, {path.stat().st_size / 1e6:.0f} MB in, {size / 1e6:.0f} MB out", took, 15, "s")
+        show(
+            f"one batch of {lines:,} lines, {path.stat().st_size / 1e6:.0f} MB in, {size / 1e6:.0f} MB out",
+            took,
+            15,
+            "s",
+        )
         show("  peak memory of the server", peak_memory(process.pid), 250, "MB")
         show("  slowest small GET while such a batch runs", slowest * 1000, 1000, "ms")
 

@@ -36,12 +36,17 @@ def test_python_sessions(page, monkeypatch):
             example.evaluate()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def shown_test_files(page):
+    """The blocks of a page that are whole test files."""
+    shown = blocks(page.read_text(encoding="utf-8"))
+    return [
+        block for block in shown if block.language == "python" and "def test_" in block.text and not block.file_name
+    ]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if shown_test_files(page)], ids=lambda page: page.stem)
 def test_test_files(page, project):
-    text = page.read_text(encoding="utf-8")
-    files = [b for b in blocks(text) if b.language == "python" and "def test_" in b.text and not b.file_name]
-    if not files:
-        pytest.skip("this page shows no test file")
+    text, files = page.read_text(encoding="utf-8"), shown_test_files(page)
     shutil.rmtree(project.path / "tests")
     for number, block in enumerate(files):
         (project.path / f"test_page_{number}.py").write_text(block.text, encoding="utf-8")
