@@ -13,8 +13,8 @@ from pytest_batcheval.engine import driver, effects
 
 SCHEDULES = {"quick": 250, "ci": 10_000, "full": 1_000_000}
 HUNTS = {"quick": 600, "ci": 3_000, "full": 3_000}
-FOUND: tuple[int, ...] = ()
-"""Seeds that once failed."""
+FOUND = (1012362,)
+"""Seeds that once failed: a batch whose input file was deleted, found running by a fresh journal."""
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,9 @@ is the hash of its own line, so that nothing has to be believed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -17,10 +19,11 @@ from pytest_batcheval.backends.faults import Fault, Passing, Refused
 from pytest_batcheval.backends.protocol import Backend, RemoteBatch
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.ending import refused_whole
+from pytest_batcheval.engine.job import MISSES, MISSING_FOR
 from pytest_batcheval.engine.metadata import may_hold, read_mark
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import ProviderError
+from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.lines import BrokenLine, read_lines, split_lines
 from pytest_batcheval.wire.objects import Request
 
@@ -46,7 +49,11 @@ class InputLine(msgspec.Struct, frozen=True):
 class Adoption:
     """Takes over batches of an account that a journal does not know."""
 
-    def __init__(self, backend: Backend, journal: Journal, clock: Clock, run: str) -> None:
+    def __init__(
+        self, backend: Backend, journal: Journal, clock: Clock, run: str, deadline: float | None = None
+    ) -> None:
+        """Adopt for a run; `deadline` is the time on the clock until which batches are waited for."""
+        self._deadline = deadline
         self._backend = backend
         self._journal = journal
         self._clock = clock
@@ -71,19 +78,35 @@ class Adoption:
         ]
         return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
 
-    def adopt(self, batches: Iterable[RemoteBatch]) -> list[BatchRow]:
+    def adopt(self, batches: Iterable[RemoteBatch], keys: Collection[str] = ()) -> list[BatchRow]:
         """Store these batches with what they hold, in state `created`; those that tell nothing are left out.
+
+        A batch that vanishes before it has told what it holds is stored as `lost`, with those of `keys` that
+        its metadata says it may hold.
 
         Raises:
             ProviderError: the provider cannot be asked.
+            UnfinishedError: what a batch holds is known only when it has ended, and it has not.
             JournalError: the journal cannot be written.
         """
         rows = []
         for batch in batches:
-            lines = self._held(batch)
+            lines = self._input(batch)
+            if lines is None:
+                # Its file was deleted, to stop a create that was thought to be lost: only its results name its keys.
+                ended = self._ended(batch)
+                lines = self._results(ended)
+                if not ended.terminal:
+                    self._lose(batch, keys)
             if lines:
                 rows.append(self._journal.adopt(self._row(batch, len(lines)), lines))
         return rows
+
+    def _lose(self, batch: RemoteBatch, keys: Collection[str]) -> None:
+        held = {key: b"" for key in keys if may_hold(batch.metadata, [key])}
+        if held:
+            note = f"batch {batch.id}, made by another journal, is gone; it may have been paid, so it is not sent again"
+            self._journal.adopt(replace(self._row(batch, len(held)), state="lost", note=note), held)
 
     def _row(self, batch: RemoteBatch, requests: int) -> BatchRow:
         marked = read_mark(batch.metadata)
@@ -104,10 +127,28 @@ class Adoption:
             note="made by another journal",
         )
 
-    def _held(self, batch: RemoteBatch) -> Mapping[str, bytes]:
-        """The lines a batch holds by key; of a batch whose input file is gone, the keys its results name."""
-        if batch.input_file_id and (lines := self._read(batch.input_file_id, _input_lines)) is not None:
-            return lines
+    def _input(self, batch: RemoteBatch) -> dict[str, bytes] | None:
+        """The lines a batch holds by key; `None` when its input file is gone, or may not be read."""
+        return self._read(batch.input_file_id, _input_lines) if batch.input_file_id else None
+
+    def _ended(self, batch: RemoteBatch) -> RemoteBatch:
+        """The batch once it has ended, or as it was seen last when the provider knows it no more."""
+        misses, seen = 0, self._clock.now()
+        while not batch.terminal and (misses < MISSES or self._clock.now() - seen < MISSING_FOR):
+            if self._deadline is not None and self._clock.now() + LONGEST_PAUSE > self._deadline:
+                raise UnfinishedError(
+                    f"batch {batch.id}, made by another journal, still runs; the same command collects it"
+                )
+            self._clock.sleep(LONGEST_PAUSE)
+            try:
+                batch = self._patiently(partial(self._backend.retrieve, batch.id))
+                misses, seen = 0, self._clock.now()
+            except Refused:
+                misses += 1
+        return batch
+
+    def _results(self, batch: RemoteBatch) -> dict[str, bytes]:
+        """The keys that the results of a batch name, without their lines."""
         keys: dict[str, bytes] = {}
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             keys |= self._read(file_id, _named_keys) or {}

@@ -177,8 +177,8 @@ class _Sender:
 
     def _adopt(self, keys: Sequence[str] | None) -> None:
         """Take over what another machine, or a journal that is lost, has sent of these keys; `None` for any."""
-        adoption = Adoption(self.backend, self.journal, self.clock, self.run)
-        rows = adoption.adopt(adoption.strangers(keys))
+        adoption = Adoption(self.backend, self.journal, self.clock, self.run, self.deadline)
+        rows = adoption.adopt(adoption.strangers(keys), keys or ())
         if rows:
             self.attached += len(rows)
             self._drive([Job(row, self.clock.now(), resumed=True) for row in rows])
