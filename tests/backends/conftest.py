@@ -74,8 +74,11 @@ class RawServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection, suppress(OSError, ValueError):
-                self._answer(connection)
+            threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
+
+    def _attend(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError, ValueError):
+            self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
         stream = connection.makefile("rb")

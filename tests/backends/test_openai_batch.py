@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import threading
 import traceback
 
 import pytest
@@ -149,7 +150,7 @@ def test_a_file_lands_whole_under_its_name(calls, server, http, tmp_path):
     calls["content"]()
     assert (tmp_path / "output.jsonl").read_bytes() == b"line\n" * 100_000
     assert [asked.path for asked in server.asked] == ["/v1/files/file-2", "/v1/files/file-2/content"]
-    assert not (tmp_path / "output.jsonl.part").exists()
+    assert not list(tmp_path.glob("*.part"))
 
 
 @pytest.mark.parametrize(
@@ -187,6 +188,39 @@ def test_an_older_file_stays_until_the_new_one_is_whole(calls, server, http, tmp
     with pytest.raises(Passing):
         calls["content"]()
     assert (tmp_path / "output.jsonl").read_text() == "older"
+
+
+def test_a_download_that_was_left_behind_does_not_disturb_the_next(calls, server, http, tmp_path):
+    """An interrupted send leaves a thread that is still writing; the next send downloads the same file."""
+    half, go_on, failed = threading.Event(), threading.Event(), []
+    whole = http(200, b"line\n" * 1000)
+
+    def slowly(connection):
+        connection.sendall(whole[:-2000])
+        half.set()
+        go_on.wait(30)
+        connection.sendall(whole[-2000:])
+
+    def reply(asked):
+        if not asked.path.endswith("/content"):
+            return http(200, {"id": "file-2", "bytes": 5000})
+        return whole if half.is_set() else slowly
+
+    def left_behind():
+        try:
+            calls["content"]()
+        except Exception as error:
+            failed.append(error)
+
+    server.reply = reply
+    thread = threading.Thread(target=left_behind)
+    thread.start()
+    assert half.wait(30)
+    calls["content"]()
+    go_on.set()
+    thread.join()
+    assert failed == []
+    assert (tmp_path / "output.jsonl").read_bytes() == b"line\n" * 1000
 
 
 def test_a_size_nobody_may_see_is_not_passed_over(calls, server, http):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ import openai
 from pytest_batcheval.backends.disk import written
 from pytest_batcheval.backends.faults import Call, Fault, Passing, Refused, Stopped, Unknown, classify
 from pytest_batcheval.backends.guard import Caps, Guard
+from pytest_batcheval.backends.key import check, supplier
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
-from pytest_batcheval.wire.errors import ProviderError, UsageError
+from pytest_batcheval.wire.errors import ProviderError
 from pytest_batcheval.wire.origin import (
     CLOCK_HEADER,
     RESPONDENT_HEADER,
@@ -77,9 +78,9 @@ class OpenAIBatch:
             UsageError: there is no API key.
             ProviderError: a base URL other than the default does not answer.
         """
-        self._key = _supplier(api_key)
+        self._key = supplier(api_key)
         del api_key  # a traceback may show the locals of this frame
-        _check(self._key)
+        check(self._key)
         self._client = _client(base_url, self._key, guard or Guard(Caps()))
         self.base_url = redacted(str(self._client.base_url))
         usual = provider_origin(self.base_url) == "https://api.openai.com/v1"
@@ -167,7 +168,8 @@ class OpenAIBatch:
             JournalError: it cannot be stored.
         """
         size = self._size(file_id)
-        part = target.with_name(target.name + ".part")
+        # A download that an interrupted send left behind may still be writing to its own.
+        part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
 
         def stream() -> int:
             with self._client.files.with_streaming_response.content(file_id) as reply:
@@ -293,39 +295,6 @@ def _parsed(content: bytes) -> Any:
         return json.loads(content)
     except RecursionError:
         raise ValueError("the reply is nested too deeply") from None
-
-
-def key_from_environment() -> str:
-    """The SDK's own variable.
-
-    Raises:
-        UsageError: it is not set.
-    """
-    key = os.environ.get("OPENAI_API_KEY", "")
-    if not key:
-        raise UsageError("OPENAI_API_KEY is not set; set it, or try everything with --batch-backend=simulator")
-    return key
-
-
-def _supplier(api_key: str | Callable[[], str] | None) -> Callable[[], str]:
-    """A function that gives the key, so that no field of ours holds it."""
-
-    def key() -> str:
-        if isinstance(api_key, str):
-            return api_key.strip()
-        return (api_key or key_from_environment)().strip()
-
-    return key
-
-
-def _check(key: Callable[[], str]) -> None:
-    """Look at the key before a header is made of it, whose error would show it.
-
-    Raises:
-        UsageError: there is none, or it cannot stand in a header.
-    """
-    if not all("!" <= character <= "~" for character in key()):
-        raise UsageError("the API key has a character that no key has; copy it again")
 
 
 def _client(base_url: str | None, api_key: Callable[[], str], guard: Guard) -> openai.OpenAI:

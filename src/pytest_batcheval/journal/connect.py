@@ -93,7 +93,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
     connection = _connect(path, "mode=ro")
     try:
         connection.execute("PRAGMA user_version")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         connection.close()
         if not error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
             raise

@@ -96,7 +96,7 @@ def decode_line(line: bytes, offset: int = 0) -> ResultLine | BrokenLine:
     """One line, or why it is none."""
     try:
         decoded = _decoder.decode(line)
-    except (ValueError, RecursionError, OverflowError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
         return _broken(line, offset, str(error) or type(error).__name__)
     nested = line.count(b"{") + line.count(b"[") > MAX_DEPTH
     if nested and decoded.response is not None and _deeper(decoded.response.body, MAX_DEPTH):
