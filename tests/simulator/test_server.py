@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_in_process_any_name_is_a_model(body: Any, http_client: Any) -> None:
         key = {"authorization": "Bearer k"}
         answer = http_client.post(f"{server.base_url}/chat/completions", json=asked, headers=key)
     assert answer.json()["model"] == "m-2025-01-01"
+
+
+def test_a_server_that_is_not_started_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    SimulatorServer()
+    assert list(tmp_path.iterdir()) == []
+    with SimulatorServer():
+        assert [path.name[:10] for path in tmp_path.iterdir()] == ["batcheval-"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_origin_names_respondent_and_seed() -> None:
@@ -200,7 +210,12 @@ def test_other_requests_are_served_while_a_batch_is_executed(
 
 def test_a_cancel_stops_the_execution_where_it_is(simulator: SimulatorServer, api: Any, api_of: Any) -> None:
     batch = api.batch(4_000)
-    poll = threading.Thread(target=lambda: [api.retrieve(batch) for _ in range(2)])
+
+    def look() -> None:
+        while api.retrieve(batch)["status"] in ("validating", "in_progress"):
+            pass
+
+    poll = threading.Thread(target=look)
     poll.start()
     other = api_of("key-one")
     while not simulator.ledger.executions:
