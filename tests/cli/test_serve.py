@@ -108,8 +108,10 @@ def serve() -> Iterator[Callable[..., Served]]:
     yield start
     for server in running:
         if server.process.poll() is None:
-            server.process.kill()
-        server.process.communicate(timeout=TIMEOUT)
+            server.stop()
+        for stream in (server.process.stdout, server.process.stderr):
+            assert stream is not None
+            stream.close()
 
 
 def refused(*options: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from pytest_batcheval.simulator.access import Key
 from pytest_batcheval.simulator.errors import ApiError, no_quota, no_such_model, rate_limited
 from pytest_batcheval.simulator.exchange import Exchange, Headers, Reply
 from pytest_batcheval.simulator.execution import ANSWER_SCHEMAS
-from pytest_batcheval.simulator.inference import Answering, ledger_key
+from pytest_batcheval.simulator.inference import Answering, keyless, known_key
 from pytest_batcheval.simulator.ledger import Execution, planted_in
 from pytest_batcheval.simulator.models import find_model, model_list, model_object
 from pytest_batcheval.simulator.state import State
@@ -56,7 +56,7 @@ async def retrieve_model(exchange: Exchange) -> Reply:
 def _book(exchange: Exchange, body: Mapping[str, Any], status: int, answer: Mapping[str, Any]) -> None:
     state = exchange.state
     execution = Execution(
-        key=ledger_key(body),
+        key=known_key(body) or keyless(),
         custom_id="",
         batch_id=None,
         at=state.clock.now(),

@@ -11,7 +11,7 @@ from typing import IO, Any
 from pytest_batcheval.simulator.breath import Breath
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.ids import created_at, digest, hex_id
-from pytest_batcheval.simulator.inference import Answering, ledger_key
+from pytest_batcheval.simulator.inference import Answering, keyless, known_key
 from pytest_batcheval.simulator.inspection import Inspection, parse_line
 from pytest_batcheval.simulator.ledger import Execution, planted_in
 from pytest_batcheval.simulator.state import Lines, Project, State, StoredBatch
@@ -116,7 +116,8 @@ class LineRunner:
         request = self._request(lines, place, source)
         custom_id, body = request["custom_id"], request["body"]
         planned = self._state.faults.line_fault(custom_id, body)
-        status, answer = planned or self._answering.answer(self._endpoint, body, custom_id)
+        key = known_key(body, custom_id)
+        status, answer = planned or self._answering.answer(self._endpoint, body, custom_id, key=key)
         name = digest("request", self._state.seed, custom_id)[:32]
         line = self._line(custom_id, {"status_code": status, "request_id": name, "body": answer}, None)
         progress, good = self._batch.progress, status == 200
@@ -127,9 +128,9 @@ class LineRunner:
         progress.executed = place + 1
         progress.completed += good
         progress.failed += not good
-        self._account(custom_id, status, body, answer, place)
+        self._account(key or keyless(custom_id), custom_id, status, answer, place)
 
-    def _account(self, custom_id: str, status: int, body: Mapping[str, Any], answer: Any, place: int) -> None:
+    def _account(self, key: str, custom_id: str, status: int, answer: Any, place: int) -> None:
         progress = self._batch.progress
         usage = answer.get("usage") or {}
         for ours, names in _USAGE.items():
@@ -140,7 +141,7 @@ class LineRunner:
         share = (place + 1) / max(progress.total, 1)
         self._booked.append(
             Execution(
-                key=ledger_key(body, custom_id),
+                key=key,
                 custom_id=custom_id,
                 batch_id=self._batch.id,
                 at=progress.running_from + (progress.running_until - progress.running_from) * share,

@@ -32,11 +32,16 @@ class Answering:
     seed: int
     behaviour: Behaviour = field(default_factory=Behaviour)
 
-    def answer(self, url: str, body: Mapping[str, Any], custom_id: str = "") -> tuple[int, dict[str, Any]]:
-        """HTTP status and response body; depends on seed, body and sample only."""
+    def answer(
+        self, url: str, body: Mapping[str, Any], custom_id: str = "", *, key: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """HTTP status and response body; depends on seed, body and sample only.
+
+        `key` is what `known_key(body, custom_id)` gives, where the caller has asked already.
+        """
         try:
             model = check_body(url, body, self.behaviour)
-            key = key_of(body, custom_id)
+            key = key or key_of(body, custom_id)
             if url == EMBEDDINGS:
                 return 200, self._embeddings(model, body)
             return 200, self._text(url, model, key, body)
@@ -102,12 +107,17 @@ def key_of(body: Mapping[str, Any], custom_id: str = "") -> str:
     return custom_id if _KEY.match(custom_id) else digest(canonical(body))[:40]
 
 
-def ledger_key(body: Mapping[str, Any], custom_id: str = "") -> str:
-    """The key an execution is booked under, even if its body has no canonical form."""
+def known_key(body: Mapping[str, Any], custom_id: str = "") -> str:
+    """The same, but empty for a body that has no canonical form: it is answered with a 400."""
     try:
         return key_of(body, custom_id)
     except BodyError:
-        return digest("no canonical form", custom_id)[:40]
+        return ""
+
+
+def keyless(custom_id: str = "") -> str:
+    """The key that an execution without one is booked under."""
+    return digest("no canonical form", custom_id)[:40]
 
 
 def _choices(url: str, body: Mapping[str, Any]) -> int:

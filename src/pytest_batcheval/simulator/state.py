@@ -167,10 +167,9 @@ class State:
         self.crashes: list[BaseException] = []
         self.clock.failed = self.crashes.append
         self.store: Store = Disk(state_dir) if state_dir else Nowhere()
-        self._root = state_dir or Path(tempfile.mkdtemp(prefix="batcheval-"))
+        self._root = state_dir
         self._generations = itertools.count(1)
-        self.folder = self._root / "files"
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder = Path()
         self._projects: dict[str, Project] = {}
         self._windows: dict[tuple[str, str], Window] = {}
         self._made = 0
@@ -247,6 +246,12 @@ class State:
         self.ledger.forgive(batch.id)
         self.store.forgive(batch.id)
 
+    def open(self) -> None:
+        """Make the folder that the bytes of files are kept in."""
+        self._root = self._root or Path(tempfile.mkdtemp(prefix="batcheval-"))
+        self.folder = self._root / "files"
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+
     def load(self) -> list[tuple[Project, StoredBatch]]:
         """Take over what an earlier server kept, and return its batches."""
         if not isinstance(self.store, Disk):
@@ -257,7 +262,7 @@ class State:
         self.ledger.restore(self.store.executions())
         for name, data in self.store.objects("file"):
             self.project_named(name).files[data["id"]] = StoredFile(**data)
-        for old in self._root.glob("removed-*"):
+        for old in self.folder.parent.glob("removed-*"):
             shutil.rmtree(old, ignore_errors=True)
         batches = [(self.project_named(name), _batch_of(data)) for name, data in self.store.objects("batch")]
         for project, batch in batches:
@@ -285,13 +290,13 @@ class State:
         self.faults.reset()
         self.clock.reset()
         self.store.clear()
-        old = self.folder.rename(self._root / f"removed-{next(self._generations)}")
+        old = self.folder.rename(self.folder.parent / f"removed-{next(self._generations)}")
         self.folder.mkdir(mode=0o700)
         asyncio.get_running_loop().run_in_executor(None, lambda: shutil.rmtree(old, ignore_errors=True))
 
     def close(self) -> None:
         """Let go of what is on disk; remove it unless it was to be kept."""
-        if isinstance(self.store, Nowhere):
+        if isinstance(self.store, Nowhere) and self._root is not None:
             shutil.rmtree(self._root, ignore_errors=True)
         else:
             self._remember()
