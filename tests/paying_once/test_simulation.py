@@ -11,6 +11,8 @@ from world import SerialPool, World
 
 from pytest_batcheval.engine import driver, effects
 
+pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
+
 SCHEDULES = {"quick": 250, "ci": 10_000, "full": 1_000_000}
 HUNTS = {"quick": 600, "ci": 3_000, "full": 3_000}
 FOUND = (1012362,)

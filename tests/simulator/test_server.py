@@ -58,7 +58,8 @@ def test_a_server_that_is_not_started_leaves_nothing(tmp_path: Path, monkeypatch
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     SimulatorServer()
     assert list(tmp_path.iterdir()) == []
-    with SimulatorServer():
+    with SimulatorServer() as server:
+        server.reset()
         assert [path.name[:10] for path in tmp_path.iterdir()] == ["batcheval-"]
     assert list(tmp_path.iterdir()) == []
 

@@ -227,7 +227,6 @@ class SimulatorServer:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._told)
         self.clock_address = self._state.clock_address = await self._clock.serve(self._host)
-        self._state.open()
         for project, batch in self._state.load():
             BatchRun(self._state, project, batch).resume()
         config = uvicorn.Config(

@@ -9,6 +9,7 @@ import tempfile
 from array import array
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -169,11 +170,18 @@ class State:
         self.store: Store = Disk(state_dir) if state_dir else Nowhere()
         self._root = state_dir
         self._generations = itertools.count(1)
-        self.folder = Path()
         self._projects: dict[str, Project] = {}
         self._windows: dict[tuple[str, str], Window] = {}
         self._made = 0
         self.requests = 0
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the bytes of files are; made when it is first asked for."""
+        self._root = self._root or Path(tempfile.mkdtemp(prefix="batcheval-"))
+        folder = self._root / "files"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     @property
     def projects(self) -> Iterable[Project]:
@@ -245,12 +253,6 @@ class State:
         """Bill nothing of a batch."""
         self.ledger.forgive(batch.id)
         self.store.forgive(batch.id)
-
-    def open(self) -> None:
-        """Make the folder that the bytes of files are kept in."""
-        self._root = self._root or Path(tempfile.mkdtemp(prefix="batcheval-"))
-        self.folder = self._root / "files"
-        self.folder.mkdir(mode=0o700, exist_ok=True)
 
     def load(self) -> list[tuple[Project, StoredBatch]]:
         """Take over what an earlier server kept, and return its batches."""
