@@ -60,7 +60,7 @@ def plan_lines(batch: BatchSession) -> list[str]:
     fresh = [request for module in modules.values() for request in module.fresh]
     lines = [f"for {describe(batch.sources.origin or '')}; nothing is sent", ""]
     lines += _table([_COLUMNS, *(_row(name, module) for name, module in modules.items()), _total(modules.values())])
-    lines += ["", *_batches(plan(fresh)), *_notes(batch, modules.values(), bool(fresh))]
+    lines += ["", *_batches(plan(fresh)), *_notes(batch, bool(fresh))]
     return lines
 
 
@@ -152,7 +152,7 @@ def _dollars(sum_: Decimal | None) -> str:
     return f"${sum_:.2f}" if sum_ >= 1 or not sum_ else f"${sum_:.4f}"
 
 
-def _notes(batch: BatchSession, modules: Iterable[ModulePlan], sends: bool) -> list[str]:
+def _notes(batch: BatchSession, sends: bool) -> list[str]:
     notes = []
     if broken := sum(item.error is not None for item in batch.plan.items):
         notes.append(f"{broken} tests have a prompt that fails; they ask for nothing")

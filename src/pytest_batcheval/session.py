@@ -96,7 +96,7 @@ class BatchSession:
             PromptError: a later turn of a prompt cannot be built.
             RecordingError, JournalError: stored answers cannot be read.
         """
-        known = self.known(plan.requests)
+        known = Lookup(self, plan.requests)
         found: list[Answer] = []
         missing: list[Request] = []
         for planned in plan.cells:
@@ -125,10 +125,6 @@ class BatchSession:
             cell = ", ".join(f"{axis}={value}" for axis, value in nearest.cell.items())
             lines = difference(nearest.asked().body, tally.first_missing.body)
             tally.difference = f"the nearest recorded request ({cell}) differs from the first of them in:\n{lines}"
-
-    def known(self, requests: tuple[Request, ...]) -> Lookup:
-        """A look-up of stored answers, filled for these requests."""
-        return Lookup(self, requests)
 
 
 class Lookup:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pytest_batcheval.engine.progress import Progress as BatchProgress
 
 _SOURCES = {"recording": "recorded from", "journal": "journaled from", "sent": "sent to", "failed": "failed at"}
-_NEAREST_AMONG = 500
 
 
 def replay_header(session: BatchSession) -> list[str]:
