@@ -107,8 +107,7 @@ def _follow(state: State, asked: dict[str, Any]) -> int:
         plan = FaultPlan.of(asked["faults"], state.seed)
     except (UsageError, TypeError) as error:
         raise ApiError(400, str(error), param="faults") from None
-    state.interceptor, state.rewrite = plan.intercept, plan.rewrite
-    return len(plan.entries)
+    return len(plan.rule(state).entries)
 
 
 def _set(faults: Faults, asked: dict[str, Any]) -> str:

@@ -147,8 +147,7 @@ class SimulatorServer:
 
     def follow(self, plan: FaultPlan) -> FaultPlan:
         """Follow a fault plan until the next reset."""
-        self._state.interceptor, self._state.rewrite = plan.intercept, plan.rewrite
-        return plan
+        return plan.rule(self._state)
 
     def start(self) -> SimulatorServer:
         """Listen; returns when the server answers.

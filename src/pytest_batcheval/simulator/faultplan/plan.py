@@ -14,6 +14,7 @@ from pytest_batcheval.simulator.config import check_config, read_config
 from pytest_batcheval.simulator.exchange import Exchange
 from pytest_batcheval.simulator.faultplan.kinds import EXCHANGES, LINES, Kind
 from pytest_batcheval.simulator.ids import chance
+from pytest_batcheval.simulator.state import State
 from pytest_batcheval.wire.errors import UsageError
 
 ANY = "*"
@@ -90,6 +91,11 @@ class FaultPlan:
             UsageError: the file cannot be read, or breaks the schema.
         """
         return cls.of(read_config(path, "faults").get("faults", []), seed)
+
+    def rule(self, state: State) -> FaultPlan:
+        """Let this plan decide from now on, instead of any before, until the state's next reset."""
+        state.interceptor, state.rewrite = self.intercept, self.rewrite
+        return self
 
     async def intercept(self, exchange: Exchange) -> None:
         """Let an exchange pass, or let the first fault that waits for it strike."""
