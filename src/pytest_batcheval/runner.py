@@ -137,7 +137,7 @@ class Runner:
             assume_lost=self._settings.assume_lost,
             pay_again=self._settings.pay_again,
         )
-        for line in (*sent.lost, *sent.broken):
+        for line in sent.notes:
             self._say(line)
         return sent
 

@@ -69,6 +69,7 @@ class MemoryProvider:
         self.fault: Callable[[str], Fault | None] = lambda call: None
         self.late: list[tuple[float, str, str, Mapping[str, str]]] = []
         self.list_lag = 0.0
+        self.rivalled: Callable[[int], bool] = lambda number: False
 
     @alone
     def upload(self, path: Path, filename: str) -> RemoteFile:
@@ -92,6 +93,8 @@ class MemoryProvider:
         if isinstance(fault, Unknown) and fault.cause == "late":
             self.late.append((self.clock.time + float(fault.message), file_id, endpoint, metadata))
             raise fault
+        if self.rivalled(self.calls["create"]):
+            self.rival(file_id, endpoint, metadata)
         batch = self._apply(file_id, endpoint, metadata, self.clock.time)
         if fault is not None:
             raise fault
@@ -123,11 +126,22 @@ class MemoryProvider:
         if self.files.pop(file_id, None) is None:
             raise Refused("not_found", "no such file", 404)
 
+    @alone
     def cancel(self, batch_id: str) -> RemoteBatch:
-        raise NotImplementedError
+        """Nothing of a batch that is cancelled in time has run."""
+        self._call("cancel")
+        if self._look(batch_id).terminal:
+            raise Refused("conflict", "it has ended", 409)
+        self.batches[batch_id] |= {"status": "cancelled", "request_counts": {"completed": 0, "failed": 0}}
+        return self._look(batch_id)
 
     def close(self) -> None:
         pass
+
+    def rival(self, file_id: str, endpoint: str, metadata: Mapping[str, str]) -> None:
+        """Another machine was a little faster with the same requests."""
+        copy = self._store(self.files[file_id], "batcheval-of-another-machine.jsonl")
+        self._apply(copy.id, endpoint, metadata, self.clock.time - 1)
 
     def settle_down(self) -> None:
         """Let everything that is still under way arrive and end."""

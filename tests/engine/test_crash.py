@@ -119,7 +119,7 @@ def live(provider, path, reaper, requests, **more):
 
 def troubled(provider, requests):
     """One of everything that makes a send do all it can: an upload and a create without a clear answer (one
-    applied, one not), a full queue, an expired batch, a line that fails in passing."""
+    applied, one not), a full queue, an expired batch, a line that fails in passing, another machine that was faster."""
     calls = {"upload": 0, "create": 0}
     bad = {request.custom_id for request in requests[:1]}
     unclear = {1: Unknown("never", "reset"), 3: Unknown("applied", "reset"), 4: Passing("429", "", 429)}
@@ -133,6 +133,7 @@ def troubled(provider, requests):
         return unclear.get(calls[call])
 
     provider.fault, provider.takes = fault, 10.0
+    provider.rivalled = lambda number: number == 5
     provider.status_of = lambda number: "expired" if number == 2 else "completed"
     provider.line_of = lambda key, run: (503, {}) if key in bad and run == 1 else (200, {"choices": []})
 

@@ -36,6 +36,12 @@ GONE = Refused("not_found", "no such thing", 404)
 ALL = Account(answered=frozenset("abc"))
 
 
+@pytest.fixture(autouse=True)
+def without_rivals(monkeypatch):
+    """Only single looks at the batch: what lists show of other machines has tests of its own."""
+    monkeypatch.setattr(jobs, "RIVAL_LOOKS", ())
+
+
 class Script:
     """An engine of one job, driven step by step: `step(outcome)` gives the next effect its outcome."""
 

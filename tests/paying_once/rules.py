@@ -148,6 +148,11 @@ def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
     patch.setattr(_Sender, "_adopt", lambda self, keys: None)
 
 
+def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:
+    """Another machine that asks the same at the same time is not noticed."""
+    patch.setattr(job, "RIVAL_LOOKS", ())
+
+
 RULES: dict[str, Patch] = {
     rule.__name__: rule
     for rule in (
@@ -164,6 +169,7 @@ RULES: dict[str, Patch] = {
         no_lock,
         plans_owned_instead_of_keys,
         no_adoption,
+        no_look_for_rivals,
     )
 }
 """Every rule by the name of what happens without it."""

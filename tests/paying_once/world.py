@@ -327,6 +327,12 @@ def crashing_journal(world: World) -> type[Journal]:
             world.crashes.at("after plan")
             return planned
 
+        def adopt(self, row: Any, lines: Any) -> Any:
+            world.crashes.at("before adopt")
+            adopted = super().adopt(row, lines)
+            world.crashes.at("after adopt")
+            return adopted
+
         def commit(self, row: Any) -> None:
             world.crashes.at("before Commit")
             super().commit(row)

@@ -60,5 +60,5 @@ def say_sent(sent: Sent) -> None:
     """Print what a collection came to."""
     batches = "1 batch" if sent.batches == 1 else f"{sent.batches} batches"
     say(f"collected {batches}: {sent.answered} requests answered, {sent.failed} failed")
-    for line in (*sent.lost, *sent.broken):
+    for line in sent.notes:
         say(line)

@@ -103,7 +103,7 @@ class Adoption:
         return rows
 
     def _lose(self, batch: RemoteBatch, keys: Collection[str]) -> None:
-        held = {key: b"" for key in keys if may_hold(batch.metadata, [key])}
+        held = dict.fromkeys(may_hold(batch.metadata, keys), b"")
         if held:
             note = f"batch {batch.id}, made by another journal, is gone; it may have been paid, so it is not sent again"
             self._journal.adopt(replace(self._row(batch, len(held)), state="lost", note=note), held)

@@ -12,6 +12,7 @@ from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.effects import (
     JOURNAL,
+    Cancel,
     Commit,
     Create,
     DeleteFile,
@@ -148,6 +149,8 @@ class Driver:
                 return lambda: harvest(backend, row, keys, self.folder_of(row.id), partial)
             case DeleteFile(row):
                 return lambda: backend.delete_file(row.file_id)
+            case Cancel(row):
+                return lambda: backend.cancel(row.batch_id)
         raise TypeError(f"{effect!r} is no call")
 
     def _input_file(self, number: int, name: str) -> Path:

@@ -96,6 +96,13 @@ class DeleteFile:
 
 
 @dataclass(frozen=True)
+class Cancel:
+    """Network: ask the provider to stop the batch. Outcome: the batch."""
+
+    row: BatchRow
+
+
+@dataclass(frozen=True)
 class Settle:
     """Journal: answers, failures, claims and the last state in one transaction. Outcome: `None`.
 
@@ -110,7 +117,7 @@ class Settle:
     rest: Rest | None = None
 
 
-Effect = Commit | FindFile | Upload | Create | ListBatches | Retrieve | Harvest | DeleteFile | Settle
+Effect = Commit | FindFile | Upload | Create | ListBatches | Retrieve | Harvest | DeleteFile | Cancel | Settle
 
 JOURNAL = (Commit, Settle)
 """Effects on the journal; all others are calls to the provider."""

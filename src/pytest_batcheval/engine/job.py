@@ -10,13 +10,14 @@ before the create, so that after a crash it is known that a batch may exist.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_batcheval.backends.faults import Fault, Passing, Refused, Stopped, Unknown
 from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile
 from pytest_batcheval.engine.effects import (
     Account,
+    Cancel,
     Commit,
     Create,
     DeleteFile,
@@ -30,7 +31,7 @@ from pytest_batcheval.engine.effects import (
     Upload,
 )
 from pytest_batcheval.engine.ending import doubtful, ended, refused_whole, rest_of
-from pytest_batcheval.engine.reconcile import Search, Step, find
+from pytest_batcheval.engine.reconcile import RIVAL_LOOKS, Search, Step, find, rival
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import IN_PROCESS
 
@@ -68,6 +69,7 @@ class Job:
         alone: a list did not have it, so it must be looked at by itself.
         foreign: it was sent with another key or project, so a 404 says nothing.
         assume_lost: whether the user takes a create without an answer for lost when one list lacks it.
+        older: the batch of another machine for whose sake this one was cancelled.
     """
 
     row: BatchRow
@@ -85,6 +87,8 @@ class Job:
     alone: bool = False
     foreign: bool = False
     assume_lost: bool = False
+    older: RemoteBatch | None = None
+    _rival_looks: int = 0
     _search: Search | None = None
     _tries: int = 0
     _failing_since: float | None = None
@@ -122,7 +126,7 @@ class Job:
                 self._want(Upload(self.row), now)
             case Create(), _:
                 self._created(outcome, now)
-            case Retrieve(), RemoteBatch():
+            case Retrieve() | Cancel(), RemoteBatch():
                 self._seen(outcome, now)
             case Harvest(), Account():
                 self._harvested(outcome, now, effect.partial)
@@ -131,8 +135,13 @@ class Job:
             case _:
                 raise TypeError(f"{type(effect).__name__} cannot end in {outcome!r}")
 
-    def listed(self, outcome: Sequence[RemoteBatch] | Fault, asked: float, now: float) -> None:
-        """Take a listing of all batches that was asked for at `asked`, or why there is none."""
+    def listed(
+        self, outcome: Sequence[RemoteBatch] | Fault, asked: float, now: float, known: Collection[str] = ()
+    ) -> None:
+        """Take a listing of all batches that was asked for at `asked`, or why there is none.
+
+        Batches whose ids are `known` are not taken for rivals.
+        """
         self.flying = False
         if isinstance(outcome, Fault):
             return self._failed(ListBatches(), outcome, now)
@@ -146,7 +155,9 @@ class Job:
             return self._step(*self._searching(now).listed(asked, now))
         seen = next((batch for batch in outcome if batch.id == self.row.batch_id), None)
         if seen is not None:
-            return self._seen(seen, now)
+            runs = self.row.state == "created" and not seen.terminal and self.older is None
+            older = rival(seen, (batch for batch in outcome if batch.id not in known)) if runs else None
+            return self._seen(seen, now) if older is None else self._yield(older, now)
         if self._long_missing(now) and self.row.state == "ended":
             return self._want(Harvest(self.row, partial=True), now)
         if self._long_missing(now):
@@ -166,7 +177,7 @@ class Job:
         elif state == "creating":
             self._want(Create(self.row), now)
         elif state == "created":
-            self._want(Retrieve(self.row), now + (0 if self.resumed else POLL_FIRST))
+            self._want_look(now)
         elif state == "ended":
             self._want(Harvest(self.row), now)
         else:
@@ -175,6 +186,20 @@ class Job:
 
     def _want(self, effect: Effect, wake: float) -> None:
         self.effect, self.wake = effect, wake
+
+    def _want_look(self, wake: float) -> None:
+        """Look at the batch; now and then by a list, which shows the batches of other machines too."""
+        looks = self._rival_looks
+        if looks < len(RIVAL_LOOKS) and wake - self.began >= RIVAL_LOOKS[looks]:
+            self._rival_looks += 1
+            return self._want(ListBatches(), wake)
+        return self._want(Retrieve(self.row), wake)
+
+    def _yield(self, older: RemoteBatch, now: float) -> None:
+        """Another machine was faster; whoever is younger gives way."""
+        self.older = older
+        self.row = replace(self.row, note=f"gave way to {older.id}, in which another machine asks the same")
+        self._want(Cancel(self.row), now)
 
     def _commit(self, row: BatchRow) -> None:
         self.status = row.status or row.state
@@ -226,7 +251,7 @@ class Job:
             if _RANKS.get(batch.status, 0) >= _RANKS.get(self.status, 0):
                 self.status = batch.status
             pause = min(max(POLL_SHARE * (now - self.began), POLL_FIRST), POLL_LAST)
-            return self._want(Retrieve(self.row), now + pause)
+            return self._want_look(now + pause)
         if refused_whole(batch) and self.row.state == "created":
             self.faults = batch.errors
             return self._void(batch.errors, batch.errors[0].message if batch.errors else "the provider gave no reason")
@@ -260,6 +285,8 @@ class Job:
         elif isinstance(effect, DeleteFile) and not isinstance(fault, Stopped):
             search = self._searching(now)
             self._step(*(search.absent(now) if fault.status_code == 404 else search.undeletable(now)))
+        elif isinstance(effect, Cancel) and not isinstance(fault, Stopped):
+            self._want(Retrieve(self.row), now)
         elif isinstance(effect, (Retrieve, Harvest)) and fault.status_code == 404 and not self.foreign:
             self._missed(effect, now)
         elif isinstance(effect, Upload) and fault.status_code == 413:

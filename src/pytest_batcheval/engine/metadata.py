@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.journal.rows import BatchRow
@@ -48,14 +48,35 @@ def read_mark(metadata: Mapping[str, str]) -> Marked | None:
     return Marked(fields[0], attempt, requests, generation)
 
 
-def may_hold(metadata: Mapping[str, str], keys: Collection[str]) -> bool:
-    """Whether a marked batch may hold one of these keys: surely not when all its prefixes are told and none fits."""
+def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:
+    """Those of the keys a marked batch may hold: all of them, unless it tells all its prefixes."""
+    if read_mark(metadata) is None:
+        return set()
+    prefixes = _told(metadata)
+    return {key for key in keys if prefixes is None or _prefix(key) in prefixes}
+
+
+def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two marked batches hold requests in common, of the same generation.
+
+    Batches that do not tell all their prefixes overlap when they are of the same requests.
+    """
+    mine, theirs = read_mark(one), read_mark(other)
+    if mine is None or theirs is None or mine.generation != theirs.generation:
+        return False
+    told, heard = _told(one), _told(other)
+    if told is None or heard is None:
+        return mine.identity == theirs.identity
+    return not told.isdisjoint(heard)
+
+
+def _told(metadata: Mapping[str, str]) -> set[str] | None:
+    """The prefixes of all keys of a marked batch; `None` when not all are told."""
     marked = read_mark(metadata)
     told = "".join(value for name, value in sorted(metadata.items()) if name != MARK)
     if marked is None or len(told) != marked.requests * _PREFIX_LENGTH:
-        return marked is not None
-    prefixes = {told[start : start + _PREFIX_LENGTH] for start in range(0, len(told), _PREFIX_LENGTH)}
-    return not prefixes.isdisjoint(map(_prefix, keys))
+        return None
+    return {told[start : start + _PREFIX_LENGTH] for start in range(0, len(told), _PREFIX_LENGTH)}
 
 
 def metadata(row: BatchRow, keys: Sequence[str]) -> dict[str, str]:

@@ -52,6 +52,8 @@ class Sent:
         failed: those that have a failure and no answer now.
         resent: lines sent again after a passing failure.
         batches: batches settled, `attached` of them begun by an earlier run.
+        rivals: older batches of other machines for whose sake some of ours were cancelled.
+        twice: keys that such a batch and ours both answered, so that they were paid twice.
         lost: what became of batches whose results are gone.
         broken: unreadable lines, whose files are kept in `files`.
     """
@@ -65,9 +67,19 @@ class Sent:
     batches: int
     attached: int
     keys: frozenset[str] = frozenset()
+    rivals: tuple[str, ...] = ()
+    twice: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of it, a line each."""
+        rivals = [f"another machine asked the same in batch {older}; ours was cancelled" for older in self.rivals]
+        if self.twice:
+            rivals.append(f"{len(self.twice)} answers were paid twice: both batches had run before one was cancelled")
+        return [*self.lost, *rivals, *self.broken]
 
 
 def watcher(jobs: Sequence[Job], show: Callable[[Progress], None]) -> Callable[[float], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pytest_batcheval.backends.faults import Fault
 from pytest_batcheval.backends.protocol import RemoteBatch
@@ -17,8 +17,10 @@ class Engine:
     those of different jobs may. One listing serves all jobs that want one.
     """
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
+    def __init__(self, jobs: Iterable[Job], known: Collection[str] = ()) -> None:
+        """Drive these jobs; `known` are ids of batches that do not ask the same as one of them."""
         self.jobs = list(jobs)
+        self._known = frozenset(known)
         self._listing: list[Job] = []
         self._asked = 0.0
 
@@ -41,7 +43,7 @@ class Engine:
     def look_at(self, moment: float) -> None:
         """Look at every running batch at that moment, if not earlier."""
         for job in self.jobs:
-            if isinstance(job.effect, Retrieve):
+            if isinstance(job.effect, Retrieve) or (job.effect == ListBatches() and job.row.batch_id):
                 job.wake = min(job.wake, moment)
 
     def due(self, now: float) -> list[Effect]:
@@ -65,7 +67,7 @@ class Engine:
         if isinstance(effect, ListBatches):
             jobs, self._listing = self._listing, []
             for job in jobs:
-                job.listed(_batches(outcome), self._asked, now)
+                job.listed(_batches(outcome), self._asked, now, self._known)
             return
         next(job for job in self.jobs if job.row.id == effect.row.id).told(effect, outcome, now)
 

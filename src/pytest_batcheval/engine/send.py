@@ -11,14 +11,14 @@ from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.job import Job
-from pytest_batcheval.engine.metadata import identity
+from pytest_batcheval.engine.metadata import identity, may_hold
 from pytest_batcheval.engine.progress import Progress, Sent, watcher
 from pytest_batcheval.engine.protocol import Engine
 from pytest_batcheval.engine.retry import QUOTA, pause_before
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.engine.standing import Portion, Standing
 from pytest_batcheval.journal.lock import Holder, wait_a_second
-from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Request
@@ -137,6 +137,7 @@ class _Sender:
     standing: Standing
     keys: set[str] = field(default_factory=set)
     settled: list[Job] = field(default_factory=list)
+    twice: set[str] = field(default_factory=set)
     resent: int = 0
     attached: int = 0
     voids: int = 0
@@ -151,7 +152,8 @@ class _Sender:
             self.standing.begin_refresh(self.run)
         while todo := self.standing.left(self.attempts):
             self._pause(todo)
-            self._round(todo)
+            if any(job.older for job in self._round(todo)):
+                self._adopt([request.custom_id for request in todo])
         self.standing.end_refresh()
         answered = self.standing.answered()
         failed = len(self.journal.reader.failures(wanted, self.backend.origin))
@@ -206,16 +208,17 @@ class _Sender:
         attempt = 1 + min(self.standing.tried[request.custom_id] for request in todo)
         self._sleep(pause_before(attempt), len(todo))
 
-    def _round(self, todo: list[Request]) -> None:
+    def _round(self, todo: list[Request]) -> list[Job]:
         """Plan and drive one wave of batches."""
         portions = list(self.standing.portions(todo, self.limits))
         planned = [self._plan(portion) for portion in portions]
         now = self.clock.now()
         jobs = [Job(row, now, assume_lost=self.assume_lost) for row in planned]
-        self._drive(jobs)
+        self._drive(jobs, own=True)
         settled = {key for job in jobs if job.row.state == "settled" for key in self.journal.reader.keys(job.row.id)}
         self._stop_without_quota([request for request in todo if request.custom_id in settled])
         self._after_voids(jobs, len(todo))
+        return jobs
 
     def _plan(self, portion: Portion) -> BatchRow:
         requests = portion.requests
@@ -236,22 +239,34 @@ class _Sender:
     def _driver(self) -> Driver:
         return Driver(self.backend, self.journal, self.clock)
 
-    def _drive(self, jobs: list[Job]) -> None:
-        engine = Engine(jobs)
+    def _drive(self, jobs: list[Job], own: bool = False) -> None:
+        """Bring batches to their end; `own` are those that this send has planned itself."""
+        engine = Engine(jobs, self._known())
         self._driver().run(engine, watcher(jobs, self.progress), self.deadline)
         if engine.stopped is not None:
             raise ProviderError(f"{engine.stopped}; nothing is lost, run the same command again when that is solved")
         for job in jobs:
             if job.row.state == "settled":
-                self._count(job)
+                self._count(job, own)
 
-    def _count(self, job: Job) -> None:
+    def _known(self) -> set[str]:
+        """Batches that were brought to their end here, or for whose sake one of ours was cancelled before."""
+        rows = self.journal.reader.batches(self.backend.origin)
+        return {row.batch_id for row in rows if row.state not in OPEN} | {
+            job.older.id for job in self.settled if job.older
+        }
+
+    def _count(self, job: Job, own: bool) -> None:
         keys = self.journal.reader.keys(job.row.id)
         self.settled.append(job)
-        if job.row.run == self.run:
+        self.twice |= self.journal.reader.answered_before(job.row, job.account.answered)
+        if own:
             self.keys.update(keys)
             self.resent += sum(self.standing.tried[key] > 0 for key in keys)
-        self.standing.count(keys)
+        if job.older is None:
+            self.standing.count(keys)
+        else:
+            self.twice |= may_hold(job.older.metadata, job.account.answered)
 
     def _stop_without_quota(self, requests: list[Request]) -> None:
         """Another attempt would only fail the same way.
@@ -310,6 +325,8 @@ class _Sender:
             attached=self.attached,
             keys=frozenset(self.keys),
             lost=tuple(r.note for r in self.journal.reader.batches(self.backend.origin) if r.state == "lost"),
+            twice=frozenset(self.twice),
+            rivals=tuple(job.older.id for job in self.settled if job.older),
             broken=tuple(broken),
             files=tuple(file for job in self.settled if job.account.broken for file in job.account.files),
         )

@@ -75,6 +75,10 @@ WHERE key IN ({keys}) AND (? IS NULL OR origin = ?)
 ORDER BY batch
 """
 
+ANSWERED_BEFORE = """
+SELECT key FROM answer WHERE key IN ({keys}) AND origin = ? AND generation = ? AND batch <> ?
+"""
+
 FAILURES = """
 SELECT key, code, message, status_code FROM failure
 WHERE key IN ({keys}) AND origin = ?

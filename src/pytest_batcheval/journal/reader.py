@@ -57,6 +57,11 @@ class JournalReader:
         """Which of these keys have an answer of this origin that matches its checksum."""
         return set(self._newest(keys, origin))
 
+    def answered_before(self, batch: BatchRow, keys: Iterable[str]) -> set[str]:
+        """Which of these keys another batch had answered already, in the same generation."""
+        rows = self._by_keys(queries.ANSWERED_BEFORE, list(keys), batch.origin, batch.generation, batch.id)
+        return {key for (key,) in rows}
+
     def failures(self, requests: Iterable[Request], origin: str) -> dict[str, RequestError]:
         """Why these requests have no answer of this origin, by key; only those that failed."""
         keys = list({request.custom_id for request in requests})
@@ -155,7 +160,7 @@ class JournalReader:
                 self.damaged.add(key)
         return found
 
-    def _by_keys(self, query: str, keys: Sequence[str], *more: str | None) -> Iterator[tuple[Any, ...]]:
+    def _by_keys(self, query: str, keys: Sequence[str], *more: str | int | None) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
             yield from self._rows(query.format(keys=", ".join("?" * len(part))), (*part, *more))
