@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.sources import Sources
-from pytest_batcheval.wire.errors import PromptError, UnfinishedError, UsageError
+from pytest_batcheval.wire.errors import PromptError, UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
@@ -46,7 +45,6 @@ class Runner:
         self._running: dict[str, str] = {}
         self._waited_for: Holder | None = None
         self._waited: float | None = None
-        self._reserved = Decimal(0)
 
     def run(self, calls: Sequence[PromptCall]) -> None:
         """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
@@ -85,36 +83,12 @@ class Runner:
             stored = {} if self._settings.refresh else self._sources.find(todo.values())
             fresh = [request for key, request in todo.items() if key not in stored]
             if fresh:
-                self._check_budget(fresh)
                 self._announce(wave, len(fresh), len(stored), connection.backend.origin)
                 self.sent |= self._send(fresh, connection, journal).keys
             answers = journal.reader.answers(fresh, connection.backend.origin)
             finished |= {key: stored.get(key) or answers.get(key) for key in todo}
         if not self.sent:
             self._say("every answer is there already, nothing to send")
-
-    def _check_budget(self, fresh: Sequence[Request]) -> None:
-        """Refuse a whole wave that could cost more than what is left; nothing is half sent.
-
-        Raises:
-            UsageError: it could, or nobody knows what it could cost.
-        """
-        if self._settings.budget is None or is_simulator(self._sources.origin or ""):
-            return
-        from pytest_batcheval.engine.plan import plan, worst_case
-
-        cost, left = worst_case(plan(fresh)), self._settings.budget - self._reserved
-        if cost is None:
-            raise UsageError(
-                f"{len(fresh)} requests could cost any sum: a model without a known price, or a body without "
-                "max_completion_tokens (see --batch=plan); nothing was sent. Set a limit, or drop --batch-budget"
-            )
-        if cost > left:
-            raise UsageError(
-                f"{len(fresh)} requests could cost ${cost:.4f} and ${left:.4f} of the budget is left; "
-                "nothing was sent. Select fewer tests, or raise --batch-budget"
-            )
-        self._reserved += cost
 
     def _announce(self, wave: int, fresh: int, stored: int, origin: str) -> None:
         which = f"wave {wave}: " if wave > 1 else ""
@@ -136,6 +110,7 @@ class Runner:
             patience=self._settings.wait,
             assume_lost=self._settings.assume_lost,
             pay_again=self._settings.pay_again,
+            budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
         )
         for line in sent.notes:
             self._say(line)

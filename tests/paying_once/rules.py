@@ -12,7 +12,7 @@ from world import DirectBackend, World
 from pytest_batcheval.backends.faults import Unknown
 from pytest_batcheval.engine import job, reconcile
 from pytest_batcheval.engine.effects import Create, Settle
-from pytest_batcheval.engine.send import _Sender
+from pytest_batcheval.engine.sender import Sender
 from pytest_batcheval.journal.lock import JournalLock
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.store import Journal
@@ -126,9 +126,9 @@ def no_lock(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def plans_owned_instead_of_keys(patch: pytest.MonkeyPatch, world: World) -> None:
     """Open batches are taken up only by a run that asks for exactly the same requests."""
-    usual = _Sender._attach
+    usual = Sender._attach
 
-    def attach(self: _Sender) -> None:
+    def attach(self: Sender) -> None:
         wanted = set(self.standing._wanted)
         rows = self.journal.reader.open_batches(self.backend.origin)
         if all(set(self.journal.reader.keys(row.id)) == wanted for row in rows):
@@ -138,14 +138,14 @@ def plans_owned_instead_of_keys(patch: pytest.MonkeyPatch, world: World) -> None
         query = "INSERT INTO claim (key, origin, batch, open) VALUES (?, ?, ?, 0)"
         connection.executemany(query, [(key, row.origin, row.id) for key in keys])
 
-    patch.setattr(_Sender, "_attach", attach)
+    patch.setattr(Sender, "_attach", attach)
     patch.setattr(Journal, "_claim", claim)
     patch.setattr(JournalReader, "claimed", lambda self, origin: set())
 
 
 def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
     """A fresh journal sends without looking for what another one has sent."""
-    patch.setattr(_Sender, "_adopt", lambda self, keys: None)
+    patch.setattr(Sender, "_adopt", lambda self, keys: None)
 
 
 def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:

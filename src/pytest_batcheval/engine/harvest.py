@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -103,13 +103,26 @@ def _lines(files: Sequence[Path]) -> Iterator[tuple[Path, ResultLine | BrokenLin
 def _result(path: Path, line: ResultLine | BrokenLine, account: Account) -> AnswerRow | FailureRow | None:
     """A key's answer counts, wherever it also failed; the first line of a kind counts."""
     if isinstance(line, ResultLine) and line.succeeded:
-        return AnswerRow(line.custom_id, line.id or "", _json(line))
+        return AnswerRow(line.custom_id, line.id or "", _json(line), *_tokens(line))
     if isinstance(line, ResultLine):
         return None if line.custom_id in account.answered else failure_of(line)
     if not line.custom_id or line.custom_id in account.answered:
         return None
     text = f"its line cannot be read ({line.reason}); the file is kept at {path}. It was paid, so it is not sent again"
     return FailureRow(line.custom_id, "broken_line", text, None, retryable=False)
+
+
+def _tokens(line: ResultLine) -> tuple[int, int]:
+    """Input and output tokens of an answer, by whichever endpoint's names."""
+    body = line.response.body if line.response is not None else None
+    usage = body.get("usage") if isinstance(body, dict) else None
+    used = usage if isinstance(usage, dict) else {}
+    return _count(used, "prompt_tokens", "input_tokens"), _count(used, "completion_tokens", "output_tokens")
+
+
+def _count(used: Mapping[str, object], *names: str) -> int:
+    found = (used[name] for name in names if name in used)
+    return next((count for count in found if isinstance(count, int) and 0 <= count < 2**31), 0)
 
 
 def _json(line: ResultLine) -> bytes:

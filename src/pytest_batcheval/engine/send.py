@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from pytest_batcheval.backends.protocol import Backend
-from pytest_batcheval.engine.adopt import Adoption
+from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.clock import Clock
-from pytest_batcheval.engine.driver import Driver
-from pytest_batcheval.engine.job import Job
-from pytest_batcheval.engine.metadata import identity, may_hold
-from pytest_batcheval.engine.progress import Progress, Sent, watcher
-from pytest_batcheval.engine.protocol import Engine
-from pytest_batcheval.engine.retry import QUOTA, pause_before
+from pytest_batcheval.engine.progress import Progress, Sent
+from pytest_batcheval.engine.sender import Sender
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.engine.standing import Portion, Standing
+from pytest_batcheval.engine.standing import Standing
 from pytest_batcheval.journal.lock import Holder, wait_a_second
-from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Request
 
 __all__ = ["Progress", "Sent", "collect", "send"]
-
-MAX_VOID = 5
-"""Rounds in a row in which the provider refused whole batches before we give up."""
-
-QUEUE_PAUSES = (60.0, 300.0, 900.0, 1800.0)
-"""Seconds to wait while the provider's queue is full; the last one repeats."""
-
-_QUEUE_FULL = "token_limit_exceeded"
-_TOO_LARGE = "file_too_large"
-_FILE_GONE = "file_id"
 
 
 def send(
@@ -51,6 +35,7 @@ def send(
     patience: float | None = None,
     assume_lost: bool = False,
     pay_again: bool = False,
+    budget: Decimal | None = None,
 ) -> Sent:
     """Have every request answered, or failed for good, in the journal.
 
@@ -75,12 +60,13 @@ def send(
         assume_lost: take a create without an answer for lost as soon as one list of batches lacks it,
             without the long wait; what it may have cost is paid again.
         pay_again: send again what was paid and is gone at the provider (`lost`, `unaccounted`).
+        budget: US dollars that the batches of this run may cost together; `None` for any sum.
 
     Raises:
         ProviderError: the provider refused, or the account must be looked after; nothing is lost.
         UnfinishedError: batches still run after `patience`; the next send collects them.
         JournalError: the journal cannot be used.
-        UsageError: a request is larger than a batch file may be.
+        UsageError: a request is larger than a batch file may be, or a wave could cost more than the budget has left.
     """
     with journal.lock.held(wait):
         deadline = None if patience is None else clock.now() + patience
@@ -88,8 +74,9 @@ def send(
         journal.add_run(run, backend.origin, backend.base_url)
         wanted = {request.custom_id: request for request in requests}
         standing = Standing(journal, backend.origin, wanted)
-        sender = _Sender(backend, journal, clock, progress, run, attempts, limits or Limits(), deadline, standing)
+        sender = Sender(backend, journal, clock, progress, run, attempts, limits or Limits(), deadline, standing)
         sender.assume_lost = assume_lost
+        sender.budget = None if budget is None else Budget(budget, journal.reader, backend.origin, run)
         if pay_again:
             journal.forgive(backend.origin, list(wanted))
         return sender.send(list(wanted.values()), refresh)
@@ -118,215 +105,5 @@ def collect(
         run = f"collect-{secrets.token_hex(4)}"
         journal.add_run(run, backend.origin, backend.base_url)
         standing = Standing(journal, backend.origin, {})
-        sender = _Sender(backend, journal, clock, progress, run, 1, Limits(), deadline, standing)
+        sender = Sender(backend, journal, clock, progress, run, 1, Limits(), deadline, standing)
         return sender.collect(adopt)
-
-
-@dataclass
-class _Sender:
-    """One send under the lock: what it works with, and what it has counted."""
-
-    backend: Backend
-    journal: Journal
-    clock: Clock
-    progress: Callable[[Progress], None]
-    run: str
-    attempts: int
-    limits: Limits
-    deadline: float | None
-    standing: Standing
-    keys: set[str] = field(default_factory=set)
-    settled: list[Job] = field(default_factory=list)
-    twice: set[str] = field(default_factory=set)
-    resent: int = 0
-    attached: int = 0
-    voids: int = 0
-    assume_lost: bool = False
-
-    def send(self, wanted: list[Request], refresh: bool) -> Sent:
-        stored = self.standing.answered()
-        self._attach()
-        if left := self.standing.left(self.attempts):
-            self._adopt([request.custom_id for request in left])
-        if refresh:
-            self.standing.begin_refresh(self.run)
-        while todo := self.standing.left(self.attempts):
-            self._pause(todo)
-            if any(job.older for job in self._round(todo)):
-                self._adopt([request.custom_id for request in todo])
-        self.standing.end_refresh()
-        answered = self.standing.answered()
-        failed = len(self.journal.reader.failures(wanted, self.backend.origin))
-        return self._sent(len(wanted), len(stored), len(answered), failed)
-
-    def collect(self, adopt: bool) -> Sent:
-        self._attach()
-        if adopt:
-            self._adopt(None)
-        answered = sum(len(job.account.answered) for job in self.settled)
-        failed = sum(len(job.account.failed) for job in self.settled)
-        return self._sent(answered + failed, 0, answered, failed)
-
-    def _attach(self) -> None:
-        """Bring batches of earlier runs to their end."""
-        rows = self.journal.reader.open_batches(self.backend.origin)
-        now = self.clock.now()
-        jobs = [self._resumed(row, now) for row in rows]
-        self.attached = len(jobs)
-        self._driver().tidy(rows)
-        if jobs:
-            self._drive(jobs)
-
-    def _adopt(self, keys: Sequence[str] | None) -> None:
-        """Take over what another machine, or a journal that is lost, has sent of these keys; `None` for any."""
-        adoption = Adoption(self.backend, self.journal, self.clock, self.run, self.deadline)
-        rows = adoption.adopt(adoption.strangers(keys), keys or ())
-        if rows:
-            self.attached += len(rows)
-            self._drive([Job(row, self.clock.now(), resumed=True) for row in rows])
-
-    def _resumed(self, row: BatchRow, now: float) -> Job:
-        foreign = row.scope != self.backend.scope
-        return Job(self._own(row), now, resumed=True, foreign=foreign, assume_lost=self.assume_lost)
-
-    def _own(self, row: BatchRow) -> BatchRow:
-        """An open batch of another key or project, as far as this one can go on with it.
-
-        Raises:
-            ProviderError: its create may have been applied where this key cannot look.
-        """
-        if row.scope == self.backend.scope or row.state in ("created", "ended"):
-            return row
-        if row.state == "creating":
-            raise ProviderError(
-                f"{row.requests} requests may be running under another API key or project (file {row.file_name}); "
-                "run once with that key, so that they are not paid twice"
-            )
-        return replace(row, scope=self.backend.scope, state="planned", file_id="")
-
-    def _pause(self, todo: Sequence[Request]) -> None:
-        attempt = 1 + min(self.standing.tried[request.custom_id] for request in todo)
-        self._sleep(pause_before(attempt), len(todo))
-
-    def _round(self, todo: list[Request]) -> list[Job]:
-        """Plan and drive one wave of batches."""
-        portions = list(self.standing.portions(todo, self.limits))
-        planned = [self._plan(portion) for portion in portions]
-        now = self.clock.now()
-        jobs = [Job(row, now, assume_lost=self.assume_lost) for row in planned]
-        self._drive(jobs, own=True)
-        settled = {key for job in jobs if job.row.state == "settled" for key in self.journal.reader.keys(job.row.id)}
-        self._stop_without_quota([request for request in todo if request.custom_id in settled])
-        self._after_voids(jobs, len(todo))
-        return jobs
-
-    def _plan(self, portion: Portion) -> BatchRow:
-        requests = portion.requests
-        name = identity([request.custom_id for request in requests], portion.attempt, portion.generation)
-        row = BatchRow(
-            origin=self.backend.origin,
-            scope=self.backend.scope,
-            endpoint=requests[0].url,
-            identity=name,
-            attempt=portion.attempt,
-            generation=portion.generation,
-            requests=len(requests),
-            file_name=f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl",
-            run=self.run,
-        )
-        return self.journal.plan(row, requests)
-
-    def _driver(self) -> Driver:
-        return Driver(self.backend, self.journal, self.clock)
-
-    def _drive(self, jobs: list[Job], own: bool = False) -> None:
-        """Bring batches to their end; `own` are those that this send has planned itself."""
-        engine = Engine(jobs, self._known())
-        self._driver().run(engine, watcher(jobs, self.progress), self.deadline)
-        if engine.stopped is not None:
-            raise ProviderError(f"{engine.stopped}; nothing is lost, run the same command again when that is solved")
-        for job in jobs:
-            if job.row.state == "settled":
-                self._count(job, own)
-
-    def _known(self) -> set[str]:
-        """Batches that were brought to their end here, or for whose sake one of ours was cancelled before."""
-        rows = self.journal.reader.batches(self.backend.origin)
-        return {row.batch_id for row in rows if row.state not in OPEN} | {
-            job.older.id for job in self.settled if job.older
-        }
-
-    def _count(self, job: Job, own: bool) -> None:
-        keys = self.journal.reader.keys(job.row.id)
-        self.settled.append(job)
-        self.twice |= self.journal.reader.answered_before(job.row, job.account.answered)
-        if own:
-            self.keys.update(keys)
-            self.resent += sum(self.standing.tried[key] > 0 for key in keys)
-        if job.older is None:
-            self.standing.count(keys)
-        else:
-            self.twice |= may_hold(job.older.metadata, job.account.answered)
-
-    def _stop_without_quota(self, requests: list[Request]) -> None:
-        """Another attempt would only fail the same way.
-
-        Raises:
-            ProviderError: lines failed because the account has no money.
-        """
-        failures = self.journal.reader.failures(requests, self.backend.origin).values()
-        refused = [failure for failure in failures if failure.code in QUOTA]
-        if refused:
-            raise ProviderError(f"{len(refused)} requests have no quota ({refused[0]}); run again when there is some")
-
-    def _after_voids(self, jobs: list[Job], waiting: int) -> None:
-        """Decide how batches that the provider refused as a whole go on; none of their lines was paid.
-
-        Raises:
-            ProviderError: it would refuse them again.
-        """
-        faults = [fault for job in jobs for fault in job.faults]
-        void = [job for job in jobs if job.row.state == "void"]
-        self.voids = self.voids + 1 if void else 0
-        if any(fault.code in (_QUEUE_FULL, _TOO_LARGE) for fault in faults):
-            self.limits = self.limits.halved()
-        if any(fault.code == _QUEUE_FULL for fault in faults):
-            self._sleep(QUEUE_PAUSES[min(self.voids, len(QUEUE_PAUSES)) - 1], waiting)
-            return
-        hopeless = [f for f in faults if f.line is None and f.param != _FILE_GONE and f.code != _TOO_LARGE]
-        if hopeless or self.voids > MAX_VOID:
-            why = f"{hopeless[0].code}: {hopeless[0].message}" if hopeless else void[0].row.note
-            raise ProviderError(f"the provider refused {len(void)} batches, unpaid: {why}")
-
-    def _sleep(self, seconds: float, waiting: int) -> None:
-        """Wait before requests are sent.
-
-        Raises:
-            UnfinishedError: that would be longer than the caller wants to wait.
-        """
-        if not seconds:
-            return
-        if self.deadline is not None and self.clock.now() + seconds > self.deadline:
-            raise UnfinishedError(
-                f"{waiting} requests are to be sent again, in {seconds:.0f} s at the earliest; the same command does it"
-            )
-        self.clock.sleep(seconds)
-
-    def _sent(self, requested: int, stored: int, answered: int, failed: int) -> Sent:
-        broken = [text for job in self.settled for text in job.account.broken]
-        return Sent(
-            requested=requested,
-            stored=stored,
-            sent=len(self.keys),
-            answered=answered,
-            failed=failed,
-            resent=self.resent,
-            batches=len(self.settled),
-            attached=self.attached,
-            keys=frozenset(self.keys),
-            lost=tuple(r.note for r in self.journal.reader.batches(self.backend.origin) if r.state == "lost"),
-            twice=frozenset(self.twice),
-            rivals=tuple(job.older.id for job in self.settled if job.older),
-            broken=tuple(broken),
-            files=tuple(file for job in self.settled if job.account.broken for file in job.account.files),
-        )

@@ -27,15 +27,19 @@ LIMIT 1
 """
 
 ADD_BATCH = """
-INSERT INTO batch (run, origin, scope, endpoint, identity, attempt, generation, requests, file_name, state)
-VALUES (:run, :origin, :scope, :endpoint, :identity, :attempt, :generation, :requests, :file_name, :state)
+INSERT INTO batch (
+    run, origin, scope, endpoint, identity, attempt, generation, requests, model, most_usd, file_name, state
+)
+VALUES (
+    :run, :origin, :scope, :endpoint, :identity, :attempt, :generation, :requests, :model, :most_usd, :file_name, :state
+)
 """
 
 UPDATE_BATCH = """
 UPDATE batch
 SET scope = :scope, state = :state, file_id = :file_id, batch_id = :batch_id, status = :status,
     completed = :completed, failed = :failed, output_file_id = :output_file_id,
-    error_file_id = :error_file_id, note = :note
+    error_file_id = :error_file_id, input_tokens = :input_tokens, output_tokens = :output_tokens, note = :note
 WHERE id = :id
 """
 

@@ -19,6 +19,9 @@ class BatchRow:
         state: `planned`, `uploaded`, `creating`, `created`, `ended`, `settled`, `void` or `lost`.
         status: the provider's own word.
         completed, failed: the provider's counts at the end; `None` when it gave none.
+        model: the one its requests name; empty when nobody knows it any more.
+        most_usd: the most it could cost, reserved of a budget (a decimal number); empty without one.
+        input_tokens, output_tokens: what its answers used, once they are stored.
     """
 
     origin: str
@@ -40,15 +43,21 @@ class BatchRow:
     output_file_id: str = ""
     error_file_id: str = ""
     note: str = ""
+    model: str = ""
+    most_usd: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """An answered line: its `response` object as JSON."""
+    """An answered line: its `response` object as JSON, and the tokens it used."""
 
     key: str
     line_id: str
     response: bytes
+    input_tokens: int = 0
+    output_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -122,12 +122,15 @@ class Journal:
 
         The claims of a `lost` batch stay: its requests were paid, so nothing may send them again.
         """
+        asked = answered = 0
         with self._transaction() as connection:
             for result in results:
                 if isinstance(result, AnswerRow):
+                    asked, answered = asked + result.input_tokens, answered + result.output_tokens
                     _add_answer(connection, row, result)
                 else:
                     _add_failure(connection, row, result)
+            row = replace(row, input_tokens=asked, output_tokens=answered)
             connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
             connection.execute(queries.UPDATE_BATCH, asdict(row))
             if row.state != "lost":

@@ -25,6 +25,8 @@ CREATE TABLE batch (
     attempt        INTEGER NOT NULL,
     generation     INTEGER NOT NULL,
     requests       INTEGER NOT NULL,
+    model          TEXT NOT NULL DEFAULT '',
+    most_usd       TEXT NOT NULL DEFAULT '',  -- reserved of a budget; empty without one
     file_name      TEXT NOT NULL,
     state          TEXT NOT NULL CHECK (state IN (
         'planned', 'uploaded', 'creating', 'created', 'ended', 'settled', 'void', 'lost')),
@@ -35,6 +37,8 @@ CREATE TABLE batch (
     failed         INTEGER,
     output_file_id TEXT NOT NULL DEFAULT '',
     error_file_id  TEXT NOT NULL DEFAULT '',
+    input_tokens   INTEGER NOT NULL DEFAULT 0,  -- used, by its answers
+    output_tokens  INTEGER NOT NULL DEFAULT 0,
     note           TEXT NOT NULL DEFAULT ''
 ) STRICT;
 

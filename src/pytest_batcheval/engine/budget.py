@@ -1,0 +1,62 @@
+"""What a run may spend: reserved at its worst before anything is sent, settled at what was used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from pytest_batcheval.engine.cost import price
+from pytest_batcheval.engine.plan import plan, worst_case
+from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.journal.reader import JournalReader
+from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.objects import Request
+
+
+class Budget:
+    """US dollars that the batches of one run may cost together, all attempts and waves counted.
+
+    A batch counts at its worst case until its answers are there, and then at what they used. Open batches of
+    earlier runs count too, since this run brings them to their end.
+    """
+
+    def __init__(self, limit: Decimal, reader: JournalReader, origin: str, run: str) -> None:
+        self._limit = limit
+        self._reader = reader
+        self._origin = origin
+        self._run = run
+
+    def reserve(self, batches: Sequence[Sequence[Request]], limits: Limits) -> list[Decimal]:
+        """The most that each of these batches can cost; together they are within the budget.
+
+        Raises:
+            UsageError: they are not, or nobody knows what they could cost.
+        """
+        worst = [worst_case(plan(batch, limits)) for batch in batches]
+        requests = sum(map(len, batches))
+        known = [cost for cost in worst if cost is not None]
+        if len(known) < len(worst):
+            raise UsageError(
+                f"{requests} requests could cost any sum: a model without a known price, or a body without "
+                "max_completion_tokens (see --batch=plan); nothing was sent. Set a limit, or drop --batch-budget"
+            )
+        left = self._limit - self.spent()
+        if sum(known) > left:
+            raise UsageError(
+                f"{requests} requests could cost ${sum(known):.4f} and ${left:.4f} of the budget is left; "
+                "nothing was sent. Select fewer tests, or raise --batch-budget"
+            )
+        return known
+
+    def spent(self) -> Decimal:
+        """What this run has spent, or reserved and not spent yet."""
+        rows = self._reader.batches(self._origin)
+        return sum((_cost(row) for row in rows if row.run == self._run or row.state in OPEN), Decimal(0))
+
+
+def _cost(row: BatchRow) -> Decimal:
+    if row.state == "void":
+        return Decimal(0)
+    used = price(row.model, row.input_tokens, row.output_tokens) if row.state == "settled" else None
+    return used.usd if used is not None else Decimal(row.most_usd or 0)

@@ -1,0 +1,255 @@
+"""The rounds of one send: end what was begun, plan what is missing, drive it, decide what goes out again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from pytest_batcheval.backends.protocol import Backend
+from pytest_batcheval.engine.adopt import Adoption
+from pytest_batcheval.engine.budget import Budget
+from pytest_batcheval.engine.clock import Clock
+from pytest_batcheval.engine.driver import Driver
+from pytest_batcheval.engine.job import Job
+from pytest_batcheval.engine.metadata import identity, may_hold
+from pytest_batcheval.engine.progress import Progress, Sent, watcher
+from pytest_batcheval.engine.protocol import Engine
+from pytest_batcheval.engine.retry import QUOTA, pause_before
+from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.engine.standing import Portion, Standing
+from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
+from pytest_batcheval.wire.objects import Request
+
+MAX_VOID = 5
+"""Rounds in a row in which the provider refused whole batches before we give up."""
+
+QUEUE_PAUSES = (60.0, 300.0, 900.0, 1800.0)
+"""Seconds to wait while the provider's queue is full; the last one repeats."""
+
+_QUEUE_FULL = "token_limit_exceeded"
+_TOO_LARGE = "file_too_large"
+_FILE_GONE = "file_id"
+
+
+@dataclass
+class Sender:
+    """One send under the lock: what it works with, and what it has counted."""
+
+    backend: Backend
+    journal: Journal
+    clock: Clock
+    progress: Callable[[Progress], None]
+    run: str
+    attempts: int
+    limits: Limits
+    deadline: float | None
+    standing: Standing
+    keys: set[str] = field(default_factory=set)
+    settled: list[Job] = field(default_factory=list)
+    twice: set[str] = field(default_factory=set)
+    resent: int = 0
+    attached: int = 0
+    voids: int = 0
+    assume_lost: bool = False
+    budget: Budget | None = None
+
+    def send(self, wanted: list[Request], refresh: bool) -> Sent:
+        """Have these answered, or failed for good; with `refresh` anew."""
+        stored = self.standing.answered()
+        self._attach()
+        if left := self.standing.left(self.attempts):
+            self._adopt([request.custom_id for request in left])
+        if refresh:
+            self.standing.begin_refresh(self.run)
+        while todo := self.standing.left(self.attempts):
+            self._pause(todo)
+            if any(job.older for job in self._round(todo)):
+                self._adopt([request.custom_id for request in todo])
+        self.standing.end_refresh()
+        answered = self.standing.answered()
+        failed = len(self.journal.reader.failures(wanted, self.backend.origin))
+        return self._sent(len(wanted), len(stored), len(answered), failed)
+
+    def collect(self, adopt: bool) -> Sent:
+        """Bring what was begun to its end; with `adopt` also what another journal has begun."""
+        self._attach()
+        if adopt:
+            self._adopt(None)
+        answered = sum(len(job.account.answered) for job in self.settled)
+        failed = sum(len(job.account.failed) for job in self.settled)
+        return self._sent(answered + failed, 0, answered, failed)
+
+    def _attach(self) -> None:
+        """Bring batches of earlier runs to their end."""
+        rows = self.journal.reader.open_batches(self.backend.origin)
+        now = self.clock.now()
+        jobs = [self._resumed(row, now) for row in rows]
+        self.attached = len(jobs)
+        self._driver().tidy(rows)
+        if jobs:
+            self._drive(jobs)
+
+    def _adopt(self, keys: Sequence[str] | None) -> None:
+        """Take over what another machine, or a journal that is lost, has sent of these keys; `None` for any."""
+        adoption = Adoption(self.backend, self.journal, self.clock, self.run, self.deadline)
+        rows = adoption.adopt(adoption.strangers(keys), keys or ())
+        if rows:
+            self.attached += len(rows)
+            self._drive([Job(row, self.clock.now(), resumed=True) for row in rows])
+
+    def _resumed(self, row: BatchRow, now: float) -> Job:
+        foreign = row.scope != self.backend.scope
+        return Job(self._own(row), now, resumed=True, foreign=foreign, assume_lost=self.assume_lost)
+
+    def _own(self, row: BatchRow) -> BatchRow:
+        """An open batch of another key or project, as far as this one can go on with it.
+
+        Raises:
+            ProviderError: its create may have been applied where this key cannot look.
+        """
+        if row.scope == self.backend.scope or row.state in ("created", "ended"):
+            return row
+        if row.state == "creating":
+            raise ProviderError(
+                f"{row.requests} requests may be running under another API key or project (file {row.file_name}); "
+                "run once with that key, so that they are not paid twice"
+            )
+        return replace(row, scope=self.backend.scope, state="planned", file_id="")
+
+    def _pause(self, todo: Sequence[Request]) -> None:
+        attempt = 1 + min(self.standing.tried[request.custom_id] for request in todo)
+        self._sleep(pause_before(attempt), len(todo))
+
+    def _round(self, todo: list[Request]) -> list[Job]:
+        """Plan and drive one wave of batches."""
+        portions = list(self.standing.portions(todo, self.limits))
+        planned = [self._plan(portion, most) for portion, most in zip(portions, self._reserve(portions), strict=True)]
+        now = self.clock.now()
+        jobs = [Job(row, now, assume_lost=self.assume_lost) for row in planned]
+        self._drive(jobs, own=True)
+        settled = {key for job in jobs if job.row.state == "settled" for key in self.journal.reader.keys(job.row.id)}
+        self._stop_without_quota([request for request in todo if request.custom_id in settled])
+        self._after_voids(jobs, len(todo))
+        return jobs
+
+    def _reserve(self, portions: Sequence[Portion]) -> list[str]:
+        """The most each of these batches can cost, as the journal keeps it."""
+        if self.budget is None:
+            return [""] * len(portions)
+        return [str(usd) for usd in self.budget.reserve([portion.requests for portion in portions], self.limits)]
+
+    def _plan(self, portion: Portion, most_usd: str) -> BatchRow:
+        requests = portion.requests
+        name = identity([request.custom_id for request in requests], portion.attempt, portion.generation)
+        row = BatchRow(
+            origin=self.backend.origin,
+            scope=self.backend.scope,
+            endpoint=requests[0].url,
+            identity=name,
+            attempt=portion.attempt,
+            generation=portion.generation,
+            requests=len(requests),
+            model=requests[0].model,
+            most_usd=most_usd,
+            file_name=f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl",
+            run=self.run,
+        )
+        return self.journal.plan(row, requests)
+
+    def _driver(self) -> Driver:
+        return Driver(self.backend, self.journal, self.clock)
+
+    def _drive(self, jobs: list[Job], own: bool = False) -> None:
+        """Bring batches to their end; `own` are those that this send has planned itself."""
+        engine = Engine(jobs, self._known())
+        self._driver().run(engine, watcher(jobs, self.progress), self.deadline)
+        if engine.stopped is not None:
+            raise ProviderError(f"{engine.stopped}; nothing is lost, run the same command again when that is solved")
+        for job in jobs:
+            if job.row.state == "settled":
+                self._count(job, own)
+
+    def _known(self) -> set[str]:
+        """Batches that were brought to their end here, or for whose sake one of ours was cancelled before."""
+        rows = self.journal.reader.batches(self.backend.origin)
+        return {row.batch_id for row in rows if row.state not in OPEN} | {
+            job.older.id for job in self.settled if job.older
+        }
+
+    def _count(self, job: Job, own: bool) -> None:
+        keys = self.journal.reader.keys(job.row.id)
+        self.settled.append(job)
+        self.twice |= self.journal.reader.answered_before(job.row, job.account.answered)
+        if own:
+            self.keys.update(keys)
+            self.resent += sum(self.standing.tried[key] > 0 for key in keys)
+        if job.older is None:
+            self.standing.count(keys)
+        else:
+            self.twice |= may_hold(job.older.metadata, job.account.answered)
+
+    def _stop_without_quota(self, requests: list[Request]) -> None:
+        """Another attempt would only fail the same way.
+
+        Raises:
+            ProviderError: lines failed because the account has no money.
+        """
+        failures = self.journal.reader.failures(requests, self.backend.origin).values()
+        refused = [failure for failure in failures if failure.code in QUOTA]
+        if refused:
+            raise ProviderError(f"{len(refused)} requests have no quota ({refused[0]}); run again when there is some")
+
+    def _after_voids(self, jobs: list[Job], waiting: int) -> None:
+        """Decide how batches that the provider refused as a whole go on; none of their lines was paid.
+
+        Raises:
+            ProviderError: it would refuse them again.
+        """
+        faults = [fault for job in jobs for fault in job.faults]
+        void = [job for job in jobs if job.row.state == "void"]
+        self.voids = self.voids + 1 if void else 0
+        if any(fault.code in (_QUEUE_FULL, _TOO_LARGE) for fault in faults):
+            self.limits = self.limits.halved()
+        if any(fault.code == _QUEUE_FULL for fault in faults):
+            self._sleep(QUEUE_PAUSES[min(self.voids, len(QUEUE_PAUSES)) - 1], waiting)
+            return
+        hopeless = [f for f in faults if f.line is None and f.param != _FILE_GONE and f.code != _TOO_LARGE]
+        if hopeless or self.voids > MAX_VOID:
+            why = f"{hopeless[0].code}: {hopeless[0].message}" if hopeless else void[0].row.note
+            raise ProviderError(f"the provider refused {len(void)} batches, unpaid: {why}")
+
+    def _sleep(self, seconds: float, waiting: int) -> None:
+        """Wait before requests are sent.
+
+        Raises:
+            UnfinishedError: that would be longer than the caller wants to wait.
+        """
+        if not seconds:
+            return
+        if self.deadline is not None and self.clock.now() + seconds > self.deadline:
+            raise UnfinishedError(
+                f"{waiting} requests are to be sent again, in {seconds:.0f} s at the earliest; the same command does it"
+            )
+        self.clock.sleep(seconds)
+
+    def _sent(self, requested: int, stored: int, answered: int, failed: int) -> Sent:
+        broken = [text for job in self.settled for text in job.account.broken]
+        return Sent(
+            requested=requested,
+            stored=stored,
+            sent=len(self.keys),
+            answered=answered,
+            failed=failed,
+            resent=self.resent,
+            batches=len(self.settled),
+            attached=self.attached,
+            keys=frozenset(self.keys),
+            lost=tuple(r.note for r in self.journal.reader.batches(self.backend.origin) if r.state == "lost"),
+            twice=frozenset(self.twice),
+            rivals=tuple(job.older.id for job in self.settled if job.older),
+            broken=tuple(broken),
+            files=tuple(file for job in self.settled if job.account.broken for file in job.account.files),
+        )
