@@ -65,6 +65,22 @@ def test_recover_rebuilds_a_lost_journal(folder, submitted, batch_server, capsys
     assert set(batch_server.ledger.billed().values()) == {1}
 
 
+def test_recover_mends_a_damaged_journal(folder, submitted, batch_server, capsys):
+    main(["resume"])
+    before = answers(folder)
+    path = folder / ".batcheval/journal.sqlite"
+    path.write_bytes(b"x" * 100 + path.read_bytes()[100:])
+    assert main(["verify"]) == 12
+    assert "batcheval recover" in capsys.readouterr().err
+    assert main(["recover"]) == 0
+    out = capsys.readouterr().out
+    assert "the journal was damaged (SQLITE_NOTADB" in out
+    assert "saved 0 answers of 0 batches" in out
+    assert answers(folder) == before
+    assert main(["verify"]) == 0
+    assert set(batch_server.ledger.billed().values()) == {1}
+
+
 def test_cancel_says_what_becomes_of_it(folder, submitted, capsys):
     assert main(["cancel", submitted]) == 0
     assert f"{submitted} is cancelling" in capsys.readouterr().out
@@ -124,7 +140,7 @@ def test_show_wants_one_request(folder, submitted, capsys, start):
     assert "begin" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["serve", "resume", "cancel", "recover", "verify", "show"])
+@pytest.mark.parametrize("verb", ["serve", "resume", "cancel", "recover", "verify", "prune", "show"])
 def test_each_verb_explains_itself(verb):
     help_ = subprocess.run(
         [sys.executable, "-m", "pytest_batcheval.cli", verb, "--help"], capture_output=True, text=True, check=True

@@ -139,7 +139,7 @@ def filled(path, row, ask, answer_to):
 def test_a_damaged_header_is_told(filled):
     filled.write_bytes(b"not a database at all" + filled.read_bytes()[21:])
     for use in (Journal.open, lambda p: Journal.read(p).batches()):
-        with pytest.raises(JournalError, match=r"is damaged \(SQLITE_NOTADB.*Keep the file.*nothing is sent"):
+        with pytest.raises(JournalError, match=r"is damaged \(SQLITE_NOTADB.*batcheval recover"):
             use(filled)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-VERBS = ("serve", "resume", "cancel", "recover", "verify", "show")
+VERBS = ("serve", "resume", "cancel", "recover", "verify", "prune", "show")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

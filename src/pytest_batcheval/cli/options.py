@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.journal.reader import JournalReader
 
 JOURNAL = Path(".batcheval/journal.sqlite")
+CASSETTES = Path("cassettes")
 
 
 def add_journal(parser: argparse.ArgumentParser) -> None:

@@ -1,15 +1,20 @@
-"""`batcheval recover`: rebuild a lost journal from the provider."""
+"""`batcheval recover`: mend a damaged journal, or rebuild a lost one from the provider."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.collecting import add_options, collect_batches
+from pytest_batcheval.cli.options import say
+
+if TYPE_CHECKING:
+    from pytest_batcheval.journal.salvage import Salvaged
 
 DESCRIPTION = """
 Look for every batch of this account that bears our mark and is not in the journal, and store what it holds. So a lost
-journal is rebuilt, as long as the provider keeps the files (30 days at OpenAI). Nothing is sent.
+journal is rebuilt, as long as the provider keeps the files (30 days at OpenAI). A damaged journal is mended first: a
+copy of it is kept, and what can be read of it makes a new one. Nothing is sent.
 """
 
 
@@ -17,7 +22,7 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser = verbs.add_parser(
         "recover",
-        help="rebuild a lost journal from the provider",
+        help="mend a damaged journal, or rebuild a lost one from the provider",
         description=DESCRIPTION,
         epilog="example: batcheval recover",
     )
@@ -25,5 +30,17 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Collect what any journal of this account has begun."""
+    """Mend the journal if it is damaged, then collect what any journal of this account has begun."""
+    from pytest_batcheval.journal.lock import wait_a_second
+    from pytest_batcheval.journal.salvage import mend
+
+    salvaged = mend(arguments.journal, wait_a_second)
+    if salvaged is not None:
+        _say_salvaged(salvaged)
     return collect_batches(arguments, adopt=True)
+
+
+def _say_salvaged(found: Salvaged) -> None:
+    say(f"the journal was damaged ({found.why}); it is kept as it was in {found.copy}")
+    dropped = f"; {found.dropped} rows were not what had been stored" if found.dropped else ""
+    say(f"saved {found.answers} answers of {found.batches} batches{dropped}. The provider is asked for the rest:")

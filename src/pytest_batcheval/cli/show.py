@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_journal, say
+from pytest_batcheval.cli.options import CASSETTES, add_journal, say
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ DESCRIPTION = """
 Show everything that is known of a request: its recordings, with test file and cell, its answers in the journal, the
 batches that held it, its failure, and whether a run would send it. KEY is its custom_id, or the beginning of it.
 """
-
-CASSETTES = Path("cassettes")
 
 
 def add_parser(verbs: Any) -> None:

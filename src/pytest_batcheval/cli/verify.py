@@ -42,5 +42,5 @@ def run(arguments: argparse.Namespace) -> int:
     for text in wrong:
         say(f"wrong: {text}")
     if wrong:
-        say("keep the file, move it aside, and rebuild the journal from the provider: batcheval recover")
+        say("mend it, with what the provider still has: batcheval recover")
     return int(ExitStatus.JOURNAL if wrong else ExitStatus.OK)

@@ -65,6 +65,7 @@ class Driver:
                 watch(self._clock.now())
                 if not effects and not pool.busy:
                     self._sleep(engine, deadline)
+            self._remove_empty()  # only now: a download would make its folder in the one that is removed
         finally:
             pool.close()
 
@@ -107,7 +108,7 @@ class Driver:
             raise JournalError(text) from error
         if not effect.account.broken:
             shutil.rmtree(self.folder_of(row.id), ignore_errors=True)
-        return self._remove_empty()
+        return None
 
     def tidy(self, rows: Iterable[BatchRow]) -> None:
         """Remove files that earlier runs were killed over: those of batches that are not in `rows`, the open ones."""

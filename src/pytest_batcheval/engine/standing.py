@@ -51,7 +51,7 @@ class Standing:
         if damaged := sorted(reader.damaged & self._wanted.keys()):
             raise JournalError(
                 f"{len(damaged)} answers in {self._journal.path} do not match their checksum ({damaged[0]}, …); "
-                "nothing is sent before the journal is mended or set aside"
+                "nothing is sent before it is mended: batcheval recover"
             )
         return answered
 

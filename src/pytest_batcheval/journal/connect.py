@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_batcheval.journal.migrate import scripts, upgrade, version
 from pytest_batcheval.journal.place import private_file, sync_folder
-from pytest_batcheval.journal.transaction import damaged, reporting
+from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.errors import JournalError
 
 BUSY_SECONDS = 5.0
@@ -140,7 +140,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
         result = cursor.fetchone()[0]
     if result != "ok":
-        raise damaged(path, result)
+        raise DamagedError(path, result)
 
 
 def _put(draft: Path, path: Path) -> None:

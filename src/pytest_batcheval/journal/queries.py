@@ -134,3 +134,80 @@ ADD_REFRESH = "INSERT INTO refresh (key, origin, generation, run) VALUES (?, ?, 
 REFRESHES = "SELECT key, generation FROM refresh WHERE key IN ({keys}) AND origin = ?"
 
 END_REFRESH = "UPDATE refresh SET done = 1 WHERE key = ? AND origin = ?"
+
+_REPLACED = """
+FROM answer WHERE generation < (
+    SELECT max(newer.generation) FROM answer AS newer WHERE newer.key = answer.key AND newer.origin = answer.origin
+)
+"""
+COUNT_REPLACED = f"SELECT count(*) {_REPLACED}"
+DROP_REPLACED = f"DELETE {_REPLACED}"
+
+_OLD = """
+SELECT batch.id FROM batch JOIN run ON run.id = batch.run
+WHERE run.started < :before AND batch.state IN ('settled', 'void')
+"""
+COUNT_OLD = f"""
+SELECT (SELECT count(*) FROM answer WHERE batch IN ({_OLD})) + (SELECT count(*) FROM failure WHERE batch IN ({_OLD}))
+"""
+DROP_OLD = (
+    f"DELETE FROM answer WHERE batch IN ({_OLD})",
+    f"DELETE FROM failure WHERE batch IN ({_OLD})",
+    f"""
+    UPDATE request SET line = X'', crc = checksum(key, X'')
+    WHERE key NOT IN (SELECT key FROM claim WHERE batch NOT IN ({_OLD}))
+    """,
+)
+
+_NO_RESULT = """
+NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = claim.key AND answer.origin = claim.origin)
+AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.key = claim.key AND failure.origin = claim.origin)
+"""
+
+# What makes a whole journal of the rows that were left of a damaged one.
+MEND = (
+    # Answers and failures count, also those of a batch that could not be read.
+    """
+    INSERT INTO batch (id, run, origin, scope, endpoint, identity, attempt, generation, requests, file_name, state)
+    SELECT batch, 'salvaged', origin, '', '', '', attempt, generation, 0, '', 'settled'
+    FROM (SELECT batch, origin, attempt, generation FROM answer
+          UNION SELECT batch, origin, attempt, generation FROM failure)
+    WHERE batch NOT IN (SELECT id FROM batch)
+    GROUP BY batch
+    """,
+    "DELETE FROM claim WHERE batch NOT IN (SELECT id FROM batch)",
+    """
+    INSERT INTO run (id, started, origin, base_url, argv)
+    SELECT run, 0, min(origin), '', '[]' FROM (SELECT run, origin FROM batch UNION SELECT run, origin FROM refresh)
+    WHERE run NOT IN (SELECT id FROM run)
+    GROUP BY run
+    """,
+    """
+    INSERT INTO request (key, line, crc)
+    SELECT key, X'', checksum(key, X'')
+    FROM (SELECT key FROM claim UNION SELECT key FROM answer UNION SELECT key FROM failure)
+    WHERE key NOT IN (SELECT key FROM request)
+    """,
+    # A batch whose requests are not all known is forgotten, so that it is found at the provider with all of them.
+    """
+    UPDATE batch SET state = 'settled', batch_id = '', file_id = '', note = 'not all of its requests could be read'
+    WHERE state <> 'lost' AND requests <> (SELECT count(*) FROM claim WHERE claim.batch = batch.id)
+    """,
+    # What was never uploaded cannot be uploaded without its lines.
+    """
+    UPDATE batch SET state = 'void', note = 'not all of its lines could be read'
+    WHERE state = 'planned'
+      AND EXISTS (SELECT 1 FROM claim JOIN request USING (key) WHERE claim.batch = batch.id AND request.line = X'')
+    """,
+    "UPDATE claim SET open = 0 WHERE batch IN (SELECT id FROM batch WHERE state IN ('settled', 'void'))",
+    # A settled batch is read again for the answers that could not be.
+    f"""
+    UPDATE batch SET state = 'created', note = 'its answers could not all be read'
+    WHERE state = 'settled' AND batch_id <> ''
+      AND id IN (SELECT max(batch) FROM claim WHERE {_NO_RESULT} GROUP BY origin, key)
+    """,
+    f"""
+    UPDATE OR IGNORE claim SET open = 1
+    WHERE batch IN (SELECT id FROM batch WHERE state = 'created') AND {_NO_RESULT}
+    """,
+)

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_batcheval.journal import connect, queries
 from pytest_batcheval.journal.checksum import checksum
 from pytest_batcheval.journal.rows import OPEN, BatchRow
-from pytest_batcheval.journal.transaction import damaged, reporting
+from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 CHUNK = 500
@@ -113,7 +113,7 @@ class JournalReader:
         """
         for key, line, crc in self._rows(queries.LINES_OF_BATCH, (batch,)):
             if checksum(key, line) != crc:
-                raise damaged(self.path, f"request {key} does not match its checksum")
+                raise DamagedError(self.path, f"request {key} does not match its checksum")
             yield line
 
     def keys_like(self, start: str, most: int = 20) -> list[str]:

@@ -159,6 +159,30 @@ class Journal:
         with self._transaction() as connection:
             connection.executemany(queries.END_REFRESH, ((key, origin) for key in keys))
 
+    def prune(self, before: float | None, dry_run: bool = False) -> tuple[int, int]:
+        """Remove answers that a newer generation replaced, and what batches of runs begun `before` (Unix seconds) held.
+
+        Batches themselves stay, so that they are known again at the provider; open and lost ones are not touched.
+
+        Returns:
+            How many answers were replaced, and how many old answers and failures went; with `dry_run` would go.
+        """
+        when = {"before": before}
+        self._connection.create_function("checksum", 2, checksum)
+        with self._transaction() as connection:
+            replaced = connection.execute(queries.COUNT_REPLACED).fetchone()[0]
+            old = connection.execute(queries.COUNT_OLD, when).fetchone()[0] if before is not None else 0
+            if not dry_run:
+                connection.execute(queries.DROP_REPLACED)
+            if not dry_run and before is not None:
+                for statement in queries.DROP_OLD:
+                    connection.execute(statement, when)
+        if not dry_run:
+            with reporting(self.path):
+                self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return replaced, old
+
     def close(self) -> None:
         """Close the file and give the lock back."""
         self.reader.close()

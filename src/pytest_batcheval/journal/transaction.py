@@ -35,19 +35,21 @@ def reporting(path: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         name = _name(error)
         if name.startswith(DAMAGE):
-            raise damaged(path, f"{name}: {error}") from error
+            raise DamagedError(path, f"{name}: {error}") from error
         raise JournalError(
             f"the journal {path} cannot be used ({name}: {error}); nothing was sent after this"
         ) from error
 
 
-def damaged(path: Path, what: str) -> JournalError:
-    """The error for a file that is no longer what was written; it is never moved or deleted by itself."""
-    return JournalError(
-        f"the journal {path} is damaged ({what}). Keep the file, it says what was paid for; nothing is sent with it. "
-        "Mend it (sqlite3 can: .recover), or bring back a copy. Only if you move it away yourself is everything "
-        "sent and paid anew that is not recorded elsewhere"
-    )
+class DamagedError(JournalError):
+    """The file is no longer what was written; `what` says where. Nothing is sent with it."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"the journal {path} is damaged ({what}); it says what was paid for, so nothing is sent without it. "
+            "Run: batcheval recover. It keeps a copy, saves what can be read, and fetches the rest from the provider"
+        )
 
 
 def _name(error: sqlite3.Error | OSError) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,24 @@ class Recordings:
     def lines(self) -> Iterator[RecordedLine]:
         """Every recorded line, in the order of files and keys."""
         return (place.line for place in self._load().values())
+
+    def unused(self, asked: Collection[str]) -> list[Place]:
+        """The recorded answers whose keys are not among these."""
+        return [place for place in self._load().values() if place.line.custom_id not in asked]
+
+    def drop(self, unused: Iterable[Place]) -> list[Path]:
+        """Remove recorded answers, files left without any too, and return the files that changed."""
+        gone = {(place.line.custom_id, place.line.origin) for place in unused}
+        places = self._load()
+        changed = sorted({places[slot].path for slot in gone})
+        for path in changed:
+            left = {slot: place.text for slot, place in places.items() if place.path == path and slot not in gone}
+            if left:
+                _replace(path, left)
+            else:
+                path.unlink()
+        self._places = None
+        return changed
 
     def export(self, recorded: Sequence[Recorded]) -> list[Path]:
         """Write answers into the recordings and return the files that changed.

@@ -1,0 +1,62 @@
+"""A pytest plugin beside the usual one (`-p pytest_batcheval.asked`): runs no test, writes what all of them ask for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_batcheval.current import batch_session
+from pytest_batcheval.gate import asks_for_answers
+from pytest_batcheval.wire.errors import BatchEvalError
+
+_DESELECTED = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare where to write."""
+    parser.addoption("--batch-asked", metavar="FILE", help=argparse.SUPPRESS)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the tests that some option leaves out: what they ask for is not known."""
+    if items:
+        stash = items[0].config.stash
+        stash[_DESELECTED] = stash.get(_DESELECTED, 0) + len(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """Write the file; tests that are skipped count, since they will be run another day."""
+    if not session.testsfailed:
+        found = {
+            "keys": sorted(_asked(session.config, session.items)),
+            "deselected": session.config.stash.get(_DESELECTED, 0),
+        }
+        Path(session.config.getoption("batch_asked")).write_text(json.dumps(found), encoding="utf-8")
+    return True
+
+
+def _asked(config: pytest.Config, items: Iterable[pytest.Item]) -> set[str]:
+    """The keys of every turn of every cell, as far as answers tell the later turns.
+
+    Raises:
+        pytest.UsageError: a prompt is broken, so that nobody knows what it would ask.
+    """
+    from pytest_batcheval.selection import planned_cells
+    from pytest_batcheval.session import Lookup
+
+    lookup = Lookup(batch_session(config))
+    keys: set[str] = set()
+    try:
+        for item in filter(asks_for_answers, items):
+            for planned in planned_cells(item) or ():
+                turns = planned.call.drive(lookup)
+                keys |= {answer.custom_id for answer in turns.answers}
+                keys |= {turns.pending.custom_id} if turns.pending is not None else set()
+    except BatchEvalError as error:
+        raise pytest.UsageError(str(error)) from None
+    return keys
