@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_batcheval.changes import changed_lines
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.sources import Sources
@@ -78,12 +79,18 @@ class Runner:
     def _waves(self, calls: Sequence[PromptCall], connection: Connection, journal: Journal) -> None:
         finished: dict[str, Answer | None] = {}
         wave = 0
-        while todo := self._pending(calls, finished):
+        while pending := self._pending(calls, finished):
             wave += 1
+            todo = {request.custom_id: request for _, request in pending}
             stored = {} if self._settings.refresh else self._sources.find(todo.values())
             fresh = [request for key, request in todo.items() if key not in stored]
+            cells = {name: request.custom_id for name, request in pending}
             if fresh:
                 self._announce(wave, len(fresh), len(stored), connection.backend.origin)
+                for line in changed_lines(cells, fresh, journal.reader, connection.backend.origin):
+                    self._say(line)
+            journal.note_cells(cells, connection.backend.origin)
+            if fresh:
                 self.sent |= self._send(fresh, connection, journal).keys
             answers = journal.reader.answers(fresh, connection.backend.origin)
             finished |= {key: stored.get(key) or answers.get(key) for key in todo}
@@ -116,16 +123,16 @@ class Runner:
             self._say(line)
         return sent
 
-    def _pending(self, calls: Sequence[PromptCall], finished: dict[str, Answer | None]) -> dict[str, Request]:
-        """The next request of every prompt call that has one, by key; failed ones are not asked again."""
-        pending: dict[str, Request] = {}
+    def _pending(self, calls: Sequence[PromptCall], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
+        """The next request of every call that has one, with the call's name; failed ones are not asked again."""
+        pending = []
         for call in calls:
             try:
-                request = call.drive(lambda request: finished.get(request.custom_id)).pending
+                turns = call.drive(lambda request: finished.get(request.custom_id))
             except PromptError:
                 continue  # the test that asks reports it
-            if request is not None and request.custom_id not in finished:
-                pending.setdefault(request.custom_id, request)
+            if turns.pending is not None and turns.pending.custom_id not in finished:
+                pending.append((call.name(len(turns.answers)), turns.pending))
         return pending
 
     def _progress(self, progress: Progress) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pytest_batcheval.wire.errors import UsageError
 from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
@@ -49,6 +51,7 @@ def connect(backend: str) -> Iterator[Connection]:
 
     if backend != OPENAI and not backend.startswith(("http://", "https://")):
         raise UsageError(f"no backend {backend!r}: give openai, simulator[:respondent] or a base URL (http…/v1)")
+    _refuse_clear_text((os.environ.get("OPENAI_BASE_URL") if backend == OPENAI else backend) or DEFAULT_BASE_URL)
     with OpenAIBatch(None if backend == OPENAI else backend) as client, closing(_clock(client)) as clock:
         yield Connection(client, clock)
 
@@ -82,6 +85,24 @@ def _simulated(respondent: str) -> Iterator[Connection]:
         closing(_clock(client)) as clock,
     ):
         yield Connection(client, clock)
+
+
+def _refuse_clear_text(base_url: str) -> None:
+    """Without TLS the API key and every text could be read on their way.
+
+    Raises:
+        UsageError: the URL is http and its host is not this machine.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    with suppress(ValueError):
+        if ip_address(host).is_loopback:
+            return
+    if parts.scheme != "https" and host != "localhost" and not host.endswith(".localhost"):
+        raise UsageError(
+            f"{parts.scheme}://{host} would carry the API key and all texts unencrypted; give an https URL, "
+            "or reach the server through a tunnel to localhost (ssh -L)"
+        )
 
 
 def _clock(client: OpenAIBatch) -> SystemClock | SimulatorClock:

@@ -108,6 +108,14 @@ UPDATE claim SET open = 0
 WHERE key = ? AND origin = ? AND open = 1 AND batch IN (SELECT id FROM batch WHERE state = 'lost')
 """
 
+CELLS = "SELECT name, key FROM cell WHERE name IN ({keys}) AND origin = ?"
+
+ADD_CELL = """
+INSERT INTO cell (name, origin, key) VALUES (?, ?, ?) ON CONFLICT (name, origin) DO UPDATE SET key = excluded.key
+"""
+
+LINE = "SELECT line FROM request WHERE key = ? AND line <> X''"
+
 KEYS_LIKE = "SELECT key FROM request WHERE key LIKE ? ORDER BY key LIMIT ?"
 
 ANSWERS_OF = """

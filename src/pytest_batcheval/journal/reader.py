@@ -89,6 +89,14 @@ class JournalReader:
         """The generation a refresh wants a key to reach; keys that none waits for are missing."""
         return dict(self._by_keys(queries.REFRESHES, keys, origin))
 
+    def cells(self, names: Iterable[str], origin: str) -> dict[str, str]:
+        """The key each of these cells was asked with last, by name; cells never asked are missing."""
+        return dict(self._by_keys(queries.CELLS, list(names), origin))
+
+    def line(self, key: str) -> bytes | None:
+        """The line of the input file of a request; `None` when nobody knows it any more."""
+        return next((bytes(row[0]) for row in self._rows(queries.LINE, (key,))), None)
+
     def batches(self, origin: str | None = None) -> list[BatchRow]:
         """All batches, oldest first."""
         return [BatchRow(*row) for row in self._rows(_BATCHES, {"origin": origin})]

@@ -136,6 +136,11 @@ class Journal:
             if row.state != "lost":
                 connection.execute(queries.CLOSE_CLAIMS, (row.id,))
 
+    def note_cells(self, cells: Mapping[str, str], origin: str) -> None:
+        """Note the key that each cell, by name, is asked with now."""
+        with self._transaction() as connection:
+            connection.executemany(queries.ADD_CELL, ((name, origin, key) for name, key in cells.items()))
+
     def forgive(self, origin: str, keys: Sequence[str]) -> None:
         """Let these requests be sent again though they were paid and are gone: their batches count as void."""
         with self._transaction() as connection:

@@ -55,6 +55,12 @@ class PromptCall:
         arguments = ", ".join(f"{name}={value_id(value)}" for name, value in self.arguments.items())
         return f"{prompt_name(self.prompt)}({arguments})"
 
+    def name(self, turn: int = 0) -> str:
+        """What is the same for this call in every run, whatever it asks; `turn` counts from 0."""
+        sample = f" sample {self.sample}" if self.sample else ""
+        later = f" turn {turn}" if turn else ""
+        return f"{getattr(self.prompt, '__module__', '')}.{self}{sample}{later}"
+
     @property
     def is_generator(self) -> bool:
         """Whether the prompt asks turn by turn."""

@@ -93,3 +93,11 @@ CREATE TABLE refresh (
     done       INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (key, origin)
 ) STRICT, WITHOUT ROWID;
+
+-- What each prompt asked for each cell when it was sent last: a change is shown before it is paid for.
+CREATE TABLE cell (
+    name   TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    PRIMARY KEY (name, origin)
+) STRICT, WITHOUT ROWID;

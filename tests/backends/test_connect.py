@@ -1,0 +1,43 @@
+"""What may be written after `--batch-backend`, before anything is asked of it."""
+
+import pytest
+
+from pytest_batcheval.backends import connect as connecting
+from pytest_batcheval.backends.connect import connect
+from pytest_batcheval.wire.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://api.example.com/v1", "http://10.0.0.7:8000/v1", "http://[fe80::1]/v1", "http://localhost.evil.com/v1"],
+)
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_a_key_never_travels_unencrypted(url, way, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    if way == "environment":
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with (
+        pytest.raises(UsageError, match=r"unencrypted.*https.*ssh -L"),
+        connect("openai" if way == "environment" else url),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com/v1",
+        "http://127.0.0.1:1/v1",
+        "http://127.9.9.9/v1",
+        "http://[::1]:8/v1",
+        "http://localhost:8/v1",
+    ],
+)
+def test_this_machine_and_tls_are_fine(url):
+    connecting._refuse_clear_text(url)
+
+
+@pytest.mark.parametrize("backend", ["", "claude", "simulators", "ftp://host/v1"])
+def test_no_such_backend(backend):
+    with pytest.raises(UsageError, match="no backend"), connect(backend):
+        pass
