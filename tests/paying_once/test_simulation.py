@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from http_world import HttpWorld
 from rules import RULES
 from schedule import play
 from world import SerialPool, World
@@ -14,6 +15,7 @@ from pytest_batcheval.engine import driver, effects
 pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
 
 SCHEDULES = {"quick": 250, "ci": 10_000, "full": 1_000_000}
+OVER_HTTP = {"quick": 10, "ci": 150, "full": 5_000}
 HUNTS = {"quick": 600, "ci": 3_000, "full": 3_000}
 FOUND = (1012362,)
 """Seeds that once failed: a batch whose input file was deleted, found running by a fresh journal."""
@@ -24,9 +26,16 @@ def world():
     """A provider without threads: the engine's calls are done one by one."""
     world = World()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SerialPool, "world", world, raising=False)
-        patch.setattr(driver, "Pool", SerialPool)
+        patch.setattr(driver, "Pool", lambda: SerialPool(world))
         yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def http_world():
+    """The same behind a real server."""
+    world = HttpWorld()
+    yield world
     world.close()
 
 
@@ -64,6 +73,14 @@ def _is_effect(kind):
 def test_a_seed_gives_one_schedule(world, folder):
     first = play(world, 4711, folder(0))
     assert play(world, 4711, folder(1)) == first
+
+
+def test_over_http_the_same_schedules_give_the_same_ledger(world, http_world, folder, proof):
+    for seed in range(OVER_HTTP[proof]):
+        direct = play(world, seed, folder(seed))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(driver, "Pool", lambda: SerialPool(http_world))
+            assert play(http_world, seed, folder(f"{seed} over HTTP")) == direct, f"--sim-seed {seed}"
 
 
 @pytest.mark.parametrize("name", RULES)

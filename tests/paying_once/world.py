@@ -86,10 +86,15 @@ class StillClock(VirtualClock):
 class World:
     """A provider with its ledger; one object serves many schedules, each after a `reset`."""
 
+    state: State
+
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
         self.crashes = CrashPoints()
         self.rng = random.Random(0)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.loop = asyncio.new_event_loop()
 
         async def make_state() -> State:
             return State(make("faithful"), 0, StillClock(), behaviour=BEHAVIOUR, keys=KeyRing())
@@ -128,7 +133,9 @@ class World:
         Raises:
             ConnectionResetError: the connection was dropped.
         """
-        answer = self._run(self._call(method, path, body, kind, urlencode(query).encode()))
+        answer: tuple[int, dict[str, str], bytes] = self._run(
+            self._call(method, path, body, kind, urlencode(query).encode())
+        )
         assert not self.state.crashes, self.state.crashes
         return answer
 
@@ -159,6 +166,11 @@ class World:
             raise ConnectionResetError("the connection was reset")
         fields = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         return sent[0]["status"], fields, b"".join(message.get("body", b"") for message in sent[1:])
+
+    @staticmethod
+    def url(path: str, query: Mapping[str, object]) -> str:
+        """Path and query as a request line has them."""
+        return f"{path}?{urlencode(query)}" if query else path
 
     def _run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
@@ -286,9 +298,8 @@ class DirectBackend:
 class SerialPool:
     """In place of threads: calls are done one by one, in an order the dice decide."""
 
-    world: World
-
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
+        self._world = world
         self._tasks: list[tuple[Effect, Callable[[], object]]] = []
 
     @property
@@ -303,7 +314,7 @@ class SerialPool:
 
         if not self._tasks:
             return None
-        world = self.world
+        world = self._world
         label, task = self._tasks.pop(world.rng.randrange(len(self._tasks)))
         world.crashes.at(f"before {type(label).__name__}")
         try:
