@@ -7,6 +7,9 @@ import pytest
 TAKES = ("answer", "answers")
 """The fixtures that hand over answers."""
 
+PASSED = pytest.StashKey[bool]()
+"""Of an item whose test function ran to its end: whether it passed."""
+
 
 def has_batch_mark(node: pytest.Item) -> bool:
     """Whether a batch marker with any argument applies."""

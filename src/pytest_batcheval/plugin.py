@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from pytest_batcheval import hookspecs, settings
+from pytest_batcheval import conversation_fixture, hookspecs, settings
+from pytest_batcheval.conversation_fixture import batch_conversation
 from pytest_batcheval.current import batch_session, begun_session
 from pytest_batcheval.fixtures import _batch_server_of_session, answer, answers, batch_server, persona_matrix
-from pytest_batcheval.gate import asks_for_answers, may_need_axes
+from pytest_batcheval.gate import PASSED, asks_for_answers, may_need_axes
 
-__all__ = ["_batch_server_of_session", "answer", "answers", "batch_server", "persona_matrix"]
+__all__ = ["_batch_server_of_session", "answer", "answers", "batch_conversation", "batch_server", "persona_matrix"]
 
 TALLY = "batcheval_tally"
 
@@ -31,6 +32,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and refuse values no option has."""
     config.addinivalue_line("markers", settings.MARKER)
+    config.addinivalue_line("markers", conversation_fixture.MARKER)
     settings.check(config)
 
 
@@ -94,6 +96,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Shape the reports of batch tests, after pytest has looked at xfail."""
     report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
     if call.excinfo is not None and asks_for_answers(item):
         from pytest_batcheval import outcomes
 

@@ -65,10 +65,11 @@ class Trouble:
 
     async def late(self, exchange: Exchange) -> None:
         """Reset now, and applied some minutes later."""
+        heard = exchange.with_body(b"".join([chunk async for chunk in exchange.chunks()]))
         exchange.scope["extensions"][TRANSPORT].abort()
 
         async def apply() -> None:
-            await exchange.handle(exchange)
+            await exchange.handle(heard)
 
         self._clock.at(self._clock.now() + self._rng.expovariate(1 / 300), apply)
 

@@ -1,0 +1,179 @@
+"""Whatever people, machines and the provider do, in any order: the ledger has every request once."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from rules import RULES
+from trouble import Trouble
+from world import BEHAVIOUR, Crash, DirectBackend, SerialPool, World, crashing_journal
+
+from pytest_batcheval.engine import driver
+from pytest_batcheval.engine.send import collect, send
+from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.journal.salvage import mend
+from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
+from pytest_batcheval.wire.objects import Request
+
+EXAMPLES = {"quick": 12, "ci": 120, "full": 5_000}
+STEPS = 15
+REQUESTS = [Request({"model": "m", "messages": [{"role": "user", "content": f"{n}"}]}) for n in range(6)]
+KEYS = {request.custom_id for request in REQUESTS}
+selections = st.sets(st.sampled_from(range(len(REQUESTS))), min_size=1).map(
+    lambda chosen: [REQUESTS[n] for n in chosen]
+)
+
+
+class Life(RuleBasedStateMachine):
+    """One account, two machines with a journal each; the second one never runs at the same time as the first."""
+
+    world: World
+
+    @initialize(seed=st.integers(0, 2**32), odds=st.sampled_from((0.0, 0.1)))
+    def begin(self, seed, odds):
+        memory = Path("/dev/shm")
+        self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+        self.world.reset(seed)
+        self.world.state.behaviour = replace(BEHAVIOUR, list_lag=self.world.rng.choice((0, 60)))
+        self.world.state.interceptor = Trouble(self.world, odds)
+        self.lost = 0
+
+    @rule(
+        selection=selections,
+        machine=st.sampled_from(("a", "b")),
+        crash=st.one_of(st.none(), st.integers(1, 80)),
+        size=st.integers(1, 4),
+        patience=st.sampled_from((None, None, 0.0, 5.0)),
+    )
+    def run(self, selection, machine, crash, size, patience):
+        """A run of some of the tests, on either machine; it may be killed at any point, or not want to wait."""
+        if machine == "b":
+            self.world.forward(600)  # machines within a minute of each other are another test's matter
+        self._run(selection, machine, crash, Limits(requests=size), patience)
+        if machine == "b":
+            self.world.forward(600)
+
+    @rule(machine=st.sampled_from(("a", "b")), crash=st.one_of(st.none(), st.integers(1, 40)))
+    def resume(self, machine, crash):
+        """`batcheval resume` and `recover`, killed or not."""
+        self.world.forward(600)
+        self.world.crashes.arm(crash)
+        with suppress(Crash, ProviderError, UnfinishedError), self._journal(machine) as journal:
+            collect(backend=DirectBackend(self.world), journal=journal, clock=self.world, adopt=True)
+        self.world.crashes.arm(None)
+
+    @rule(seconds=st.sampled_from((1, 10, 100, 3_600, 90_000)))
+    def tick(self, seconds):
+        self.world.forward(seconds)
+
+    @rule(machine=st.sampled_from(("a", "b")))
+    def lose_the_journal(self, machine):
+        self.world.forward(6 * 3600)
+        shutil.rmtree(self.folder / machine, ignore_errors=True)
+
+    @rule(machine=st.sampled_from(("a", "b")), page=st.integers(0, 40), byte=st.integers(0, 255))
+    def damage_the_journal(self, machine, page, byte):
+        """A page of the file is overwritten, and the journal mended."""
+        path = self.folder / machine / "journal.sqlite"
+        if path.exists():
+            self.world.forward(6 * 3600)
+            with path.open("r+b") as file:
+                file.seek(page * 4096 % path.stat().st_size)
+                file.write(bytes([byte]) * 200)
+            mend(path)
+
+    @rule(after=st.integers(0, 5))
+    def the_next_batch_expires(self, after):
+        self.world.state.faults.expire_next_batch(after=after)
+
+    @rule()
+    def the_queue_is_full(self):
+        self.world.state.faults.fail_next_batch("token_limit_exceeded", "Enqueued token limit reached")
+
+    @rule(which=st.integers(0, len(REQUESTS) - 1), status=st.sampled_from((429, 500, 0)))
+    def a_line_fails_in_passing(self, which, status):
+        body = dict(REQUESTS[which].body)
+        self.world.state.faults.fail_lines(lambda asked: asked == body, status_code=status, times=1)
+
+    @invariant()
+    def nothing_is_paid_twice(self):
+        assert all(times == 1 for times in self.world.state.ledger.billed().values())
+
+    def teardown(self):
+        if not hasattr(self, "folder"):
+            return
+        self.world.state.interceptor = None
+        for _ in range(12):
+            if self._run(REQUESTS, "a", None, Limits(), None):
+                break
+        with self._journal("a") as journal:
+            answered = journal.reader.answered(list(KEYS), DirectBackend.origin)
+        shutil.rmtree(self.folder)
+        self.world.forward(3 * 86_400)
+        assert set(self.world.state.ledger.billed()) == KEYS == answered
+        self.nothing_is_paid_twice()
+
+    def _run(self, selection, machine, crash, limits, patience):
+        self.world.crashes.arm(crash)
+        try:
+            with self._journal(machine) as journal:
+                backend = DirectBackend(self.world)
+                send(
+                    selection,
+                    backend=backend,
+                    journal=journal,
+                    clock=self.world,
+                    attempts=4,
+                    limits=limits,
+                    patience=patience,
+                )
+            return True
+        except (Crash, ProviderError, UnfinishedError):
+            return False
+        finally:
+            self.world.crashes.arm(None)
+
+    def _journal(self, machine):
+        return crashing_journal(self.world).open(self.folder / machine / "journal.sqlite")
+
+
+@pytest.fixture
+def play(monkeypatch):
+    """`play(examples)`: that many lives, in a world without threads."""
+    Life.world = world = World()
+    monkeypatch.setattr(driver, "Pool", lambda: SerialPool(world))
+
+    def lives(examples, **more):
+        run_state_machine_as_test(
+            Life,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=STEPS,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                **more,
+            ),
+        )
+
+    yield lives
+    world.close()
+
+
+@pytest.mark.timeout(0)
+def test_the_ledger_has_every_request_once(play, proof):
+    play(EXAMPLES[proof])
+
+
+def test_a_second_payment_is_seen(play, monkeypatch):
+    """Without looking for a create that got no answer there is one."""
+    RULES["no_look"](monkeypatch, Life.world)
+    with pytest.raises(AssertionError):
+        play(2_000, phases=[Phase.generate], database=None)
