@@ -101,7 +101,7 @@ class MemoryProvider:
         return batch
 
     @alone
-    def list_batches(self) -> list[RemoteBatch]:
+    def list_batches(self, enough=()) -> list[RemoteBatch]:
         self._call("list")
         visible = [i for i, data in self.batches.items() if data["created_at"] + self.list_lag <= self.clock.time]
         return [self._look(batch_id) for batch_id in visible]

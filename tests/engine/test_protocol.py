@@ -6,8 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_batcheval.backends.faults import Fault, Passing, Unknown
-from pytest_batcheval.engine.effects import Commit, Create, DeleteFile, FindFile, Harvest, ListBatches, Settle, Upload
+from pytest_batcheval.backends.faults import Fault, Passing, Refused, Unknown
+from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.engine.effects import (
+    Commit,
+    Create,
+    DeleteFile,
+    FindFile,
+    Harvest,
+    ListBatches,
+    Retrieve,
+    Settle,
+    Upload,
+)
 from pytest_batcheval.engine.harvest import harvest, results
 from pytest_batcheval.engine.job import Job
 from pytest_batcheval.engine.metadata import metadata
@@ -158,15 +169,47 @@ def test_one_listing_serves_many_batches(provider, clock, ask):
     assert len(engine.due(0.0)) == 64
 
 
-def test_looks_at_a_batch_get_rarer(provider, clock, ask):
-    job = Job(BatchRow("o", "s", "e", "i", 1, 1, 1, "f", id=1, batch_id="batch_1", state="created"), 0.0)
-    engine, now, looks = Engine([job]), 0.0, 0
-    running = provider._apply("file", "e", {}, 0.0)
+def running(number, at):
+    """A job whose batch was created `at` that time by another process."""
+    row = BatchRow("o", "s", "e", "i", 1, 1, 1, "f", id=number, batch_id=f"batch_{number}", state="created")
+    return Job(row, at, resumed=True)
+
+
+def over_a_day(engine):
+    """Look for 24 hours at batches that never end; returns the effects asked for."""
+    now, asked = engine.wake(), []
     while now < 86_400:
         for effect in engine.due(now):
-            seen = replace(running, id="batch_1", status="in_progress")
-            engine.told(effect, [seen] if effect == ListBatches() else seen, now)
-            looks += 1
-        assert engine.wake() - now <= 1800
+            seen = RemoteBatch(getattr(getattr(effect, "row", None), "batch_id", ""), "in_progress")
+            listed = [RemoteBatch(job.row.batch_id, "in_progress") for job in engine.jobs]
+            engine.told(effect, listed if isinstance(effect, ListBatches) else seen, now)
+            asked.append(effect)
         now = engine.wake()
-    assert looks < 130
+    return asked
+
+
+def test_a_day_takes_no_more_than_180_requests():
+    assert len(over_a_day(Engine([running(1, 0.0)]))) <= 180
+
+
+def test_a_hundred_batches_take_no_more_requests_than_one():
+    engine = Engine([running(number, number * 0.7) for number in range(1, 101)])
+    asked = over_a_day(engine)
+    assert len(asked) <= 100 + 200  # one after each create, and the looks
+    assert all(isinstance(effect, ListBatches) for effect in asked)
+    mere_looks = [effect for effect in asked if effect.enough]
+    assert len(mere_looks) > 150
+    assert mere_looks[-1].enough == {f"batch_{number}" for number in range(1, 101)}
+
+
+def test_a_batch_that_has_trouble_waits_for_its_own_time():
+    """Neither `Retry-After` nor the pause after a miss is cut short because another batch is looked at."""
+    engine = Engine([running(1, 0.0), running(2, 0.0)])
+    (listing,) = engine.due(0.0)
+    engine.told(listing, [RemoteBatch("batch_1", "in_progress")], 0.0)  # batch_2 is missing
+    (look,) = [effect for effect in engine.due(0.0) if isinstance(effect, Retrieve)]
+    engine.told(look, Refused("gone", "no such batch", 404), 0.0)
+    for now in (2.0, 4.0, 6.0):
+        (other,) = engine.due(now)
+        assert other.row.batch_id == "batch_1"
+        engine.told(other, RemoteBatch("batch_1", "in_progress"), now)

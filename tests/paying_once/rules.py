@@ -69,7 +69,7 @@ def no_quiet(patch: pytest.MonkeyPatch, world: World) -> None:
 def first_page_only(patch: pytest.MonkeyPatch, world: World) -> None:
     """Only the newest page of the list is read."""
 
-    def list_batches(self: DirectBackend) -> list[Any]:
+    def list_batches(self: DirectBackend, enough: Any = ()) -> list[Any]:
         from pytest_batcheval.backends.protocol import read_batch
 
         page = self._json("list", "GET", "/v1/batches", limit=1)
@@ -82,7 +82,7 @@ def cut_by_our_clock(patch: pytest.MonkeyPatch, world: World) -> None:
     """Batches older than the intent are left out, by a clock of ours that goes two hours fast."""
     usual = DirectBackend.list_batches
 
-    def list_batches(self: DirectBackend) -> list[Any]:
+    def list_batches(self: DirectBackend, enough: Any = ()) -> list[Any]:
         return [batch for batch in usual(self) if (batch.created_at or 0) > world.now() + 7200]
 
     patch.setattr(DirectBackend, "list_batches", list_batches)

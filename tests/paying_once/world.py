@@ -244,7 +244,7 @@ class DirectBackend:
             raise Unknown("unreadable", "no batch")
         return batch
 
-    def list_batches(self) -> list[RemoteBatch]:
+    def list_batches(self, enough: Any = ()) -> list[RemoteBatch]:
         found: dict[str, RemoteBatch] = {}
         after: dict[str, object] = {}
         while True:

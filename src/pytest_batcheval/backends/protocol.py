@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,8 +80,11 @@ class Backend(Protocol):
             Unknown: it may or may not exist now.
         """
 
-    def list_batches(self) -> list[RemoteBatch]:
-        """All batches of the account's project, every page, each once."""
+    def list_batches(self, enough: Collection[str] = ()) -> list[RemoteBatch]:
+        """All batches of the account's project, every page, each once.
+
+        `enough` are ids with which the list may end early, when it has them all.
+        """
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
         """One batch."""

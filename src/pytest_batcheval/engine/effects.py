@@ -66,7 +66,13 @@ class Create:
 
 @dataclass(frozen=True)
 class ListBatches:
-    """Network: all batches of the account. Outcome: a list of batches."""
+    """Network: all batches of the account. Outcome: a list of batches.
+
+    Attributes:
+        enough: ids with which the list may end before its last page; without any it must not.
+    """
+
+    enough: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

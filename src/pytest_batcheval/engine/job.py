@@ -31,12 +31,10 @@ from pytest_batcheval.engine.effects import (
     Upload,
 )
 from pytest_batcheval.engine.ending import doubtful, ended, refused_whole, rest_of
+from pytest_batcheval.engine.polling import Pace
 from pytest_batcheval.engine.reconcile import RIVAL_LOOKS, Search, Step, find, rival
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import IN_PROCESS
-
-POLL_FIRST, POLL_LAST, POLL_SHARE = 2.0, 1800.0, 0.1
-"""Seconds: the shortest and longest pause between looks, and its share of the time waited so far."""
 
 BACK_OFF_FIRST, BACK_OFF_LAST = 1.0, 60.0
 PATIENCE = 3600.0
@@ -88,6 +86,7 @@ class Job:
     foreign: bool = False
     assume_lost: bool = False
     older: RemoteBatch | None = None
+    _pace: Pace = field(init=False)
     _rival_looks: int = 0
     _search: Search | None = None
     _tries: int = 0
@@ -101,6 +100,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.wake = self.began
+        self._pace = Pace(self.began)
         self.status = self.row.status or self.row.state
         self._proceed(self.began)
 
@@ -108,6 +108,12 @@ class Job:
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.effect is None and not self.flying
+
+    @property
+    def shares_lists(self) -> bool:
+        """Whether a list of batches may stand for its next look, also before that is due."""
+        untroubled = not (self.flying or self.alone or self._misses or self._failing_since is not None)
+        return isinstance(self.effect, Retrieve) and self.row.state == "created" and untroubled
 
     def told(self, effect: Effect, outcome: object, now: float) -> None:
         """Take the outcome of an effect of this batch, or the fault it ended in."""
@@ -136,11 +142,11 @@ class Job:
                 raise TypeError(f"{type(effect).__name__} cannot end in {outcome!r}")
 
     def listed(
-        self, outcome: Sequence[RemoteBatch] | Fault, asked: float, now: float, known: Collection[str] = ()
+        self, outcome: Sequence[RemoteBatch] | Fault, asked: float, now: float, known: Collection[str] | None = ()
     ) -> None:
         """Take a listing of all batches that was asked for at `asked`, or why there is none.
 
-        Batches whose ids are `known` are not taken for rivals.
+        Batches whose ids are `known` are not taken for rivals; `None` when the list is not a whole one.
         """
         self.flying = False
         if isinstance(outcome, Fault):
@@ -155,8 +161,7 @@ class Job:
             return self._step(*self._searching(now).listed(asked, now))
         seen = next((batch for batch in outcome if batch.id == self.row.batch_id), None)
         if seen is not None:
-            runs = self.row.state == "created" and not seen.terminal and self.older is None
-            older = rival(seen, (batch for batch in outcome if batch.id not in known)) if runs else None
+            older = None if known is None else self._rival(seen, outcome, known, now)
             return self._seen(seen, now) if older is None else self._yield(older, now)
         if self._long_missing(now) and self.row.state == "ended":
             return self._want(Harvest(self.row, partial=True), now)
@@ -189,11 +194,18 @@ class Job:
 
     def _want_look(self, wake: float) -> None:
         """Look at the batch; now and then by a list, which shows the batches of other machines too."""
-        looks = self._rival_looks
-        if looks < len(RIVAL_LOOKS) and wake - self.began >= RIVAL_LOOKS[looks]:
-            self._rival_looks += 1
-            return self._want(ListBatches(), wake)
-        return self._want(Retrieve(self.row), wake)
+        due = [look for look in RIVAL_LOOKS[self._rival_looks :] if look <= wake - self.began]
+        return self._want(ListBatches() if due else Retrieve(self.row), wake)
+
+    def _rival(
+        self, mine: RemoteBatch, listed: Sequence[RemoteBatch], known: Collection[str], now: float
+    ) -> RemoteBatch | None:
+        """An older batch in a whole list for whose sake this one, which still runs, has to be cancelled."""
+        # A list that comes somewhat early serves too, so that one serves many batches.
+        self._rival_looks = sum(now - self.began >= 0.7 * look for look in RIVAL_LOOKS)
+        if self.row.state != "created" or mine.terminal or self.older is not None:
+            return None
+        return rival(mine, (batch for batch in listed if batch.id not in known))
 
     def _yield(self, older: RemoteBatch, now: float) -> None:
         """Another machine was faster; whoever is younger gives way."""
@@ -210,6 +222,7 @@ class Job:
             outcome = Unknown("mismatch", f"the reply to the create is of another file, {outcome.input_file_id}")
         if isinstance(outcome, RemoteBatch):
             self.began = now
+            self._pace = Pace(now)
             return self._commit(replace(self.row, state="created", batch_id=outcome.id))
         if isinstance(outcome, Unknown):
             self.row = replace(self.row, note=str(outcome))
@@ -250,8 +263,8 @@ class Job:
             # A status that goes backwards is an old copy of the truth.
             if _RANKS.get(batch.status, 0) >= _RANKS.get(self.status, 0):
                 self.status = batch.status
-            pause = min(max(POLL_SHARE * (now - self.began), POLL_FIRST), POLL_LAST)
-            return self._want_look(now + pause)
+            self._pace.seen(now, self.done + self.failed)
+            return self._want_look(now + self._pace.pause(now, self.row.requests))
         if refused_whole(batch) and self.row.state == "created":
             self.faults = batch.errors
             return self._void(batch.errors, batch.errors[0].message if batch.errors else "the provider gave no reason")

@@ -51,23 +51,28 @@ class Engine:
         ready = [job for job in self.jobs if job.effect and not job.flying and job.wake <= now]
         if self.stopped is not None:
             return [self._fly(job) for job in ready if _is_last_word(job.effect)]
-        polls = [job for job in ready if isinstance(job.effect, Retrieve) and not job.alone]
-        lookers = [job for job in ready if isinstance(job.effect, ListBatches)]
-        listed = lookers + (polls if lookers or len(polls) > 1 else [])
+        listed = self._listed(ready)
         effects = [self._fly(job) for job in ready if job not in listed]
         if listed and not self._listing:
             for job in listed:
                 job.flying = True
             self._listing, self._asked = listed, now
-            effects.append(ListBatches())
+            effects.append(_list_for(listed))
         return effects
+
+    def _listed(self, ready: list[Job]) -> list[Job]:
+        """The jobs that one listing serves: those that need one, and all whose next look it can stand for."""
+        lookers = [job for job in ready if isinstance(job.effect, ListBatches)]
+        polls = [job for job in self.jobs if job.shares_lists]
+        shared = lookers or (len(polls) > 1 and any(job.shares_lists for job in ready))
+        return lookers + polls if shared else []
 
     def told(self, effect: Effect, outcome: object, now: float) -> None:
         """Take the outcome of an effect that `due` gave out."""
         if isinstance(effect, ListBatches):
             jobs, self._listing = self._listing, []
             for job in jobs:
-                job.listed(_batches(outcome), self._asked, now, self._known)
+                job.listed(_batches(outcome), self._asked, now, None if effect.enough else self._known)
             return
         next(job for job in self.jobs if job.row.id == effect.row.id).told(effect, outcome, now)
 
@@ -80,6 +85,13 @@ class Engine:
 def _is_last_word(effect: Effect | None) -> bool:
     """What is still stored when the run stops: all but the intent to create."""
     return isinstance(effect, JOURNAL) and not (isinstance(effect, Commit) and effect.row.state == "creating")
+
+
+def _list_for(jobs: Iterable[Job]) -> ListBatches:
+    """Mere looks need no more pages than hold their batches; other machines' may be on any."""
+    if all(isinstance(job.effect, Retrieve) for job in jobs):
+        return ListBatches(frozenset(job.row.batch_id for job in jobs))
+    return ListBatches()
 
 
 def _batches(outcome: object) -> Sequence[RemoteBatch] | Fault:
