@@ -11,6 +11,7 @@ from pytest_batcheval.planning import Plan, cell_ids
 from pytest_batcheval.session import BatchSession, Lookup
 from pytest_batcheval.terminal import Progress
 from pytest_batcheval.wire.errors import BatchEvalError, ExitStatus
+from pytest_batcheval.wire.safe import safe
 
 if TYPE_CHECKING:
     from pytest_batcheval.recordings.answers import Recorded
@@ -38,8 +39,8 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
         return None
     except BatchEvalError as error:
         if error.exit_status == ExitStatus.USAGE:
-            raise pytest.UsageError(str(error)) from None
-        pytest.exit(str(error), returncode=int(error.exit_status))
+            raise pytest.UsageError(safe(str(error))) from None
+        pytest.exit(safe(str(error)), returncode=int(error.exit_status))
 
 
 def _is_controller(session: pytest.Session) -> bool:

@@ -56,8 +56,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the plan of the selected tests."""
     if session.config.option.collectonly or not any(map(asks_for_answers, session.items)):
         return
+    from pytest_batcheval.live_log import escape_live_logs
     from pytest_batcheval.planning import make_plan
 
+    escape_live_logs(session.config)
     batch_session(session.config).plan = make_plan(session.items)
 
 

@@ -46,6 +46,7 @@ class Runner:
         self._running: dict[str, str] = {}
         self._waited_for: Holder | None = None
         self._waited: float | None = None
+        self._note = ""
 
     def run(self, calls: Sequence[PromptCall]) -> None:
         """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
@@ -58,7 +59,8 @@ class Runner:
         from pytest_batcheval.backends.connect import connect
         from pytest_batcheval.journal.store import Journal
 
-        with connect(self._settings.backend) as connection, Journal.open(self._settings.journal) as journal:
+        individual = self._settings.calls == "individual"
+        with connect(self._settings.backend, individual) as connection, Journal.open(self._settings.journal) as journal:
             origin = connection.backend.origin
             self._sources.origin = origin
             journal.add_run(self._run_id, origin, connection.backend.base_url)
@@ -67,6 +69,9 @@ class Runner:
 
     def left_behind(self) -> list[str]:
         """What an interrupted run leaves at the provider, and how to come back."""
+        if not self._running and self._settings.calls == "individual":
+            note = self._note or "every call that went out was answered"
+            return [f"interrupted; {note}; what came is in the journal: run the same command again to go on"]
         if not self._running:
             return ["interrupted; no batch was running, nothing is lost"]
         if is_simulator(self._sources.origin or "") and self._settings.backend.startswith("simulator"):
@@ -103,6 +108,7 @@ class Runner:
         self._say(f"{which}{fresh} requests for {describe(origin)}{known}")
 
     def _send(self, requests: list[Request], connection: Connection, journal: Journal) -> Sent:
+        from pytest_batcheval.engine.individual import Calling
         from pytest_batcheval.engine.send import send
 
         sent = send(
@@ -117,6 +123,7 @@ class Runner:
             patience=self._settings.wait,
             assume_lost=self._settings.assume_lost,
             pay_again=self._settings.pay_again,
+            calling=None if connection.calls is None else Calling(connection.calls, connection.clock),
             budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
         )
         for line in sent.notes:
@@ -136,6 +143,7 @@ class Runner:
         return pending
 
     def _progress(self, progress: Progress) -> None:
+        self._note = progress.note
         if progress.batch_id and not progress.ended:
             self._running[progress.batch_id] = progress.status
         else:

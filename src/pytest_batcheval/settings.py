@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 MODES = ("replay", "plan", "send", "record")
+CALLS = ("batch", "individual")
 MISSING = ("fail", "skip")
 _INI = (
     ("batch", "default of --batch", "replay"),
     ("batch_backend", "default of --batch-backend", "openai"),
+    ("batch_calls", "default of --batch-calls", "batch"),
     ("batch_journal", "default of --batch-journal", ".batcheval/journal.sqlite"),
     ("batch_wait", "default of --batch-wait: empty waits until they are done", ""),
     ("batch_attempts", "default of --batch-attempts", "3"),
@@ -39,6 +41,7 @@ class Settings:
     Attributes:
         mode: `replay`, `plan`, `send` or `record`.
         backend: `openai`, `simulator[:respondent]` or a base URL.
+        calls: `batch`, or `individual` calls of the endpoints.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
         attempts: how often a request is sent at most while its failure may pass.
@@ -51,6 +54,7 @@ class Settings:
 
     mode: str
     backend: str
+    calls: str
     journal: Path
     refresh: bool
     missing: str
@@ -95,6 +99,12 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         metavar="BACKEND",
         help="where requests go: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL), simulator[:respondent] "
         "(local, free), or the base URL of a server that speaks the Batch API.",
+    )
+    group.addoption(
+        "--batch-calls",
+        choices=CALLS,
+        help="batch: requests go out as batches, at half the price (default). individual: each goes to its endpoint by "
+        "itself, answered within seconds.",
     )
     group.addoption("--batch-journal", metavar="PATH", help="the journal (default: .batcheval/journal.sqlite).")
     group.addoption(
@@ -149,6 +159,7 @@ def check(config: pytest.Config) -> None:
         pytest.UsageError: an ini key has a value that is none of those allowed.
     """
     _one_of("batch", mode(config), MODES)
+    _one_of("batch_calls", str(_chosen(config, "batch_calls")), CALLS)
     _one_of("batch_missing", str(config.getini("batch_missing")), MISSING)
     seconds(str(_chosen(config, "batch_wait")))
     _attempts(config)
@@ -165,6 +176,7 @@ def read_settings(config: pytest.Config) -> Settings:
     return Settings(
         mode=mode(config),
         backend=str(_chosen(config, "batch_backend")),
+        calls=str(_chosen(config, "batch_calls")),
         journal=config.rootpath / str(_chosen(config, "batch_journal")),
         refresh=bool(_chosen(config, "batch_refresh")),
         missing=str(config.getini("batch_missing")),

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_batcheval.session import BatchSession, Tally
 from pytest_batcheval.wire.origin import describe
+from pytest_batcheval.wire.safe import safe
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.progress import Progress as BatchProgress
@@ -91,20 +92,20 @@ class Progress:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         self._reporter: pytest.TerminalReporter | None = reporter
         self._drawn = False
-        self._last: tuple[int, str] | None = None
+        self._last: tuple[int, str, bool] | None = None
 
     def say(self, text: str) -> None:
         """Write a line of its own."""
         if self._reporter is not None:
             self.finish()
             self._reporter.ensure_newline()
-            self._reporter.write_line(f"batch: {text}")
+            self._reporter.write_line(f"batch: {safe(text)}")
 
     def show(self, seen: BatchProgress) -> None:
         """Show how a batch stands; without a terminal only when its status has changed."""
         if self._reporter is None:
             return
-        text, state = f"batch: {seen}", (seen.ordinal, seen.status)
+        text, state = f"batch: {safe(str(seen))}", (seen.ordinal, seen.status, bool(seen.trouble))
         if self._reporter.isatty:
             self._reporter.rewrite(text[: self._reporter._tw.fullwidth - 1], erase=True)
             self._drawn = True

@@ -123,7 +123,7 @@ def test_a_line_of_a_request_that_was_not_asked_is_told_and_not_stored(reap):
         "a line for 'yy', which this batch did not ask",
     ]
     assert rows.keys() == set(KEYS)
-    assert account.nameless == 0
+    assert account.nameless == 2
 
 
 BROKEN = {

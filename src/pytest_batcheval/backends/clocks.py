@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import socket
 import time
 from io import BufferedReader
@@ -22,6 +23,10 @@ class SystemClock:
         """Wait."""
         time.sleep(max(seconds, 0.0))
 
+    def wait(self, signal: socket.socket, seconds: float, calls: int) -> None:
+        """Wait until `signal` is readable, that long at most."""
+        _readable((signal,), max(seconds, 0.0))
+
     def close(self) -> None:
         """Nothing to close."""
 
@@ -37,7 +42,8 @@ class SimulatorClock:
 
     It registers at its first question: whoever waits for something else meanwhile (another process's
     lock, say) would otherwise keep time from jumping. One JSON array a line: `["now"]` and
-    `["sleep", seconds]` are answered by the time in seconds, the latter when that time has come.
+    `["sleep", seconds]` are answered by the time in seconds, the latter when that time has come. So is
+    `["await", calls, seconds]`, a sleep with so many calls to the simulator under way, or sooner after `["awake"]`.
     """
 
     def __init__(self, address: str) -> None:
@@ -62,6 +68,16 @@ class SimulatorClock:
         """
         self._ask("sleep", max(seconds, 0.0))
 
+    def wait(self, signal: socket.socket, seconds: float, calls: int) -> None:
+        """Wait until `signal` is readable, that long at most in virtual time; `calls` of ours are under way.
+
+        Time does not jump before the simulator holds so many calls: one that is on its way would come late.
+
+        Raises:
+            ProviderError: the clock cannot be reached.
+        """
+        self._ask("await", calls, max(seconds, 0.0), until=signal)
+
     def close(self) -> None:
         """Leave; time goes on without us."""
         if self._replies is not None and self._socket is not None:
@@ -75,7 +91,7 @@ class SimulatorClock:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _ask(self, *words: object) -> float:
+    def _ask(self, *words: object, until: socket.socket | None = None) -> float:
         try:
             if self._socket is None or self._replies is None:
                 host, _, port = self._address.rpartition(":")
@@ -83,6 +99,8 @@ class SimulatorClock:
                 self._replies = self._socket.makefile("rb")
                 self._ask("register", os.getpid())
             self._socket.sendall(json.dumps(words).encode() + b"\n")
+            if until is not None and self._socket not in _readable((self._socket, until), None):
+                self._socket.sendall(b'["awake"]\n')
             return float(json.loads(self._replies.readline()))
         except (OSError, ValueError, TypeError) as error:
             self.close()
@@ -91,3 +109,11 @@ class SimulatorClock:
             # The reply to this question would answer the next one.
             self.close()
             raise
+
+
+def _readable(sockets: tuple[socket.socket, ...], seconds: float | None) -> list[object]:
+    """Those that can be read, waited for at most that many real seconds; `None` waits for ever."""
+    with selectors.DefaultSelector() as selector:
+        for each in sockets:
+            selector.register(each, selectors.EVENT_READ)
+        return [key.fileobj for key, _ in selector.select(seconds)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
+    from pytest_batcheval.backends.individual import IndividualCalls
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
 
 OPENAI = "openai"
@@ -28,15 +29,22 @@ _USUAL_RESPONDENT = "faithful"
 
 @dataclass(frozen=True)
 class Connection:
-    """An open backend with the clock its waits run on: real time, or a simulator's."""
+    """An open backend with the clock its waits run on: real time, or a simulator's.
+
+    Attributes:
+        calls: for requests that are sent as individual calls; `None` when they were not asked for.
+    """
 
     backend: OpenAIBatch
     clock: SystemClock | SimulatorClock
+    calls: IndividualCalls | None = None
 
 
 @contextmanager
-def connect(backend: str) -> Iterator[Connection]:
+def connect(backend: str, individual: bool = False) -> Iterator[Connection]:
     """Open `openai`, `simulator[:respondent]` (a server of our own, for as long as the block) or a base URL.
+
+    With `individual` for individual calls too.
 
     Raises:
         UsageError: no such backend, no API key, no such respondent, or the simulator is not installed.
@@ -44,7 +52,7 @@ def connect(backend: str) -> Iterator[Connection]:
     """
     respondent = respondent_of(backend)
     if respondent is not None:
-        with _simulated(respondent) as connection:
+        with _simulated(respondent, individual) as connection:
             yield connection
         return
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
@@ -52,8 +60,13 @@ def connect(backend: str) -> Iterator[Connection]:
     if backend != OPENAI and not backend.startswith(("http://", "https://")):
         raise UsageError(f"no backend {backend!r}: give openai, simulator[:respondent] or a base URL (http…/v1)")
     _refuse_clear_text((os.environ.get("OPENAI_BASE_URL") if backend == OPENAI else backend) or DEFAULT_BASE_URL)
-    with OpenAIBatch(None if backend == OPENAI else backend) as client, closing(_clock(client)) as clock:
-        yield Connection(client, clock)
+    base_url = None if backend == OPENAI else backend
+    with (
+        OpenAIBatch(base_url) as client,
+        closing(_clock(client)) as clock,
+        _calls(individual, base_url, None) as calls,
+    ):
+        yield Connection(client, clock, calls)
 
 
 def respondent_of(backend: str) -> str | None:
@@ -72,7 +85,7 @@ def expected_origin(backend: str) -> str:
 
 
 @contextmanager
-def _simulated(respondent: str) -> Iterator[Connection]:
+def _simulated(respondent: str, individual: bool) -> Iterator[Connection]:
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
 
     try:
@@ -83,8 +96,17 @@ def _simulated(respondent: str) -> Iterator[Connection]:
         SimulatorServer(respondent, seed=SEED) as server,
         OpenAIBatch(server.base_url, SIMULATOR, scope=IN_PROCESS) as client,
         closing(_clock(client)) as clock,
+        _calls(individual, server.base_url, SIMULATOR) as calls,
     ):
-        yield Connection(client, clock)
+        yield Connection(client, clock, calls)
+
+
+def _calls(individual: bool, base_url: str | None, api_key: str | None) -> IndividualCalls | nullcontext[None]:
+    if not individual:
+        return nullcontext()
+    from pytest_batcheval.backends.individual import IndividualCalls
+
+    return IndividualCalls(base_url, api_key)
 
 
 def _refuse_clear_text(base_url: str) -> None:

@@ -38,12 +38,13 @@ class Fault(Exception):
         self.cause = redacted(storable(cause))[:LONGEST_MESSAGE]
         self.message = redacted(storable(message))[:LONGEST_MESSAGE]
         self.status_code = status_code
-        self.request_id = storable(request_id) if request_id else None
+        self.request_id = redacted(storable(request_id))[:LONGEST_MESSAGE] if request_id else None
         super().__init__(str(self))
 
     def without(self, secret: str) -> Fault:
         """The same fault; a server may have echoed the secret."""
         self.cause, self.message = redacted(self.cause, secret), redacted(self.message, secret)
+        self.request_id = redacted(self.request_id, secret) if self.request_id else None
         self.args = (str(self),)
         return self
 
@@ -72,7 +73,7 @@ class Refused(Fault):
 
 
 class Stopped(Refused):
-    """Surely not applied; the account must be looked after first (key, permission, quota)."""
+    """Surely not applied; the account, or the base URL, must be looked after first (key, permission, quota)."""
 
 
 class Passing(Fault):
@@ -121,7 +122,7 @@ def _unread(call: Call, reply: BadReply) -> Fault:
 def _by_status(call: Call, status: int, error: Exception) -> Fault:
     code, message = _code_and_message(error)
     details = (code or type(error).__name__, message, status, getattr(error, "request_id", None))
-    if status in (401, 403):
+    if status in (401, 403) or (300 <= status < 400 and call != "create"):
         return Stopped(*details)
     if status == 429:
         return _limited(call, error, code, details)

@@ -192,16 +192,24 @@ class OpenAIBatch:
             raise Passing("unreadable", f"the reply to a deletion does not say that {file_id} is deleted")
 
     def cancel(self, batch_id: str) -> RemoteBatch:
-        """Ask to stop a batch; one that has ended already is returned as it is."""
+        """Ask to stop a batch; one that has ended already is returned as it is.
+
+        Where the reply leaves it open whether it is stopped, the batch itself tells.
+        """
         try:
             batches = self._client.batches.with_raw_response
             batch = read_batch(self._json("cancel", lambda: batches.cancel(batch_id)))
         except Stopped:
             raise
         except Fault as fault:
-            if fault.status_code not in (400, 409):
+            if fault.status_code not in (400, 409) and not isinstance(fault, Passing):
                 raise
-            batch = None
+            if fault.status_code == 429:
+                raise
+            found = self.retrieve(batch_id)
+            if fault.status_code not in (400, 409) and found.status != "cancelling" and not found.terminal:
+                raise
+            return found
         return batch or self.retrieve(batch_id)
 
     def close(self) -> None:

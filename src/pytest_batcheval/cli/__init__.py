@@ -13,6 +13,7 @@ VERBS = ("serve", "resume", "cancel", "recover", "verify", "prune", "show")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
     from pytest_batcheval.wire.errors import BatchEvalError
+    from pytest_batcheval.wire.safe import safe
 
     parser = argparse.ArgumentParser(
         prog="batcheval",
@@ -27,5 +28,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(modules[arguments.verb].run(arguments))
     except BatchEvalError as error:
-        print(f"batcheval {arguments.verb}: {error}", file=sys.stderr)
+        print(safe(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_batcheval.backends.faults import Fault, Passing, Refused
+from pytest_batcheval.backends.faults import Fault, Passing, Refused, Stopped
 from pytest_batcheval.backends.protocol import Backend, RemoteBatch
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.ending import refused_whole
@@ -65,7 +65,10 @@ class Adoption:
         Raises:
             ProviderError: the provider cannot be asked.
         """
-        batches = self._patiently(self._backend.list_batches)
+        try:
+            batches = self._patiently(self._backend.list_batches)
+        except Refused as fault:
+            raise _unasked(fault) from None
         rows = self._journal.reader.batches(self._backend.origin)
         known = {row.batch_id for row in rows} | {row.file_id for row in rows if row.file_id}
         found = [
@@ -168,8 +171,8 @@ class Adoption:
         """A call that is repeated while its failure may pass.
 
         Raises:
-            Refused: the call was refused.
-            ProviderError: it fails for too long.
+            Refused: the call was refused, and what it asks for may be gone.
+            ProviderError: it fails for too long, or the account must be looked after.
         """
         pause, began = PAUSE, self._clock.now()
         while True:
@@ -177,13 +180,15 @@ class Adoption:
                 return call()
             except Passing as fault:
                 if self._clock.now() - began > PATIENCE:
-                    raise ProviderError(f"looking for batches of other machines: {fault}; nothing was sent") from None
+                    raise _unasked(fault) from None
                 self._clock.sleep(fault.retry_after or pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            except Refused:
-                raise
-            except Fault as fault:
-                raise ProviderError(f"looking for batches of other machines: {fault}; nothing was sent") from None
+            except Stopped as fault:
+                raise _unasked(fault) from None
+
+
+def _unasked(fault: Fault) -> ProviderError:
+    return ProviderError(f"looking for batches of other machines: {fault}; nothing was sent")
 
 
 def _input_lines(path: Path) -> dict[str, bytes]:

@@ -27,13 +27,13 @@ class Budget:
         self._origin = origin
         self._run = run
 
-    def reserve(self, batches: Sequence[Sequence[Request]], limits: Limits) -> list[Decimal]:
-        """The most that each of these batches can cost; together they are within the budget.
+    def reserve(self, batches: Sequence[Sequence[Request]], limits: Limits, calls: str = "batch") -> list[Decimal]:
+        """The most that each of these batches can cost, else as `individual` calls; together within the budget.
 
         Raises:
             UsageError: they are not, or nobody knows what they could cost.
         """
-        worst = [worst_case(plan(batch, limits)) for batch in batches]
+        worst = [worst_case(plan(batch, limits, batch=calls == "batch")) for batch in batches]
         requests = sum(map(len, batches))
         known = [cost for cost in worst if cost is not None]
         if len(known) < len(worst):
@@ -58,5 +58,8 @@ class Budget:
 def _cost(row: BatchRow) -> Decimal:
     if row.state == "void":
         return Decimal(0)
-    used = price(row.model, row.input_tokens, row.output_tokens) if row.state == "settled" else None
-    return used.usd if used is not None else Decimal(row.most_usd or 0)
+    single, reserved = row.calls == "individual", Decimal(row.most_usd or 0)
+    used = price(row.model, row.input_tokens, row.output_tokens, not single) if row.state == "settled" else None
+    if used is None:
+        return reserved
+    return used.usd + (reserved if single else 0)

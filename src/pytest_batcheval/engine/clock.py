@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Protocol
 
 
@@ -13,3 +14,10 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Return when that many seconds have passed."""
+
+
+class WaitingClock(Clock, Protocol):
+    """A clock on which calls can be waited for."""
+
+    def wait(self, signal: socket.socket, seconds: float, calls: int) -> None:
+        """Return when `signal` is readable, after that many seconds at the latest; `calls` of ours are under way."""

@@ -141,8 +141,8 @@ class Driver:
                 pairs = metadata(row, self._journal.reader.keys(row.id))
                 key = row.file_name.removesuffix(".jsonl")
                 return lambda: backend.create(row.file_id, row.endpoint, pairs, key)
-            case ListBatches():
-                return backend.list_batches
+            case ListBatches(enough):
+                return lambda: backend.list_batches(enough)
             case Retrieve(row):
                 return lambda: backend.retrieve(row.batch_id)
             case Harvest(row, partial):

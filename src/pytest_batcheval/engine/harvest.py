@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import msgspec
@@ -69,7 +70,8 @@ def results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Failure
 
 
 def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> Account:
-    answered: dict[str, int] = {}
+    answered: set[str] = set()
+    repeated: set[str] = set()
     failed: set[str] = set()
     broken: list[str] = list(gone)
     nameless = 0
@@ -77,33 +79,53 @@ def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -
         key = line.custom_id
         if isinstance(line, BrokenLine):
             broken.append(f"{path.name} at byte {line.offset}: {line.reason}")
-            nameless += key not in keys
+            if key in keys:
+                failed.add(key)
+            else:
+                nameless += 1
         elif key not in keys:
+            # It may be damaged, and then it is the answer to one that seems to have none.
             broken.append(f"{path.name}: a line for {key!r}, which this batch did not ask")
-        elif line.succeeded and answered.setdefault(key, digest := hash(_json(line))) != digest:
-            broken.append(f"{path.name}: a second answer for {key}, which differs; the first one counts")
-        if key in keys and key not in answered:
+            nameless += 1
+        elif line.succeeded:
+            (repeated if key in answered else answered).add(key)
+        else:
             failed.add(key)
+    broken += _contradictions(files, repeated)
     return Account(
         answered=frozenset(answered),
-        failed=frozenset(failed - answered.keys()),
+        failed=frozenset(failed - answered),
         broken=tuple(broken),
         nameless=nameless,
         files=tuple(files),
     )
 
 
+def _contradictions(files: Sequence[Path], repeated: Collection[str]) -> Iterator[str]:
+    """The second answers of a key that are not equal to its first; read again, since they are rare."""
+    first: dict[str, bytes] = {}
+    for path, line in _lines(files) if repeated else ():
+        if isinstance(line, ResultLine) and line.succeeded and line.custom_id in repeated:
+            response = _json(line)
+            if first.setdefault(line.custom_id, response) != response:
+                yield f"{path.name}: a second answer for {line.custom_id}, which differs; the first one counts"
+
+
 def _lines(files: Sequence[Path]) -> Iterator[tuple[Path, ResultLine | BrokenLine]]:
     for path in files:
         with path.open("rb") as stream:
-            for line in read_lines(iter(lambda: stream.read(2**20), b"")):
-                yield path, line
+            yield from zip(repeat(path), read_lines(iter(lambda: stream.read(2**20), b"")), strict=False)
+
+
+def answer_of(line: ResultLine) -> AnswerRow:
+    """What is stored of a line that succeeded."""
+    return AnswerRow(line.custom_id, line.id or "", _json(line), *_tokens(line))
 
 
 def _result(path: Path, line: ResultLine | BrokenLine, account: Account) -> AnswerRow | FailureRow | None:
     """A key's answer counts, wherever it also failed; the first line of a kind counts."""
     if isinstance(line, ResultLine) and line.succeeded:
-        return AnswerRow(line.custom_id, line.id or "", _json(line), *_tokens(line))
+        return answer_of(line)
     if isinstance(line, ResultLine):
         return None if line.custom_id in account.answered else failure_of(line)
     if not line.custom_id or line.custom_id in account.answered:
@@ -116,13 +138,15 @@ def _tokens(line: ResultLine) -> tuple[int, int]:
     """Input and output tokens of an answer, by whichever endpoint's names."""
     body = line.response.body if line.response is not None else None
     usage = body.get("usage") if isinstance(body, dict) else None
-    used = usage if isinstance(usage, dict) else {}
-    return _count(used, "prompt_tokens", "input_tokens"), _count(used, "completion_tokens", "output_tokens")
+    if not isinstance(usage, dict):
+        return 0, 0
+    asked = usage.get("prompt_tokens", usage.get("input_tokens"))
+    told = usage.get("completion_tokens", usage.get("output_tokens"))
+    return _count(asked), _count(told)
 
 
-def _count(used: Mapping[str, object], *names: str) -> int:
-    found = (used[name] for name in names if name in used)
-    return next((count for count in found if isinstance(count, int) and 0 <= count < 2**31), 0)
+def _count(tokens: object) -> int:
+    return tokens if isinstance(tokens, int) and 0 <= tokens < 2**31 else 0
 
 
 def _json(line: ResultLine) -> bytes:

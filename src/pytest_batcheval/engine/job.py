@@ -64,6 +64,7 @@ class Job:
         status, done, failed: what the provider said last.
         faults: why the provider refused the whole batch.
         account: what its result files held.
+        trouble: why the last call failed that is made again; empty when it did not.
         alone: a list did not have it, so it must be looked at by itself.
         foreign: it was sent with another key or project, so a 404 says nothing.
         assume_lost: whether the user takes a create without an answer for lost when one list lacks it.
@@ -82,6 +83,7 @@ class Job:
     failed: int = 0
     faults: tuple[BatchFault, ...] = ()
     account: Account = field(default_factory=Account)
+    trouble: str = ""
     alone: bool = False
     foreign: bool = False
     assume_lost: bool = False
@@ -121,7 +123,7 @@ class Job:
         if isinstance(outcome, Fault) and not isinstance(effect, Create):
             return self._failed(effect, outcome, now)
         if not isinstance(effect, (Commit, Create)) and outcome is not None:
-            self._tries, self._failing_since = 0, None
+            self._tries, self._failing_since, self.trouble = 0, None, ""
         match effect, outcome:
             case Commit() | Settle(), _:
                 self.row = effect.row
@@ -151,7 +153,7 @@ class Job:
         self.flying = False
         if isinstance(outcome, Fault):
             return self._failed(ListBatches(), outcome, now)
-        self._tries, self._failing_since = 0, None
+        self._tries, self._failing_since, self.trouble = 0, None, ""
         if self.row.state == "creating":
             found = find(self.row, outcome)
             if found is not None:
@@ -254,7 +256,7 @@ class Job:
         elif step is Step.DELETE:
             self._want(DeleteFile(self.row), wake)
         else:
-            self._want(Settle(replace(self.row, state="void", note="surely not created")), wake)
+            self._want(Settle(replace(self.row, state="void", note=f"surely not created ({self.row.note})")), wake)
 
     def _seen(self, batch: RemoteBatch, now: float) -> None:
         self._misses, self._missing_since, self.alone = 0, None, False
@@ -290,6 +292,7 @@ class Job:
 
     def _failed(self, effect: Effect, fault: Fault, now: float) -> None:
         if isinstance(fault, Passing):
+            self.trouble = f"{fault}, trying again"
             # An upload without a clear answer may have been stored.
             unclear = isinstance(effect, Upload) and fault.status_code is None
             self._want(FindFile(self.row) if unclear else effect, now + self._pause(fault, now))

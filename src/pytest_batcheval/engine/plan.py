@@ -32,13 +32,13 @@ class PlannedFile:
     price: Price | None
 
 
-def plan(requests: Iterable[Request], limits: Limits | None = None) -> list[PlannedFile]:
-    """The input files for these requests, which are those still without an answer.
+def plan(requests: Iterable[Request], limits: Limits | None = None, batch: bool = True) -> list[PlannedFile]:
+    """The input files for these requests, which are those still without an answer; else priced as individual calls.
 
     Raises:
         UsageError: one request alone is over the limit of a file.
     """
-    return [_file(batch) for batch in split(requests, limits or Limits())]
+    return [_file(part, batch) for part in split(requests, limits or Limits())]
 
 
 def total(files: Iterable[PlannedFile]) -> Decimal | None:
@@ -55,16 +55,16 @@ def worst_case(files: Iterable[PlannedFile]) -> Decimal | None:
     return None if any(file.output_tokens is None for file in known) else total(known)
 
 
-def _file(batch: list[Request]) -> PlannedFile:
-    asked = sum(input_tokens(request.body) for request in batch)
-    limits = [most_output_tokens(request.body) for request in batch]
+def _file(part: list[Request], batch: bool) -> PlannedFile:
+    asked = sum(input_tokens(request.body) for request in part)
+    limits = [most_output_tokens(request.body) for request in part]
     most = sum(limit for limit in limits if limit is not None) if None not in limits else None
     return PlannedFile(
-        endpoint=batch[0].url,
-        model=batch[0].model,
-        requests=len(batch),
-        bytes=sum(len(request.line()) + 1 for request in batch),
+        endpoint=part[0].url,
+        model=part[0].model,
+        requests=len(part),
+        bytes=sum(len(request.line()) + 1 for request in part),
         input_tokens=asked,
         output_tokens=most,
-        price=price(batch[0].model, asked, most or 0),
+        price=price(part[0].model, asked, most or 0, batch),
     )

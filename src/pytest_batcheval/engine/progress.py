@@ -20,6 +20,7 @@ class Progress:
         done, failed, total: requests answered, failed and asked.
         elapsed: seconds on the clock since it was begun, by this process.
         note: what a person should know, such as why it is looked for.
+        trouble: why the provider cannot be asked just now; empty when it can.
         ended: whether nothing is left to do.
     """
 
@@ -32,12 +33,14 @@ class Progress:
     total: int
     elapsed: float
     note: str = ""
+    trouble: str = ""
     ended: bool = False
 
     def __str__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
         name = f" {self.batch_id}" if self.batch_id else ""
-        return f"batch {self.ordinal}/{self.of}{name}: {self.status}, {self.done}/{self.total} done{failed}"
+        trouble = f" (no answer from the provider: {self.trouble})" if self.trouble else ""
+        return f"batch {self.ordinal}/{self.of}{name}: {self.status}, {self.done}/{self.total} done{failed}{trouble}"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Sent:
         rivals: older batches of other machines for whose sake some of ours were cancelled.
         twice: keys that such a batch and ours both answered, so that they were paid twice.
         lost: what became of batches whose results are gone.
+        unknown: keys whose individual call may have been paid without an answer.
+        again: keys sent though an earlier call of theirs may have been paid without an answer.
         broken: unreadable lines, whose files are kept in `files`.
     """
 
@@ -71,6 +76,8 @@ class Sent:
     twice: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    unknown: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
     files: tuple[Path, ...] = ()
 
     @property
@@ -79,7 +86,23 @@ class Sent:
         rivals = [f"another machine asked the same in batch {older}; ours was cancelled" for older in self.rivals]
         if self.twice:
             rivals.append(f"{len(self.twice)} answers were paid twice: both batches had run before one was cancelled")
-        return [*self.lost, *rivals, *self.broken]
+        return [*self.lost, *rivals, *self._of_calls, *self.broken]
+
+    @property
+    def _of_calls(self) -> list[str]:
+        """What is not known of individual calls; they cannot be looked for as batches can."""
+        notes = []
+        if self.again:
+            notes.append(
+                f"at most {len(self.again)} calls of unknown outcome may be paid twice: they were under way when a run "
+                "ended, or got no answer, and were sent again"
+            )
+        if self.unknown:
+            notes.append(
+                f"{len(self.unknown)} calls of unknown outcome may have been paid; the next run sends them again, so "
+                "at most so many may be paid twice"
+            )
+        return notes
 
 
 def watcher(jobs: Sequence[Job], show: Callable[[Progress], None]) -> Callable[[float], None]:
@@ -88,7 +111,7 @@ def watcher(jobs: Sequence[Job], show: Callable[[Progress], None]) -> Callable[[
 
     def watch(now: float) -> None:
         for ordinal, job in enumerate(jobs, 1):
-            state = (job.row.batch_id, job.status, job.done, job.failed, job.finished)
+            state = (job.row.batch_id, job.status, job.done, job.failed, job.finished, bool(job.trouble))
             if shown.get(ordinal) != state:
                 shown[ordinal] = state
                 show(_snapshot(ordinal, len(jobs), job, now))
@@ -107,5 +130,6 @@ def _snapshot(ordinal: int, of: int, job: Job, now: float) -> Progress:
         total=job.row.requests,
         elapsed=max(now - job.began, 0.0),
         note=job.row.note,
+        trouble=job.trouble,
         ended=job.finished,
     )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.clock import Clock
+from pytest_batcheval.engine.individual import Calling
 from pytest_batcheval.engine.progress import Progress, Sent
 from pytest_batcheval.engine.sender import Sender
 from pytest_batcheval.engine.split import Limits
@@ -36,6 +37,7 @@ def send(
     assume_lost: bool = False,
     pay_again: bool = False,
     budget: Decimal | None = None,
+    calling: Calling | None = None,
 ) -> Sent:
     """Have every request answered, or failed for good, in the journal.
 
@@ -56,15 +58,18 @@ def send(
         limits: of one batch file; default OpenAI's.
         run: id of this run in the journal; default a new one.
         wait: called while another process holds the lock; it sleeps or raises.
-        patience: seconds on the clock to wait for batches once they are created; `None` waits for ever.
+        patience: seconds on the clock to wait for batches once they are created, or to start calls; `None` waits
+            for ever.
         assume_lost: take a create without an answer for lost as soon as one list of batches lacks it,
             without the long wait; what it may have cost is paid again.
         pay_again: send again what was paid and is gone at the provider (`lost`, `unaccounted`).
         budget: US dollars that the batches of this run may cost together; `None` for any sum.
+        calling: send each request to its endpoint in this way, instead of all as batches. A call without an answer
+            is not repeated by this send: it may have been paid.
 
     Raises:
         ProviderError: the provider refused, or the account must be looked after; nothing is lost.
-        UnfinishedError: batches still run after `patience`; the next send collects them.
+        UnfinishedError: batches still run after `patience`, or calls were not made; the next send goes on.
         JournalError: the journal cannot be used.
         UsageError: a request is larger than a batch file may be, or a wave could cost more than the budget has left.
     """
@@ -77,6 +82,7 @@ def send(
         sender = Sender(backend, journal, clock, progress, run, attempts, limits or Limits(), deadline, standing)
         sender.assume_lost = assume_lost
         sender.budget = None if budget is None else Budget(budget, journal.reader, backend.origin, run)
+        sender.calling = calling
         if pay_again:
             journal.forgive(backend.origin, list(wanted))
         return sender.send(list(wanted.values()), refresh)

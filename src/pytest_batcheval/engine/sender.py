@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from pytest_batcheval.backends.faults import Fault, Refused
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.driver import Driver
+from pytest_batcheval.engine.individual import Calling, CallRun, settle_calls
 from pytest_batcheval.engine.job import Job
 from pytest_batcheval.engine.metadata import identity, may_hold
 from pytest_batcheval.engine.progress import Progress, Sent, watcher
@@ -18,6 +20,7 @@ from pytest_batcheval.engine.protocol import Engine
 from pytest_batcheval.engine.retry import QUOTA, pause_before
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.engine.standing import Portion, Standing
+from pytest_batcheval.engine.verdict import UNKNOWN
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
@@ -55,6 +58,9 @@ class Sender:
     voids: int = 0
     assume_lost: bool = False
     budget: Budget | None = None
+    calling: Calling | None = None
+    unknown: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
 
     def send(self, wanted: list[Request], refresh: bool) -> Sent:
         """Have these answered, or failed for good; with `refresh` anew."""
@@ -84,7 +90,11 @@ class Sender:
 
     def _attach(self) -> None:
         """Bring batches of earlier runs to their end."""
-        rows = self.journal.reader.open_batches(self.backend.origin)
+        begun = self.journal.reader.open_batches(self.backend.origin)
+        rows = [row for row in begun if row.calls == "batch"]
+        for row in begun:
+            if row.calls == "individual":
+                self.unknown |= settle_calls(self.journal, row, "under way when a run was killed")
         now = self.clock.now()
         jobs = [self._resumed(row, now) for row in rows]
         self.attached = len(jobs)
@@ -94,11 +104,23 @@ class Sender:
 
     def _adopt(self, keys: Sequence[str] | None) -> None:
         """Take over what another machine, or a journal that is lost, has sent of these keys; `None` for any."""
+        if self.calling is not None and not self._has_batches():
+            return
         adoption = Adoption(self.backend, self.journal, self.clock, self.run, self.deadline)
         rows = adoption.adopt(adoption.strangers(keys), keys or ())
         if rows:
             self.attached += len(rows)
             self._drive([Job(row, self.clock.now(), resumed=True) for row in rows])
+
+    def _has_batches(self) -> bool:
+        """Whether the provider has a Batch API at all; individual calls need none."""
+        try:
+            self.backend.list_batches()
+        except Refused as fault:
+            return fault.status_code not in (404, 405)
+        except Fault:
+            pass  # who lists them next says why that fails
+        return True
 
     def _resumed(self, row: BatchRow, now: float) -> Job:
         foreign = row.scope != self.backend.scope
@@ -125,8 +147,14 @@ class Sender:
 
     def _round(self, todo: list[Request]) -> list[Job]:
         """Plan and drive one wave of batches."""
+        failures = self.journal.reader.failures(todo, self.backend.origin)
+        self.again |= {key for key, failure in failures.items() if failure.code == UNKNOWN}
+        self.unknown -= self.again
         portions = list(self.standing.portions(todo, self.limits))
         planned = [self._plan(portion, most) for portion, most in zip(portions, self._reserve(portions), strict=True)]
+        if self.calling is not None:
+            self._call(self.calling, planned, portions)
+            return []
         now = self.clock.now()
         jobs = [Job(row, now, assume_lost=self.assume_lost) for row in planned]
         self._drive(jobs, own=True)
@@ -135,11 +163,37 @@ class Sender:
         self._after_voids(jobs, len(todo))
         return jobs
 
+    def _call(self, calling: Calling, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> None:
+        """Make the requests of one wave as individual calls.
+
+        Raises:
+            ProviderError: the provider refuses them all.
+            UnfinishedError: some were not sent before the deadline.
+        """
+        run = CallRun(calling, self.journal, self.progress, self.deadline)
+        called = run.run(zip(rows, (portion.requests for portion in portions), strict=True))
+        self.keys |= called.sent
+        self.resent += sum(self.standing.tried[key] > 0 for key in called.sent)
+        self.unknown |= called.unknown
+        self.standing.count(called.sent - called.left)
+        # Another attempt might pay again what nobody knows to be unpaid.
+        self.standing.tried.update(dict.fromkeys(called.unknown, self.attempts))
+        if called.stopped is not None:
+            raise self._stopped(called.stopped)
+        if called.left:
+            raise UnfinishedError(f"{len(called.left)} requests are not sent yet; the same command goes on")
+
+    def _stopped(self, fault: Fault) -> ProviderError:
+        advice = self._advice(fault)
+        return ProviderError(f"{fault}; nothing is lost, run the same command again {advice}")
+
     def _reserve(self, portions: Sequence[Portion]) -> list[str]:
         """The most each of these batches can cost, as the journal keeps it."""
         if self.budget is None:
             return [""] * len(portions)
-        return [str(usd) for usd in self.budget.reserve([portion.requests for portion in portions], self.limits)]
+        calls = "batch" if self.calling is None else "individual"
+        worst = self.budget.reserve([portion.requests for portion in portions], self.limits, calls)
+        return [str(usd) for usd in worst]
 
     def _plan(self, portion: Portion, most_usd: str) -> BatchRow:
         requests = portion.requests
@@ -154,7 +208,8 @@ class Sender:
             requests=len(requests),
             model=requests[0].model,
             most_usd=most_usd,
-            file_name=f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl",
+            calls="batch" if self.calling is None else "individual",
+            file_name=f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl" if self.calling is None else "",
             run=self.run,
         )
         return self.journal.plan(row, requests)
@@ -167,10 +222,18 @@ class Sender:
         engine = Engine(jobs, self._known())
         self._driver().run(engine, watcher(jobs, self.progress), self.deadline)
         if engine.stopped is not None:
-            raise ProviderError(f"{engine.stopped}; nothing is lost, run the same command again when that is solved")
+            raise self._stopped(engine.stopped)
         for job in jobs:
             if job.row.state == "settled":
                 self._count(job, own)
+
+    def _advice(self, fault: Fault) -> str:
+        """When to run again, by what has to be looked after first."""
+        if fault.status_code == 401:
+            return "with another key (OPENAI_API_KEY, OPENAI_ORG_ID, OPENAI_PROJECT_ID)"
+        if fault.status_code in (302, 307, 308, 404):
+            return f"when that is solved (OPENAI_BASE_URL or --batch-backend: {self.backend.base_url})"
+        return "when that is solved"
 
     def _known(self) -> set[str]:
         """Batches that were brought to their end here, or for whose sake one of ours was cancelled before."""
@@ -251,5 +314,7 @@ class Sender:
             twice=frozenset(self.twice),
             rivals=tuple(job.older.id for job in self.settled if job.older),
             broken=tuple(broken),
+            unknown=frozenset(self.unknown),
+            again=frozenset(self.again),
             files=tuple(file for job in self.settled if job.account.broken for file in job.account.files),
         )

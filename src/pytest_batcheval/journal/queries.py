@@ -20,6 +20,16 @@ SELECT ?1, ?2, ?3, NOT EXISTS (SELECT 1 FROM claim WHERE key = ?1 AND origin = ?
 
 CLOSE_CLAIMS = "UPDATE claim SET open = 0 WHERE batch = ?"
 
+MARK_SENT = "UPDATE claim SET sent = ? WHERE batch = ? AND key = ?"
+
+UNKNOWN_CALLS = """
+SELECT key FROM claim
+WHERE batch = ? AND sent = 1
+  AND NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = claim.key AND answer.batch = claim.batch)
+  AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.key = claim.key AND failure.batch = claim.batch)
+ORDER BY key
+"""
+
 CLAIMED = """
 SELECT claim.key, batch.id, batch.state, batch.batch_id FROM claim JOIN batch ON batch.id = claim.batch
 WHERE claim.open = 1 AND claim.key IN ({keys}) AND claim.origin = ? AND batch.id <> ?
@@ -28,10 +38,11 @@ LIMIT 1
 
 ADD_BATCH = """
 INSERT INTO batch (
-    run, origin, scope, endpoint, identity, attempt, generation, requests, model, most_usd, file_name, state
+    run, origin, scope, endpoint, identity, attempt, generation, requests, model, most_usd, calls, file_name, state
 )
 VALUES (
-    :run, :origin, :scope, :endpoint, :identity, :attempt, :generation, :requests, :model, :most_usd, :file_name, :state
+    :run, :origin, :scope, :endpoint, :identity, :attempt, :generation, :requests, :model, :most_usd, :calls,
+    :file_name, :state
 )
 """
 
@@ -39,7 +50,8 @@ UPDATE_BATCH = """
 UPDATE batch
 SET scope = :scope, state = :state, file_id = :file_id, batch_id = :batch_id, status = :status,
     completed = :completed, failed = :failed, output_file_id = :output_file_id,
-    error_file_id = :error_file_id, input_tokens = :input_tokens, output_tokens = :output_tokens, note = :note
+    error_file_id = :error_file_id, most_usd = :most_usd, input_tokens = :input_tokens,
+    output_tokens = :output_tokens, note = :note
 WHERE id = :id
 """
 
@@ -59,7 +71,8 @@ ON CONFLICT (key, origin) DO UPDATE SET
 
 DROP_ANSWERED_FAILURES = """
 DELETE FROM failure
-WHERE origin = :origin AND key IN (SELECT key FROM answer WHERE batch = :batch)
+WHERE origin = :origin AND key IN (SELECT key FROM claim WHERE batch = :batch)
+  AND EXISTS (SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = :origin AND batch = :batch)
 """
 
 BATCHES = "SELECT {columns} FROM batch WHERE (:origin IS NULL OR origin = :origin) ORDER BY id"

@@ -113,6 +113,10 @@ class JournalReader:
         """The keys of a batch in the order of its input file."""
         return [row[0] for row in self._rows(queries.KEYS_OF_BATCH, (batch,))]
 
+    def unknown_calls(self, batch: int) -> list[str]:
+        """Keys whose individual call went out and has neither answer nor failure."""
+        return [row[0] for row in self._rows(queries.UNKNOWN_CALLS, (batch,))]
+
     def lines(self, batch: int) -> Iterator[bytes]:
         """The lines of a batch's input file, without newlines.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 OPEN = ("planned", "uploaded", "creating", "created", "ended")
 """States of a batch that still has to be brought to its end."""
 
@@ -20,7 +22,9 @@ class BatchRow:
         status: the provider's own word.
         completed, failed: the provider's counts at the end; `None` when it gave none.
         model: the one its requests name; empty when nobody knows it any more.
-        most_usd: the most it could cost, reserved of a budget (a decimal number); empty without one.
+        most_usd: the most it could cost, reserved of a budget (a decimal number); empty without one. Of settled
+            individual calls: the most that those of unknown outcome could.
+        calls: `batch`, or `individual` calls: `creating` while they are made, and `settled` then.
         input_tokens, output_tokens: what its answers used, once they are stored.
     """
 
@@ -47,10 +51,10 @@ class BatchRow:
     most_usd: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    calls: str = "batch"
 
 
-@dataclass(frozen=True)
-class AnswerRow:
+class AnswerRow(msgspec.Struct, frozen=True):
     """An answered line: its `response` object as JSON, and the tokens it used."""
 
     key: str
@@ -60,8 +64,7 @@ class AnswerRow:
     output_tokens: int = 0
 
 
-@dataclass(frozen=True)
-class FailureRow:
+class FailureRow(msgspec.Struct, frozen=True):
     """A request without an answer; `retryable` when a later run may send it again."""
 
     key: str

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 
 from pytest_batcheval.journal import connect, place, queries
@@ -122,19 +123,41 @@ class Journal:
 
         The claims of a `lost` batch stay: its requests were paid, so nothing may send them again.
         """
-        asked = answered = 0
         with self._transaction() as connection:
-            for result in results:
-                if isinstance(result, AnswerRow):
-                    asked, answered = asked + result.input_tokens, answered + result.output_tokens
-                    _add_answer(connection, row, result)
-                else:
-                    _add_failure(connection, row, result)
-            row = replace(row, input_tokens=asked, output_tokens=answered)
+            row = _add(connection, replace(row, input_tokens=0, output_tokens=0), results)
             connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
             connection.execute(queries.UPDATE_BATCH, asdict(row))
             if row.state != "lost":
                 connection.execute(queries.CLOSE_CLAIMS, (row.id,))
+
+    def record(
+        self,
+        row: BatchRow,
+        results: Sequence[AnswerRow | FailureRow] = (),
+        sent: Collection[str] = (),
+        refused: Collection[str] = (),
+    ) -> BatchRow:
+        """Store what individual calls came to, and which go out now; in state `settled` give all keys free.
+
+        Args:
+            row: with the tokens its answers used before these.
+            results: answers and failures that have come.
+            sent: keys whose call goes out when this is on disk: their outcome is unknown until it is stored.
+            refused: keys whose call was surely not run.
+
+        Returns:
+            The row with the tokens of all its answers.
+
+        Raises:
+            JournalError: it cannot be stored; on a full disk the results are stored all the same, if they can be.
+        """
+        try:
+            return self._record(row, results, sent, refused)
+        except JournalError:
+            if results:
+                self._reserve.give()  # they are paid for
+                self._record(row, results, (), refused)
+            raise
 
     def note_cells(self, cells: Mapping[str, str], origin: str) -> None:
         """Note the key that each cell, by name, is asked with now."""
@@ -203,6 +226,23 @@ class Journal:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _record(
+        self,
+        row: BatchRow,
+        results: Sequence[AnswerRow | FailureRow],
+        sent: Collection[str],
+        refused: Collection[str],
+    ) -> BatchRow:
+        marks = [*((0, row.id, key) for key in refused), *((1, row.id, key) for key in sent)]
+        with self._transaction() as connection:
+            row = _add(connection, row, results)
+            connection.executemany(queries.MARK_SENT, marks)
+            connection.execute(queries.UPDATE_BATCH, asdict(row))
+            if row.state == "settled":
+                connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
+                connection.execute(queries.CLOSE_CLAIMS, (row.id,))
+        return row
+
     def _update(self, row: BatchRow) -> None:
         with self._transaction() as connection:
             connection.execute(queries.UPDATE_BATCH, asdict(row))
@@ -258,13 +298,33 @@ class Journal:
             )
 
 
-def _add_answer(connection: sqlite3.Connection, row: BatchRow, answer: AnswerRow) -> None:
-    crc = checksum(answer.key, answer.response)
-    place = (answer.key, row.origin, row.generation, row.id, row.attempt)
-    connection.execute(queries.ADD_ANSWER, (*place, answer.line_id, answer.response, crc))
+def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
+    """Add answers and failures; returns the row with their tokens added to its own."""
+    asked, answered = row.input_tokens, row.output_tokens
+    for some in _chunks(results):
+        answers = [result for result in some if isinstance(result, AnswerRow)]
+        asked += sum(answer.input_tokens for answer in answers)
+        answered += sum(answer.output_tokens for answer in answers)
+        connection.executemany(queries.ADD_ANSWER, _answers(row, answers))
+        failures = (_failure(row, result) for result in some if isinstance(result, FailureRow))
+        connection.executemany(queries.ADD_FAILURE, failures)
+    return replace(row, input_tokens=asked, output_tokens=answered)
 
 
-def _add_failure(connection: sqlite3.Connection, row: BatchRow, failure: FailureRow) -> None:
+def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:
+    """Some at a time: a batch may hold more than fits in memory."""
+    rows = iter(results)
+    while some := list(islice(rows, CHUNK)):
+        yield some
+
+
+def _answers(row: BatchRow, answers: Iterable[AnswerRow]) -> Iterator[tuple[object, ...]]:
+    origin, generation, number, attempt = row.origin, row.generation, row.id, row.attempt
+    for answer in answers:
+        crc = checksum(answer.key, answer.response)
+        yield answer.key, origin, generation, number, attempt, answer.line_id, answer.response, crc
+
+
+def _failure(row: BatchRow, failure: FailureRow) -> tuple[object, ...]:
     place = (failure.key, row.origin, row.generation, row.id, row.attempt)
-    what = (failure.code, failure.message, failure.status_code, int(failure.retryable))
-    connection.execute(queries.ADD_FAILURE, (*place, *what))
+    return (*place, failure.code, failure.message, failure.status_code, int(failure.retryable))

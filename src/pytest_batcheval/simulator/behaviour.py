@@ -82,6 +82,9 @@ class Behaviour:
         longest_run: the most a batch runs, as a share of its completion window; over 1 it expires.
         finalizing_seconds: base and time a line (2 s for 9 lines, 1,065 s for 10,000 were seen).
         cancelling_seconds: time from a cancel to `cancelled` ("up to 10 minutes").
+        call_seconds: time from an individual call to its answer.
+        requests_per_minute, tokens_per_minute: of the individual calls of a key that has no limit of its own.
+        calls_at_once: individual calls of all keys that may be under way together.
         list_lag: seconds until a new batch shows in the list.
         file_lag: seconds until a new file can be retrieved.
     """
@@ -120,6 +123,10 @@ class Behaviour:
     longest_run: float = 0.9
     finalizing_seconds: tuple[float, float] = (2, 0.1)
     cancelling_seconds: float = 600
+    call_seconds: float = 0
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    calls_at_once: int | None = None
     list_lag: float = 0
     file_lag: float = 0
 

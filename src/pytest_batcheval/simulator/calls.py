@@ -1,4 +1,8 @@
-"""Individual calls of the model endpoints, and /v1/models."""
+"""Individual calls of the model endpoints, and /v1/models.
+
+A call may name itself in the header `X-Client-Request-Id`, as the API lets it: a request key there is what its
+answer depends on and what it is booked under, as for a line of that `custom_id`.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,9 @@ from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
 URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS}
 """The endpoint of each kind of call."""
 
+OWN_ID = "x-client-request-id"
+"""The header in which a call names itself."""
+
 USUAL_REQUESTS = 10_000
 USUAL_TOKENS = 2_000_000
 """Limits a minute that the headers name where a key has none."""
@@ -36,8 +43,12 @@ async def call(exchange: Exchange) -> Reply:
         raise no_quota()
     asked = tokens(prompt_text(body))
     headers = await _limited(state, exchange.key, asked)
-    status, answer = Answering(state.respondent, state.seed, state.behaviour).answer(url, body)
-    _book(exchange, body, status, answer)
+    custom_id = exchange.headers.get(OWN_ID, "")
+    failure = state.faults.line_fault(known_key(body, custom_id), body)
+    answering = Answering(state.respondent, state.seed, state.behaviour)
+    status, answer = failure or answering.answer(url, body, custom_id)
+    _book(exchange, body, custom_id, status, answer)
+    await state.clock.hold(state.behaviour.call_seconds, exchange.gone)
     return Reply(status, answer, ANSWER_SCHEMAS[url] if status == 200 else "error", headers)
 
 
@@ -53,11 +64,14 @@ async def retrieve_model(exchange: Exchange) -> Reply:
     return Reply(200, model_object(exchange.name), "model")
 
 
-def _book(exchange: Exchange, body: Mapping[str, Any], status: int, answer: Mapping[str, Any]) -> None:
+def _book(
+    exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: int, answer: Mapping[str, Any]
+) -> None:
+    """Book it when it begins: a client that goes away before its answer pays all the same."""
     state = exchange.state
     execution = Execution(
-        key=known_key(body) or keyless(),
-        custom_id="",
+        key=known_key(body, custom_id) or keyless(custom_id),
+        custom_id=custom_id,
         batch_id=None,
         at=state.clock.now(),
         model=str(body.get("model")),
@@ -73,15 +87,17 @@ async def _limited(state: State, key: Key, asked: int) -> Headers:
     """Count a call of `asked` prompt tokens, and return the headers that say what is left.
 
     Raises:
-        ApiError: 429, one of the key's limits is reached.
+        ApiError: 429, one of the key's limits is reached, or that of calls at once.
     """
-    now = state.clock.now()
-    requests = state.window("requests", key.name, key.requests_per_minute or USUAL_REQUESTS, 60)
-    words = state.window("tokens", key.name, key.tokens_per_minute or USUAL_TOKENS, 60)
-    limits = (
-        (requests, 1, key.requests_per_minute, "requests"),
-        (words, asked, key.tokens_per_minute, "tokens"),
-    )
+    now, behaviour = state.clock.now(), state.behaviour
+    if behaviour.calls_at_once is not None and state.clock.held >= behaviour.calls_at_once:
+        text = f"Too many concurrent requests. Limit: {behaviour.calls_at_once}. Please try again later."
+        raise rate_limited(text, behaviour.call_seconds, behaviour.code("rate_limit"))
+    requests_limit = key.requests_per_minute or behaviour.requests_per_minute
+    tokens_limit = key.tokens_per_minute or behaviour.tokens_per_minute
+    requests = state.window("requests", key.name, requests_limit or USUAL_REQUESTS, 60)
+    words = state.window("tokens", key.name, tokens_limit or USUAL_TOKENS, 60)
+    limits = ((requests, 1, requests_limit, "requests"), (words, asked, tokens_limit, "tokens"))
     for window, amount, limit, kind in limits:
         wait = window.wait(now, amount)
         if limit is not None and wait:

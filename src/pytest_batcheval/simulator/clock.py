@@ -2,8 +2,10 @@
 
 A participant is an open connection to the clock's port, which speaks one JSON array a line:
 `["now"]`, `["register", pid]` and `["sleep", seconds]` are answered with the time in seconds, the
-last when that time has come. Only registered processes are killed by faults that kill. A client
-that is killed closes its connection and holds nobody up.
+last when that time has come. `["await", calls, seconds]` is a sleep with so many individual calls under
+way: it counts once all of them are held here, so that none is on its way while time jumps, and `["awake"]`
+ends it early. Only registered processes are killed by faults that kill. A client that is killed closes its
+connection and holds nobody up.
 
 An event may take real time (executing 50,000 lines does). While time jumps it stands still until
 the event is done; while it flows it does not wait.
@@ -65,6 +67,7 @@ class VirtualClock:
         self._participants: set[asyncio.StreamWriter] = set()
         self._processes: dict[asyncio.StreamWriter, int] = {}
         self._server: asyncio.Server | None = None
+        self._held: set[asyncio.Future[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.failed: Callable[[BaseException], object] = lambda error: None
@@ -83,6 +86,9 @@ class VirtualClock:
         self._jumping = asyncio.Lock()
         self._settling = False
         self._sleepers: dict[asyncio.StreamWriter, float] = {}
+        self._awaited: dict[asyncio.StreamWriter, int] = {}
+        for answer in [*self._held]:
+            self._release(answer)
         for writer in list(self._participants):
             self._tell(writer)
 
@@ -104,6 +110,36 @@ class VirtualClock:
             self._arm()
         elif when <= self._jumped:
             self.start(self._jump(self._jumped))
+
+    @property
+    def held(self) -> int:
+        """How many calls wait for their answer in virtual time."""
+        return len(self._held)
+
+    async def hold(self, seconds: float, gone: Callable[[], Awaitable[None]]) -> None:
+        """Return `seconds` of virtual time later, or when `gone` says that nobody waits any more.
+
+        Who waits counts as asleep meanwhile.
+        """
+        if not seconds:
+            return
+        until = self.now() + seconds
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._held.add(answer)
+        self.at(until, lambda: self._release(answer))
+        left = asyncio.ensure_future(gone())
+        try:
+            self._settle_soon()
+            await self.polled(until)
+            await asyncio.wait((answer, left), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            left.cancel()
+            self._release(answer)
+
+    def _release(self, answer: asyncio.Future[None]) -> None:
+        self._held.discard(answer)
+        if not answer.done():
+            answer.set_result(None)
 
     async def forward(self, seconds: float) -> None:
         """Let so much time pass at once; returns when everything on the way has happened."""
@@ -184,6 +220,7 @@ class VirtualClock:
         finally:
             self._participants.discard(writer)
             self._sleepers.pop(writer, None)
+            self._awaited.pop(writer, None)
             self._processes.pop(writer, None)
             writer.close()
             self._settle_soon()
@@ -192,18 +229,32 @@ class VirtualClock:
         word, *rest = json.loads(line)
         if word == "register":
             self._processes[writer] = int(rest[0])
-        if word != "sleep":
+        if word == "awake":
+            self._wake(writer)
+        elif word == "sleep":
+            (seconds,) = rest
+            self._sleep(writer, float(seconds))
+        elif word == "await":
+            calls, seconds = rest
+            self._sleep(writer, float(seconds), int(calls))
+        else:
             self._tell(writer)
-            return
-        (given,) = rest
-        seconds = float(given)
+
+    def _sleep(self, writer: asyncio.StreamWriter, seconds: float, calls: int = 0) -> None:
         if math.isnan(seconds) or not 0 <= seconds <= _LONGEST_SLEEP:
             raise ValueError(f"nobody can sleep {seconds} seconds")
-        if self._speed is not None:
-            self.at(self.now() + seconds, lambda: self._tell(writer))
-        else:
-            self._sleepers[writer] = self.now() + seconds
+        until = self.now() + seconds
+        self._sleepers[writer], self._awaited[writer] = until, calls
+        if self._speed is None:
             self._settle_soon()
+        else:
+            self.at(until, lambda: self._wake(writer, until))
+
+    def _wake(self, writer: asyncio.StreamWriter, until: float | None = None) -> None:
+        """End a sleep, unless it has ended already; `until` tells it from a later one."""
+        if writer in self._sleepers and until in (None, self._sleepers[writer]):
+            del self._sleepers[writer]
+            self._tell(writer)
 
     def _settle_soon(self) -> None:
         if not self._settling and self._all_asleep():
@@ -211,7 +262,9 @@ class VirtualClock:
             self.start(self._settle())
 
     def _all_asleep(self) -> bool:
-        return self._speed is None and bool(self._participants) and self._sleepers.keys() == self._participants
+        if self._speed is not None or not self._participants or self._sleepers.keys() != self._participants:
+            return False
+        return sum(self._awaited[writer] for writer in self._sleepers) <= self.held
 
     async def _settle(self) -> None:
         """While every participant sleeps, go to the earliest wake-up or event."""
@@ -220,8 +273,7 @@ class VirtualClock:
                 wake = min(self._sleepers.values())
                 await self._jump(min(wake, self._events[0][0]) if self._events else wake)
                 for writer in [w for w, until in self._sleepers.items() if until <= self._jumped]:
-                    del self._sleepers[writer]
-                    self._tell(writer)
+                    self._wake(writer)
         finally:
             self._settling = False
 

@@ -45,6 +45,9 @@ def request_key(method: str, url: str, body: object, sample: int = 0) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_LENGTH]
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _text(value: object, where: str, depth: int) -> str:
     if depth > MAX_DEPTH:
         raise BodyError(where, f"is nested more than {MAX_DEPTH} levels deep")
@@ -69,7 +72,8 @@ def _object(value: Mapping[object, object], where: str, depth: int) -> str:
     for name in value:
         if not isinstance(name, str):
             raise BodyError(where, f"has a key that is no string: {name!r}")
-    names = sorted((str(name) for name in value), key=_utf16)
+    names = [str(name) for name in value]
+    names.sort(key=None if all(map(str.isascii, names)) else _utf16)
     fields = (f"{_string(n, where)}:{_text(value[n], f'{where}.{n}', depth + 1)}" for n in names)
     return "{" + ",".join(fields) + "}"
 
@@ -80,7 +84,9 @@ def _utf16(name: str) -> bytes:
 
 
 def _string(value: str, where: str) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = _encode(value)
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError as error:

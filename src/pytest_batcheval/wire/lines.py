@@ -87,14 +87,16 @@ def read_lines(chunks: Iterable[bytes]) -> Iterator[ResultLine | BrokenLine]:
         if length > MAX_LINE:
             yield _broken(line, offset, f"the line has {length} bytes, more than {MAX_LINE}")
             continue
-        text = line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line
-        if text.strip():
+        text = line if offset else line.removeprefix(b"\xef\xbb\xbf")
+        if text and not text.isspace():
             yield decode_line(text, offset)
 
 
 def decode_line(line: bytes, offset: int = 0) -> ResultLine | BrokenLine:
     """One line, or why it is none."""
     try:
+        if not line.isascii():
+            line.decode()  # the decoder skips members that nobody asks for, whatever bytes they hold
         decoded = _decoder.decode(line)
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
         return _broken(line, offset, str(error) or type(error).__name__)
@@ -112,6 +114,10 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, int]]:
         start = 0
         while start <= len(chunk):
             end = chunk.find(b"\n", start)
+            if end >= 0 and not length and end - start <= MAX_LINE:  # most lines lie in one chunk
+                yield offset, chunk[start:end], end - start
+                offset, start = offset + end - start + 1, end + 1
+                continue
             part = chunk[start:end] if end >= 0 else chunk[start:]
             held += part
             length += len(part)
@@ -127,7 +133,10 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _broken(line: bytes, offset: int, reason: str) -> BrokenLine:
-    found = _CUSTOM_ID.search(line)
+    # Only before anything nested: an answer may name another request's key.
+    begun = line.startswith(b"{")
+    nested = line.find(b"{", 1)
+    found = _CUSTOM_ID.search(line[: nested if nested >= 0 else len(line)]) if begun else None
     return BrokenLine(offset, reason, line[:EXCERPT], found[1].decode() if found else "")
 
 

@@ -14,7 +14,8 @@ CREATE TABLE request (
     crc  INTEGER NOT NULL              -- CRC-32 of key and line
 ) STRICT, WITHOUT ROWID;
 
--- One attempt to run some requests; `state` is the position in the protocol that pays once.
+-- One attempt to run some requests, as a batch of the provider's or as individual calls; `state` is the position
+-- in the protocol that pays once.
 CREATE TABLE batch (
     id             INTEGER PRIMARY KEY,
     run            TEXT NOT NULL REFERENCES run (id),
@@ -27,6 +28,7 @@ CREATE TABLE batch (
     requests       INTEGER NOT NULL,
     model          TEXT NOT NULL DEFAULT '',
     most_usd       TEXT NOT NULL DEFAULT '',  -- reserved of a budget; empty without one
+    calls          TEXT NOT NULL DEFAULT 'batch' CHECK (calls IN ('batch', 'individual')),
     file_name      TEXT NOT NULL,
     state          TEXT NOT NULL CHECK (state IN (
         'planned', 'uploaded', 'creating', 'created', 'ended', 'settled', 'void', 'lost')),
@@ -48,6 +50,7 @@ CREATE TABLE claim (
     origin TEXT NOT NULL,
     batch  INTEGER NOT NULL REFERENCES batch (id),
     open   INTEGER NOT NULL DEFAULT 1,
+    sent   INTEGER NOT NULL DEFAULT 0, -- its individual call went out, and was not refused
     PRIMARY KEY (batch, key)
 ) STRICT, WITHOUT ROWID;
 
@@ -66,8 +69,6 @@ CREATE TABLE answer (
     crc        INTEGER NOT NULL,       -- CRC-32 of key and response
     PRIMARY KEY (key, origin, generation)
 ) STRICT;
-
-CREATE INDEX answer_by_batch ON answer (batch);
 
 -- Why the newest attempt of a request has no answer.
 CREATE TABLE failure (
