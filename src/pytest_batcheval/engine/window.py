@@ -1,0 +1,45 @@
+"""How many calls fly at once: one more after each window of answers, half of it after a refusal.
+
+Additive increase and multiplicative decrease (Chiu and Jain 1989) find what a provider takes without being told, and
+leave room to others who share the account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+START = 8
+"""Calls at once at first: at 3 s a call 160 a minute, within the 500 a minute of the smallest paid account."""
+
+CAP = 64
+"""Calls at once at most: beyond it one process gains nothing, since the SDK's own work is the limit (some 400 calls
+a second); and it bounds what a kill leaves with an unknown outcome."""
+
+
+@dataclass
+class Window:
+    """The window of one send.
+
+    Attributes:
+        size: calls that may fly at once now, at most `cap`.
+        epoch: how often it was halved. A call keeps the epoch it began in, so that the refusals of one window, which
+            come together, halve it once.
+    """
+
+    size: int = START
+    cap: int = CAP
+    epoch: int = 0
+    _answers: int = 0
+
+    def answered(self) -> None:
+        """A call came through, well or not."""
+        self._answers += 1
+        if self._answers >= self.size:
+            self.size, self._answers = min(self.size + 1, self.cap), 0
+
+    def refused(self, epoch: int) -> bool:
+        """A call that began in that epoch was refused for being too many; whether the window is halved for it."""
+        if epoch < self.epoch:
+            return False
+        self.size, self.epoch, self._answers = max(self.size // 2, 1), self.epoch + 1, 0
+        return True
