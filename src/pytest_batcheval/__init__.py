@@ -6,22 +6,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_batcheval.batches import BatchStatus
+    from pytest_batcheval.client import BatchClient, BatchRun, check_batch_status, download_batch_results
     from pytest_batcheval.matrix.axes import AxisValue, Persona, PersonaMatrix, Question
     from pytest_batcheval.wire.answers import Answers
     from pytest_batcheval.wire.errors import BatchEvalError
     from pytest_batcheval.wire.objects import Answer, Request
 
-__all__ = ["Answer", "Answers", "AxisValue", "BatchEvalError", "Persona", "PersonaMatrix", "Question", "Request"]
+__all__ = [
+    "Answer",
+    "Answers",
+    "AxisValue",
+    "BatchClient",
+    "BatchEvalError",
+    "BatchRun",
+    "BatchStatus",
+    "Persona",
+    "PersonaMatrix",
+    "Question",
+    "Request",
+    "check_batch_status",
+    "download_batch_results",
+]
 
 _HOMES = {
     "Answer": "wire.objects",
     "Answers": "wire.answers",
     "AxisValue": "matrix.axes",
+    "BatchClient": "client",
     "BatchEvalError": "wire.errors",
+    "BatchRun": "client",
+    "BatchStatus": "batches",
     "Persona": "matrix.axes",
     "PersonaMatrix": "matrix.axes",
     "Question": "matrix.axes",
     "Request": "wire.objects",
+    "check_batch_status": "client",
+    "download_batch_results": "client",
 }
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.engine.clock import Clock
     from pytest_batcheval.recordings.conversations import Asked, Conversation
+    from pytest_batcheval.simulator.server import SimulatorServer
 
 MARKER = "batch_conversation(name): the file of this test's conversation, cassettes/conversations/<name>.yaml."
 
@@ -33,13 +34,20 @@ class BatchConversation:
     Attributes:
         backend: sends batches to the provider, to the simulator or to the recording.
         clock: what the pipeline's waits have to run on; in a replay they take no time.
+        simulator: the server that answers, when it runs in this process; `None` in a replay and with a provider.
     """
 
     def __init__(
-        self, conversation: Conversation, backend: OpenAIBatch, clock: Clock, api_key: str | Callable[[], str]
+        self,
+        conversation: Conversation,
+        backend: OpenAIBatch,
+        clock: Clock,
+        api_key: str | Callable[[], str],
+        simulator: SimulatorServer | None = None,
     ) -> None:
         self.backend = backend
         self.clock = clock
+        self.simulator = simulator
         self._conversation = conversation
         self._api_key = api_key
         self._clients: list[openai.OpenAI] = []
@@ -130,7 +138,7 @@ def _live(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[BatchCon
         url, origin = connection.backend.base_url, connection.backend.origin
         recording = chosen.mode == "record"
         with Conversation.recorded(path, url, origin) if recording else Conversation.live(url, origin) as conversation:
-            yield BatchConversation(conversation, connection.backend, connection.clock, api_key)
+            yield BatchConversation(conversation, connection.backend, connection.clock, api_key, connection.simulator)
             if PASSED not in request.node.stash:
                 conversation.discard()  # the test was interrupted
 

@@ -1,13 +1,16 @@
-"""The fixtures test authors name: `answer`, `answers`, `persona_matrix`, `batch_server`."""
+"""The fixtures test authors name: `answer`, `answers`, `persona_matrix`, `batch_client`, `batch_server`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_batcheval.client import BatchClient
+    from pytest_batcheval.conversation_fixture import BatchConversation
     from pytest_batcheval.matrix.axes import PersonaMatrix
     from pytest_batcheval.simulator.server import SimulatorServer
     from pytest_batcheval.wire.answers import Answers
@@ -37,6 +40,18 @@ def persona_matrix(request: pytest.FixtureRequest) -> PersonaMatrix:
     from pytest_batcheval.matrix.axes import PersonaMatrix
 
     return PersonaMatrix(batch_session(request.config).axes.of(request.node))
+
+
+@pytest.fixture
+def batch_client(batch_conversation: BatchConversation, tmp_path: Path) -> Iterator[BatchClient]:
+    """A client with a journal of its own over this test's conversation: replayed, live or recorded."""
+    from pytest_batcheval.client import BatchClient
+
+    client = BatchClient(
+        batch_conversation.backend, clock=batch_conversation.clock, journal=tmp_path / "journal" / "journal.sqlite"
+    )
+    with client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,25 @@ import pytest
 from pytest_batcheval import conversation_fixture, hookspecs, settings
 from pytest_batcheval.conversation_fixture import batch_conversation
 from pytest_batcheval.current import batch_session, begun_session
-from pytest_batcheval.fixtures import _batch_server_of_session, answer, answers, batch_server, persona_matrix
+from pytest_batcheval.fixtures import (
+    _batch_server_of_session,
+    answer,
+    answers,
+    batch_client,
+    batch_server,
+    persona_matrix,
+)
 from pytest_batcheval.gate import PASSED, asks_for_answers, may_need_axes
 
-__all__ = ["_batch_server_of_session", "answer", "answers", "batch_conversation", "batch_server", "persona_matrix"]
+__all__ = [
+    "_batch_server_of_session",
+    "answer",
+    "answers",
+    "batch_client",
+    "batch_conversation",
+    "batch_server",
+    "persona_matrix",
+]
 
 TALLY = "batcheval_tally"
 

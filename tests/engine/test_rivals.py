@@ -12,7 +12,7 @@ from pytest_batcheval.engine.effects import Cancel, Commit, ListBatches, Retriev
 from pytest_batcheval.engine.job import Job
 from pytest_batcheval.engine.metadata import metadata, overlap
 from pytest_batcheval.engine.protocol import Engine
-from pytest_batcheval.engine.reconcile import RIVAL_WINDOW, rival
+from pytest_batcheval.engine.reconcile import rival
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.journal.rows import BatchRow
@@ -44,9 +44,10 @@ MINE = batch()
         (batch("batch_4", 999.0, KEYS[:1] + OTHERS), True),
         (batch("batch_4", 999.0, OTHERS), False),
         (batch("batch_4", 999.0, generation=2), False),
-        (batch("batch_4", 1000.0 - RIVAL_WINDOW), True),
-        (batch("batch_4", 999.0 - RIVAL_WINDOW), False),
-        (batch("batch_4", 999.0, status="completed"), True),
+        (batch("batch_4", 1.0), True),  # ours slept for long between looking and creating
+        (batch("batch_4", 999.0, status="completed", output_file_id="file-out"), True),
+        (batch("batch_4", 999.0, status="expired", error_file_id="file-errors"), True),
+        (batch("batch_4", 999.0, status="expired"), False),
         (batch("batch_4", 999.0, status="cancelled"), False),
         (batch("batch_4", 999.0, status="failed", errors=(BatchFault("invalid", "no"),)), False),
         (RemoteBatch("batch_4", "in_progress", created_at=999.0), False),

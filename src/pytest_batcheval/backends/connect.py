@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
     from pytest_batcheval.backends.individual import IndividualCalls
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
+    from pytest_batcheval.simulator.server import SimulatorServer
 
 OPENAI = "openai"
 SIMULATOR = "simulator"
@@ -32,11 +33,13 @@ class Connection:
     """An open backend with the clock its waits run on: real time, or a simulator's.
 
     Attributes:
+        simulator: the server, when it runs in this process.
         calls: for requests that are sent as individual calls; `None` when they were not asked for.
     """
 
     backend: OpenAIBatch
     clock: SystemClock | SimulatorClock
+    simulator: SimulatorServer | None = None
     calls: IndividualCalls | None = None
 
 
@@ -66,7 +69,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[Connection]:
         closing(_clock(client)) as clock,
         _calls(individual, base_url, None) as calls,
     ):
-        yield Connection(client, clock, calls)
+        yield Connection(client, clock, calls=calls)
 
 
 def respondent_of(backend: str) -> str | None:
@@ -98,7 +101,7 @@ def _simulated(respondent: str, individual: bool) -> Iterator[Connection]:
         closing(_clock(client)) as clock,
         _calls(individual, server.base_url, SIMULATOR) as calls,
     ):
-        yield Connection(client, clock, calls)
+        yield Connection(client, clock, server, calls)
 
 
 def _calls(individual: bool, base_url: str | None, api_key: str | None) -> IndividualCalls | nullcontext[None]:

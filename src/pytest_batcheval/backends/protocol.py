@@ -39,6 +39,7 @@ class RemoteBatch:
     Attributes:
         completed, failed, total: the provider's counts, not to be believed; `None` when absent.
         created_at: Unix seconds by the provider's clock.
+        times: all times it tells, by their names (`created_at`, `in_progress_at` …).
     """
 
     id: str
@@ -53,6 +54,7 @@ class RemoteBatch:
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_at: float | None = None
     endpoint: str = ""
+    times: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def terminal(self) -> bool:
@@ -122,6 +124,9 @@ def read_batch(seen: object) -> RemoteBatch | None:
         metadata={str(name): str(value) for name, value in metadata.items()},
         created_at=float(data["created_at"]) if _is_number(data.get("created_at")) else None,
         endpoint=_text(data.get("endpoint")) or "",
+        times={
+            str(name): float(value) for name, value in data.items() if str(name).endswith("_at") and _is_number(value)
+        },
     )
 
 

@@ -7,7 +7,18 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-VERBS = ("serve", "resume", "cancel", "recover", "verify", "prune", "show")
+VERBS = (
+    "serve",
+    "resume",
+    "cancel",
+    "status",
+    "download",
+    "recover",
+    "verify",
+    "prune",
+    "show",
+    "performance-comparison",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="example: batcheval serve --port 8080 --respondent faithful",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    modules = {verb: import_module(f"{__name__}.{verb}") for verb in VERBS}
+    modules = {verb: import_module(f"{__name__}.{verb.replace('-', '_')}") for verb in VERBS}
     for module in modules.values():
         module.add_parser(verbs)
     arguments = parser.parse_args(argv)

@@ -47,12 +47,17 @@ class InputLine(msgspec.Struct, frozen=True):
 
 
 class Adoption:
-    """Takes over batches of an account that a journal does not know."""
+    """Takes over batches of an account that a journal does not know.
+
+    Attributes:
+        seen: ids of all batches the account had when it was asked.
+    """
 
     def __init__(
         self, backend: Backend, journal: Journal, clock: Clock, run: str, deadline: float | None = None
     ) -> None:
         """Adopt for a run; `deadline` is the time on the clock until which batches are waited for."""
+        self.seen: set[str] = set()
         self._deadline = deadline
         self._backend = backend
         self._journal = journal
@@ -69,6 +74,7 @@ class Adoption:
             batches = self._patiently(self._backend.list_batches)
         except Refused as fault:
             raise _unasked(fault) from None
+        self.seen |= {batch.id for batch in batches}
         rows = self._journal.reader.batches(self._backend.origin)
         known = {row.batch_id for row in rows} | {row.file_id for row in rows if row.file_id}
         found = [

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.ending import refused_whole
 from pytest_batcheval.engine.metadata import MARK, mark, overlap
 from pytest_batcheval.journal.rows import BatchRow
 
@@ -33,9 +32,6 @@ FRESH = 60.0
 
 RIVAL_LOOKS = (0.0, 30.0, QUIET)
 """Seconds after a create at which other machines' batches are looked for: a list may lag behind theirs."""
-
-RIVAL_WINDOW = 600.0
-"""Seconds by which a rival can be older: whatever is older still was seen before ours was sent."""
 
 
 class Step(Enum):
@@ -87,17 +83,16 @@ class Search:
 
 
 def rival(mine: RemoteBatch, strangers: Iterable[RemoteBatch]) -> RemoteBatch | None:
-    """The oldest batch that another machine made of some of the same requests shortly before this one.
+    """The oldest batch that another machine made of some of the same requests before this one.
 
     Every machine sees the same ages, by the provider's clock, so that of two that meet only the younger gives way.
     """
     older = [
         batch
         for batch in strangers
-        if _age(mine)[0] - RIVAL_WINDOW <= _age(batch)[0]
-        and _age(batch) < _age(mine)
+        if _age(batch) < _age(mine)
         and batch.status not in ("cancelling", "cancelled")
-        and not refused_whole(batch)
+        and (not batch.terminal or batch.output_file_id or batch.error_file_id)
         and overlap(mine.metadata, batch.metadata)
     ]
     return min(older, key=_age, default=None)

@@ -52,6 +52,7 @@ class Sender:
     standing: Standing
     keys: set[str] = field(default_factory=set)
     settled: list[Job] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
     twice: set[str] = field(default_factory=set)
     resent: int = 0
     attached: int = 0
@@ -104,23 +105,19 @@ class Sender:
 
     def _adopt(self, keys: Sequence[str] | None) -> None:
         """Take over what another machine, or a journal that is lost, has sent of these keys; `None` for any."""
-        if self.calling is not None and not self._has_batches():
-            return
         adoption = Adoption(self.backend, self.journal, self.clock, self.run, self.deadline)
-        rows = adoption.adopt(adoption.strangers(keys), keys or ())
+        try:
+            strangers = adoption.strangers(keys)
+        except ProviderError as error:
+            fault = error.__context__
+            if self.calling is not None and isinstance(fault, Refused) and fault.status_code in (404, 405):
+                return  # a provider without a Batch API, which individual calls do not need
+            raise
+        self.seen |= adoption.seen
+        rows = adoption.adopt(strangers, keys or ())
         if rows:
             self.attached += len(rows)
             self._drive([Job(row, self.clock.now(), resumed=True) for row in rows])
-
-    def _has_batches(self) -> bool:
-        """Whether the provider has a Batch API at all; individual calls need none."""
-        try:
-            self.backend.list_batches()
-        except Refused as fault:
-            return fault.status_code not in (404, 405)
-        except Fault:
-            pass  # who lists them next says why that fails
-        return True
 
     def _resumed(self, row: BatchRow, now: float) -> Job:
         foreign = row.scope != self.backend.scope
@@ -236,11 +233,11 @@ class Sender:
         return "when that is solved"
 
     def _known(self) -> set[str]:
-        """Batches that were brought to their end here, or for whose sake one of ours was cancelled before."""
+        """Batches that were seen before these were sent, or brought to their end here; no open ones of this journal."""
         rows = self.journal.reader.batches(self.backend.origin)
-        return {row.batch_id for row in rows if row.state not in OPEN} | {
-            job.older.id for job in self.settled if job.older
-        }
+        ended = {row.batch_id for row in rows if row.state not in OPEN}
+        older = {job.older.id for job in self.settled if job.older}
+        return (self.seen | ended | older) - {row.batch_id for row in rows if row.state in OPEN}
 
     def _count(self, job: Job, own: bool) -> None:
         keys = self.journal.reader.keys(job.row.id)

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -81,7 +81,7 @@ class Journal:
         lines = ((request.custom_id, request.line()) for request in requests)
         with self._transaction() as connection:
             connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
-            number = connection.execute(queries.ADD_BATCH, asdict(row)).lastrowid or 0
+            number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
             self._claim(connection, replace(row, id=number), [request.custom_id for request in requests])
         return replace(row, id=number)
 
@@ -96,10 +96,10 @@ class Journal:
         with self._transaction() as connection:
             known = [(key, line, checksum(key, line)) for key, line in lines.items()]
             connection.executemany(queries.ADD_ADOPTED_REQUEST, known)
-            number = connection.execute(queries.ADD_BATCH, asdict(row)).lastrowid or 0
+            number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
             row = replace(row, id=number)
             connection.executemany(queries.ADD_ADOPTED_CLAIM, ((key, row.origin, number) for key in lines))
-            connection.execute(queries.UPDATE_BATCH, asdict(row))
+            connection.execute(queries.UPDATE_BATCH, vars(row))
         return row
 
     def commit(self, row: BatchRow) -> None:
@@ -126,7 +126,7 @@ class Journal:
         with self._transaction() as connection:
             row = _add(connection, replace(row, input_tokens=0, output_tokens=0), results)
             connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
-            connection.execute(queries.UPDATE_BATCH, asdict(row))
+            connection.execute(queries.UPDATE_BATCH, vars(row))
             if row.state != "lost":
                 connection.execute(queries.CLOSE_CLAIMS, (row.id,))
 
@@ -237,7 +237,7 @@ class Journal:
         with self._transaction() as connection:
             row = _add(connection, row, results)
             connection.executemany(queries.MARK_SENT, marks)
-            connection.execute(queries.UPDATE_BATCH, asdict(row))
+            connection.execute(queries.UPDATE_BATCH, vars(row))
             if row.state == "settled":
                 connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
                 connection.execute(queries.CLOSE_CLAIMS, (row.id,))
@@ -245,7 +245,7 @@ class Journal:
 
     def _update(self, row: BatchRow) -> None:
         with self._transaction() as connection:
-            connection.execute(queries.UPDATE_BATCH, asdict(row))
+            connection.execute(queries.UPDATE_BATCH, vars(row))
 
     def _save_created(self, row: BatchRow, error: JournalError) -> None:
         """The batch is paid for, so its id must not be lost: on a full disk the reserve makes room."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from pytest_batcheval.wire.errors import MatrixError
+from pytest_batcheval.wire.objects import CHAT, Request, endpoint_of
 
 LEVELS: Mapping[str, int] = {"low": -1, "average": 0, "high": 1}
 """The words of a persona's profile and their codes."""
@@ -147,6 +149,19 @@ class PersonaMatrix:
         """
         chosen = names or ("persona", "question")
         return (dict(zip(chosen, values, strict=True)) for values in product(*map(self._axis, chosen)))
+
+    def requests(self, prompt: Callable[..., Mapping[str, Any]], sample: int = 0) -> list[Request]:
+        """The request of every cell: `prompt` is called with the axes that its parameters name.
+
+        Raises:
+            MatrixError: a parameter is no axis, or the prompt asks turn by turn, which only tests can do.
+        """
+        if inspect.isgeneratorfunction(prompt):
+            raise MatrixError(f"{prompt.__name__} asks turn by turn; use it as the prompt of a test")
+        parameters = inspect.signature(prompt).parameters.values()
+        names = [p.name for p in parameters if p.name in self.axes or p.default is inspect.Parameter.empty]
+        bodies = (prompt(**cell) for cell in (self.cells(*names) if names else [{}]))
+        return [Request(body, endpoint_of(body) or CHAT, sample=sample) for body in bodies]
 
     def __len__(self) -> int:
         return len(self.personas) * len(self.questions)

@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.wire.errors import AnswerError
 from pytest_batcheval.wire.key import canonical, request_key
+
+if TYPE_CHECKING:
+    from pytest_batcheval.wire.input_lines import InputLines, Source
 
 CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
@@ -38,6 +41,16 @@ class Request:
     url: str = CHAT
     method: str = "POST"
     sample: int = 0
+
+    @classmethod
+    def from_jsonl(cls, source: Source, *, model: str | None = None, strict: bool = False) -> InputLines:
+        """The requests of a batch input file, or of such lines; see `wire.input_lines.InputLines`.
+
+        Iterating raises `InputFileError` at its end, with every bad line.
+        """
+        from pytest_batcheval.wire.input_lines import InputLines
+
+        return InputLines(source, model=model, strict=strict)
 
     @cached_property
     def custom_id(self) -> str:

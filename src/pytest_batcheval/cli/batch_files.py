@@ -1,0 +1,64 @@
+"""What batch input files hold and would cost, in words and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.plan import PlannedFile
+
+
+def file_line(file: PlannedFile) -> str:
+    """One file in a line: endpoint, model, requests, size, estimated tokens and price."""
+    count = "1 request" if file.requests == 1 else f"{file.requests:,} requests"
+    most = "unlimited" if file.output_tokens is None else f"at most {file.output_tokens:,}"
+    return (
+        f"{file.endpoint}  {file.model}: {count}, {file.bytes / 1000:,.0f} kB, "
+        f"about {file.input_tokens:,} tokens in, {most} out, {_price(file)}"
+    )
+
+
+def estimate_notes(files: Iterable[PlannedFile]) -> Iterator[str]:
+    """The sum, and what it is worth."""
+    from pytest_batcheval.engine.plan import total, worst_case
+
+    known = list(files)
+    limit = "at least" if worst_case(known) is None else "at most"
+    usd = total(known)
+    yield f"together {limit} {_dollars(usd)} as batches" if usd is not None else "the cost of it all is unknown"
+    yield f"tokens are estimated by script, within some 20 %; prices: {_price_table()}"
+
+
+def file_data(file: PlannedFile) -> dict[str, Any]:
+    """The same as plain data; `usd` is `null` when the price is unknown, and of the input alone without a limit."""
+    return {
+        "endpoint": file.endpoint,
+        "model": file.model,
+        "requests": file.requests,
+        "bytes": file.bytes,
+        "input_tokens": file.input_tokens,
+        "most_output_tokens": file.output_tokens,
+        "usd": None if file.price is None else float(file.price.usd),
+        "batch_rate": None if file.price is None else file.price.batch_rate,
+    }
+
+
+def _price(file: PlannedFile) -> str:
+    if file.price is None:
+        return "cost unknown"
+    rate = "" if file.price.batch_rate else " (no batch rate known: the standard one)"
+    return f"{'at least' if file.output_tokens is None else 'at most'} {_dollars(file.price.usd)}{rate}"
+
+
+def _dollars(usd: Decimal) -> str:
+    return f"${usd:.2f}" if usd >= 1 or not usd else f"${usd:.4f}"
+
+
+def _price_table() -> str:
+    try:
+        return f"genai-prices {version('genai-prices')}"
+    except PackageNotFoundError:
+        return "unknown without the extra [cost]"

@@ -1,0 +1,165 @@
+"""`batcheval import FILE`: check a batch input file and write it as official lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pytest_batcheval.cli.batch_files import estimate_notes, file_data, file_line
+from pytest_batcheval.cli.new_file import check_new, new_file
+from pytest_batcheval.cli.options import say
+from pytest_batcheval.wire.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from pytest_batcheval.cli.tally import Tally
+    from pytest_batcheval.wire.input_lines import BadLine, InputLines
+
+DESCRIPTION = """
+Check a batch input file: official lines (custom_id, method, url, body) or simplified ones ({"model": ..., "input": ...},
+one user message each). Prints what it holds and would cost; sends nothing and needs no key. With --output it is written
+as official lines whose custom_id is the request's key. A bad line stops it with status 4 and nothing is written, unless
+--skip-bad puts such lines aside; then the status is 1.
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to `batcheval`'s parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "import",
+        help="check a batch input file, and write it as official lines",
+        description=DESCRIPTION,
+        epilog="example: batcheval import batchinput.jsonl --output requests.jsonl",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="the batch input file")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write official lines; it must not exist")
+    parser.add_argument("--model", metavar="MODEL", help="the model of lines that name none")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse what does not fit into one batch: more than 50,000 requests or 200 MB, a second model or "
+        "endpoint, a custom_id that repeats",
+    )
+    parser.add_argument(
+        "--skip-bad", type=Path, metavar="BADFILE", help="write bad lines here, byte for byte, and go on without them"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was found as one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, write and print.
+
+    Raises:
+        InputFileError: the file cannot be read, is empty, or has bad lines (with --skip-bad: only such).
+        UsageError: what is to be written exists already, or cannot be written.
+    """
+    from pytest_batcheval.cli.tally import Tally
+    from pytest_batcheval.wire.input_lines import InputLines
+
+    _check_places(arguments)
+    bad: list[BadLine] = []
+    lines = InputLines(
+        arguments.file,
+        model=arguments.model,
+        strict=arguments.strict,
+        on_bad=bad.append if arguments.skip_bad is not None else None,
+    )
+    tally = Tally()
+    with _maybe_new(arguments.output) as output:
+        for line in lines:
+            text = line.request.line() + b"\n"
+            tally.add(line.request, len(text))
+            if output is not None:
+                output.write(text)
+        if bad:
+            _put_aside(arguments.file, bad, arguments.skip_bad)
+    if arguments.json:
+        print(json.dumps(_data(arguments, lines, tally, bad)), flush=True)
+    else:
+        _say_found(arguments, lines, tally, bad)
+    return int(ExitStatus.FAILED if bad else ExitStatus.OK)
+
+
+def _check_places(arguments: argparse.Namespace) -> None:
+    places = [path for path in (arguments.output, arguments.skip_bad) if path is not None]
+    for path in places:
+        check_new(path)
+    if len(places) == 2 and places[0].resolve() == places[1].resolve():
+        raise UsageError(f"--output and --skip-bad both name {places[0]}; name two files")
+    if arguments.skip_bad is not None and arguments.file.exists() and not arguments.file.is_file():
+        raise UsageError(f"--skip-bad reads bad lines a second time, and {arguments.file} is no file; save it first")
+
+
+@contextmanager
+def _maybe_new(path: Path | None) -> Iterator[IO[bytes] | None]:
+    with nullcontext() if path is None else new_file(path) as stream:
+        yield stream
+
+
+def _put_aside(source: Path, bad: Iterable[BadLine], path: Path) -> None:
+    """Copy bad lines byte for byte, in pieces: one may be too long to be held."""
+    with source.open("rb") as given, new_file(path) as aside:
+        for line in bad:
+            given.seek(line.offset)
+            left = line.length
+            while left and (piece := given.read(min(left, 2**20))):
+                aside.write(piece)
+                left -= len(piece)
+            aside.write(b"\n")
+
+
+def _notes(lines: InputLines, tally: Tally) -> Iterator[str]:
+    files = tally.files()
+    if len(files) > 1:
+        yield f"{len(files)} kinds of endpoint and model, and a batch takes one: a send makes a batch of each"
+    if any(tally.batches(file) > 1 for file in files):
+        yield "more than one batch takes (50,000 requests, 200 MB): a send cuts it"
+    if tally.samples:
+        yield f"{tally.samples} requests repeat a body under another custom_id; they are kept as further samples of it"
+    yield from estimate_notes(files)
+
+
+def _next(arguments: argparse.Namespace) -> str:
+    if arguments.output is None:
+        return f"write it as official lines: batcheval import {arguments.file} --output requests.jsonl"
+    return (
+        f"send it, each request paid once: BatchClient().run(line.request for line in "
+        f"Request.from_jsonl({str(arguments.output)!r})); or upload it with purpose `batch` yourself"
+    )
+
+
+def _say_found(arguments: argparse.Namespace, lines: InputLines, tally: Tally, bad: list[BadLine]) -> None:
+    from pytest_batcheval.wire.input_lines import LISTED
+
+    say(f"{lines.name}: {lines.lines:,} lines, {lines.requests:,} requests, {lines.repeated:,} repeated, {len(bad):,} bad")
+    for line in bad[:LISTED]:
+        say(f"  {lines.name}:{line.number}: {line.reason}")
+    if len(bad) > LISTED:
+        say(f"  … and {len(bad) - LISTED} more")
+    for file in tally.files():
+        say(f"  {file_line(file)}")
+    for note in _notes(lines, tally):
+        say(note)
+    if bad:
+        say(f"bad lines are in {arguments.skip_bad}; mend them and import that file too")
+    if arguments.output is not None:
+        say(f"written to {arguments.output}")
+    say(f"next: {_next(arguments)}")
+
+
+def _data(arguments: argparse.Namespace, lines: InputLines, tally: Tally, bad: list[BadLine]) -> dict[str, Any]:
+    return {
+        "file": lines.name,
+        "lines": lines.lines,
+        "requests": lines.requests,
+        "repeated": lines.repeated,
+        "samples": tally.samples,
+        "bad": [{"line": line.number, "reason": line.reason} for line in bad],
+        "files": [file_data(file) for file in tally.files()],
+        "notes": list(_notes(lines, tally)),
+        "output": None if arguments.output is None else str(arguments.output),
+        "next": _next(arguments),
+    }

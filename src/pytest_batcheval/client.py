@@ -1,0 +1,263 @@
+"""`BatchClient`: many requests through the Batch API, each paid once, from scripts, notebooks and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.batches import BatchStatus, cancelled, results, status_of
+from pytest_batcheval.wire.errors import UnfinishedError
+from pytest_batcheval.wire.objects import Answer, Request
+
+if TYPE_CHECKING:
+    from pytest_batcheval.backends.protocol import Backend
+    from pytest_batcheval.engine.clock import Clock
+    from pytest_batcheval.engine.progress import Progress, Sent
+    from pytest_batcheval.journal.store import Journal
+
+JOURNAL = Path(".batcheval/journal.sqlite")
+
+
+@dataclass(frozen=True)
+class BatchRun:
+    """What became of some requests.
+
+    Attributes:
+        requests: as they were given, with duplicates.
+        answers: of those that have one, or have failed (then with an `error`), in the order of `requests`.
+        pending: those that have neither yet.
+        sent: what was done for it: counts of requests sent, sent again, batches …
+    """
+
+    requests: tuple[Request, ...]
+    answers: tuple[Answer, ...]
+    pending: tuple[Request, ...]
+    sent: Sent
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is pending."""
+        return not self.pending
+
+    @property
+    def failed(self) -> tuple[Answer, ...]:
+        """The answers that have an `error`."""
+        return tuple(answer for answer in self.answers if answer.error is not None)
+
+
+class BatchClient:
+    """Sends requests as batches and hands back their answers; what the journal knows is not paid again.
+
+    Close it, or use it as a context manager. Calls block; they work inside a running event loop too. A killed
+    process loses nothing: the same call goes on where it was.
+    """
+
+    def __init__(
+        self,
+        backend: str | Backend = "openai",
+        *,
+        journal: str | Path = JOURNAL,
+        clock: Clock | None = None,
+        attempts: int = 3,
+        budget: Decimal | None = None,
+        progress: Callable[[Progress], None] = lambda seen: None,
+    ) -> None:
+        """Prepare a client; nothing is opened before the first call.
+
+        Args:
+            backend: `openai` (keys and base URL from the SDK's environment variables), `simulator[:respondent]`,
+                a base URL, or an open backend.
+            journal: the SQLite file that remembers what was sent; it is made when missing.
+            clock: what all waits run on; default real time, or the simulator's.
+            attempts: how often a request whose failure may pass is sent at most by one call.
+            budget: US dollars that one call may spend; `None` for any sum.
+            progress: called with a snapshot whenever a batch changes.
+        """
+        self._chosen = backend
+        self._clock = clock
+        self._path = Path(journal)
+        self._attempts = attempts
+        self._budget = budget
+        self._progress = progress
+        self._stack = ExitStack()
+        self._open: tuple[Backend, Clock, Journal] | None = None
+
+    def run(
+        self,
+        requests: Iterable[Request],
+        *,
+        batch_size: int | None = None,
+        timeout: float | None = None,
+        refresh: bool = False,
+    ) -> BatchRun:
+        """Have every request answered.
+
+        Args:
+            requests: duplicates are sent once.
+            batch_size: requests of one batch at most; default the API's limit.
+            timeout: seconds to wait for batches; `None` waits for ever.
+            refresh: ask again what has an answer; the newest counts.
+
+        Raises:
+            UnfinishedError: batches still run after `timeout`; the same call collects them.
+            ProviderError, JournalError, UsageError: see `engine.send.send`.
+        """
+        return self._send(tuple(requests), batch_size, timeout, refresh)
+
+    def submit(self, requests: Iterable[Request], *, batch_size: int | None = None) -> BatchRun:
+        """Create the batches and do not wait for them; `wait` or a later `run` collects the answers.
+
+        Raises:
+            ProviderError, JournalError, UsageError: see `engine.send.send`.
+        """
+        from pytest_batcheval.engine.progress import Sent
+
+        wanted = tuple(requests)
+        try:
+            return self._send(wanted, batch_size, 0.0, False)
+        except UnfinishedError:
+            count = len({request.custom_id for request in wanted})
+            return self._look_up(wanted, Sent(count, 0, count, 0, 0, 0, 0, 0))
+
+    def wait(self, run: BatchRun, *, timeout: float | None = None) -> BatchRun:
+        """Have the pending requests of a run answered; what fails in passing is sent again.
+
+        Raises:
+            UnfinishedError: batches still run after `timeout` seconds.
+            ProviderError, JournalError, UsageError: see `engine.send.send`.
+        """
+        return self._send(run.requests, None, timeout, False)
+
+    def collect(self, requests: Iterable[Request] = (), *, timeout: float | None = None) -> BatchRun:
+        """Bring every batch that was begun to its end and send nothing; the run has the answers of `requests`.
+
+        Raises:
+            UnfinishedError: batches still run after `timeout` seconds.
+            ProviderError, JournalError: see `engine.send.collect`.
+        """
+        from pytest_batcheval.engine.send import collect
+
+        backend, clock, journal = self._opened()
+        sent = collect(backend=backend, journal=journal, clock=clock, progress=self._progress, patience=timeout)
+        return self._look_up(tuple(requests), sent)
+
+    def status(self, batch_id: str) -> BatchStatus:
+        """How a batch stands.
+
+        Raises:
+            ProviderError: there is no such batch in this project, or the provider cannot be asked.
+        """
+        return status_of(self._opened()[0], batch_id)
+
+    def cancel(self, batch_id: str) -> BatchStatus:
+        """Ask the provider to stop a batch; what it has finished stays paid and is collected by the next call.
+
+        Raises:
+            ProviderError: there is no such batch in this project, or the provider cannot be asked.
+        """
+        return cancelled(self._opened()[0], batch_id)
+
+    def results(self, batch_id: str) -> list[Answer]:
+        """The results of an ended batch of whatever origin, as the provider has them; failed lines have an `error`.
+
+        Raises:
+            UnfinishedError: it still runs.
+            ProviderError: there is no such batch in this project, or its files are gone.
+        """
+        return results(self._opened()[0], batch_id)
+
+    def close(self) -> None:
+        """Close connection and journal; a simulator that was started for this client ends."""
+        self._open = None
+        self._stack.close()
+
+    def __enter__(self) -> BatchClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(
+        self, requests: tuple[Request, ...], batch_size: int | None, timeout: float | None, refresh: bool
+    ) -> BatchRun:
+        from pytest_batcheval.engine.send import send
+        from pytest_batcheval.engine.split import Limits
+
+        backend, clock, journal = self._opened()
+        sent = send(
+            requests,
+            backend=backend,
+            journal=journal,
+            clock=clock,
+            progress=self._progress,
+            attempts=self._attempts,
+            refresh=refresh,
+            limits=Limits() if batch_size is None else Limits(requests=batch_size),
+            patience=timeout,
+            budget=self._budget,
+        )
+        return self._look_up(requests, sent)
+
+    def _look_up(self, requests: Sequence[Request], sent: Sent) -> BatchRun:
+        backend, _, journal = self._opened()
+        answers = journal.reader.answers(requests, backend.origin)
+        failures = journal.reader.failures(requests, backend.origin)
+        found = {key: Answer(request, backend.origin, error=failures[key]) for request in requests
+                 if (key := request.custom_id) in failures} | answers  # fmt: skip
+        return BatchRun(
+            tuple(requests),
+            tuple(found[request.custom_id] for request in requests if request.custom_id in found),
+            tuple(request for request in requests if request.custom_id not in found),
+            sent,
+        )
+
+    def _opened(self) -> tuple[Backend, Clock, Journal]:
+        if self._open is None:
+            from pytest_batcheval.backends.clocks import SystemClock
+            from pytest_batcheval.backends.connect import connect
+            from pytest_batcheval.journal.store import Journal
+
+            backend: Backend
+            if isinstance(self._chosen, str):
+                connection = self._stack.enter_context(connect(self._chosen))
+                backend, clock = connection.backend, self._clock or connection.clock
+            else:
+                backend, clock = self._chosen, self._clock or SystemClock()
+            self._open = backend, clock, self._stack.enter_context(Journal.open(self._path))
+        return self._open
+
+
+def check_batch_status(batch_id: str, *, backend: str = "openai") -> BatchStatus:
+    """How a batch stands, asked of the provider; no journal is needed.
+
+    Raises:
+        UsageError: no API key.
+        ProviderError: there is no such batch in this project, or the provider cannot be asked.
+    """
+    from pytest_batcheval.backends.connect import connect
+
+    with connect(backend) as connection:
+        return status_of(connection.backend, batch_id)
+
+
+def download_batch_results(batch_id: str, *, backend: str = "openai") -> list[Answer]:
+    """The results of an ended batch, whoever made it, in the order of its files; no journal is needed.
+
+    A line that failed is an answer with an `error`.
+
+    Raises:
+        UsageError: no API key.
+        UnfinishedError: the batch still runs.
+        ProviderError: there is no such batch in this project, or its files are gone.
+    """
+    from pytest_batcheval.backends.connect import connect
+
+    with connect(backend) as connection:
+        return results(connection.backend, batch_id)

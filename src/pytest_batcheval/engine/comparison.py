@@ -1,0 +1,98 @@
+"""Batches against individual calls: the figures of each way side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+
+COLUMNS = ("way", "answers", "time", "speed-up", "HTTP calls", "polls", "tokens", "cost", "saved")
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one way of sending the same requests took.
+
+    Attributes:
+        way: its name, such as `batches of 25`.
+        seconds: from the first look at the journal to the last answer in it.
+        calls: HTTP requests without polls.
+        polls: HTTP requests that look how batches stand.
+        usd: US dollars by the price table; `None` when it does not know the model.
+    """
+
+    way: str
+    answers: int
+    seconds: float
+    calls: int
+    polls: int
+    input_tokens: int
+    output_tokens: int
+    usd: Decimal | None
+
+    @property
+    def tokens(self) -> int:
+        """Of questions and answers."""
+        return self.input_tokens + self.output_tokens
+
+
+def speed_up(measured: Measured, base: Measured) -> float | None:
+    """How many times as fast as another way; `None` where no time has passed."""
+    return base.seconds / measured.seconds if measured.seconds and base.seconds else None
+
+
+def saved(measured: Measured, base: Measured) -> float | None:
+    """What it saves of another way's cost, in percent; negative when it costs more; `None` for an unknown cost."""
+    if measured.usd is None or not base.usd:
+        return None
+    return float(100 * (1 - measured.usd / base.usd))
+
+
+def table(ways: Sequence[Measured]) -> list[str]:
+    """A table of lines; speed-up and what is saved are against the first way."""
+    rows = [COLUMNS, *(_row(measured, ways[0]) for measured in ways)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    first, *others = widths
+    return [
+        "  ".join([row[0].ljust(first), *(text.rjust(width) for text, width in zip(row[1:], others, strict=True))])
+        for row in rows
+    ]
+
+
+def to_data(ways: Sequence[Measured]) -> list[dict[str, object]]:
+    """The same for machines: numbers, `null` where one is unknown."""
+    return [
+        asdict(measured)
+        | {
+            "usd": None if measured.usd is None else float(measured.usd),
+            "tokens": measured.tokens,
+            "speed_up": speed_up(measured, ways[0]),
+            "saved_percent": saved(measured, ways[0]),
+        }
+        for measured in ways
+    ]
+
+
+def _row(measured: Measured, base: Measured) -> tuple[str, ...]:
+    faster, cheaper = speed_up(measured, base), saved(measured, base)
+    return (
+        measured.way,
+        f"{measured.answers:,}",
+        duration(measured.seconds),
+        UNKNOWN if faster is None else f"{faster:.2f}x",
+        f"{measured.calls:,}",
+        f"{measured.polls:,}",
+        f"{measured.tokens:,}",
+        UNKNOWN if measured.usd is None else f"${measured.usd:.4f}",
+        UNKNOWN if cheaper is None else f"{cheaper:.0f} %",
+    )
+
+
+def duration(seconds: float) -> str:
+    """`825.0` -> `13m 45s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {rest}s" if minutes else f"{rest}s"

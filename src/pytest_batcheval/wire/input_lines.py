@@ -1,0 +1,231 @@
+r"""A batch input file as requests: official lines of any endpoint, and simplified lines of a model and its input.
+
+Lines end at `\n` only. The file is read once, front to back; of each line only its `custom_id`, key and number
+are kept, so that a file of any size can be read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.input_line import InputLineError, parse_input_line
+from pytest_batcheval.wire.key import KEY_LENGTH
+from pytest_batcheval.wire.lines import MAX_LINE, split_lines
+from pytest_batcheval.wire.objects import Request
+
+MAX_REQUESTS = 50_000
+"""Lines of a batch input file (OpenAI's Batch guide)."""
+
+MAX_BYTES = 200_000_000
+"""Bytes of a batch input file (OpenAI's Batch guide)."""
+
+MAX_SAMPLE = 1000
+"""Sample numbers tried until a `custom_id` that looks like a key is the key of its line."""
+
+MAX_STRANGE = 100
+"""So many `custom_id`s may look like keys and be none; after that, none of the file is taken for a key."""
+
+LISTED = 10
+"""Bad lines that an error shows."""
+
+_BOM = b"\xef\xbb\xbf"
+_KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
+
+Source = str | os.PathLike[str] | Iterable[bytes | str]
+
+
+class InputFileError(UsageError):
+    """A batch input file cannot be used; the text names file, line numbers and remedies."""
+
+
+@dataclass(frozen=True)
+class ImportedLine:
+    """A request with where it stood.
+
+    Attributes:
+        custom_id: as the file gives it; empty in a simplified line. The request's own is its key.
+        number: of the line, from 1.
+    """
+
+    request: Request
+    custom_id: str
+    number: int
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is no request.
+
+    Attributes:
+        number: of the line, from 1.
+        offset, length: its bytes in the file, without the newline.
+    """
+
+    number: int
+    offset: int
+    length: int
+    reason: str
+
+
+class InputLines(Iterable[ImportedLine]):
+    """The requests of a batch input file, each once, in the order of the file.
+
+    What repeats is merged and counted: a `custom_id` with an equal body, and an equal body without a `custom_id`.
+    Equal bodies under different `custom_id`s are samples of one request. Every iteration reads anew.
+
+    Attributes:
+        name: what messages call the source.
+        lines: those that are not blank, so far.
+        bytes: of the source, so far.
+        requests: distinct ones, so far.
+        repeated: lines that repeat an earlier one, so far.
+        bad: lines that are no request, so far.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        model: str | None = None,
+        strict: bool = False,
+        on_bad: Callable[[BadLine], None] | None = None,
+    ) -> None:
+        """Prepare to read; nothing is opened yet.
+
+        Args:
+            source: a path, or lines as bytes or text, with or without their newlines.
+            model: for lines that name none.
+            strict: a line that does not fit into one batch with those before it is a bad one: after 50,000 requests
+                or 200 MB, of another endpoint or model, or with a `custom_id` that stood there already.
+            on_bad: is told each bad line; without it they are an error at the end.
+        """
+        self._source = source
+        self._model = model
+        self._strict = strict
+        self._on_bad = on_bad
+        self.name = os.fspath(source) if isinstance(source, str | os.PathLike) else "input"
+        self._begin()
+
+    def _begin(self) -> None:
+        self.lines = self.bytes = self.requests = self.repeated = self.bad = 0
+        self._shown: list[BadLine] = []
+        self._ids: dict[str, tuple[bytes, int]] = {}
+        self._samples: dict[bytes, int] = {}
+        self._strange = 0
+        self._first: Request | None = None
+
+    def __iter__(self) -> Iterator[ImportedLine]:
+        """Yield the requests.
+
+        Raises:
+            InputFileError: at the end, when there were bad lines and nobody is told of them, or there was no line;
+                at once, when the source cannot be read.
+        """
+        self._begin()
+        for number, (offset, text, length) in enumerate(split_lines(self._chunks()), start=1):
+            line = text if offset else text.removeprefix(_BOM)
+            if not line or line.isspace():
+                continue
+            self.lines += 1
+            try:
+                found = self._line(number, line, offset, length)
+            except InputLineError as error:
+                self._add_bad(BadLine(number, offset, length, str(error)))
+            else:
+                if found is not None:
+                    yield found
+        self._conclude()
+
+    def _chunks(self) -> Iterator[bytes]:
+        for chunk in _from_file(self._source) if isinstance(self._source, str | os.PathLike) else _bytes(self._source):
+            self.bytes += len(chunk)
+            yield chunk
+
+    def _line(self, number: int, line: bytes, offset: int, length: int) -> ImportedLine | None:
+        """The line's request; `None` when it repeats an earlier one."""
+        if length > MAX_LINE:
+            raise InputLineError(f"has {length:,} bytes; the longest line that is read has {MAX_LINE:,}")
+        custom_id, request = parse_input_line(line, self._model)
+        body = bytes.fromhex(request.custom_id)
+        if custom_id in self._ids:
+            self._check_repeated(custom_id, body)
+            self.repeated += 1
+            return None
+        sample = self._sample(custom_id, request, body) if custom_id else 0
+        if self._samples.get(body, 0) >> sample & 1:
+            self.repeated += 1
+            return None
+        if self._strict:
+            self._check_fits(request, offset + length)
+        if custom_id:
+            self._ids[custom_id] = body, number
+        self._samples[body] = self._samples.get(body, 0) | 1 << sample
+        self.requests += 1
+        return ImportedLine(Request(request.body, request.url, sample=sample), custom_id, number)
+
+    def _check_repeated(self, custom_id: str, body: bytes) -> None:
+        earlier, number = self._ids[custom_id]
+        if earlier != body:
+            raise InputLineError(f"has the custom_id {custom_id[:80]!r} of line {number} and another body; rename one")
+        if self._strict:
+            raise InputLineError(f"repeats line {number} (custom_id {custom_id[:80]!r}); the Batch API refuses that")
+
+    def _sample(self, custom_id: str, request: Request, body: bytes) -> int:
+        """The number whose key the `custom_id` is; else the first that no line of this body has yet."""
+        if _KEY.fullmatch(custom_id) and self._strange < MAX_STRANGE:
+            for sample in range(MAX_SAMPLE):
+                if Request(request.body, request.url, sample=sample).custom_id == custom_id:
+                    return sample
+            self._strange += 1
+        taken = self._samples.get(body, 0)
+        return (~taken & taken + 1).bit_length() - 1  # the lowest bit that is not set
+
+    def _check_fits(self, request: Request, end: int) -> None:
+        self._first = first = self._first or request
+        if request.url != first.url:
+            raise InputLineError(f"asks {request.url}, lines before it {first.url}; a batch has one endpoint")
+        if request.model != first.model:
+            raise InputLineError(
+                f"asks {request.model[:80]!r}, lines before it {first.model[:80]!r}; a batch has one model"
+            )
+        if self.requests >= MAX_REQUESTS:
+            raise InputLineError(f"is request {MAX_REQUESTS + 1:,} or later; a batch takes {MAX_REQUESTS:,}")
+        if end > MAX_BYTES:
+            raise InputLineError(f"ends at byte {end:,}; a batch input file takes {MAX_BYTES:,}")
+
+    def _add_bad(self, line: BadLine) -> None:
+        self.bad += 1
+        if self._on_bad is not None:
+            self._on_bad(line)
+        if len(self._shown) < LISTED:
+            self._shown.append(line)
+
+    def _conclude(self) -> None:
+        if not self.lines:
+            raise InputFileError(f"{self.name}: the file is empty; write one request a line")
+        if self.bad and (self._on_bad is None or not self.requests):
+            raise InputFileError(self._bad_text())
+
+    def _bad_text(self) -> str:
+        shown = "\n".join(f"{self.name}:{line.number}: {line.reason}" for line in self._shown)
+        more = f"\n… and {self.bad - LISTED} more" if self.bad > LISTED else ""
+        how_many = "1 line" if self.bad == 1 else f"{self.bad} lines"
+        return f"{self.name}: {how_many} of {self.lines} cannot be used:\n{shown}{more}"
+
+
+def _from_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as stream:
+            yield from iter(lambda: stream.read(2**20), b"")
+    except OSError as error:
+        raise InputFileError(f"{os.fspath(path)} cannot be read ({error.strerror}); name a batch input file") from None
+
+
+def _bytes(lines: Iterable[bytes | str]) -> Iterator[bytes]:
+    for line in lines:
+        data = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+        yield data if data.endswith(b"\n") else data + b"\n"
