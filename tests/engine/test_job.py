@@ -8,8 +8,8 @@ import pytest
 
 from pytest_batcheval.backends.faults import Passing, Refused, Stopped, Unknown
 from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile
+from pytest_batcheval.engine import absence, reconcile, rivals
 from pytest_batcheval.engine import job as jobs
-from pytest_batcheval.engine import reconcile
 from pytest_batcheval.engine.effects import (
     Account,
     Commit,
@@ -39,7 +39,7 @@ ALL = Account(answered=frozenset("abc"))
 @pytest.fixture(autouse=True)
 def without_rivals(monkeypatch):
     """Only single looks at the batch: what lists show of other machines has tests of its own."""
-    monkeypatch.setattr(jobs, "RIVAL_LOOKS", ())
+    monkeypatch.setattr(rivals, "LOOKS", ())
 
 
 class Script:
@@ -105,8 +105,8 @@ def test_each_state_is_committed_before_the_next_call():
 @pytest.mark.parametrize(
     ("state", "effect"),
     [
-        ("planned", FindFile),
-        ("uploaded", Commit),
+        ("planned", Settle),
+        ("uploaded", DeleteFile),
         ("creating", ListBatches),
         ("created", Retrieve),
         ("ended", Harvest),
@@ -116,16 +116,18 @@ def test_where_a_later_process_takes_up_each_state(state, effect):
     assert isinstance(Script(at(state), resumed=True).next(), effect)
 
 
-def test_a_file_that_was_uploaded_before_the_crash_is_used():
+def test_what_was_never_created_is_planned_anew_after_a_look_at_other_machines_batches():
     script = Script(ROW, resumed=True)
-    script.step(RemoteFile("file-7"), FindFile)
-    assert script.step(expect=Commit).row.file_id == "file-7"
+    assert script.step(expect=Settle).row.state == "void"
+    assert script.done
 
 
-def test_a_file_that_was_not_is_uploaded():
-    script = Script(ROW, resumed=True)
-    script.step(None, FindFile)
-    assert isinstance(script.next(), Upload)
+@pytest.mark.parametrize("outcome", [None, BUSY, GONE, Stopped("401", "no key", 401)])
+def test_its_file_is_deleted_if_that_is_easy(outcome):
+    script = Script(at("uploaded"), resumed=True)
+    script.step(outcome, DeleteFile)
+    assert script.step(expect=Settle).row.state == "void"
+    assert script.engine.stopped is None
 
 
 # -- uploads ------------------------------------------------------------------------------------------------------
@@ -382,8 +384,8 @@ def test_a_batch_that_cannot_be_found_is_lost_only_after_ten_misses_a_quarter_of
     while isinstance(script.next(), Retrieve):
         script.tell(GONE)
         misses += 1
-    assert misses >= jobs.MISSES
-    assert script.now >= jobs.MISSING_FOR
+    assert misses >= absence.MISSES
+    assert script.now >= absence.MISSING_FOR
     script.step([], ListBatches)
     settle = script.step(expect=Settle)
     assert (settle.row.state, settle.rest.retryable) == ("lost", False)
@@ -525,7 +527,7 @@ def test_files_that_fail_for_an_hour_stop_this_run_and_stay_for_the_next():
 def missing(script):
     while isinstance(script.next(), Harvest) and not script.job.effect.partial:
         script.tell(GONE)
-    assert script.now >= jobs.MISSING_FOR
+    assert script.now >= absence.MISSING_FOR
 
 
 def test_when_one_file_is_gone_the_other_is_harvested(tmp_path):

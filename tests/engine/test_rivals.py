@@ -12,7 +12,7 @@ from pytest_batcheval.engine.effects import Cancel, Commit, ListBatches, Retriev
 from pytest_batcheval.engine.job import Job
 from pytest_batcheval.engine.metadata import metadata, overlap
 from pytest_batcheval.engine.protocol import Engine
-from pytest_batcheval.engine.reconcile import rival
+from pytest_batcheval.engine.rivals import rival
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.journal.rows import BatchRow
@@ -86,7 +86,7 @@ def test_the_younger_is_cancelled_and_its_row_says_for_whose_sake():
     (commit,) = engine.due(1.0)
     assert isinstance(commit, Commit)
     assert "batch_4" in commit.row.note
-    assert engine.jobs[0].older == batch("batch_4", 999.0)
+    assert engine.jobs[0].rivals.older == batch("batch_4", 999.0)
 
 
 @pytest.mark.parametrize("fault", [Refused("conflict", "it has ended", 409), Refused("gone", "no such batch", 404)])
@@ -104,6 +104,17 @@ def test_a_cancellation_that_fails_in_passing_is_repeated():
     (cancel,) = engine.due(0.0)
     engine.told(cancel, Passing("503", "busy", 503), 1.0)
     assert engine.due(engine.wake()) == [cancel]
+
+
+def test_a_list_that_lags_behind_ours_shows_a_rival_all_the_same():
+    engine = Engine([Job(replace(row(), state="creating", batch_id="", file_id="file-batch_5"), 0.0)])
+    (create,) = engine.due(0.0)
+    engine.told(create, MINE, 0.0)
+    (commit,) = engine.due(0.0)
+    engine.told(commit, None, 0.0)
+    (listing,) = engine.due(0.0)
+    engine.told(listing, [batch("batch_4", 999.0)], 0.0)
+    assert isinstance(engine.due(0.0)[0], Cancel)
 
 
 def test_a_rival_that_a_list_shows_only_later_is_found_too():

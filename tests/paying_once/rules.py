@@ -10,7 +10,7 @@ import pytest
 from world import DirectBackend, World
 
 from pytest_batcheval.backends.faults import Unknown
-from pytest_batcheval.engine import job, reconcile
+from pytest_batcheval.engine import job, reconcile, rivals
 from pytest_batcheval.engine.effects import Create, Settle
 from pytest_batcheval.engine.sender import Sender
 from pytest_batcheval.journal.lock import JournalLock
@@ -150,7 +150,7 @@ def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:
     """Another machine that asks the same at the same time is not noticed."""
-    patch.setattr(job, "RIVAL_LOOKS", ())
+    patch.setattr(rivals, "LOOKS", ())
 
 
 RULES: dict[str, Patch] = {

@@ -25,6 +25,9 @@ from pytest_batcheval.wire.objects import Request
 
 EXAMPLES = {"quick": 12, "ci": 120, "full": 5_000}
 STEPS = 15
+LAST_RUNS = 20
+"""Runs without crash or new trouble after which everything has to be answered."""
+
 REQUESTS = [Request({"model": "m", "messages": [{"role": "user", "content": f"{n}"}]}) for n in range(6)]
 KEYS = {request.custom_id for request in REQUESTS}
 selections = st.sets(st.sampled_from(range(len(REQUESTS))), min_size=1).map(
@@ -111,11 +114,13 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "folder"):
             return
         self.world.state.interceptor = None
-        for _ in range(12):
-            if self._run(REQUESTS, "a", None, Limits(), None):
+        answered = set()
+        for _ in range(LAST_RUNS):
+            self._run(REQUESTS, "a", None, Limits(), None)
+            with self._journal("a") as journal:
+                answered = journal.reader.answered(list(KEYS), DirectBackend.origin)
+            if answered == KEYS:
                 break
-        with self._journal("a") as journal:
-            answered = journal.reader.answered(list(KEYS), DirectBackend.origin)
         shutil.rmtree(self.folder)
         self.world.forward(3 * 86_400)
         assert set(self.world.state.ledger.billed()) == KEYS == answered

@@ -17,9 +17,9 @@ import msgspec
 
 from pytest_batcheval.backends.faults import Fault, Passing, Refused, Stopped
 from pytest_batcheval.backends.protocol import Backend, RemoteBatch
+from pytest_batcheval.engine.absence import Absence
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.ending import refused_whole
-from pytest_batcheval.engine.job import MISSES, MISSING_FOR
 from pytest_batcheval.engine.metadata import may_hold, read_mark
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -142,8 +142,8 @@ class Adoption:
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
         """The batch once it has ended, or as it was seen last when the provider knows it no more."""
-        misses, seen = 0, self._clock.now()
-        while not batch.terminal and (misses < MISSES or self._clock.now() - seen < MISSING_FOR):
+        absence = Absence()
+        while not batch.terminal and not absence.long(self._clock.now()):
             if self._deadline is not None and self._clock.now() + LONGEST_PAUSE > self._deadline:
                 raise UnfinishedError(
                     f"batch {batch.id}, made by another journal, still runs; the same command collects it"
@@ -151,9 +151,9 @@ class Adoption:
             self._clock.sleep(LONGEST_PAUSE)
             try:
                 batch = self._patiently(partial(self._backend.retrieve, batch.id))
-                misses, seen = 0, self._clock.now()
+                absence = Absence()
             except Refused:
-                misses += 1
+                absence.missed(self._clock.now())
         return batch
 
     def _results(self, batch: RemoteBatch) -> dict[str, bytes]:

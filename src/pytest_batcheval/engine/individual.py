@@ -6,7 +6,6 @@ leaves is known by name, and is at most what was under way.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from pytest_batcheval.backends.calls import Calls, Reply
-from pytest_batcheval.backends.faults import Fault, Refused
+from pytest_batcheval.backends.faults import Fault, Refused, Unknown
 from pytest_batcheval.engine.clock import WaitingClock
 from pytest_batcheval.engine.cost import input_tokens, most_output_tokens, price
 from pytest_batcheval.engine.progress import Progress
@@ -61,6 +60,7 @@ class Flight:
     refusals: int = 0
     epoch: int = 0
     until: float = 0.0
+    given_up: bool = False
 
 
 @dataclass
@@ -117,7 +117,6 @@ class CallRun:
         self._show = show
         self._window = calling.window
         self._deadline = deadline
-        self._numbers = itertools.count()
         self._waiting: deque[Flight] = deque()
         self._flying: dict[int, Flight] = {}
         self._pending: dict[int, Pending] = {}
@@ -172,12 +171,15 @@ class CallRun:
 
     def _take(self, now: float) -> None:
         for number, outcome in self._calls.finished():
-            flight = self._flying.pop(number)
-            self._judge(flight, outcome, now)
-        for number, flight in self._flying.items():
-            if flight.until <= now:
+            flight = self._flying.pop(number, None)
+            if flight is not None:  # else one of an interrupted round, which is settled
+                self._judge(flight, outcome, now)
+        for number, flight in [*self._flying.items()]:
+            if flight.until <= now and flight.given_up:
+                self._judge(self._flying.pop(number), Unknown("given_up", "no answer came in time"), now)
+            elif flight.until <= now:
                 self._calls.give_up(number)
-                flight.until = now + LAST_WORDS
+                flight.given_up, flight.until = True, now + LAST_WORDS
 
     def _judge(self, flight: Flight, outcome: Reply | Fault, now: float) -> None:
         key, pending = flight.request.custom_id, self._pending[flight.row]
@@ -244,11 +246,11 @@ class CallRun:
                 pending.results, pending.sent, pending.refused = [], [], []
 
     def _begin(self, flight: Flight, now: float) -> None:
-        number, request = next(self._numbers), flight.request
+        request = flight.request
         flight.epoch, flight.until = self._window.epoch, now + DEADLINE
         self._called.sent.add(request.custom_id)
+        number = self._calls.start(request.url, json.loads(request.line())["body"], request.custom_id)
         self._flying[number] = flight
-        self._calls.start(number, request.url, json.loads(request.line())["body"], request.custom_id)
 
     def _wait(self, now: float) -> None:
         """Until a call has finished, or time has come for something else."""
@@ -257,7 +259,9 @@ class CallRun:
             times.append(self._not_before)
         if self._waiting and self._deadline is not None:
             times.append(self._deadline)
-        self._clock.wait(self._calls.signal, min(times) - now, len(self._flying))
+        # One that was given up ends in real time: counted twice, it keeps a virtual clock from jumping over that.
+        calls = len(self._flying) + sum(flight.given_up for flight in self._flying.values())
+        self._clock.wait(self._calls.signal, min(times) - now, calls)
 
     def _land(self, began: float) -> None:
         """Take what comes within the grace, and settle; a second Ctrl-C leaves that to the next run."""
@@ -265,7 +269,7 @@ class CallRun:
         until = self._clock.now() + GRACE
         for flight in self._flying.values():
             flight.until = min(flight.until, until)
-        while self._flying and self._clock.now() < until + LAST_WORDS:
+        while self._flying:
             self._turn(began)
         self._settle(began)
 

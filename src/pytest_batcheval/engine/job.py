@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_batcheval.backends.faults import Fault, Passing, Refused, Stopped, Unknown
 from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile
+from pytest_batcheval.engine.absence import MISS_EVERY, Absence
 from pytest_batcheval.engine.effects import (
     Account,
     Cancel,
@@ -32,16 +33,14 @@ from pytest_batcheval.engine.effects import (
 )
 from pytest_batcheval.engine.ending import doubtful, ended, refused_whole, rest_of
 from pytest_batcheval.engine.polling import Pace
-from pytest_batcheval.engine.reconcile import RIVAL_LOOKS, Search, Step, find, rival
+from pytest_batcheval.engine.reconcile import Search, Step, find
+from pytest_batcheval.engine.rivals import Rivals
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import IN_PROCESS
 
 BACK_OFF_FIRST, BACK_OFF_LAST = 1.0, 60.0
 PATIENCE = 3600.0
 """Seconds of failing in a row after which a call that is no mere look is given up, for this run."""
-
-MISSES, MISSING_FOR, MISS_EVERY = 10, 900.0, 100.0
-"""A 404 is no absence: a provider gave it for a living batch. So many, over so many seconds, are."""
 
 DOUBT = 900.0
 """Seconds in which result files may still be incomplete after the batch has ended."""
@@ -68,7 +67,7 @@ class Job:
         alone: a list did not have it, so it must be looked at by itself.
         foreign: it was sent with another key or project, so a 404 says nothing.
         assume_lost: whether the user takes a create without an answer for lost when one list lacks it.
-        older: the batch of another machine for whose sake this one was cancelled.
+        rivals: batches of other machines that ask the same.
     """
 
     row: BatchRow
@@ -87,14 +86,13 @@ class Job:
     alone: bool = False
     foreign: bool = False
     assume_lost: bool = False
-    older: RemoteBatch | None = None
+    rivals: Rivals = field(default_factory=Rivals)
+    _mine: RemoteBatch | None = None
     _pace: Pace = field(init=False)
-    _rival_looks: int = 0
     _search: Search | None = None
     _tries: int = 0
     _failing_since: float | None = None
-    _misses: int = 0
-    _missing_since: float | None = None
+    _absence: Absence = field(default_factory=Absence)
     _ended: float | None = None
     _reads: int = 0
     _refusals: int = 0
@@ -114,7 +112,7 @@ class Job:
     @property
     def shares_lists(self) -> bool:
         """Whether a list of batches may stand for its next look, also before that is due."""
-        untroubled = not (self.flying or self.alone or self._misses or self._failing_since is not None)
+        untroubled = not (self.flying or self.alone or self._absence.misses or self._failing_since is not None)
         return isinstance(self.effect, Retrieve) and self.row.state == "created" and untroubled
 
     def told(self, effect: Effect, outcome: object, now: float) -> None:
@@ -139,7 +137,8 @@ class Job:
             case Harvest(), Account():
                 self._harvested(outcome, now, effect.partial)
             case DeleteFile(), _:
-                self._step(*self._searching(now).deleted(now))
+                uncreated = self.row.state == "uploaded"
+                self._step(*((Step.ABSENT, now) if uncreated else self._searching(now).deleted(now)))
             case _:
                 raise TypeError(f"{type(effect).__name__} cannot end in {outcome!r}")
 
@@ -162,12 +161,16 @@ class Job:
                 return self._step(Step.ABSENT, now)
             return self._step(*self._searching(now).listed(asked, now))
         seen = next((batch for batch in outcome if batch.id == self.row.batch_id), None)
+        self._mine = seen or self._mine
+        if known is not None and self.row.state == "created":
+            older = self.rivals.listed(self._mine, outcome, known, now - self.began)
+            if older is not None:
+                return self._yield(older, now)
         if seen is not None:
-            older = None if known is None else self._rival(seen, outcome, known, now)
-            return self._seen(seen, now) if older is None else self._yield(older, now)
-        if self._long_missing(now) and self.row.state == "ended":
+            return self._seen(seen, now)
+        if self._absence.long(now) and self.row.state == "ended":
             return self._want(Harvest(self.row, partial=True), now)
-        if self._long_missing(now):
+        if self._absence.long(now):
             return self._lose("the provider does not know this batch any more")
         self.alone = True
         return self._want(Retrieve(self.row), now)
@@ -175,8 +178,14 @@ class Job:
     def _proceed(self, now: float) -> None:
         """What follows a committed state; also where a new process begins."""
         state = self.row.state
-        if state == "planned":
-            self._want(FindFile(self.row) if self.resumed else Upload(self.row), now)
+        if self.resumed and state in ("planned", "uploaded"):
+            # Another machine may have sent the same meanwhile, so it is planned anew, after looking.
+            if self.row.file_id:
+                self._want(DeleteFile(self.row), now)
+            else:
+                self._step(Step.ABSENT, now)
+        elif state == "planned":
+            self._want(Upload(self.row), now)
         elif state == "uploaded":
             self._want(Commit(replace(self.row, state="creating")), self._not_before)
         elif state == "creating" and self.resumed:
@@ -196,22 +205,10 @@ class Job:
 
     def _want_look(self, wake: float) -> None:
         """Look at the batch; now and then by a list, which shows the batches of other machines too."""
-        due = [look for look in RIVAL_LOOKS[self._rival_looks :] if look <= wake - self.began]
-        return self._want(ListBatches() if due else Retrieve(self.row), wake)
-
-    def _rival(
-        self, mine: RemoteBatch, listed: Sequence[RemoteBatch], known: Collection[str], now: float
-    ) -> RemoteBatch | None:
-        """An older batch in a whole list for whose sake this one, which still runs, has to be cancelled."""
-        # A list that comes somewhat early serves too, so that one serves many batches.
-        self._rival_looks = sum(now - self.began >= 0.7 * look for look in RIVAL_LOOKS)
-        if self.row.state != "created" or mine.terminal or self.older is not None:
-            return None
-        return rival(mine, (batch for batch in listed if batch.id not in known))
+        self._want(ListBatches() if self.rivals.wanted(wake - self.began) else Retrieve(self.row), wake)
 
     def _yield(self, older: RemoteBatch, now: float) -> None:
         """Another machine was faster; whoever is younger gives way."""
-        self.older = older
         self.row = replace(self.row, note=f"gave way to {older.id}, in which another machine asks the same")
         self._want(Cancel(self.row), now)
 
@@ -223,7 +220,7 @@ class Job:
         if isinstance(outcome, RemoteBatch) and outcome.input_file_id not in (None, self.row.file_id):
             outcome = Unknown("mismatch", f"the reply to the create is of another file, {outcome.input_file_id}")
         if isinstance(outcome, RemoteBatch):
-            self.began = now
+            self.began, self._mine = now, outcome
             self._pace = Pace(now)
             return self._commit(replace(self.row, state="created", batch_id=outcome.id))
         if isinstance(outcome, Unknown):
@@ -256,10 +253,11 @@ class Job:
         elif step is Step.DELETE:
             self._want(DeleteFile(self.row), wake)
         else:
-            self._want(Settle(replace(self.row, state="void", note=f"surely not created ({self.row.note})")), wake)
+            why = f"surely not created ({self.row.note or 'the run that planned it ended before'})"
+            self._want(Settle(replace(self.row, state="void", note=why)), wake)
 
     def _seen(self, batch: RemoteBatch, now: float) -> None:
-        self._misses, self._missing_since, self.alone = 0, None, False
+        self._absence, self.alone, self._mine = Absence(), False, batch
         self.done, self.failed = batch.completed or 0, batch.failed or 0
         if not batch.terminal:
             # A status that goes backwards is an old copy of the truth.
@@ -291,7 +289,9 @@ class Job:
         return self._want(Settle(replace(self.row, state="settled"), account, rest=rest), now)
 
     def _failed(self, effect: Effect, fault: Fault, now: float) -> None:
-        if isinstance(fault, Passing):
+        if isinstance(effect, DeleteFile) and self.row.state == "uploaded":
+            self._step(Step.ABSENT, now)  # a file that nobody needs stays behind
+        elif isinstance(fault, Passing):
             self.trouble = f"{fault}, trying again"
             # An upload without a clear answer may have been stored.
             unclear = isinstance(effect, Upload) and fault.status_code is None
@@ -327,17 +327,13 @@ class Job:
         return self._failing_since is not None and now - self._failing_since > PATIENCE
 
     def _missed(self, effect: Retrieve | Harvest, now: float) -> None:
-        self._missing_since = now if self._missing_since is None else self._missing_since
-        self._misses += 1
-        if not self._long_missing(now):
+        self._absence.missed(now)
+        if not self._absence.long(now):
             self._want(effect, now + MISS_EVERY)
         elif isinstance(effect, Retrieve):
             self._want(ListBatches(), now)
         else:
             self._want(Harvest(self.row, partial=True), now)
-
-    def _long_missing(self, now: float) -> bool:
-        return self._missing_since is not None and self._misses >= MISSES and now - self._missing_since >= MISSING_FOR
 
     def _lose(self, reason: str) -> None:
         """Paid and gone; only the user may have it paid again. A server of our own ends with its run, and is free."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.metadata import MARK, mark, overlap
+from pytest_batcheval.engine.metadata import MARK, mark
 from pytest_batcheval.journal.rows import BatchRow
 
 LOOK_FOR = 60.0
@@ -29,9 +29,6 @@ UNFENCED = 1200.0
 
 FRESH = 60.0
 """Seconds for which a 404 on a deletion may only mean that the file is new."""
-
-RIVAL_LOOKS = (0.0, 30.0, QUIET)
-"""Seconds after a create at which other machines' batches are looked for: a list may lag behind theirs."""
 
 
 class Step(Enum):
@@ -80,26 +77,6 @@ class Search:
         if self.first_404 is None:
             self.first_404 = now
         return (Step.DELETE, now + FRESH / 3) if now - self.first_404 < FRESH else self.deleted(now)
-
-
-def rival(mine: RemoteBatch, strangers: Iterable[RemoteBatch]) -> RemoteBatch | None:
-    """The oldest batch that another machine made of some of the same requests before this one.
-
-    Every machine sees the same ages, by the provider's clock, so that of two that meet only the younger gives way.
-    """
-    older = [
-        batch
-        for batch in strangers
-        if _age(batch) < _age(mine)
-        and batch.status not in ("cancelling", "cancelled")
-        and (not batch.terminal or batch.output_file_id or batch.error_file_id)
-        and overlap(mine.metadata, batch.metadata)
-    ]
-    return min(older, key=_age, default=None)
-
-
-def _age(batch: RemoteBatch) -> tuple[float, str]:
-    return batch.created_at or 0.0, batch.id
 
 
 def find(row: BatchRow, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:

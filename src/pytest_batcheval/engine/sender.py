@@ -73,7 +73,7 @@ class Sender:
             self.standing.begin_refresh(self.run)
         while todo := self.standing.left(self.attempts):
             self._pause(todo)
-            if any(job.older for job in self._round(todo)):
+            if any(job.rivals.older for job in self._round(todo)):
                 self._adopt([request.custom_id for request in todo])
         self.standing.end_refresh()
         answered = self.standing.answered()
@@ -236,7 +236,7 @@ class Sender:
         """Batches that were seen before these were sent, or brought to their end here; no open ones of this journal."""
         rows = self.journal.reader.batches(self.backend.origin)
         ended = {row.batch_id for row in rows if row.state not in OPEN}
-        older = {job.older.id for job in self.settled if job.older}
+        older = {job.rivals.older.id for job in self.settled if job.rivals.older}
         return (self.seen | ended | older) - {row.batch_id for row in rows if row.state in OPEN}
 
     def _count(self, job: Job, own: bool) -> None:
@@ -246,10 +246,10 @@ class Sender:
         if own:
             self.keys.update(keys)
             self.resent += sum(self.standing.tried[key] > 0 for key in keys)
-        if job.older is None:
+        if job.rivals.older is None:
             self.standing.count(keys)
         else:
-            self.twice |= may_hold(job.older.metadata, job.account.answered)
+            self.twice |= may_hold(job.rivals.older.metadata, job.account.answered)
 
     def _stop_without_quota(self, requests: list[Request]) -> None:
         """Another attempt would only fail the same way.
@@ -309,7 +309,7 @@ class Sender:
             keys=frozenset(self.keys),
             lost=tuple(r.note for r in self.journal.reader.batches(self.backend.origin) if r.state == "lost"),
             twice=frozenset(self.twice),
-            rivals=tuple(job.older.id for job in self.settled if job.older),
+            rivals=tuple(job.rivals.older.id for job in self.settled if job.rivals.older),
             broken=tuple(broken),
             unknown=frozenset(self.unknown),
             again=frozenset(self.again),

@@ -1,0 +1,61 @@
+"""Two machines that know nothing of each other and ask the same: the younger batch gives way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.engine.metadata import overlap
+
+LOOKS = (0.0, 30.0, 180.0)
+"""Seconds after a create at which other machines' batches are looked for: a list may lag behind theirs."""
+
+EARLY = 0.7
+"""A list that comes at this share of such a time serves too, so that one serves many batches."""
+
+
+@dataclass
+class Rivals:
+    """What one batch knows of others that ask the same.
+
+    Attributes:
+        older: the batch of another machine for whose sake this one was cancelled.
+    """
+
+    older: RemoteBatch | None = None
+    _looks: int = 0
+
+    def wanted(self, waited: float) -> bool:
+        """Whether the next look, so many seconds after the create, has to be a whole list."""
+        return any(look <= waited for look in LOOKS[self._looks :])
+
+    def listed(
+        self, mine: RemoteBatch | None, batches: Sequence[RemoteBatch], known: Collection[str], waited: float
+    ) -> RemoteBatch | None:
+        """An older batch in a whole list for whose sake `mine`, if it still runs, has to be cancelled."""
+        self._looks = sum(waited >= EARLY * look for look in LOOKS)
+        if mine is None or mine.terminal or self.older is not None:
+            return None
+        self.older = rival(mine, (batch for batch in batches if batch.id not in known))
+        return self.older
+
+
+def rival(mine: RemoteBatch, strangers: Iterable[RemoteBatch]) -> RemoteBatch | None:
+    """The oldest batch that another machine made of some of the same requests before this one.
+
+    Every machine sees the same ages, by the provider's clock, so that of two that meet only the younger gives way.
+    """
+    older = [
+        batch
+        for batch in strangers
+        if _age(batch) < _age(mine)
+        and batch.status not in ("cancelling", "cancelled")
+        and (not batch.terminal or batch.output_file_id or batch.error_file_id)
+        and overlap(mine.metadata, batch.metadata)
+    ]
+    return min(older, key=_age, default=None)
+
+
+def _age(batch: RemoteBatch) -> tuple[float, str]:
+    return batch.created_at or 0.0, batch.id
