@@ -221,6 +221,7 @@ class FailingAt:
 ENDS = {"a bug": Bug, "a bug, applied": Bug, "Ctrl-C": KeyboardInterrupt}
 """What a send ends in, where that is not the provider's error."""
 
+
 @pytest.mark.parametrize("unclear", ["", "never", "applied"], ids=["plain", "create lost", "create unclear"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_after_the_nth_call_failed_everything_is_paid_once(fault, unclear, world, folder, ask, proof):

@@ -124,7 +124,7 @@ def test_a_refused_create_stops_and_the_next_run_goes_on(provider, journal, cloc
     provider.fault = lambda call: None
     assert go(provider, journal, clock, ask(5)).answered == 5
     assert set(provider.ledger.values()) == {1}
-    assert provider.calls["upload"] == 1
+    assert [row.state for row in journal.reader.batches()] == ["void", "settled"]
 
 
 def test_waiting_ends_at_the_patience_given_and_the_next_send_attaches(provider, journal, clock, ask):
@@ -510,7 +510,7 @@ def test_a_plan_made_with_another_key_is_carried_out_with_this_one(provider, jou
     provider.fault, provider.scope = lambda call: None, "another"
     provider.files.clear()
     assert go(provider, journal, clock, ask(3)).answered == 3
-    assert [row.scope for row in journal.reader.batches()] == ["another"]
+    assert [(row.scope, row.state) for row in journal.reader.batches()] == [("another", "void"), ("another", "settled")]
 
 
 def test_a_running_batch_of_another_key_is_collected_if_this_one_sees_it_and_not_lost_if_not(
