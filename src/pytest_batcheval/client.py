@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -65,6 +65,7 @@ class BatchClient:
         clock: Clock | None = None,
         attempts: int = 3,
         budget: Decimal | None = None,
+        enqueued_tokens: Mapping[str, int] | None = None,
         progress: Callable[[Progress], None] = lambda seen: None,
     ) -> None:
         """Prepare a client; nothing is opened before the first call.
@@ -76,6 +77,8 @@ class BatchClient:
             clock: what all waits run on; default real time, or the simulator's.
             attempts: how often a request whose failure may pass is sent at most by one call.
             budget: US dollars that one call may spend; `None` for any sum.
+            enqueued_tokens: input tokens by model that the account may have enqueued at once; further batches
+                wait for these. They are counted by estimate; a model that is missing has no limit.
             progress: called with a snapshot whenever a batch changes.
         """
         self._chosen = backend
@@ -83,6 +86,7 @@ class BatchClient:
         self._path = Path(journal)
         self._attempts = attempts
         self._budget = budget
+        self._tokens = dict(enqueued_tokens or {})
         self._progress = progress
         self._stack = ExitStack()
         self._open: tuple[Backend, Clock, Journal] | None = None
@@ -199,7 +203,7 @@ class BatchClient:
             progress=self._progress,
             attempts=self._attempts,
             refresh=refresh,
-            limits=Limits() if batch_size is None else Limits(requests=batch_size),
+            limits=Limits(tokens=self._tokens) if batch_size is None else Limits(batch_size, tokens=self._tokens),
             patience=timeout,
             budget=self._budget,
         )
