@@ -22,9 +22,7 @@ def batch(monkeypatch, batch_server, tmp_path):
     ]  # fmt: skip
     with openai.OpenAI() as client:
         file = client.files.create(file=("in.jsonl", "\n".join(map(json.dumps, lines)).encode()), purpose="batch")
-        return client.batches.create(
-            input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
-        ).id
+        return client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h").id
 
 
 def test_status_while_it_runs_and_when_it_has_ended(batch, batch_server, capsys):

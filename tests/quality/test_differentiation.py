@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from pytest_batcheval.matrix.axes import Persona
 from pytest_batcheval.quality import differentiation
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers
@@ -36,7 +37,8 @@ def same_texts(text: Callable[[int, int], str]) -> Answers:
 def test_personas_with_traits_are_told_apart(respondent: Build, kind: str) -> None:
     result = differentiation(respondent(kind))
     assert (result.p_value, result.verdict) == (1e-4, "different")
-    assert result.accuracy > 0.08 > result.null_accuracy_99 > result.null_accuracy
+    assert result.accuracy > result.null_accuracy_99 > result.null_accuracy
+    assert result.top3 > 1.5 * 3 / 24
     assert 0 < result.icc_interval[0] < result.icc < result.icc_interval[1]
     assert (result.personas, result.questions, result.answers) == (24, 11, 264)
 
@@ -118,6 +120,47 @@ def test_a_persona_that_only_writes_shorter_is_left_out(respondent: Build) -> No
     answers = Answers.from_records(rows)
     assert differentiation(answers, permutations=999).verdict == "not shown"
     assert differentiation(answers, permutations=999, without=()).personas == 25
+
+
+def test_one_odd_persona_makes_no_set_of_different_ones(words: Build) -> None:
+    odd = [
+        {"persona": r.id("persona"), "question": r.id("question")}
+        | {"text": f"어쩌면 그럴지도 {r.id('question')}" if r.id("persona") == "p5" else r.answer.text}
+        for r in words(24, 11, seed=1).rows
+    ]
+    result = differentiation(Answers.from_records(odd), permutations=999)
+    control = result.controls["without the most influential persona"]
+    assert (result.verdict, result.p_value) == ("one persona", 0.001)
+    assert control.p_value > 0.01
+    assert control.detail.startswith("p5 left out, the others are not told apart")
+    assert control.detail in result.explain()
+
+
+def test_a_persona_that_only_talks_more_is_reported_as_such(words: Build) -> None:
+    longer = [
+        {"persona": r.id("persona"), "question": r.id("question")}
+        | {"text": " ".join([r.answer.text] * (1 + 3 * (r.id("persona") == "p2")))}
+        for r in words(8, 6).rows
+    ]
+    even, uneven = (differentiation(a, permutations=999) for a in (words(8, 6), Answers.from_records(longer)))
+    assert even.controls["length alone"].p_value > 0.01
+    assert uneven.controls["length alone"].p_value == 0.001
+    assert "p2 writes longest" in uneven.explain()
+
+
+def test_what_the_descriptions_words_alone_tell_apart_is_masked(words: Build) -> None:
+    names = ["무심하고", "차분하고", "고립되고", "조심스럽고", "대담하고", "열정적이고", "거침없이", "예민하고"]
+    people = [Persona(f"p{i}", {"description": name}) for i, name in enumerate(names)]
+    reciting = Answers.from_records(
+        {"persona": people[i], "question": r.id("question"), "text": f"{names[i]} {r.answer.text}"}
+        for r in words(8, 6).rows
+        for i in [int(r.id("persona")[1:])]
+    )
+    result = differentiation(reciting, permutations=999)
+    assert result.p_value == 0.001
+    assert result.controls["masked"].p_value > 0.01
+    assert "masked: without the words of the descriptions no longer told apart" in result.explain()
+    assert "masked" not in differentiation(words(), permutations=9).controls
 
 
 def test_too_few_personas_are_named_with_what_was_left_out(words: Build) -> None:

@@ -38,6 +38,8 @@ def test_the_gram_matrix_equals_its_definition(texts: list[str]) -> None:
 def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["하나 둘 셋 넷", "둘 셋 넷 다섯", "셋 넷 하나 여섯 일곱"]
     whole = tfidf_gram(texts)
+    monkeypatch.setattr(distance, "RARE", 2)
+    np.testing.assert_allclose(tfidf_gram(texts), whole, atol=1e-12)
     monkeypatch.setattr(distance, "BLOCK", 3)
     np.testing.assert_allclose(tfidf_gram(texts), whole, atol=1e-12)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_batcheval.quality.effects import cliffs_delta, delta_interval, midranks
-from pytest_batcheval.quality.resampling import jackknife_interval, permutation_p, shuffles, t_quantile
+from pytest_batcheval.quality.resampling import jackknife_interval, permutation_p, shuffles
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12)
 
@@ -53,17 +53,11 @@ def test_interval_holds_the_estimate_and_mirrors(delta: float, m: int, n: int) -
     assert delta_interval(-delta, m, n) == pytest.approx((-upper, -lower), abs=1e-9)
 
 
-@pytest.mark.parametrize("freedom", [7, 10, 23, 100])
-@pytest.mark.parametrize("probability", [0.9, 0.95, 0.975, 0.995])
-def test_t_quantile_agrees_with_scipy(probability: float, freedom: int) -> None:
-    assert t_quantile(probability, freedom) == pytest.approx(stats.t.ppf(probability, freedom), abs=0.002)
-
-
 def test_the_jackknife_of_a_mean_is_its_t_interval() -> None:
     values = np.array([1.0, 4.0, 2.0, 8.0, 5.0, 7.0, 3.0, 6.0, 2.5])
     left_out = [float(np.delete(values, i).mean()) for i in range(len(values))]
     expected = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
-    assert jackknife_interval(float(values.mean()), left_out) == pytest.approx(expected, abs=0.002)
+    assert jackknife_interval(float(values.mean()), left_out) == pytest.approx(expected)
 
 
 def test_p_counts_the_observed_value_itself() -> None:

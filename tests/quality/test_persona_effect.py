@@ -9,11 +9,15 @@ from scipy import stats
 from pytest_batcheval.quality.distance import Floats
 from pytest_batcheval.quality.persona_effect import (
     centred,
+    filled,
     left_out_iccs,
+    nearer_profiles,
     nearest_profiles,
     null_sums,
     persona_icc,
     persona_sum,
+    persona_sums,
+    profile_cosines,
 )
 
 
@@ -57,8 +61,7 @@ def test_the_null_is_every_permutation_equally_often() -> None:
 def test_centring_takes_every_question_offset_away() -> None:
     features = vectors(3, 4)
     offset = features + np.random.default_rng(2).normal(size=(3, 1, 5))
-    cells = blocks_of(offset).reshape(12, 12)
-    np.testing.assert_allclose(centred(cells, np.ones((3, 4), bool)), blocks_of(features).reshape(12, 12), atol=1e-12)
+    np.testing.assert_allclose(centred(blocks_of(offset)), blocks_of(features), atol=1e-12)
 
 
 def test_a_missing_cell_is_zero_and_leaves_other_questions_alone() -> None:
@@ -66,10 +69,12 @@ def test_a_missing_cell_is_zero_and_leaves_other_questions_alone() -> None:
     present = np.ones((3, 4), bool)
     present[1, 2] = False
     cells = blocks_of(features).reshape(12, 12)
-    gram = centred(cells, present).reshape(3, 4, 3, 4)
-    assert not gram[1, 2].any()
-    assert not gram[:, :, 1, 2].any()
-    np.testing.assert_allclose(gram[np.ix_([0, 2], range(4), [0, 2], range(4))], blocks_of(features[[0, 2]]))
+    gram = centred(filled(cells, present))
+    np.testing.assert_allclose(gram[1, 2], 0, atol=1e-12)
+    np.testing.assert_allclose(gram[:, :, 1, 2], 0, atol=1e-12)
+    np.testing.assert_allclose(
+        gram[np.ix_([0, 2], range(4), [0, 2], range(4))], blocks_of(features[[0, 2]]), atol=1e-12
+    )
 
 
 def test_icc_agrees_with_the_analysis_of_variance() -> None:
@@ -83,26 +88,35 @@ def test_icc_agrees_with_the_analysis_of_variance() -> None:
 
 def test_leaving_a_persona_out_equals_starting_without_it() -> None:
     features = vectors(4, 5)
-    cells = blocks_of(features).reshape(20, 20)
     expected = []
     for i in range(5):
         rest = np.delete(features, i, axis=1)
         expected.append(persona_icc(blocks_of(rest - rest.mean(axis=1, keepdims=True))))
-    assert list(left_out_iccs(cells, np.ones((4, 5), bool))) == pytest.approx(expected)
+    assert list(left_out_iccs(blocks_of(features))) == pytest.approx(expected)
+
+
+def test_personas_parts_add_up_to_the_sum() -> None:
+    features = vectors(4, 5)
+    parts = persona_sums(blocks_of(features))
+    assert parts[2] == pytest.approx(sum_by_definition(features[:, [2]]))
+    assert parts.sum() == pytest.approx(sum_by_definition(features))
 
 
 def test_nearest_profiles_agree_with_vectors() -> None:
     features = vectors(4, 6)
-    nearest = nearest_profiles(blocks_of(features))
+    cosines = profile_cosines(blocks_of(features))
+    nearest, nearer = nearest_profiles(cosines), nearer_profiles(cosines)
     for j in range(4):
         profile = np.delete(features, j, axis=0).mean(axis=0)
         profile /= np.linalg.norm(profile, axis=1, keepdims=True)
-        assert nearest[j].tolist() == (features[j] @ profile.T).argmax(axis=1).tolist()
+        products = features[j] @ profile.T
+        assert nearest[j].tolist() == products.argmax(axis=1).tolist()
+        assert nearer[j].tolist() == [(row > row[i]).sum() for i, row in enumerate(products)]
 
 
 def test_a_tie_between_profiles_is_no_hit() -> None:
     features = vectors(4, 6)
     features[:, 1] = features[:, 0]
-    nearest = nearest_profiles(blocks_of(features))
+    nearest = nearest_profiles(profile_cosines(blocks_of(features)))
     assert 0 not in nearest
     assert 1 not in nearest

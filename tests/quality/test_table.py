@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_batcheval.quality.cells import cell_means, cell_products
+from pytest_batcheval.quality.distance import tfidf_gram
 from pytest_batcheval.quality.table import TableError, table_of
 from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.errors import BatchEvalError
@@ -35,12 +37,32 @@ def test_averaging_gives_the_mean_of_the_samples() -> None:
     rows = [r for r in records(25, 4, 2) if (r["persona"], r["question"], r["sample"]) != ("p1", "q1", 0)]
     rows = [r for r in rows if (r["persona"], r["question"]) != ("p2", "q2")]
     table = table_of(Answers.from_records(rows))
-    means = (table.averaging() @ [float(t.split()[2]) for t in table.texts]).reshape(4, 25)
+    means = cell_means(table, np.array([float(t.split()[2]) for t in table.texts]))
     ids = [int(i[1:]) for i in table.persona_ids]
     expected = np.full((4, 25), 0.5)
     expected[1, ids.index(1)] = 1.0
-    expected[2, ids.index(2)] = 0.0
+    expected[2, ids.index(2)] = np.nan
     np.testing.assert_allclose(means, expected)
+
+
+def test_products_of_cells_are_those_of_their_mean_vectors() -> None:
+    rows = [r for r in records(25, 4, 2) if (r["persona"], r["question"]) != ("p1", "q1")]
+    rows = [{**r, "text": f"{r['text']} {r['persona']} 글 {'가나다라'[r['sample'] :]}"} for r in rows]
+    table = table_of(Answers.from_records(rows))
+    averaging = np.zeros((100, len(table.texts)))
+    averaging[table.cell, np.arange(len(table.texts))] = 1 / table.counts[table.cell]
+    expected = averaging @ tfidf_gram(table.texts) @ averaging.T
+    np.testing.assert_allclose(cell_products(table, table.texts), expected, atol=1e-12)
+
+
+def test_a_persona_or_question_without_any_answer_is_named() -> None:
+    rows = records(60, 60)
+    silent = [{**r, "error": "server_error"} if r["persona"] == "p7" else r for r in rows]
+    with pytest.raises(TableError, match=r"no answer at all of p7$"):
+        table_of(Answers.from_records(silent))
+    silent = [{**r, "error": "server_error"} if r["question"] == "q7" else r for r in rows]
+    with pytest.raises(TableError, match=r"no answer at all to q7$"):
+        table_of(Answers.from_records(silent))
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_batcheval.matrix.axes import Persona, Question
-from pytest_batcheval.quality.signs import DIMENSIONS, sign_scores
+from pytest_batcheval.quality.design import persona_scores
+from pytest_batcheval.quality.signs import DIMENSIONS, word_scores
 from pytest_batcheval.quality.table import TableError, table_of
-from pytest_batcheval.quality.traits import holm, persona_scores, rank_sums, trait_reflection
+from pytest_batcheval.quality.traits import holm, rank_sums, trait_reflection
 from pytest_batcheval.wire.answers import Answers
 
 Build = Callable[..., Answers]
@@ -118,7 +119,7 @@ def test_the_order_of_answers_changes_nothing(order: list[int]) -> None:
 
 def test_a_judges_scores_may_have_gaps(respondent: Build) -> None:
     answers = respondent("faithful")
-    scores = {code: [s or None for s in column] for code, column in sign_scores(answers).items()}
+    scores = {code: [None if np.isnan(s) else s for s in column] for code, column in word_scores(answers).items()}
     result = trait_reflection(answers, scores=scores, permutations=999)
     assert result.median_delta > 0.8
 
@@ -132,12 +133,56 @@ def test_delta_and_p_agree_with_scipy(respondent: Build) -> None:
     answers = respondent("blind", seed=4)
     table = table_of(answers)
     aimed = [j for j, q in enumerate(table.questions) if "SD" in q.targets]
-    means = persona_scores(table, sign_scores(answers)["SD"], aimed)
+    means = persona_scores(table, word_scores(answers)["SD"], aimed)
     level = np.array([p.levels["SD"] for p in table.personas])
     expected = stats.mannwhitneyu(means[level > 0], means[level < 0], alternative="greater")
     trait = trait_reflection(answers, dimensions=["SD"])["SD"]
     assert trait.delta == pytest.approx(2 * expected.statistic / 144 - 1)
     assert trait.p_value == pytest.approx(expected.pvalue, abs=0.03)
+
+
+def test_an_untold_trait_is_a_control_on_both_sides(respondent: Build) -> None:
+    told, turned = respondent("faithful"), respondent("inverted")
+    leaking = trait_reflection(told, untold=["P"], permutations=999)
+    assert leaking.leaking == ("P",)
+    assert len(leaking.told) == len(leaking.reflected) == 6
+    assert "shown though not told: P" in leaking.explain()
+    assert trait_reflection(turned, untold=["P"], permutations=999).leaking == ("P",)
+    assert trait_reflection(respondent("blind", seed=2), untold=["P"], permutations=999).leaking == ()
+    with pytest.raises(TableError, match="every dimension to test is untold: P"):
+        trait_reflection(told, dimensions=["P"], untold=["P"])
+
+
+def test_slopes_by_least_squares(respondent: Build) -> None:
+    """Against numpy's own solution, and the t interval with 25 - 8 degrees of freedom."""
+    answers = respondent("faithful")
+    result = trait_reflection(answers, permutations=99)
+    table = table_of(answers)
+    levels = np.array([[p.levels[code] for code in DIMENSIONS] for p in table.personas], float)
+    aimed = [j for j, q in enumerate(table.questions) if "HA" in q.targets]
+    means = persona_scores(table, word_scores(answers)["HA"], aimed)
+    design = np.column_stack([np.ones(25), levels])
+    solved, rest, *_ = np.linalg.lstsq(design, means, rcond=None)
+    error = np.sqrt(rest[0] / 17 / 24)  # the design is orthogonal, with 24 personas at -1 or 1
+    expected = stats.t.interval(0.95, 17, solved[2], error)
+    assert result["HA"].slope == pytest.approx(solved[2])
+    assert result["HA"].slope_interval == pytest.approx(expected)
+
+
+def test_traits_that_always_go_together_have_no_slope() -> None:
+    profiles = [{"NS": a, "HA": b} for a in ("low", "high") for b in ("low", "high")] * 2
+    people = [Persona(f"p{i}", {"description": "x", "profile": profile}) for i, profile in enumerate(profiles)]
+    asked = [Question(f"q{j}", {"text": "?", "targets": ["NS", "HA"]}) for j in range(4)]
+    answers = Answers.from_records({"persona": p, "question": q, "text": "x"} for p in people for q in asked)
+    scores = {"NS": np.arange(32.0), "HA": np.arange(32.0)}
+    assert trait_reflection(answers, scores=scores, permutations=9)["NS"].slope_interval is not None
+    together = [
+        Persona(p.id, {"description": "x", "profile": {"NS": v, "HA": v}})
+        for p, v in zip(people, ["low", "high"] * 4, strict=True)
+    ]
+    tied = Answers.from_records({"persona": p, "question": q, "text": "x"} for p in together for q in asked)
+    trait = trait_reflection(tied, scores=scores, permutations=9)["NS"]
+    assert (trait.slope, trait.slope_interval) == (None, None)
 
 
 def test_what_cannot_be_tested_is_named(respondent: Build) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,29 +16,67 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 BLOCK = 2048
-"""n-grams held as a dense block at a time: 275 texts x 2048 x 8 bytes are 4.5 MB."""
+"""n-grams held as a dense block at a time: 275 rows x 2048 x 8 bytes are 4.5 MB."""
+
+RARE = 16
+"""An n-gram in fewer rows than this is multiplied pair by pair, since a dense column would be nearly all zeros."""
 
 
-def tfidf_gram(texts: Sequence[str]) -> Floats:
-    """The Gram matrix of the texts' TF-IDF vectors, shape (n, n); entries are cosines, 0 for a text without n-grams.
+@dataclass(frozen=True)
+class Vectors:
+    """Sparse row vectors; entry e is `weight[e]` at row `row[e]`, column `gram[e]`, sorted by column, then row."""
+
+    rows: int
+    row: Ints
+    gram: Ints
+    weight: Floats
+
+    def combined(self, target: npt.NDArray[np.intp], share: Floats, rows: int) -> Vectors:
+        """The vectors whose row `target[r]` is the sum of `share[r]` times the rows r; shapes (self.rows,)."""
+        place = self.gram * rows + target[self.row]
+        cell, entry = np.unique(place, return_inverse=True)
+        weight = np.bincount(entry, self.weight * share[self.row], minlength=len(cell)).astype(np.float64)
+        gram, row = np.divmod(cell, rows)
+        return Vectors(rows, row, gram, weight)
+
+    def taken(self, rows: npt.NDArray[np.intp]) -> Vectors:
+        """Some of the rows, in ascending order."""
+        place = np.full(self.rows, -1)
+        place[rows] = np.arange(len(rows))
+        kept = place[self.row] >= 0
+        return Vectors(len(rows), place[self.row[kept]], self.gram[kept], self.weight[kept])
+
+    def products(self) -> Floats:
+        """The Gram matrix, shape (rows, rows)."""
+        column = np.unique(self.gram, return_inverse=True)[1]
+        found = np.bincount(column, minlength=1)[column]
+        dense = found >= RARE
+        matrix = _dense_products(self.rows, self.row[dense], column[dense], self.weight[dense])
+        return matrix + _pair_products(self.rows, self.row[~dense], column[~dense], self.weight[~dense])
+
+
+def tfidf(texts: Sequence[str]) -> Vectors:
+    """The texts' TF-IDF vectors, each of length 1; a text without n-grams is zero.
 
     Character 2- to 4-grams of the NFC text with its spaces, tf = 1 + ln(count),
-    idf = ln((1 + n) / (1 + texts with it)) + 1 over these texts, each vector of length 1.
-    Squared Euclidean distance is 2 - 2 * cosine.
+    idf = ln((1 + n) / (1 + texts with it)) + 1 over these texts.
     """
     text, gram = _ngrams([unicodedata.normalize("NFC", t) for t in texts])
     n = len(texts)
     pair, count = np.unique(gram * n + text, return_counts=True)
-    gram, text = np.divmod(pair, n)
+    gram, text = np.divmod(pair, max(n, 1))
     found = np.bincount(gram, minlength=1)
     weight = (1 + np.log(count)) * (np.log((1 + n) / (1 + found)) + 1)[gram]
     length = np.sqrt(np.bincount(text, weight**2, minlength=n))
-    weight /= length[text]
-    # an n-gram of a single text adds to that text's diagonal only, which is 1
-    shared = found[gram] > 1
-    matrix = _products(n, text[shared], gram[shared], weight[shared])
-    np.fill_diagonal(matrix, (length > 0).astype(float))
-    return matrix
+    return Vectors(n, text, gram, weight / length[text])
+
+
+def tfidf_gram(texts: Sequence[str]) -> Floats:
+    """The Gram matrix of the texts' TF-IDF vectors, shape (n, n): cosines.
+
+    Squared Euclidean distance is 2 - 2 * cosine.
+    """
+    return tfidf(texts).products()
 
 
 def _ngrams(texts: Sequence[str]) -> tuple[Ints, Ints]:
@@ -66,13 +105,27 @@ def _number(left: Ints, right: Ints) -> Ints:
     return number
 
 
-def _products(n: int, text: Ints, gram: Ints, weight: Floats) -> Floats:
-    """The sum over n-grams of the outer products of their weights; `gram` is sorted."""
+def _dense_products(n: int, row: Ints, column: Ints, weight: Floats) -> Floats:
+    """The sum over columns of the outer products of their weights, by dense blocks; `column` is sorted."""
     matrix = np.zeros((n, n))
-    column = np.unique(gram, return_inverse=True)[1]
+    column = np.unique(column, return_inverse=True)[1]
     for first in range(0, int(column.max(initial=-1)) + 1, BLOCK):
         start, end = np.searchsorted(column, [first, first + BLOCK])
-        block = np.zeros((n, BLOCK))
-        block[text[start:end], column[start:end] - first] = weight[start:end]
+        block = np.zeros((n, min(BLOCK, int(column[end - 1]) + 1 - first)))
+        block[row[start:end], column[start:end] - first] = weight[start:end]
         matrix += block @ block.T
+    return matrix
+
+
+def _pair_products(n: int, row: Ints, column: Ints, weight: Floats) -> Floats:
+    """The same, by the pairs of entries that stand `apart` places from each other in one column."""
+    matrix = np.zeros((n, n))
+    np.add.at(matrix, (row, row), weight**2)
+    for apart in range(1, RARE - 1):
+        same = np.flatnonzero(column[:-apart] == column[apart:])
+        if not len(same):
+            break
+        place = row[same] * n + row[same + apart]
+        pairs = np.bincount(place, weight[same] * weight[same + apart], minlength=n * n).reshape(n, n)
+        matrix += pairs + pairs.T
     return matrix

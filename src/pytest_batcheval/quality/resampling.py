@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.student import t_quantile
+
 Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.01
-"""The level at which this package calls a result shown."""
+"""The level at which this package calls a result shown.
+
+Seven dimensions and a dozen gates are looked at; at 0.05 one of them would be found by chance in every other run.
+"""
 
 CHUNK = 9999
 TOLERANCE = 1e-9
@@ -47,25 +50,14 @@ def _reached(null: Null, observed: float, permutations: int, rng: np.random.Gene
 
 def shuffles(rng: np.random.Generator, count: int, size: int) -> npt.NDArray[np.intp]:
     """`count` independent permutations of `range(size)`, shape (count, size)."""
-    return rng.permuted(np.tile(np.arange(size, dtype=np.intp), (count, 1)), axis=1)
+    # four times as fast as rng.permuted; equal keys, which would favour an order, come once in 2**53
+    return rng.random((count, size)).argsort(axis=1)
 
 
-def jackknife_interval(estimate: float, left_out: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def jackknife_interval(estimate: float, left_out: Sequence[float] | Floats, level: float = 0.95) -> tuple[float, float]:
     """Interval from n delete-one estimates, with Student's t of n - 1 degrees of freedom."""
     values = np.asarray(left_out)
     n = len(values)
     error = float(np.sqrt((n - 1) / n * np.sum((values - values.mean()) ** 2)))
     half = t_quantile(0.5 + level / 2, n - 1) * error
     return estimate - half, estimate + half
-
-
-def t_quantile(probability: float, freedom: int) -> float:
-    """Student's t by the expansion in 1/freedom (Abramowitz & Stegun 26.7.5); within 0.002 from 7 degrees on."""
-    z = NormalDist().inv_cdf(probability)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + math.fsum(term / float(freedom) ** power for power, term in enumerate(terms, 1))

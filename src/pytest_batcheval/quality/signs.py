@@ -3,7 +3,7 @@
 The signs are short stems, Korean and English, drawn from the signs and example utterances of each
 pole (`data/cues.json`). It is free and deterministic. It cannot see a trait told in other words, a
 negated or quoted sign, irony, tone, length, or who is spoken of; on a model's free text a low score
-says little. For that, give `trait_reflection` the scores of a judge.
+says little. For that, let a judge score the answers (see `scores`).
 """
 
 from __future__ import annotations
@@ -26,29 +26,41 @@ Scores = dict[str, npt.NDArray[np.float64]]
 """By TCI code, one score per answer, shape (n,); NaN where there is none."""
 
 
-def sign_scores(answers: Answers) -> Scores:
-    """Signs of the high pole less signs of the low pole in each answer; 0 without any, NaN for a failed answer."""
-    rows = [_text_scores(r.answer.text) if r.answer.error is None else [np.nan] * len(DIMENSIONS) for r in answers.rows]
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(DIMENSIONS))
-    return {code: table[:, column] for column, code in enumerate(DIMENSIONS)}
+def word_scores(answers: Answers) -> Scores:
+    """Scores from 1 to 5: 3, and one more for each sign of the high pole, one less for each of the low pole.
+
+    NaN for an answer without any sign, as for a failed one.
+    """
+    found = _counts(answers)
+    score = 3 + np.clip(found[:, :, 0] - found[:, :, 1], -2, 2)
+    score[found.sum(axis=2) == 0] = np.nan
+    return {code: score[:, column] for column, code in enumerate(DIMENSIONS)}
 
 
-def _text_scores(text: str) -> list[float]:
+def _counts(answers: Answers) -> npt.NDArray[np.float64]:
+    """Shape (n, 7, 2): how many signs of the high and of the low pole each answer shows."""
+    none = [(np.nan, np.nan)] * len(DIMENSIONS)
+    rows = [_text_counts(r.answer.text) if r.answer.error is None else none for r in answers.rows]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(DIMENSIONS), 2)
+
+
+def _text_counts(text: str) -> list[tuple[float, float]]:
     plain = unicodedata.normalize("NFC", text).casefold()
     poles = _signs()
-    return [float(_found(plain, poles[code, "high"]) - _found(plain, poles[code, "low"])) for code in DIMENSIONS]
+    return [(_found(plain, poles[code, "high"]), _found(plain, poles[code, "low"])) for code in DIMENSIONS]
 
 
-def _found(text: str, signs: tuple[re.Pattern[str], ...]) -> int:
-    return sum(1 for sign in signs if sign.search(text))
+def _found(text: str, signs: tuple[tuple[str, re.Pattern[str]], ...]) -> float:
+    # the plain search first: it is ten times as fast, and hardly any sign is there
+    return float(sum(1 for stem, sign in signs if stem in text and sign.search(text)))
 
 
 @cache
-def _signs() -> dict[tuple[str, str], tuple[re.Pattern[str], ...]]:
-    """Patterns by (code, pole); an English stem begins a word."""
+def _signs() -> dict[tuple[str, str], tuple[tuple[str, re.Pattern[str]], ...]]:
+    """Stems and their patterns by (code, pole); an English stem begins a word."""
     cues = json.loads((files("pytest_batcheval.quality") / "data" / "cues.json").read_text(encoding="utf-8"))
     return {
-        (code, pole): tuple(re.compile(r"(?<![a-z])" + re.escape(stem)) for stem in stems)
+        (code, pole): tuple((stem, re.compile(r"(?<![a-z])" + re.escape(stem))) for stem in stems)
         for code, poles in cues.items()
         for pole, stems in poles.items()
     }

@@ -21,6 +21,9 @@ MAX_MISSING = 0.02
 NAMED = 10
 """Cells an error names before it says how many more."""
 
+KEY_SHOWN = 12
+"""Hex digits of a key that tell answers apart at sight."""
+
 
 class TableError(UsageError, ValueError):
     """A table of answers that a statistic cannot be computed on; the text says what it needs."""
@@ -35,7 +38,8 @@ class Table:
         questions: the values of the axis `question`, J of them.
         texts: one text per answer, n of them; failed answers are left out.
         cell: shape (n,), the answer's cell: question number * P + persona number.
-        rows: shape (n,), the answer's position in the `Answers` it came from.
+        rows: shape (n,), the answer's position in `source`.
+        source: the answers it was made of.
     """
 
     personas: tuple[Any, ...]
@@ -43,6 +47,7 @@ class Table:
     texts: tuple[str, ...]
     cell: npt.NDArray[np.intp]
     rows: npt.NDArray[np.intp]
+    source: Answers
 
     @property
     def persona_ids(self) -> list[str]:
@@ -54,11 +59,20 @@ class Table:
         """Shape (J * P,): answers in each cell; 0 is a missing cell."""
         return np.bincount(self.cell, minlength=len(self.personas) * len(self.questions))
 
-    def averaging(self) -> npt.NDArray[np.float64]:
-        """Shape (J * P, n): the matrix that takes answers to the mean of their cell; zero for a missing one."""
-        matrix = np.zeros((len(self.counts), len(self.cell)))
-        matrix[self.cell, np.arange(len(self.cell))] = 1 / self.counts[self.cell]
-        return matrix
+    def cell_name(self, cell: int) -> str:
+        """A cell in words: `persona x question`."""
+        question, persona = divmod(cell, len(self.personas))
+        return f"{self.persona_ids[persona]} x {value_id(self.questions[question])}"
+
+    def answer_name(self, n: int) -> str:
+        """One of the n answers in words, with the beginning of its key: `persona x question (0123456789ab)`."""
+        key = self.source[int(self.rows[n])].custom_id[:KEY_SHOWN]
+        return f"{self.cell_name(int(self.cell[n]))} ({key})"
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Shape (J, P): which cells have an answer."""
+        return (self.counts > 0).reshape(len(self.questions), len(self.personas))
 
 
 def table_of(answers: Answers, without: Collection[str] = ()) -> Table:
@@ -73,7 +87,8 @@ def table_of(answers: Answers, without: Collection[str] = ()) -> Table:
     kept = [(n, r) for n, r in enumerate(answers.rows) if r.id("persona") not in without]
     personas = sorted({r.id("persona"): r.cell["persona"] for _, r in kept}.items())
     questions = sorted({r.id("question"): r.cell["question"] for _, r in kept}.items())
-    _check_size(len(personas), len(questions), without)
+    left_out = {r.id("persona") for r in answers.rows} & set(without)
+    _check_size(len(personas), len(questions), left_out)
     _check_unique([r for _, r in kept])
     column = {identifier: i for i, (identifier, _) in enumerate(personas)}
     line = {identifier: j for j, (identifier, _) in enumerate(questions)}
@@ -88,6 +103,7 @@ def table_of(answers: Answers, without: Collection[str] = ()) -> Table:
         texts=tuple(text for _, _, _, text in placed),
         cell=np.array([cell for cell, _, _, _ in placed], dtype=np.intp),
         rows=np.array([n for _, _, n, _ in placed], dtype=np.intp),
+        source=answers,
     )
     _check_missing(table)
     return table
@@ -100,11 +116,11 @@ def _check_axes(answers: Answers) -> None:
                 raise TableError(f"answer {position} has no {axis}; its axes are: {', '.join(row.cell) or 'none'}")
 
 
-def _check_size(personas: int, questions: int, without: Collection[str]) -> None:
+def _check_size(personas: int, questions: int, left_out: Collection[str]) -> None:
     if personas < MIN_PERSONAS or questions < MIN_QUESTIONS:
-        left_out = f" (without {', '.join(sorted(without))})" if without else ""
+        less = f" (without {', '.join(sorted(left_out))})" if left_out else ""
         raise TableError(
-            f"{personas} personas{left_out} and {questions} questions are too few: "
+            f"{personas} personas{less} and {questions} questions are too few: "
             f"at least {MIN_PERSONAS} personas and {MIN_QUESTIONS} questions are needed"
         )
 
@@ -122,10 +138,13 @@ def _check_unique(rows: Sequence[Row]) -> None:
 
 
 def _check_missing(table: Table) -> None:
+    for axis, word, values in ((0, "of", table.personas), (1, "to", table.questions)):
+        silent = [value_id(values[n]) for n in np.flatnonzero(table.present.sum(axis=axis) == 0)]
+        if silent:
+            raise TableError(f"no answer at all {word} {', '.join(silent[:NAMED])}")
     missing = np.flatnonzero(table.counts == 0)
     if len(missing) > MAX_MISSING * len(table.counts):
-        size = len(table.personas)
-        ids = [f"{table.persona_ids[c % size]} x {value_id(table.questions[c // size])}" for c in missing[:NAMED]]
+        ids = [table.cell_name(int(cell)) for cell in missing[:NAMED]]
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         raise TableError(
             f"{len(missing)} of {len(table.counts)} cells have no answer, more than {MAX_MISSING:.0%}: "

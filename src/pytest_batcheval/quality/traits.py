@@ -7,21 +7,29 @@ not there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from statistics import median
-from typing import Any, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
 from pytest_batcheval.quality.effects import cliffs_delta, delta_interval, midranks
 from pytest_batcheval.quality.resampling import ALPHA, permutation_p, shuffles
-from pytest_batcheval.quality.signs import DIMENSIONS, sign_scores
-from pytest_batcheval.quality.table import Table, TableError, table_of
-from pytest_batcheval.wire.answers import Answers, value_id
+from pytest_batcheval.quality.result import Result
+from pytest_batcheval.quality.scores import Given, score_column, scored
+from pytest_batcheval.quality.student import t_quantile
+from pytest_batcheval.quality.table import TableError, table_of
+from pytest_batcheval.wire.answers import Answers
 
 Floats = npt.NDArray[np.float64]
+
+MEDIAN_DELTA = 0.6
+"""Told traits of a caricature show at least this clearly; a perfect separation is 1. delta 0.6 is about rho 0.5."""
+
+NULL = "personas told high and low are exchangeable; whole personas permuted, one-sided (high above low)"
 
 
 @dataclass(frozen=True)
@@ -29,14 +37,18 @@ class Trait:
     """How far one dimension shows.
 
     Attributes:
-        dimension: TCI code.
+        dimension: its code.
         delta: Cliff's delta of personas told `high` against those told `low`, in [-1, 1].
         interval: its 95 % interval (Newcombe's method 5).
-        p_value: one-sided, high above low.
-        p_holm: the same after Holm's correction over the dimensions tested.
+        p_value: one-sided, high above low; two-sided for a dimension that was not told.
+        p_holm: the same after Holm's correction over the told dimensions; of an untold one p_value itself.
+        slope: half the difference between high and low in score points, all dimensions fitted at once;
+            `None` where the personas cannot tell the dimensions apart.
+        slope_interval: its 95 % t interval; `None` without degrees of freedom.
         high, low: personas in each group.
         questions: questions that aim at it.
         permutations: how many gave the p-value.
+        told: whether personas were told it; an untold one is a negative control.
     """
 
     dimension: str
@@ -44,25 +56,42 @@ class Trait:
     interval: tuple[float, float]
     p_value: float
     p_holm: float
+    slope: float | None
+    slope_interval: tuple[float, float] | None
     high: int
     low: int
     questions: int
     permutations: int
+    told: bool = True
 
     def __str__(self) -> str:
+        points = "" if self.slope is None else f", slope {self.slope:+.2f} points"
+        holm = f", Holm {self.p_holm:.4g}" if self.told else " (two-sided, not told)"
         return (
-            f"{self.dimension}: delta = {self.delta:+.2f} (95 %: {self.interval[0]:+.2f} to {self.interval[1]:+.2f}), "
-            f"p = {self.p_value:.4g}, Holm {self.p_holm:.4g}; {self.high} high and {self.low} low personas, "
+            f"{self.dimension}: delta = {self.delta:+.2f} (95 %: {self.interval[0]:+.2f} to {self.interval[1]:+.2f})"
+            f"{points}, p = {self.p_value:.4g}{holm}; {self.high} high and {self.low} low personas, "
             f"{self.questions} questions, {self.permutations} permutations"
         )
 
 
-@dataclass(frozen=True)
-class TraitReflection:
-    """Every dimension's trait, in the order asked for, and the seed of their permutations."""
+@dataclass(frozen=True, kw_only=True)
+class TraitReflection(Result):
+    """Every dimension's trait, in the order asked for, and the seed of their permutations.
 
-    traits: tuple[Trait, ...]
+    Attributes:
+        effect: the median delta of the told dimensions; each trait has its own interval.
+        p_value: the largest of the told dimensions: that all are reflected needs no correction
+            (an intersection-union test).
+        traits: the dimensions.
+    """
+
+    effect: float
+    p_value: float
     seed: int
+    traits: tuple[Trait, ...]
+
+    COMPARE: ClassVar[str] = "assert len(result.reflected) >= 6 and result.median_delta >= 0.6, result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("reflected", "median_delta", "leaking", "shows")
 
     def __getitem__(self, dimension: str) -> Trait:
         for trait in self.traits:
@@ -71,92 +100,93 @@ class TraitReflection:
         raise KeyError(f"{dimension!r} was not tested; tested: {', '.join(t.dimension for t in self.traits)}")
 
     @property
+    def told(self) -> tuple[Trait, ...]:
+        """The dimensions that personas were told."""
+        return tuple(t for t in self.traits if t.told)
+
+    @property
     def reflected(self) -> tuple[str, ...]:
-        """The dimensions that show: Holm's p at most 0.01 (which implies a positive delta)."""
-        return tuple(t.dimension for t in self.traits if t.p_holm <= ALPHA)
+        """The told dimensions that show: Holm's p at most 0.01 (which implies a positive delta)."""
+        return tuple(t.dimension for t in self.told if t.p_holm <= ALPHA)
+
+    @property
+    def leaking(self) -> tuple[str, ...]:
+        """The untold dimensions that show all the same: two-sided p at most 0.01. A leak, or a bug."""
+        return tuple(t.dimension for t in self.traits if not t.told and t.p_value <= ALPHA)
 
     @property
     def median_delta(self) -> float:
-        """The median of the dimensions' deltas."""
-        return median(t.delta for t in self.traits)
+        """The median of the told dimensions' deltas."""
+        return self.effect
 
-    def __bool__(self) -> NoReturn:
-        raise TypeError(
-            "a TraitReflection is neither true nor false; compare its figures: "
-            "assert len(result.reflected) >= 6 and result.median_delta >= 0.6, result.explain()"
-        )
+    @property
+    def shows(self) -> bool:
+        """All but one told dimensions have p at most 0.01, none points the wrong way, the median delta is 0.6."""
+        significant = sum(t.p_value <= ALPHA for t in self.told)
+        enough = significant >= max(1, len(self.told) - 1)
+        return enough and all(t.delta > 0 for t in self.told) and self.median_delta >= MEDIAN_DELTA
 
     def explain(self) -> str:
         """One line per dimension, weakest first, after a summary."""
-        missing = [t.dimension for t in self.traits if t.dimension not in self.reflected]
+        missing = [t.dimension for t in self.told if t.dimension not in self.reflected]
         summary = (
-            f"{len(self.reflected)} of {len(self.traits)} dimensions are reflected"
+            f"{len(self.reflected)} of {len(self.told)} dimensions are reflected"
             + (f"; not shown: {', '.join(missing)}" if missing else "")
             + f"; median delta {self.median_delta:.2f} (seed {self.seed})"
+            + (f"; shown though not told: {', '.join(self.leaking)}" if self.leaking else "")
         )
         return "\n".join([summary, *map(str, sorted(self.traits, key=lambda trait: trait.delta))])
-
-    def to_dict(self) -> dict[str, Any]:
-        """All figures, as JSON knows them."""
-        traits = [{**asdict(t), "interval": list(t.interval)} for t in self.traits]
-        return {
-            "traits": traits,
-            "reflected": list(self.reflected),
-            "median_delta": self.median_delta,
-            "seed": self.seed,
-        }
 
 
 def trait_reflection(
     answers: Answers,
     *,
     dimensions: Sequence[str] | None = None,
+    untold: Collection[str] = (),
     permutations: int = 9999,
     seed: int = 0,
-    scores: Mapping[str, Sequence[float | None] | Floats] | None = None,
+    scores: Given | None = None,
+    levels: Levels | None = None,
+    targets: Targets | None = None,
 ) -> TraitReflection:
     """Test, for each dimension, whether personas told `high` score above those told `low`.
 
-    Personas need `levels` (-1, 0, 1 by code) and questions `targets`. `scores` has one score per
-    answer by dimension, NaN or None for none; by default the word list of `signs`. Default
-    dimensions: all with both levels and a question that aims at them.
+    Personas need `levels` (-1, 0, 1 by code) and questions `targets`, or both are declared by id.
+    `scores` has one score per answer by dimension, NaN or None for none; by default see `scores.scored`.
+    Default dimensions: all with both levels and a question that aims at them. Those in `untold` are in
+    the design but not in the prompt: a free negative control.
 
     Raises:
         TableError: too few personas, questions or answers, a persona without levels, a question
             without targets, a dimension that cannot be tested, or a wrong number of scores.
     """
-    table = table_of(answers)
-    levels, targets = _levels(table), _targets(table)
-    chosen = _dimensions(dimensions, levels, targets)
-    given = sign_scores(answers) if scores is None else scores
-    found = []
-    for number, code in enumerate(chosen):
-        aimed = [j for j, codes in enumerate(targets) if code in codes]
-        level = np.array([known.get(code, 0) for known in levels])
-        mean = persona_scores(table, _column(given, code, len(answers)), aimed)
-        found.append(_trait(code, mean, level, len(aimed), permutations, [seed, number]))
-    corrected = holm([t["p_value"] for t in found])
-    return TraitReflection(tuple(Trait(**t, p_holm=p) for t, p in zip(found, corrected, strict=True)), seed)
-
-
-def persona_scores(table: Table, scores: Floats, questions: Sequence[int]) -> Floats:
-    """Each persona's mean over these questions of its cell's mean less the question's mean, shape (P,).
-
-    `scores` has one entry per row of the answers, NaN for none; a persona without any score gets 0.
-    """
-    size = len(table.personas)
-    kept = scores[table.rows]
-    valid = ~np.isnan(kept)
-    shape = (len(table.questions), size)
-    count = np.bincount(table.cell[valid], minlength=shape[0] * size).reshape(shape)[questions]
-    total = np.bincount(table.cell[valid], kept[valid], minlength=shape[0] * size).reshape(shape)[questions]
-    cell = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-    scored = count > 0
-    question = cell.sum(axis=1, keepdims=True) / np.maximum(scored.sum(axis=1, keepdims=True), 1)
-    centred = np.where(scored, cell - question, 0.0)
-    mean: Floats = centred.sum(axis=0) / np.maximum(scored.sum(axis=0), 1)
-    # a difference of rounding is no difference of rank
-    return np.round(mean, 12)
+    judged, given = scored(answers, scores)
+    table = table_of(judged)
+    design = design_of(table, levels, targets)
+    chosen = design.chosen(dimensions)
+    if set(chosen) <= set(untold):
+        raise TableError(f"every dimension to test is untold: {', '.join(chosen)}")
+    columns = [persona_scores(table, score_column(given, code, len(answers)), design.aimed[code]) for code in chosen]
+    slopes = _slopes(design, chosen, np.column_stack(columns))
+    found = [
+        _trait(code, mean, design, permutations, [seed, design.factors.index(code)], code not in untold)
+        for code, mean in zip(chosen, columns, strict=True)
+    ]
+    corrected = iter(holm([t["p_value"] for t in found if t["told"]]))
+    traits = tuple(
+        Trait(**t, **slope, p_holm=next(corrected) if t["told"] else t["p_value"])
+        for t, slope in zip(found, slopes, strict=True)
+    )
+    told = [t for t in traits if t.told]
+    return TraitReflection(
+        effect=median(t.delta for t in told),
+        interval=None,
+        p_value=max(t.p_value for t in told),
+        null=NULL,
+        n=len(table.texts),
+        seed=seed,
+        traits=traits,
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -176,14 +206,21 @@ def rank_sums(ranks: Floats, high: int, rng: np.random.Generator, count: int) ->
 
 
 def _trait(
-    code: str, mean: Floats, level: npt.NDArray[np.int_], questions: int, permutations: int, seed: Sequence[int]
+    code: str, mean: Floats, design: Design, permutations: int, seed: Sequence[int], told: bool
 ) -> dict[str, Any]:
+    level = design.level(code)
     high, low = mean[level > 0], mean[level < 0]
     m, n = len(high), len(low)
     ranks = midranks(np.concatenate([high, low]))
-    p_value, drawn = permutation_p(
-        lambda rng, count: rank_sums(ranks, m, rng, count), float(ranks[:m].sum()), permutations, seed
-    )
+    # the middle of all rank sums, from which a two-sided test measures
+    middle = 0.0 if told else m * (m + n + 1) / 2
+
+    def null(rng: np.random.Generator, count: int) -> Floats:
+        sums = rank_sums(ranks, m, rng, count)
+        return sums if told else np.abs(sums - middle)
+
+    observed = float(ranks[:m].sum())
+    p_value, drawn = permutation_p(null, observed if told else abs(observed - middle), permutations, seed)
     delta = cliffs_delta(high, low)
     return {
         "dimension": code,
@@ -192,44 +229,22 @@ def _trait(
         "p_value": p_value,
         "high": m,
         "low": n,
-        "questions": questions,
+        "questions": len(design.aimed[code]),
         "permutations": drawn,
+        "told": told,
     }
 
 
-def _levels(table: Table) -> list[Mapping[str, int]]:
-    levels = [getattr(persona, "levels", None) for persona in table.personas]
-    lacking = [i for i, known in zip(table.persona_ids, levels, strict=True) if not known]
-    if lacking:
-        raise TableError(f"these personas have no levels (a `profile` in their file): {', '.join(lacking)}")
-    return [known for known in levels if known]
-
-
-def _targets(table: Table) -> list[tuple[str, ...]]:
-    lacking = [value_id(q) for q in table.questions if not hasattr(q, "targets")]
-    if lacking:
-        raise TableError(f"these questions have no `targets`, which say what they aim at: {', '.join(lacking)}")
-    return [tuple(q.targets) for q in table.questions]
-
-
-def _dimensions(
-    asked: Sequence[str] | None, levels: Sequence[Mapping[str, int]], targets: Sequence[tuple[str, ...]]
-) -> list[str]:
-    aimed = {code for codes in targets for code in codes}
-    both = {code for code in DIMENSIONS if {-1, 1} <= {known.get(code, 0) for known in levels}}
-    possible = [code for code in DIMENSIONS if code in aimed & both]
-    chosen = possible if asked is None else list(asked)
-    wrong = [code for code in chosen if code not in possible]
-    if wrong or not chosen:
-        raise TableError(
-            f"cannot test {', '.join(wrong) or 'any dimension'}: a dimension needs personas told high and low and a "
-            f"question that aims at it; possible: {', '.join(possible) or 'none'}"
-        )
-    return chosen
-
-
-def _column(scores: Mapping[str, Sequence[float | None] | Floats], code: str, answers: int) -> Floats:
-    if code not in scores or len(scores[code]) != answers:
-        size = len(scores[code]) if code in scores else 0
-        raise TableError(f"{size} scores of {code} for {answers} answers; give one per answer, NaN for none")
-    return np.asarray(scores[code], dtype=np.float64)
+def _slopes(design: Design, chosen: Sequence[str], means: Floats) -> list[dict[str, Any]]:
+    try:
+        slopes, errors = design.effects(means)
+    except TableError:
+        return [{"slope": None, "slope_interval": None}] * len(chosen)
+    quantile = t_quantile(0.975, design.freedom) if errors is not None else 0.0
+    found: list[dict[str, Any]] = []
+    for column, code in enumerate(chosen):
+        row = design.factors.index(code)
+        slope = float(slopes[row, column])
+        half = None if errors is None else quantile * float(errors[row, column])
+        found.append({"slope": slope, "slope_interval": None if half is None else (slope - half, slope + half)})
+    return found

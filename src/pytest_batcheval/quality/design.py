@@ -1,0 +1,168 @@
+"""Which traits the personas were told to have, and which questions aim at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_batcheval.quality.cells import cell_means
+from pytest_batcheval.quality.signs import DIMENSIONS
+from pytest_batcheval.quality.table import Table, TableError
+from pytest_batcheval.wire.answers import value_id
+
+Floats = npt.NDArray[np.float64]
+Levels = Mapping[str, Mapping[str, int]]
+"""By persona id: -1, 0 or 1 by dimension."""
+Targets = Mapping[str, Sequence[str]]
+"""By question id: the dimensions whose signs an answer can show."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """Levels and targets of a table.
+
+    Attributes:
+        factors: the dimensions that have personas at both levels, those of the TCI first.
+        levels: shape (P, factors), -1, 0 or 1.
+        aimed: by dimension, the numbers of the questions that aim at it.
+    """
+
+    factors: tuple[str, ...]
+    levels: npt.NDArray[np.int_]
+    aimed: Mapping[str, tuple[int, ...]]
+
+    @property
+    def testable(self) -> tuple[str, ...]:
+        """The factors that some question aims at."""
+        return tuple(code for code in self.factors if self.aimed.get(code))
+
+    def level(self, code: str) -> npt.NDArray[np.int_]:
+        """Each persona's level of one factor, shape (P,)."""
+        return self.levels[:, self.factors.index(code)]
+
+    def chosen(self, asked: Sequence[str] | None) -> tuple[str, ...]:
+        """The dimensions to test: those asked for, else all testable ones.
+
+        Raises:
+            TableError: one of them cannot be tested, or there is none.
+        """
+        chosen = self.testable if asked is None else tuple(asked)
+        wrong = [code for code in chosen if code not in self.testable]
+        if wrong or not chosen:
+            raise TableError(
+                f"cannot test {', '.join(wrong) or 'any dimension'}: a dimension needs personas told high and low "
+                f"and a question that aims at it; possible: {', '.join(self.testable) or 'none'}"
+            )
+        return chosen
+
+    def effects(self, means: Floats) -> tuple[Floats, Floats | None]:
+        """Half the difference between high and low of every factor, and its standard error.
+
+        Least squares with all factors at once; `means` has the shape (P, scores), the results
+        (factors, scores). In an orthogonal design that is half the difference of the two means.
+        No error where no degrees of freedom are left.
+
+        Raises:
+            TableError: factors cannot be told apart in these personas.
+        """
+        design = np.column_stack([np.ones(len(self.levels)), self.levels])
+        inverse = np.linalg.pinv(design)
+        if np.linalg.matrix_rank(design) < design.shape[1]:
+            raise TableError(
+                f"{len(self.levels)} personas cannot tell {', '.join(self.factors)} apart: some of them always go "
+                "together; vary them independently, or declare fewer"
+            )
+        found = (inverse @ means)[1:]
+        if self.freedom < 1:
+            return found, None
+        residual = means - design @ (inverse @ means)
+        variance = (residual**2).sum(axis=0) / self.freedom
+        return found, np.sqrt(np.outer((inverse**2).sum(axis=1)[1:], variance))
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom that the factors leave."""
+        return len(self.levels) - len(self.factors) - 1
+
+
+def design_of(table: Table, levels: Levels | None = None, targets: Targets | None = None) -> Design:
+    """The design of a table: declared, else read from the personas' `levels` and the questions' `targets`.
+
+    Raises:
+        TableError: a persona has no levels, a question no targets, or a level is not -1, 0 or 1.
+    """
+    told = _levels(table, levels)
+    aims = _targets(table, targets)
+    known = {code: {levels.get(code, 0) for levels in told} for levels in told for code in levels}
+    both = [code for code, found in known.items() if {-1, 1} <= found]
+    factors = tuple(sorted(both, key=lambda code: (_place(code), code)))
+    matrix = np.array([[levels.get(code, 0) for code in factors] for levels in told], dtype=int)
+    return Design(factors, matrix.reshape(len(told), len(factors)), _by_code(aims))
+
+
+def aims_of(table: Table, targets: Targets | None = None) -> dict[str, tuple[int, ...]]:
+    """By dimension, the numbers of the questions that aim at it; a question without targets aims at nothing."""
+    if targets is None and not any(hasattr(question, "targets") for question in table.questions):
+        return {}
+    return _by_code(_targets(table, targets))
+
+
+def _by_code(aims: Sequence[Sequence[str]]) -> dict[str, tuple[int, ...]]:
+    every = dict.fromkeys(code for codes in aims for code in codes)
+    ordered = sorted(every, key=lambda code: (_place(code), code))
+    return {code: tuple(j for j, codes in enumerate(aims) if code in codes) for code in ordered}
+
+
+def persona_scores(table: Table, scores: Floats, questions: Sequence[int]) -> Floats:
+    """Each persona's mean over these questions of its cell's mean less the question's mean, shape (P,).
+
+    `scores` has one entry per row of the answers, NaN for none; a persona without any score gets 0.
+    """
+    centred = question_centred(table, scores, questions)
+    scored = ~np.isnan(centred)
+    mean: Floats = np.where(scored, centred, 0.0).sum(axis=0) / np.maximum(scored.sum(axis=0), 1)
+    # a difference of rounding is no difference of rank
+    return np.round(mean, 12)
+
+
+def question_centred(table: Table, scores: Floats, questions: Sequence[int]) -> Floats:
+    """The cells' mean scores less their question's mean over personas, shape (questions, P); NaN for no score."""
+    cell = cell_means(table, scores[table.rows])[list(questions)]
+    scored = ~np.isnan(cell)
+    total = np.where(scored, cell, 0.0).sum(axis=1, keepdims=True)
+    centred: Floats = cell - total / np.maximum(scored.sum(axis=1, keepdims=True), 1)
+    return centred
+
+
+def _place(code: str) -> int:
+    return DIMENSIONS.index(code) if code in DIMENSIONS else len(DIMENSIONS)
+
+
+def _levels(table: Table, declared: Levels | None) -> list[Mapping[str, int]]:
+    if declared is None:
+        found = [getattr(persona, "levels", None) for persona in table.personas]
+    else:
+        found = [declared.get(identifier) for identifier in table.persona_ids]
+    lacking = [i for i, known in zip(table.persona_ids, found, strict=True) if not known]
+    if lacking:
+        raise TableError(
+            f"these personas have no levels (a `profile` in their file, or `levels=`): {', '.join(lacking)}"
+        )
+    known = [levels for levels in found if levels]
+    for identifier, levels in zip(table.persona_ids, known, strict=True):
+        if not set(levels.values()) <= {-1, 0, 1}:
+            raise TableError(f"persona {identifier}: a level is -1, 0 or 1, not {dict(levels)}")
+    return known
+
+
+def _targets(table: Table, declared: Targets | None) -> list[tuple[str, ...]]:
+    ids = [value_id(question) for question in table.questions]
+    if declared is not None:
+        return [tuple(declared.get(identifier, ())) for identifier in ids]
+    lacking = [i for i, question in zip(ids, table.questions, strict=True) if not hasattr(question, "targets")]
+    if lacking:
+        raise TableError(f"these questions have no `targets`, which say what they aim at: {', '.join(lacking)}")
+    return [tuple(question.targets) for question in table.questions]

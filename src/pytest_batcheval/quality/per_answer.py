@@ -1,0 +1,51 @@
+"""One number per answer: how far its scores agree with what its persona was told."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_batcheval.quality.design import Levels, Targets, design_of
+from pytest_batcheval.quality.scores import Given, score_column, scored
+from pytest_batcheval.quality.table import table_of
+from pytest_batcheval.wire.answers import Answers
+
+Floats = npt.NDArray[np.float64]
+
+MIDDLE, HALF = 3.0, 2.0
+"""The middle of the scale of scores, 1 to 5, and its distance from either end."""
+
+
+def alignment(
+    answers: Answers,
+    *,
+    scores: Given | None = None,
+    levels: Levels | None = None,
+    targets: Targets | None = None,
+) -> Floats:
+    """Mean over the told dimensions that have a score of level x (score - 3) / 2: from -1 to 1, shape (n,).
+
+    1 is the told pole at its strongest, -1 the opposite, 0 neither: also for an answer without any
+    score, which shows nothing of what it was told. NaN for a failed answer, and where the persona was
+    told no pole that the question aims at. Scores are on the judge's scale, 1 to 5; those on questions
+    that do not aim at their dimension do not count.
+
+    Raises:
+        TableError: as `trait_reflection`.
+    """
+    judged, given = scored(answers, scores)
+    table = table_of(judged)
+    design = design_of(table, levels, targets)
+    question, persona = np.divmod(table.cell, len(table.personas))
+    total, count, asked = (np.zeros(len(table.cell)) for _ in range(3))
+    for code in design.chosen(None):
+        column = score_column(given, code, len(answers))[table.rows]
+        level = design.level(code)[persona]
+        told = (level != 0) & np.isin(question, design.aimed[code])
+        counts = told & ~np.isnan(column)
+        asked += told
+        total += np.where(counts, level * (np.where(counts, column, MIDDLE) - MIDDLE) / HALF, 0.0)
+        count += counts
+    found = np.full(len(answers), np.nan)
+    found[table.rows] = np.where(asked > 0, total / np.maximum(count, 1), np.nan)
+    return found

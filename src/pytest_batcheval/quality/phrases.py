@@ -1,0 +1,80 @@
+"""Runs of letters that an answer shares with the words its persona was described in.
+
+A run is three syllables of Hangul, nine letters of another script, or a mixture of the same weight;
+spaces and punctuation don't interrupt it. Three syllables find 겁이 많은 in 겁이 많아요.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence, Set
+from typing import Any
+
+WEIGHT = 9
+"""Of a run: a syllable of Hangul weighs 3, any other letter or digit 1."""
+
+
+def description_of(persona: Any) -> str | None:
+    """The words that told the model who it is: the persona's `description`; `None` without one."""
+    description = getattr(persona, "description", None)
+    return description if isinstance(description, str) and description else None
+
+
+def runs_in(text: str) -> frozenset[str]:
+    """The runs of a text, in NFC and without case."""
+    return frozenset(run for run, _, _ in _runs(unicodedata.normalize("NFC", text)))
+
+
+def without_runs(text: str, runs: Set[str]) -> str:
+    """The text in NFC less every letter that stands in one of these runs."""
+    text = unicodedata.normalize("NFC", text)
+    kept, end = [], 0
+    for first, last in _stretches(text, runs):
+        kept.append(text[end:first])
+        end = last + 1
+    return "".join([*kept, text[end:]])
+
+
+def shared_parts(text: str, runs: Set[str]) -> list[str]:
+    """The parts of the text, as they stand there, that consist of these runs."""
+    text = unicodedata.normalize("NFC", text)
+    return [text[first : last + 1] for first, last in _stretches(text, runs)]
+
+
+def masked(texts: Sequence[str], personas: Sequence[Any]) -> list[str] | None:
+    """The texts without the words of *any* persona's description; `None` where a persona has none.
+
+    Cutting only a persona's own words would leave a gap that tells whose answer it was.
+    """
+    descriptions = [description_of(persona) for persona in personas]
+    if any(words is None for words in descriptions):
+        return None
+    runs = frozenset[str]().union(*(runs_in(words) for words in descriptions if words))
+    return [without_runs(text, runs) for text in texts]
+
+
+def _stretches(text: str, runs: Set[str]) -> list[tuple[int, int]]:
+    """First and last place of every stretch that runs cover, overlapping ones joined."""
+    found: list[tuple[int, int]] = []
+    for run, first, last in _runs(text):
+        if run in runs:
+            if found and first <= found[-1][1]:
+                first = found.pop()[0]
+            found.append((first, last))
+    return found
+
+
+def _runs(text: str) -> Iterator[tuple[str, int, int]]:
+    """(run, place of its first letter, of its last) for every start that a whole run follows."""
+    places = [place for place, character in enumerate(text) if character.isalnum()]
+    letters = [text[place].casefold() for place in places]
+    weights = [3 if "가" <= text[place] <= "힣" else 1 for place in places]
+    end = weight = 0
+    for start in range(len(places)):
+        while weight < WEIGHT and end < len(places):
+            weight += weights[end]
+            end += 1
+        if weight < WEIGHT:
+            return
+        yield "".join(letters[start:end]), places[start], places[end - 1]
+        weight -= weights[start]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pytest_batcheval.quality import quality_gate
+from pytest_batcheval.quality.gate import PARTS
+from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.wire.answers import Answers
+
+Build = Callable[..., Answers]
+
+
+def test_a_faithful_respondent_passes_every_part(respondent: Build) -> None:
+    gate = quality_gate(respondent("faithful", samples=2))
+    assert gate.passed, gate.explain()
+    assert tuple(part.name for part in gate.parts) == PARTS
+    assert (gate.effect, gate.left_out) == (1.0, ())
+    assert gate.explain().startswith("quality gate of 550 answers passed\nok form: ")
+
+
+def test_a_failing_gate_names_part_and_reason(respondent: Build) -> None:
+    gate = quality_gate(respondent("inverted"), permutations=999)
+    assert gate.failed == ("traits", "discriminant")
+    assert gate["traits"].reason.startswith("median delta -")
+    assert "FAIL discriminant: told traits do not raise their own scores" in gate.explain()
+    assert "0 of 7 dimensions are reflected" in gate.explain()
+    assert "not looked at: samples" in gate.explain()
+
+
+def test_reading_the_description_aloud_fails_its_part(respondent: Build) -> None:
+    rows = [
+        {"persona": r.cell["persona"], "question": r.cell["question"]}
+        | {"text": f"저는 {r.cell['persona'].describe('ko', 'short')} 사람이에요. {r.answer.text}"}
+        for r in respondent("faithful").rows
+    ]
+    gate = quality_gate(Answers.from_records(rows), permutations=999)
+    assert gate.failed == ("own_words",)
+    assert "저는" not in gate["own_words"].result.explain()
+    assert "echo lift" in gate["own_words"].reason
+
+
+def test_repeated_samples_fail_their_part(respondent: Build) -> None:
+    rows = [
+        {"persona": r.cell["persona"], "question": r.cell["question"], "sample": s, "text": r.answer.text}
+        for r in respondent("faithful").rows
+        for s in (0, 1)
+    ]
+    gate = quality_gate(Answers.from_records(rows), permutations=999)
+    assert gate.failed == ("samples",)
+    assert gate["samples"].reason.startswith("50.0% of the samples repeat another of their cell")
+
+
+def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(words: Build) -> None:
+    with pytest.raises(TableError, match=r"own_words: .*leave_out=\['own_words'\]"):
+        quality_gate(words(), permutations=99)
+    gate = quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=99)
+    assert gate.left_out == ("own_words", "traits", "discriminant", "samples")
+    assert gate.failed == ("different",)
+    with pytest.raises(KeyError, match="part 'traits' was not looked at"):
+        gate["traits"]
+    with pytest.raises(TableError, match="no part tone; the parts are form"):
+        quality_gate(words(), leave_out=["tone"])
+
+
+def test_a_gate_is_neither_true_nor_false(words: Build) -> None:
+    with pytest.raises(TypeError, match=r"a QualityGate is neither.*assert gate\.passed, gate\.explain\(\)"):
+        assert quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=9)

@@ -1,0 +1,225 @@
+"""What all statistics share: figures that are JSON, no truth value, no NaN and no warning on whatever texts."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_batcheval import quality
+from pytest_batcheval.matrix.axes import Persona, Question
+from pytest_batcheval.quality.result import Result
+from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.wire.answers import Answers
+
+Build = Callable[..., Answers]
+
+STATISTICS: dict[str, Callable[[Answers], Result]] = {
+    "differentiation": lambda a: quality.differentiation(a, permutations=99),
+    "trait_reflection": lambda a: quality.trait_reflection(a, permutations=99),
+    "discriminant": lambda a: quality.discriminant(a, permutations=99),
+    "consistency": quality.consistency,
+    "diversity": quality.diversity,
+    "format_checks": quality.format_checks,
+    "persona_echo": lambda a: quality.persona_echo(a, permutations=99),
+    "judge_agreement": lambda a: quality.judge_agreement(a, *[{"NS": [3] * len(a)}] * 2, least=8),
+    "compare": lambda a: quality.compare(a, a),
+    "regression": lambda a: quality.regression(a, a),
+    "quality_gate": lambda a: quality.quality_gate(a, permutations=99),
+    "power": lambda a: quality.power(a, runs=5),
+}
+
+TEXTS: dict[str, Callable[[int], str]] = {
+    "equal": lambda n: "같은 대답입니다",
+    "empty": lambda n: "",
+    "one empty": lambda n: "" if n == 7 else f"대답 {n} 번",
+    "one letter": lambda n: "가나다라마바사"[n % 7],
+    "one word": lambda n: f"단어{n % 9}",
+    "emoji": lambda n: "😀😭🙏🏽👨‍👩‍👧"[n % 6 :] * 2,
+    "lone surrogate": lambda n: f"\ud800 {n}",
+    "control characters": lambda n: f"\x00\u2028\ufeff{n}",
+    "two texts": lambda n: ("이것", "저것")[n % 2],
+}
+
+CODES = ["NS", "HA", "RD", "P"]
+
+each_statistic = pytest.mark.parametrize("name", STATISTICS)
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        return [n for v in value.values() for n in numbers(v)]
+    if isinstance(value, (list, tuple)):
+        return [n for v in value for n in numbers(v)]
+    return [value] if isinstance(value, (int, float)) else []
+
+
+@pytest.fixture(scope="module")
+def with_texts(respondent: Build) -> Callable[[Callable[[int], str]], Answers]:
+    """The answers of the whole design with these texts, two samples of each."""
+    rows = respondent("blind", samples=2).rows
+
+    def build(text: Callable[[int], str]) -> Answers:
+        return Answers.from_records(
+            {"persona": r.cell["persona"], "question": r.cell["question"], "sample": r.sample, "text": text(n)}
+            for n, r in enumerate(rows)
+        )
+
+    return build
+
+
+def test_every_statistic_is_looked_at_here() -> None:
+    functions = {name for name in quality.__all__ if name[0].islower()} - {"alignment", "cell_values"}
+    assert functions == set(STATISTICS)
+
+
+@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
+@pytest.mark.parametrize("kind", TEXTS)
+def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any, name: str, kind: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = STATISTICS[name](with_texts(TEXTS[kind]))
+        figures = result.to_dict()
+        text = result.explain()
+    assert all(math.isfinite(n) for n in numbers(figures))
+    assert text.strip()
+    assert not re.search(r"\b(nan|inf)\b", text)
+
+
+@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
+def test_long_answers_are_borne(with_texts: Any, name: str) -> None:
+    rng = np.random.default_rng(0)
+    long = ["".join(map(chr, rng.integers(0xAC00, 0xAC00 + 500, 100_000 if n == 3 else 30))) for n in range(550)]
+    result = STATISTICS[name](with_texts(lambda n: long[n]))
+    assert all(math.isfinite(n) for n in numbers(result.to_dict()))
+
+
+@each_statistic
+def test_figures_are_json_and_repeat(respondent: Build, name: str) -> None:
+    one, two = (STATISTICS[name](respondent("faithful", samples=2)) for _ in range(2))
+    assert one == two
+    assert json.loads(json.dumps(one.to_dict())) == one.to_dict()
+    assert {"effect", "interval", "p_value", "null", "n", "seed"} <= set(one.to_dict())
+    assert one.null
+
+
+@each_statistic
+def test_no_result_has_a_truth_value(respondent: Build, name: str) -> None:
+    result = STATISTICS[name](respondent("faithful", samples=2))
+    with pytest.raises(TypeError, match="is neither true nor false; compare its figures: assert "):
+        bool(result)
+
+
+@each_statistic
+def test_no_result_can_be_changed(respondent: Build, name: str) -> None:
+    result = STATISTICS[name](respondent("faithful", samples=2))
+    with pytest.raises(AttributeError):
+        result.n = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"format_checks", "judge_agreement"}))
+def test_one_persona_is_too_few(respondent: Build, name: str) -> None:
+    answers = respondent("faithful", samples=2).where(persona="methodical-downcast")
+    with pytest.raises(TableError, match=r"1 personas.* are too few.* 8 personas.* are needed"):
+        STATISTICS[name](answers)
+
+
+@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"format_checks", "judge_agreement", "power"}))
+def test_a_persona_without_answers_is_named(respondent: Build, name: str) -> None:
+    rows = [
+        {"persona": r.cell["persona"], "question": r.cell["question"], "sample": r.sample}
+        | ({"error": "expired"} if r.id("persona") == "methodical-downcast" else {"text": r.answer.text})
+        for r in respondent("faithful", samples=2).rows
+    ]
+    with pytest.raises(TableError, match="methodical-downcast"):
+        STATISTICS[name](Answers.from_records(rows))
+
+
+@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
+def test_one_missing_cell_is_borne(respondent: Build, name: str) -> None:
+    rows = respondent("faithful", samples=2).rows
+    cell = (rows[5].id("persona"), rows[5].id("question"))
+    kept = Answers(r for r in rows if (r.id("persona"), r.id("question")) != cell)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures = STATISTICS[name](kept).to_dict()
+    assert all(math.isfinite(n) for n in numbers(figures))
+
+
+def random_table(seed: int) -> Answers:
+    """Odd texts of 8 to 12 personas with some traits, some cells failed or with fewer samples."""
+    rng = random.Random(seed)
+    codes = rng.sample(CODES, rng.randint(1, 4))
+    people = [
+        Persona(
+            f"p{i:02}", {"description": rng.choice(["겁이 많은 사람", "calm and carefree", "x"]), "profile": levels}
+        )
+        for i in range(rng.randint(8, 12))
+        for levels in [{code: rng.choice(["low", "high", "average"]) for code in codes}]
+    ]
+    asked = [
+        Question(
+            f"q{j}",
+            {"text": rng.choice(["", "왜 오셨나요?"]), "targets": rng.sample(codes, rng.randint(0, len(codes)))},
+        )
+        for j in range(rng.randint(4, 7))
+    ]
+    letters, samples = rng.choice(["a", "ab", "가나다 ", "😀 \n", "무서워요 괜찮 "]), rng.choice([1, 2, 3])
+    return Answers.from_records(
+        {"persona": p, "question": q, "sample": s}
+        | (
+            {"error": "x"}
+            if rng.random() < 0.01
+            else {"text": "".join(rng.choices(letters, k=rng.choice([0, 1, 5, 30])))}
+        )
+        for p in people
+        for q in asked
+        for s in range(rng.choice([samples, samples, samples, 1]))
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_any_table_gives_finite_figures_or_our_own_error(name: str, seed: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            result = STATISTICS[name](random_table(seed))
+        except TableError:
+            return
+        json.dumps(result.to_dict(), allow_nan=False)
+        assert result.explain()
+
+
+def test_importing_the_package_costs_no_numpy() -> None:
+    code = "import sys, pytest_batcheval.quality; sys.exit('numpy' in sys.modules or 'scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_using_every_statistic_imports_numpy_and_nothing_heavier() -> None:
+    code = (
+        "import sys, pytest_batcheval.quality as q; [getattr(q, name) for name in q.__all__];"
+        "sys.exit(bool({'scipy', 'openai', 'vcr', 'yaml', 'pytest', 'jsonschema'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_module_hides_a_function() -> None:
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    for module in iter_modules(quality.__path__):
+        import_module(f"pytest_batcheval.quality.{module.name}")
+    assert all(callable(getattr(quality, name)) for name in quality.__all__)
