@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import AxisValue, Persona, PersonaMatrix, Question
     from pytest_batcheval.wire.answers import Answers
     from pytest_batcheval.wire.errors import BatchEvalError
+    from pytest_batcheval.wire.input_lines import ImportedLine, InputFileError
     from pytest_batcheval.wire.objects import Answer, Request
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "BatchEvalError",
     "BatchRun",
     "BatchStatus",
+    "ImportedLine",
+    "InputFileError",
     "Persona",
     "PersonaMatrix",
     "Question",
@@ -37,6 +40,8 @@ _HOMES = {
     "BatchEvalError": "wire.errors",
     "BatchRun": "client",
     "BatchStatus": "batches",
+    "ImportedLine": "wire.input_lines",
+    "InputFileError": "wire.input_lines",
     "Persona": "matrix.axes",
     "PersonaMatrix": "matrix.axes",
     "Question": "matrix.axes",

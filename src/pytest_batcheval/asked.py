@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from pytest_batcheval.current import batch_session
 from pytest_batcheval.gate import asks_for_answers
+from pytest_batcheval.prompts.call import PromptCall, Turns
 from pytest_batcheval.wire.errors import BatchEvalError
 
 _DESELECTED = pytest.StashKey[int]()
@@ -40,8 +41,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     return True
 
 
-def _asked(config: pytest.Config, items: Iterable[pytest.Item]) -> set[str]:
-    """The keys of every turn of every cell, as far as answers tell the later turns.
+def driven(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[tuple[PromptCall, Turns]]:
+    """The prompt call of every cell of these tests, and how far stored answers bring it.
 
     Raises:
         pytest.UsageError: a prompt is broken, so that nobody knows what it would ask.
@@ -50,13 +51,14 @@ def _asked(config: pytest.Config, items: Iterable[pytest.Item]) -> set[str]:
     from pytest_batcheval.session import Lookup
 
     lookup = Lookup(batch_session(config))
-    keys: set[str] = set()
     try:
         for item in filter(asks_for_answers, items):
-            for planned in planned_cells(item) or ():
-                turns = planned.call.drive(lookup)
-                keys |= {answer.custom_id for answer in turns.answers}
-                keys |= {turns.pending.custom_id} if turns.pending is not None else set()
+            for planned in planned_cells(item):
+                yield planned.call, planned.call.drive(lookup)
     except BatchEvalError as error:
         raise pytest.UsageError(str(error)) from None
-    return keys
+
+
+def _asked(config: pytest.Config, items: Iterable[pytest.Item]) -> set[str]:
+    """The keys of every turn of every cell, as far as answers tell the later turns."""
+    return {request.custom_id for _, turns in driven(config, items) for request in turns.requests}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import keyword
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,6 +18,8 @@ VERBS = (
     "verify",
     "prune",
     "show",
+    "import",
+    "export",
     "performance-comparison",
 )
 
@@ -32,12 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="example: batcheval serve --port 8080 --respondent faithful",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    modules = {verb: import_module(f"{__name__}.{verb.replace('-', '_')}") for verb in VERBS}
+    modules = {verb: import_module(f"{__name__}.{_module(verb)}") for verb in VERBS}
     for module in modules.values():
         module.add_parser(verbs)
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown and not hasattr(modules[arguments.verb], "PASSES_ON"):
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    arguments.passed_on = unknown
     try:
         return int(modules[arguments.verb].run(arguments))
     except BatchEvalError as error:
         print(safe(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)
+
+
+def _module(verb: str) -> str:
+    name = verb.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name

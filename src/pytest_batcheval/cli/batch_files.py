@@ -26,9 +26,9 @@ def estimate_notes(files: Iterable[PlannedFile]) -> Iterator[str]:
     from pytest_batcheval.engine.plan import total, worst_case
 
     known = list(files)
-    limit = "at least" if worst_case(known) is None else "at most"
     usd = total(known)
-    yield f"together {limit} {_dollars(usd)} as batches" if usd is not None else "the cost of it all is unknown"
+    if len(known) > 1 and usd is not None:
+        yield f"together {'at least' if worst_case(known) is None else 'at most'} {_dollars(usd)}"
     yield f"tokens are estimated by script, within some 20 %; prices: {_price_table()}"
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pytest_batcheval.wire.input_lines import BadLine, InputLines
 
 DESCRIPTION = """
-Check a batch input file: official lines (custom_id, method, url, body) or simplified ones ({"model": ..., "input": ...},
-one user message each). Prints what it holds and would cost; sends nothing and needs no key. With --output it is written
-as official lines whose custom_id is the request's key. A bad line stops it with status 4 and nothing is written, unless
+Check a batch input file: official lines (custom_id, method, url, body), or simplified ones (model, input) of one user
+message each. Prints what it holds and would cost; sends nothing and needs no key. With --output it is written as
+official lines whose custom_id is the request's key. A bad line stops it with status 4 and nothing is written, unless
 --skip-bad puts such lines aside; then the status is 1.
 """
 
@@ -69,11 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     tally = Tally()
     with _maybe_new(arguments.output) as output:
-        for line in lines:
-            text = line.request.line() + b"\n"
-            tally.add(line.request, len(text))
-            if output is not None:
-                output.write(text)
+        _read(lines, tally, output, hint=arguments.skip_bad is None)
         if bad:
             _put_aside(arguments.file, bad, arguments.skip_bad)
     if arguments.json:
@@ -99,6 +95,21 @@ def _maybe_new(path: Path | None) -> Iterator[IO[bytes] | None]:
         yield stream
 
 
+def _read(lines: InputLines, tally: Tally, output: IO[bytes] | None, hint: bool) -> None:
+    from pytest_batcheval.wire.input_lines import InputFileError
+
+    try:
+        for line in lines:
+            text = line.request.line() + b"\n"
+            tally.add(line.request, len(text))
+            if output is not None:
+                output.write(text)
+    except InputFileError as error:
+        if not (hint and error.bad):
+            raise
+        raise InputFileError(f"{error}\nmend them, or go on without them: --skip-bad BADFILE", error.bad) from None
+
+
 def _put_aside(source: Path, bad: Iterable[BadLine], path: Path) -> None:
     """Copy bad lines byte for byte, in pieces: one may be too long to be held."""
     with source.open("rb") as given, new_file(path) as aside:
@@ -111,7 +122,7 @@ def _put_aside(source: Path, bad: Iterable[BadLine], path: Path) -> None:
             aside.write(b"\n")
 
 
-def _notes(lines: InputLines, tally: Tally) -> Iterator[str]:
+def _notes(tally: Tally) -> Iterator[str]:
     files = tally.files()
     if len(files) > 1:
         yield f"{len(files)} kinds of endpoint and model, and a batch takes one: a send makes a batch of each"
@@ -134,14 +145,15 @@ def _next(arguments: argparse.Namespace) -> str:
 def _say_found(arguments: argparse.Namespace, lines: InputLines, tally: Tally, bad: list[BadLine]) -> None:
     from pytest_batcheval.wire.input_lines import LISTED
 
-    say(f"{lines.name}: {lines.lines:,} lines, {lines.requests:,} requests, {lines.repeated:,} repeated, {len(bad):,} bad")
+    counts = f"{lines.requests:,} requests, {lines.repeated:,} repeated, {len(bad):,} bad"
+    say(f"{lines.name}: {lines.lines:,} lines, {counts}")
     for line in bad[:LISTED]:
         say(f"  {lines.name}:{line.number}: {line.reason}")
     if len(bad) > LISTED:
         say(f"  … and {len(bad) - LISTED} more")
     for file in tally.files():
         say(f"  {file_line(file)}")
-    for note in _notes(lines, tally):
+    for note in _notes(tally):
         say(note)
     if bad:
         say(f"bad lines are in {arguments.skip_bad}; mend them and import that file too")
@@ -159,7 +171,7 @@ def _data(arguments: argparse.Namespace, lines: InputLines, tally: Tally, bad: l
         "samples": tally.samples,
         "bad": [{"line": line.number, "reason": line.reason} for line in bad],
         "files": [file_data(file) for file in tally.files()],
-        "notes": list(_notes(lines, tally)),
+        "notes": list(_notes(tally)),
         "output": None if arguments.output is None else str(arguments.output),
         "next": _next(arguments),
     }

@@ -29,12 +29,17 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         UsageError: the file exists, or cannot be written.
     """
     check_new(path)
-    with _writing(path), tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
-        os.chmod(stream.name, 0o644)
-        os.link(stream.name, path)  # unlike a rename, it refuses to replace a file that another process made meanwhile
+    with _writing(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.wire.errors import UsageError
@@ -26,7 +26,7 @@ MAX_BYTES = 200_000_000
 MAX_SAMPLE = 1000
 """Sample numbers tried until a `custom_id` that looks like a key is the key of its line."""
 
-MAX_STRANGE = 100
+MAX_STRANGE = 20
 """So many `custom_id`s may look like keys and be none; after that, none of the file is taken for a key."""
 
 LISTED = 10
@@ -38,13 +38,9 @@ _KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
 Source = str | os.PathLike[str] | Iterable[bytes | str]
 
 
-class InputFileError(UsageError):
-    """A batch input file cannot be used; the text names file, line numbers and remedies."""
-
-
 @dataclass(frozen=True)
 class ImportedLine:
-    """A request with where it stood.
+    """A request with where it stood; it can be a value of an axis.
 
     Attributes:
         custom_id: as the file gives it; empty in a simplified line. The request's own is its key.
@@ -54,6 +50,11 @@ class ImportedLine:
     request: Request
     custom_id: str
     number: int
+
+    @property
+    def id(self) -> str:
+        """Its id on an axis: `line-000001`."""
+        return f"line-{self.number:06}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,18 @@ class BadLine:
     offset: int
     length: int
     reason: str
+
+
+class InputFileError(UsageError):
+    """A batch input file cannot be used; the text names file, line numbers and remedies.
+
+    Attributes:
+        bad: the first ten lines that are no request; empty when it is the file as a whole.
+    """
+
+    def __init__(self, text: str, bad: Sequence[BadLine] = ()) -> None:
+        super().__init__(text)
+        self.bad = tuple(bad)
 
 
 class InputLines(Iterable[ImportedLine]):
@@ -99,8 +112,8 @@ class InputLines(Iterable[ImportedLine]):
         Args:
             source: a path, or lines as bytes or text, with or without their newlines.
             model: for lines that name none.
-            strict: a line that does not fit into one batch with those before it is a bad one: after 50,000 requests
-                or 200 MB, of another endpoint or model, or with a `custom_id` that stood there already.
+            strict: hold the file to one batch: 200 MB at most, and a line is a bad one after 50,000 requests, of
+                another endpoint or model than the first, or with a `custom_id` that stood there already.
             on_bad: is told each bad line; without it they are an error at the end.
         """
         self._source = source
@@ -123,7 +136,7 @@ class InputLines(Iterable[ImportedLine]):
 
         Raises:
             InputFileError: at the end, when there were bad lines and nobody is told of them, or there was no line;
-                at once, when the source cannot be read.
+                at once, when the source cannot be read or is too large to be strict about.
         """
         self._begin()
         for number, (offset, text, length) in enumerate(split_lines(self._chunks()), start=1):
@@ -143,6 +156,8 @@ class InputLines(Iterable[ImportedLine]):
     def _chunks(self) -> Iterator[bytes]:
         for chunk in _from_file(self._source) if isinstance(self._source, str | os.PathLike) else _bytes(self._source):
             self.bytes += len(chunk)
+            if self._strict and self.bytes > MAX_BYTES:
+                raise InputFileError(f"{self.name} has more than {MAX_BYTES:,} bytes; a batch input file takes no more")
             yield chunk
 
     def _line(self, number: int, line: bytes, offset: int, length: int) -> ImportedLine | None:
@@ -160,7 +175,7 @@ class InputLines(Iterable[ImportedLine]):
             self.repeated += 1
             return None
         if self._strict:
-            self._check_fits(request, offset + length)
+            self._check_fits(request)
         if custom_id:
             self._ids[custom_id] = body, number
         self._samples[body] = self._samples.get(body, 0) | 1 << sample
@@ -184,7 +199,7 @@ class InputLines(Iterable[ImportedLine]):
         taken = self._samples.get(body, 0)
         return (~taken & taken + 1).bit_length() - 1  # the lowest bit that is not set
 
-    def _check_fits(self, request: Request, end: int) -> None:
+    def _check_fits(self, request: Request) -> None:
         self._first = first = self._first or request
         if request.url != first.url:
             raise InputLineError(f"asks {request.url}, lines before it {first.url}; a batch has one endpoint")
@@ -194,8 +209,6 @@ class InputLines(Iterable[ImportedLine]):
             )
         if self.requests >= MAX_REQUESTS:
             raise InputLineError(f"is request {MAX_REQUESTS + 1:,} or later; a batch takes {MAX_REQUESTS:,}")
-        if end > MAX_BYTES:
-            raise InputLineError(f"ends at byte {end:,}; a batch input file takes {MAX_BYTES:,}")
 
     def _add_bad(self, line: BadLine) -> None:
         self.bad += 1
@@ -208,7 +221,7 @@ class InputLines(Iterable[ImportedLine]):
         if not self.lines:
             raise InputFileError(f"{self.name}: the file is empty; write one request a line")
         if self.bad and (self._on_bad is None or not self.requests):
-            raise InputFileError(self._bad_text())
+            raise InputFileError(self._bad_text(), self._shown)
 
     def _bad_text(self) -> str:
         shown = "\n".join(f"{self.name}:{line.number}: {line.reason}" for line in self._shown)

@@ -1,0 +1,142 @@
+"""`batcheval export`: the requests of selected tests as batch input files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.cli.batch_files import estimate_notes, file_line
+from pytest_batcheval.cli.new_file import check_new, new_file, new_folder
+from pytest_batcheval.cli.options import say
+from pytest_batcheval.wire.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.plan import PlannedFile
+    from pytest_batcheval.wire.objects import Request
+
+PASSES_ON = True
+"""Arguments this verb does not know are pytest's."""
+
+DESCRIPTION = """
+Write what the selected tests ask as official batch input files, cut by endpoint, model and limits as a send would cut
+them, whether it is answered already or not. The tests are collected, not run; nothing is sent and no key is needed.
+Every argument beside --output is pytest's. A prompt of several turns is followed as far as stored answers go.
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to `batcheval`'s parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "export",
+        help="write the requests of selected tests as batch input files",
+        description=DESCRIPTION,
+        usage="%(prog)s [-h] --output DIR_or_FILE [PYTEST ARGS ...]",
+        epilog="example: batcheval export --output requests -k chief tests/scenarios",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR_or_FILE",
+        help="a new or empty folder; or, for what fits into one batch, a new file ending in .jsonl",
+    )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What the selected tests ask; see `pytest_batcheval.exported`."""
+
+    requests: list[Request]
+    unfinished: int
+    skipped: int
+    origins: list[str]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect the tests, write the files and print what they hold.
+
+    Raises:
+        UsageError: the tests cannot be collected, none asks for answers, or the output is there already.
+    """
+    from pytest_batcheval.engine.plan import plan
+    from pytest_batcheval.engine.split import Limits, split
+
+    _check_place(arguments.output)
+    exported = _collected(arguments.passed_on)
+    if not exported.requests:
+        skipped = f" ({exported.skipped} are skipped by their marks)" if exported.skipped else ""
+        raise UsageError(f"no selected test asks for answers{skipped}; nothing was written")
+    parts = list(split(exported.requests, Limits()))
+    files = dict(zip(_write(arguments.output, parts), plan(exported.requests), strict=True))
+    for path, file in files.items():
+        say(f"{path}: {file_line(file)}")
+    for note in _notes(exported, files.values()):
+        say(note)
+    return int(ExitStatus.OK)
+
+
+def _check_place(output: Path) -> None:
+    """Refuse what would be refused later, before tests are collected."""
+    if output.suffix == ".jsonl":
+        check_new(output)
+    elif output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(f"{output} has something in it already; name another folder, or empty it")
+
+
+def _collected(arguments: Sequence[str]) -> Exported:
+    from pytest_batcheval.wire.objects import Request
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "exported.json"
+        options = ["-q", "--batch=replay", "-p", "pytest_batcheval.exported", f"--batch-exported={path}"]
+        command = [sys.executable, "-m", "pytest", *options, "-p", "no:xdist", *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not path.exists():
+            raise UsageError(f"the tests cannot be collected, so nothing was written:\n{ended.stdout}{ended.stderr}")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    found["requests"] = [Request(**entry) for entry in found["requests"]]
+    return Exported(**found)
+
+
+def _write(output: Path, parts: Sequence[list[Request]]) -> list[Path]:
+    """Write all files or none, and return where they are."""
+    if output.suffix == ".jsonl":
+        if len(parts) > 1:
+            raise UsageError(f"the requests make {len(parts)} batches; name a folder instead of {output}")
+        with new_file(output) as stream:
+            stream.writelines(request.line() + b"\n" for request in parts[0])
+        return [output]
+    names = [_name(number, part[0]) for number, part in enumerate(parts, start=1)]
+    with new_folder(output) as folder:
+        for name, part in zip(names, parts, strict=True):
+            with new_file(folder / name) as stream:
+                stream.writelines(request.line() + b"\n" for request in part)
+    return [output / name for name in names]
+
+
+def _name(number: int, first: Request) -> str:
+    endpoint = first.url.removeprefix("/v1/").replace("/", "-")
+    return f"{number:02d}-{endpoint}-{re.sub(r'[^A-Za-z0-9._-]+', '-', first.model)[:80]}.jsonl"
+
+
+def _notes(exported: Exported, files: Iterable[PlannedFile]) -> Iterator[str]:
+    if exported.unfinished:
+        yield (
+            f"{exported.unfinished} prompts go on after the last request here: later turns are built from its answer, "
+            "which is not stored yet"
+        )
+    if exported.origins:
+        yield f"later turns are built from stored answers of {', '.join(exported.origins)}"
+    if exported.skipped:
+        yield f"{exported.skipped} tests are skipped by their marks; what they ask is left out"
+    yield from estimate_notes(files)
+    yield "next: upload each file with purpose `batch`, and create a batch of it; or pytest --batch=send does both"
