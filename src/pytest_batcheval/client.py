@@ -17,6 +17,7 @@ from pytest_batcheval.wire.objects import Answer, Request
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
     from pytest_batcheval.engine.clock import Clock
+    from pytest_batcheval.engine.individual import Calling
     from pytest_batcheval.engine.progress import Progress, Sent
     from pytest_batcheval.journal.store import Journal
 
@@ -66,6 +67,8 @@ class BatchClient:
         attempts: int = 3,
         budget: Decimal | None = None,
         enqueued_tokens: Mapping[str, int] | None = None,
+        threads: int = 4,
+        individual: bool = False,
         progress: Callable[[Progress], None] = lambda seen: None,
     ) -> None:
         """Prepare a client; nothing is opened before the first call.
@@ -79,8 +82,13 @@ class BatchClient:
             budget: US dollars that one call may spend; `None` for any sum.
             enqueued_tokens: input tokens by model that the account may have enqueued at once; further batches
                 wait for these. They are counted by estimate; a model that is missing has no limit.
+            threads: calls to the provider at once, for batches.
+            individual: send every request as a call of its own instead of in batches; `backend` is a name then.
             progress: called with a snapshot whenever a batch changes.
         """
+        self._threads = threads
+        self._individual = individual
+        self._calling: Calling | None = None
         self._chosen = backend
         self._clock = clock
         self._path = Path(journal)
@@ -175,6 +183,16 @@ class BatchClient:
         """
         return results(self._opened()[0], batch_id)
 
+    def open(self) -> BatchClient:
+        """Connect, and open the journal, before the first call does.
+
+        Raises:
+            UsageError: no API key, no such backend.
+            ProviderError, JournalError: the provider cannot be reached, the journal not be used.
+        """
+        self._opened()
+        return self
+
     def close(self) -> None:
         """Close connection and journal; a simulator that was started for this client ends."""
         self._open = None
@@ -206,6 +224,8 @@ class BatchClient:
             limits=Limits(tokens=self._tokens) if batch_size is None else Limits(batch_size, tokens=self._tokens),
             patience=timeout,
             budget=self._budget,
+            threads=self._threads,
+            calling=self._calling,
         )
         return self._look_up(requests, sent)
 
@@ -226,12 +246,15 @@ class BatchClient:
         if self._open is None:
             from pytest_batcheval.backends.clocks import SystemClock
             from pytest_batcheval.backends.connect import connect
+            from pytest_batcheval.engine.individual import Calling
             from pytest_batcheval.journal.store import Journal
 
             backend: Backend
             if isinstance(self._chosen, str):
-                connection = self._stack.enter_context(connect(self._chosen))
+                connection = self._stack.enter_context(connect(self._chosen, self._individual))
                 backend, clock = connection.backend, self._clock or connection.clock
+                if connection.calls is not None:
+                    self._calling = Calling(connection.calls, connection.clock)
             else:
                 backend, clock = self._chosen, self._clock or SystemClock()
             self._open = backend, clock, self._stack.enter_context(Journal.open(self._path))

@@ -59,8 +59,10 @@ def plan_lines(batch: BatchSession) -> list[str]:
     modules = _by_module(batch)
     fresh = [request for module in modules.values() for request in module.fresh]
     lines = [f"for {describe(batch.sources.origin or '')}; nothing is sent", ""]
-    lines += _table([_COLUMNS, *(_row(name, module) for name, module in modules.items()), _total(modules.values())])
-    lines += ["", *_batches(plan(fresh)), *_notes(batch, bool(fresh))]
+    batched = batch.settings.calls == "batch"
+    rows = [_row(name, module, batched) for name, module in modules.items()]
+    lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
+    lines += ["", *_files(plan(fresh, batch=batched), batched), *_notes(batch, bool(fresh))]
     return lines
 
 
@@ -88,10 +90,10 @@ def _by_module(batch: BatchSession) -> dict[str, ModulePlan]:
     return modules
 
 
-def _row(name: str, module: ModulePlan) -> tuple[str, ...]:
+def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
     from pytest_batcheval.engine.plan import plan, total
 
-    files = plan(module.fresh)
+    files = plan(module.fresh, batch=batched)
     counts = (
         module.tests,
         module.requests,
@@ -105,7 +107,7 @@ def _row(name: str, module: ModulePlan) -> tuple[str, ...]:
     return (name, *(f"{count:,}" for count in counts), _dollars(total(files)))
 
 
-def _total(modules: Iterable[ModulePlan]) -> tuple[str, ...]:
+def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
     whole = ModulePlan()
     for module in modules:
         whole.tests += module.tests
@@ -115,7 +117,7 @@ def _total(modules: Iterable[ModulePlan]) -> tuple[str, ...]:
         whole.fresh += module.fresh
         for source, number in module.answered.items():
             whole.answered[source] += number
-    return _row("total", whole)
+    return _row("total", whole, batched)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -127,21 +129,25 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _batches(files: Sequence[PlannedFile]) -> list[str]:
-    lines = [f"{len(files)} batch{'es' if len(files) != 1 else ''} to send" + (":" if files else "")]
+def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
+    """What is sent: a line for each batch, else for each endpoint and model that is called."""
+    what = f"{len(files)} batch{'es' if len(files) != 1 else ''}"
+    if not batched:
+        what = f"{sum(file.requests for file in files):,} individual calls"
+    lines = [f"{what} to send" + (":" if files else "")]
     for number, file in enumerate(files, 1):
         most = UNKNOWN if file.output_tokens is None else f"at most {file.output_tokens:,}"
         lines.append(
             f"  {number}. {file.endpoint}  {file.model}: {file.requests:,} requests, {file.bytes / 1000:,.0f} kB, "
-            f"about {file.input_tokens:,} tokens in, {most} out, {_price(file)}"
+            f"about {file.input_tokens:,} tokens in, {most} out, {_price(file, batched)}"
         )
     return lines
 
 
-def _price(file: PlannedFile) -> str:
+def _price(file: PlannedFile, batched: bool) -> str:
     if file.price is None:
         return f"cost {UNKNOWN}"
-    rate = "" if file.price.batch_rate else " (no batch rate known: the standard one)"
+    rate = "" if file.price.batch_rate or not batched else " (no batch rate known: the standard one)"
     limit = "at least" if file.output_tokens is None else "at most"
     return f"{limit} {_dollars(file.price.usd)}{rate}"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_batcheval import conversation_fixture, hookspecs, settings
+from pytest_batcheval.benchmarking import batch_benchmark
 from pytest_batcheval.conversation_fixture import batch_conversation
 from pytest_batcheval.current import batch_session, begun_session
 from pytest_batcheval.fixtures import (
@@ -25,6 +26,7 @@ __all__ = [
     "_batch_server_of_session",
     "answer",
     "answers",
+    "batch_benchmark",
     "batch_client",
     "batch_conversation",
     "batch_server",

@@ -27,7 +27,7 @@ def world():
     """A provider without threads: the engine's calls are done one by one."""
     world = World()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "Pool", lambda: SerialPool(world))
+        patch.setattr(driver, "Pool", lambda threads: SerialPool(world))
         yield world
     world.close()
 
@@ -80,7 +80,7 @@ def test_over_http_the_same_schedules_give_the_same_ledger(world, http_world, fo
     for seed in range(OVER_HTTP[proof]):
         direct = play(world, seed, folder(seed))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(driver, "Pool", lambda: SerialPool(http_world))
+            patch.setattr(driver, "Pool", lambda threads: SerialPool(http_world))
             assert play(http_world, seed, folder(f"{seed} over HTTP")) == direct, f"--sim-seed {seed}"
 
 

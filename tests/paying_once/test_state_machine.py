@@ -154,7 +154,7 @@ class Life(RuleBasedStateMachine):
 def play(monkeypatch):
     """`play(examples)`: that many lives, in a world without threads."""
     Life.world = world = World()
-    monkeypatch.setattr(driver, "Pool", lambda: SerialPool(world))
+    monkeypatch.setattr(driver, "Pool", lambda threads: SerialPool(world))
 
     def lives(examples, **more):
         run_state_machine_as_test(

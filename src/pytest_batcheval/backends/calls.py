@@ -35,11 +35,14 @@ class Calls(Protocol):
 
     signal: socket.socket
 
-    def start(self, number: int, url: str, body: Mapping[str, Any], key: str) -> None:
-        """Send a body to an endpoint such as `/v1/chat/completions`; `number` names the call, `key` its request."""
+    def start(self, url: str, body: Mapping[str, Any], key: str) -> int:
+        """Send a body to an endpoint such as `/v1/chat/completions`; returns a number no other call has had.
+
+        `key` names the request to the provider.
+        """
 
     def finished(self) -> list[tuple[int, Reply | Fault]]:
-        """What has finished since the last time this was asked; does not wait.
+        """Numbers and outcomes of what has finished since the last time this was asked; does not wait.
 
         A fault is `Passing` when the call was surely not sent, else `Unknown`.
         """

@@ -6,6 +6,7 @@ Whoever asks may be in an event loop already (an async test, a notebook): it is 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -57,6 +58,7 @@ class IndividualCalls:
         check(self._key)
         self._client = _client(base_url, self._key, caps or Caps())
         self._finished: SimpleQueue[tuple[int, Reply | Fault | BaseException]] = SimpleQueue()
+        self._numbers = itertools.count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.signal, self._wake = socket.socketpair()
         self.signal.setblocking(False)
@@ -65,12 +67,14 @@ class IndividualCalls:
         self._thread = threading.Thread(target=self._loop.run_forever, name="batcheval-calls", daemon=True)
         self._thread.start()
 
-    def start(self, number: int, url: str, body: Mapping[str, Any], key: str) -> None:
-        """Send a body to an endpoint; `number` names the call, `key` its request."""
+    def start(self, url: str, body: Mapping[str, Any], key: str) -> int:
+        """Send a body to an endpoint; returns the call's number. `key` names the request to the provider."""
+        number = next(self._numbers)
         self._loop.call_soon_threadsafe(self._begin, number, url, body, key)
+        return number
 
     def finished(self) -> list[tuple[int, Reply | Fault]]:
-        """What has finished since the last time this was asked.
+        """Numbers and outcomes of what has finished since the last time this was asked.
 
         Raises:
             BaseException: what a call raised that is neither of HTTP nor of the network.
@@ -147,6 +151,7 @@ class IndividualCalls:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.close()
+        await self._loop.shutdown_default_executor()  # it has looked up host names
 
 
 def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps) -> openai.AsyncOpenAI:

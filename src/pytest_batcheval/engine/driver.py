@@ -39,10 +39,11 @@ class Driver:
     Interrupting it anywhere, by Ctrl-C or by kill, leaves a journal from which the next run goes on.
     """
 
-    def __init__(self, backend: Backend, journal: Journal, clock: Clock) -> None:
+    def __init__(self, backend: Backend, journal: Journal, clock: Clock, threads: int = 4) -> None:
         self._backend = backend
         self._journal = journal
         self._clock = clock
+        self._threads = threads
         self._folder = journal.path.with_name(journal.path.name + ".files")
 
     def run(self, engine: Engine, watch: Callable[[float], None], deadline: float | None = None) -> None:
@@ -55,7 +56,7 @@ class Driver:
             UnfinishedError: batches still run at the deadline.
             JournalError: the journal cannot be written.
         """
-        pool: Pool[Effect] = Pool()
+        pool: Pool[Effect] = Pool(self._threads)
         try:
             while not engine.done:
                 effects = engine.due(self._clock.now())

@@ -221,7 +221,7 @@ class CallRun:
         flight.refusals += 1
         if flight.refusals > RETRIES:
             return self._keep(pending, busy.failure)
-        return self._waiting.appendleft(flight)
+        return self._waiting.append(flight)  # last, when the window is what the server takes
 
     def _unreached(self, flight: Flight, busy: Busy, now: float) -> None:
         self._waiting.appendleft(flight)

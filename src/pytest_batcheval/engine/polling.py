@@ -13,6 +13,9 @@ SHARE = 0.05
 That takes 178 looks in 24 hours: 20 in the first 40 seconds, then ln(86,400 / 40) / ln(1.05).
 """
 
+LONGEST = 4320.0
+"""Seconds between two looks at most: 5 % of the 24 hours after which a batch has ended, whatever it is like."""
+
 LONGEST_SHARE = 0.25
 """Of the time waited so far, when the counts tell that the end is far; a sudden end is noticed within it."""
 
@@ -38,12 +41,12 @@ class Pace:
     def pause(self, now: float, total: int) -> float:
         """Seconds until the next look at a batch of `total` requests."""
         waited = now - self.began
-        usual = max(SHARE * waited, LEAST)
+        usual = min(max(SHARE * waited, LEAST), LONGEST)
         left = self._left(now, total)
         if left is None:
             return usual
         # A fourth of what is left finds an end that comes earlier; just after the end finds one that comes in time.
-        return max(usual, min(left / 4, LONGEST_SHARE * waited))
+        return max(usual, min(left / 4, LONGEST_SHARE * waited, LONGEST))
 
     def _left(self, now: float, total: int) -> float | None:
         """Seconds until all requests are done at the rate seen; `None` when there is no steady one."""

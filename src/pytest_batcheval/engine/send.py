@@ -38,6 +38,7 @@ def send(
     pay_again: bool = False,
     budget: Decimal | None = None,
     calling: Calling | None = None,
+    threads: int = 4,
 ) -> Sent:
     """Have every request answered, or failed for good, in the journal.
 
@@ -66,6 +67,7 @@ def send(
         budget: US dollars that the batches of this run may cost together; `None` for any sum.
         calling: send each request to its endpoint in this way, instead of all as batches. A call without an answer
             is not repeated by this send: it may have been paid.
+        threads: calls to the provider at once, of those that batches take.
 
     Raises:
         ProviderError: the provider refused, or the account must be looked after; nothing is lost.
@@ -83,6 +85,7 @@ def send(
         sender.assume_lost = assume_lost
         sender.budget = None if budget is None else Budget(budget, journal.reader, backend.origin, run)
         sender.calling = calling
+        sender.threads = threads
         if pay_again:
             journal.forgive(backend.origin, list(wanted))
         return sender.send(list(wanted.values()), refresh)

@@ -59,6 +59,7 @@ class Sender:
     voids: int = 0
     assume_lost: bool = False
     budget: Budget | None = None
+    threads: int = 4
     calling: Calling | None = None
     unknown: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
@@ -188,13 +189,18 @@ class Sender:
         """The most each of these batches can cost, as the journal keeps it."""
         if self.budget is None:
             return [""] * len(portions)
-        calls = "batch" if self.calling is None else "individual"
-        worst = self.budget.reserve([portion.requests for portion in portions], self.limits, calls)
+        worst = self.budget.reserve([portion.requests for portion in portions], self.limits, self._way)
         return [str(usd) for usd in worst]
+
+    @property
+    def _way(self) -> str:
+        """As the journal names it."""
+        return "batch" if self.calling is None else "individual"
 
     def _plan(self, portion: Portion, most_usd: str) -> BatchRow:
         requests = portion.requests
         name = identity([request.custom_id for request in requests], portion.attempt, portion.generation)
+        file_name = f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl"
         row = BatchRow(
             origin=self.backend.origin,
             scope=self.backend.scope,
@@ -205,14 +211,14 @@ class Sender:
             requests=len(requests),
             model=requests[0].model,
             most_usd=most_usd,
-            calls="batch" if self.calling is None else "individual",
-            file_name=f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl" if self.calling is None else "",
+            calls=self._way,
+            file_name=file_name if self._way == "batch" else f"calls-{name[:16]}",
             run=self.run,
         )
         return self.journal.plan(row, requests)
 
     def _driver(self) -> Driver:
-        return Driver(self.backend, self.journal, self.clock)
+        return Driver(self.backend, self.journal, self.clock, self.threads)
 
     def _drive(self, jobs: list[Job], own: bool = False) -> None:
         """Bring batches to their end; `own` are those that this send has planned itself."""

@@ -18,6 +18,7 @@ class BatchRow:
         id: row number in the journal; 0 until it is planned.
         scope: fingerprint of base URL, organisation, project and API key; never the key.
         identity: hash of the sorted keys, attempt and generation.
+        file_name: of the input file; of individual calls a name to show.
         state: `planned`, `uploaded`, `creating`, `created`, `ended`, `settled`, `void` or `lost`.
         status: the provider's own word.
         completed, failed: the provider's counts at the end; `None` when it gave none.

@@ -64,9 +64,7 @@ async def retrieve_model(exchange: Exchange) -> Reply:
     return Reply(200, model_object(exchange.name), "model")
 
 
-def _book(
-    exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: int, answer: Mapping[str, Any]
-) -> None:
+def _book(exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: int, answer: Mapping[str, Any]) -> None:
     """Book it when it begins: a client that goes away before its answer pays all the same."""
     state = exchange.state
     execution = Execution(

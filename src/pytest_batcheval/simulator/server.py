@@ -179,6 +179,10 @@ class SimulatorServer:
         """Back to an empty server: no files, no batches, no faults, an empty ledger, time at its start."""
         self._on_loop(self._state.reset)
 
+    def now(self) -> float:
+        """Unix seconds of virtual time."""
+        return self._clock.now()
+
     def forward(self, seconds: float) -> None:
         """Let so much virtual time pass; returns when everything on the way has happened."""
         assert self._loop is not None
