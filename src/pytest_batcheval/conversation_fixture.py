@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_batcheval.current import batch_session
 from pytest_batcheval.gate import PASSED
+from pytest_batcheval.outcomes import UnrecordedConversation
 from pytest_batcheval.settings import Settings, read_settings
 from pytest_batcheval.wire.errors import BatchEvalError, RecordingError
 
@@ -113,8 +115,11 @@ def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[Batc
     from pytest_batcheval.recordings.conversations import Conversation, JumpClock
 
     path = _path(request, chosen)
-    if not path.exists() and chosen.missing == "skip":
-        pytest.skip(f"unrecorded: no conversation at {path}; record it with --batch=record")
+    if not path.exists():
+        batch_session(request.config).tally.conversations.append(request.node.nodeid)
+        if chosen.missing == "skip":
+            pytest.skip(f"unrecorded: no conversation at {path}; record it with --batch=record")
+        raise UnrecordedConversation(path)
     command = f"pytest {shlex.quote(request.node.nodeid)} --batch=record"
     with Conversation.replayed(path, command=command) as conversation:
         with conversation.aside():

@@ -22,6 +22,11 @@ def asks_for_answers(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and bool(set(TAKES) & set(item.fixturenames)) and has_batch_mark(item)
 
 
+def is_ours(item: pytest.Item) -> bool:
+    """Whether a test takes answers, or the conversation of a pipeline."""
+    return asks_for_answers(item) or "batch_conversation" in getattr(item, "fixturenames", ())
+
+
 def may_need_axes(metafunc: pytest.Metafunc) -> bool:
     """Whether a test function has a batch marker, or an argument that nothing gives: perhaps an axis."""
     definitions = metafunc._arg2fixturedefs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,13 @@ class Unrecorded(Exception):
         first = requests[0].custom_id
         count = f"{len(requests)} of its requests have" if len(requests) > 1 else "its request has"
         super().__init__(f"unrecorded: {count} no recorded answer ({first[:12]}…); record with --batch=record")
+
+
+class UnrecordedConversation(Unrecorded):
+    """The HTTP of this test is not recorded."""
+
+    def __init__(self, path: Path) -> None:
+        Exception.__init__(self, f"unrecorded: no conversation at {path}; record it with --batch=record")
 
 
 class RequestFailed(Exception):

@@ -20,7 +20,7 @@ from pytest_batcheval.fixtures import (
     batch_server,
     persona_matrix,
 )
-from pytest_batcheval.gate import PASSED, asks_for_answers, may_need_axes
+from pytest_batcheval.gate import PASSED, asks_for_answers, is_ours, may_need_axes
 
 __all__ = [
     "_batch_server_of_session",
@@ -117,7 +117,7 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call":
         item.stash[PASSED] = report.passed
-    if call.excinfo is not None and asks_for_answers(item):
+    if call.excinfo is not None and is_ours(item):
         from pytest_batcheval import outcomes
 
         outcomes.shape_report(report, call.excinfo.value)

@@ -25,11 +25,13 @@ class Tally:
     Attributes:
         used: where each used answer came from: key -> (source, origin).
         missing: unrecorded keys by test id.
+        conversations: ids of tests whose conversation is not recorded.
         difference: how the nearest recorded request differs from the first unrecorded one.
     """
 
     used: dict[str, tuple[str, str]] = field(default_factory=dict)
     missing: dict[str, list[str]] = field(default_factory=dict)
+    conversations: list[str] = field(default_factory=list)
     first_missing: Request | None = None
     difference: str = ""
 
@@ -53,12 +55,18 @@ class Tally:
     def to_data(self) -> dict[str, Any]:
         """Plain data for xdist's channel."""
         used = {key: list(where) for key, where in self.used.items()}
-        return {"used": used, "missing": self.missing, "difference": self.difference}
+        return {
+            "used": used,
+            "missing": self.missing,
+            "conversations": self.conversations,
+            "difference": self.difference,
+        }
 
     def add_data(self, data: dict[str, Any]) -> None:
         """Join a worker's tally."""
         self.used.update({key: (where[0], where[1]) for key, where in data["used"].items()})
         self.missing.update(data["missing"])
+        self.conversations += data["conversations"]
         self.difference = self.difference or data["difference"]
 
 

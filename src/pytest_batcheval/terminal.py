@@ -48,7 +48,7 @@ def count_text(counts: Counter[tuple[str, str]]) -> str:
 def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
     """The unrecorded section, and one line on where the answers came from."""
     tally = session.tally
-    if tally.missing:
+    if tally.missing or tally.conversations:
         reporter.section("unrecorded", sep="=", red=True)
         for line in unrecorded_lines(tally, session):
             reporter.write_line(line)
@@ -64,21 +64,28 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
 
 def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
     """Counts by file, the nearest recorded request, and the command that records."""
-    modules = Counter(nodeid.partition("::")[0] for nodeid in tally.missing)
-    requests = {key for keys in tally.missing.values() for key in keys}
-    tests = len(tally.missing)
+    modules = Counter(nodeid.partition("::")[0] for nodeid in (*tally.missing, *tally.conversations))
     width = max(map(len, modules))
-    lines = [f"{_count(tests, 'test')} could not run: {_count(len(requests), 'request')} without a recorded answer"]
+    lines = [_unanswered(tally)] if tally.missing else []
+    if tally.conversations:
+        lines.append(f"{_count(len(tally.conversations), 'test')} could not run: no recorded conversation")
     lines += [f"  {module:{width}}  {number}" for module, number in sorted(modules.items())]
-    lines += (
-        tally.difference.split("\n") if tally.difference else [f"no recording at all in {session.settings.cassettes}"]
-    )
+    if tally.difference:
+        lines += tally.difference.split("\n")
+    elif tally.missing:
+        lines.append(f"no recording at all in {session.settings.cassettes}")
     where = " ".join(sorted(modules)) if len(modules) <= 3 else ""
     record = " ".join(filter(None, ["pytest", where, "--batch=record"]))
     lines.append(f"see what recording would cost:  {record.replace('record', 'plan')}")
     lines.append(f"record from the provider:       {record}")
     lines.append(f"record from the simulator:      {record} --batch-backend=simulator")
     return lines
+
+
+def _unanswered(tally: Tally) -> str:
+    requests = {key for keys in tally.missing.values() for key in keys}
+    tests = _count(len(tally.missing), "test")
+    return f"{tests} could not run: {_count(len(requests), 'request')} without a recorded answer"
 
 
 def _count(number: int, noun: str) -> str:

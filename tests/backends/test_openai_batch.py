@@ -488,6 +488,7 @@ def test_a_batch_is_read_with_all_its_fields():
         errors=(BatchFault("bad", "m", 2, "p"), BatchFault("error", ""), BatchFault("error", "")),
         metadata={"a": "1"},
         created_at=1.8e9,
+        times={"created_at": 1.8e9},
     )
 
 

@@ -67,10 +67,12 @@ def test_recording_again_gives_the_same_bytes(suite):
 def test_a_test_without_a_recording_says_how_to_record(suite):
     suite.test_file(FILES)
     result = suite.run()
-    result.assert_outcomes(errors=1)
+    assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
-            "*test_it/test_files.yaml does not exist; record the conversation: pytest test_it.py::test_files --batch=record"
+            "1 test could not run: no recorded conversation",
+            "record from the provider:       pytest test_it.py --batch=record",
+            "*1 unrecorded*",
         ]
     )
     suite.run("-o", "batch_missing=skip").assert_outcomes(skipped=1)

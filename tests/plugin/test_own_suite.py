@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RECORDING = "cassettes/answers/tests/scenarios/test_full_matrix.jsonl"
-QUALITY = "differ or trait or profile"
+ANSWERS = "--ignore=tests/scenarios/pipeline"
+"""Those scenarios that judge answers; the others send requests of their own each time."""
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def own_suite(pytester, monkeypatch):
 def test_committed_recordings_replay(own_suite, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     result = own_suite("tests/scenarios")
-    result.assert_outcomes(passed=309)
+    result.assert_outcomes(passed=326)
     result.stdout.fnmatch_lines(["batch: 275 answers recorded from the simulator (faithful@0)"])
 
 
@@ -35,7 +36,7 @@ def test_a_live_run_executes_each_of_the_275_requests_once(own_suite, batch_serv
         passed=300
     )
     assert len(batch_server.ledger.executions) == len(batch_server.ledger.custom_ids()) == 275
-    own_suite("tests/scenarios", "-n", "2", *live).assert_outcomes(passed=309)
+    own_suite("tests/scenarios", ANSWERS, "-n", "2", *live).assert_outcomes(passed=309)
     assert len(batch_server.ledger.executions) == 275
 
 
@@ -47,7 +48,7 @@ def test_one_question_sends_its_25_requests(own_suite, batch_server, pytester):
 
 @pytest.mark.parametrize("respondent", ["blind", "collapsed"])
 def test_a_respondent_that_ignores_the_persona_fails_the_quality_tests_only(own_suite, respondent):
-    result = own_suite("--batch=send", f"--batch-backend=simulator:{respondent}")
+    result = own_suite(ANSWERS, "--batch=send", f"--batch-backend=simulator:{respondent}")
     result.assert_outcomes(passed=300, failed=9)
     failed = [line for line in result.stdout.lines if line.startswith("FAILED")]
     assert all("test_personas_differ" in line or "test_traits" in line for line in failed)
@@ -59,9 +60,13 @@ def test_without_recordings_the_summary_is_folded_and_recording_brings_the_same_
     missing = own_suite("tests/scenarios")
     assert missing.ret == 1
     missing.stdout.fnmatch_lines(
-        ["309 tests could not run: 275 requests without a recorded answer", "*309 unrecorded*"]
+        [
+            "309 tests could not run: 275 requests without a recorded answer",
+            "17 tests could not run: no recorded conversation",
+            "*326 unrecorded*",
+        ]
     )
-    assert len(missing.stdout.lines) < 40
-    own_suite("tests/scenarios", "--batch=record", "--batch-backend=simulator").assert_outcomes(passed=309)
+    assert len(missing.stdout.lines) < 45
+    own_suite("tests/scenarios", "--batch=record", "--batch-backend=simulator").assert_outcomes(passed=326)
     assert (pytester.path / RECORDING).read_bytes() == recording
     assert list((pytester.path / "cassettes").rglob("*.jsonl")) == [pytester.path / RECORDING]

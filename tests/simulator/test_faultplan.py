@@ -113,7 +113,7 @@ def test_ours_pays_once_and_loses_nothing(simulator, tmp_path, name):
         SimulatorClock(simulator.clock_address) as clock,
         Journal.open(tmp_path / "journal.sqlite") as journal,
     ):
-        for _ in range(4):
+        for _ in range(30):
             try:
                 send(REQUESTS, backend=backend, journal=journal, clock=clock, attempts=3)
             except ProviderError:
