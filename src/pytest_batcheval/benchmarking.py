@@ -129,7 +129,7 @@ class BatchBenchmark:
             server.reset()
             server.behaviour, meter = behaviour, Meter(chosen)
             server.intercept(meter)
-            client = BatchClient(server.base_url, journal=journal, threads=1, individual=individual)
+            client = BatchClient(server.base_url, journal=journal, threads=0, individual=individual)
             client.open()
             return (stack.enter_context(client),), {}
 
@@ -171,13 +171,13 @@ class BatchBenchmark:
 
 
 @pytest.fixture
-def batch_benchmark(request: pytest.FixtureRequest, tmp_path: Path) -> BatchBenchmark:
-    """Measure work through the Batch API on a virtual clock: `batch_benchmark(lambda client: client.run(requests))`."""
-    if not request.config.pluginmanager.has_plugin("benchmark"):
-        pytest.skip("batch_benchmark needs pytest-benchmark: pip install pytest-benchmark")
+def batch_benchmark(request: pytest.FixtureRequest, benchmark: Any, tmp_path: Path) -> BatchBenchmark:
+    """Measure work through the Batch API on a virtual clock: `batch_benchmark(lambda client: client.run(requests))`.
+
+    It needs pytest-benchmark, whose fixture `benchmark` it uses.
+    """
     if hasattr(request.config, "workerinput"):
-        pytest.skip("benchmarks do not run under -n: workers would share the machine; run them with -n 0")
-    benchmark = request.getfixturevalue("benchmark")
+        pytest.skip("benchmarks do not run under -n, where pytest-benchmark measures nothing; run them with -n 0")
     folder = tmp_path / "rounds"
     folder.mkdir()
     return BatchBenchmark(benchmark, folder, _baseline(request.config))

@@ -82,7 +82,7 @@ class BatchClient:
             budget: US dollars that one call may spend; `None` for any sum.
             enqueued_tokens: input tokens by model that the account may have enqueued at once; further batches
                 wait for these. They are counted by estimate; a model that is missing has no limit.
-            threads: calls to the provider at once, for batches.
+            threads: calls to the provider at once, for batches; 0 makes them one by one, in a fixed order.
             individual: send every request as a call of its own instead of in batches; `backend` is a name then.
             progress: called with a snapshot whenever a batch changes.
         """

@@ -26,7 +26,7 @@ from pytest_batcheval.engine.effects import (
 )
 from pytest_batcheval.engine.harvest import KEEP, harvest, results
 from pytest_batcheval.engine.metadata import metadata
-from pytest_batcheval.engine.pool import Pool
+from pytest_batcheval.engine.pool import OneByOne, Pool
 from pytest_batcheval.engine.protocol import Engine
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -56,7 +56,7 @@ class Driver:
             UnfinishedError: batches still run at the deadline.
             JournalError: the journal cannot be written.
         """
-        pool: Pool[Effect] = Pool(self._threads)
+        pool: Pool[Effect] | OneByOne[Effect] = Pool(self._threads) if self._threads else OneByOne()
         try:
             while not engine.done:
                 effects = engine.due(self._clock.now())
@@ -70,14 +70,14 @@ class Driver:
         finally:
             pool.close()
 
-    def _start(self, effect: Effect, engine: Engine, pool: Pool[Effect]) -> None:
+    def _start(self, effect: Effect, engine: Engine, pool: Pool[Effect] | OneByOne[Effect]) -> None:
         if isinstance(effect, JOURNAL):
             self._store(effect)
             engine.told(effect, None, self._clock.now())
         else:
             pool.start(effect, self._call(effect))
 
-    def _collect(self, engine: Engine, pool: Pool[Effect], timeout: float) -> None:
+    def _collect(self, engine: Engine, pool: Pool[Effect] | OneByOne[Effect], timeout: float) -> None:
         while pool.busy and (finished := pool.next(timeout)) is not None:
             engine.told(*finished, self._clock.now())
             timeout = 0.0

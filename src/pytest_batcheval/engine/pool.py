@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -61,3 +62,36 @@ class Pool(Generic[T]):
                 self._results.put((label, fault, None))
             except BaseException as error:  # a thread that dies unheard would be waited for without end
                 self._results.put((label, None, error))
+
+
+class OneByOne(Generic[T]):
+    """In place of a pool: each call is made on the thread that asks for a result, in order.
+
+    So the same work meets the same replies at the same times, where time is a simulator's.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: deque[tuple[T, Callable[[], object]]] = deque()
+
+    @property
+    def busy(self) -> int:
+        """Calls that were started and have no result yet."""
+        return len(self._tasks)
+
+    def start(self, label: T, task: Callable[[], object]) -> None:
+        """Queue a call."""
+        self._tasks.append((label, task))
+
+    def next(self, timeout: float) -> tuple[T, object] | None:
+        """Make the next call; a fault is its result."""
+        if not self._tasks:
+            return None
+        label, task = self._tasks.popleft()
+        try:
+            return label, task()
+        except Fault as fault:
+            return label, fault
+
+    def close(self) -> None:
+        """Forget the calls that were not made."""
+        self._tasks.clear()

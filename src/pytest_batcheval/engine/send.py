@@ -67,7 +67,7 @@ def send(
         budget: US dollars that the batches of this run may cost together; `None` for any sum.
         calling: send each request to its endpoint in this way, instead of all as batches. A call without an answer
             is not repeated by this send: it may have been paid.
-        threads: calls to the provider at once, of those that batches take.
+        threads: calls to the provider at once, of those that batches take; 0 makes them one by one, in a fixed order.
 
     Raises:
         ProviderError: the provider refused, or the account must be looked after; nothing is lost.
