@@ -264,7 +264,7 @@ class Job:
             if _RANKS.get(batch.status, 0) >= _RANKS.get(self.status, 0):
                 self.status = batch.status
             self._pace.seen(now, self.done + self.failed)
-            return self._want_look(now + self._pace.pause(now, self.row.requests))
+            return self._want_look(now + self._pace.pause(now, self.row.requests, batch.status))
         if refused_whole(batch) and self.row.state == "created":
             self.faults = batch.errors
             return self._void(batch.errors, batch.errors[0].message if batch.errors else "the provider gave no reason")

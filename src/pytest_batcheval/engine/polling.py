@@ -16,8 +16,13 @@ That takes 178 looks in 24 hours: 20 in the first 40 seconds, then ln(86,400 / 4
 LONGEST = 4320.0
 """Seconds between two looks at most: 5 % of the 24 hours after which a batch has ended, whatever it is like."""
 
-LONGEST_SHARE = 0.25
-"""Of the time waited so far, when the counts tell that the end is far; a sudden end is noticed within it."""
+LONGEST_SHARE = 0.3
+"""Of the time waited so far, when the counts tell that the end is far; an end that comes all the same is noticed so."""
+
+WRITING, WRITING_MOST = 0.1, 30.0
+"""Seconds a request that `finalizing` takes at least (2 s for 9 requests and 1,065 s for 10,000 were seen): who looks
+that often sees it, and before it no batch has completed. The second is the most that is made of it, since a batch whose
+input is refused ends without it."""
 
 STEADY = 2.0
 """The newest rate may differ from the whole one by this factor, else neither is believed."""
@@ -38,15 +43,16 @@ class Pace:
         if not self._marks or done > self._marks[-1][1]:
             self._marks.append((now, done))
 
-    def pause(self, now: float, total: int) -> float:
-        """Seconds until the next look at a batch of `total` requests."""
+    def pause(self, now: float, total: int, status: str = "") -> float:
+        """Seconds until the next look at a batch of `total` requests that was seen in this status."""
         waited = now - self.began
         usual = min(max(SHARE * waited, LEAST), LONGEST)
-        left = self._left(now, total)
-        if left is None:
+        if status == "finalizing":
             return usual
-        # A fourth of what is left finds an end that comes earlier; just after the end finds one that comes in time.
-        return max(usual, min(left / 4, LONGEST_SHARE * waited, LONGEST))
+        left = self._left(now, total)
+        # A third of what is left finds an end that comes earlier; just after the end finds one that comes in time.
+        expected = 0.0 if left is None else min(left / 3, LONGEST_SHARE * waited, LONGEST)
+        return max(usual, expected, min(WRITING * total, WRITING_MOST))
 
     def _left(self, now: float, total: int) -> float | None:
         """Seconds until all requests are done at the rate seen; `None` when there is no steady one."""
