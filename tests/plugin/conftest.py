@@ -7,7 +7,7 @@ import msgspec  # noqa: F401
 import openai
 import pytest
 import yaml  # noqa: F401
-from checker import broken_rules
+from checker import broken_rules, lost_by_recovering
 
 import pytest_batcheval.backends.openai_batch
 import pytest_batcheval.matrix.load
@@ -109,7 +109,7 @@ def paid_once(request):
     """After each test with a server: its ledger and the journal agree, whatever the test itself looked at.
 
     The marker `ledger` says what a test means to break: `paid=2` allows a second payment, `lost=True`
-    that the journal is gone.
+    that the journal is gone, `recover=False` that it cannot be rebuilt by whoever has the key `test-key`.
     """
     uses_server = "batch_server" in request.fixturenames
     server = request.getfixturevalue("batch_server") if uses_server else None
@@ -120,6 +120,8 @@ def paid_once(request):
     if server is not None and not meant.get("lost"):
         journal = folder / ".batcheval" / "journal.sqlite"
         assert not broken_rules(server.ledger.billed(), journal, server.origin, meant.get("paid", 1))
+        if server.ledger.billed() and meant.get("paid", 1) == 1 and meant.get("recover", True):
+            assert not lost_by_recovering(server, journal, folder / "recovered")
 
 
 @pytest.fixture

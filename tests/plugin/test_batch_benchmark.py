@@ -22,7 +22,8 @@ COMPARE = ("--benchmark-only", "--benchmark-compare=baseline.json", "--benchmark
 def bench(pytester, monkeypatch):
     """Run the benchmarks with a baseline made by this code: `bench("conftest's text")`."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    for name in ("OPENAI_API_KEY", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(name, raising=False)
     pytester.makeini("[pytest]\naddopts = -p pytest_batcheval.plugin -p pytest_benchmark.plugin")
     pytester.makepyfile(test_job=FILE)
     made = pytester.runpytest_subprocess("--benchmark-only", "--benchmark-json=baseline.json")

@@ -269,6 +269,7 @@ def test_an_unreachable_base_url_has_an_exit_status_of_its_own(suite, monkeypatc
     result.stdout.fnmatch_lines([f"*127.0.0.1:{unused_port}/v1/ cannot be reached*"])
 
 
+@pytest.mark.ledger(recover=False)
 def test_a_key_of_the_environment_is_nowhere_in_what_is_written(suite, send, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-93b1")
     suite.test_file(ONE + "\n    def test_fails(): assert 0\n")
