@@ -24,15 +24,12 @@ from pytest_batcheval.engine.metadata import may_hold, read_mark
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
+from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.lines import BrokenLine, read_lines, split_lines
-from pytest_batcheval.wire.objects import Request
 
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
 PATIENCE = 3600.0
 """Seconds of failing in a row after which looking for batches is given up."""
-
-MAX_SAMPLE = 1000
-"""Sample numbers tried until a line's `custom_id` is the hash of its body."""
 
 T = TypeVar("T")
 
@@ -222,8 +219,7 @@ def _decoded(text: bytes) -> InputLine | None:
 
 
 def _is_ours(line: InputLine) -> bool:
-    samples = (Request(line.body, line.url, line.method, sample) for sample in range(MAX_SAMPLE))
     try:
-        return any(request.custom_id == line.custom_id for request in samples)
+        return sample_of(line.custom_id, line.method, line.url, line.body) is not None
     except ValueError:
         return False

@@ -23,9 +23,6 @@ MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
 """Bytes of a batch input file (OpenAI's Batch guide)."""
 
-MAX_SAMPLE = 1000
-"""Sample numbers tried until a `custom_id` that looks like a key is the key of its line."""
-
 MAX_STRANGE = 20
 """So many `custom_id`s may look like keys and be none; after that, none of the file is taken for a key."""
 
@@ -192,9 +189,9 @@ class InputLines(Iterable[ImportedLine]):
     def _sample(self, custom_id: str, request: Request, body: bytes) -> int:
         """The number whose key the `custom_id` is; else the first that no line of this body has yet."""
         if _KEY.fullmatch(custom_id) and self._strange < MAX_STRANGE:
-            for sample in range(MAX_SAMPLE):
-                if Request(request.body, request.url, sample=sample).custom_id == custom_id:
-                    return sample
+            sample = sample_of(custom_id, request.method, request.url, request.body)
+            if sample is not None:
+                return sample
             self._strange += 1
         taken = self._samples.get(body, 0)
         return (~taken & taken + 1).bit_length() - 1  # the lowest bit that is not set

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 
 KEY_VERSION = 1
 KEY_LENGTH = 40
+MAX_SAMPLE = 1000
+"""Sample numbers that are tried for a key whose request does not tell its own."""
+
 MAX_DEPTH = 100
 
 
@@ -41,7 +44,21 @@ def request_key(method: str, url: str, body: object, sample: int = 0) -> str:
     SHA-256 over the version of the canonical form, method, url, canonical body and sample
     number, cut to 160 bits (a `custom_id` has at most 64 characters of `[A-Za-z0-9_-]`).
     """
-    parts = (str(KEY_VERSION), method, url, canonical(body), str(sample))
+    return _hashed(method, url, canonical(body), sample)
+
+
+def sample_of(key: str, method: str, url: str, body: object) -> int | None:
+    """The sample number, below `MAX_SAMPLE`, with which a request has this key; `None` when it has another one.
+
+    Raises:
+        BodyError: as `canonical`.
+    """
+    text = canonical(body)
+    return next((n for n in range(MAX_SAMPLE) if _hashed(method, url, text, n) == key), None)
+
+
+def _hashed(method: str, url: str, body: str, sample: int) -> str:
+    parts = (str(KEY_VERSION), method, url, body, str(sample))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_LENGTH]
 
 
