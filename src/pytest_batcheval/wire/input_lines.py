@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pytest_batcheval.wire.errors import UsageError
 from pytest_batcheval.wire.input_line import InputLineError, parse_input_line
-from pytest_batcheval.wire.key import KEY_LENGTH
+from pytest_batcheval.wire.key import KEY_LENGTH, sample_of
 from pytest_batcheval.wire.lines import MAX_LINE, split_lines
 from pytest_batcheval.wire.objects import Request
 
