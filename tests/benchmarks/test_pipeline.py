@@ -6,6 +6,7 @@ The times are those of configured latencies; they show how our schedule changes,
 import pytest
 
 from pytest_batcheval import Request
+from pytest_batcheval.engine import polling
 
 MODEL = "gpt-4.1-mini"
 
@@ -39,3 +40,13 @@ def test_batch_sizes(batch_benchmark, size):
 def test_jobs_at_once(batch_benchmark, jobs):
     run = batch_benchmark(lambda client: client.run(ask(200), batch_size=200 // jobs))
     assert run.sent.batches == jobs
+
+
+@pytest.mark.benchmark(group="how a job of 275 is looked at")
+@pytest.mark.parametrize("every", [None, 15, 60], ids=["ours", "every 15 s", "every 60 s"])
+def test_looks(batch_benchmark, monkeypatch, every):
+    """`extra_info` has the polls: fixed ticks, as other tools make them, take more or notice the end later."""
+    if every is not None:
+        monkeypatch.setattr(polling.Pace, "pause", lambda self, now, total, status="": every)
+    run = batch_benchmark(lambda client: client.run(ask(275)))
+    assert len(run.answers) == 275
