@@ -91,6 +91,6 @@ def test_without_the_rule_a_schedule_pays_twice_or_loses_an_answer(world, folder
         try:
             if play(world, seed, folder(seed)).problems:
                 return
-        except JournalError:
-            return  # two processes within one transaction
+        except (JournalError, OSError):
+            return  # two processes within one transaction, or one that tidies the other's files away
     pytest.fail(f"{HUNTS[proof]} schedules did not show what goes wrong: {RULES[name].__doc__}")
