@@ -95,7 +95,7 @@ def test_readme_shows_the_real_output():
 def test_readme_runs_live_as_it_says(project):
     shown = [b.text for b in section(README, "Try it") if b.language == "sh"]
     (live,) = [line for text in shown for line in text.splitlines() if line.startswith("pytest")]
-    project.runpytest_subprocess(*shlex.split(live)[1:]).assert_outcomes(passed=326)
+    project.runpytest_subprocess(*shlex.split(live)[1:]).assert_outcomes(passed=349)
 
 
 def test_readme_five_steps_make_a_suite(pytester, monkeypatch):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,12 @@ import pytest
 
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.matrix.load import load_axis
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.quality.rubric import Rubric
+from pytest_batcheval.simulator.inference import Answering
+from pytest_batcheval.simulator.respondents.registry import make
+from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.wire.objects import Answer, Request
 
 DATA = Path(__file__).parents[2] / "fixtures"
 CUES = DATA.parent / "src/pytest_batcheval/quality/data/cues.json"
@@ -78,5 +84,36 @@ def words() -> Respondent:
             for i in range(personas)
             for j in range(questions)
         )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def rubric() -> Rubric:
+    return Rubric.load(DATA / "rubric.yaml")
+
+
+@pytest.fixture(scope="session")
+def driven(personas: list[Persona], questions: list[Question]) -> Respondent:
+    """Answers of a prompt by the simulator's respondents, without a server: `driven(prompt, questions=["goals"])`."""
+    answering = Answering(make("faithful"), seed=0)
+    known: dict[str, Answer] = {}
+
+    def answer(request: Request) -> Answer:
+        if request.custom_id not in known:
+            status, body = answering.answer(request.url, request.body, request.custom_id)
+            assert status == 200, body
+            known[request.custom_id] = Answer(request, "test", {"status_code": status, "body": body})
+        return known[request.custom_id]
+
+    def build(prompt: Callable[..., Any], questions_asked: list[str] | None = None, most: int = 25) -> Answers:
+        rows = []
+        for persona in personas[:most]:
+            for question in questions:
+                if questions_asked is None or question.id in questions_asked:
+                    cell = {"persona": persona, "question": question}
+                    turns = PromptCall(prompt, cell).drive(answer).answers
+                    rows.append(Row(cell, 0, replace(turns[-1], turns=turns)))
+        return Answers(rows)
 
     return build

@@ -44,3 +44,9 @@ def test_the_detectable_difference_by_hand() -> None:
 def test_too_small_a_matrix_says_what_is_needed(words: Build, personas: int, samples: int) -> None:
     with pytest.raises(TableError, match=rf"{personas} personas, 4 questions and {samples} samples are too few"):
         power(words(personas), samples=samples)
+
+
+@pytest.mark.parametrize("axes", [{}, {"persona": "kim"}, {"question": "sleep"}, {"age": "30"}])
+def test_answers_without_personas_or_questions_are_refused(axes: dict[str, str]) -> None:
+    with pytest.raises(TableError, match="answer 0 has no persona or no question"):
+        power(Answers.from_records([{"text": "Badly.", **axes}]))

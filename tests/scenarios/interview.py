@@ -4,6 +4,9 @@ import re
 
 MODEL = "gpt-4.1-mini"
 
+COVERING = ["chief_complaint", "daily_life", "conflict", "meaning"]
+"""Four questions that aim at all seven dimensions between them: the smallest table that every measure takes."""
+
 INSTRUCTIONS = """\
 당신은 정신건강의학과를 처음 찾아온 환자입니다. 상담자의 질문에 환자로서 한국어로 대답하세요.
 성격을 설명하는 말을 그대로 되풀이하지 말고, 경험과 감정과 행동으로 보여 주세요. 세 문장에서 다섯 문장으로 대답하세요.

@@ -1,15 +1,22 @@
-"""Do the patients differ, beyond chance and whatever the question?"""
+"""Do the patients differ, beyond chance and whatever the question, and in words of their own?"""
 
 import pytest
 from interview import interview
 
 from pytest_batcheval import Answers
-from pytest_batcheval.quality import differentiation
+from pytest_batcheval.quality import differentiation, persona_echo
+from pytest_batcheval.quality.echo import ECHO
 
 
 @pytest.mark.batch(prompt=interview)
 def test_personas_differ(answers: Answers):
     """An answer's persona is found from its answers to the other questions."""
     result = differentiation(answers)
-    assert result.p_value <= 0.01, result.explain()
-    assert result.accuracy >= 0.08, result.explain()
+    assert result.verdict == "different", result.explain()
+
+
+@pytest.mark.batch(prompt=interview)
+def test_personas_do_not_recite_their_description(answers: Answers):
+    """What tells them apart is not their description read aloud."""
+    result = persona_echo(answers)
+    assert result.lift <= ECHO, result.explain()

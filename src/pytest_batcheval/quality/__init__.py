@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.echo import PersonaEcho, persona_echo
     from pytest_batcheval.quality.form import FormatChecks, format_checks
     from pytest_batcheval.quality.gate import QualityGate, quality_gate
+    from pytest_batcheval.quality.judging import rubric_request
     from pytest_batcheval.quality.per_answer import alignment
     from pytest_batcheval.quality.per_cell import CellValues, cell_values
     from pytest_batcheval.quality.persona_difference import Differentiation, differentiation
     from pytest_batcheval.quality.repeatability import Consistency, consistency
+    from pytest_batcheval.quality.rubric import Rubric
     from pytest_batcheval.quality.table import TableError
     from pytest_batcheval.quality.traits import TraitReflection, trait_reflection
     from pytest_batcheval.quality.two_runs import Comparison, compare
     from pytest_batcheval.quality.variety import Diversity, diversity
+    from pytest_batcheval.quality.verdicts import Verdict, Verdicts, read_verdict, scores_of, verdicts_of
 
 _HOMES = {
     "CellValues": "per_cell",
@@ -35,8 +38,11 @@ _HOMES = {
     "Power": "detectable",
     "QualityGate": "gate",
     "Regression": "against_baseline",
+    "Rubric": "rubric",
     "TableError": "table",
     "TraitReflection": "traits",
+    "Verdict": "verdicts",
+    "Verdicts": "verdicts",
     "alignment": "per_answer",
     "cell_values": "per_cell",
     "compare": "two_runs",
@@ -49,8 +55,12 @@ _HOMES = {
     "persona_echo": "echo",
     "power": "detectable",
     "quality_gate": "gate",
+    "read_verdict": "verdicts",
     "regression": "against_baseline",
+    "rubric_request": "judging",
+    "scores_of": "verdicts",
     "trait_reflection": "traits",
+    "verdicts_of": "verdicts",
 }
 
 __all__ = [
@@ -66,8 +76,11 @@ __all__ = [
     "Power",
     "QualityGate",
     "Regression",
+    "Rubric",
     "TableError",
     "TraitReflection",
+    "Verdict",
+    "Verdicts",
     "alignment",
     "cell_values",
     "compare",
@@ -80,8 +93,12 @@ __all__ = [
     "persona_echo",
     "power",
     "quality_gate",
+    "read_verdict",
     "regression",
+    "rubric_request",
+    "scores_of",
     "trait_reflection",
+    "verdicts_of",
 ]
 
 

@@ -88,7 +88,7 @@ def power(
     """What `differentiation`, `trait_reflection` and `compare` can find with this matrix.
 
     Raises:
-        TableError: too few personas or questions, or less than one sample.
+        TableError: too few personas or questions, answers without either axis, or less than one sample.
     """
     personas, questions = _axes(matrix)
     if len(personas) < MIN_PERSONAS or len(questions) < MIN_QUESTIONS or samples < 1:
@@ -119,6 +119,10 @@ def power(
 
 def _axes(matrix: Answers | PersonaMatrix) -> tuple[Sequence[object], Sequence[object]]:
     if isinstance(matrix, Answers):
+        for position, row in enumerate(matrix.rows):
+            if not {"persona", "question"} <= set(row.cell):
+                axes = ", ".join(row.cell) or "none"
+                raise TableError(f"answer {position} has no persona or no question; its axes are: {axes}")
         return matrix.axis("persona"), matrix.axis("question")
     return matrix.personas, matrix.questions
 

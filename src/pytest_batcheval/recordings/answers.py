@@ -66,6 +66,10 @@ class Recordings:
         """Every recorded line, in the order of files and keys."""
         return (place.line for place in self._load().values())
 
+    def places(self) -> list[Place]:
+        """Every recorded line with the file it stands in, in the order of files and keys."""
+        return list(self._load().values())
+
     def unused(self, asked: Collection[str]) -> list[Place]:
         """The recorded answers whose keys are not among these."""
         return [place for place in self._load().values() if place.line.custom_id not in asked]

@@ -1,0 +1,126 @@
+"""`batcheval baseline`: keep a run's measured values, and hold later runs against them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.cli.options import say
+from pytest_batcheval.cli.recorded import Recorded, add_recorded, axis_digest
+from pytest_batcheval.wire.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from pytest_batcheval.quality.baseline import Baseline
+
+DESCRIPTION = """
+Measure recorded answers by persona and question, and keep the values in a readable file, bound to metric, judge,
+rubric, personas and questions. save: keep a new one; compare: hold the recorded answers of today against it, and fail
+(status 1) on a significant drop of a size that matters; promote: put them in its place. Nothing is sent.
+"""
+FOLDER = Path("baselines")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to `batcheval`'s parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "baseline",
+        help="keep a run's values and hold later runs against them",
+        description=DESCRIPTION,
+        epilog="example: batcheval baseline compare main --model gpt-4.1-mini",
+    )
+    parser.add_argument("action", choices=("save", "compare", "promote"))
+    parser.add_argument("name", metavar="NAME", help="the baseline's name; its file is DIR/NAME.json")
+    parser.add_argument("--model", help="whose answers (default: the only model that there is)")
+    parser.add_argument(
+        "--tolerated", type=float, metavar="DROP", help="of compare: a drop that never fails (default: 0.1)"
+    )
+    parser.add_argument("--baselines", type=Path, default=FOLDER, metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    add_recorded(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Save, compare or promote.
+
+    Raises:
+        UsageError: a name or an option is wrong, the two do not compare, or there is nothing to measure.
+        RecordingError: a recording is broken.
+    """
+    if not _NAME.fullmatch(arguments.name):
+        raise UsageError(f"a baseline's name is letters, digits, '.', '_' and '-', not {arguments.name!r}")
+    path: Path = arguments.baselines / f"{arguments.name}.json"
+    today = _measured(arguments)
+    if arguments.action == "compare":
+        return _compare(arguments, _load(path), today)
+    if arguments.action == "save" and path.exists():
+        raise UsageError(f"{path} is there already; replace it on purpose: batcheval baseline promote {arguments.name}")
+    kept = _load(path) if arguments.action == "promote" else None
+    today.save(path)
+    say(f"{'replaced' if kept else 'saved'} {path}: {_mean(today)}" + (f", before {_mean(kept)}" if kept else ""))
+    for line in kept.unlike(today) if kept else ():
+        say(f"bound anew: {line}")
+    return int(ExitStatus.OK)
+
+
+def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> int:
+    from pytest_batcheval.quality import regression
+    from pytest_batcheval.quality.against_baseline import TOLERATED
+
+    if unlike := kept.unlike(today):
+        raise UsageError(
+            f"baseline {kept.name} and these answers do not compare; {'; '.join(unlike)}. "
+            f"If the change is meant: batcheval baseline promote {kept.name}"
+        )
+    tolerated = TOLERATED if arguments.tolerated is None else arguments.tolerated
+    found = regression(kept.values, today.values, tolerated=tolerated)
+    if arguments.json:
+        print(json.dumps({**found.to_dict(), "baseline": dict(kept.about), "run": dict(today.about)}, indent=2))
+    else:
+        say(found.explain())
+        for name in [name for name in kept.about if kept.about[name] != today.about.get(name)]:
+            say(f"{name}: {kept.about[name]} in the baseline, {today.about.get(name)} now")
+    return int(ExitStatus.FAILED if found.verdict == "FAIL" else ExitStatus.OK)
+
+
+def _measured(arguments: argparse.Namespace) -> Baseline:
+    from pytest_batcheval.quality.baseline import Baseline
+
+    recorded = Recorded(arguments)
+    models = recorded.models()
+    if arguments.model is None and len(models) != 1:
+        raise UsageError(f"answers of {len(models)} models: {', '.join(models)}; choose one with --model")
+    model = arguments.model or models[0]
+    scored = recorded.table(model)
+    values = scored.values()
+    counts = sorted({count for row in values.samples for count in row if count})
+    bound = {
+        "metric": values.metric,
+        "scores": scored.source,
+        "rubric": scored.rubric or "none",
+        "personas": axis_digest(scored.answers, "persona"),
+        "questions": axis_digest(scored.answers, "question"),
+    }
+    about = {
+        "model": model,
+        "origin": ", ".join(sorted({answer.origin for answer in scored.answers})),
+        "samples": " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))),
+    }
+    return Baseline(arguments.name, bound, about, values)
+
+
+def _load(path: Path) -> Baseline:
+    from pytest_batcheval.quality.baseline import Baseline
+
+    if not path.exists():
+        raise UsageError(f"there is no baseline {path}; keep one: batcheval baseline save {path.stem}")
+    return Baseline.load(path)
+
+
+def _mean(baseline: Baseline) -> str:
+    values = [value for row in baseline.values.values for value in row if value is not None]
+    return f"{baseline.values.metric} {sum(values) / len(values):+.3f} in {len(values)} cells"

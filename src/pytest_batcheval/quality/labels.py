@@ -1,0 +1,217 @@
+"""People's scores of answers: read from a file, held against each other and against a judge."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_batcheval.quality.agreement import LEAST, JudgeAgreement, judge_agreement
+from pytest_batcheval.quality.result import listed
+from pytest_batcheval.quality.scores import Given
+from pytest_batcheval.quality.step import Figure, Step, least, step_of
+from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.wire.answers import Answers
+
+BEHIND = 0.1
+"""Weighted kappa by which a judge may agree less with people than they do with each other."""
+
+TO_RELEASE = 200
+"""Answers with labels of two raters from which a judge may be released; 100 are the least for any figure."""
+
+Place = tuple[str, ...]
+"""An answer: (its key,), or (persona, question, sample)."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One rater's score of one dimension of one answer; `score` is `None` where the rater could not tell."""
+
+    place: Place
+    rater: str
+    dimension: str
+    score: int | None
+    where: str
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels as they stand in a file; no rater scores the same dimension of the same answer twice."""
+
+    labels: tuple[Label, ...]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Labels:
+        """The labels of a CSV file or of JSONL, one label a row.
+
+        Columns: `custom_id`, or `persona` and `question` (and `sample`, 0 where it is empty); `rater`; `dimension`;
+        `score`, a whole number from 1 to 5, empty or null for "cannot tell".
+
+        Raises:
+            TableError: the file cannot be read, or a row is wrong; the text names file and line.
+        """
+        path = Path(path)
+        found: dict[tuple[Place, str, str], Label] = {}
+        for where, row in _rows(path):
+            label = _label(where, row)
+            other = found.setdefault((label.place, label.rater, label.dimension), label)
+            if other is not label:
+                raise TableError(
+                    f"{where}: {label.rater} scores {label.dimension} of {' x '.join(label.place)} twice; "
+                    f"the other is {other.where}"
+                )
+        if not found:
+            raise TableError(f"{path}: there are no labels in it")
+        return cls(tuple(found.values()))
+
+    @property
+    def raters(self) -> tuple[str, ...]:
+        """Their names, in order of first appearance."""
+        return tuple(dict.fromkeys(label.rater for label in self.labels))
+
+    def scores(self, answers: Answers, rater: str) -> dict[str, list[float | None]]:
+        """One rater's scores of these answers: what `scores=` of the measures takes.
+
+        Raises:
+            TableError: no such rater, or labels of answers that are not in the table.
+        """
+        self._check(answers, rater)
+        given: dict[tuple[int, str], int | None] = {}
+        places = _places(answers)
+        for label in self.labels:
+            if label.rater == rater:
+                given[places[label.place], label.dimension] = label.score
+        codes = sorted({label.dimension for label in self.labels})
+        return {code: [given.get((n, code)) for n in range(len(answers))] for code in codes}
+
+    def rated(self, answers: Answers, rater: str) -> frozenset[int]:
+        """The positions of the answers that a rater has looked at."""
+        self._check(answers, rater)
+        places = _places(answers)
+        return frozenset(places[label.place] for label in self.labels if label.rater == rater)
+
+    def _check(self, answers: Answers, rater: str) -> None:
+        if rater not in self.raters:
+            raise TableError(f"no rater {rater!r}; the raters are {', '.join(self.raters)}")
+        places = _places(answers)
+        strange = [label.where for label in self.labels if label.rater == rater and label.place not in places]
+        if strange:
+            raise TableError(f"{len(strange)} labels are of answers that are not in the table: {listed(strange)}")
+
+
+def rater_agreement(answers: Answers, labels: Labels, one: str, other: str) -> JudgeAgreement:
+    """Two raters, on the answers that both have looked at.
+
+    Raises:
+        TableError: fewer than 100 such answers, or as `Labels.scores`.
+    """
+    both = sorted(labels.rated(answers, one) & labels.rated(answers, other))
+    return _agreement(answers, both, labels.scores(answers, one), labels.scores(answers, other))
+
+
+def human_agreement(
+    answers: Answers, scores: Given, labels: Labels, one: str, other: str, *, least_answers: int = LEAST
+) -> Step:
+    """Whether a judge agrees with each of two raters nearly as well as they do with each other.
+
+    On the answers that both raters have looked at: for every dimension, the smaller weighted kappa of judge and
+    rater is at most 0.1 below that of the raters. Pass `least_answers=TO_RELEASE` before a judge's scores are relied
+    on.
+
+    Raises:
+        TableError: fewer answers than that, the judge lacks a dimension, or as `Labels.scores`.
+    """
+    both = sorted(labels.rated(answers, one) & labels.rated(answers, other))
+    if len(both) < max(least_answers, LEAST):
+        raise TableError(
+            f"{len(both)} answers have labels of both {one} and {other}: at least {max(least_answers, LEAST)} are "
+            f"needed, {TO_RELEASE} before a judge is relied on"
+        )
+    people = [labels.scores(answers, rater) for rater in (one, other)]
+    if lacking := sorted(set(people[0]) - set(scores)):
+        raise TableError(f"the judge gives no scores of {', '.join(lacking)}; people do")
+    judged: Given = {code: scores[code] for code in people[0]}
+    among = _agreement(answers, both, people[0], people[1])
+    with_judge = [_agreement(answers, both, judged, rater) for rater in people]
+    figures = []
+    for code, found in among.dimensions.items():
+        nearest = least(agreement[code].kappa for agreement in with_judge)
+        behind = None if nearest is None or found.kappa is None else nearest - found.kappa
+        figures.append(Figure(f"{code}: judge's kappa less that of people", behind, ">=", -BEHIND))
+    return step_of("human labels", figures, len(both), with_judge[0].opposed)
+
+
+def _agreement(answers: Answers, kept: list[int], one: Given, other: Given) -> JudgeAgreement:
+    chosen = [
+        {code: np.array(column, dtype=np.float64)[kept] for code, column in given.items()} for given in (one, other)
+    ]
+    return judge_agreement(Answers(answers.rows[n] for n in kept), chosen[0], chosen[1])
+
+
+def _places(answers: Answers) -> dict[Place, int]:
+    """Where each answer is in the table, by key and by persona, question and sample."""
+    found: dict[Place, int] = {}
+    for n, row in enumerate(answers.rows):
+        # people label what was said, which in a table of verdicts is an earlier turn
+        for turn in (row.answer, *row.answer.turns):
+            found[(turn.custom_id,)] = n
+        if {"persona", "question"} <= set(row.cell):
+            found[row.id("persona"), row.id("question"), str(row.sample)] = n
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: the labels cannot be read: {error}") from None
+    if path.suffix.lower() != ".csv":
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield f"{path}:{number}", _object(f"{path}:{number}", line)
+        return
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            if None in row:
+                raise TableError(f"{path}:{reader.line_num}: more values than columns: {row[None]}")
+            yield f"{path}:{reader.line_num}", row
+    except csv.Error as error:
+        raise TableError(f"{path}:{reader.reader.line_num}: this is no CSV: {error}") from None
+
+
+def _object(where: str, line: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{where}: this is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise TableError(f"{where}: a label is an object, not a {type(found).__name__}")
+    return found
+
+
+def _label(where: str, row: Mapping[str, Any]) -> Label:
+    fields = {name: str(row[name]).strip() if row.get(name) is not None else "" for name in row if name}
+    place: Place = (fields.get("custom_id", ""),)
+    if not place[0]:
+        place = (fields.get("persona", ""), fields.get("question", ""), fields.get("sample") or "0")
+    if not all(place):
+        raise TableError(f"{where}: which answer? A label has a custom_id, or persona and question (and sample)")
+    for name in ("rater", "dimension"):
+        if not fields.get(name):
+            raise TableError(f"{where}: there is no {name}; it has: {', '.join(fields)}")
+    if "score" not in fields:
+        raise TableError(f"{where}: there is no score; leave it empty where the rater could not tell")
+    return Label(place, fields["rater"], fields["dimension"], _score(where, fields["score"]), where)
+
+
+def _score(where: str, text: str) -> int | None:
+    if text not in ("", "1", "2", "3", "4", "5"):
+        raise TableError(f"{where}: a score is a whole number from 1 to 5, or empty, not {text!r}")
+    return int(text) if text else None

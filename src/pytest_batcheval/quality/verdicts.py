@@ -1,0 +1,207 @@
+"""What a judge answered, checked: the form, and that every quote was said."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pytest_batcheval.quality.judging import judged_words
+from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.table import KEY_SHOWN, TableError
+from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.wire.objects import Answer
+
+INVALID = 0.02
+"""Share of verdicts that may be broken; above it a judge is not usable."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One filled rubric.
+
+    Attributes:
+        role: the label of whoever answered; empty in a broken verdict.
+        scores: from 1 to 5 by dimension, in the order asked; `None` where nothing bears on it.
+        evidence: the quotes by dimension.
+        dropped: dimensions whose score does not count, since its quote is empty or was not said.
+        fault: why the verdict is broken; empty where it is not. A broken one has no scores.
+    """
+
+    role: str = ""
+    scores: Mapping[str, float | None] | None = None
+    evidence: Mapping[str, str] | None = None
+    dropped: tuple[str, ...] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts(Result):
+    """The verdicts on a table of answers, in its order.
+
+    Attributes:
+        effect: share of broken verdicts.
+        verdicts: one per answer; `None` where a request failed, the judge's or the one before.
+        scores: one column per dimension, `None` for no score: what `scores=` of the measures takes.
+        broken: the cells of broken verdicts, with what is wrong.
+        dropped: the cells and dimensions of scores that were dropped.
+    """
+
+    effect: float
+    verdicts: tuple[Verdict | None, ...]
+    scores: dict[str, list[float | None]]
+    broken: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+    COMPARE: ClassVar[str] = "assert result.usable, result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("usable", "given", "roles")
+
+    @property
+    def usable(self) -> bool:
+        """Whether at most 2 % of the verdicts are broken."""
+        return self.effect <= INVALID
+
+    @property
+    def given(self) -> int:
+        """Scores that count, over all answers and dimensions."""
+        return sum(score is not None for column in self.scores.values() for score in column)
+
+    @property
+    def roles(self) -> list[str]:
+        """The role labels, one per answer; empty without a whole verdict."""
+        return ["" if verdict is None else verdict.role for verdict in self.verdicts]
+
+    def explain(self) -> str:
+        """How many verdicts are broken and how many scores were dropped, with the first few of either."""
+        return (
+            f"{self.n} verdicts, {len(self.broken)} of them broken ({self.effect:.1%}, at most {INVALID:.0%}): "
+            f"{listed(self.broken) or 'none'}\n"
+            f"{self.given} scores, {len(self.dropped)} dropped for a quote that was not said: "
+            f"{listed(self.dropped) or 'none'}"
+        )
+
+
+def read_verdict(answer: Answer) -> Verdict:
+    """The verdict in a judge's answer to `rubric_request`, held against the schema that it was asked for.
+
+    A quote was said if it is a part of the judged words, in NFC and with all white space folded.
+
+    Raises:
+        AnswerError: the judge's request failed.
+        TableError: the request was not built by `rubric_request`.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    words, schema = judged_words(answer.request), _schema(answer)
+    if words is None or schema is None:
+        raise TableError(f"{answer.custom_id[:KEY_SHOWN]} is no answer to a request built by rubric_request")
+    try:
+        data = json.loads(answer.text)
+    except (ValueError, RecursionError):
+        return Verdict(fault=f"no JSON ({answer.finish_reason}): {answer.text[:80]!r}")
+    if (fault := best_match(Draft202012Validator(schema).iter_errors(data))) is not None:
+        return Verdict(fault=f"{fault.json_path}: {fault.message[:200]}")
+    said = _folded(words)
+    codes = schema["properties"]["scores"]["required"]
+    evidence = {code: data["scores"][code]["evidence"] for code in codes}
+    scores = {code: data["scores"][code]["score"] for code in codes}
+    dropped = tuple(code for code in codes if scores[code] is not None and not _was_said(evidence[code], said))
+    return Verdict(
+        role=data["role"],
+        scores={code: None if code in dropped else score for code, score in scores.items()},
+        evidence=evidence,
+        dropped=dropped,
+    )
+
+
+def verdicts_of(answers: Answers) -> Verdicts:
+    """Read every verdict of a table whose prompt is a generator with the judge's turn last.
+
+    Raises:
+        TableError: an answer was not asked for by `rubric_request`, or no verdict is whole.
+    """
+    found = tuple(None if answer.error is not None else read_verdict(answer) for answer in answers)
+    whole = next((verdict for verdict in found if verdict is not None and verdict.scores is not None), None)
+    if whole is None or whole.scores is None:
+        faults = [verdict.fault for verdict in found if verdict is not None]
+        raise TableError(f"none of {len(answers)} verdicts is whole: {listed(faults, 1) or 'all requests failed'}")
+    read = sum(verdict is not None for verdict in found)
+    broken = tuple(_named(answers, found, lambda verdict: [verdict.fault] if verdict.fault else []))
+    return Verdicts(
+        effect=len(broken) / read,
+        interval=None,
+        p_value=None,
+        null="none: verdicts are counted",
+        n=read,
+        seed=None,
+        verdicts=found,
+        scores={code: [_score(verdict, code) for verdict in found] for code in sorted(whole.scores)},
+        broken=broken,
+        dropped=tuple(_named(answers, found, lambda verdict: verdict.dropped)),
+    )
+
+
+def scores_of(answers: Answers) -> dict[str, list[float | None]]:
+    """The checked scores, for `scores=` of `trait_reflection`, `quality_gate` and the others.
+
+    Raises:
+        TableError: as `verdicts_of`, or more than 2 % of the verdicts are broken.
+    """
+    found = verdicts_of(answers)
+    if not found.usable:
+        raise TableError(f"this judge is not usable: {found.explain()}")
+    return found.scores
+
+
+def at_turn(answers: Answers, turn: int) -> Answers:
+    """The same table with another turn of its generator as each answer: one verdict of several.
+
+    The first turn stays beside it as what was said. A failed row stays as it is.
+
+    Raises:
+        TableError: an answer has no such turn.
+    """
+    return Answers(Row(row.cell, row.sample, _turn(row.answer, turn)) for row in answers.rows)
+
+
+def _turn(answer: Answer, turn: int) -> Answer:
+    from dataclasses import replace
+
+    if answer.error is not None:
+        return answer
+    if not 0 <= turn < len(answer.turns):
+        raise TableError(f"no turn {turn}: answer {answer.custom_id[:KEY_SHOWN]} has {len(answer.turns)}, from 0")
+    chosen = answer.turns[turn]
+    return replace(chosen, turns=(answer.turns[0], chosen) if turn else (chosen,))
+
+
+def _schema(answer: Answer) -> dict[str, Any] | None:
+    form = answer.request.body.get("response_format")
+    asked = form.get("json_schema") if isinstance(form, Mapping) else None
+    schema = asked.get("schema") if isinstance(asked, Mapping) else None
+    return schema if isinstance(schema, dict) else None
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _was_said(quote: str, said: str) -> bool:
+    return bool(quote.strip()) and _folded(quote) in said
+
+
+def _score(verdict: Verdict | None, code: str) -> float | None:
+    return None if verdict is None or verdict.scores is None else verdict.scores.get(code)
+
+
+def _named(
+    answers: Answers, found: Sequence[Verdict | None], faults: Callable[[Verdict], Sequence[str]]
+) -> Iterator[str]:
+    """`persona x question: fault (key)` for each fault."""
+    for row, verdict in zip(answers.rows, found, strict=True):
+        cell = " x ".join(row.id(axis) for axis in row.cell)
+        for fault in () if verdict is None else faults(verdict):
+            yield f"{cell}: {fault} ({row.answer.custom_id[:KEY_SHOWN]})"

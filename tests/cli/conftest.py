@@ -1,0 +1,65 @@
+"""A project of its own with recorded answers, for the verbs that measure them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pytest_batcheval.matrix.load import load_axis
+from pytest_batcheval.quality import Rubric, rubric_request
+from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.simulator.inference import Answering
+from pytest_batcheval.simulator.respondents.registry import make
+from pytest_batcheval.wire.objects import Answer, Request
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+ANSWERING = Answering(make("faithful"), seed=0)
+
+
+@pytest.fixture(scope="session")
+def rubric():
+    return Rubric.load(FIXTURES / "rubric.yaml")
+
+
+@pytest.fixture(scope="session")
+def answered():
+    """The answer of the simulator's respondents to a body, without a server."""
+    return _answered
+
+
+def _answered(body):
+    request = Request(body)
+    status, found = ANSWERING.answer(request.url, body, request.custom_id)
+    assert status == 200, found
+    return Answer(request, "simulator:faithful@0", {"status_code": status, "body": found}, line_id="x")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A project with a matrix and no recordings."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(FIXTURES, tmp_path / "fixtures")
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nbatch_axes = ["persona=fixtures/personas.yaml", "question=fixtures/questions.yaml"]\n'
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def record(folder, rubric):
+    """Record a model's interview, a persona and question each: `record("sim-faithful", judge="sim-judge")`."""
+
+    def build(model, module="tests/test_a.py", judge=None, by=rubric):
+        found = []
+        for persona in load_axis("persona", folder / "fixtures/personas.yaml"):
+            for question in load_axis("question", folder / "fixtures/questions.yaml"):
+                cell = {"persona": persona.id, "question": question.id}
+                system = {"role": "system", "content": persona.description}
+                said = _answered({"model": model, "messages": [system, {"role": "user", "content": question.text}]})
+                found.append(Recorded(said, cell, module))
+                if judge:
+                    verdict = _answered(rubric_request(said, question, by, model=judge))
+                    found.append(Recorded(verdict, cell, module))
+        Recordings(folder / "cassettes").export(found)
+
+    return build

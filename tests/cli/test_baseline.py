@@ -1,0 +1,173 @@
+"""`batcheval baseline save | compare | promote` on recorded answers of the simulator's respondents."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pytest_batcheval.cli import main
+from pytest_batcheval.matrix.load import load_axis
+from pytest_batcheval.quality import Rubric, rubric_request
+from pytest_batcheval.quality.baseline import Baseline
+from pytest_batcheval.recordings.answers import Recorded, Recordings
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+def test_a_run_against_itself_passes(record, folder, capsys):
+    record("sim-faithful")
+    assert main(["baseline", "save", "main"]) == 0
+    assert "saved baselines/main.json: alignment/1 +0." in capsys.readouterr().out
+    assert main(["baseline", "compare", "main"]) == 0
+    assert "PASS: alignment/1 changed by +0.000" in capsys.readouterr().out
+
+
+def test_a_worse_run_fails_with_status_1_and_names_cells(record, folder, capsys):
+    record("sim-faithful")
+    main(["baseline", "save", "main"])
+    record("sim-noisy")
+    capsys.readouterr()
+    assert main(["baseline", "compare", "main", "--model", "sim-noisy"]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL: alignment/1 changed by -0." in out
+    assert "fell most: " in out
+    assert "model: sim-faithful in the baseline, sim-noisy now" in out
+
+
+def test_a_drop_that_is_tolerated_does_not_fail(record, capsys):
+    record("sim-faithful")
+    main(["baseline", "save", "main"])
+    record("sim-noisy-0.1")
+    assert main(["baseline", "compare", "main", "--model", "sim-noisy-0.1", "--tolerated", "0.5", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.split("\n", 1)[1])
+    assert found["verdict"] == "WARN"
+    assert found["baseline"]["model"] == "sim-faithful"
+
+
+def test_the_file_is_readable_a_row_a_line_and_reads_back(record, folder):
+    record("sim-faithful")
+    main(["baseline", "save", "main"])
+    path = folder / "baselines/main.json"
+    text = path.read_text()
+    assert len(text.splitlines()) < 100
+    assert json.loads(text)["bound"]["metric"] == "alignment/1"
+    kept = Baseline.load(path)
+    kept.save(folder / "again.json")
+    assert (folder / "again.json").read_text() == text
+    assert (len(kept.values.personas), len(kept.values.questions)) == (25, 11)
+
+
+def test_save_never_replaces_and_promote_does(record, folder, capsys):
+    record("sim-faithful")
+    main(["baseline", "save", "main"])
+    before = (folder / "baselines/main.json").read_text()
+    record("sim-noisy")
+    assert main(["baseline", "save", "main", "--model", "sim-noisy"]) == 4
+    assert "batcheval baseline promote main" in capsys.readouterr().err
+    assert (folder / "baselines/main.json").read_text() == before
+    assert main(["baseline", "promote", "main", "--model", "sim-noisy"]) == 0
+    assert "replaced baselines/main.json: alignment/1 " in capsys.readouterr().out
+    assert main(["baseline", "compare", "main", "--model", "sim-noisy"]) == 0
+
+
+def test_promote_needs_something_to_replace(record, capsys):
+    record("sim-faithful")
+    assert main(["baseline", "promote", "main"]) == 4
+    assert "there is no baseline baselines/main.json; keep one: batcheval baseline save main" in capsys.readouterr().err
+
+
+def test_other_questions_are_refused(record, folder, capsys):
+    record("sim-faithful")
+    main(["baseline", "save", "main"])
+    path = folder / "fixtures/questions.yaml"
+    path.write_text(path.read_text().replace("targets: [NS, HA]", "targets: [NS]"))
+    assert main(["baseline", "compare", "main"]) == 4
+    err = capsys.readouterr().err
+    assert "do not compare; questions: " in err
+    assert "personas" not in err
+
+
+def test_other_scores_and_another_rubric_are_refused(record, rubric, folder, capsys):
+    record("sim-faithful", judge="sim-judge")
+    main(["baseline", "save", "words"])
+    assert main(["baseline", "save", "judged", "--judge", "sim-judge"]) == 0
+    assert main(["baseline", "compare", "judged", "--judge", "sim-judge"]) == 0
+    capsys.readouterr()
+    assert main(["baseline", "compare", "words", "--judge", "sim-judge"]) == 4
+    assert f"scores: word list/1 and judge sim-judge; rubric: none and {rubric.digest}" in capsys.readouterr().err
+    (folder / "fixtures/rubric.yaml").write_text((FIXTURES / "rubric.yaml").read_text().replace("flares up", "shouts"))
+    shutil.rmtree(folder / "cassettes")
+    record("sim-faithful", judge="sim-judge", by=Rubric.load(folder / "fixtures/rubric.yaml"))
+    assert main(["baseline", "compare", "judged", "--judge", "sim-judge"]) == 4
+    assert f"rubric: {rubric.digest} and " in capsys.readouterr().err
+
+
+def test_verdicts_by_two_rubrics_are_no_single_scale(record, answered, folder, capsys):
+    record("sim-faithful", judge="sim-judge")
+    places = Recordings(folder / "cassettes").places()
+    Recordings(folder / "cassettes").drop([p for p in places if p.line.cell["question"] == "goals"])
+    text = (FIXTURES / "rubric.yaml").read_text().replace("flares up", "shouts")
+    (folder / "other.yaml").write_text(text)
+    other = Rubric.load(folder / "other.yaml")
+    personas, questions = (load_axis(n, FIXTURES / f"{n}s.yaml") for n in ("persona", "question"))
+    (goals,) = [question for question in questions if question.id == "goals"]
+    found = []
+    for persona in personas:
+        system = {"role": "system", "content": persona.description}
+        said = answered({"model": "sim-faithful", "messages": [system, {"role": "user", "content": goals.text}]})
+        verdict = answered(rubric_request(said, goals, other, model="sim-judge"))
+        cell = {"persona": persona.id, "question": "goals"}
+        found += [Recorded(said, cell, "tests/test_a.py"), Recorded(verdict, cell, "tests/test_a.py")]
+    Recordings(folder / "cassettes").export(found)
+    assert main(["baseline", "save", "main", "--judge", "sim-judge"]) == 4
+    assert "verdicts of sim-judge by 2 rubrics" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["save", "../x"], "a baseline's name is letters"),
+        (
+            ["save", "main", "--model", "gpt-5"],
+            "no recorded answers of gpt-5; there are those of sim-blind, sim-faithful",
+        ),
+        (["save", "main"], "answers of 2 models: sim-blind, sim-faithful; choose one with --model"),
+        (["save", "main", "--module", "tests/test_none.py"], "no recorded answer in cassettes/answers"),
+        (["save", "main", "--where", "question"], "--where question: say <axis>=<id>"),
+        (["save", "main", "--model", "sim-blind", "--judge", "o3"], "no recorded verdict of o3 on "),
+        (["save", "main", "--model", "sim-blind", "--where", "question=goals"], "1 questions are too few"),
+        (["compare", "none", "--model", "sim-blind"], "there is no baseline baselines/none.json"),
+        (["save", "main", "--axis", "persona=none.yaml"], "none.yaml: the axis file cannot be read"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(record, capsys, arguments, message):
+    record("sim-faithful")
+    record("sim-blind", module="tests/test_b.py")
+    assert main(["baseline", *arguments]) == 4
+    assert message in capsys.readouterr().err
+
+
+def test_one_module_can_be_chosen(record, folder):
+    record("sim-faithful")
+    record("sim-blind", module="tests/test_b.py")
+    assert main(["baseline", "save", "main", "--module", "tests/test_b.py"]) == 0
+    assert json.loads((folder / "baselines/main.json").read_text())["about"]["model"] == "sim-blind"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"form": 1, "name": "x"}', '{"form": 2}'])
+def test_a_broken_file_is_named(record, folder, capsys, text):
+    record("sim-faithful")
+    (folder / "baselines").mkdir()
+    (folder / "baselines/main.json").write_text(text)
+    assert main(["baseline", "compare", "main"]) == 4
+    assert "baselines/main.json" in capsys.readouterr().err
+
+
+def test_without_declared_axes_the_option_is_named(record, folder, capsys):
+    record("sim-faithful")
+    (folder / "pyproject.toml").unlink()
+    assert main(["baseline", "save", "main"]) == 4
+    assert "--axis persona=FILE --axis question=FILE" in capsys.readouterr().err
+    files = ["--axis", "persona=fixtures/personas.yaml", "--axis", "question=fixtures/questions.yaml"]
+    assert main(["baseline", "save", "main", *files]) == 0

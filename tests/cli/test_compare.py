@@ -1,0 +1,117 @@
+"""`batcheval compare`: cost beside equivalence and gates, from recordings and the journal."""
+
+import json
+
+import pytest
+
+from pytest_batcheval.backends.connect import connect
+from pytest_batcheval.cli import main
+from pytest_batcheval.engine.send import send
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.recordings.answers import Recordings
+from pytest_batcheval.wire.objects import Request
+
+
+def compared(capsys, *arguments):
+    capsys.readouterr()
+    status = main(["compare", *arguments, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
+    record("gpt-4.1-mini")
+    record("gpt-4.1-nano", module="tests/test_b.py")
+    assert main(["compare", "gpt-4.1-mini", "gpt-4.1-nano"]) == 0
+    out = capsys.readouterr().out
+    assert "equivalent: alignment/1 differs by " in out
+    assert "gpt-4.1-nano is as good as gpt-4.1-mini within 0.15, at 25% of its cost" in out
+    status, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano")
+    assert (status, found["as_good"]) == (0, True)
+    assert [side["answers"] for side in found["models"]] == [275, 275]
+
+
+def test_tokens_and_cost_are_those_of_the_answers(record, folder, capsys):
+    record("gpt-4.1-mini")
+    record("gpt-4.1-nano", module="tests/test_b.py")
+    usage = [
+        line.answer(line.asked()).usage
+        for line in Recordings(folder / "cassettes").lines()
+        if line.asked().model == "gpt-4.1-nano"
+    ]
+    _, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano")
+    side = found["models"][1]
+    assert side["input_tokens"] == sum(each["prompt_tokens"] for each in usage)
+    assert side["output_tokens"] == sum(each["completion_tokens"] for each in usage)
+    # half of 0.10 and 0.40 US dollars a million
+    expected = (side["input_tokens"] * 0.05 + side["output_tokens"] * 0.20) / 1e6
+    assert float(side["batch_usd"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "why"), [("sim-noisy", "does not pass the gate"), ("sim-echo", "does not pass the gate")]
+)
+def test_a_worse_model_is_not(record, capsys, candidate, why):
+    record("gpt-4.1-mini")
+    record(candidate, module="tests/test_b.py")
+    assert main(["compare", "gpt-4.1-mini", candidate]) == 1
+    out = capsys.readouterr().out
+    assert f"{candidate} is not shown to be as good as gpt-4.1-mini: it {why}" in out
+    assert "FAIL traits" in out
+
+
+def test_two_equally_bad_models_are_equivalent_and_still_not_good(record, capsys):
+    record("sim-flat")
+    record("sim-collapsed", module="tests/test_b.py")
+    status, found = compared(capsys, "sim-flat", "sim-collapsed")
+    assert status == 1
+    assert found["comparison"]["equivalent"]
+    assert not found["models"][1]["gate"]["passed"]
+
+
+def test_what_is_not_decided_is_not_as_good(record, capsys):
+    record("gpt-4.1-mini")
+    record("sim-noisy-0.1", module="tests/test_b.py")
+    parts = [word for part in ("traits", "discriminant", "different") for word in ("--leave-out", part)]
+    assert main(["compare", "gpt-4.1-mini", "sim-noisy-0.1", "--margin", "0.01", *parts]) == 1
+    assert "it is worse" in capsys.readouterr().out
+
+
+def test_answers_of_the_journal_count_for_the_cells_of_the_other_model(
+    record, folder, batch_server, monkeypatch, capsys
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    monkeypatch.setenv("OPENAI_BASE_URL", batch_server.base_url)
+    record("gpt-4.1-mini")
+    asked = [line.asked() for line in Recordings(folder / "cassettes").lines()]
+    twins = [Request({**request.body, "model": "gpt-4.1-nano"}) for request in asked]
+    with connect("openai") as connection, Journal.open(folder / ".batcheval/journal.sqlite") as journal:
+        send(twins, backend=connection.backend, journal=journal, clock=connection.clock)
+    executed = len(batch_server.ledger.executions)
+    status, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano")
+    assert status == 0
+    assert found["models"][1]["answers"] == 275
+    assert len(batch_server.ledger.executions) == executed
+
+
+def test_a_judge_scores_both(record, capsys):
+    record("gpt-4.1-mini", judge="sim-judge")
+    record("gpt-4.1-nano", module="tests/test_b.py", judge="sim-judge")
+    status, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano", "--judge", "sim-judge")
+    assert (status, found["scores"]) == (0, "judge sim-judge")
+    assert found["models"][0]["answers"] == 275
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gpt-4.1-mini", "gpt-4.1-mini"], "name two models"),
+        (["gpt-4.1-mini", "o3"], "no answers of o3, recorded or in .batcheval/journal.sqlite; recorded: gpt-4.1-mini"),
+        (["gpt-4.1-mini", "gpt-4.1-nano", "--margin", "0"], "a margin is a positive number"),
+        (["gpt-4.1-mini", "gpt-4.1-nano", "--leave-out", "colour"], "no part colour"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(record, capsys, arguments, message):
+    record("gpt-4.1-mini")
+    record("gpt-4.1-nano", module="tests/test_b.py")
+    assert main(["compare", *arguments]) == 4
+    assert message in capsys.readouterr().err
