@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.session import BatchSession
+from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.origin import describe
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from pytest_batcheval.engine.plan import PlannedFile
 
 UNKNOWN = "unknown"
+RUNS = 200
+"""Simulated runs behind what a table can show: each share is within some 7 points."""
+
+_AXES = ("persona", "question")
 _COLUMNS = (
     "test file",
     "tests",
@@ -63,7 +68,26 @@ def plan_lines(batch: BatchSession) -> list[str]:
     rows = [_row(name, module, batched) for name, module in modules.items()]
     lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
     lines += ["", *_files(plan(fresh, batch=batched), batched), *_notes(batch, bool(fresh))]
-    return lines
+    return lines + _power(batch)
+
+
+def _power(batch: BatchSession) -> list[str]:
+    """What the largest table of a test can show; nothing without a table of enough personas and questions."""
+    items = [item for item in batch.plan.items if item.error is None and len(item.cells) > 1]
+    largest = max(items, key=lambda item: len(item.cells), default=None)
+    if largest is None or not all({"persona", "question"} <= planned.cell.keys() for planned in largest.cells):
+        return []
+    from pytest_batcheval.matrix.axes import PersonaMatrix
+
+    axes = {name: list({value_id(p.cell[name]): p.cell[name] for p in largest.cells}.values()) for name in _AXES}
+    samples = 1 + max(planned.call.sample for planned in largest.cells)
+    try:
+        from pytest_batcheval.quality import power
+
+        found = power(PersonaMatrix(axes), samples=samples, runs=RUNS)
+    except (ImportError, ValueError):  # no numpy; a table that is too small
+        return []
+    return ["", "what its largest table can show:", *(f"  {line}" for line in found.explain().splitlines())]
 
 
 def _by_module(batch: BatchSession) -> dict[str, ModulePlan]:
