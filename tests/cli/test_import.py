@@ -200,6 +200,6 @@ def test_import_and_export_explain_themselves_as_commands():
 
 
 def test_an_unknown_argument_of_another_verb_is_still_an_error(capsys):
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="4"):
         main(["import", "in.jsonl", "--nope"])
     assert "unrecognized arguments: --nope" in capsys.readouterr().err

@@ -140,6 +140,14 @@ def test_show_wants_one_request(folder, submitted, capsys, start):
     assert "begin" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("line", [[], ["nonsense"], ["cancel"], ["resume", "--wait", "soon"], ["show", "x", "--what"]])
+def test_wrong_usage_ends_like_ours(line, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(line)
+    assert ended.value.code == 4
+    assert "usage: batcheval" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["serve", "resume", "cancel", "recover", "verify", "prune", "show"])
 def test_each_verb_explains_itself(verb):
     help_ = subprocess.run(

@@ -7,12 +7,14 @@ import keyword
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 VERBS = (
     "serve",
     "resume",
     "cancel",
     "status",
+    "runs",
     "download",
     "recover",
     "verify",
@@ -21,7 +23,20 @@ VERBS = (
     "import",
     "export",
     "performance-comparison",
+    "baseline",
+    "compare",
 )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with our status for wrong usage, not with argparse's 2."""
+
+    def error(self, message: str) -> NoReturn:
+        from pytest_batcheval.wire.errors import ExitStatus
+        from pytest_batcheval.wire.safe import safe
+
+        self.print_usage(sys.stderr)
+        self.exit(int(ExitStatus.USAGE), safe(f"{self.prog}: error: {message}\n"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pytest_batcheval.wire.errors import BatchEvalError
     from pytest_batcheval.wire.safe import safe
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="batcheval",
         description="Evaluate LLM answers in bulk through the Batch API.",
         epilog="example: batcheval serve --port 8080 --respondent faithful",
