@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -155,7 +155,8 @@ class BatchClient:
         from pytest_batcheval.engine.send import collect
 
         backend, clock, journal = self._opened()
-        sent = collect(backend=backend, journal=journal, clock=clock, progress=self._progress, patience=timeout)
+        with self._logged(journal, 1) as progress:
+            sent = collect(backend=backend, journal=journal, clock=clock, progress=progress, patience=timeout)
         return self._look_up(tuple(requests), sent)
 
     def status(self, batch_id: str) -> BatchStatus:
@@ -213,21 +214,32 @@ class BatchClient:
         from pytest_batcheval.engine.split import Limits
 
         backend, clock, journal = self._opened()
-        sent = send(
-            requests,
-            backend=backend,
-            journal=journal,
-            clock=clock,
-            progress=self._progress,
-            attempts=self._attempts,
-            refresh=refresh,
-            limits=Limits(tokens=self._tokens) if batch_size is None else Limits(batch_size, tokens=self._tokens),
-            patience=timeout,
-            budget=self._budget,
-            threads=self._threads,
-            calling=self._calling,
-        )
+        limits = Limits(tokens=self._tokens) if batch_size is None else Limits(batch_size, tokens=self._tokens)
+        with self._logged(journal, self._attempts) as progress:
+            sent = send(
+                requests,
+                backend=backend,
+                journal=journal,
+                clock=clock,
+                progress=progress,
+                attempts=self._attempts,
+                refresh=refresh,
+                limits=limits,
+                patience=timeout,
+                budget=self._budget,
+                threads=self._threads,
+                calling=self._calling,
+            )
         return self._look_up(requests, sent)
+
+    @contextmanager
+    def _logged(self, journal: Journal, attempts: int) -> Iterator[Callable[[Progress], None]]:
+        """Under the journal's lock, a `progress` that keeps the error log."""
+        from pytest_batcheval.journal.lock import wait_a_second
+        from pytest_batcheval.report.error_log import error_log
+
+        with journal.lock.held(wait_a_second), error_log(journal.reader, attempts, self._progress) as progress:
+            yield progress
 
     def _look_up(self, requests: Sequence[Request], sent: Sent) -> BatchRun:
         backend, _, journal = self._opened()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_batcheval.report.advice import next_step
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.safe import safe
 from pytest_batcheval.wire.texts import redacted
@@ -42,7 +43,7 @@ class RequestFailed(Exception):
         super().__init__(
             f"the request of this test failed: {error}\n"
             f"custom_id {answer.custom_id}, sent to {answer.origin}\n"
-            f"{_next_step(error.status_code, error.code)}"
+            f"{next_step(error.code, error.status_code)}"
         )
 
 
@@ -56,6 +57,8 @@ def shape_report(report: pytest.TestReport, error: BaseException) -> None:
         del report.wasxfail
     if isinstance(error, Unrecorded):
         report.unrecorded = True  # type: ignore[attr-defined]
+    else:
+        report.request_failed = True  # type: ignore[attr-defined]
 
 
 def escape_report(report: pytest.TestReport, coloured: bool) -> None:
@@ -70,24 +73,22 @@ def escape_report(report: pytest.TestReport, coloured: bool) -> None:
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NOTHING = re.compile(r"(?!)")
 
+_WORKFLOW_COMMAND = re.compile(r"(^[ \t]*):(?=:)|#(?=#\[)", re.MULTILINE)
+"""Output that GitHub Actions obeys (`::add-mask::…` at the beginning of a line, `##[…]` anywhere)."""
+
+
+def _disarmed(match: re.Match[str]) -> str:
+    return r"\x23" if match[1] is None else rf"{match[1]}\x3a"
+
 
 def _harmless(value: Any, dropped: re.Pattern[str], depth: int) -> Any:
     """The same value with all its texts made safe; pytest's report objects are changed in place."""
     if isinstance(value, str):
-        return safe(redacted(dropped.sub("", value), os.environ.get("OPENAI_API_KEY", "")))
+        text = safe(redacted(dropped.sub("", value), os.environ.get("OPENAI_API_KEY", "")))
+        return _WORKFLOW_COMMAND.sub(_disarmed, text) if os.environ.get("GITHUB_ACTIONS") == "true" else text
     if depth and isinstance(value, (list, tuple)):
         return type(value)(_harmless(item, dropped, depth - 1) for item in value)
     if depth and type(value).__module__.startswith("_pytest."):
         for name, inner in vars(value).items():
             object.__setattr__(value, name, _harmless(inner, dropped, depth - 1))
     return value
-
-
-def _next_step(status: int | None, code: str) -> str:
-    if code in ("lost", "unaccounted", "broken_line"):
-        return "It may have been paid, and its answer is gone: --batch-pay-again sends it again."
-    if code in ("batch_expired", "batch_cancelled") or status in (None, 0, 408, 429) or (status or 0) >= 500:
-        return "This is a passing failure: run the same command again and only what failed is sent."
-    if status in (401, 403, 404):
-        return "Check that the key may use this model; a stored failure is sent again with --batch-refresh."
-    return "The request itself was refused: change the prompt; a changed body is a new request and is sent."

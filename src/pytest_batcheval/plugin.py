@@ -117,6 +117,10 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call":
         item.stash[PASSED] = report.passed
+    if call.when == "setup" and item.config.getoption("xmlpath", None) and is_ours(item):
+        from pytest_batcheval import ci
+
+        ci.add_properties(item)
     if call.excinfo is not None and is_ours(item):
         from pytest_batcheval import outcomes
 
@@ -154,9 +158,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say what was unrecorded and where the answers came from."""
     batch = begun_session(config)
     if batch is not None:
-        from pytest_batcheval import terminal
+        from pytest_batcheval import ci, terminal
 
         terminal.summary(terminalreporter, batch)
+        ci.report(terminalreporter, batch)
 
 
 @contextmanager

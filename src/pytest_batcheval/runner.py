@@ -110,22 +110,24 @@ class Runner:
     def _send(self, requests: list[Request], connection: Connection, journal: Journal) -> Sent:
         from pytest_batcheval.engine.individual import Calling
         from pytest_batcheval.engine.send import send
+        from pytest_batcheval.report.error_log import error_log
 
-        sent = send(
-            requests,
-            backend=connection.backend,
-            journal=journal,
-            clock=connection.clock,
-            progress=self._progress,
-            refresh=self._settings.refresh,
-            run=self._run_id,
-            attempts=self._settings.attempts,
-            patience=self._settings.wait,
-            assume_lost=self._settings.assume_lost,
-            pay_again=self._settings.pay_again,
-            calling=None if connection.calls is None else Calling(connection.calls, connection.clock),
-            budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
-        )
+        with error_log(journal.reader, self._settings.attempts, self._progress, self._say) as progress:
+            sent = send(
+                requests,
+                backend=connection.backend,
+                journal=journal,
+                clock=connection.clock,
+                progress=progress,
+                refresh=self._settings.refresh,
+                run=self._run_id,
+                attempts=self._settings.attempts,
+                patience=self._settings.wait,
+                assume_lost=self._settings.assume_lost,
+                pay_again=self._settings.pay_again,
+                calling=None if connection.calls is None else Calling(connection.calls, connection.clock),
+                budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
+            )
         for line in sent.notes:
             self._say(line)
         return sent

@@ -47,8 +47,8 @@ class Suite:
 
     def __init__(self, pytester, monkeypatch):
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # an inner run takes half the time
-        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-        monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+            monkeypatch.delenv(name, raising=False)
         self.pytester = pytester
         self.path = pytester.path
         pytester.makefile(".ini", pytest=textwrap.dedent(INI))

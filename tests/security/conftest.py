@@ -58,7 +58,9 @@ class Suite:
         return self._run("-c", "from pytest_batcheval.cli import main; raise SystemExit(main())", *arguments)
 
     def _run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        usual = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PYTEST_"))}
+        usual = {
+            name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PYTEST_", "GITHUB_"))
+        }
         own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OPENAI_BASE_URL": self.server.base_url, **CANARIES}
         done = subprocess.run(
             [sys.executable, "-X", "utf8", *arguments],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pytest_batcheval.cli.options import add_backend, add_journal, say_progress, say_sent
+from pytest_batcheval.cli.options import add_backend, add_journal, say, say_progress, say_sent
 from pytest_batcheval.wire.errors import ExitStatus
 
 
@@ -25,15 +25,22 @@ def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
     """
     from pytest_batcheval.backends.connect import connect
     from pytest_batcheval.engine.send import collect
+    from pytest_batcheval.journal.lock import wait_a_second
     from pytest_batcheval.journal.store import Journal
+    from pytest_batcheval.report.error_log import error_log
 
-    with connect(arguments.backend) as connection, Journal.open(arguments.journal) as journal:
+    with (
+        connect(arguments.backend) as connection,
+        Journal.open(arguments.journal) as journal,
+        journal.lock.held(wait_a_second),
+        error_log(journal.reader, 1, say_progress, say) as progress,
+    ):
         sent = collect(
             backend=connection.backend,
             journal=journal,
             clock=connection.clock,
             adopt=adopt,
-            progress=say_progress,
+            progress=progress,
             patience=arguments.wait,
         )
     say_sent(sent)

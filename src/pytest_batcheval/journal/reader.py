@@ -11,9 +11,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.journal import connect, queries
+from pytest_batcheval.journal import connect, figures_queries, queries
 from pytest_batcheval.journal.checksum import checksum
-from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, TroubleRow
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
@@ -153,6 +153,34 @@ class JournalReader:
     def run_origin(self, run_id: str) -> str | None:
         """The origin a run sent to; `None` for an unknown run."""
         return next((str(row[0]) for row in self._rows(queries.RUN_ORIGIN, (run_id,))), None)
+
+    def runs(self) -> list[RunRow]:
+        """All runs that could send, oldest first."""
+        return [RunRow(*row) for row in self._rows(figures_queries.RUNS, ())]
+
+    def answer_counts(self) -> dict[int, int]:
+        """How many stored answers came with each batch, by its number; batches without one are missing."""
+        return dict(self._rows(figures_queries.ANSWER_COUNTS, ()))
+
+    def failure_counts(self) -> list[CauseRow]:
+        """How many requests still fail, by the batch that was their newest attempt, and by cause."""
+        rows = self._rows(figures_queries.FAILURE_COUNTS, ())
+        return [
+            CauseRow(batch, code, status, count, key, message, bool(retryable))
+            for batch, code, status, count, key, message, retryable in rows
+        ]
+
+    def repeated_counts(self) -> dict[int, int]:
+        """How many requests of each batch an earlier batch of the same run held; batches without one are missing."""
+        return dict(self._rows(figures_queries.REPEATED_COUNTS, ()))
+
+    def ended_batches(self) -> set[int]:
+        """Numbers of the batches with which nothing more is done."""
+        return {row[0] for row in self._rows(figures_queries.ENDED_BATCHES, ())}
+
+    def trouble_of(self, batch: int) -> list[TroubleRow]:
+        """What an ended batch failed with: its failures, or that it ended as a whole without answers."""
+        return [TroubleRow(*row) for row in self._rows(figures_queries.TROUBLE_OF_BATCH, (batch,))]
 
     def close(self) -> None:
         """Close the connection; the next query opens it again."""

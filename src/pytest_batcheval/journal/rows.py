@@ -73,3 +73,42 @@ class FailureRow(msgspec.Struct, frozen=True):
     message: str
     status_code: int | None
     retryable: bool
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run that could send; `started` in Unix seconds, `argv` as JSON."""
+
+    id: str
+    started: float
+    origin: str
+    argv: str
+
+
+@dataclass(frozen=True)
+class CauseRow:
+    """How many requests of a batch still fail for one cause; `key` and `message` are of one of them."""
+
+    batch: int
+    code: str
+    status_code: int | None
+    count: int
+    key: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class TroubleRow:
+    """A failure of a batch; `key` and what follows are `None` when the batch as a whole was `void` or `lost`."""
+
+    run: str
+    batch_id: str
+    attempt: int
+    state: str
+    note: str
+    key: str | None
+    code: str | None
+    message: str | None
+    status_code: int | None
+    retryable: int | None

@@ -1,0 +1,110 @@
+"""`batcheval status --run RUN`: one run's batches, errors and cost, by the journal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.cli.options import open_reader, say
+from pytest_batcheval.cli.runs import plain, when
+from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.wire.origin import describe, is_simulator
+
+if TYPE_CHECKING:
+    from pytest_batcheval.report.figures import BatchFigures, ErrorFigures, RunFigures
+
+_BATCHES = ("batch", "state", "requests", "answered", "failed", "cost")
+_ERRORS = ("count", "cause", "example", "message")
+
+
+def show_run(journal: Path, start: str, as_json: bool) -> int:
+    """Print how a run stands; `start` is its id, or the beginning of it.
+
+    Returns:
+        10 while batches of it are open, 1 when requests of it failed, were refused or are lost, else 0.
+
+    Raises:
+        UsageError: there is no journal, or not exactly one such run.
+        JournalError: it cannot be read.
+    """
+    from pytest_batcheval.report.figures import Figures
+
+    reader = open_reader(journal)
+    try:
+        figures = Figures(reader)
+        found = _the_one(figures.runs(), start)
+        batches = figures.batches(found.id)
+    finally:
+        reader.close()
+    if as_json:
+        whole = plain(found) | {"held": [asdict(batch) for batch in batches]}
+        print(json.dumps(whole, ensure_ascii=True, indent=2, default=float))
+    else:
+        _say(found, batches)
+    if found.waiting:
+        return int(ExitStatus.UNFINISHED)
+    return int(ExitStatus.OK if found.state in ("done", "empty") else ExitStatus.FAILED)
+
+
+def _the_one(runs: Sequence[RunFigures], start: str) -> RunFigures:
+    found = [run for run in runs if run.id == start] or [run for run in runs if run.id.startswith(start)]
+    if len(found) != 1:
+        listed = ", ".join(run.id for run in found[:5])
+        many = f"{len(found)} runs begin with {start!r}: {listed}" if found else f"no run begins with {start!r}"
+        raise UsageError(f"{many}; the runs are listed by: batcheval runs")
+    return found[0]
+
+
+def _say(run: RunFigures, batches: Sequence[BatchFigures]) -> None:
+    from pytest_batcheval.report.table import table
+
+    width = shutil.get_terminal_size().columns
+    for line in _head(run):
+        say(line)
+    if batches:
+        say("")
+        for line in table([_BATCHES, *map(_batch_row, batches)], width, left={0, 1}, give_way=(0,)):
+            say(line)
+    if run.failures:
+        say("")
+        for line in table([_ERRORS, *map(_error_row, run.failures)], width, left={1, 2, 3}, give_way=(3, 1)):
+            say(line)
+        for failure in run.failures:
+            say(f"{failure.code}: {failure.next_step}")
+    if run.waiting:
+        say("collect what has ended: batcheval resume")
+
+
+def _head(run: RunFigures) -> list[str]:
+    from pytest_batcheval.report.table import dollars, one_line
+
+    calls = f" ({run.calls:,} as individual calls)" if run.calls else ""
+    cost = f"  cost: {dollars(run.paid_usd)}"
+    if is_simulator(run.origin):
+        cost += f" (nothing is paid at a simulator; a provider would take {dollars(run.batch_usd)} for its batches)"
+    elif run.batch_usd:
+        cost += f"; its batches as individual calls: {dollars(run.batch_usd_as_calls)}"
+    return [
+        one_line(f"run {run.id}: {run.state}, started {when(run.started)}, sent to {describe(run.origin)}"),
+        f"  command: {one_line(' '.join(run.argv))}",
+        f"  requests: {run.requests:,}{calls}, {run.answers:,} answered, {run.failed:,} failed, {run.waiting:,} open",
+        f"  tokens: {run.input_tokens:,} in, {run.output_tokens:,} out",
+        cost,
+    ]
+
+
+def _batch_row(batch: BatchFigures) -> tuple[str, ...]:
+    from pytest_batcheval.report.table import dollars
+
+    name = "individual calls" if batch.calls == "individual" else batch.batch_id or f"{batch.number} (no id)"
+    numbers = (batch.requests, batch.answers, batch.failed)
+    return (name, batch.state, *(f"{number:,}" for number in numbers), dollars(batch.usd))
+
+
+def _error_row(error: ErrorFigures) -> tuple[str, ...]:
+    cause = f"{error.code} (HTTP {error.status_code})" if error.status_code else error.code
+    return (f"{error.count:,}", cause, error.key[:12], error.message)

@@ -1,0 +1,88 @@
+"""`batcheval runs`: every run that the journal knows, a line each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.cli.options import add_journal, open_reader, say
+from pytest_batcheval.wire.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from pytest_batcheval.report.figures import RunFigures
+
+DESCRIPTION = """
+List the runs of the journal, oldest first: when it began, its id, where it sent to, requests, answers, requests that
+still fail, cost, state. The provider is not asked. A run is open (batches have not ended), failed, lost, refused (all
+of its batches, unpaid), empty (nothing had to be sent) or done.
+"""
+
+_HEAD = ("when", "run", "origin", "requests", "answered", "failed", "cost", "state")
+_LONGEST_ID = 16
+_SHORT_ID = 12
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to `batcheval`'s parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "runs", help="list the runs", description=DESCRIPTION, epilog="example: batcheval runs --json"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_journal(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the runs.
+
+    Raises:
+        UsageError: there is no journal.
+        JournalError: it cannot be read.
+    """
+    from pytest_batcheval.report.figures import Figures
+
+    reader = open_reader(arguments.journal)
+    try:
+        runs = Figures(reader).runs()
+    finally:
+        reader.close()
+    if arguments.json:
+        print(json.dumps([plain(figures) for figures in runs], ensure_ascii=True, indent=2, default=float))
+    else:
+        _say(runs)
+    return int(ExitStatus.OK)
+
+
+def plain(figures: RunFigures) -> dict[str, Any]:
+    """A run's figures for `json.dumps(…, default=float)`."""
+    derived = {"failed": figures.failed, "paid_usd": figures.paid_usd, "state": figures.state}
+    return {**asdict(figures), **derived}
+
+
+def when(seconds: float) -> str:
+    """A time of this machine's zone, as it is shown."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _say(runs: Sequence[RunFigures]) -> None:
+    from pytest_batcheval.report.table import table
+
+    if not runs:
+        say("the journal has no runs")
+        return
+    rows = [_HEAD, *(_row(figures) for figures in runs)]
+    for line in table(rows, shutil.get_terminal_size().columns, left={0, 1, 2, 7}, give_way=(2, 1)):
+        say(line)
+
+
+def _row(figures: RunFigures) -> tuple[str, ...]:
+    from pytest_batcheval.report.table import dollars
+
+    counts = (f"{count:,}" for count in (figures.requests, figures.answers, figures.failed))
+    name = figures.id if len(figures.id) <= _LONGEST_ID else figures.id[:_SHORT_ID]
+    where = figures.origin.partition("://")[2] or figures.origin
+    return (when(figures.started)[5:16], name, where, *counts, dollars(figures.paid_usd), figures.state)

@@ -1,0 +1,146 @@
+"""The error log: every failure of every batch, a line each, for `jq`, `grep` and whoever looks on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.engine.retry import QUOTA
+from pytest_batcheval.engine.verdict import UNKNOWN
+from pytest_batcheval.journal.reader import JournalReader
+from pytest_batcheval.journal.rows import TroubleRow
+from pytest_batcheval.wire.errors import JournalError
+from pytest_batcheval.wire.safe import safe
+from pytest_batcheval.wire.texts import redacted, storable
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.progress import Progress
+
+NAME = "errors.jsonl"
+OLDER = "errors.1.jsonl"
+"""What a full log is renamed to; an older one of that name is gone then."""
+
+FULL = 10_000_000
+"""Bytes from which a log is full."""
+
+CHUNK = 1000
+"""Lines that are written at once."""
+
+LONGEST_MESSAGE = 1000
+"""Characters of a message that are kept."""
+
+SECRETS = ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+"""Variables whose values are written nowhere."""
+
+_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_PAID = {"lost", "unaccounted", "broken_line"}
+_WHOLE = {"lost": "lost", "void": "not run"}
+_REQUEST = re.compile(r"\(request ([\w-]{1,100})\)")
+"""How a fault of an individual call names the provider's id of the call."""
+
+
+@contextmanager
+def error_log(
+    reader: JournalReader,
+    attempts: int,
+    show: Callable[[Progress], None],
+    say: Callable[[str], None] = lambda text: None,
+) -> Iterator[Callable[[Progress], None]]:
+    """Log what batches fail with while a send or a collection runs in the block, which holds the journal's lock.
+
+    Args:
+        reader: the journal; the log lies beside it.
+        attempts: how often that send sends a request at most.
+        show: called with each snapshot too.
+        say: told once when the log cannot be written, which stops nothing: the journal has it all.
+
+    Yields:
+        What to give the send as its `progress`.
+    """
+    log = _Log(reader, attempts, say)
+
+    def watch(seen: Progress) -> None:
+        if seen.ended:
+            log.catch_up()
+        show(seen)
+
+    try:
+        yield watch
+    finally:
+        log.catch_up()
+
+
+class _Log:
+    """The log of one send: it knows which batches had ended before."""
+
+    def __init__(self, reader: JournalReader, attempts: int, say: Callable[[str], None]) -> None:
+        self._reader = reader
+        self._attempts = attempts
+        self._say = say
+        self._tried: Counter[str] = Counter()
+        self._broken = False
+        self._logged = reader.ended_batches()
+
+    def catch_up(self) -> None:
+        """Append what the batches failed with that have ended since."""
+        if self._broken:
+            return
+        try:
+            new = sorted(self._reader.ended_batches() - self._logged)
+            self._logged.update(new)
+            lines = [self._line(row) for batch in new for row in self._reader.trouble_of(batch)]
+            _append(self._reader.path.with_name(NAME), lines)
+        except (OSError, JournalError) as error:
+            self._broken = True
+            self._say(f"the error log cannot be written: {error}")
+
+    def _line(self, row: TroubleRow) -> bytes:
+        message = row.note if row.message is None else row.message
+        request = _REQUEST.search(message)
+        event = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "run": row.run,
+            "batch": row.batch_id or None,
+            "custom_id": row.key,
+            "attempt": row.attempt,
+            "request_id": request[1] if request else None,
+            "status_code": row.status_code,
+            "code": row.code or row.state,
+            "message": message,
+            "done": self._done(row),
+        }
+        told = {name: _harmless(value) if isinstance(value, str) else value for name, value in event.items()}
+        return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+
+    def _done(self, row: TroubleRow) -> str:
+        if row.key is None:
+            return _WHOLE[row.state]
+        if row.code in _PAID:
+            return "lost"
+        if not row.retryable:
+            return "final"
+        self._tried[row.key] += 1
+        again = self._tried[row.key] < self._attempts and row.code != UNKNOWN and row.code not in QUOTA
+        return "sent again" if again else "left to the next run"
+
+
+def _harmless(text: str) -> str:
+    secrets = (os.environ.get(name, "") for name in SECRETS)
+    return safe(redacted(storable(text), *secrets))[:LONGEST_MESSAGE]
+
+
+def _append(path: Path, lines: Sequence[bytes]) -> None:
+    """Lines at the end of a file (0600) that begins anew when it is full."""
+    for start in range(0, len(lines), CHUNK):
+        text = b"".join(lines[start : start + CHUNK])
+        if path.exists() and path.stat().st_size + len(text) > FULL:
+            path.replace(path.with_name(OLDER))
+        with open(os.open(path, _FLAGS, 0o600), "ab") as file:
+            file.write(text)

@@ -1,0 +1,256 @@
+"""The figures of a journal: what its runs asked, got, lost and paid. The one read model of every report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from pytest_batcheval.engine.cost import price
+from pytest_batcheval.journal.reader import JournalReader
+from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow
+from pytest_batcheval.report.advice import next_step
+from pytest_batcheval.wire.origin import is_simulator
+
+
+@dataclass(frozen=True)
+class ErrorFigures:
+    """Requests that still fail for one cause.
+
+    Attributes:
+        count: how many.
+        key: the `custom_id` of one of them, and `message` what was said of it.
+        retryable: whether the next run sends them again.
+        next_step: what a person does about it.
+    """
+
+    code: str
+    status_code: int | None
+    count: int
+    key: str
+    message: str
+    retryable: bool
+    next_step: str
+
+
+@dataclass(frozen=True)
+class BatchFigures:
+    """One batch, or one group of individual calls.
+
+    Attributes:
+        number: its number in the journal; `batch_id` is the provider's, empty until there is one.
+        calls: `batch` or `individual`.
+        state: the journal's, such as `created` or `settled`; `status` is the provider's own word.
+        requests: those it holds, `repeated` of them held by an earlier batch of the same run too.
+        answers: stored answers that came with it.
+        failed: requests whose newest attempt it was, and which failed.
+        input_tokens, output_tokens: what its answers used.
+        usd: their price in US dollars, at batch rates (the standard one where the table knows none) or at the rate of
+            individual calls; `None` when nobody knows.
+        usd_as_calls: what individual calls would have cost.
+    """
+
+    number: int
+    batch_id: str
+    run: str
+    origin: str
+    calls: str
+    state: str
+    status: str
+    endpoint: str
+    model: str
+    attempt: int
+    requests: int
+    repeated: int
+    answers: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    usd: Decimal | None
+    usd_as_calls: Decimal | None
+    note: str
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """One run: what it sent, in batches and as individual calls, and what came of it.
+
+    Attributes:
+        started: Unix seconds.
+        argv: its command line, without keys.
+        batches: number of its batches by state; groups of individual calls are not among them.
+        requests: different requests it sent or meant to send; `calls` of them as individual calls.
+        answers: stored answers that it brought.
+        failures: its requests that failed and were not answered, or tried again, by a later run; by cause.
+        waiting: requests in batches that have not ended.
+        input_tokens, output_tokens: what its answers used.
+        batch_usd: price of its batches in US dollars, at batch rates; `None` when nobody knows.
+        batch_usd_as_calls: what individual calls would have cost instead.
+        calls_usd: price of its individual calls.
+    """
+
+    id: str
+    started: float
+    origin: str
+    argv: tuple[str, ...]
+    batches: Mapping[str, int]
+    requests: int
+    calls: int
+    answers: int
+    failures: tuple[ErrorFigures, ...]
+    waiting: int
+    input_tokens: int
+    output_tokens: int
+    batch_usd: Decimal | None
+    batch_usd_as_calls: Decimal | None
+    calls_usd: Decimal | None
+
+    @property
+    def failed(self) -> int:
+        """Requests that failed, and still do."""
+        return sum(failure.count for failure in self.failures)
+
+    @property
+    def paid_usd(self) -> Decimal | None:
+        """What batches and individual calls cost together; nothing at a simulator, `None` when nobody knows."""
+        return Decimal(0) if is_simulator(self.origin) else _total([self.batch_usd, self.calls_usd])
+
+    @property
+    def state(self) -> str:
+        """`open`, `lost`, `failed`, `refused` (all of its batches), `empty` (nothing was sent) or `done`."""
+        if self.waiting:
+            return "open"
+        if "lost" in self.batches:
+            return "lost"
+        if self.failures:
+            return "failed"
+        if not self.requests:
+            return "empty"
+        return "refused" if self.batches and set(self.batches) == {"void"} and not self.answers else "done"
+
+
+class Figures:
+    """Figures of a journal, read anew by each call; nothing is written."""
+
+    def __init__(self, reader: JournalReader) -> None:
+        self._reader = reader
+
+    def runs(self) -> list[RunFigures]:
+        """Every run, oldest first.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        batches: dict[str, list[BatchFigures]] = {}
+        causes = self._reader.failure_counts()
+        for batch in self._batches(causes):
+            batches.setdefault(batch.run, []).append(batch)
+        return [_run(row, batches.get(row.id, []), causes) for row in self._reader.runs()]
+
+    def batches(self, run: str | None = None) -> list[BatchFigures]:
+        """Every batch and every group of individual calls, oldest first; of one run, or of all.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return [batch for batch in self._batches(self._reader.failure_counts()) if run in (None, batch.run)]
+
+    def errors(self, run: str | None = None) -> list[ErrorFigures]:
+        """What still fails, by cause, the most frequent first; of one run, or of all.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        numbers = {row.id for row in self._reader.batches() if run in (None, row.run)}
+        return list(_errors(self._reader.failure_counts(), numbers))
+
+    def _batches(self, causes: Iterable[CauseRow]) -> list[BatchFigures]:
+        answers, repeated = self._reader.answer_counts(), self._reader.repeated_counts()
+        failed: Counter[int] = Counter()
+        for cause in causes:
+            failed[cause.batch] += cause.count
+        rows = self._reader.batches()
+        return [_batch(row, repeated.get(row.id, 0), answers.get(row.id, 0), failed[row.id]) for row in rows]
+
+
+def _batch(row: BatchRow, repeated: int, answers: int, failed: int) -> BatchFigures:
+    return BatchFigures(
+        number=row.id,
+        batch_id=row.batch_id,
+        run=row.run,
+        origin=row.origin,
+        calls=row.calls,
+        state=row.state,
+        status=row.status,
+        endpoint=row.endpoint,
+        model=row.model,
+        attempt=row.attempt,
+        requests=row.requests,
+        repeated=repeated,
+        answers=answers,
+        failed=failed,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        usd=_usd(row, row.calls == "batch"),
+        usd_as_calls=_usd(row, batch=False),
+        note=row.note,
+    )
+
+
+def _usd(row: BatchRow, batch: bool) -> Decimal | None:
+    """The price of the tokens a batch has used; of a lost one nobody knows them."""
+    if row.state == "lost":
+        return None
+    if not row.input_tokens and not row.output_tokens:
+        return Decimal(0)
+    found = price(row.model, row.input_tokens, row.output_tokens, batch)
+    return None if found is None else found.usd
+
+
+def _run(row: RunRow, held: Sequence[BatchFigures], causes: Iterable[CauseRow]) -> RunFigures:
+    batches = [batch for batch in held if batch.calls == "batch"]
+    calls = [batch for batch in held if batch.calls == "individual"]
+    return RunFigures(
+        id=row.id,
+        started=row.started,
+        origin=row.origin,
+        argv=tuple(json.loads(row.argv)),
+        batches=dict(Counter(batch.state for batch in batches)),
+        requests=_different(held),
+        calls=_different(calls),
+        answers=sum(batch.answers for batch in held),
+        failures=tuple(_errors(causes, {batch.number for batch in held})),
+        waiting=sum(batch.requests for batch in held if batch.state in OPEN),
+        input_tokens=sum(batch.input_tokens for batch in held),
+        output_tokens=sum(batch.output_tokens for batch in held),
+        batch_usd=_total(batch.usd for batch in batches),
+        batch_usd_as_calls=_total(batch.usd_as_calls for batch in batches),
+        calls_usd=_total(batch.usd for batch in calls),
+    )
+
+
+def _different(batches: Iterable[BatchFigures]) -> int:
+    return sum(batch.requests - batch.repeated for batch in batches)
+
+
+def _errors(causes: Iterable[CauseRow], batches: set[int]) -> list[ErrorFigures]:
+    """The failures of these batches, joined over them, the most frequent first."""
+    found: dict[tuple[str, int | None, bool], ErrorFigures] = {}
+    for cause in causes:
+        if cause.batch not in batches:
+            continue
+        name = (cause.code, cause.status_code, cause.retryable)
+        if name in found:
+            found[name] = replace(found[name], count=found[name].count + cause.count)
+        else:
+            step = next_step(cause.code, cause.status_code, cause.retryable)
+            found[name] = ErrorFigures(*name[:2], cause.count, cause.key, cause.message, cause.retryable, step)
+    return sorted(found.values(), key=lambda error: (-error.count, error.code))
+
+
+def _total(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """Their sum; one that is unknown makes it unknown."""
+    known = list(costs)
+    return None if None in known else sum((cost for cost in known if cost is not None), Decimal(0))
