@@ -73,14 +73,15 @@ class Player(Listener):
     def unused(self) -> list[Exchange]:
         """What has not been asked for.
 
-        What a later reply to the same request has overtaken does not count, nor do further looks at what was
-        looked at: how many there are depends on how long the calls took.
+        What a later reply to the same request has overtaken does not count, nor do further looks: how many there
+        are, and whether at one batch or at the list, depends on how long the calls took.
         """
         unused = []
         for places in self._places.values():
             last = max((place for place in places if self._given[place]), default=-1)
-            if last < 0 or self._exchanges[places[0]].method != "GET":
-                unused += [place for place in places if place > last]
+            first = self._exchanges[places[0]]
+            is_look = first.method == "GET" and (last >= 0 or first.path.startswith("/v1/batches/"))
+            unused += [] if is_look else [place for place in places if place > last]
         return [self._exchanges[place] for place in sorted(unused)]
 
     def reply(self, asked: Asked, content_type: str) -> Exchange:
