@@ -12,7 +12,6 @@ import pytest
 
 from pytest_batcheval.current import batch_session
 from pytest_batcheval.gate import PASSED
-from pytest_batcheval.outcomes import UnrecordedConversation
 from pytest_batcheval.settings import Settings, read_settings
 from pytest_batcheval.wire.errors import BatchEvalError, RecordingError
 
@@ -112,6 +111,7 @@ def _opened(request: pytest.FixtureRequest) -> Iterator[BatchConversation]:
 @contextmanager
 def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[BatchConversation]:
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
+    from pytest_batcheval.outcomes import UnrecordedConversation
     from pytest_batcheval.recordings.conversations import Conversation, JumpClock
 
     path = _path(request, chosen)
