@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pytest_batcheval.report.prices import estimate_text, price_text
+from pytest_batcheval.report.table import dollars
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.objects import Request
@@ -128,7 +129,7 @@ def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
         len(module.fresh),
         sum(file.input_tokens for file in files),
     )
-    return (name, *(f"{count:,}" for count in counts), _dollars(total(files)))
+    return (name, *(f"{count:,}" for count in counts), dollars(total(files)))
 
 
 def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
@@ -163,23 +164,9 @@ def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
         most = UNKNOWN if file.output_tokens is None else f"at most {file.output_tokens:,}"
         lines.append(
             f"  {number}. {file.endpoint}  {file.model}: {file.requests:,} requests, {file.bytes / 1000:,.0f} kB, "
-            f"about {file.input_tokens:,} tokens in, {most} out, {_price(file, batched)}"
+            f"about {file.input_tokens:,} tokens in, {most} out, {price_text(file, batched)}"
         )
     return lines
-
-
-def _price(file: PlannedFile, batched: bool) -> str:
-    if file.price is None:
-        return f"cost {UNKNOWN}"
-    rate = "" if file.price.batch_rate or not batched else " (no batch rate known: the standard one)"
-    limit = "at least" if file.output_tokens is None else "at most"
-    return f"{limit} {_dollars(file.price.usd)}{rate}"
-
-
-def _dollars(sum_: Decimal | None) -> str:
-    if sum_ is None:
-        return UNKNOWN
-    return f"${sum_:.2f}" if sum_ >= 1 or not sum_ else f"${sum_:.4f}"
 
 
 def _notes(batch: BatchSession, sends: bool) -> list[str]:
@@ -192,14 +179,5 @@ def _notes(batch: BatchSession, sends: bool) -> list[str]:
         notes.append(f"{batch.plan.others} other tests wait for the batches; -m batch leaves them out")
     if sends:
         notes.append("-x, --stepwise and pytest.skip() inside a test save no money: all of it is sent before any test")
-        notes.append(f"tokens are estimated by script, within some 20 %; prices: {_price_table()}")
+        notes.append(estimate_text())
     return ["", *notes] if notes else []
-
-
-def _price_table() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"genai-prices {version('genai-prices')}"
-    except PackageNotFoundError:
-        return "unknown without the extra [cost]"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.report.prices import estimate_text, price_text
+from pytest_batcheval.report.table import dollars
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.plan import PlannedFile
@@ -17,7 +18,7 @@ def file_line(file: PlannedFile) -> str:
     most = "unlimited" if file.output_tokens is None else f"at most {file.output_tokens:,}"
     return (
         f"{file.endpoint}  {file.model}: {count}, {file.bytes / 1000:,.0f} kB, "
-        f"about {file.input_tokens:,} tokens in, {most} out, {_price(file)}"
+        f"about {file.input_tokens:,} tokens in, {most} out, {price_text(file)}"
     )
 
 
@@ -28,8 +29,8 @@ def estimate_notes(files: Iterable[PlannedFile]) -> Iterator[str]:
     known = list(files)
     usd = total(known)
     if len(known) > 1 and usd is not None:
-        yield f"together {'at least' if worst_case(known) is None else 'at most'} {_dollars(usd)}"
-    yield f"tokens are estimated by script, within some 20 %; prices: {_price_table()}"
+        yield f"together {'at least' if worst_case(known) is None else 'at most'} {dollars(usd)}"
+    yield estimate_text()
 
 
 def file_data(file: PlannedFile) -> dict[str, Any]:
@@ -44,21 +45,3 @@ def file_data(file: PlannedFile) -> dict[str, Any]:
         "usd": None if file.price is None else float(file.price.usd),
         "batch_rate": None if file.price is None else file.price.batch_rate,
     }
-
-
-def _price(file: PlannedFile) -> str:
-    if file.price is None:
-        return "cost unknown"
-    rate = "" if file.price.batch_rate else " (no batch rate known: the standard one)"
-    return f"{'at least' if file.output_tokens is None else 'at most'} {_dollars(file.price.usd)}{rate}"
-
-
-def _dollars(usd: Decimal) -> str:
-    return f"${usd:.2f}" if usd >= 1 or not usd else f"${usd:.4f}"
-
-
-def _price_table() -> str:
-    try:
-        return f"genai-prices {version('genai-prices')}"
-    except PackageNotFoundError:
-        return "unknown without the extra [cost]"

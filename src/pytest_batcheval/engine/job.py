@@ -121,7 +121,7 @@ class Job:
         if isinstance(outcome, Fault) and not isinstance(effect, Create):
             return self._failed(effect, outcome, now)
         if not isinstance(effect, (Commit, Create)) and outcome is not None:
-            self._tries, self._failing_since, self.trouble = 0, None, ""
+            self._succeeded()
         match effect, outcome:
             case Commit() | Settle(), _:
                 self.row = effect.row
@@ -152,7 +152,7 @@ class Job:
         self.flying = False
         if isinstance(outcome, Fault):
             return self._failed(ListBatches(), outcome, now)
-        self._tries, self._failing_since, self.trouble = 0, None, ""
+        self._succeeded()
         if self.row.state == "creating":
             found = find(self.row, outcome)
             if found is not None:
@@ -174,6 +174,10 @@ class Job:
             return self._lose("the provider does not know this batch any more")
         self.alone = True
         return self._want(Retrieve(self.row), now)
+
+    def _succeeded(self) -> None:
+        """A call was answered: failures before it count no more."""
+        self._tries, self._failing_since, self.trouble = 0, None, ""
 
     def _proceed(self, now: float) -> None:
         """What follows a committed state; also where a new process begins."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine.metadata import overlap
+from pytest_batcheval.engine.reconcile import QUIET
 
-LOOKS = (0.0, 30.0, 180.0)
+LOOKS = (0.0, 30.0, QUIET)
 """Seconds after a create at which other machines' batches are looked for: a list may lag behind theirs."""
 
 EARLY = 0.7

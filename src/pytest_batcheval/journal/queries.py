@@ -124,7 +124,8 @@ WHERE key = ? AND origin = ? AND open = 1 AND batch IN (SELECT id FROM batch WHE
 CELLS = "SELECT name, key FROM cell WHERE name IN ({keys}) AND origin = ?"
 
 ADD_CELL = """
-INSERT INTO cell (name, origin, key) VALUES (?, ?, ?) ON CONFLICT (name, origin) DO UPDATE SET key = excluded.key
+INSERT INTO cell (name, origin, key) VALUES (?, ?, ?)
+ON CONFLICT (name, origin) DO UPDATE SET key = excluded.key WHERE key <> excluded.key
 """
 
 LINE = "SELECT line FROM request WHERE key = ? AND line <> X''"

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from pytest_batcheval.quality.clustered import Difference, difference, named_cells
-from pytest_batcheval.quality.per_cell import CellValues, cell_values
+from pytest_batcheval.quality.per_cell import CellValues, values_of
 from pytest_batcheval.quality.resampling import ALPHA
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.student import t_quantile
@@ -95,7 +95,7 @@ def regression(
     """
     if not tolerated >= 0:
         raise TableError(f"a tolerated drop is a number from 0, not {tolerated}")
-    old, new = (given if isinstance(given, CellValues) else cell_values(given) for given in (baseline, run))
+    old, new = (values_of(given) for given in (baseline, run))
     found = difference(new, old)
     verdict = _verdict(found.mean, found.below(0), tolerated)
     undecided = verdict == "WARN" and found.above(-tolerated) > WARNED
@@ -104,7 +104,7 @@ def regression(
         interval=found.interval(0.95),
         p_value=found.below(0),
         null=NULL,
-        n=int((found.cells == found.cells).sum()),
+        n=found.n,
         seed=None,
         metric=new.metric,
         error=found.error,
@@ -126,7 +126,7 @@ def _verdict(mean: float, p_value: float, tolerated: float) -> str:
 def _more_samples(found: Difference, new: CellValues, tolerated: float) -> int | None:
     """The fewest samples per cell to add to the run so that the same drop fails, or is shown to be tolerable."""
     noise = new.noise if new.noise is not None else _all_noise(found)
-    cells = float(np.count_nonzero(found.cells == found.cells))
+    cells = found.n
     samples = np.array(new.samples, dtype=np.float64)
     present = float(samples[samples > 0].mean())
     # what samples of the run cannot lessen: the baseline's own noise and what differs from cell to cell

@@ -36,6 +36,11 @@ class Difference:
     standardised: float | None
     cells: Floats
 
+    @property
+    def n(self) -> int:
+        """How many cells both runs have."""
+        return int(np.count_nonzero(~np.isnan(self.cells)))
+
     def below(self, value: float) -> float:
         """One-sided p-value of a mean difference below `value`."""
         if self.error <= EXACT:

@@ -110,3 +110,12 @@ def cell_values(
         samples=tuple(tuple(map(int, row)) for row in count),
         noise=float(scatter.sum() / repeated) if repeated else None,
     )
+
+
+def values_of(run: Answers | CellValues) -> CellValues:
+    """A run as values by cell: answers by their alignment, values as they are.
+
+    Raises:
+        TableError: as `cell_values`.
+    """
+    return run if isinstance(run, CellValues) else cell_values(run)

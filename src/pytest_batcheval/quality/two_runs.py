@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pytest_batcheval.quality.clustered import difference, named_cells
-from pytest_batcheval.quality.per_cell import CellValues, cell_values
+from pytest_batcheval.quality.per_cell import CellValues, values_of
 from pytest_batcheval.quality.resampling import ALPHA
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.table import TableError
@@ -88,7 +88,7 @@ def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float =
     """
     if not margin > 0:
         raise TableError(f"a margin is a positive number, not {margin}")
-    one, other = (run if isinstance(run, CellValues) else cell_values(run) for run in (a, b))
+    one, other = (values_of(run) for run in (a, b))
     found = difference(one, other)
     lower, upper = found.above(-margin), found.below(margin)
     p_value = min(1.0, 2 * min(found.below(0), found.above(0)))
@@ -98,7 +98,7 @@ def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float =
         interval=found.interval(0.95),
         p_value=p_value,
         null=NULL,
-        n=int((found.cells == found.cells).sum()),
+        n=found.n,
         seed=None,
         metric=one.metric,
         error=found.error,
