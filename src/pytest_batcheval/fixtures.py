@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 @pytest.fixture
 def answer(request: pytest.FixtureRequest) -> Answer:
     """The answer to this test's request; of a generator prompt the last turn's, with all in `.turns`."""
-    from pytest_batcheval import handout
+    from pytest_batcheval.handout import answer_of
 
-    return handout.answer_of(request)
+    return answer_of(request)
 
 
 @pytest.fixture
 def answers(request: pytest.FixtureRequest) -> Answers:
     """The table of answers of this test's cells, in the order of the matrix."""
-    from pytest_batcheval import handout
+    from pytest_batcheval.handout import answers_of
 
-    return handout.answers_of(request)
+    return answers_of(request)
 
 
 @pytest.fixture

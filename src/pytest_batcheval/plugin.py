@@ -85,9 +85,9 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     batch = begun_session(config)
     if batch is None or batch.settings.mode != "replay" or not batch.plan.items:
         return []
-    from pytest_batcheval import terminal
+    from pytest_batcheval.terminal import replay_header
 
-    return terminal.replay_header(batch)
+    return replay_header(batch)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -98,9 +98,9 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
         return None
     if begun_session(config) is None and settings.mode(config) == "replay":
         return None
-    from pytest_batcheval import loop
+    from pytest_batcheval.loop import before_tests
 
-    return loop.before_tests(session, batch_session(config))
+    return before_tests(session, batch_session(config))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -118,14 +118,14 @@ def pytest_runtest_makereport(
     if call.when == "call":
         item.stash[PASSED] = report.passed
     if call.when == "setup" and item.config.getoption("xmlpath", None) and is_ours(item):
-        from pytest_batcheval import ci
+        from pytest_batcheval.ci import add_properties
 
-        ci.add_properties(item)
+        add_properties(item)
     if call.excinfo is not None and is_ours(item):
-        from pytest_batcheval import outcomes
+        from pytest_batcheval.outcomes import escape_report, shape_report
 
-        outcomes.shape_report(report, call.excinfo.value)
-        outcomes.escape_report(report, item.config.get_terminal_writer().hasmarkup)
+        shape_report(report, call.excinfo.value)
+        escape_report(report, item.config.get_terminal_writer().hasmarkup)
     return report
 
 
@@ -158,10 +158,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say what was unrecorded and where the answers came from."""
     batch = begun_session(config)
     if batch is not None:
-        from pytest_batcheval import ci, terminal
+        from pytest_batcheval.ci import report
+        from pytest_batcheval.terminal import summary
 
-        terminal.summary(terminalreporter, batch)
-        ci.report(terminalreporter, batch)
+        summary(terminalreporter, batch)
+        report(terminalreporter, batch)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
+import importlib
 import json
 import os
 import re
+import sys
 
 import pytest
 
@@ -90,6 +92,16 @@ def test_an_unknown_value_of_an_ini_key_is_a_usage_error(suite):
     result = suite.run("-o", "batch_missing=maybe")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*batch_missing = 'maybe': allowed are fail, skip*"])
+
+
+def test_two_sessions_of_one_process_know_each_others_outcomes(suite, monkeypatch):
+    """A tool that runs pytest twice in one process may forget our modules in between; the package still has them."""
+    suite.test_file(ONE)
+    assert "test_it.py U" in suite.run().stdout.str()
+    for name in ("pytest_batcheval.outcomes", "pytest_batcheval.handout"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    importlib.import_module("pytest_batcheval.outcomes")
+    assert "test_it.py U" in suite.run().stdout.str()
 
 
 def test_xfail_hides_no_missing_recording(suite):
