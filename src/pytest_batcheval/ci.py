@@ -13,8 +13,8 @@ import pytest
 
 from pytest_batcheval.planning import item_plan
 from pytest_batcheval.session import BatchSession
+from pytest_batcheval.summary import journaled_run
 from pytest_batcheval.wire.answers import Answers
-from pytest_batcheval.wire.errors import JournalError
 from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
 from pytest_batcheval.wire.safe import safe
@@ -72,7 +72,7 @@ def report(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
 
 def summary(session: BatchSession) -> list[str]:
     """Markdown: answers by source and origin, requests sent, failed and unrecorded, cost, causes of failures."""
-    tally, run = session.tally, _figures(session)
+    tally, run = session.tally, journaled_run(session)
     counts = tally.by_source(session.sent_keys)
     lines = ["### Batch tests", "", "| requests | | origin |", "|--:|---|---|"]
     lines += [f"| {number:,} | {source} | {_markdown(describe(origin))} |"
@@ -122,24 +122,8 @@ def _joined(values: Iterable[str]) -> str:
     return ",".join(sorted(Counter(values)))
 
 
-def _figures(session: BatchSession) -> RunFigures | None:
-    """What the journal says of this run; `None` where nothing may be sent, or it cannot be read."""
-    if not session.settings.sends:
-        return None
-    from pytest_batcheval.journal.store import Journal
-    from pytest_batcheval.report.figures import Figures
-
-    reader = Journal.read(session.settings.journal)
-    try:
-        return next((run for run in Figures(reader).runs() if run.id == session.run_id), None)
-    except JournalError:
-        return None
-    finally:
-        reader.close()
-
-
 def _sent(number: int, run: RunFigures | None) -> str:
-    from pytest_batcheval.report.table import dollars
+    from pytest_batcheval.report.quantities import dollars
 
     if not number or run is None:
         return "Nothing was sent."

@@ -7,6 +7,9 @@ import pytest
 TAKES = ("answer", "answers")
 """The fixtures that hand over answers."""
 
+DESELECTED = pytest.StashKey[bool]()
+"""Of a config: whether a test that asks for answers was left out."""
+
 PASSED = pytest.StashKey[bool]()
 """Of an item whose test function ran to its end: whether it passed."""
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 import pytest
 
 from pytest_batcheval.current import batch_session
+from pytest_batcheval.failure import show_command
 from pytest_batcheval.outcomes import RequestFailed, Unrecorded
 from pytest_batcheval.planning import ItemPlan, item_plan
 from pytest_batcheval.session import BatchSession
@@ -60,7 +61,7 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
         _missing(session, request.node.nodeid, missing)
     failed = [a for a in found if a.error is not None]
     if failed and not keep:
-        raise RequestFailed(failed[0])
+        raise RequestFailed(failed[0], show_command(failed[0].custom_id, session.settings))
     return found
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from pytest_batcheval.planning import Plan, cell_ids
 from pytest_batcheval.session import BatchSession, Lookup
-from pytest_batcheval.terminal import Progress
 from pytest_batcheval.wire.errors import BatchEvalError, ExitStatus
 from pytest_batcheval.wire.safe import safe
 
 if TYPE_CHECKING:
+    from pytest_batcheval.progress import Progress
     from pytest_batcheval.recordings.answers import Recorded
+
+STOPPING = "stopping; another Ctrl-C ends this at once, and nothing is lost either way"
 
 
 def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
@@ -80,23 +82,28 @@ def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
 
 def _send(session: pytest.Session, batch: BatchSession) -> None:
     """Send what the plan needs, in waves, and export it when recording."""
+    from pytest_batcheval.engine.interrupt import Interrupts
+    from pytest_batcheval.progress import Progress
     from pytest_batcheval.runner import Runner
 
-    progress = Progress(session.config)
-    if batch.plan.others:
-        progress.say(f"{batch.plan.others} other tests wait for the batches; -m batch leaves them out")
-    runner = Runner(batch.settings, batch.sources, batch.run_id, progress.say, progress.show)
-    try:
-        runner.run(batch.plan.calls)
-    except KeyboardInterrupt:
-        for line in runner.left_behind():
-            progress.say(line)
-        raise
-    finally:
-        progress.finish()
-        batch.sent_keys = runner.sent
-    if batch.settings.mode == "record":
-        _export(batch, progress)
+    with Progress(session.config) as progress:
+        if batch.plan.others:
+            progress.say(f"{batch.plan.others} other tests wait for the batches; -m batch leaves them out")
+        runner = Runner(batch.settings, batch.sources, batch.run_id, progress)
+        interrupts = Interrupts(lambda: progress.say(STOPPING))
+        session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
+        try:
+            with interrupts:
+                runner.run(batch.plan.calls)
+        except KeyboardInterrupt:
+            progress.leave()
+            for line in runner.left_behind():
+                progress.say(line)
+            raise
+        finally:
+            batch.sent_keys = runner.sent
+        if batch.settings.mode == "record":
+            _export(batch, progress)
 
 
 def _export(batch: BatchSession, progress: Progress) -> None:

@@ -37,13 +37,15 @@ class UnrecordedConversation(Unrecorded):
 class RequestFailed(Exception):
     """The request of this test failed at the provider."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, show: str) -> None:
+        """`show` is the command that tells more."""
         error = answer.error
         assert error is not None
         super().__init__(
             f"the request of this test failed: {error}\n"
             f"custom_id {answer.custom_id}, sent to {answer.origin}\n"
-            f"{next_step(error.code, error.status_code)}"
+            f"{next_step(error.code, error.status_code)}\n"
+            f"all of it: {show}"
         )
 
 

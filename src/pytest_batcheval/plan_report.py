@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.report.prices import estimate_text, price_text
-from pytest_batcheval.report.table import dollars
+from pytest_batcheval.report.quantities import dollars
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.objects import Request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from pytest_batcheval.fixtures import (
     batch_server,
     persona_matrix,
 )
-from pytest_batcheval.gate import PASSED, asks_for_answers, is_ours, may_need_axes
+from pytest_batcheval.gate import DESELECTED, PASSED, asks_for_answers, is_ours, may_need_axes
 
 __all__ = [
     "_batch_server_of_session",
@@ -66,6 +66,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     with _collection_error(metafunc):
         parametrization.fill()
     return None
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Note that tests which ask for answers are left out, so that nobody calls their recordings unused."""
+    if items and any(map(asks_for_answers, items)):
+        items[0].config.stash[DESELECTED] = True
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -122,8 +128,11 @@ def pytest_runtest_makereport(
 
         add_properties(item)
     if call.excinfo is not None and is_ours(item):
+        from pytest_batcheval.failure import add_section
         from pytest_batcheval.outcomes import escape_report, shape_report
 
+        if report.failed:
+            add_section(item, report)
         shape_report(report, call.excinfo.value)
         escape_report(report, item.config.get_terminal_writer().hasmarkup)
     return report
@@ -137,11 +146,15 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand a worker's counts to the controller."""
+    """Complete the counts; hand a worker's to the controller."""
     batch = begun_session(session.config)
     if batch is None:
         return
     batch.find_difference()
+    if batch.plan.items and batch.settings.mode in ("replay", "record"):
+        from pytest_batcheval.unused import find_unused
+
+        batch.tally.unused = find_unused(session, batch)
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[TALLY] = batch.tally.to_data()
 

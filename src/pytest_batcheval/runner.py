@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.changes import changed_lines
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.sources import Sources
-from pytest_batcheval.wire.errors import PromptError, UnfinishedError
+from pytest_batcheval.wire.errors import JournalError, PromptError, UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
@@ -18,7 +20,13 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import Connection
     from pytest_batcheval.engine.progress import Progress, Sent
     from pytest_batcheval.journal.lock import Holder
+    from pytest_batcheval.journal.rows import BatchRow
     from pytest_batcheval.journal.store import Journal
+    from pytest_batcheval.progress import Progress as Display
+    from pytest_batcheval.report.meter import Meter
+
+USUAL_JOURNAL = ".batcheval/journal.sqlite"
+"""What `batcheval` takes without `--journal`."""
 
 
 class Runner:
@@ -33,17 +41,16 @@ class Runner:
         settings: Settings,
         sources: Sources,
         run_id: str,
-        say: Callable[[str], None],
-        show: Callable[[Progress], None],
+        display: Display,
     ) -> None:
-        """Prepare a send; `say` prints a line of its own, `show` shows how a batch stands."""
+        """Prepare a send that is shown on `display`."""
         self.sent: frozenset[str] = frozenset()
         self._settings = settings
         self._sources = sources
         self._run_id = run_id
-        self._say = say
-        self._show = show
-        self._running: dict[str, str] = {}
+        self._display = display
+        self._say = display.say
+        self._running: dict[str, Progress] = {}
         self._waited_for: Holder | None = None
         self._waited: float | None = None
         self._note = ""
@@ -58,30 +65,71 @@ class Runner:
         """
         from pytest_batcheval.backends.connect import connect
         from pytest_batcheval.journal.store import Journal
+        from pytest_batcheval.report.meter import Meter
 
         individual = self._settings.calls == "individual"
         with connect(self._settings.backend, individual) as connection, Journal.open(self._settings.journal) as journal:
             origin = connection.backend.origin
             self._sources.origin = origin
             journal.add_run(self._run_id, origin, connection.backend.base_url)
-            with journal.lock.held(self._wait):
-                self._waves(calls, connection, journal)
+            with (
+                journal.lock.held(self._wait),
+                Meter(self._run_id, journal, connection.clock, connection.traffic) as meter,
+            ):
+                self._waves(calls, connection, journal, meter)
 
     def left_behind(self) -> list[str]:
-        """What an interrupted run leaves at the provider, and how to come back."""
-        if not self._running and self._settings.calls == "individual":
+        """What an interrupted run leaves at the provider, how to come back, and what it takes to stop it."""
+        if self._settings.calls == "individual":
             note = self._note or "every call that went out was answered"
             return [f"interrupted; {note}; what came is in the journal: run the same command again to go on"]
-        if not self._running:
+        rows = self._open_batches()
+        if not rows:
             return ["interrupted; no batch was running, nothing is lost"]
-        if is_simulator(self._sources.origin or "") and self._settings.backend.startswith("simulator"):
+        if self._settings.backend.startswith("simulator"):
             return ["interrupted; the simulator and its batches end with this run"]
-        return [
-            *(f"{batch} goes on at the provider ({status})" for batch, status in self._running.items()),
-            f"nothing is lost: run the same command again to collect (journal: {self._settings.journal})",
-        ]
+        lines = [self._left(row) for row in rows]
+        if not any(row.batch_id for row in rows):
+            return [*lines, "nothing is lost: run the same command again to go on"]
+        lines.append("nothing is lost: run the same command again to collect what is done by then, or")
+        lines.append(f"    batcheval resume{self._journal_option}{self._backend_option}")
+        running = [row.batch_id for row in rows if row.state == "created"]
+        if running:
+            lines.append("to stop a batch (what it has answered stays paid, the rest costs nothing):")
+            lines.append(f"    batcheval cancel {running[0]}{self._backend_option}")
+        return lines
 
-    def _waves(self, calls: Sequence[PromptCall], connection: Connection, journal: Journal) -> None:
+    def _open_batches(self) -> list[BatchRow]:
+        """Those that the journal does not know to be settled."""
+        origin = self._sources.origin
+        try:
+            rows = [] if origin is None else self._sources.journal.open_batches(origin)
+        except JournalError:
+            return []  # which is what ends the next run, and says what to do
+        return [row for row in rows if row.calls == "batch"]
+
+    def _left(self, row: BatchRow) -> str:
+        if row.state == "ended":
+            return f"{row.batch_id} has ended at the provider ({row.status}), its answers are not stored yet"
+        if row.state == "created":
+            seen = self._running.get(row.batch_id)
+            status = seen.status if seen is not None else row.status or row.state
+            done = f", {seen.done} of {seen.total} done" if seen is not None else ""
+            return f"{row.batch_id} goes on at the provider ({status}){done}"
+        if row.state == "creating":
+            return f"{row.requests} requests were being sent: the next run looks for their batch before it sends any"
+        return f"{row.requests} requests were not sent yet"
+
+    @property
+    def _journal_option(self) -> str:
+        journal = os.path.relpath(self._settings.journal)
+        return "" if journal == USUAL_JOURNAL else f" --journal {shlex.quote(journal)}"
+
+    @property
+    def _backend_option(self) -> str:
+        return "" if self._settings.backend == "openai" else f" --backend {shlex.quote(self._settings.backend)}"
+
+    def _waves(self, calls: Sequence[PromptCall], connection: Connection, journal: Journal, meter: Meter) -> None:
         finished: dict[str, Answer | None] = {}
         wave = 0
         while pending := self._pending(calls, finished):
@@ -96,7 +144,8 @@ class Runner:
                     self._say(line)
             journal.note_cells(cells, connection.backend.origin)
             if fresh:
-                self.sent |= self._send(fresh, connection, journal).keys
+                self.sent |= self._send(fresh, connection, journal, meter).keys
+                meter.end_wave()
             answers = journal.reader.answers(fresh, connection.backend.origin)
             finished |= {key: stored.get(key) or answers.get(key) for key in todo}
         if not self.sent:
@@ -105,14 +154,17 @@ class Runner:
     def _announce(self, wave: int, fresh: int, stored: int, origin: str) -> None:
         which = f"wave {wave}: " if wave > 1 else ""
         known = f" ({stored} answered already)" if stored else ""
-        self._say(f"{which}{fresh} requests for {describe(origin)}{known}")
+        later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
+        self._say(f"{which}{fresh} requests for {describe(origin)}{known}{later}")
+        self._display.begin(wave, not is_simulator(origin), lambda: self._sources.journal.batches(origin))
 
-    def _send(self, requests: list[Request], connection: Connection, journal: Journal) -> Sent:
+    def _send(self, requests: list[Request], connection: Connection, journal: Journal, meter: Meter) -> Sent:
         from pytest_batcheval.engine.individual import Calling
         from pytest_batcheval.engine.send import send
         from pytest_batcheval.report.error_log import error_log
 
-        with error_log(journal.reader, self._settings.attempts, self._progress, self._say) as progress:
+        show = meter.watching(self._progress)
+        with error_log(journal.reader, self._settings.attempts, show, self._say) as progress:
             sent = send(
                 requests,
                 backend=connection.backend,
@@ -146,11 +198,9 @@ class Runner:
 
     def _progress(self, progress: Progress) -> None:
         self._note = progress.note
-        if progress.batch_id and not progress.ended:
-            self._running[progress.batch_id] = progress.status
-        else:
-            self._running.pop(progress.batch_id, None)
-        self._show(progress)
+        if progress.batch_id:
+            self._running[progress.batch_id] = progress
+        self._display.show(progress)
 
     def _wait(self, holder: Holder | None) -> None:
         """Another process sends from this journal: say once for whom we wait, and look again in a second.

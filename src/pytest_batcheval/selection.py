@@ -89,6 +89,7 @@ class Parametrization:
             self._mark = read_mark(metafunc.definition)
             self._check_takes()
             self._check_narrowed()
+            self._check_samples()
             wanted += [name for name in _parameters(self._mark) if name not in wanted]
             if self._mark.samples > 1 or SAMPLE in self._asked:
                 wanted.append(SAMPLE)
@@ -141,6 +142,24 @@ class Parametrization:
             if unknown or not ids:
                 what = f"has no {', '.join(map(repr, unknown))}" if unknown else "would be left with no value"
                 raise MarkerError(f"batch({axis}=…): the axis {axis!r} {what}; its ids are {_listed(known)}")
+
+    def _check_samples(self) -> None:
+        """Refuse a measure that needs more samples than the test's table holds: it could only fail, after paying."""
+        assert self._mark is not None
+        if "answers" not in self._asked:
+            return
+        from pytest_batcheval.measures_used import least_samples
+
+        latest = [found[-1] for found in self._metafunc._arg2fixturedefs.values()]
+        fixtures = [definition.func for definition in latest if "answers" in definition.argnames]
+        needed, measure = least_samples([self._metafunc.function, *fixtures])
+        samples = 1 if SAMPLE in self._asked else self._mark.samples
+        if samples < needed:
+            drop = f" and drop the argument {SAMPLE!r}, which splits the table" if SAMPLE in self._asked else ""
+            raise MarkerError(
+                f"{measure}() needs {needed} samples of each cell at least and `answers` would hold {samples}; "
+                f"write batch(samples={needed}) or more{drop}"
+            )
 
     def _check_prompt(self, mark: BatchMark, taken: set[str]) -> None:
         name = prompt_name(mark.prompt)

@@ -1,12 +1,8 @@
-"""What one pytest process knows about its batch tests: settings, axes, plan, answers, counts."""
+"""What one pytest process knows about its batch tests: settings, axes, plan, answers."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import pytest
 
@@ -14,60 +10,9 @@ from pytest_batcheval.planning import ItemPlan, Plan
 from pytest_batcheval.selection import Axes
 from pytest_batcheval.settings import RUN, read_settings
 from pytest_batcheval.sources import Sources
+from pytest_batcheval.tally import Tally
 from pytest_batcheval.wire.errors import BatchEvalError
 from pytest_batcheval.wire.objects import Answer, Request
-
-
-@dataclass
-class Tally:
-    """What the summary counts; a worker's tally travels to the controller as plain data.
-
-    Attributes:
-        used: where each used answer came from: key -> (source, origin).
-        missing: unrecorded keys by test id.
-        conversations: ids of tests whose conversation is not recorded.
-        difference: how the nearest recorded request differs from the first unrecorded one.
-    """
-
-    used: dict[str, tuple[str, str]] = field(default_factory=dict)
-    missing: dict[str, list[str]] = field(default_factory=dict)
-    conversations: list[str] = field(default_factory=list)
-    first_missing: Request | None = None
-    difference: str = ""
-
-    def use(self, answer: Answer) -> None:
-        """Count an answer handed to a test."""
-        state = "failed" if answer.error is not None else answer.source
-        self.used[answer.custom_id] = (state, answer.origin)
-
-    def unrecorded(self, nodeid: str, requests: list[Request]) -> None:
-        """Count a test whose answers are not recorded."""
-        self.missing[nodeid] = [request.custom_id for request in requests]
-        self.first_missing = self.first_missing or requests[0]
-
-    def by_source(self, sent: Collection[str]) -> Counter[tuple[str, str]]:
-        """Number of distinct answers by (source, origin); the source of those that this run sent is `sent`."""
-        return Counter(
-            ("sent" if source == "journal" and key in sent else source, origin)
-            for key, (source, origin) in self.used.items()
-        )
-
-    def to_data(self) -> dict[str, Any]:
-        """Plain data for xdist's channel."""
-        used = {key: list(where) for key, where in self.used.items()}
-        return {
-            "used": used,
-            "missing": self.missing,
-            "conversations": self.conversations,
-            "difference": self.difference,
-        }
-
-    def add_data(self, data: dict[str, Any]) -> None:
-        """Join a worker's tally."""
-        self.used.update({key: (where[0], where[1]) for key, where in data["used"].items()})
-        self.missing.update(data["missing"])
-        self.conversations += data["conversations"]
-        self.difference = self.difference or data["difference"]
 
 
 class BatchSession:

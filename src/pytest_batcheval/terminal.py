@@ -1,18 +1,17 @@
-"""Everything the plugin prints: header, progress, plan, summary."""
+"""What the plugin prints beside its plan and its progress: header and summary."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_batcheval.session import BatchSession, Tally
+from pytest_batcheval.report.quantities import dollars
+from pytest_batcheval.session import BatchSession
+from pytest_batcheval.summary import journaled_run, section_lines
+from pytest_batcheval.tally import Tally
 from pytest_batcheval.wire.origin import describe
 from pytest_batcheval.wire.safe import safe
-
-if TYPE_CHECKING:
-    from pytest_batcheval.engine.progress import Progress as BatchProgress
 
 _SOURCES = {"recording": "recorded from", "journal": "journaled from", "sent": "sent to", "failed": "failed at"}
 
@@ -46,20 +45,27 @@ def count_text(counts: Counter[tuple[str, str]]) -> str:
 
 
 def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
-    """The unrecorded section, and one line on where the answers came from."""
+    """What was unrecorded, what was sent and came of it, and one line on where the answers came from."""
     tally = session.tally
     if tally.missing or tally.conversations:
         reporter.section("unrecorded", sep="=", red=True)
         for line in unrecorded_lines(tally, session):
             reporter.write_line(line)
-    counts = tally.by_source(session.sent_keys)
     if session.sources.differing:
         number = len(session.sources.differing)
         session.notes.append(f"{number} recorded answers differ from the journal's; the journal's were used")
+    run = journaled_run(session)
+    if lines := section_lines(session, run, reporter.verbosity):
+        reporter.ensure_newline()
+        reporter.section("batch", sep="=")
+        for line in lines:
+            reporter.write_line(safe(line))
     for note in session.notes:
         reporter.write_line(f"batch: {note}")
+    counts = tally.by_source(session.sent_keys)
     if counts and count_text(counts) != session.headline:
-        reporter.write_line(f"batch: {count_text(counts)}")
+        cost = f", cost: {dollars(run.paid_usd)}" if run is not None and run.requests and reporter.verbosity < 0 else ""
+        reporter.write_line(f"batch: {count_text(counts)}{cost}")
 
 
 def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
@@ -90,39 +96,3 @@ def _unanswered(tally: Tally) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-class Progress:
-    """Progress of a send: on a terminal one line that is rewritten, else a line at each change of state."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
-        self._reporter: pytest.TerminalReporter | None = reporter
-        self._drawn = False
-        self._last: tuple[int, str, bool] | None = None
-
-    def say(self, text: str) -> None:
-        """Write a line of its own."""
-        if self._reporter is not None:
-            self.finish()
-            self._reporter.ensure_newline()
-            self._reporter.write_line(f"batch: {safe(text)}")
-
-    def show(self, seen: BatchProgress) -> None:
-        """Show how a batch stands; without a terminal only when its status has changed."""
-        if self._reporter is None:
-            return
-        text, state = f"batch: {safe(str(seen))}", (seen.ordinal, seen.status, bool(seen.trouble))
-        if self._reporter.isatty:
-            self._reporter.rewrite(text[: self._reporter._tw.fullwidth - 1], erase=True)
-            self._drawn = True
-        elif state != self._last:
-            self._reporter.ensure_newline()
-            self._reporter.write_line(text)
-        self._last = state
-
-    def finish(self) -> None:
-        """End the rewritten line."""
-        if self._drawn and self._reporter is not None:
-            self._reporter.write_line("")
-            self._drawn = False

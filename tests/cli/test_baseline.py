@@ -171,3 +171,39 @@ def test_without_declared_axes_the_option_is_named(record, folder, capsys):
     assert "--axis persona=FILE --axis question=FILE" in capsys.readouterr().err
     files = ["--axis", "persona=fixtures/personas.yaml", "--axis", "question=fixtures/questions.yaml"]
     assert main(["baseline", "save", "main", *files]) == 0
+
+
+DECLARED = {
+    "pytest.ini": "[pytest]\nbatch_axes =\n    persona=fixtures/personas.yaml\n    question=fixtures/questions.yaml\n",
+    "tox.ini": "[tox]\nenv_list = x\n[pytest]\nbatch_axes =\n  persona=fixtures/personas.yaml\n  question=fixtures/questions.yaml\n",
+    "setup.cfg": "[tool:pytest]\nbatch_axes =\n  persona=fixtures/personas.yaml\n  question=fixtures/questions.yaml\n",
+    "pytest.toml": '[pytest]\nbatch_axes = ["persona=fixtures/personas.yaml", "question=fixtures/questions.yaml"]\n',
+    "pyproject.toml": '[tool.pytest]\nbatch_axes = ["persona=fixtures/personas.yaml", "question=fixtures/questions.yaml"]\n',
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_axes_are_found_where_pytest_finds_them_from_any_folder_below(record, folder, monkeypatch, name):
+    record("sim-faithful")
+    (folder / "pyproject.toml").unlink()
+    (folder / name).write_text(DECLARED[name])
+    (folder / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(folder / "deep" / "er")
+    assert main(["baseline", "save", "main", "--cassettes", "../../cassettes"]) == 0
+
+
+def test_only_the_file_that_configures_pytest_counts(record, folder, capsys):
+    record("sim-faithful")
+    (folder / "tox.ini").write_text("[tox]\n")
+    assert main(["baseline", "save", "main"]) == 0
+    (folder / "pytest.ini").write_text("")
+    assert main(["baseline", "save", "other"]) == 4
+    assert "pytest.ini has no batch_axes; --axis persona=FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "text"), [("pytest.ini", "batch_axes"), ("pyproject.toml", "[tool")])
+def test_a_configuration_that_is_none_is_named(record, folder, capsys, name, text):
+    record("sim-faithful")
+    (folder / name).write_text(text)
+    assert main(["baseline", "save", "main"]) == 4
+    assert name in capsys.readouterr().err

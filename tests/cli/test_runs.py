@@ -103,9 +103,9 @@ def test_status_of_a_run_names_batches_errors_and_what_to_do(three, capsys):
     main(["status", "--run", "ffffff"])
     out = capsys.readouterr().out
     assert f"run {'f' * 32}: failed" in out
-    assert "1, 0 answered, 1 failed, 0 open" in out
+    assert "1 in 1 batch: 0 answered, 1 failed" in out
     assert "model_not_found (HTTP 404)" in out
-    assert "model_not_found: Check that the key may use this model" in out
+    assert "    Check that the key may use this model" in out
     main(["status", "--run", "open-run"])
     assert "batcheval resume" in capsys.readouterr().out
 

@@ -17,6 +17,7 @@ def test_a_faithful_respondent_passes_every_part(respondent: Build) -> None:
     assert gate.passed, gate.explain()
     assert tuple(part.name for part in gate.parts) == PARTS
     assert (gate.effect, gate.left_out) == (1.0, ())
+    assert "warning" not in gate["different"].reason
     assert gate.explain().startswith("quality gate of 550 answers passed\nok form: ")
 
 
@@ -39,6 +40,17 @@ def test_reading_the_description_aloud_fails_its_part(respondent: Build) -> None
     assert gate.failed == ("own_words",)
     assert "저는" not in gate["own_words"].result.explain()
     assert "echo lift" in gate["own_words"].reason
+
+
+def test_personas_told_apart_by_their_descriptions_alone_are_a_warning(respondent: Build) -> None:
+    rows = [
+        {"persona": r.cell["persona"], "question": r.cell["question"]}
+        | {"text": f"{r.answer.text} 저는 {r.cell['persona'].describe('ko', 'short')} 사람이에요."}
+        for r in respondent("blind").rows
+    ]
+    part = quality_gate(Answers.from_records(rows), permutations=199)["different"]
+    assert part.passed
+    assert "; warning: without the words of the descriptions no longer told apart" in part.reason
 
 
 def test_repeated_samples_fail_their_part(respondent: Build) -> None:

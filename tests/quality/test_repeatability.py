@@ -104,6 +104,34 @@ def test_without_targets_no_scores_are_looked_at() -> None:
     assert (result.components, result.contradiction) == ({}, 0.0)
 
 
+def judged(persona: float, cell: float, questions: int = 4) -> Any:
+    """Consistency of answers whose samples differ by a space, and whose scores vary with persona and with cell."""
+    answers = answered(lambda i, j, s: words(6, 0.4)(i, j, 0) + " " * s, questions=max(questions, 4))
+    level = np.tile([-1.0, 1.0], 4)[:, None]
+    scores = 3 + persona * level + cell * level * [-1.0, 1.0, -1.0, 1.0]
+    columns = {(f"p{i}", f"q{j}"): scores[i, j] for i in range(8) for j in range(4)}
+    given = [columns[r.id("persona"), r.id("question")] for r in answers.rows]
+    targets = {f"q{j}": ["HA"] if j < questions else [] for j in range(4)}
+    return consistency(answers, scores={"HA": given}, targets=targets)
+
+
+def test_samples_that_agree_are_no_consistency_where_a_persona_says_something_else_at_every_question() -> None:
+    steady, unsteady = judged(persona=1, cell=0), judged(persona=0, cell=2)
+    assert steady.verdict == "consistent", steady.explain()
+    assert (unsteady.duplicate, unsteady.contradiction) == (0.0, 0.0)
+    assert unsteady.interval[0] > 0.9
+    assert unsteady.generalizability is not None
+    assert unsteady.generalizability < TRUSTED
+    assert unsteady.verdict == "inconsistent"
+    assert "generalizability G = 0.00 in the median dimension (at least 0.7); least: HA (0.00)" in unsteady.explain()
+
+
+def test_one_question_tells_nothing_of_a_persona_over_questions() -> None:
+    result = judged(persona=0, cell=2, questions=1)
+    assert (result.generalizability, result.verdict) == (None, "consistent")
+    assert "HA: G unknown: one question" in result.explain()
+
+
 def components(scores: np.ndarray) -> Any:
     """Of scores with shape (personas, questions, samples)."""
     personas, questions, samples = scores.shape
@@ -151,8 +179,8 @@ def test_more_questions_make_a_score_trustworthy() -> None:
 
 def test_no_scores_are_no_components() -> None:
     found = components(np.full((8, 4, 2), np.nan))
-    assert (found.persona, found.generalizability, found.questions_needed(2)) == (0.0, 0.0, None)
-    assert str(found) == "hardly any scores"
+    assert (found.persona, found.generalizability, found.questions_needed(2)) == (0.0, None, None)
+    assert str(found) == "G unknown: fewer than 8 personas have scores"
 
 
 @settings(max_examples=10, deadline=None)

@@ -4,6 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_batcheval.matrix.axes import Persona, Question
+from pytest_batcheval.quality import quality_gate
 from pytest_batcheval.quality.design import persona_scores
 from pytest_batcheval.quality.signs import DIMENSIONS, word_scores
 from pytest_batcheval.quality.table import TableError, table_of
@@ -212,3 +214,31 @@ def test_explain_and_figures(respondent: Build) -> None:
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
     with pytest.raises(KeyError, match="'XX' was not tested"):
         result["XX"]
+
+
+def test_whoever_does_not_show_what_it_was_told_is_named(respondent: Build) -> None:
+    """One persona answers as its opposite does; the result holds all the same, and says who it was."""
+    answers = respondent("faithful")
+    culprit = "methodical-downcast"
+    other = {r.id("question"): r.answer for r in respondent("inverted").rows if r.id("persona") == culprit}
+    rows = [replace(r, answer=other[r.id("question")]) if r.id("persona") == culprit else r for r in answers.rows]
+    result = trait_reflection(Answers(rows), permutations=199)
+    assert result.shows
+    assert next(iter(result.leanings)) == culprit
+    assert result.leanings[culprit] < -0.5
+    assert "average" not in result.leanings
+    assert result.opposed
+    assert all(text.startswith(f"{culprit} x ") and ", told " in text for text in result.opposed)
+    assert f"least as told: {culprit} -" in result.explain()
+    assert f"least as told: {culprit} -" in quality_gate(Answers(rows), permutations=199).explain()
+
+
+def test_groups_too_small_to_show_anything_say_so() -> None:
+    """4 high and 4 low can be chosen in 70 ways: a perfect separation has p = 1 / 70."""
+    scores = [3 + r.cell["persona"].levels["HA"] for r in small().rows]
+    trait = trait_reflection(small(), scores={"HA": scores}, permutations=9999)["HA"]
+    assert (trait.delta, trait.least_p) == (1.0, 1 / 70)
+    assert trait.p_value == pytest.approx(1 / 70, abs=0.005)
+    assert "cannot show: so few personas give no p below 0.014, 5 high and 5 low do" in str(trait)
+    more = [3 + r.cell["persona"].levels["HA"] for r in small(10).rows]
+    assert "cannot show" not in str(trait_reflection(small(10), scores={"HA": more}, permutations=999)["HA"])

@@ -73,7 +73,8 @@ def test_repeated_samples_are_seen_where_there_are_samples(proof: str) -> None:
 def test_these_are_told_apart_all_the_same(proof: str, name: str) -> None:
     """Why differing is not enough: the one that shows the opposite, and the one that reads its description aloud."""
     found = outcomes(name, 1, RUNS[proof][1])
-    assert all(o.p_value <= 0.01 and "different" not in o.failed for o in found)
+    assert all(o.p_value <= 0.01 for o in found)
+    assert at_most(sum("different" in o.failed for o in found), len(found), 0.01)
 
 
 def test_a_judge_that_sees_the_persona_does_not_open_the_gate(proof: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
     from pytest_batcheval.backends.individual import IndividualCalls
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
+    from pytest_batcheval.backends.traffic import Traffic
     from pytest_batcheval.simulator.server import SimulatorServer
 
 OPENAI = "openai"
@@ -41,6 +42,11 @@ class Connection:
     clock: SystemClock | SimulatorClock
     simulator: SimulatorServer | None = None
     calls: IndividualCalls | None = None
+
+    @property
+    def traffic(self) -> list[Traffic]:
+        """Bytes that went out and came back, of batches and of individual calls."""
+        return [self.backend.traffic] + ([self.calls.traffic] if self.calls is not None else [])
 
 
 @contextmanager

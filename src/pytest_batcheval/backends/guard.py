@@ -11,6 +11,7 @@ from typing import Any
 import openai
 
 from pytest_batcheval.backends.faults import BadReply
+from pytest_batcheval.backends.traffic import Traffic
 
 _http: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
 """The HTTP library of the installed SDK: httpx for openai 2, httpx2 for openai 3."""
@@ -37,15 +38,21 @@ class Caps:
 
 
 class Guard:
-    """Hooks for an HTTP client; `now` gives monotonic seconds."""
+    """Hooks for an HTTP client; `now` gives monotonic seconds.
+
+    Attributes:
+        traffic: what went through.
+    """
 
     def __init__(self, caps: Caps, now: Callable[[], float] = time.monotonic) -> None:
+        self.traffic = Traffic()
         self._caps = caps
         self._now = now
 
     def sending(self, request: Any) -> None:
         """Before a request: the time of its reply counts from here."""
         request.extensions["batcheval"] = self._now()
+        self.traffic.sending(request)
 
     def answered(self, response: Any) -> None:
         """After the headers of a reply: watch its body.
@@ -60,7 +67,8 @@ class Guard:
             raise BadReply("html", "the reply is a page, which the API never answers with")
         request = response.request
         is_file = request.url.path.endswith("/content") and response.status_code == 200
-        response.stream = _Watched(response.stream, self._file() if is_file else self._reply(request))
+        check = self._file() if is_file else self._reply(request)
+        response.stream = _Watched(response.stream, check, self.traffic)
 
     def _reply(self, request: Any) -> Callable[[int], None]:
         create = request.method == "POST" and request.url.path.endswith("/batches")
@@ -93,14 +101,16 @@ class Guard:
 class _Watched(_http.SyncByteStream):  # type: ignore[misc] # which library it is shows at run time
     """A reply's body whose size so far is checked after each piece."""
 
-    def __init__(self, stream: Any, check: Callable[[int], None]) -> None:
+    def __init__(self, stream: Any, check: Callable[[int], None], traffic: Traffic) -> None:
         self._stream = stream
         self._check = check
+        self._traffic = traffic
 
     def __iter__(self) -> Iterator[bytes]:
         total = 0
         for piece in self._stream:
             total += len(piece)
+            self._traffic.came(len(piece))
             self._check(total)
             yield piece
 

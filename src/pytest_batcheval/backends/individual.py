@@ -22,6 +22,7 @@ from pytest_batcheval.backends.faults import BadReply, Fault, Unknown, classify,
 from pytest_batcheval.backends.guard import Caps
 from pytest_batcheval.backends.key import check, supplier
 from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
+from pytest_batcheval.backends.traffic import Traffic
 from pytest_batcheval.wire.texts import redacted, storable
 
 OWN_ID = "X-Client-Request-Id"
@@ -40,6 +41,7 @@ class IndividualCalls:
 
     Attributes:
         signal: readable when a call has finished.
+        traffic: bytes that went out and came back.
     """
 
     def __init__(
@@ -56,7 +58,8 @@ class IndividualCalls:
         self._key = supplier(api_key)
         del api_key  # a traceback may show the locals of this frame
         check(self._key)
-        self._client = _client(base_url, self._key, caps or Caps())
+        self.traffic = Traffic()
+        self._client = _client(base_url, self._key, caps or Caps(), self.traffic)
         self._finished: SimpleQueue[tuple[int, Reply | Fault | BaseException]] = SimpleQueue()
         self._numbers = itertools.count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -154,14 +157,15 @@ class IndividualCalls:
         await self._loop.shutdown_default_executor()  # it has looked up host names
 
 
-def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps) -> openai.AsyncOpenAI:
+def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffic: Traffic) -> openai.AsyncOpenAI:
     async def sign(request: Any) -> None:
         request.headers["Authorization"] = f"Bearer {api_key()}"
+        traffic.sending(request)
 
     async def answered(response: Any) -> None:
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise BadReply("compressed", "the reply is compressed, which was not asked for")
-        response.stream = _Capped(response.stream, caps.reply)
+        response.stream = _Capped(response.stream, caps.reply, traffic)
 
     return openai.AsyncOpenAI(
         api_key=_SET_WHEN_SENT,
@@ -178,14 +182,16 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps) -> ope
 class _Capped(_http.AsyncByteStream):  # type: ignore[misc] # which library it is shows at run time
     """A reply's body that is read up to a size."""
 
-    def __init__(self, stream: Any, cap: int) -> None:
+    def __init__(self, stream: Any, cap: int, traffic: Traffic) -> None:
         self._stream = stream
         self._cap = cap
+        self._traffic = traffic
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         total = 0
         async for piece in self._stream:
             total += len(piece)
+            self._traffic.came(len(piece))
             if total > self._cap:
                 raise BadReply("too_large", f"the reply is longer than {self._cap} bytes")
             yield piece

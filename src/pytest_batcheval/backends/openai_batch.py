@@ -60,6 +60,7 @@ class OpenAIBatch:
         origin: what its answers are stored under.
         scope: the account in the journal.
         clock_address: where a simulator's virtual clock listens; `None` for a provider.
+        traffic: bytes that went there and came back.
     """
 
     def __init__(
@@ -81,7 +82,9 @@ class OpenAIBatch:
         self._key = supplier(api_key)
         del api_key  # a traceback may show the locals of this frame
         check(self._key)
-        self._client = _client(base_url, self._key, guard or Guard(Caps()))
+        guard = guard or Guard(Caps())
+        self.traffic = guard.traffic
+        self._client = _client(base_url, self._key, guard)
         self.base_url = redacted(str(self._client.base_url))
         usual = provider_origin(self.base_url) == "https://api.openai.com/v1"
         identity = Identity(provider_origin(self.base_url)) if usual else self.probe()

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import NoReturn
 
 VERBS = (
+    "init",
     "serve",
     "resume",
     "cancel",
@@ -26,6 +27,18 @@ VERBS = (
     "baseline",
     "compare",
 )
+EPILOG = """\
+exit statuses:
+  0   done, or all is well
+  1   something failed: a request, a comparison, a line that was put aside
+  4   usage: an option, a missing key, a file that is wrong or exists already
+  10  a batch still runs; the same command later has the answers
+  11  the provider cannot be reached, or refused
+  12  the journal cannot be used as it is: batcheval recover
+
+example: batcheval init my-evaluation
+The options of a verb: batcheval VERB --help
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,16 +57,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pytest_batcheval.wire.errors import BatchEvalError
     from pytest_batcheval.wire.safe import safe
 
+    given = sys.argv[1:] if argv is None else list(argv)
     parser = _Parser(
         prog="batcheval",
         description="Evaluate LLM answers in bulk through the Batch API.",
-        epilog="example: batcheval serve --port 8080 --respondent faithful",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    modules = {verb: import_module(f"{__name__}.{_module(verb)}") for verb in VERBS}
+    modules = {verb: import_module(f"{__name__}.{_module(verb)}") for verb in _needed(given)}
     for module in modules.values():
         module.add_parser(verbs)
-    arguments, unknown = parser.parse_known_args(argv)
+    arguments, unknown = parser.parse_known_args(given)
     if unknown and not hasattr(modules[arguments.verb], "PASSES_ON"):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     arguments.passed_on = unknown
@@ -62,6 +77,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BatchEvalError as error:
         print(safe(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)
+
+
+def _needed(given: Sequence[str]) -> Sequence[str]:
+    """The verb asked for alone, since importing all of them takes longer than most need; all to list them."""
+    return given[:1] if given and given[0] in VERBS else VERBS
 
 
 def _module(verb: str) -> str:

@@ -33,13 +33,15 @@ def add_parser(verbs: Any) -> None:
         description=DESCRIPTION,
         epilog="example: batcheval baseline compare main --model gpt-4.1-mini",
     )
-    parser.add_argument("action", choices=("save", "compare", "promote"))
+    parser.add_argument("action", choices=("save", "compare", "promote"), help="what to do with it, see above")
     parser.add_argument("name", metavar="NAME", help="the baseline's name; its file is DIR/NAME.json")
     parser.add_argument("--model", help="whose answers (default: the only model that there is)")
     parser.add_argument(
         "--tolerated", type=float, metavar="DROP", help="of compare: a drop that never fails (default: 0.1)"
     )
-    parser.add_argument("--baselines", type=Path, default=FOLDER, metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument(
+        "--baselines", type=Path, default=FOLDER, metavar="DIR", help="where they are (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     add_recorded(parser)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.report.prices import estimate_text, price_text
-from pytest_batcheval.report.table import dollars
+from pytest_batcheval.report.quantities import dollars
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.plan import PlannedFile

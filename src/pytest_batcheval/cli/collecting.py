@@ -7,6 +7,9 @@ import argparse
 from pytest_batcheval.cli.options import add_backend, add_journal, say, say_progress, say_sent
 from pytest_batcheval.wire.errors import ExitStatus
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Journal, backend, and how long to wait."""
@@ -20,9 +23,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
     """Collect, and print what came; with `adopt` also batches that the journal does not know.
 
+    Ctrl-C ends it with status 130, a second one at once.
+
     Raises:
         UsageError, ProviderError, UnfinishedError, JournalError: see their exit statuses.
     """
+    from pytest_batcheval.engine.interrupt import Interrupts
+
+    interrupts = Interrupts(lambda: None)
+    try:
+        with interrupts:
+            return _collect(arguments, adopt)
+    except KeyboardInterrupt:
+        say("interrupted; the batches go on at the provider and nothing is lost: the same command collects them")
+        return INTERRUPTED
+    finally:
+        interrupts.restore()
+
+
+def _collect(arguments: argparse.Namespace, adopt: bool) -> int:
     from pytest_batcheval.backends.connect import connect
     from pytest_batcheval.engine.send import collect
     from pytest_batcheval.journal.lock import wait_a_second

@@ -14,6 +14,7 @@ from pytest_batcheval.cli.options import add_journal, say
 from pytest_batcheval.cli.recorded import Recorded, Scored, add_recorded
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.usage import tokens
 
 if TYPE_CHECKING:
     from pytest_batcheval.quality import Comparison, QualityGate
@@ -141,15 +142,10 @@ def _side(model: str, scored: Scored, rows: Sequence[Row], leave_out: Sequence[s
 
     given = scores_of(scored.answers) if scored.rubric else None
     gate = quality_gate(scored.answers, scores=given, leave_out=leave_out)
-    asked = sum(_count(row.answer, "prompt_tokens", "input_tokens") for row in rows)
-    told = sum(_count(row.answer, "completion_tokens", "output_tokens") for row in rows)
+    used = [tokens(row.answer.usage) for row in rows]
+    asked, told = sum(asked for asked, _ in used), sum(told for _, told in used)
     cost = price(model, asked, told)
     return Side(model, len(rows), asked, told, None if cost is None else cost.usd, gate)
-
-
-def _count(answer: Answer, *names: str) -> int:
-    found = next((answer.usage[name] for name in names if isinstance(answer.usage.get(name), int)), 0)
-    return int(found)
 
 
 def _print(sides: Sequence[Side], found: Comparison, good: bool, source: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 JOURNAL = Path(".batcheval/journal.sqlite")
 CASSETTES = Path("cassettes")
+
+ENDLESS = 10_000
+"""Columns of a table that goes to a file or to another program."""
 
 
 def add_journal(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +51,11 @@ def open_reader(path: Path) -> JournalReader:
     if not path.exists():
         raise UsageError(f"there is no journal {path}; name another with --journal, or rebuild it: batcheval recover")
     return Journal.read(path)
+
+
+def width() -> int:
+    """Columns that a table may take: the terminal's, or as many as it wants where nobody sees it on one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else ENDLESS
 
 
 def say(text: str) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import say
+from pytest_batcheval.cli.options import say, width
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.objects import Request
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.comparison import Measured
     from pytest_batcheval.journal.reader import JournalReader
+    from pytest_batcheval.report.comparison import Measured
     from pytest_batcheval.simulator.behaviour import Behaviour
     from pytest_batcheval.simulator.exchange import Exchange
 
@@ -107,12 +107,12 @@ def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measur
     from pytest_batcheval.backends.clocks import SimulatorClock
     from pytest_batcheval.backends.individual import IndividualCalls
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
-    from pytest_batcheval.engine.comparison import Measured
     from pytest_batcheval.engine.individual import Calling
     from pytest_batcheval.engine.send import send
     from pytest_batcheval.engine.split import Limits
     from pytest_batcheval.engine.window import Window
     from pytest_batcheval.journal.store import Journal
+    from pytest_batcheval.report.comparison import Measured
     from pytest_batcheval.simulator.server import SimulatorServer
 
     counts: Counter[str] = Counter()
@@ -176,18 +176,18 @@ def _usd(model: str, asked: int, told: int, batch: bool) -> Any:
 
 
 def _print_table(found: dict[int, list[Measured]], model: str, behaviour: Behaviour) -> None:
-    from pytest_batcheval.engine.comparison import table
+    from pytest_batcheval.report.comparison import comparison_table
 
     say(f"simulated, on a virtual clock; configured latencies: {_latencies(behaviour)}")
     say(f"prices of {model} (genai-prices); speed-up and saved: against calls one by one")
     for count, ways in found.items():
         say(f"\n{count} requests")
-        for line in table(ways):
+        for line in comparison_table(ways, width()):
             say(line)
 
 
 def _print_json(found: dict[int, list[Measured]], model: str, behaviour: Behaviour) -> None:
-    from pytest_batcheval.engine.comparison import to_data
+    from pytest_batcheval.report.comparison import to_data
 
     runs = [{"requests": count, "ways": to_data(ways)} for count, ways in found.items()]
     configured = {

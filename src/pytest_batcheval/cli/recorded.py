@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +39,7 @@ def add_recorded(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="AXIS=FILE",
-        help="the file of an axis (repeatable; default: batch_axes of pyproject.toml)",
+        help="the file of an axis (repeatable; default: batch_axes of pytest's configuration)",
     )
 
 
@@ -163,23 +162,11 @@ def _cell(ids: Mapping[str, str]) -> str:
 
 
 def _axes(given: list[str]) -> Axes:
+    from pytest_batcheval.cli.pytest_ini import declared_axes
     from pytest_batcheval.matrix.load import load_axis, parse_axes_option
 
-    files = parse_axes_option(given or _declared(), Path())
-    return {name: {value.id: value for value in load_axis(name, path)} for name, path in files.items()}
-
-
-def _declared() -> list[str]:
-    try:
-        data = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-        lines = data["tool"]["pytest"]["ini_options"]["batch_axes"]
-    except (OSError, KeyError, TypeError):
-        lines = []
-    except ValueError as error:
-        raise UsageError(f"pyproject.toml: {error}") from None
-    if not lines:
-        raise UsageError("no axes: pyproject.toml has no batch_axes; --axis persona=FILE --axis question=FILE")
-    return [str(line) for line in (lines.splitlines() if isinstance(lines, str) else lines)]
+    lines, base = (given, Path()) if given else declared_axes(Path.cwd())
+    return {name: {v.id: v for v in load_axis(name, path)} for name, path in parse_axes_option(lines, base).items()}
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

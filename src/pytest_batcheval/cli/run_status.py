@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.cli.options import open_reader, say
+from pytest_batcheval.cli.options import open_reader, say, width
 from pytest_batcheval.cli.runs import plain, when
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
-from pytest_batcheval.wire.origin import describe, is_simulator
+from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
-    from pytest_batcheval.report.figures import BatchFigures, ErrorFigures, RunFigures
+    from pytest_batcheval.journal.rows import StageRow
+    from pytest_batcheval.report.figures import BatchFigures, RunFigures
 
 _BATCHES = ("batch", "state", "requests", "answered", "failed", "cost")
-_ERRORS = ("count", "cause", "example", "message")
+_STAGES = ("wave", "stage", "time", "CPU", "memory", "sent", "received")
 
 
 def show_run(journal: Path, start: str, as_json: bool) -> int:
@@ -60,51 +60,48 @@ def _the_one(runs: Sequence[RunFigures], start: str) -> RunFigures:
 
 
 def _say(run: RunFigures, batches: Sequence[BatchFigures]) -> None:
+    from pytest_batcheval.report.run_text import error_lines
     from pytest_batcheval.report.table import table
 
-    width = shutil.get_terminal_size().columns
     for line in _head(run):
         say(line)
     if batches:
         say("")
-        for line in table([_BATCHES, *map(_batch_row, batches)], width, left={0, 1}, give_way=(0,)):
+        for line in table([_BATCHES, *map(_batch_row, batches)], width(), left={0, 1}, give_way=(0,)):
+            say(line)
+    if run.stages:
+        say("")
+        for line in table([_STAGES, *map(_stage_row, run.stages)], width(), left={1}, give_way=()):
             say(line)
     if run.failures:
         say("")
-        for line in table([_ERRORS, *map(_error_row, run.failures)], width, left={1, 2, 3}, give_way=(3, 1)):
-            say(line)
-        for failure in run.failures:
-            say(f"{failure.code}: {failure.next_step}")
+        for line in error_lines(run.failures):
+            say(f"  {line}")
     if run.waiting:
         say("collect what has ended: batcheval resume")
 
 
 def _head(run: RunFigures) -> list[str]:
-    from pytest_batcheval.report.table import dollars, one_line
+    from pytest_batcheval.report.run_text import run_lines
+    from pytest_batcheval.report.table import one_line
 
-    calls = f" ({run.calls:,} as individual calls)" if run.calls else ""
-    cost = f"  cost: {dollars(run.paid_usd)}"
-    if is_simulator(run.origin):
-        cost += f" (nothing is paid at a simulator; a provider would take {dollars(run.batch_usd)} for its batches)"
-    elif run.batch_usd:
-        cost += f"; its batches as individual calls: {dollars(run.batch_usd_as_calls)}"
     return [
         one_line(f"run {run.id}: {run.state}, started {when(run.started)}, sent to {describe(run.origin)}"),
         f"  command: {one_line(' '.join(run.argv))}",
-        f"  requests: {run.requests:,}{calls}, {run.answers:,} answered, {run.failed:,} failed, {run.waiting:,} open",
-        f"  tokens: {run.input_tokens:,} in, {run.output_tokens:,} out",
-        cost,
+        *(f"  {label}: {text}" for label, text in run_lines(run)),
     ]
 
 
 def _batch_row(batch: BatchFigures) -> tuple[str, ...]:
-    from pytest_batcheval.report.table import dollars
+    from pytest_batcheval.report.quantities import dollars
 
     name = "individual calls" if batch.calls == "individual" else batch.batch_id or f"{batch.number} (no id)"
     numbers = (batch.requests, batch.answers, batch.failed)
     return (name, batch.state, *(f"{number:,}" for number in numbers), dollars(batch.usd))
 
 
-def _error_row(error: ErrorFigures) -> tuple[str, ...]:
-    cause = f"{error.code} (HTTP {error.status_code})" if error.status_code else error.code
-    return (f"{error.count:,}", cause, error.key[:12], error.message)
+def _stage_row(stage: StageRow) -> tuple[str, ...]:
+    from pytest_batcheval.report.quantities import duration, size
+
+    sizes = (stage.memory, stage.sent, stage.received)
+    return (str(stage.wave), stage.name, duration(stage.wall), duration(stage.cpu), *map(size, sizes))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_journal, open_reader, say
+from pytest_batcheval.cli.options import add_journal, open_reader, say, width
 from pytest_batcheval.wire.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -75,12 +74,12 @@ def _say(runs: Sequence[RunFigures]) -> None:
         say("the journal has no runs")
         return
     rows = [_HEAD, *(_row(figures) for figures in runs)]
-    for line in table(rows, shutil.get_terminal_size().columns, left={0, 1, 2, 7}, give_way=(2, 1)):
+    for line in table(rows, width(), left={0, 1, 2, 7}, give_way=(2, 1)):
         say(line)
 
 
 def _row(figures: RunFigures) -> tuple[str, ...]:
-    from pytest_batcheval.report.table import dollars
+    from pytest_batcheval.report.quantities import dollars
 
     counts = (f"{count:,}" for count in (figures.requests, figures.answers, figures.failed))
     name = figures.id if len(figures.id) <= _LONGEST_ID else figures.id[:_SHORT_ID]

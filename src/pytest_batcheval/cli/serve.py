@@ -28,7 +28,10 @@ BATCHEVAL_CONTROL=..., the file that holds the token of the control API. SIGTERM
 def add_parser(verbs: Any) -> None:
     """Add the verb and its options to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "serve", help="serve a simulated Batch API", description=DESCRIPTION
+        "serve",
+        help="serve a simulated Batch API",
+        description=DESCRIPTION,
+        epilog="example: batcheval serve --port 8080 --respondent faithful",
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=0, help="the port; 0 takes a free one (default)")

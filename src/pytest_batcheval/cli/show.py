@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import CASSETTES, add_journal, say
+from pytest_batcheval.report.exchange import answered_text, asked_text, labelled
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.wire.input_line import parse_input_line
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.reader import JournalReader
-    from pytest_batcheval.recordings.line import RecordedLine
+    from pytest_batcheval.recordings.answers import Place
+    from pytest_batcheval.wire.objects import Answer, Request
 
 DESCRIPTION = """
-Show everything that is known of a request: its recordings, with test file and cell, its answers in the journal, the
-batches that held it, its failure, and whether a run would send it. KEY is its custom_id, or the beginning of it.
+Show everything that is known of a request: what it asks and which cells ask it, its recordings, its answers in the
+journal, the batches that held it, its failure, and whether a run would send it. Texts are shown whole. KEY is its
+custom_id, or the beginning of it.
 """
 
 
@@ -25,6 +31,7 @@ def add_parser(verbs: Any) -> None:
         "show", help="what is known of a request", description=DESCRIPTION, epilog="example: batcheval show 02b1c7"
     )
     parser.add_argument("key", metavar="KEY", help="the request's custom_id, or the beginning of it")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     add_journal(parser)
     parser.add_argument(
         "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
@@ -42,12 +49,18 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.recordings.answers import Recordings
 
     reader = Journal.read(arguments.journal)
-    recorded = [line for line in Recordings(arguments.cassettes).lines() if line.custom_id.startswith(arguments.key)]
+    recorded = [p for p in Recordings(arguments.cassettes).places() if p.line.custom_id.startswith(arguments.key)]
     try:
-        key = _the_one({*reader.keys_like(arguments.key), *(line.custom_id for line in recorded)}, arguments.key)
+        key = _the_one({*reader.keys_like(arguments.key), *(p.line.custom_id for p in recorded)}, arguments.key)
+        places = [place for place in recorded if place.line.custom_id == key]
+        request = _request(places, reader, key)
+        if arguments.json:
+            print(json.dumps(_data(request, places, reader, key), ensure_ascii=True, indent=2))
+            return int(ExitStatus.OK)
         say(f"request {key}")
-        _say_recordings([line for line in recorded if line.custom_id == key])
-        _say_journal(reader, key)
+        _say_request(request, reader, key)
+        _say_recordings(places)
+        _say_journal(reader, key, request)
     finally:
         reader.close()
     return int(ExitStatus.OK)
@@ -62,24 +75,83 @@ def _the_one(keys: set[str], start: str) -> str:
     raise UsageError(f"{len(keys)} requests begin with {start!r}: {listed}; give more of the one you mean")
 
 
-def _say_recordings(lines: list[RecordedLine]) -> None:
-    for line in lines:
+def _request(places: Sequence[Place], reader: JournalReader, key: str) -> Request | None:
+    """The request as it was recorded or journaled; `None` where its line is not kept any more."""
+    if places:
+        return places[0].line.asked()
+    line = reader.line(key)
+    return None if line is None else parse_input_line(line)[1]
+
+
+def _say_request(request: Request | None, reader: JournalReader, key: str) -> None:
+    for name in reader.cells_of(key):
+        say(labelled("asked by", name))
+    if request is None:
+        say("its line is not kept any more")
+        return
+    say(labelled("endpoint", f"{request.url}, model {request.model or '-'}"))
+    say(labelled("request", asked_text(request.body)))
+
+
+def _say_recordings(places: Sequence[Place]) -> None:
+    for place in places:
+        line = place.line
         cell = ", ".join(f"{axis}={value}" for axis, value in line.cell.items())
         say(f"recorded from {line.origin} ({cell}): replayed offline, and not sent to {line.origin} again")
-        answer = line.answer(line.asked())
-        say(f"  {answer.finish_reason}: {answer.text[:300]}")
+        say(labelled("in", f"{place.path}:{place.number}"))
+        say(labelled("answer", answered_text(line.answer(line.asked()))))
 
 
-def _say_journal(reader: JournalReader, key: str) -> None:
+def _say_journal(reader: JournalReader, key: str, request: Request | None) -> None:
     answered = set()
     for origin, generation, batch in reader.answers_of(key):
         answered.add(origin)
         say(f"answered by {origin} in batch {batch} (generation {generation}): not sent there again")
+    for answer in _newest(reader, request, answered):
+        say(labelled("answer", answered_text(answer)))
     for origin, batch, state, owned in reader.batches_of(key):
         held = ", which owns it: nothing else may send it" if owned else ""
         say(f"was in batch {batch or '(no id)'} of {origin}: {state}{held}")
         if origin not in answered and (failure := _failure(reader, key, origin)):
             say(f"  failed: {failure}")
+
+
+def _newest(reader: JournalReader, request: Request | None, origins: Iterable[str]) -> Iterator[Answer]:
+    """The newest answer of each origin."""
+    for origin in sorted(origins):
+        yield from reader.answers([request], origin).values() if request is not None else ()
+
+
+def _data(request: Request | None, places: Sequence[Place], reader: JournalReader, key: str) -> dict[str, Any]:
+    """The same for machines."""
+    answers = reader.answers_of(key)
+    newest = {answer.origin: answer for answer in _newest(reader, request, {origin for origin, *_ in answers})}
+    batches = reader.batches_of(key)
+    return {
+        "custom_id": key,
+        "request": None if request is None else json.loads(request.line()),
+        "cells": reader.cells_of(key),
+        "recordings": [
+            {
+                "path": str(place.path),
+                "line": place.number,
+                "origin": place.line.origin,
+                "cell": place.line.cell,
+                "response": place.line.answer(place.line.asked()).response,
+            }
+            for place in places
+        ],
+        "answers": [{"origin": origin, "generation": number, "batch": batch} for origin, number, batch in answers],
+        "newest": {origin: answer.response for origin, answer in newest.items()},
+        "batches": [
+            {"origin": origin, "batch": batch, "state": state, "owns": owned} for origin, batch, state, owned in batches
+        ],
+        "failures": {
+            origin: failure
+            for origin in sorted({row[0] for row in batches})
+            if (failure := _failure(reader, key, origin))
+        },
+    }
 
 
 def _failure(reader: JournalReader, key: str, origin: str) -> str:

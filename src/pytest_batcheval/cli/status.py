@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_backend, add_journal, say
+from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say
 from pytest_batcheval.cli.run_status import show_run
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
+    from pytest_batcheval.backends.protocol import Backend
     from pytest_batcheval.batches import BatchStatus
+    from pytest_batcheval.cli.watch import Look
 
 DESCRIPTION = """
 BATCH: ask the provider how a batch stands: status, counts, times, files, errors; no journal is needed. Ends with status
 0 when the batch has ended, and 10 while it runs. --run RUN: show the batches, errors and cost of a run that the journal
 knows; the provider is not asked. Ends with 0 when it is done, 10 while batches of it are open, and 1 when requests of
-it failed, were refused or are lost.
+it failed, were refused or are lost. --watch: look again until it has ended; nothing is collected or changed.
 """
+RUN_SECONDS = 5.0
+BATCH_SECONDS = 30.0
+"""Between two looks, unless the user says otherwise: the journal costs nothing, the provider counts calls."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -28,11 +35,22 @@ def add_parser(verbs: Any) -> None:
         "status",
         help="how a batch or a run stands",
         description=DESCRIPTION,
-        epilog="example: batcheval status batch_68a1...",
+        epilog="example: batcheval status batch_68a1... --watch",
     )
     parser.add_argument("batch", metavar="BATCH", nargs="?", help="the batch's id")
     parser.add_argument("--run", metavar="RUN", help="a run's id, or the beginning of it (see batcheval runs)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON; with --watch a line at each change")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="go on until it has ended: drawn anew on a terminal, else a line at a change, at most one a minute",
+    )
+    parser.add_argument(
+        "--interval",
+        type=_seconds,
+        metavar="SECONDS",
+        help=f"between two looks of --watch (default: {RUN_SECONDS:g} for a run, {BATCH_SECONDS:g} for a batch)",
+    )
     add_backend(parser)
     add_journal(parser)
 
@@ -41,12 +59,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask, and print.
 
     Raises:
-        UsageError: no API key, no such backend, no such run, or not one of BATCH and --run.
+        UsageError: no API key, no such backend, no such run, not one of BATCH and --run, or --interval by itself.
         ProviderError: there is no such batch in this project, or the provider cannot be asked.
         JournalError: the journal cannot be read.
     """
     if (arguments.batch is None) == (arguments.run is None):
         raise UsageError("name either a BATCH or a --run")
+    if arguments.watch:
+        return int(_watch(arguments))
+    if arguments.interval is not None:
+        raise UsageError("--interval is of --watch")
     if arguments.run is not None:
         return show_run(arguments.journal, arguments.run, arguments.json)
     from pytest_batcheval.client import check_batch_status
@@ -55,22 +77,114 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(status.to_dict(), ensure_ascii=True, indent=2))
     else:
-        _say(status)
-    return int(ExitStatus.OK if status.ended else ExitStatus.UNFINISHED)
+        say("\n".join(_lines(status)))
+    return int(_exit_status(status))
 
 
-def _say(status: BatchStatus) -> None:
+def _watch(arguments: argparse.Namespace) -> ExitStatus:
+    from pytest_batcheval.cli.watch import interruptible
+
+    if arguments.run is None:
+        goes_on = f"the batch goes on at the provider: batcheval status {arguments.batch}"
+        return interruptible(lambda: _watch_batch(arguments), goes_on)
+    goes_on = "the run and its batches go on; when nobody waits for them any more, collect them: batcheval resume"
+    return interruptible(lambda: _watch_run(arguments), goes_on)
+
+
+def _watch_batch(arguments: argparse.Namespace) -> ExitStatus:
+    from pytest_batcheval.backends.connect import connect
+    from pytest_batcheval.cli.watch import display, watch
+
+    with connect(arguments.backend) as connection:
+        return watch(
+            lambda: _look_at_batch(connection.backend, arguments.batch),
+            connection.clock,
+            arguments.interval or BATCH_SECONDS,
+            display(arguments.json),
+        )
+
+
+def _watch_run(arguments: argparse.Namespace) -> ExitStatus:
+    from pytest_batcheval.backends.clocks import SystemClock
+    from pytest_batcheval.cli.watch import display, watch
+
+    name = arguments.run
+
+    def look() -> Look:
+        nonlocal name
+        seen = _look_at_run(arguments.journal, name)
+        name = seen.data["id"]  # a later run may begin alike
+        return seen
+
+    return watch(look, SystemClock(), arguments.interval or RUN_SECONDS, display(arguments.json))
+
+
+def _look_at_batch(backend: Backend, batch: str) -> Look:
+    from pytest_batcheval.batches import status_of
+    from pytest_batcheval.cli.watch import Look
+    from pytest_batcheval.report.table import one_line
+
+    status = status_of(backend, batch)
+    lines = _lines(status)
+    line = one_line(f"{lines[0]}, {lines[1]}")
+    return Look("\n".join(lines), line, status.to_dict(), _exit_status(status))
+
+
+def _look_at_run(journal: Path, start: str) -> Look:
+    from pytest_batcheval.cli.watch import Look, captured, on_terminal
+
+    data = json.loads(captured(lambda: show_run(journal, start, True)))
+    page = captured(lambda: show_run(journal, data["id"], False)) if on_terminal() else ""
+    going = data["waiting"] or _is_sending(journal, data)
+    state = "open" if going else data["state"]
+    counts = f"{data['answers']:,} answered, {data['failed']:,} failed, {data['waiting']:,} open"
+    line = f"run {data['id']}: {state}, requests: {data['requests']:,}, {counts}"
+    ended = ExitStatus.OK if state in ("done", "empty") else ExitStatus.FAILED
+    return Look(page, line, data, ExitStatus.UNFINISHED if going else ended)
+
+
+def _is_sending(journal: Path, run: dict[str, Any]) -> bool:
+    """Whether its process lives and holds the journal: between two waves no batch is open."""
+    from pytest_batcheval.journal.lock import JournalLock
+
+    holder = JournalLock(journal.with_name(f"{journal.name}.lock")).holder()
+    if holder is None or list(holder.argv) != run["argv"]:
+        return False
+    reader = open_reader(journal)
+    try:
+        same = [row for row in reader.runs() if json.loads(row.argv) == run["argv"]]
+    finally:
+        reader.close()
+    return bool(same) and same[-1].id == run["id"]
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"an interval is a number of seconds above 0, not {text}")
+    return seconds
+
+
+def _exit_status(status: BatchStatus) -> ExitStatus:
+    return ExitStatus.OK if status.ended else ExitStatus.UNFINISHED
+
+
+def _lines(status: BatchStatus) -> list[str]:
     counts = status.request_counts
     shown = {name: "?" if count is None else count for name, count in counts.items()}
-    say(f"{status.id}: {status.status} ({status.endpoint})")
-    say(f"  requests: {shown['completed']} completed, {shown['failed']} failed, of {shown['total']}")
+    lines = [
+        f"{status.id}: {status.status} ({status.endpoint})",
+        f"  requests: {shown['completed']} completed, {shown['failed']} failed, of {shown['total']}",
+    ]
     for name, seconds in sorted(status.times.items(), key=lambda item: item[1]):
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-        say(f"  {name.removesuffix('_at').replace('_', ' ')}: {when}")
-    for name in ("input_file_id", "output_file_id", "error_file_id"):
-        if file_id := getattr(status, name):
-            say(f"  {name.removesuffix('_file_id')} file: {file_id}")
-    for error in status.errors:
-        say(f"  refused: {error}")
+        lines.append(f"  {name.removesuffix('_at').replace('_', ' ')}: {when}")
+    files = {kind: getattr(status, f"{kind}_file_id") for kind in ("input", "output", "error")}
+    lines += [f"  {kind} file: {file_id}" for kind, file_id in files.items() if file_id]
+    lines += [f"  refused: {error}" for error in status.errors]
     if status.ended and (status.output_file_id or status.error_file_id):
-        say(f"its results: batcheval download {status.id}")
+        lines.append(f"its results: batcheval download {status.id}")
+    return lines

@@ -49,7 +49,7 @@ class Driver:
     def run(self, engine: Engine, watch: Callable[[float], None], deadline: float | None = None) -> None:
         """Bring all jobs of an engine to their end, or to the fault that stops it.
 
-        `watch` is called with the time after each change; `deadline` is the time on the clock until
+        `watch` is called with the time, at first and after each change; `deadline` is the time on the clock until
         which batches are waited for, `None` for ever.
 
         Raises:
@@ -58,6 +58,7 @@ class Driver:
         """
         pool: Pool[Effect] | OneByOne[Effect] = Pool(self._threads) if self._threads else OneByOne()
         try:
+            watch(self._clock.now())
             while not engine.done:
                 effects = engine.due(self._clock.now())
                 for effect in effects:

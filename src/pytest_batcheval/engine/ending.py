@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine.effects import Account, Rest
 from pytest_batcheval.journal.rows import BatchRow
+
+TIMES = (
+    "created_at",
+    "in_progress_at",
+    "finalizing_at",
+    "completed_at",
+    "expired_at",
+    "cancelling_at",
+    "cancelled_at",
+    "failed_at",
+)
+"""The times of a batch that are kept; all that the API has, but when it would expire."""
 
 
 def refused_whole(batch: RemoteBatch) -> bool:
@@ -25,6 +38,7 @@ def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
         failed=_most(row.failed, batch.failed),
         output_file_id=batch.output_file_id or row.output_file_id,
         error_file_id=batch.error_file_id or row.error_file_id,
+        times=json.dumps({name: batch.times[name] for name in TIMES if name in batch.times}),
     )
 
 

@@ -15,6 +15,7 @@ from pytest_batcheval.engine.effects import Account, Settle
 from pytest_batcheval.engine.retry import failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.wire.lines import BrokenLine, ResultLine, read_lines
+from pytest_batcheval.wire.usage import tokens
 
 KEEP = "keep"
 """A file of this name in a folder of result files means that a person may want to read them."""
@@ -135,18 +136,8 @@ def _result(path: Path, line: ResultLine | BrokenLine, account: Account) -> Answ
 
 
 def _tokens(line: ResultLine) -> tuple[int, int]:
-    """Input and output tokens of an answer, by whichever endpoint's names."""
     body = line.response.body if line.response is not None else None
-    usage = body.get("usage") if isinstance(body, dict) else None
-    if not isinstance(usage, dict):
-        return 0, 0
-    asked = usage.get("prompt_tokens", usage.get("input_tokens"))
-    told = usage.get("completion_tokens", usage.get("output_tokens"))
-    return _count(asked), _count(told)
-
-
-def _count(tokens: object) -> int:
-    return tokens if isinstance(tokens, int) and 0 <= tokens < 2**31 else 0
+    return tokens(body.get("usage")) if isinstance(body, dict) else (0, 0)
 
 
 def _json(line: ResultLine) -> bytes:

@@ -313,6 +313,7 @@ class CallRun:
                 trouble=self._trouble,
                 ended=ended,
                 flying=len(self._flying),
+                stage="settle" if ended else "run",
             )
         )
 

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_batcheval.engine.effects import JOURNAL
 from pytest_batcheval.engine.job import Job
+
+STAGES = ("plan", "upload", "queue", "run", "download", "settle")
+"""What a batch goes through, in this order: `run` is the provider's work on it, `settle` its end in the journal."""
+
+_STAGES = {"planned": "upload", "uploaded": "queue", "creating": "queue", "ended": "download"}
+_QUEUED = ("created", "validating")
 
 
 @dataclass(frozen=True)
@@ -17,11 +24,14 @@ class Progress:
         ordinal, of: its number among the batches of this wave, from 1, and their count.
         batch_id: the provider's id; empty until it has one.
         status: the provider's word, or ours before and after (`planned`, `looking for it`, `settled` …).
+        stage: one of `STAGES`.
         done, failed, total: requests answered, failed and asked.
         elapsed: seconds on the clock since it was begun, by this process.
         note: what a person should know, such as why it is looked for.
         trouble: why the provider cannot be asked just now; empty when it can.
         ended: whether nothing is left to do.
+        endpoint, model: what its requests ask; the model is empty when nobody knows it.
+        attached: whether an earlier process created it, so that `elapsed` is not its age.
     """
 
     ordinal: int
@@ -35,6 +45,10 @@ class Progress:
     note: str = ""
     trouble: str = ""
     ended: bool = False
+    stage: str = "plan"
+    endpoint: str = ""
+    model: str = ""
+    attached: bool = False
 
     def __str__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
@@ -108,21 +122,24 @@ class Sent:
 def watcher(jobs: Sequence[Job], show: Callable[[Progress], None]) -> Callable[[float], None]:
     """A function of the time that shows each batch whose state or counts have changed."""
     shown: dict[int, tuple[object, ...]] = {}
+    attached = [bool(job.row.batch_id) for job in jobs]
 
     def watch(now: float) -> None:
         for ordinal, job in enumerate(jobs, 1):
-            state = (job.row.batch_id, job.status, job.done, job.failed, job.finished, bool(job.trouble))
+            if isinstance(job.effect, JOURNAL) and job.wake <= now:
+                continue  # half of a change, whose other half is written next
+            state = (job.row.batch_id, job.row.state, job.status, job.done, job.failed, job.finished, bool(job.trouble))
             if shown.get(ordinal) != state:
                 shown[ordinal] = state
-                show(_snapshot(ordinal, len(jobs), job, now))
+                show(_snapshot(ordinal, attached, job, now))
 
     return watch
 
 
-def _snapshot(ordinal: int, of: int, job: Job, now: float) -> Progress:
+def _snapshot(ordinal: int, attached: Sequence[bool], job: Job, now: float) -> Progress:
     return Progress(
         ordinal=ordinal,
-        of=of,
+        of=len(attached),
         batch_id=job.row.batch_id,
         status=job.status,
         done=job.done,
@@ -132,4 +149,14 @@ def _snapshot(ordinal: int, of: int, job: Job, now: float) -> Progress:
         note=job.row.note,
         trouble=job.trouble,
         ended=job.finished,
+        stage=_stage(job),
+        endpoint=job.row.endpoint,
+        model=job.row.model,
+        attached=attached[ordinal - 1],
     )
+
+
+def _stage(job: Job) -> str:
+    if job.row.state == "created":
+        return "queue" if job.status in _QUEUED else "run"
+    return _STAGES.get(job.row.state, "settle")

@@ -24,6 +24,13 @@ WHERE EXISTS (
 GROUP BY claim.batch
 """
 
+ADD_STAGE = """
+INSERT INTO stage (run, wave, name, wall, cpu, memory, sent, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
+"""
+
+STAGES = "SELECT run, wave, name, wall, cpu, memory, sent, received FROM stage"
+
 ENDED_BATCHES = "SELECT id FROM batch WHERE state IN ('settled', 'void', 'lost') ORDER BY id"
 
 # A batch that ended as a whole without answers has one row at least.

@@ -50,7 +50,7 @@ UPDATE_BATCH = """
 UPDATE batch
 SET scope = :scope, state = :state, file_id = :file_id, batch_id = :batch_id, status = :status,
     completed = :completed, failed = :failed, output_file_id = :output_file_id,
-    error_file_id = :error_file_id, most_usd = :most_usd, input_tokens = :input_tokens,
+    error_file_id = :error_file_id, times = :times, most_usd = :most_usd, input_tokens = :input_tokens,
     output_tokens = :output_tokens, note = :note
 WHERE id = :id
 """
@@ -122,6 +122,8 @@ WHERE key = ? AND origin = ? AND open = 1 AND batch IN (SELECT id FROM batch WHE
 """
 
 CELLS = "SELECT name, key FROM cell WHERE name IN ({keys}) AND origin = ?"
+
+CELLS_OF = "SELECT DISTINCT name FROM cell WHERE key = ? ORDER BY name"
 
 ADD_CELL = """
 INSERT INTO cell (name, origin, key) VALUES (?, ?, ?)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_batcheval.journal import connect, figures_queries, queries
 from pytest_batcheval.journal.checksum import checksum
-from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, TroubleRow
+from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
@@ -93,6 +93,10 @@ class JournalReader:
         """The key each of these cells was asked with last, by name; cells never asked are missing."""
         return dict(self._by_keys(queries.CELLS, list(names), origin))
 
+    def cells_of(self, key: str) -> list[str]:
+        """Names of the cells that asked this request last."""
+        return [row[0] for row in self._rows(queries.CELLS_OF, (key,))]
+
     def line(self, key: str) -> bytes | None:
         """The line of the input file of a request; `None` when nobody knows it any more."""
         return next((bytes(row[0]) for row in self._rows(queries.LINE, (key,))), None)
@@ -157,6 +161,10 @@ class JournalReader:
     def runs(self) -> list[RunRow]:
         """All runs that could send, oldest first."""
         return [RunRow(*row) for row in self._rows(figures_queries.RUNS, ())]
+
+    def stages(self) -> list[StageRow]:
+        """Where the time of every run went, wave by wave."""
+        return [StageRow(*row) for row in self._rows(figures_queries.STAGES, ())]
 
     def answer_counts(self) -> dict[int, int]:
         """How many stored answers came with each batch, by its number; batches without one are missing."""

@@ -22,6 +22,7 @@ class BatchRow:
         state: `planned`, `uploaded`, `creating`, `created`, `ended`, `settled`, `void` or `lost`.
         status: the provider's own word.
         completed, failed: the provider's counts at the end; `None` when it gave none.
+        times: the provider's times by name (`created_at` …) in Unix seconds, as JSON, once it has ended.
         model: the one its requests name; empty when nobody knows it any more.
         most_usd: the most it could cost, reserved of a budget (a decimal number); empty without one. Of settled
             individual calls: the most that those of unknown outcome could.
@@ -47,6 +48,7 @@ class BatchRow:
     failed: int | None = None
     output_file_id: str = ""
     error_file_id: str = ""
+    times: str = ""
     note: str = ""
     model: str = ""
     most_usd: str = ""
@@ -83,6 +85,28 @@ class RunRow:
     started: float
     origin: str
     argv: str
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """Where the time of one wave of a run went, and what the process used meanwhile.
+
+    Attributes:
+        wave: from 1.
+        name: `plan`, `upload`, `queue`, `run`, `download` or `settle`.
+        wall: seconds on the run's clock; `cpu` seconds of this process.
+        memory: the most resident bytes that were seen.
+        sent, received: bytes of request and reply bodies.
+    """
+
+    run: str
+    wave: int
+    name: str
+    wall: float
+    cpu: float
+    memory: int
+    sent: int
+    received: int
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ TABLES = {
     "answer": "rowid",
     "failure": "rowid",
     "refresh": "key, origin",
+    "stage": "run, wave, name",
     "cell": "name, origin",
 }
 """Every table, parents first, and what its rows are in order of."""

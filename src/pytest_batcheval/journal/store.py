@@ -12,12 +12,12 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from pytest_batcheval.journal import connect, place, queries
+from pytest_batcheval.journal import connect, figures_queries, place, queries
 from pytest_batcheval.journal.checksum import checksum
 from pytest_batcheval.journal.lock import JournalLock, shown_argv
 from pytest_batcheval.journal.reader import CHUNK, JournalReader
 from pytest_batcheval.journal.reserve import Reserve
-from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
+from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow, StageRow
 from pytest_batcheval.journal.transaction import reporting, transaction
 from pytest_batcheval.wire.errors import JournalError
 from pytest_batcheval.wire.objects import Request
@@ -158,6 +158,11 @@ class Journal:
                 self._reserve.give()  # they are paid for
                 self._record(row, results, (), refused)
             raise
+
+    def add_stages(self, rows: Iterable[StageRow]) -> None:
+        """Store where the time of a wave went."""
+        with self._transaction() as connection:
+            connection.executemany(figures_queries.ADD_STAGE, (tuple(vars(row).values()) for row in rows))
 
     def note_cells(self, cells: Mapping[str, str], origin: str) -> None:
         """Note the key that each cell, by name, is asked with now."""

@@ -26,10 +26,10 @@ Simulated with one sample of cells that vary by 0.8: unchanged runs fail in 0.2 
 """
 
 WARNED = 0.05
-"""One-sided p-value from which a drop is a warning."""
+"""One-sided p-value from which a drop is a warning, a convention: 2 % of unchanged runs are warned of, simulated."""
 
 MOST = 20
-"""Samples per cell beyond which more of them are not proposed."""
+"""Samples per cell beyond which more of them are not proposed, a convention: their price would be 20 runs."""
 
 NULL = "the run is not below the baseline; one-sided t with min(personas, questions) - 1 degrees of freedom"
 

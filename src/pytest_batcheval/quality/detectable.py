@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import PersonaMatrix
 
 VARIANCES = (0.01, 0.02, 0.05, 0.10)
-"""Of what a persona's answers have in common, relative to that of one sample's wording."""
+"""Of what a persona's answers have in common, relative to that of one sample's wording; see docs/statistics.md."""
 
 EFFECTS = (0.3, 0.5, 0.7)
 """Half the difference between personas told high and low, in score points."""

@@ -23,7 +23,7 @@ from pytest_batcheval.wire.answers import Answers
 Floats = npt.NDArray[np.float64]
 
 ECHO = 0.10
-"""Most lift that is borne: one answer in ten."""
+"""Most lift that is borne: one answer in ten, a convention; simulated (docs/statistics.md) faithful 0.02, echo 1.0."""
 
 NULL = "answers hold words of their own description no more often than of others'; personas permuted within questions"
 

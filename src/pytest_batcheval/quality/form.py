@@ -28,10 +28,10 @@ LIMITS = {
 """Most answers of each kind, as a share: conventions, chosen so that a single stray answer in 275 is borne."""
 
 SCRIPT_SHARE = 0.8
-"""Least share of letters in the script asked for; names and units of another script are borne."""
+"""Least share of letters in the script asked for, a convention: names and units of another script are borne."""
 
 ECHOED = 0.6
-"""Share of the question's character 4-grams in the answer above which it repeats the question."""
+"""Share of the question's character 4-grams in the answer above which it repeats the question: a convention."""
 
 SCRIPTS: dict[str, str | tuple[str, ...]] = {
     "ko": "HANGUL",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pytest_batcheval.quality.controls import MASKED
 from pytest_batcheval.quality.crosstalk import LEAK, discriminant
 from pytest_batcheval.quality.design import Levels, Targets
 from pytest_batcheval.quality.echo import ECHO, persona_echo
@@ -152,6 +153,9 @@ def _diverse(answers: Answers) -> Part:
 def _different(answers: Answers, without: Collection[str], shared: dict[str, Any]) -> Part:
     found = differentiation(answers, without=without, **shared)
     reason = f"{found.verdict}: p = {found.p_value:.4g}, top 3 {found.top3:.3f} (chance {3 / found.personas:.3f})"
+    masked = found.controls.get(MASKED)
+    if found.p_value <= ALPHA and masked is not None and masked.p_value > ALPHA:
+        reason += f"; warning: {masked.detail}"
     return Part("different", found.verdict == "different", reason, found)
 
 
@@ -170,7 +174,9 @@ def _traits(
 ) -> Part:
     found = trait_reflection(answers, scores=scores, levels=levels, targets=targets, untold=untold, **shared)
     weak = [t.dimension for t in found.told if t.p_value > ALPHA or t.delta <= 0]
-    reason = f"median delta {found.median_delta:.2f}, not shown: {', '.join(weak) or 'none'}"
+    reason = (
+        f"median delta {found.median_delta:.2f}, not shown: {', '.join(weak) or 'none'}; least as told: {found.least}"
+    )
     if found.leaking:
         reason += f"; warning: shown though not told: {', '.join(found.leaking)}"
     return Part("traits", found.shows, reason, found)

@@ -27,14 +27,18 @@ DROPPED = 0.02
 """Share of given scores whose quote was not said: as many as verdicts may be broken."""
 
 RIGHT_SIDE, RECALL, FOR_NOTHING = 0.95, 0.8, 0.15
-"""Planted signs: scores on the right side of 3, planted signs that get a score, scores where nothing was planted."""
+"""Planted signs: scores on the right side of 3, planted signs that get a score, scores where nothing was planted.
+
+Conventions. `tests/quality/test_ladder.py` holds the simulator's judges against them and all limits below: the good one
+keeps each, every other breaks the one made for it.
+"""
 
 GROUP_DELTA, GROUP_SLOPE, GROUP_NULLS, GROUP_LEAK = 0.9, 0.3, 0.9, 0.8
 """Least delta of a faithful respondent (and of an inverted one, below 0), largest slope of a blind one, least
-share of nulls for one that repeats its description, least leak of a one-sided one."""
+share of nulls for one that repeats its description, least leak of a one-sided one (simulated: 1.1)."""
 
 REPEATED = 0.8
-"""Least Krippendorff alpha of a judge with itself."""
+"""Least Krippendorff alpha of a judge with itself: his own threshold for conclusions to rely on (2004)."""
 
 APART = 0.3
 """Largest mean difference in points of two judges on a dimension: the margin within which two runs count as equal.
@@ -43,10 +47,10 @@ A judge that is a point off everywhere still has a weighted kappa of 0.67 with a
 """
 
 PROBES: Mapping[str, float] = {"padding": 0.2, "injection": 0.2, "order": 0.2, "translation": 0.3}
-"""The probes, and the mean shift in points that each may cause."""
+"""The probes, and the mean shift in points that each may cause: conventions, below the margin of equivalence, 0.3."""
 
 TARGETED_NULLS = 0.4
-"""Largest share of nulls on questions that aim at the dimension."""
+"""Largest share of nulls on questions that aim at the dimension, a convention; the power tables assume 0.25."""
 
 PADDED = 200
 """Characters that padding adds at least: twice what an answer of three sentences has."""

@@ -37,7 +37,7 @@ from pytest_batcheval.quality.table import Table, table_of
 from pytest_batcheval.wire.answers import Answers
 
 ACCURACY_PERMUTATIONS = 199
-"""Permutations that give the accuracy of chance; each costs as much as the accuracy itself."""
+"""Permutations that give the accuracy of chance, for its mean and 99 % point: no verdict stands on them."""
 
 TOP = 3
 """An answer counts for `top3` when its persona is among so many nearest profiles."""

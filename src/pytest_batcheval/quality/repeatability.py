@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.cells import cell_products
-from pytest_batcheval.quality.components import Components, components_of
+from pytest_batcheval.quality.components import TRUSTED, Components, components_of
 from pytest_batcheval.quality.design import Targets, aims_of
+from pytest_batcheval.quality.needs import needs_samples
 from pytest_batcheval.quality.persona_effect import filled
 from pytest_batcheval.quality.resampling import jackknife_interval
 from pytest_batcheval.quality.result import Result, listed, shown
@@ -28,13 +29,16 @@ from pytest_batcheval.wire.answers import Answers
 Floats = npt.NDArray[np.float64]
 
 DUPLICATES = 0.05
-"""Share of samples that repeat another of their cell, above which nothing is measured."""
+"""Share of samples that repeat another of their cell, above which nothing is measured: a convention.
+
+Simulated (docs/statistics.md): 0.00 for a respondent that draws its words anew, 0.67 of three samples from a cache.
+"""
 
 CONTRADICTIONS = 0.10
 """Simulated with noise of 0.8 points: 0.13 where nothing is reflected, 0.10 at an effect of 0.5 points."""
 
 LOW, HIGH = 2, 4
-"""Two scores of a cell contradict each other when one is at most LOW and the other at least HIGH."""
+"""Two scores of a cell contradict each other when one is at most LOW and the other at least HIGH: either pole."""
 
 NULL = "none: how far samples agree is an interval, not a test"
 
@@ -48,9 +52,11 @@ class Consistency(Result):
             persona at a time.
         duplicate: share of samples that are byte for byte another one of their cell.
         contradiction: share of pairs of samples with one score at most 2 and the other at least 4.
+        generalizability: the median of the dimensions'; `None` where none has scores on two questions.
         components: by dimension, the variance of trait scores; see `components.Components`.
         samples: the smallest and the largest number of samples of a cell.
-        verdict: `consistent`, `inconsistent`, or `not measurable` (too many duplicates, or all answers equal).
+        verdict: `not measurable` (too many duplicates, or all answers equal); `consistent` (the interval is above 0, at
+            most 10 % contradictions, and a generalizability of 0.7, where there is one); or `inconsistent`.
         repeated, contradicting: the cells with the most of either, worst first.
     """
 
@@ -58,6 +64,7 @@ class Consistency(Result):
     interval: tuple[float, float]
     duplicate: float
     contradiction: float
+    generalizability: float | None
     components: dict[str, Components]
     samples: tuple[int, int]
     verdict: str
@@ -82,11 +89,23 @@ class Consistency(Result):
                 f"most in: {listed(self.repeated) or 'none'}",
                 f"contradictions = {self.contradiction:.1%} of pairs of samples (at most {CONTRADICTIONS:.0%}); "
                 f"most in: {listed(self.contradicting) or 'none'}",
+                *self._trust(),
                 *(f"{code}: {found}" for code, found in self.components.items()),
             )
         )
 
+    def _trust(self) -> tuple[str, ...]:
+        if self.generalizability is None:
+            return ()
+        known = {code: c.generalizability for code, c in self.components.items() if c.generalizability is not None}
+        least = min(known, key=known.__getitem__)
+        return (
+            f"generalizability G = {self.generalizability:.2f} in the median dimension (at least {TRUSTED}); "
+            f"least: {least} ({known[least]:.2f})",
+        )
 
+
+@needs_samples(2)
 def consistency(answers: Answers, *, scores: Given | None = None, targets: Targets | None = None) -> Consistency:
     """How far the samples of a cell agree, by wording and by scores.
 
@@ -103,7 +122,10 @@ def consistency(answers: Answers, *, scores: Given | None = None, targets: Targe
     icc, interval = _cell_icc(table)
     duplicate, repeated = duplicates(table)
     contradiction, contradicting = _contradictions(table, columns, aims)
-    figures: dict[str, Any] = {"duplicate": duplicate, "contradiction": contradiction}
+    components = {code: components_of(table, column, aims[code]) for code, column in columns.items()}
+    trusted = [c.generalizability for c in components.values() if c.generalizability is not None]
+    trust = float(np.median(trusted)) if trusted else None
+    figures: dict[str, Any] = {"duplicate": duplicate, "contradiction": contradiction, "generalizability": trust}
     return Consistency(
         **figures,
         effect=icc,
@@ -112,18 +134,20 @@ def consistency(answers: Answers, *, scores: Given | None = None, targets: Targe
         null=NULL,
         n=len(table.texts),
         seed=None,
-        components={code: components_of(table, column, aims[code]) for code, column in columns.items()},
+        components=components,
         samples=(int(table.counts[table.counts > 0].min()), int(table.counts.max())),
-        verdict=_verdict(duplicate, contradiction, interval[0]),
+        verdict=_verdict(duplicate, contradiction, interval[0], trust),
         repeated=repeated,
         contradicting=contradicting,
     )
 
 
-def _verdict(duplicate: float, contradiction: float, low: float) -> str:
+def _verdict(duplicate: float, contradiction: float, low: float, trust: float | None) -> str:
     if duplicate > DUPLICATES:
         return "not measurable"
-    return "consistent" if low > 0 and contradiction <= CONTRADICTIONS else "inconsistent"
+    # equal but for a space, samples agree perfectly: only other questions show that a trait is no persona's own
+    trusted = trust is None or trust >= TRUSTED
+    return "consistent" if low > 0 and contradiction <= CONTRADICTIONS and trusted else "inconsistent"
 
 
 def _check_samples(table: Table) -> None:

@@ -15,8 +15,13 @@ from pytest_batcheval.wire.errors import UsageError
 
 MIN_PERSONAS = 8
 MIN_QUESTIONS = 4
+"""Least of each, a convention: fewer leave intervals by leaving one out, or errors by question, to chance.
+
+So few can still be too few for a trait: 4 high and 4 low personas give no p below 1 / 70.
+"""
+
 MAX_MISSING = 0.02
-"""Share of cells that may be without an answer."""
+"""Share of cells that may be without an answer, a convention: 5 of 275, which count for nobody."""
 
 NAMED = 10
 """Cells an error names before it says how many more."""

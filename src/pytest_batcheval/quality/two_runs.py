@@ -19,7 +19,7 @@ MARGIN = 0.15
 """Of alignment, which is 0.3 of a score point: a convention; state your own before the run."""
 
 EQUIVALENCE = 0.05
-"""Level of each of the two one-sided tests: the 90 % interval lies inside the margin."""
+"""Level of each of the two one-sided tests, the usual one (Schuirmann 1987): the 90 % interval is inside the margin."""
 
 NULL = "no mean difference; t with min(personas, questions) - 1 degrees of freedom, error clustered by both"
 

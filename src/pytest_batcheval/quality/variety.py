@@ -26,7 +26,10 @@ from pytest_batcheval.wire.answers import Answers, value_id
 Floats = npt.NDArray[np.float64]
 
 NEAR = 0.95
-"""Cosine of TF-IDF vectors above which two answers are the same but for a word."""
+"""Cosine of TF-IDF vectors above which two answers are the same but for a word: a convention.
+
+Simulated (docs/statistics.md): 0.001 of a faithful respondent's pairs are above it.
+"""
 
 NEAR_DUPLICATES, VENDI, OPENINGS = 0.02, 0.15, 0.25
 """Most near-duplicates, least effective share of distinct texts, most answers with one opening.

@@ -15,7 +15,7 @@ from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.objects import Answer
 
 INVALID = 0.02
-"""Share of verdicts that may be broken; above it a judge is not usable."""
+"""Share of verdicts that may be broken, a convention (as of cells without an answer); above it no judge is usable."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pytest_batcheval.engine.cost import price
+from pytest_batcheval.engine.progress import STAGES
 from pytest_batcheval.journal.reader import JournalReader
-from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow
+from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow
 from pytest_batcheval.report.advice import next_step
 from pytest_batcheval.wire.origin import is_simulator
 
@@ -81,7 +82,8 @@ class RunFigures:
         started: Unix seconds.
         argv: its command line, without keys.
         batches: number of its batches by state; groups of individual calls are not among them.
-        requests: different requests it sent or meant to send; `calls` of them as individual calls.
+        requests: different requests it sent or meant to send; `calls` of them as individual calls, and `resent` more
+            than once, after a failure that passes.
         answers: stored answers that it brought.
         failures: its requests that failed and were not answered, or tried again, by a later run; by cause.
         waiting: requests in batches that have not ended.
@@ -89,6 +91,7 @@ class RunFigures:
         batch_usd: price of its batches in US dollars, at batch rates; `None` when nobody knows.
         batch_usd_as_calls: what individual calls would have cost instead.
         calls_usd: price of its individual calls.
+        stages: where its time went, in order; only of runs of pytest.
     """
 
     id: str
@@ -98,6 +101,7 @@ class RunFigures:
     batches: Mapping[str, int]
     requests: int
     calls: int
+    resent: int
     answers: int
     failures: tuple[ErrorFigures, ...]
     waiting: int
@@ -106,6 +110,12 @@ class RunFigures:
     batch_usd: Decimal | None
     batch_usd_as_calls: Decimal | None
     calls_usd: Decimal | None
+    stages: tuple[StageRow, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, by its clock."""
+        return sum(stage.wall for stage in self.stages)
 
     @property
     def failed(self) -> int:
@@ -147,7 +157,18 @@ class Figures:
         causes = self._reader.failure_counts()
         for batch in self._batches(causes):
             batches.setdefault(batch.run, []).append(batch)
-        return [_run(row, batches.get(row.id, []), causes) for row in self._reader.runs()]
+        stages: dict[str, list[StageRow]] = {}
+        for stage in self._reader.stages():
+            stages.setdefault(stage.run, []).append(stage)
+        return [_run(row, batches.get(row.id, []), causes, stages.get(row.id, ())) for row in self._reader.runs()]
+
+    def run(self, run: str) -> RunFigures | None:
+        """One run by its whole id; `None` when the journal does not know it.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return next((found for found in self.runs() if found.id == run), None)
 
     def batches(self, run: str | None = None) -> list[BatchFigures]:
         """Every batch and every group of individual calls, oldest first; of one run, or of all.
@@ -209,7 +230,9 @@ def _usd(row: BatchRow, batch: bool) -> Decimal | None:
     return None if found is None else found.usd
 
 
-def _run(row: RunRow, held: Sequence[BatchFigures], causes: Iterable[CauseRow]) -> RunFigures:
+def _run(
+    row: RunRow, held: Sequence[BatchFigures], causes: Iterable[CauseRow], stages: Iterable[StageRow]
+) -> RunFigures:
     batches = [batch for batch in held if batch.calls == "batch"]
     calls = [batch for batch in held if batch.calls == "individual"]
     return RunFigures(
@@ -220,6 +243,7 @@ def _run(row: RunRow, held: Sequence[BatchFigures], causes: Iterable[CauseRow]) 
         batches=dict(Counter(batch.state for batch in batches)),
         requests=_different(held),
         calls=_different(calls),
+        resent=sum(batch.repeated for batch in held),
         answers=sum(batch.answers for batch in held),
         failures=tuple(_errors(causes, {batch.number for batch in held})),
         waiting=sum(batch.requests for batch in held if batch.state in OPEN),
@@ -228,6 +252,7 @@ def _run(row: RunRow, held: Sequence[BatchFigures], causes: Iterable[CauseRow]) 
         batch_usd=_total(batch.usd for batch in batches),
         batch_usd_as_calls=_total(batch.usd_as_calls for batch in batches),
         calls_usd=_total(batch.usd for batch in calls),
+        stages=tuple(sorted(stages, key=lambda stage: (stage.wave, STAGES.index(stage.name)))),
     )
 
 

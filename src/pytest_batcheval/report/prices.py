@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.report.table import dollars
+from pytest_batcheval.report.quantities import dollars
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.plan import PlannedFile

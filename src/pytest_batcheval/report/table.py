@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Sequence
-from decimal import Decimal
 
 from pytest_batcheval.wire.safe import safe
 
@@ -56,13 +55,6 @@ def cut(text: str, width: int) -> str:
             break
         kept += character
     return f"{kept}…"
-
-
-def dollars(usd: Decimal | None) -> str:
-    """A sum as it is shown: `$0.0012`, `$12.30`, `unknown`."""
-    if usd is None:
-        return "unknown"
-    return f"${usd:.2f}" if usd >= 1 or not usd else f"${usd:.4f}"
 
 
 def _columns(character: str) -> int:

@@ -39,6 +39,7 @@ CREATE TABLE batch (
     failed         INTEGER,
     output_file_id TEXT NOT NULL DEFAULT '',
     error_file_id  TEXT NOT NULL DEFAULT '',
+    times          TEXT NOT NULL DEFAULT '',  -- JSON object: the provider's times, in Unix seconds, once it has ended
     input_tokens   INTEGER NOT NULL DEFAULT 0,  -- used, by its answers
     output_tokens  INTEGER NOT NULL DEFAULT 0,
     note           TEXT NOT NULL DEFAULT ''
@@ -93,6 +94,19 @@ CREATE TABLE refresh (
     run        TEXT NOT NULL REFERENCES run (id),
     done       INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (key, origin)
+) STRICT, WITHOUT ROWID;
+
+-- Where a run's time went, by its clock, and what this process used meanwhile.
+CREATE TABLE stage (
+    run      TEXT NOT NULL REFERENCES run (id),
+    wave     INTEGER NOT NULL,
+    name     TEXT NOT NULL,            -- plan, upload, queue, run, download or settle
+    wall     REAL NOT NULL,            -- seconds
+    cpu      REAL NOT NULL,            -- seconds
+    memory   INTEGER NOT NULL,         -- the most resident bytes that were seen
+    sent     INTEGER NOT NULL,         -- bytes
+    received INTEGER NOT NULL,         -- bytes
+    PRIMARY KEY (run, wave, name)
 ) STRICT, WITHOUT ROWID;
 
 -- What each prompt asked for each cell when it was sent last: a change is shown before it is paid for.

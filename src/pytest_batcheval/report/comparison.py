@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
-COLUMNS = ("way", "answers", "time", "speed-up", "HTTP calls", "polls", "tokens", "cost", "saved")
-UNKNOWN = "unknown"
+from pytest_batcheval.report.quantities import UNKNOWN, duration
+from pytest_batcheval.report.table import table
+
+COLUMNS = ("way", "answers", "time", "speed-up", "calls", "polls", "tokens", "cost", "saved")
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,9 @@ def saved(measured: Measured, base: Measured) -> float | None:
     return float(100 * (1 - measured.usd / base.usd))
 
 
-def table(ways: Sequence[Measured]) -> list[str]:
-    """A table of lines; speed-up and what is saved are against the first way."""
-    rows = [COLUMNS, *(_row(measured, ways[0]) for measured in ways)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    first, *others = widths
-    return [
-        "  ".join([row[0].ljust(first), *(text.rjust(width) for text, width in zip(row[1:], others, strict=True))])
-        for row in rows
-    ]
+def comparison_table(ways: Sequence[Measured], width: int) -> list[str]:
+    """A table of lines at most `width` columns wide; speed-up and what is saved are against the first way."""
+    return table([COLUMNS, *(_row(measured, ways[0]) for measured in ways)], width, left={0}, give_way=(0,))
 
 
 def to_data(ways: Sequence[Measured]) -> list[dict[str, object]]:
@@ -87,12 +83,3 @@ def _row(measured: Measured, base: Measured) -> tuple[str, ...]:
         UNKNOWN if measured.usd is None else f"${measured.usd:.4f}",
         UNKNOWN if cheaper is None else f"{cheaper:.0f} %",
     )
-
-
-def duration(seconds: float) -> str:
-    """`825.0` -> `13m 45s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h {minutes}m"
-    return f"{minutes}m {rest}s" if minutes else f"{rest}s"

@@ -1,0 +1,155 @@
+"""`batcheval init [FOLDER]`: a small evaluation that works, written beside what is there."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.cli.new_file import new_file
+from pytest_batcheval.cli.options import say
+from pytest_batcheval.wire.errors import ExitStatus, UsageError
+
+DESCRIPTION = """
+Write a small evaluation that runs at once, offline and without a key: a matrix of 8 virtual patients and 4 questions, a
+prompt, tests, answers recorded from the simulator, pytest's configuration, a line for .gitignore and a workflow for
+GitHub Actions. A file that exists is never changed; what to add to it is printed.
+"""
+SUITE = (
+    "fixtures/personas.yaml",
+    "fixtures/questions.yaml",
+    "tests/evaluation/interview.py",
+    "tests/evaluation/test_interview.py",
+    "cassettes/answers/tests/evaluation/test_interview.jsonl",
+    ".github/workflows/evaluation.yml",
+)
+NEXT = (
+    ("pytest -m batch", "replays the recorded answers: offline, free"),
+    ("pytest -m batch --batch=plan", "what a model would be sent, and its cost; sends nothing"),
+    ("pytest -m batch --batch=send --batch-backend=simulator --batch-refresh", "live, against a simulator here"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One file.
+
+    Attributes:
+        path: where it belongs, with the folder.
+        text: what a new one holds; `None` when nothing is to be written.
+        note: what is said of it when nothing is to be written.
+    """
+
+    path: Path
+    text: bytes | None
+    note: str = ""
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to `batcheval`'s parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "init",
+        help="write a small evaluation to begin with",
+        description=DESCRIPTION,
+        epilog="example: batcheval init my-evaluation",
+    )
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), metavar="FOLDER", help="where to (default: this one)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be written")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write what is missing, and print what was written, what was kept and what comes next.
+
+    Raises:
+        UsageError: a place leads out of the folder, is a file where a folder must be, or cannot be written.
+    """
+    folder: Path = arguments.folder
+    steps = list(_steps(folder))
+    new = [(step.path, step.text) for step in steps if step.text is not None]
+    for path, _ in new:
+        _check_place(folder, path)
+    for path, text in new:
+        if not arguments.dry_run:
+            _write(path, text)
+        say(f"{'would write' if arguments.dry_run else 'wrote'} {path}")
+    for step in steps:
+        if step.note:
+            say(step.note)
+    if not any(step.text or step.note for step in steps):
+        say("nothing to do: everything is there as it would be written")
+    if not arguments.dry_run:
+        _say_next(folder)
+    return int(ExitStatus.OK)
+
+
+def _steps(folder: Path) -> Iterator[Step]:
+    from pytest_batcheval.cli.init_existing import ignore_note, pytest_note
+
+    for name in SUITE:
+        path, text = folder / name, _template(name)
+        if not os.path.lexists(path):
+            yield Step(path, text)
+        elif _read(path) == text:
+            yield Step(path, None)
+        else:
+            yield Step(path, None, f"kept {path}; what init writes is other: batcheval init NEW_FOLDER shows it")
+    configuration = _template("pytest.ini")
+    note = pytest_note(folder, configuration.decode())
+    yield Step(folder / "pytest.ini", configuration if note is None else None, note or "")
+    ignored = _template(".gitignore")
+    note = ignore_note(folder / ".gitignore", ignored.decode().splitlines()[0])
+    yield Step(folder / ".gitignore", ignored if note is None else None, note or "")
+
+
+def _template(name: str) -> bytes:
+    """A file of the suite, under a name that no tool takes for its own while it lies in this package."""
+    stem = name.rpartition("/")[2].removeprefix(".")
+    return files("pytest_batcheval.cli").joinpath("init_files", f"{stem}.template").read_bytes()
+
+
+def _read(path: Path) -> bytes | None:
+    """Its content; `None` when it is no readable file."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _check_place(folder: Path, path: Path) -> None:
+    """Refuse before anything is written what could not be written whole, or would land somewhere else.
+
+    Raises:
+        UsageError: says which part of the path is wrong.
+    """
+    parts = [folder, *(folder / part for part in reversed(path.relative_to(folder).parents[:-1]))]
+    for part in parts:
+        if os.path.lexists(part) and not part.is_dir():
+            raise UsageError(f"{part} is not a folder, so {path} cannot be in it; nothing was written")
+        if not part.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(f"{part} leads out of {folder}, to {part.resolve()}; nothing was written")
+    nearest = next(place for place in (*reversed(parts), *folder.absolute().parents) if place.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"{nearest} cannot be written to; nothing was written")
+
+
+def _write(path: Path, text: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_file(path) as stream:
+            stream.write(text)
+    except (OSError, UsageError) as error:
+        reason = error if isinstance(error, UsageError) else f"{path} cannot be written ({error.strerror})"
+        raise UsageError(f"{reason}; files named above were written whole, and the same command goes on") from None
+
+
+def _say_next(folder: Path) -> None:
+    say("\nnext:" if folder.resolve() == Path.cwd() else f"\nnext, after cd {shlex.quote(str(folder))}:")
+    for command, meaning in NEXT:
+        say(f"  {command}\n      {meaning}")

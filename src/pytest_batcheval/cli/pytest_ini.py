@@ -1,0 +1,77 @@
+"""The axes that a project declares to pytest, found where pytest finds them, without running it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from configparser import Error, RawConfigParser
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.wire.errors import UsageError
+
+Options = Mapping[str, Any]
+
+
+def declared_axes(start: Path) -> tuple[list[str], Path]:
+    """The lines of `batch_axes`, and the folder that their paths start from.
+
+    Looked for in `start` and the folders above it; in each the first file counts that configures pytest, in pytest's
+    order: https://docs.pytest.org/en/stable/reference/customize.html
+
+    Raises:
+        UsageError: the file cannot be read, or nothing declares an axis.
+    """
+    for folder in (start, *start.parents):
+        for name, read in _FILES.items():
+            path = folder / name
+            options = _options(path, read) if path.is_file() else None
+            if options is None:
+                continue
+            lines = options.get("batch_axes")
+            if not lines:
+                raise UsageError(f"no axes: {path} has no batch_axes; {_INSTEAD}")
+            return [str(line) for line in (lines if isinstance(lines, list) else str(lines).splitlines())], folder
+    raise UsageError(f"no axes: no file here or above configures pytest; {_INSTEAD}")
+
+
+_INSTEAD = "--axis persona=FILE --axis question=FILE"
+
+
+def _options(path: Path, read: Callable[[str], Options | None]) -> Options | None:
+    try:
+        return read(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, Error) as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _pytest_toml(text: str) -> Options:
+    options: Options = tomllib.loads(text).get("pytest", {})
+    return options
+
+
+def _pyproject(text: str) -> Options | None:
+    options: Options = tomllib.loads(text).get("tool", {}).get("pytest", {})
+    native = {name: value for name, value in options.items() if name != "ini_options"}
+    return native or options.get("ini_options")
+
+
+def _ini(section: str, always: bool = False) -> Callable[[str], Options | None]:
+    def read(text: str) -> Options | None:
+        parser = RawConfigParser(strict=False, allow_no_value=True)
+        parser.read_string(text)
+        return dict(parser[section]) if parser.has_section(section) else {} if always else None
+
+    return read
+
+
+_FILES: Mapping[str, Callable[[str], Options | None]] = {
+    "pytest.toml": _pytest_toml,
+    ".pytest.toml": _pytest_toml,
+    "pytest.ini": _ini("pytest", always=True),
+    ".pytest.ini": _ini("pytest", always=True),
+    "pyproject.toml": _pyproject,
+    "tox.ini": _ini("pytest"),
+    "setup.cfg": _ini("tool:pytest"),
+}
+"""Readers by file name; each gives pytest's options, `None` where the file has none of pytest's."""

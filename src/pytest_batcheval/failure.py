@@ -1,0 +1,86 @@
+"""What a failing batch test says of its answers, below pytest's own report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_batcheval.current import batch_session
+from pytest_batcheval.planning import item_plan
+from pytest_batcheval.report.exchange import KEY_SHOWN, labelled, turn_lines
+from pytest_batcheval.settings import Settings
+from pytest_batcheval.wire.answers import Answers, value_id
+from pytest_batcheval.wire.objects import Answer
+from pytest_batcheval.wire.origin import describe
+
+SECTION = "batch"
+MOST_ANSWERS = 3
+"""Answers of a table that are shown, of those the failure names."""
+
+MOST_LINES, MOST_CHARACTERS = 12, 1_000
+"""Of one text, where `-vv` does not ask for the whole of it."""
+
+MOST_OF_A_VALUE = 200
+
+_WORDS = ("text", "name", "description")
+"""Attributes that tell more of an axis value than its id; the first it has is shown."""
+
+
+def add_section(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Show what was asked and answered: of a test's one answer, or of those in its table that the failure names."""
+    plan, fixtures = item_plan(item), getattr(item, "funcargs", {})
+    whole = item.config.get_verbosity() >= 2
+    settings = batch_session(item.config).settings
+    lines: list[str] = []
+    if plan is not None and isinstance(answer := fixtures.get("answer"), Answer):
+        lines += _told(plan.cells[0].cell, answer, settings, whole)
+    if isinstance(answers := fixtures.get("answers"), Answers):
+        text = report.longreprtext
+        named = [row for row in answers.rows if row.answer.custom_id[:KEY_SHOWN] in text]
+        lines.append(_table(answers, named[:MOST_ANSWERS]))
+        for row in named[:MOST_ANSWERS]:
+            lines += ["", *_told(row.cell, row.answer, settings, whole)]
+    if lines:
+        report.sections.append((SECTION, "\n".join(lines)))
+
+
+def show_command(key: str, settings: Settings) -> str:
+    """The command that shows all that is known of a request, from the current folder."""
+    words = ["batcheval", "show", key[:KEY_SHOWN]]
+    for option, path, usual in (
+        ("--journal", settings.journal, ".batcheval/journal.sqlite"),
+        ("--cassettes", settings.cassettes, "cassettes"),
+    ):
+        if path != Path.cwd() / usual:
+            words += [option, os.path.relpath(path)]
+    return shlex.join(words)
+
+
+def _table(answers: Answers, shown: list[Any]) -> str:
+    failed = sum(answer.error is not None for answer in answers)
+    origins = ", ".join(sorted({describe(answer.origin) for answer in answers}))
+    without = f", {failed:,} without an answer" if failed else ""
+    named = f"; {len(shown)} that the failure names:" if shown else ""
+    return f"a table of {len(answers):,} answers from {origins}{without}{named}"
+
+
+def _told(cell: Mapping[str, Any], answer: Answer, settings: Settings, whole: bool) -> Iterator[str]:
+    for name, value in cell.items():
+        yield labelled(name, _value(value))
+    yield labelled("custom_id", answer.custom_id)
+    yield labelled("from", describe(answer.origin) + ("" if answer.error else f", model {answer.model}"))
+    yield from turn_lines(answer) if whole else turn_lines(answer, MOST_CHARACTERS, MOST_LINES)
+    yield labelled("all of it", show_command(answer.custom_id, settings))
+
+
+def _value(value: object) -> str:
+    name = value_id(value)
+    words = next((str(getattr(value, word)) for word in _WORDS if getattr(value, word, None)), "")
+    shown = " ".join(words.split())
+    short = shown if len(shown) <= MOST_OF_A_VALUE else f"{shown[:MOST_OF_A_VALUE]}…"
+    return f"{name}: {short}" if short and short != name else name

@@ -1,0 +1,80 @@
+"""A run's figures in words: the same at the end of pytest and in `batcheval status --run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_batcheval.report.figures import ErrorFigures, RunFigures
+from pytest_batcheval.report.quantities import dollars, duration, size
+from pytest_batcheval.report.table import one_line
+from pytest_batcheval.wire.origin import is_simulator
+
+STAGES_IN_WORDS = {
+    "plan": "planning",
+    "upload": "uploading",
+    "queue": "queued",
+    "run": "running",
+    "download": "downloading",
+    "settle": "storing",
+}
+LONGEST_MESSAGE = 300
+
+
+def run_lines(run: RunFigures) -> Iterator[tuple[str, str]]:
+    """What was asked, came of it and was paid, as pairs of a label and a text."""
+    yield "requests", _requests(run)
+    if run.input_tokens or run.output_tokens:
+        yield "tokens", f"{run.input_tokens:,} in, {run.output_tokens:,} out"
+    yield "cost", _cost(run)
+    if run.stages:
+        yield "time", _time(run)
+        yield "machine", _machine(run)
+
+
+def error_lines(failures: tuple[ErrorFigures, ...]) -> Iterator[str]:
+    """A line for each cause, and one for what to do about it."""
+    for error in failures:
+        cause = f"{error.code} (HTTP {error.status_code})" if error.status_code else error.code
+        text = one_line(error.message)[:LONGEST_MESSAGE]
+        yield one_line(f"{error.count:,} x {cause}, such as {error.key[:12]}") + (f": {text}" if text else "")
+        yield f"  {error.next_step}"
+
+
+def _requests(run: RunFigures) -> str:
+    number = sum(run.batches.values())
+    ways = [f"{number:,} batch{'' if number == 1 else 'es'}"] if number else []
+    if run.calls:
+        ways.append(f"{run.calls:,} individual calls")
+    came = f"{run.answers:,} answered, {run.failed:,} failed"
+    resent = f", {run.resent:,} of them sent again" if run.resent else ""
+    waiting = f", {run.waiting:,} open" if run.waiting else ""
+    return f"{run.requests:,} in {' and '.join(ways) or 'no batch'}{resent}: {came}{waiting}"
+
+
+def _cost(run: RunFigures) -> str:
+    if is_simulator(run.origin):
+        would = f"; a provider's batches would cost {dollars(run.batch_usd)}" if run.batch_usd else ""
+        return f"nothing is paid at a simulator{would}"
+    saved = ""
+    if run.batch_usd and run.batch_usd_as_calls is not None:
+        less = run.batch_usd_as_calls - run.batch_usd
+        saved = f" (as individual calls {dollars(run.batch_usd_as_calls)}: {dollars(less)} saved)" if less else ""
+    return f"{dollars(run.paid_usd)}{saved}"
+
+
+def _time(run: RunFigures) -> str:
+    """Stages that took a tenth of a second at least, over all waves."""
+    took: dict[str, float] = {}
+    for stage in run.stages:
+        took[stage.name] = took.get(stage.name, 0.0) + stage.wall
+    parts = [f"{STAGES_IN_WORDS[name]} {duration(seconds)}" for name, seconds in took.items() if seconds >= 0.1]
+    waves = max(stage.wave for stage in run.stages)
+    several = f" in {waves} waves" if waves > 1 else ""
+    return f"{duration(run.seconds)}{several}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _machine(run: RunFigures) -> str:
+    cpu = sum(stage.cpu for stage in run.stages)
+    memory = max(stage.memory for stage in run.stages)
+    sent, received = sum(stage.sent for stage in run.stages), sum(stage.received for stage in run.stages)
+    return f"CPU {duration(cpu)}, memory {size(memory)} at most, {size(sent)} sent, {size(received)} received"

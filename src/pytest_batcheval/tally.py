@@ -1,0 +1,108 @@
+"""What the summary counts while tests run; a worker's tally travels to the controller as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.usage import tokens
+
+
+@dataclass
+class Used:
+    """One answer that tests were given.
+
+    Attributes:
+        source: `recording`, `journal`, or `failed`.
+        model: the one that was asked.
+        times: cells it was handed to; all but the first are duplicates.
+    """
+
+    source: str
+    origin: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    times: int
+
+
+@dataclass
+class Unused:
+    """Recorded answers that no test asks for.
+
+    Attributes:
+        number: how many, in `files`.
+        stale: those of a cell that asks for something else now.
+    """
+
+    number: int
+    stale: int
+    files: list[str]
+
+
+@dataclass
+class Tally:
+    """Counts of one process, and of its workers.
+
+    Attributes:
+        used: the answers that were handed out, by key.
+        missing: unrecorded keys by test id.
+        conversations: ids of tests whose conversation is not recorded.
+        difference: how the nearest recorded request differs from the first unrecorded one.
+        unused: recorded answers nobody asks for; `None` where that is not known.
+    """
+
+    used: dict[str, Used] = field(default_factory=dict)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    conversations: list[str] = field(default_factory=list)
+    first_missing: Request | None = None
+    difference: str = ""
+    unused: Unused | None = None
+
+    def use(self, answer: Answer) -> None:
+        """Count an answer handed to a test."""
+        used = self.used.get(answer.custom_id)
+        if used is None:
+            source = "failed" if answer.error is not None else answer.source
+            counts = tokens(answer.usage) if answer.error is None else (0, 0)
+            used = self.used[answer.custom_id] = Used(source, answer.origin, answer.request.model, *counts, times=0)
+        used.times += 1
+
+    def unrecorded(self, nodeid: str, requests: list[Request]) -> None:
+        """Count a test whose answers are not recorded."""
+        self.missing[nodeid] = [request.custom_id for request in requests]
+        self.first_missing = self.first_missing or requests[0]
+
+    def by_source(self, sent: Collection[str]) -> Counter[tuple[str, str]]:
+        """Number of distinct answers by (source, origin); the source of those that this run sent is `sent`."""
+        return Counter(
+            ("sent" if used.source == "journal" and key in sent else used.source, used.origin)
+            for key, used in self.used.items()
+        )
+
+    def stored(self, sent: Collection[str]) -> Iterator[Used]:
+        """Answers that were there before this run."""
+        return (used for key, used in self.used.items() if used.source != "failed" and key not in sent)
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data for xdist's channel."""
+        return {
+            "used": {key: asdict(used) for key, used in self.used.items()},
+            "missing": self.missing,
+            "conversations": self.conversations,
+            "difference": self.difference,
+            "unused": None if self.unused is None else asdict(self.unused),
+        }
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Join a worker's tally. Every worker collects all tests, so each knows all that is unused."""
+        for key, used in data["used"].items():
+            self.used.setdefault(key, Used(**{**used, "times": 0})).times += used["times"]
+        self.missing.update(data["missing"])
+        self.conversations += data["conversations"]
+        self.difference = self.difference or data["difference"]
+        if self.unused is None and data["unused"] is not None:
+            self.unused = Unused(**data["unused"])

@@ -1,0 +1,74 @@
+"""Which recorded answers no test asks for: told after a run of the whole suite, as an invitation to prune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pytest_batcheval.gate import DESELECTED, asks_for_answers
+from pytest_batcheval.planning import cell_ids
+from pytest_batcheval.recordings.answers import Place
+from pytest_batcheval.session import BatchSession, Lookup
+from pytest_batcheval.tally import Unused
+from pytest_batcheval.wire.errors import BatchEvalError
+
+
+def find_unused(session: pytest.Session, batch: BatchSession) -> Unused | None:
+    """The recorded answers that this run's tests do not ask for; `None` unless it is the whole suite.
+
+    A key may be recorded in one module's file and asked for by another's tests, so a part of the suite cannot tell.
+    Skipped tests ask for something too, which nobody has built.
+    """
+    try:
+        if not _is_whole(session, batch):
+            return None
+        unused = batch.sources.recordings.unused(_asked(batch))
+    except BatchEvalError:
+        return None  # it has stopped the run, or fails the tests that need it
+    if not unused:
+        return None
+    cells = {(item.module, _cell(cell_ids(planned))) for item in batch.plan.items for planned in item.cells}
+    modules = {batch.sources.recordings.path_of(item.module): item.module for item in batch.plan.items}
+    stale = sum((modules.get(place.path, ""), _cell(place.line.cell)) in cells for place in unused)
+    return Unused(len(unused), stale, _files(unused, batch.settings.root))
+
+
+def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
+    """Whether every test that could ask for a recorded answer has been planned."""
+    option, config = session.config.option, session.config
+    if config.stash.get(DESELECTED, False) or option.ignore or option.ignore_glob:
+        return False
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return False
+    ours = sum(map(asks_for_answers, session.items))
+    if ours != len(batch.plan.items) or any(item.error is not None for item in batch.plan.items):
+        return False
+    planned = {batch.sources.recordings.path_of(item.module) for item in batch.plan.items}
+    recorded = {place.path for place in batch.sources.recordings.places()}
+    return not any(path not in planned and _module_exists(path, batch) for path in recorded)
+
+
+def _module_exists(path: Path, batch: BatchSession) -> bool:
+    relative = path.relative_to(batch.sources.recordings.root).with_suffix(".py")
+    return (batch.settings.root / relative).exists()
+
+
+def _asked(batch: BatchSession) -> set[str]:
+    """The keys of every turn of every cell; later turns of generator prompts follow from stored answers."""
+    keys = set(batch.plan.requests) | set(batch.tally.used)
+    lookup = Lookup(batch)
+    for call in batch.plan.calls:
+        if call.is_generator:
+            keys |= {request.custom_id for request in call.drive(lookup).requests}
+    return keys
+
+
+def _cell(ids: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(ids.items())
+
+
+def _files(places: list[Place], root: Path) -> list[str]:
+    paths = sorted({place.path for place in places})
+    return [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths]

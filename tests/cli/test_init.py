@@ -1,0 +1,259 @@
+"""`batcheval init`: a suite that works, beside whatever is there."""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pytest_batcheval.cli import main
+from pytest_batcheval.cli.init import NEXT, SUITE
+
+RECORDING = "cassettes/answers/tests/evaluation/test_interview.jsonl"
+ALL = {*SUITE, "pytest.ini", ".gitignore"}
+
+
+@pytest.fixture
+def folder(pytester, monkeypatch):
+    """An empty folder, where no key is set."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_batcheval.plugin")
+    return pytester.path
+
+
+def written(folder):
+    """Every file below a folder, by its name from there."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def advice(out, path):
+    """The lines that the user is told to add to a file."""
+    (found,) = re.findall(rf"^kept {re.escape(path)}; add to it:\n((?:    .*\n)+)", out, re.MULTILINE)
+    return [line.removeprefix("    ") for line in found.splitlines()]
+
+
+def test_the_suite_passes_offline_at_once(pytester, folder):
+    assert main(["init"]) == 0
+    result = pytester.runpytest_subprocess("-m", "batch")
+    result.assert_outcomes(passed=41)
+    result.stdout.fnmatch_lines("batch: 40 answers recorded from the simulator (faithful@0)")
+
+
+def test_its_recording_is_what_the_simulator_answers_byte_for_byte(pytester, folder):
+    main(["init"])
+    recorded = (folder / RECORDING).read_bytes()
+    (folder / RECORDING).unlink()
+    result = pytester.runpytest_subprocess("-m", "batch", "--batch=record", "--batch-backend=simulator")
+    result.assert_outcomes(passed=41)
+    assert (folder / RECORDING).read_bytes() == recorded
+
+
+def test_every_recorded_line_says_that_a_simulator_answered(folder):
+    main(["init"])
+    lines = [json.loads(line) for line in (folder / RECORDING).read_text(encoding="utf-8").splitlines()]
+    assert [line["origin"] for line in lines] == ["simulator:faithful@0"] * 40
+
+
+def test_a_patient_less_in_the_prompt_is_noticed(pytester, folder):
+    main(["init"])
+    prompts = folder / "tests/evaluation/interview.py"
+    text = prompts.read_text(encoding="utf-8")
+    prompts.write_text(text.replace('성격: {persona}"""', '성격: """'), encoding="utf-8")
+    result = pytester.runpytest_subprocess("-m", "batch", "--batch=record", "--batch-backend=simulator")
+    result.assert_outcomes(passed=40, failed=1)
+    result.stdout.fnmatch_lines("*collapsed: first samples of 32 cells")
+
+
+def test_the_whole_is_written_and_the_next_commands_are_named(folder, capsys):
+    assert main(["init"]) == 0
+    out = capsys.readouterr().out
+    assert written(folder).keys() == ALL
+    assert set(re.findall(r"^wrote (.*)$", out, re.MULTILINE)) == ALL
+    assert re.findall(r"^  (pytest .*)$", out, re.MULTILINE) == [command for command, _ in NEXT]
+
+
+def test_every_template_is_written():
+    templates = files("pytest_batcheval.cli").joinpath("init_files").iterdir()
+    named = {f"{name.rpartition('/')[2].removeprefix('.')}.template" for name in ALL}
+    assert {template.name for template in templates} == named
+
+
+def test_a_second_time_there_is_nothing_to_do(folder, capsys):
+    main(["init"])
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    capsys.readouterr()
+    assert main(["init"]) == 0
+    out = capsys.readouterr().out
+    assert "nothing to do" in out
+    assert "wrote" not in out
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+@pytest.mark.parametrize("content", [b"", b"# mine\n", b"\xff\xfe\x00not text"], ids=["empty", "text", "bytes"])
+def test_no_file_is_ever_overwritten(folder, capsys, name, content):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    assert main(["init"]) == 0
+    assert path.read_bytes() == content
+    assert written(folder).keys() == ALL
+    assert f"kept {name}" in capsys.readouterr().out
+
+
+def test_a_link_to_nowhere_is_kept_too(folder, capsys):
+    (folder / ".gitignore").symlink_to("nowhere")
+    (folder / "tests").mkdir()
+    (folder / "fixtures").mkdir()
+    (folder / "fixtures/personas.yaml").symlink_to("nowhere")
+    assert main(["init"]) == 4
+    assert ".gitignore cannot be read" in capsys.readouterr().err
+    (folder / ".gitignore").unlink()
+    assert main(["init"]) == 0
+    assert "kept fixtures/personas.yaml" in capsys.readouterr().out
+    assert not (folder / "fixtures/personas.yaml").exists()
+
+
+def test_dry_run_lists_what_would_be_written_and_writes_nothing(folder, capsys):
+    (folder / "pyproject.toml").write_text("[project]\n")
+    before = written(folder)
+    assert main(["init", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert written(folder) == before
+    would = set(re.findall(r"^would write (.*)$", out, re.MULTILINE))
+    assert main(["init"]) == 0
+    again = capsys.readouterr().out
+    assert set(re.findall(r"^wrote (.*)$", again, re.MULTILINE)) == would == ALL - {"pytest.ini"}
+    assert advice(out, "pyproject.toml") == advice(again, "pyproject.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "header"),
+    [
+        ("pyproject.toml", "[project]\nname = 'x'\nversion = '1'\n", None),
+        ("pyproject.toml", "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\n", "ini_options]"),
+        ("pytest.ini", "[pytest]\naddopts = --import-mode=importlib --strict-markers --strict-config\n", "[pytest]"),
+        ("pytest.ini", "", None),
+        ("tox.ini", "[tox]\nenv_list = py\n[pytest]\naddopts = -q\n", "[pytest]"),
+        ("setup.cfg", "[metadata]\nname = x\n[tool:pytest]\naddopts = -q\n", "[tool:pytest]"),
+    ],
+)
+def test_what_is_to_be_added_to_pytests_configuration_is_enough(pytester, folder, capsys, name, text, header):
+    (folder / name).write_text(text)
+    assert main(["init"]) == 0
+    assert (folder / name).read_text() == text
+    first, *options = advice(capsys.readouterr().out, name)
+    assert header is None or first.endswith(header)
+    (folder / name).write_text(text + "\n".join(options if header else [first, *options]) + "\n")
+    pytester.runpytest_subprocess("-m", "batch").assert_outcomes(passed=41)
+    assert main(["init"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_the_file_that_pytest_would_read_is_named(folder, capsys):
+    (folder / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    (folder / "tox.ini").write_text("[pytest]\n")
+    main(["init"])
+    assert advice(capsys.readouterr().out, "tox.ini")[0] == "[pytest]"
+    assert not (folder / "pytest.ini").exists()
+
+
+@pytest.mark.parametrize(("line", "told"), [(".batcheval", False), ("/.batcheval/", False), ("build/", True)])
+def test_gitignore_is_told_what_it_lacks(folder, capsys, line, told):
+    (folder / ".gitignore").write_text(f"*.egg-info\n{line}\n")
+    main(["init"])
+    out = capsys.readouterr().out
+    assert ("kept .gitignore" in out) == told
+    assert not told or advice(out, ".gitignore") == [".batcheval/"]
+
+
+def test_another_folder_is_made_and_named_in_the_next_step(pytester, folder, capsys):
+    assert main(["init", "deep/my evaluation"]) == 0
+    out = capsys.readouterr().out
+    assert "wrote deep/my evaluation/pytest.ini" in out
+    assert "next, after cd 'deep/my evaluation':" in out
+    assert written(folder / "deep/my evaluation").keys() == ALL
+
+
+def test_the_workflow_replays(folder):
+    main(["init"])
+    workflow = yaml.safe_load((folder / ".github/workflows/evaluation.yml").read_text())
+    steps = workflow["jobs"]["replay"]["steps"]
+    assert steps[-1] == {"run": "pytest -m batch"}
+    assert not any("env" in step for step in steps)
+
+
+@pytest.mark.parametrize("name", ["tests", "tests/evaluation", ".github", "cassettes/answers"])
+def test_a_link_out_of_the_folder_is_refused_before_anything_is_written(folder, capsys, tmp_path_factory, name):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).symlink_to(elsewhere, target_is_directory=True)
+    assert main(["init"]) == 4
+    assert f"{name} leads out of" in capsys.readouterr().err
+    assert written(folder) == written(elsewhere) == {}
+
+
+def test_a_link_inside_the_folder_is_followed(folder):
+    (folder / "data").mkdir()
+    (folder / "fixtures").symlink_to("data")
+    assert main(["init"]) == 0
+    assert (folder / "data/personas.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["tests", "tests/evaluation", ".github", "fixtures"])
+def test_a_file_where_a_folder_must_be_is_refused_before_anything_is_written(folder, capsys, name):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("a file")
+    assert main(["init"]) == 4
+    assert f"{name} is not a folder" in capsys.readouterr().err
+    assert written(folder) == {name: b"a file"}
+
+
+def test_the_folder_itself_may_not_be_a_file(folder, capsys):
+    (folder / "mine").write_text("a file")
+    assert main(["init", "mine"]) == 4
+    assert "mine is not a folder" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_ours(folder, capsys):
+    assert main(["init", "/proc/nothing/here"]) == 4
+    assert "batcheval init: /proc/nothing" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_closed_to_us_is_refused_before_anything_is_written(folder, capsys):
+    (folder / "mine").mkdir(mode=0o500)
+    assert main(["init", "mine"]) == 4
+    assert "cannot be written to; nothing was written" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_half_file_and_the_same_command_goes_on(folder):
+    main(["init", "whole"])
+    longest = len((folder / "whole" / RECORDING).read_bytes())
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest_batcheval.cli", "init", "mine"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (longest - 1, longest - 1)),
+    )
+    assert ended.returncode == 4
+    assert f"mine/{RECORDING} cannot be written" in ended.stderr
+    there = written(folder / "mine")
+    assert {f"wrote mine/{name}" for name in there} == set(ended.stdout.splitlines())
+    assert RECORDING not in there
+    assert main(["init", "mine"]) == 0
+    assert written(folder / "mine") == written(folder / "whole")
+
+
+def test_own_suite_does_not_collect_the_templates():
+    names = [path.name for path in Path(str(files("pytest_batcheval.cli"))).rglob("*") if path.suffix == ".py"]
+    assert not [name for name in names if name.startswith("test_")]

@@ -1,0 +1,89 @@
+"""A whole matrix of answers that mean harm: wherever they are shown they are words, and few of them."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+from pytest_batcheval.journal.store import Journal
+
+MEGABYTE = "길" * 350_000
+HOSTILE = (
+    "\x1b[2Jcleared",
+    "\u202egnp.exe",
+    "<script>alert(1)</script>",
+    MEGABYTE,
+    "",
+    "::error::x",
+    "`" * 9,
+    "\x00\x9b31m",
+)
+TESTS = """
+    @pytest.mark.batch(prompt=ask)
+    def test_each(answer, persona):
+        assert answer.text == "fine"
+
+    @pytest.mark.batch(prompt=ask)
+    def test_table(answers):
+        words = ", ".join(f"{row.id('persona')} ({row.answer.custom_id[:12]})" for row in answers.rows)
+        raise AssertionError(f"all are strange: {words}")
+"""
+
+
+class Hostile:
+    """A provider in whose results every answer is one of `HOSTILE`, in turn."""
+
+    def rule(self, state):
+        state.rewrite = self.rewrite
+        return self
+
+    def rewrite(self, kind, path):
+        if kind == "output":
+            lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+            for number, line in enumerate(lines):
+                words = HOSTILE[number % len(HOSTILE)]
+                line["response"]["body"]["choices"][0]["message"]["content"] = words
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path):
+    suite.server.follow(Hostile())
+    people = [{"id": f"p{number:03}", "description": f"You are patient {number}."} for number in range(275)]
+    (suite.path / "personas.json").write_text(json.dumps(people))
+    suite.test_file(TESTS)
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    sent = suite.pytest("-v", "-rA", "--junitxml=junit.xml", "--batch=record", **github)
+    assert "276 failed" in sent.stdout, sent.stdout[-3000:]
+    replayed = suite.pytest("-n", "2", "-p", "xdist", "--batch=replay", "--color=yes")
+    assert "276 failed" in replayed.stdout
+    for done in (sent, replayed):
+        assert r"answer     \x1b[2Jcleared" in done.stdout
+        assert r"answer     \u202egnp.exe" in done.stdout
+        assert "answer     (empty)" in done.stdout
+        assert "349,000 more characters: -vv shows them" in done.stdout
+        assert "a table of 275 answers from the simulator" in done.stdout
+        assert len(done.stdout) < 3_000_000, "of a megabyte a page is shown"
+        # GitHub takes a line that begins so for a command; ours are its annotations.
+        assert not [line for line in done.stdout.splitlines() if line.startswith("::error::x")]
+    assert suite.raw() == []
+    assert ElementTree.parse(suite.path / "junit.xml").getroot()[0].get("failures") == "276"
+    assert "<script>" not in (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+
+def test_the_verbs_show_275_hostile_answers_safely(suite):
+    suite.server.follow(Hostile())
+    people = [{"id": f"p{number:03}", "description": f"You are patient {number}."} for number in range(275)]
+    (suite.path / "personas.json").write_text(json.dumps(people))
+    suite.test_file(TESTS.partition("    @pytest.mark.batch(prompt=ask)\n    def test_table")[0])
+    suite.pytest("-q", "--no-header", "--tb=no")
+    reader = Journal.read(suite.path / ".batcheval" / "journal.sqlite")
+    (run,), keys = reader.runs(), reader.keys(1)
+    reader.close()
+    for key in keys[: len(HOSTILE)]:
+        whole = suite.batcheval("show", key)
+        assert (whole.returncode, "answered by simulator" in whole.stdout) == (0, True)
+        assert suite.batcheval("show", key, "--json").stdout.isascii()
+    assert suite.batcheval("runs").returncode == 0
+    assert suite.batcheval("status", "--run", run.id).returncode == 0
+    assert suite.batcheval("verify").returncode == 0
+    assert suite.raw() == []

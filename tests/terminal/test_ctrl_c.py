@@ -1,0 +1,126 @@
+"""Ctrl-C once and twice: what it says, and that nothing is lost or paid twice either way."""
+
+import re
+import signal
+
+import pytest
+
+XDIST = ("-p", "xdist", "-n", "2")
+STOPPING = "batch: stopping; another Ctrl-C ends this at once, and nothing is lost either way"
+HELD = "1/1  running  0/6"
+HANGING = """
+import threading
+
+def hang(*arguments):
+    print("cleaning up", flush=True)
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+def pytest_sessionfinish(session):
+    if {session} and not hasattr(session.config, "workerinput"):
+        hang()
+
+if not {session}:
+    from {module} import {name}
+    {name}.{method} = hang
+"""
+
+
+def executed(server):
+    return sorted(server.ledger.executed(key) for key in {done.custom_id for done in server.ledger.executions})
+
+
+def paid_once(send, server):
+    """The same command again, once the provider goes on, finds its batch and pays for nothing twice."""
+    server.faults.release()
+    again = send()
+    assert again.rest() == 0
+    assert "6 passed" in again.text
+    assert executed(server) == [1] * 6
+
+
+@pytest.mark.parametrize(
+    ("width", "arguments"), [(40, ()), (80, ()), (200, ()), (80, XDIST)], ids=["40", "80", "200", "-n 2"]
+)
+def test_once_says_what_goes_on_and_how_to_come_back(send, batch_server, width, arguments):
+    batch_server.faults.hold_batches()
+    run = send(*arguments, width=width)
+    run.until(HELD)
+    run.ctrl_c()
+    assert run.rest() == 2
+    begin = run.told.index(STOPPING)
+    assert re.match(r"(batch )?1/1  running  0/6", run.told[begin + 1])
+    name = re.match(r"batch: (batch_\w+) goes on", run.told[begin + 2])[1]
+    assert run.told[begin + 2 : begin + 7] == [
+        f"batch: {name} goes on at the provider (in_progress), 0 of 6 done",
+        "batch: nothing is lost: run the same command again to collect what is done by then, or",
+        f"batch:     batcheval resume --backend {batch_server.base_url}",
+        "batch: to stop a batch (what it has answered stays paid, the rest costs nothing):",
+        f"batch:     batcheval cancel {name} --backend {batch_server.base_url}",
+    ]
+    assert "! KeyboardInterrupt !" in run.text
+    assert "Traceback" not in run.text
+    if width == 80:
+        paid_once(send, batch_server)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        ((), "pytest_batcheval.journal.lock JournalLock.release"),
+        ((), "pytest_batcheval.backends.openai_batch OpenAIBatch.close"),
+        (XDIST, "session"),
+    ],
+    ids=["lock", "connection", "pytest -n 2"],
+)
+def test_twice_ends_at_once_wherever_the_first_one_is(send, batch_server, suite, arguments, place):
+    """Each clean-up waits for ever here, so that the second Ctrl-C comes while it goes on."""
+    module, _, name = place.partition(" ")
+    owner, _, method = name.partition(".")
+    hanging = HANGING.format(session=place == "session", module=module, name=owner or "_", method=method or "_")
+    (suite / "conftest.py").write_text(hanging)
+    batch_server.faults.hold_batches()
+    run = send(*arguments)
+    run.until(HELD)
+    run.ctrl_c()
+    run.until("cleaning up")
+    run.until("^batch: stopping")
+    run.ctrl_c()
+    assert run.rest() == -signal.SIGINT
+    assert "Traceback" not in run.text
+    (suite / "conftest.py").unlink()
+    if arguments:
+        paid_once(send, batch_server)
+
+
+def test_a_simulator_of_the_run_itself_ends_with_it(terminal, suite):
+    (suite / "conftest.py").write_text("""
+from pytest_batcheval.simulator.server import SimulatorServer
+start = SimulatorServer.start
+
+def start_held(self):
+    start(self).faults.hold_batches()
+    return self
+
+SimulatorServer.start = start_held
+""")
+    run = terminal("--batch=send", "--batch-backend=simulator")
+    run.until(HELD)
+    run.ctrl_c()
+    assert run.rest() == 2
+    assert "batch: interrupted; the simulator and its batches end with this run" in run.told
+
+
+def test_resume_says_that_the_batches_go_on(send, batch_server, terminal):
+    batch_server.faults.hold_batches()
+    run = send()
+    run.until(HELD)
+    run.ctrl_c()
+    assert run.rest() == 2
+    resume = terminal("resume", "--backend", batch_server.base_url, command=("-m", "pytest_batcheval.cli"))
+    resume.until("in_progress, 0/6 done")
+    resume.ctrl_c()
+    assert resume.rest() == 130
+    text = "interrupted; the batches go on at the provider and nothing is lost: the same command collects them"
+    assert resume.told[-1].removeprefix("^C") == text

@@ -1,0 +1,252 @@
+"""What a screen shows while a run waits for its batches, and that pytest's own output stays whole."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.simulator.server import ANY_MODEL, SimulatorServer
+
+DONE = re.compile(r"batch: batch 1/1 batch_\w+: completed, 6/6 done after \w+( \w+)?")
+THREE = """
+    @pytest.mark.batch(prompt=ask_model)
+    def test_one(persona, question, answer):
+        assert answer.text
+"""
+
+
+@pytest.fixture
+def stepped():
+    """A simulator whose time goes on when the test says so; a request takes 30 seconds of it."""
+    with SimulatorServer(clock="real", behaviour=replace(ANY_MODEL, line_seconds=(30.0, 30.0))) as server:
+        yield server
+
+
+def forward(server, seconds):
+    """Let time pass, unless the client is busy and would miss what happens meanwhile."""
+    if server._clock._sleepers:
+        server.forward(seconds)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (40, r"^1/1  running  [1-5]/6  \w+( \w+)?  ~\w+( \w+)?$"),
+        (80, r"^batch 1/1  running  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left$"),
+        (200, r"^batch 1/1  running  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left  batch_\w+$"),
+    ],
+)
+def test_one_line_is_redrawn_from_the_upload_to_the_end(terminal, stepped, width, shown):
+    run = terminal("--batch=send", f"--batch-backend={stepped.base_url}", width=width)
+    for pattern, seconds in (("1/1  queued  0/6", 0), ("1/1  running  0/6", 5), (shown, 15)):
+        run.until(pattern, step=lambda seconds=seconds: forward(stepped, seconds))
+        assert sum(re.match(r"(batch )?1/1  ", line) is not None for line in run.lines) == 1
+        assert "1/1  " in run.lines[-1]
+    run.until("6 passed", step=lambda: forward(stepped, 200))
+    assert run.rest() == 0
+    assert sum(DONE.fullmatch(line) is not None for line in run.told) == 1
+    assert "1/1  " not in run.text
+
+
+VERBOSE = [f"test_it.py::test_one[{p}-{q}] PASSED" for p in ("kim", "choi", "park") for q in ("sleep", "work")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "own"),
+    [
+        (("-q",), ["...... [100%]", "6 passed in"]),
+        (("-qq",), ["...... [100%]"]),
+        (("-v",), VERBOSE),
+        (("-s",), ["test_it.py ......"]),
+        (("--color=no",), ["test_it.py ...... [100%]"]),
+        (("-p", "xdist", "-n", "2", "-v"), ["2 workers [6 items]", "PASSED test_it.py::test_one[kim-sleep]"]),
+    ],
+    ids=" ".join,
+)
+def test_pytests_own_output_stays_whole(send, batch_server, arguments, own):
+    batch_server.faults.hold_batches()
+    run = send(*arguments)
+    run.until("^batch 1/1  running")
+    batch_server.faults.release()
+    assert run.rest() == 0
+    (end,) = [number for number, line in enumerate(run.told) if DONE.fullmatch(line)]
+    assert run.told[end - 1] == "batch: 6 requests for the simulator (faithful@0)"
+    after = " ".join(" ".join(run.told[end:]).split())
+    for text in own:
+        assert text in after
+    assert "batch 1/1  " not in run.text
+    assert b"\x1b[1A" in run.written
+    assert "--color=no" not in arguments or not re.search(rb"\x1b\[[\d;]*m", run.written)
+
+
+def test_prints_of_a_prompt_stand_on_lines_of_their_own(send, write_test):
+    write_test("""
+        def talking(persona, question):
+            print("the prompt speaks")
+            answer = yield ask(persona, question)
+            print("and again")
+            yield ask(persona, question) | {"seed": 1}
+
+        @pytest.mark.batch(prompt=talking)
+        def test_one(persona, question, answer): assert answer.text
+    """)
+    run = send("-s", height=120)
+    assert run.rest() == 0
+    sending = run.told[run.told.index("batch: 6 requests for the simulator (faithful@0)") :]
+    sending = sending[: next(number for number, line in enumerate(sending) if line.startswith("test_it.py"))]
+    shown = [line for line in sending if "speaks" in line or "again" in line]
+    assert set(shown) == {"the prompt speaks", "and again"}
+    assert sum("done after" in line for line in run.told) == 2
+
+
+def test_a_live_log_is_not_drawn_over(send):
+    run = send("-o", "log_cli=true")
+    assert run.rest() == 0
+    assert b"\x1b[1A" not in run.written
+    assert sum("batch: batch 1/1 batch_" in line for line in run.told) == 3
+
+
+def test_a_dumb_terminal_gets_plain_lines(send):
+    run = send(TERM="dumb")
+    assert run.rest() == 0
+    assert b"\x1b" not in run.written
+    assert sum("batch: batch 1/1 batch_" in line for line in run.told) == 3
+
+
+def test_without_a_terminal_there_are_plain_lines(suite, environment, batch_server):
+    command = (sys.executable, "-m", "pytest", "--batch=send", f"--batch-backend={batch_server.base_url}")
+    done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, check=True)
+    assert b"\x1b" not in done.stdout
+    assert not done.stderr
+    shown = re.findall(r"^batch: batch 1/1 batch_\w+: (\w+).*, (\d/6 done)", done.stdout.decode(), re.MULTILINE)
+    assert shown == [("queued", "0/6 done"), ("running", "0/6 done"), ("completed", "6/6 done")]
+
+
+def test_an_encoding_without_our_characters_is_no_trouble(send, batch_server, write_test):
+    write_test(THREE)
+    batch_server.faults.hold_batches()
+    run = send(height=6, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    run.until(r"^\? and 2 more: 2 running")
+    batch_server.faults.release()
+    assert run.rest() == 0
+
+
+def test_as_many_lines_as_fit_are_shown_and_they_follow_the_size(send, batch_server, write_test):
+    write_test(THREE)
+    batch_server.faults.hold_batches()
+    run = send(height=6, width=120)
+    run.until("^… and 2 more: 2 running")
+    assert sum("running  0/2 done" in line for line in run.lines) == 1
+    run.resize(100, 30)
+    run.until("^batch 3/3  running")
+    assert [line.split()[1] for line in run.lines if line.startswith("batch ")] == ["1/3", "2/3", "3/3"]
+    assert "more:" not in run.text
+    batch_server.faults.release()
+    assert run.rest() == 0
+    assert sum("completed, 2/2 done" in line for line in run.told) == 3
+    assert "3  running" not in run.text
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, which wraps its lines anew as most terminals do")
+def test_a_terminal_that_becomes_narrower_keeps_no_remains(suite, environment, batch_server):
+    batch_server.faults.hold_batches()
+    run = f"{sys.executable} -m pytest --batch=send --batch-backend={batch_server.base_url}; read end"
+
+    def tmux(*arguments):
+        command = ("tmux", "-f", "/dev/null", "-S", suite / "tmux", *arguments)
+        done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, check=True, text=True)
+        return [line.rstrip() for line in done.stdout.split("\n") if line.strip()]
+
+    def until(pattern):
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            lines = tmux("capture-pane", "-p")
+            if any(re.search(pattern, line) for line in lines):
+                return lines
+        raise AssertionError(f"{pattern!r} never came: {lines}")
+
+    tmux("new-session", "-d", "-x", "120", "-y", "40", run)
+    try:
+        assert until("^batch 1/1  running")[-1].rpartition("  ")[2].startswith("batch_")
+        tmux("resize-window", "-x", "50", "-y", "40")
+        lines = until(r"^batch 1/1  running  0/6 done  \w+( \w+)?$")
+        assert [line for line in lines if "1/1" in line or "batch_" in line] == lines[-1:]
+        assert lines[-2].startswith("batch: 6 requests for the simulator")
+        batch_server.faults.release()
+        assert not [line for line in until("6 passed") if line.startswith("batch 1/1")]
+    finally:
+        tmux("kill-server")
+
+
+def test_lines_that_fail_are_counted(send, batch_server):
+    batch_server.faults.fail_lines("kim", status_code=400, code="bad", times=99)
+    run = send(width=120)
+    assert run.rest() == 1
+    assert sum("completed, 4/6 done, 2 failed after" in line for line in run.told) == 1
+
+
+def test_a_batch_that_fails_as_a_whole_says_why(send, batch_server):
+    batch_server.faults.fail_next_batch("invalid_model", "no such\x1b[2J model")
+    run = send(width=160)
+    assert run.rest() == 11
+    assert sum(line.endswith(r": failed, 0/6 done after 0s: no such\x1b[2J model") for line in run.told) == 1
+
+
+def test_a_provider_that_does_not_answer_is_told_while_it_lasts(send, batch_server):
+    batch_server.faults.hold_batches()
+    batch_server.misbehave({"fault": "status", "call": "batches.retrieve", "status": 503, "probability": 1.0})
+    run = send(width=120)
+    run.until("^batch 1/1  queued  0/6 done  .*  no answer: .*503")
+    batch_server.misbehave()
+    run.until(r"^batch 1/1  running  0/6 done  \w+( \w+)?  batch_\w+$")
+    batch_server.faults.release()
+    assert run.rest() == 0
+
+
+def test_an_unrecorded_test_has_no_live_lines(terminal):
+    run = terminal()
+    assert run.rest() == 1
+    assert "test_it.py UUUUUU" in run.text
+    assert "unrecorded" in run.text
+    assert b"\x1b[1A" not in run.written
+
+
+BREAKS = """
+import pytest_batcheval.progress
+
+def broken(*arguments):
+    raise {error}
+
+pytest_batcheval.progress.{name} = broken
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("redrawn", "OSError(5, 'the terminal is gone')"), ("Expected", "ValueError")],
+)
+def test_a_display_that_breaks_ends_no_run(send, suite, name, error):
+    (suite / "conftest.py").write_text(BREAKS.format(name=name, error=error))
+    run = send("-W", "error")
+    assert run.rest() == 0
+    assert "6 passed" in run.text
+    assert "Traceback" not in run.text
+
+
+def test_a_reader_that_goes_away_does_not_keep_the_answers_from_the_journal(suite, environment, batch_server):
+    batch_server.faults.hold_batches()
+    command = (sys.executable, "-m", "pytest", "--batch=send", f"--batch-backend={batch_server.base_url}")
+    with subprocess.Popen(command, cwd=suite, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        for line in run.stdout:
+            if b"running (in_progress)" in line:
+                break
+        run.stdout.close()
+        batch_server.faults.release()
+        run.stderr.read()
+    (row,) = Journal.read(suite / ".batcheval" / "journal.sqlite").batches()
+    assert (row.state, row.completed) == ("settled", 6)
