@@ -155,3 +155,11 @@ def test_each_verb_explains_itself(verb):
     ).stdout
     assert "--" in help_
     assert f"batcheval {verb}" in help_
+
+
+def test_a_reader_that_leaves_early_is_no_error(folder, submitted):
+    command = [sys.executable, "-m", "pytest_batcheval.cli", "show", REQUESTS[0].custom_id, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:
+        reading.stdout.close()
+        assert reading.stderr.read() == b""
+    assert reading.returncode == 0

@@ -29,8 +29,7 @@ def project(pytester, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_python_sessions(page, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_python_sessions(page, project):
     for example in Sybil(parsers=[PythonCodeBlockParser()]).parse(page):
         if "def test_" not in getattr(example.parsed, "source", example.parsed):
             example.evaluate()

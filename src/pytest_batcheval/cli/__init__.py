@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import keyword
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -54,7 +55,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
-    from pytest_batcheval.wire.errors import BatchEvalError
+    from pytest_batcheval.wire.errors import BatchEvalError, ExitStatus
     from pytest_batcheval.wire.safe import safe
 
     given = sys.argv[1:] if argv is None else list(argv)
@@ -77,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BatchEvalError as error:
         print(safe(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)
+    except BrokenPipeError:  # `batcheval show KEY | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitStatus.OK)
 
 
 def _needed(given: Sequence[str]) -> Sequence[str]:

@@ -2,8 +2,6 @@
 
 RUNS = "SELECT id, started, origin, argv FROM run ORDER BY started, rowid"
 
-ANSWER_COUNTS = "SELECT batch, count(*) FROM answer GROUP BY batch"
-
 # With one min(), SQLite takes the other columns from the row that has it.
 FAILURE_COUNTS = """
 SELECT batch, code, status_code, count(*), min(key), message, retryable FROM failure

@@ -50,8 +50,8 @@ UPDATE_BATCH = """
 UPDATE batch
 SET scope = :scope, state = :state, file_id = :file_id, batch_id = :batch_id, status = :status,
     completed = :completed, failed = :failed, output_file_id = :output_file_id,
-    error_file_id = :error_file_id, times = :times, most_usd = :most_usd, input_tokens = :input_tokens,
-    output_tokens = :output_tokens, note = :note
+    error_file_id = :error_file_id, times = :times, most_usd = :most_usd, answers = :answers,
+    input_tokens = :input_tokens, output_tokens = :output_tokens, note = :note
 WHERE id = :id
 """
 

@@ -166,10 +166,6 @@ class JournalReader:
         """Where the time of every run went, wave by wave."""
         return [StageRow(*row) for row in self._rows(figures_queries.STAGES, ())]
 
-    def answer_counts(self) -> dict[int, int]:
-        """How many stored answers came with each batch, by its number; batches without one are missing."""
-        return dict(self._rows(figures_queries.ANSWER_COUNTS, ()))
-
     def failure_counts(self) -> list[CauseRow]:
         """How many requests still fail, by the batch that was their newest attempt, and by cause."""
         rows = self._rows(figures_queries.FAILURE_COUNTS, ())

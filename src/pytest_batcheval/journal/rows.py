@@ -27,7 +27,7 @@ class BatchRow:
         most_usd: the most it could cost, reserved of a budget (a decimal number); empty without one. Of settled
             individual calls: the most that those of unknown outcome could.
         calls: `batch`, or `individual` calls: `creating` while they are made, and `settled` then.
-        input_tokens, output_tokens: what its answers used, once they are stored.
+        answers: how many came with it; `input_tokens`, `output_tokens`: what they used.
     """
 
     origin: str
@@ -52,6 +52,7 @@ class BatchRow:
     note: str = ""
     model: str = ""
     most_usd: str = ""
+    answers: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     calls: str = "batch"

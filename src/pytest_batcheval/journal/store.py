@@ -124,7 +124,7 @@ class Journal:
         The claims of a `lost` batch stay: its requests were paid, so nothing may send them again.
         """
         with self._transaction() as connection:
-            row = _add(connection, replace(row, input_tokens=0, output_tokens=0), results)
+            row = _add(connection, replace(row, answers=0, input_tokens=0, output_tokens=0), results)
             connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
             connection.execute(queries.UPDATE_BATCH, vars(row))
             if row.state != "lost":
@@ -304,16 +304,17 @@ class Journal:
 
 
 def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
-    """Add answers and failures; returns the row with their tokens added to its own."""
-    asked, answered = row.input_tokens, row.output_tokens
+    """Add answers and failures; returns the row with their number and tokens added to its own."""
+    number, asked, told = row.answers, row.input_tokens, row.output_tokens
     for some in _chunks(results):
         answers = [result for result in some if isinstance(result, AnswerRow)]
+        number += len(answers)
         asked += sum(answer.input_tokens for answer in answers)
-        answered += sum(answer.output_tokens for answer in answers)
+        told += sum(answer.output_tokens for answer in answers)
         connection.executemany(queries.ADD_ANSWER, _answers(row, answers))
         failures = (_failure(row, result) for result in some if isinstance(result, FailureRow))
         connection.executemany(queries.ADD_FAILURE, failures)
-    return replace(row, input_tokens=asked, output_tokens=answered)
+    return replace(row, answers=number, input_tokens=asked, output_tokens=told)
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:

@@ -45,7 +45,7 @@ class BatchFigures:
         calls: `batch` or `individual`.
         state: the journal's, such as `created` or `settled`; `status` is the provider's own word.
         requests: those it holds, `repeated` of them held by an earlier batch of the same run too.
-        answers: stored answers that came with it.
+        answers: answers that came with it.
         failed: requests whose newest attempt it was, and which failed.
         input_tokens, output_tokens: what its answers used.
         usd: their price in US dollars, at batch rates (the standard one where the table knows none) or at the rate of
@@ -84,7 +84,7 @@ class RunFigures:
         batches: number of its batches by state; groups of individual calls are not among them.
         requests: different requests it sent or meant to send; `calls` of them as individual calls, and `resent` more
             than once, after a failure that passes.
-        answers: stored answers that it brought.
+        answers: answers that it brought.
         failures: its requests that failed and were not answered, or tried again, by a later run; by cause.
         waiting: requests in batches that have not ended.
         input_tokens, output_tokens: what its answers used.
@@ -188,15 +188,15 @@ class Figures:
         return list(_errors(self._reader.failure_counts(), numbers))
 
     def _batches(self, causes: Iterable[CauseRow]) -> list[BatchFigures]:
-        answers, repeated = self._reader.answer_counts(), self._reader.repeated_counts()
+        repeated = self._reader.repeated_counts()
         failed: Counter[int] = Counter()
         for cause in causes:
             failed[cause.batch] += cause.count
         rows = self._reader.batches()
-        return [_batch(row, repeated.get(row.id, 0), answers.get(row.id, 0), failed[row.id]) for row in rows]
+        return [_batch(row, repeated.get(row.id, 0), failed[row.id]) for row in rows]
 
 
-def _batch(row: BatchRow, repeated: int, answers: int, failed: int) -> BatchFigures:
+def _batch(row: BatchRow, repeated: int, failed: int) -> BatchFigures:
     return BatchFigures(
         number=row.id,
         batch_id=row.batch_id,
@@ -210,7 +210,7 @@ def _batch(row: BatchRow, repeated: int, answers: int, failed: int) -> BatchFigu
         attempt=row.attempt,
         requests=row.requests,
         repeated=repeated,
-        answers=answers,
+        answers=row.answers,
         failed=failed,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,

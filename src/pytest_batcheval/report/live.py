@@ -224,7 +224,10 @@ def _order(standing: _Standing) -> int:
 
 def _joined(row: Sequence[str], tail: str, pads: Sequence[int]) -> str:
     cells = [text + " " * (pad - columns(text)) for text, pad in zip(row, pads, strict=True) if pad]
-    return GAP.join([*cells[: sum(map(bool, row))], tail] if tail else cells).rstrip()
+    if tail:  # right behind what the batch has, which is not all
+        last = sum(map(bool, row)) - 1
+        cells = [*cells[:last], row[last], tail]
+    return GAP.join(cells).rstrip()
 
 
 def _ended_requests(seen: Progress) -> int:

@@ -40,6 +40,7 @@ CREATE TABLE batch (
     output_file_id TEXT NOT NULL DEFAULT '',
     error_file_id  TEXT NOT NULL DEFAULT '',
     times          TEXT NOT NULL DEFAULT '',  -- JSON object: the provider's times, in Unix seconds, once it has ended
+    answers        INTEGER NOT NULL DEFAULT 0,  -- that came with it; a count over all answers takes too long
     input_tokens   INTEGER NOT NULL DEFAULT 0,  -- used, by its answers
     output_tokens  INTEGER NOT NULL DEFAULT 0,
     note           TEXT NOT NULL DEFAULT ''
