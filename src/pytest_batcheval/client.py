@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -155,8 +156,9 @@ class BatchClient:
         from pytest_batcheval.engine.send import collect
 
         backend, clock, journal = self._opened()
-        with self._logged(journal, 1) as progress:
-            sent = collect(backend=backend, journal=journal, clock=clock, progress=progress, patience=timeout)
+        run = f"collect-{secrets.token_hex(4)}"
+        with self._watched(run, 1) as progress:
+            sent = collect(backend=backend, journal=journal, clock=clock, progress=progress, patience=timeout, run=run)
         return self._look_up(tuple(requests), sent)
 
     def status(self, batch_id: str) -> BatchStatus:
@@ -215,9 +217,11 @@ class BatchClient:
 
         backend, clock, journal = self._opened()
         limits = Limits(tokens=self._tokens) if batch_size is None else Limits(batch_size, tokens=self._tokens)
-        with self._logged(journal, self._attempts) as progress:
+        run = f"send-{secrets.token_hex(4)}"
+        with self._watched(run, self._attempts) as progress:
             sent = send(
                 requests,
+                run=run,
                 backend=backend,
                 journal=journal,
                 clock=clock,
@@ -233,12 +237,20 @@ class BatchClient:
         return self._look_up(requests, sent)
 
     @contextmanager
-    def _logged(self, journal: Journal, attempts: int) -> Iterator[Callable[[Progress], None]]:
-        """Under the journal's lock, a `progress` that keeps the error log."""
+    def _watched(self, run: str, attempts: int) -> Iterator[Callable[[Progress], None]]:
+        """Under the journal's lock, a `progress` that keeps the error log and measures the run."""
         from pytest_batcheval.journal.lock import wait_a_second
         from pytest_batcheval.report.error_log import error_log
+        from pytest_batcheval.report.meter import Meter
 
-        with journal.lock.held(wait_a_second), error_log(journal.reader, attempts, self._progress) as progress:
+        backend, clock, journal = self._opened()
+        calls = None if self._calling is None else self._calling.calls
+        traffic = [found for part in (backend, calls) if (found := getattr(part, "traffic", None)) is not None]
+        with (
+            journal.lock.held(wait_a_second),
+            Meter(run, journal, clock, traffic) as meter,
+            error_log(journal.reader, attempts, meter.watching(self._progress)) as progress,
+        ):
             yield progress
 
     def _look_up(self, requests: Sequence[Request], sent: Sent) -> BatchRun:

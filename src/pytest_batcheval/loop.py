@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_batcheval.recordings.answers import Recorded
 
 STOPPING = "stopping; another Ctrl-C ends this at once, and nothing is lost either way"
+STOPPING_CALLS = (
+    "stopping when the calls under way are answered; another Ctrl-C ends this at once, and they may be paid twice"
+)
 
 
 def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
@@ -90,7 +93,8 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
         if batch.plan.others:
             progress.say(f"{batch.plan.others} other tests wait for the batches; -m batch leaves them out")
         runner = Runner(batch.settings, batch.sources, batch.run_id, progress)
-        interrupts = Interrupts(lambda: progress.say(STOPPING))
+        stopping = STOPPING_CALLS if batch.settings.calls == "individual" else STOPPING
+        interrupts = Interrupts(lambda: progress.say(stopping))
         session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
         try:
             with interrupts:

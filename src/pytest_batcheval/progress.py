@@ -42,10 +42,9 @@ SPARE = 4
 class Progress:
     """The display of one send; a context manager, whose end leaves pytest at the beginning of a line."""
 
-    def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
-        """Prepare it; `clock` tells monotonic seconds of real time."""
+    def __init__(self, config: pytest.Config) -> None:
+        """Begin it; nothing is written yet."""
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        self._clock = clock
         self._acts: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         if reporter is not None:
@@ -69,12 +68,12 @@ class Progress:
 
     def show(self, seen: BatchProgress) -> None:
         """Show how a batch stands."""
-        now = self._clock()
+        now = time.monotonic()
         self._do(lambda: self._output.show(seen, now))
 
     def leave(self) -> None:
         """Leave what is drawn as it is; what is said from now on stands below it."""
-        now = self._clock()
+        now = time.monotonic()
         self._do(lambda: self._output.leave(now))
 
     def finish(self) -> None:
@@ -102,7 +101,7 @@ class Progress:
         with suppress(Exception):
             pause = TICK
             while self._act(pause):
-                pause = self._output.draw(self._clock())
+                pause = self._output.draw(time.monotonic())
 
     def _act(self, pause: float) -> bool:
         """Do what is to be done, waiting for something that many seconds at most; false at the end."""

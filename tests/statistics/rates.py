@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -29,6 +30,11 @@ def alarms(values: np.ndarray, alpha: float) -> int:
 def at_most(hits: int, runs: int, rate: float) -> bool:
     """Whether so many hits may come from that rate or a smaller one."""
     return float(stats.binom.sf(hits - 1, runs, rate)) > CERTAIN
+
+
+def nominal(hits: int, runs: int, rate: float) -> bool:
+    """Whether so many hits lie within three standard errors of the rate."""
+    return abs(hits / runs - rate) <= 3 * math.sqrt(rate * (1 - rate) / runs)
 
 
 def about(hits: int, runs: int, rate: float, slack: float = 0.05) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rates import FIRST, RUNS, about, alarms, at_most, p_values
+from rates import FIRST, RUNS, about, alarms, at_most, nominal, p_values
 from respondent_tables import said_by
 from scipy import stats
 from simulated import (
@@ -39,8 +39,8 @@ def runs(proof: str) -> int:
 @pytest.mark.parametrize("samples", [1, 3, 5])
 def test_personas_that_do_not_differ_are_not_told_apart(runs: int, samples: int, directions: int) -> None:
     found = p_values(lambda rng: blocked_p(vectors(rng, samples, directions), rng, B), runs, FIRST + 10_000 * samples)
-    assert at_most(alarms(found, 0.05), runs, 0.05), alarms(found, 0.05) / runs
-    assert at_most(alarms(found, 0.01), runs, 0.01), alarms(found, 0.01) / runs
+    assert nominal(alarms(found, 0.05), runs, 0.05), alarms(found, 0.05) / runs
+    assert nominal(alarms(found, 0.01), runs, 0.01), alarms(found, 0.01) / runs
     assert stats.kstest(found, "uniform").pvalue > 1e-4
 
 
@@ -53,8 +53,8 @@ def test_random_traits_in_real_texts_are_not_told_apart(proof: str) -> None:
     runs = TEXTS[proof]
     found = [differentiation(texts_of("blind", FIRST + n), permutations=B, seed=n) for n in range(runs)]
     p_of = np.array([result.p_value for result in found])
-    assert at_most(alarms(p_of, 0.05), runs, 0.05), alarms(p_of, 0.05) / runs
-    assert at_most(alarms(p_of, 0.01), runs, 0.01), alarms(p_of, 0.01) / runs
+    assert nominal(alarms(p_of, 0.05), runs, 0.05), alarms(p_of, 0.05) / runs
+    assert nominal(alarms(p_of, 0.01), runs, 0.01), alarms(p_of, 0.01) / runs
     # the verdict also asks for an effect, and for it without the most influential persona
     assert sum(result.verdict == "different" for result in found) <= max(1, 0.01 * runs)
 
@@ -62,7 +62,7 @@ def test_random_traits_in_real_texts_are_not_told_apart(proof: str) -> None:
 def test_random_traits_have_no_echo(proof: str) -> None:
     runs = TEXTS[proof]
     found = np.array([persona_echo(texts_of("blind", FIRST + n), permutations=B).p_value for n in range(runs)])
-    assert at_most(alarms(found, 0.05), runs, 0.05), alarms(found, 0.05) / runs
+    assert nominal(alarms(found, 0.05), runs, 0.05), alarms(found, 0.05) / runs
 
 
 def test_free_permutation_finds_nothing_where_the_blocked_one_finds_all(runs: int) -> None:
@@ -87,14 +87,14 @@ def test_alike_samples_are_no_sign_of_a_persona(runs: int) -> None:
     alike = p_values(lambda rng: samples_alike_p(repeated(rng), rng, 99), max(10, runs // 40))
     ours = p_values(lambda rng: blocked_p(repeated(rng).mean(axis=2), rng, B), runs)
     assert (alike == 0.01).all()
-    assert at_most(alarms(ours, 0.05), runs, 0.05)
+    assert nominal(alarms(ours, 0.05), runs, 0.05), alarms(ours, 0.05) / runs
 
 
 @pytest.mark.parametrize("persona", [0.0, 0.3, 0.6])
 def test_traits_that_are_not_there_are_not_reflected(runs: int, persona: float) -> None:
     found = p_values(lambda rng: persona_p(trait_cells(rng, 1, persona), rng, B), runs)
-    assert at_most(alarms(found, 0.05), runs, 0.05), alarms(found, 0.05) / runs
-    assert at_most(alarms(found, 0.01), runs, 0.01), alarms(found, 0.01) / runs
+    assert nominal(alarms(found, 0.05), runs, 0.05), alarms(found, 0.05) / runs
+    assert nominal(alarms(found, 0.01), runs, 0.01), alarms(found, 0.01) / runs
 
 
 @pytest.mark.parametrize(("persona", "at_05", "at_01"), [(0.3, 0.115, 0.04), (0.6, 0.175, 0.085)])

@@ -6,10 +6,13 @@ import re
 import sys
 import textwrap
 import time
+from dataclasses import replace
 
 import pexpect
 import pyte
 import pytest
+
+from pytest_batcheval.simulator.server import ANY_MODEL, SimulatorServer
 
 PATIENCE = 90
 """Seconds until a text that does not come is given up; far more than it ever takes."""
@@ -105,6 +108,24 @@ class Terminal:
         self.written += read
         self._stream.feed(read)
         return True
+
+
+class Stepped(SimulatorServer):
+    """A simulator whose time goes on when the test says so; a request takes 30 seconds of it."""
+
+    def __init__(self):
+        super().__init__(clock="real", behaviour=replace(ANY_MODEL, line_seconds=(30.0, 30.0)))
+
+    def pass_time(self, seconds):
+        """Let time pass, unless the client is busy and would miss what happens meanwhile."""
+        if self._clock._sleepers:
+            self.forward(seconds)
+
+
+@pytest.fixture
+def stepped():
+    with Stepped() as server:
+        yield server
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.simulator.server import ANY_MODEL, SimulatorServer
 
 DONE = re.compile(r"batch: batch 1/1 batch_\w+: completed, 6/6 done after \w+( \w+)?")
 THREE = """
@@ -18,19 +16,6 @@ THREE = """
     def test_one(persona, question, answer):
         assert answer.text
 """
-
-
-@pytest.fixture
-def stepped():
-    """A simulator whose time goes on when the test says so; a request takes 30 seconds of it."""
-    with SimulatorServer(clock="real", behaviour=replace(ANY_MODEL, line_seconds=(30.0, 30.0))) as server:
-        yield server
-
-
-def forward(server, seconds):
-    """Let time pass, unless the client is busy and would miss what happens meanwhile."""
-    if server._clock._sleepers:
-        server.forward(seconds)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +29,10 @@ def forward(server, seconds):
 def test_one_line_is_redrawn_from_the_upload_to_the_end(terminal, stepped, width, shown):
     run = terminal("--batch=send", f"--batch-backend={stepped.base_url}", width=width)
     for pattern, seconds in (("1/1  queued  0/6", 0), ("1/1  running  0/6", 5), (shown, 15)):
-        run.until(pattern, step=lambda seconds=seconds: forward(stepped, seconds))
+        run.until(pattern, step=lambda seconds=seconds: stepped.pass_time(seconds))
         assert sum(re.match(r"(batch )?1/1  ", line) is not None for line in run.lines) == 1
         assert "1/1  " in run.lines[-1]
-    run.until("6 passed", step=lambda: forward(stepped, 200))
+    run.until("6 passed", step=lambda: stepped.pass_time(200))
     assert run.rest() == 0
     assert sum(DONE.fullmatch(line) is not None for line in run.told) == 1
     assert "1/1  " not in run.text
@@ -181,6 +166,15 @@ def test_a_terminal_that_becomes_narrower_keeps_no_remains(suite, environment, b
         assert not [line for line in until("6 passed") if line.startswith("batch 1/1")]
     finally:
         tmux("kill-server")
+
+
+def test_time_goes_on_while_nothing_happens(send, suite, batch_server):
+    (suite / "conftest.py").write_text("import pytest_batcheval.runner as r\nr.is_simulator = lambda origin: False\n")
+    batch_server.faults.hold_batches()
+    run = send()
+    running = run.until("1/1  running  .*")
+    for _ in range(2):
+        running = run.until(rf"1/1  running  (?!{running.removeprefix('1/1  running  ')}).*")
 
 
 def test_lines_that_fail_are_counted(send, batch_server):

@@ -98,6 +98,7 @@ def collect(
     clock: Clock,
     adopt: bool = False,
     progress: Callable[[Progress], None] = lambda seen: None,
+    run: str | None = None,
     wait: Callable[[Holder | None], None] = wait_a_second,
     patience: float | None = None,
 ) -> Sent:
@@ -111,7 +112,7 @@ def collect(
     """
     with journal.lock.held(wait):
         deadline = None if patience is None else clock.now() + patience
-        run = f"collect-{secrets.token_hex(4)}"
+        run = run or f"collect-{secrets.token_hex(4)}"
         journal.add_run(run, backend.origin, backend.base_url)
         standing = Standing(journal, backend.origin, {})
         sender = Sender(backend, journal, clock, progress, run, 1, Limits(), deadline, standing)
