@@ -21,11 +21,13 @@ class ItemPlan:
     """The cells of one test with their first requests, or why they cannot be built.
 
     Attributes:
+        nodeid: the test's id.
         module: the test module's path below rootdir, with `/`.
         requests: the first request of each cell; later turns follow from the answers.
         errors: the marker's `errors=`.
     """
 
+    nodeid: str
     module: str
     cells: tuple[PlannedCell, ...] = ()
     requests: tuple[Request, ...] = ()
@@ -41,9 +43,9 @@ class Plan:
     others: int = 0
 
     @property
-    def calls(self) -> list[PromptCall]:
-        """The prompt calls of all tests, in order, with duplicates."""
-        return [planned.call for item in self.items if item.error is None for planned in item.cells]
+    def calls(self) -> list[tuple[str, PromptCall]]:
+        """The prompt calls of all tests with the test's id, in order, with duplicates."""
+        return [(item.nodeid, planned.call) for item in self.items if item.error is None for planned in item.cells]
 
     @property
     def requests(self) -> dict[str, Request]:
@@ -82,9 +84,9 @@ def _plan_item(item: pytest.Item, cells: list[PlannedCell]) -> ItemPlan:
     try:
         first = [planned.call.drive_twice(lambda _: None) for planned in cells]
         requests = tuple(turns.pending for turns in first if turns.pending is not None)
-        return ItemPlan(module, tuple(cells), requests, marked_errors(item))
+        return ItemPlan(item.nodeid, module, tuple(cells), requests, marked_errors(item))
     except (PromptError, MarkerError) as error:
-        return ItemPlan(module, tuple(cells), error=error)
+        return ItemPlan(item.nodeid, module, tuple(cells), error=error)
 
 
 def _will_run(item: pytest.Item) -> bool:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 USUAL_JOURNAL = ".batcheval/journal.sqlite"
 """What `batcheval` takes without `--journal`."""
 
+Asking = tuple[str, PromptCall]
+"""A prompt call with the id of the test that needs its answer."""
+
 
 class Runner:
     """One send: connects, takes the journal's lock, sends wave after wave.
@@ -45,6 +48,7 @@ class Runner:
     ) -> None:
         """Prepare a send that is shown on `display`."""
         self.sent: frozenset[str] = frozenset()
+        self._tests: dict[str, set[str]] = {}
         self._settings = settings
         self._sources = sources
         self._run_id = run_id
@@ -55,7 +59,7 @@ class Runner:
         self._waited: float | None = None
         self._note = ""
 
-    def run(self, calls: Sequence[PromptCall]) -> None:
+    def run(self, calls: Sequence[Asking]) -> None:
         """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
 
         Raises:
@@ -129,7 +133,7 @@ class Runner:
     def _backend_option(self) -> str:
         return "" if self._settings.backend == "openai" else f" --backend {shlex.quote(self._settings.backend)}"
 
-    def _waves(self, calls: Sequence[PromptCall], connection: Connection, journal: Journal, meter: Meter) -> None:
+    def _waves(self, calls: Sequence[Asking], connection: Connection, journal: Journal, meter: Meter) -> None:
         finished: dict[str, Answer | None] = {}
         wave = 0
         while pending := self._pending(calls, finished):
@@ -164,7 +168,7 @@ class Runner:
         from pytest_batcheval.report.error_log import error_log
 
         show = meter.watching(self._progress)
-        with error_log(journal.reader, self._settings.attempts, show, self._say) as progress:
+        with error_log(journal.reader, self._settings.attempts, show, self._say, self._asking) as progress:
             sent = send(
                 requests,
                 backend=connection.backend,
@@ -184,17 +188,22 @@ class Runner:
             self._say(line)
         return sent
 
-    def _pending(self, calls: Sequence[PromptCall], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
+    def _pending(self, calls: Sequence[Asking], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
         """The next request of every call that has one, with the call's name; failed ones are not asked again."""
         pending = []
-        for call in calls:
+        for test, call in calls:
             try:
                 turns = call.drive(lambda request: finished.get(request.custom_id))
             except PromptError:
                 continue  # the test that asks reports it
             if turns.pending is not None and turns.pending.custom_id not in finished:
                 pending.append((call.name(len(turns.answers)), turns.pending))
+                self._tests.setdefault(turns.pending.custom_id, set()).add(test)
         return pending
+
+    def _asking(self, key: str) -> set[str]:
+        """The ids of the tests that ask for a key."""
+        return self._tests.get(key, set())
 
     def _progress(self, progress: Progress) -> None:
         self._note = progress.note

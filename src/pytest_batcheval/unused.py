@@ -59,7 +59,7 @@ def _asked(batch: BatchSession) -> set[str]:
     """The keys of every turn of every cell; later turns of generator prompts follow from stored answers."""
     keys = set(batch.plan.requests) | set(batch.tally.used)
     lookup = Lookup(batch)
-    for call in batch.plan.calls:
+    for _, call in batch.plan.calls:
         if call.is_generator:
             keys |= {request.custom_id for request in call.drive(lookup).requests}
     return keys

@@ -584,3 +584,14 @@ def test_a_create_is_assumed_lost_only_when_asked_for(suite, send, batch_server)
     send("--batch-assume-lost").assert_outcomes(passed=6)
     batch_server.forward(86_400)
     assert len(executed(batch_server)) == 12
+
+
+def test_the_error_log_names_the_tests_that_ask(suite, send, batch_server):
+    batch_server.faults.fail_lines("일하", status_code=400, code="bad_request", times=9)
+    suite.test_file(ONE + ONE.replace("test_one", "test_two"))
+    send()
+    events = [json.loads(line) for line in (suite.path / ".batcheval/errors.jsonl").read_text().splitlines()]
+    named = [test for event in events for test in event["tests"]]
+    assert sorted(named) == sorted(
+        f"test_it.py::{test}[{persona}-work]" for test in ("test_one", "test_two") for persona in ("kim", "choi", "park")
+    )

@@ -113,7 +113,7 @@ def test_it_is_private(folder, batch_server):
 
 def test_a_full_log_begins_anew(folder, batch_server, monkeypatch):
     batch_server.faults.fail_lines("질문", status_code=400, code="invalid_value", times=9)
-    monkeypatch.setattr(error_log, "FULL", 700)
+    monkeypatch.setattr(error_log, "FULL", 740)
     monkeypatch.setattr(error_log, "CHUNK", 1)
     for request in REQUESTS[:3]:
         run([request])

@@ -112,7 +112,7 @@ SimulatorServer.start = start_held
     assert "batch: interrupted; the simulator and its batches end with this run" in run.told
 
 
-def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
+def test_individual_calls_under_way_are_waited_for(terminal, stepped):
     stepped.misbehave({"fault": "delay", "call": "chat", "seconds": 86_400, "times": 6})
     run = terminal("--batch=send", f"--batch-backend={stepped.base_url}", "--batch-calls=individual", width=120)
     run.until(r"^calls  running  0/6 done  \w+  6 under way")
@@ -121,7 +121,7 @@ def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
     run.until("KeyboardInterrupt", step=lambda: stepped.pass_time(5))
     assert run.rest() == 2
     (line,) = [line for line in run.told if line.startswith("batch: interrupted")]
-    assert line.startswith("batch: interrupted; at most 6 calls of unknown outcome may be paid twice; what came is in")
+    assert line.startswith("batch: interrupted; every call that went out was answered; what came is in the journal")
 
 
 def test_resume_says_that_the_batches_go_on(send, batch_server, terminal):

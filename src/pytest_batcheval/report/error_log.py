@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,9 @@ CHUNK = 1000
 LONGEST_MESSAGE = 1000
 """Characters of a message that are kept."""
 
+MOST_TESTS = 20
+"""Ids of tests in one line."""
+
 SECRETS = ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 """Variables whose values are written nowhere."""
 
@@ -52,6 +55,7 @@ def error_log(
     attempts: int,
     show: Callable[[Progress], None],
     say: Callable[[str], None] = lambda text: None,
+    tests: Callable[[str], Iterable[str]] = lambda key: (),
 ) -> Iterator[Callable[[Progress], None]]:
     """Log what batches fail with while a send or a collection runs in the block, which holds the journal's lock.
 
@@ -60,11 +64,12 @@ def error_log(
         attempts: how often that send sends a request at most.
         show: called with each snapshot too.
         say: told once when the log cannot be written, which stops nothing: the journal has it all.
+        tests: ids of the tests that ask for a key.
 
     Yields:
         What to give the send as its `progress`.
     """
-    log = _Log(reader, attempts, say)
+    log = _Log(reader, attempts, say, tests)
 
     def watch(seen: Progress) -> None:
         if seen.ended:
@@ -80,8 +85,15 @@ def error_log(
 class _Log:
     """The log of one send: it knows which batches had ended before."""
 
-    def __init__(self, reader: JournalReader, attempts: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        reader: JournalReader,
+        attempts: int,
+        say: Callable[[str], None],
+        tests: Callable[[str], Iterable[str]],
+    ) -> None:
         self._reader = reader
+        self._tests = tests
         self._attempts = attempts
         self._say = say
         self._tried: Counter[str] = Counter()
@@ -109,6 +121,7 @@ class _Log:
             "run": row.run,
             "batch": row.batch_id or None,
             "custom_id": row.key,
+            "tests": self._asking(row.key),
             "attempt": row.attempt,
             "request_id": request[1] if request else None,
             "status_code": row.status_code,
@@ -118,6 +131,10 @@ class _Log:
         }
         told = {name: _harmless(value) if isinstance(value, str) else value for name, value in event.items()}
         return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+
+    def _asking(self, key: str | None) -> list[str]:
+        asking = sorted(self._tests(key)) if key is not None else []
+        return [_harmless(test) for test in asking[:MOST_TESTS]]
 
     def _done(self, row: TroubleRow) -> str:
         if row.key is None:
