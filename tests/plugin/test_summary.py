@@ -256,3 +256,40 @@ def test_a_journal_elsewhere_is_named_in_the_command(suite):
     suite.test_file(FAILING)
     result = suite.run("--batch-journal=kept/journal.sqlite", "-k", "kim and work")
     assert re.search(r"all of it  batcheval show [0-9a-f]{12} --journal kept/journal.sqlite\n", result.stdout.str())
+
+
+# -- the page -----------------------------------------------------------------------------------------------------
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "terminal.md").read_text(encoding="utf-8")
+
+
+def pictures(title):
+    return re.findall(
+        r"^```text\n(.*?)^```$", PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0], re.MULTILINE | re.DOTALL
+    )
+
+
+def levelled(text):
+    """Without keys, times, sizes and words of the simulator's patients."""
+    text = re.sub(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{12}\b", "…", text)
+    text = re.sub(r"^(time|machine|tokens|answer) .*$", r"\1 …", text, flags=re.MULTILINE)
+    return re.sub(r"[\d,]+ tokens in, [\d,]+ out", "… tokens", text)
+
+
+def test_the_page_shows_the_section_of_a_real_run(served, batch_server):
+    served.test_file(EACH)
+    served.run("--batch=send", "-k", "kim")
+    batch_server.faults.fail_lines(
+        "choi", status_code=400, code="bad_request", message="the words were not liked", times=1
+    )
+    batch_server.faults.fail_lines("park", status_code=500, times=1)
+    (picture,) = pictures("The summary")
+    assert levelled(picture) in levelled(served.run("--batch=send").stdout.str())
+
+
+def test_the_page_shows_a_real_failure(suite):
+    suite.test_file(FAILING)
+    suite.run("--batch=record", "--batch-backend=simulator")
+    (picture,) = pictures("A failing test")
+    assert levelled(picture) in levelled(suite.run("-k", "kim and work").stdout.str())
