@@ -593,5 +593,7 @@ def test_the_error_log_names_the_tests_that_ask(suite, send, batch_server):
     events = [json.loads(line) for line in (suite.path / ".batcheval/errors.jsonl").read_text().splitlines()]
     named = [test for event in events for test in event["tests"]]
     assert sorted(named) == sorted(
-        f"test_it.py::{test}[{persona}-work]" for test in ("test_one", "test_two") for persona in ("kim", "choi", "park")
+        f"test_it.py::{test}[{persona}-work]"
+        for test in ("test_one", "test_two")
+        for persona in ("kim", "choi", "park")
     )

@@ -75,6 +75,16 @@ def test_repeated_samples_leave_nothing_to_measure(share: float) -> None:
     assert result.repeated[0].endswith("(2)")
 
 
+@pytest.mark.parametrize(
+    "copied", ["{} ", " {}", "{}\n\n", "e\u0301 {}"], ids=["space", "indent", "lines", "normal form"]
+)
+def test_a_copy_with_other_white_space_is_a_copy(copied: str) -> None:
+    fresh = words(2)
+    answers = answered(lambda i, j, s: copied.format(fresh(i, j, 0)) if s else f"é {fresh(i, j, 0)}"
+                       if "e\u0301" in copied else fresh(i, j, 0))  # fmt: skip
+    assert consistency(answers).verdict == "not measurable"
+
+
 def test_a_single_sample_says_what_to_set() -> None:
     with pytest.raises(TableError, match=r"samples=2 or more"):
         consistency(answered(words(0), samples=1))
@@ -105,8 +115,8 @@ def test_without_targets_no_scores_are_looked_at() -> None:
 
 
 def judged(persona: float, cell: float, questions: int = 4) -> Any:
-    """Consistency of answers whose samples differ by a space, and whose scores vary with persona and with cell."""
-    answers = answered(lambda i, j, s: words(6, 0.4)(i, j, 0) + " " * s, questions=max(questions, 4))
+    """Consistency of answers whose samples differ by a word, and whose scores vary with persona and with cell."""
+    answers = answered(lambda i, j, s: f"{words(6, 0.4)(i, j, 0)} {s}", questions=max(questions, 4))
     level = np.tile([-1.0, 1.0], 4)[:, None]
     scores = 3 + persona * level + cell * level * [-1.0, 1.0, -1.0, 1.0]
     columns = {(f"p{i}", f"q{j}"): scores[i, j] for i in range(8) for j in range(4)}

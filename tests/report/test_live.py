@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_batcheval.engine.individual import CallProgress
 from pytest_batcheval.engine.progress import STAGES, Progress
 from pytest_batcheval.report.expected import Expected
-from pytest_batcheval.report.live import Board, Log, duration, redrawn
+from pytest_batcheval.report.live import Board, Log, redrawn
 from pytest_batcheval.report.table import columns
 
 ID = "batch_6955b9004d89589b63e18133bb13d26c"
@@ -107,14 +107,6 @@ def test_time_goes_on_between_two_snapshots_where_it_is_real():
     seen = batch(elapsed=60.0, batch_id="")
     assert line(board(seen, now=1000.0), now=1005.5).endswith("1m 05s")
     assert line(board(seen, now=1000.0, ticking=False), now=1005.5).endswith("1m 00s")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0, "0s"), (59.9, "59s"), (60, "1m 00s"), (3599, "59m 59s"), (7700, "2h 08m"), (90_000, "1d 01h"), (-3, "0s")],
-)
-def test_durations_are_short(seconds, shown):
-    assert duration(seconds) == shown
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ from pytest_batcheval.wire.answers import Answers
 B = 199
 """Permutations; p <= 0.05 and p <= 0.01 are then exact."""
 
+pytestmark = pytest.mark.timeout(0)  # 800 runs on real texts take longer than five minutes on a busy machine
+
 TEXTS = {"quick": 20, "ci": 60, "full": 800}
 
 

@@ -1,5 +1,6 @@
 """Ctrl-C once and twice: what it says, and that nothing is lost or paid twice either way."""
 
+import asyncio
 import re
 import signal
 
@@ -112,8 +113,13 @@ SimulatorServer.start = start_held
     assert "batch: interrupted; the simulator and its batches end with this run" in run.told
 
 
-def test_individual_calls_under_way_are_waited_for(terminal, stepped):
-    stepped.misbehave({"fault": "delay", "call": "chat", "seconds": 86_400, "times": 6})
+def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
+    async def never_answer(exchange):
+        if exchange.call == "chat":
+            await asyncio.Event().wait()
+        await exchange.answer()
+
+    stepped.intercept(never_answer)
     run = terminal("--batch=send", f"--batch-backend={stepped.base_url}", "--batch-calls=individual", width=120)
     run.until(r"^calls  running  0/6 done  \w+  6 under way")
     run.ctrl_c()
@@ -121,7 +127,7 @@ def test_individual_calls_under_way_are_waited_for(terminal, stepped):
     run.until("KeyboardInterrupt", step=lambda: stepped.pass_time(5))
     assert run.rest() == 2
     (line,) = [line for line in run.told if line.startswith("batch: interrupted")]
-    assert line.startswith("batch: interrupted; every call that went out was answered; what came is in the journal")
+    assert line.startswith("batch: interrupted; at most 6 calls of unknown outcome may be paid twice; what came is in")
 
 
 def test_resume_says_that_the_batches_go_on(send, batch_server, terminal):
@@ -135,4 +141,4 @@ def test_resume_says_that_the_batches_go_on(send, batch_server, terminal):
     resume.ctrl_c()
     assert resume.rest() == 130
     text = "interrupted; the batches go on at the provider and nothing is lost: the same command collects them"
-    assert resume.told[-1].removeprefix("^C") == text
+    assert resume.told[-1].endswith(text)

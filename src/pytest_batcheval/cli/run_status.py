@@ -103,5 +103,5 @@ def _batch_row(batch: BatchFigures) -> tuple[str, ...]:
 def _stage_row(stage: StageRow) -> tuple[str, ...]:
     from pytest_batcheval.report.quantities import duration, size
 
-    sizes = (stage.memory, stage.sent, stage.received)
-    return (str(stage.wave), stage.name, duration(stage.wall), duration(stage.cpu), *map(size, sizes))
+    times = (duration(seconds, tenths=True) for seconds in (stage.wall, stage.cpu))
+    return (str(stage.wave), stage.name, *times, *map(size, (stage.memory, stage.sent, stage.received)))

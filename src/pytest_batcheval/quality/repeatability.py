@@ -50,7 +50,7 @@ class Consistency(Result):
     Attributes:
         effect: the ICC of cells on question-centred TF-IDF vectors; `interval` 95 %, by leaving out one
             persona at a time.
-        duplicate: share of samples that are byte for byte another one of their cell.
+        duplicate: share of samples that are word for word another one of their cell.
         contradiction: share of pairs of samples with one score at most 2 and the other at least 4.
         generalizability: the median of the dimensions'; `None` where none has scores on two questions.
         components: by dimension, the variance of trait scores; see `components.Components`.
@@ -198,8 +198,12 @@ def _icc(between: float, scatter: float, counts: npt.NDArray[np.intp], freedom: 
 
 
 def duplicates(table: Table) -> tuple[float, tuple[str, ...]]:
-    """Share of samples that repeat an earlier one of their cell, and the cells with most of them, worst first."""
-    pairs = list(zip(table.cell.tolist(), table.texts, strict=True))
+    """Share of samples that repeat an earlier one of their cell, and the cells with most of them, worst first.
+
+    White space and Unicode's normal form make no other words: a cache or a copy may differ in them.
+    """
+    words = (" ".join(unicodedata.normalize("NFC", text).split()) for text in table.texts)
+    pairs = list(zip(table.cell.tolist(), words, strict=True))
     seen: dict[tuple[int, str], int] = {}
     for pair in pairs:
         seen[pair] = seen.get(pair, 0) + 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_batcheval.engine.individual import CallProgress
 from pytest_batcheval.engine.progress import STAGES, Progress
 from pytest_batcheval.report.expected import Expected
+from pytest_batcheval.report.quantities import duration
 from pytest_batcheval.report.table import GAP, columns, cut, one_line
 
 WORDS = dict(zip(STAGES, ("planned", "uploading", "queued", "running", "downloading", "storing"), strict=True))
@@ -181,15 +182,6 @@ class Log:
         before, seen = self._last.get(ordinal), self._changed.pop(ordinal)
         self._last[ordinal] = now, seen
         return self._board.told(ordinal, now, before is not None and bool(before[1].trouble) and not seen.trouble)
-
-
-def duration(seconds: float) -> str:
-    """`45s`, `13m 05s`, `2h 07m`, `1d 03h`."""
-    whole = max(int(seconds), 0)
-    for unit, size, lesser, part in (("d", 86_400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
-        if whole >= size:
-            return f"{whole // size}{unit} {whole % size // part:02}{lesser}"
-    return f"{whole}s"
 
 
 def redrawn(old: Sequence[str], new: Sequence[str], above: Sequence[str], width: int, height: int) -> str:

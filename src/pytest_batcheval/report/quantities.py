@@ -14,15 +14,15 @@ def dollars(usd: Decimal | None) -> str:
     return f"${usd:.2f}" if usd >= 1 or not usd else f"${usd:.4f}"
 
 
-def duration(seconds: float) -> str:
-    """`825.0` -> `13m 45s`; below ten seconds with a tenth, `2.4s`."""
-    if 0 < seconds < 9.95:
+def duration(seconds: float, tenths: bool = False) -> str:
+    """`45s`, `13m 05s`, `2h 07m`, `1d 03h`, as a clock shows them; below ten seconds perhaps with `tenths`: `2.4s`."""
+    if tenths and 0.05 <= seconds < 9.95:
         return f"{seconds:.1f}s".replace(".0s", "s")
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h {minutes}m"
-    return f"{minutes}m {rest}s" if minutes else f"{rest}s"
+    whole = max(int(seconds), 0)
+    for unit, size, lesser, part in (("d", 86_400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // part:02}{lesser}"
+    return f"{whole}s"
 
 
 def size(number: int) -> str:

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_batcheval.report.figures import ErrorFigures, RunFigures
+from pytest_batcheval.report.live import WORDS
 from pytest_batcheval.report.quantities import dollars, duration, size
 from pytest_batcheval.report.table import one_line
 from pytest_batcheval.wire.origin import is_simulator
 
-STAGES_IN_WORDS = {
-    "plan": "planning",
-    "upload": "uploading",
-    "queue": "queued",
-    "run": "running",
-    "download": "downloading",
-    "settle": "storing",
-}
 LONGEST_MESSAGE = 300
 
 
@@ -67,14 +60,14 @@ def _time(run: RunFigures) -> str:
     took: dict[str, float] = {}
     for stage in run.stages:
         took[stage.name] = took.get(stage.name, 0.0) + stage.wall
-    parts = [f"{STAGES_IN_WORDS[name]} {duration(seconds)}" for name, seconds in took.items() if seconds >= 0.1]
+    parts = [f"{WORDS[name]} {duration(seconds, tenths=True)}" for name, seconds in took.items() if seconds >= 0.1]
     waves = max(stage.wave for stage in run.stages)
     several = f" in {waves} waves" if waves > 1 else ""
     return f"{duration(run.seconds)}{several}" + (f": {', '.join(parts)}" if parts else "")
 
 
 def _machine(run: RunFigures) -> str:
-    cpu = sum(stage.cpu for stage in run.stages)
+    cpu = duration(sum(stage.cpu for stage in run.stages), tenths=True)
     memory = max(stage.memory for stage in run.stages)
     sent, received = sum(stage.sent for stage in run.stages), sum(stage.received for stage in run.stages)
-    return f"CPU {duration(cpu)}, memory {size(memory)} at most, {size(sent)} sent, {size(received)} received"
+    return f"CPU {cpu}, memory {size(memory)} at most, {size(sent)} sent, {size(received)} received"
