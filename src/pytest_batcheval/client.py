@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_batcheval.batches import BatchStatus, cancelled, results, status_of
 from pytest_batcheval.wire.errors import UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.places import JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pytest_batcheval.engine.individual import Calling
     from pytest_batcheval.engine.progress import Progress, Sent
     from pytest_batcheval.journal.store import Journal
-
-JOURNAL = Path(".batcheval/journal.sqlite")
 
 
 @dataclass(frozen=True)

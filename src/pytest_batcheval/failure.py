@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_batcheval.commands import show_command
 from pytest_batcheval.current import batch_session
 from pytest_batcheval.planning import item_plan
 from pytest_batcheval.report.exchange import KEY_SHOWN, labelled, turn_lines
@@ -47,18 +45,6 @@ def add_section(item: pytest.Item, report: pytest.TestReport) -> None:
             lines += ["", *_told(row.cell, row.answer, settings, whole)]
     if lines:
         report.sections.append((SECTION, "\n".join(lines)))
-
-
-def show_command(key: str, settings: Settings) -> str:
-    """The command that shows all that is known of a request, from the current folder."""
-    words = ["batcheval", "show", key[:KEY_SHOWN]]
-    for option, path, usual in (
-        ("--journal", settings.journal, ".batcheval/journal.sqlite"),
-        ("--cassettes", settings.cassettes, "cassettes"),
-    ):
-        if path != Path.cwd() / usual:
-            words += [option, os.path.relpath(path)]
-    return shlex.join(words)
 
 
 def _table(answers: Answers, shown: list[Any]) -> str:

@@ -6,8 +6,8 @@ from typing import NoReturn
 
 import pytest
 
+from pytest_batcheval.commands import show_command
 from pytest_batcheval.current import batch_session
-from pytest_batcheval.failure import show_command
 from pytest_batcheval.outcomes import RequestFailed, Unrecorded
 from pytest_batcheval.planning import ItemPlan, item_plan
 from pytest_batcheval.session import BatchSession

@@ -86,6 +86,7 @@ def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
 def _send(session: pytest.Session, batch: BatchSession) -> None:
     """Send what the plan needs, in waves, and export it when recording."""
     from pytest_batcheval.engine.interrupt import Interrupts
+    from pytest_batcheval.left_behind import left_behind
     from pytest_batcheval.progress import Progress
     from pytest_batcheval.runner import Runner
 
@@ -101,7 +102,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
                 runner.run(batch.plan.calls)
         except KeyboardInterrupt:
             progress.leave()
-            for line in runner.left_behind():
+            for line in left_behind(batch.settings, batch.sources, runner.seen):
                 progress.say(line)
             raise
         finally:

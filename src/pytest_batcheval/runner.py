@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +10,7 @@ from pytest_batcheval.changes import changed_lines
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.sources import Sources
-from pytest_batcheval.wire.errors import JournalError, PromptError, UnfinishedError
+from pytest_batcheval.wire.errors import PromptError, UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
@@ -20,13 +18,9 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import Connection
     from pytest_batcheval.engine.progress import Progress, Sent
     from pytest_batcheval.journal.lock import Holder
-    from pytest_batcheval.journal.rows import BatchRow
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.progress import Progress as Display
     from pytest_batcheval.report.meter import Meter
-
-USUAL_JOURNAL = ".batcheval/journal.sqlite"
-"""What `batcheval` takes without `--journal`."""
 
 Asking = tuple[str, PromptCall]
 """A prompt call with the id of the test that needs its answer."""
@@ -37,6 +31,7 @@ class Runner:
 
     Attributes:
         sent: keys that this run has sent.
+        seen: the last snapshot of each batch by its id, of individual calls by an empty one.
     """
 
     def __init__(
@@ -48,16 +43,15 @@ class Runner:
     ) -> None:
         """Prepare a send that is shown on `display`."""
         self.sent: frozenset[str] = frozenset()
+        self.seen: dict[str, Progress] = {}
         self._tests: dict[str, set[str]] = {}
         self._settings = settings
         self._sources = sources
         self._run_id = run_id
         self._display = display
         self._say = display.say
-        self._running: dict[str, Progress] = {}
         self._waited_for: Holder | None = None
         self._waited: float | None = None
-        self._note = ""
 
     def run(self, calls: Sequence[Asking]) -> None:
         """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
@@ -81,57 +75,6 @@ class Runner:
                 Meter(self._run_id, journal, connection.clock, connection.traffic) as meter,
             ):
                 self._waves(calls, connection, journal, meter)
-
-    def left_behind(self) -> list[str]:
-        """What an interrupted run leaves at the provider, how to come back, and what it takes to stop it."""
-        if self._settings.calls == "individual":
-            note = self._note or "every call that went out was answered"
-            return [f"interrupted; {note}; what came is in the journal: run the same command again to go on"]
-        rows = self._open_batches()
-        if not rows:
-            return ["interrupted; no batch was running, nothing is lost"]
-        if self._settings.backend.startswith("simulator"):
-            return ["interrupted; the simulator and its batches end with this run"]
-        lines = [self._left(row) for row in rows]
-        if not any(row.batch_id for row in rows):
-            return [*lines, "nothing is lost: run the same command again to go on"]
-        lines.append("nothing is lost: run the same command again to collect what is done by then, or")
-        lines.append(f"    batcheval resume{self._journal_option}{self._backend_option}")
-        running = [row.batch_id for row in rows if row.state == "created"]
-        if running:
-            lines.append("to stop a batch (what it has answered stays paid, the rest costs nothing):")
-            lines.append(f"    batcheval cancel {running[0]}{self._backend_option}")
-        return lines
-
-    def _open_batches(self) -> list[BatchRow]:
-        """Those that the journal does not know to be settled."""
-        origin = self._sources.origin
-        try:
-            rows = [] if origin is None else self._sources.journal.open_batches(origin)
-        except JournalError:
-            return []  # which is what ends the next run, and says what to do
-        return [row for row in rows if row.calls == "batch"]
-
-    def _left(self, row: BatchRow) -> str:
-        if row.state == "ended":
-            return f"{row.batch_id} has ended at the provider ({row.status}), its answers are not stored yet"
-        if row.state == "created":
-            seen = self._running.get(row.batch_id)
-            status = seen.status if seen is not None else row.status or row.state
-            done = f", {seen.done} of {seen.total} done" if seen is not None else ""
-            return f"{row.batch_id} goes on at the provider ({status}){done}"
-        if row.state == "creating":
-            return f"{row.requests} requests were being sent: the next run looks for their batch before it sends any"
-        return f"{row.requests} requests were not sent yet"
-
-    @property
-    def _journal_option(self) -> str:
-        journal = os.path.relpath(self._settings.journal)
-        return "" if journal == USUAL_JOURNAL else f" --journal {shlex.quote(journal)}"
-
-    @property
-    def _backend_option(self) -> str:
-        return "" if self._settings.backend == "openai" else f" --backend {shlex.quote(self._settings.backend)}"
 
     def _waves(self, calls: Sequence[Asking], connection: Connection, journal: Journal, meter: Meter) -> None:
         finished: dict[str, Answer | None] = {}
@@ -206,9 +149,7 @@ class Runner:
         return self._tests.get(key, set())
 
     def _progress(self, progress: Progress) -> None:
-        self._note = progress.note
-        if progress.batch_id:
-            self._running[progress.batch_id] = progress
+        self.seen[progress.batch_id] = progress
         self._display.show(progress)
 
     def _wait(self, holder: Holder | None) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_batcheval.wire.places import CASSETTES, JOURNAL
+
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -18,7 +20,7 @@ _INI = (
     ("batch", "default of --batch", "replay"),
     ("batch_backend", "default of --batch-backend", "openai"),
     ("batch_calls", "default of --batch-calls", "batch"),
-    ("batch_journal", "default of --batch-journal", ".batcheval/journal.sqlite"),
+    ("batch_journal", "default of --batch-journal", JOURNAL),
     ("batch_wait", "default of --batch-wait: empty waits until they are done", ""),
     ("batch_attempts", "default of --batch-attempts", "3"),
     ("batch_budget", "default of --batch-budget: empty spends any sum", ""),
@@ -106,7 +108,7 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         help="batch: requests go out as batches, at half the price (default). individual: each goes to its endpoint by "
         "itself, answered within seconds.",
     )
-    group.addoption("--batch-journal", metavar="PATH", help="the journal (default: .batcheval/journal.sqlite).")
+    group.addoption("--batch-journal", metavar="PATH", help=f"the journal (default: {JOURNAL}).")
     group.addoption(
         "--batch-refresh",
         action="store_true",
@@ -185,7 +187,7 @@ def read_settings(config: pytest.Config) -> Settings:
         budget=_budget(config),
         assume_lost=bool(config.getoption("batch_assume_lost")),
         pay_again=bool(config.getoption("batch_pay_again")),
-        cassettes=config.rootpath / "cassettes",
+        cassettes=config.rootpath / CASSETTES,
         axes=tuple(config.getini("batch_axes")),
         root=config.rootpath,
     )

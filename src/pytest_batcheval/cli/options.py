@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.places import JOURNAL
 from pytest_batcheval.wire.safe import safe
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.progress import Progress, Sent
     from pytest_batcheval.journal.reader import JournalReader
 
-JOURNAL = Path(".batcheval/journal.sqlite")
-CASSETTES = Path("cassettes")
 
 ENDLESS = 10_000
 """Columns of a table that goes to a file or to another program."""

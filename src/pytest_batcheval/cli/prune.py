@@ -12,8 +12,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.cli.options import CASSETTES, JOURNAL, open_reader, say
+from pytest_batcheval.cli.options import open_reader, say
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.wire.places import CASSETTES, JOURNAL
 
 DESCRIPTION = """
 Remove what is not needed any more. --recordings: recorded answers that no test below the current folder asks for; the
@@ -32,7 +33,12 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--recordings", action="store_true", help="remove recorded answers that no test asks for")
     parser.add_argument(
-        "--journal", nargs="?", const=JOURNAL, type=Path, metavar="PATH", help=f"prune the journal (default: {JOURNAL})"
+        "--journal",
+        nargs="?",
+        const=Path(JOURNAL),
+        type=Path,
+        metavar="PATH",
+        help="prune the journal (default: %(const)s)",
     )
     parser.add_argument("--older-than", type=float, metavar="DAYS", help="of the journal: forget older answers too")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import CASSETTES
 from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.places import CASSETTES
 
 if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import AxisValue

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import CASSETTES, add_journal, say
+from pytest_batcheval.cli.options import add_journal, say
 from pytest_batcheval.report.exchange import answered_text, asked_text, labelled
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.wire.places import CASSETTES
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.reader import JournalReader
