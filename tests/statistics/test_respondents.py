@@ -78,14 +78,18 @@ def test_these_are_told_apart_all_the_same(proof: str, name: str) -> None:
 
 
 def test_a_judge_that_sees_the_persona_does_not_open_the_gate(proof: str) -> None:
-    """It scores what the persona was told; what tells personas apart is read from texts alone, and stays shut."""
-    for seed in REPORTED[: RUNS[proof][1]]:
+    """It scores what the persona was told; what tells personas apart is read from texts alone, and opens by chance."""
+    runs = RUNS[proof][1]
+    opened = 0
+    for seed in REPORTED[:runs]:
         said = said_by.__wrapped__("blind", seed)
         rng = np.random.default_rng(seed)
         told = {code: [3 + p.levels[code] * rng.integers(1, 3) for p, *_ in said] for code in CODES}
         answers = Answers.from_records({"persona": p, "question": q, "text": r.text} for p, q, _, r in said)
         failed = quality_gate(answers, scores=told, permutations=199).failed
-        assert failed == ("different",)
+        assert failed in ((), ("different",))
+        opened += not failed
+    assert at_most(opened, runs, 0.01)
 
 
 def test_three_samples_show_what_one_does_not(proof: str) -> None:
