@@ -21,15 +21,21 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def project(pytester, monkeypatch):
     """The repository's matrix and suite, in a folder of its own."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    for folder in ("fixtures", "tests/scenarios", "cassettes"):
-        shutil.copytree(ROOT / folder, pytester.path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "conftest.py"):
-        shutil.copy(ROOT / file, pytester.path)
+    copy_suite(pytester.path)
     return pytester
 
 
+def copy_suite(path):
+    for folder in ("fixtures", "tests/scenarios", "cassettes"):
+        shutil.copytree(ROOT / folder, path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / file, path)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_python_sessions(page, project):
+def test_python_sessions(page, tmp_path, monkeypatch):
+    copy_suite(tmp_path)
+    monkeypatch.chdir(tmp_path)
     for example in Sybil(parsers=[PythonCodeBlockParser()]).parse(page):
         if "def test_" not in getattr(example.parsed, "source", example.parsed):
             example.evaluate()

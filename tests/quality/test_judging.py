@@ -5,6 +5,8 @@ import re
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pytest_batcheval.quality import TableError, read_verdict, rubric_request, scores_of, trait_reflection, verdicts_of
 from pytest_batcheval.quality.judging import judged_words
@@ -192,6 +194,22 @@ def test_a_broken_verdict_says_what_is_broken(judge, text, fault):
     verdict = read_verdict(judge(text))
     assert verdict.fault.startswith(fault)
     assert verdict.scores is None
+
+
+SCORES = st.sampled_from([1, 3, 5, None]) | st.integers() | st.floats() | st.text(max_size=4) | st.booleans()
+MARKS = st.fixed_dictionaries({}, optional={"evidence": st.text(max_size=6) | st.none(), "score": SCORES})
+SHAPED = st.fixed_dictionaries(
+    {}, optional={"role": st.sampled_from(["in_role", "x"]), "scores": st.dictionaries(st.sampled_from(CODES), MARKS)}
+)
+LENGTHY = st.sampled_from(["[" * 100_000, "9" * 5_000, '{"role":' * 400, "\ud800", ""])
+
+
+@given(words=st.text(max_size=20), verdict=st.text(max_size=30) | SHAPED.map(json.dumps) | LENGTHY)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+def test_whatever_a_judge_writes_is_a_verdict_or_a_fault(judge, words, verdict):
+    read = read_verdict(judge(verdict, words or "x"))
+    assert bool(read.fault) == (read.scores is None)
+    assert all(score in (None, 1, 2, 3, 4, 5) for score in (read.scores or {}).values())
 
 
 def test_an_answer_to_something_else_is_no_verdict():
