@@ -116,7 +116,8 @@ def test_calls_are_counted_apart_from_polls(told):
     assert found["one batch"]["polls"] > found["calls, one by one"]["polls"]
 
 
-def test_people_get_a_table_that_says_what_it_is(capsys):
+def test_people_get_a_table_that_says_what_it_is(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)  # a worker of xdist has it
     assert main(["performance-comparison", "--requests", "2", "--call-seconds", "1.5", "--model", "nobody-knows"]) == 0
     out = capsys.readouterr().out
     assert "simulated, on a virtual clock; configured latencies: 1.5 s a call; a batch 5 to 57 s of validating" in out
@@ -126,7 +127,8 @@ def test_people_get_a_table_that_says_what_it_is(capsys):
     ]
 
 
-def test_the_page_shows_the_real_output(capsys):
+def test_the_page_shows_the_real_output(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)  # a worker of xdist has it
     page = (Path(__file__).parents[2] / "docs" / "individual-calls.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert main(["performance-comparison"]) == 0
