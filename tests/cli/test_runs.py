@@ -126,10 +126,21 @@ def test_status_of_a_run_for_machines(three, capsys):
     assert found["held"][0]["input_tokens"] == found["input_tokens"] == 4_000
 
 
-@pytest.mark.parametrize("command", [["status"], ["status", "batch_1", "--run", "x"]])
-def test_status_takes_a_batch_or_a_run(journal, capsys, command):
-    assert main(command) == 4
+def test_status_takes_a_batch_or_a_run(journal, capsys):
+    assert main(["status", "batch_1", "--run", "x"]) == 4
     assert "either a BATCH or a --run" in capsys.readouterr().err
+
+
+def test_status_alone_is_of_the_newest_run(three, capsys):
+    main(["runs", "--json"])
+    newest = json.loads(capsys.readouterr().out)[-1]["id"]
+    main(["status"])
+    assert f"run {newest}: " in capsys.readouterr().out
+
+
+def test_a_journal_without_runs_has_no_newest(journal, capsys):
+    assert main(["status"]) == 4
+    assert "the journal has no runs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["runs"], ["status", "--run", "x"]])

@@ -21,8 +21,8 @@ _BATCHES = ("batch", "state", "requests", "answered", "failed", "cost")
 _STAGES = ("wave", "stage", "time", "CPU", "memory", "sent", "received")
 
 
-def show_run(journal: Path, start: str, as_json: bool) -> int:
-    """Print how a run stands; `start` is its id, or the beginning of it.
+def show_run(journal: Path, start: str | None, as_json: bool) -> int:
+    """Print how a run stands; `start` is its id, or the beginning of it, `None` the newest run.
 
     Returns:
         10 while batches of it are open, 1 when requests of it failed, were refused or are lost, else 0.
@@ -50,7 +50,11 @@ def show_run(journal: Path, start: str, as_json: bool) -> int:
     return int(ExitStatus.OK if found.state in ("done", "empty") else ExitStatus.FAILED)
 
 
-def _the_one(runs: Sequence[RunFigures], start: str) -> RunFigures:
+def _the_one(runs: Sequence[RunFigures], start: str | None) -> RunFigures:
+    if not runs:
+        raise UsageError("the journal has no runs")
+    if start is None:
+        return runs[-1]
     found = [run for run in runs if run.id == start] or [run for run in runs if run.id.startswith(start)]
     if len(found) != 1:
         listed = ", ".join(run.id for run in found[:5])

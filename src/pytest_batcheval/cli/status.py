@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 BATCH: ask the provider how a batch stands: status, counts, times, files, errors; no journal is needed. Ends with status
-0 when the batch has ended, and 10 while it runs. --run RUN: show the batches, errors and cost of a run that the journal
-knows; the provider is not asked. Ends with 0 when it is done, 10 while batches of it are open, and 1 when requests of
-it failed, were refused or are lost. --watch: look again until it has ended; nothing is collected or changed.
+0 when the batch has ended, and 10 while it runs. --run RUN: show the batches, errors, cost, stages and use of this
+machine of a run that the journal knows, without RUN and BATCH of the newest one; the provider is not asked. Ends with 0
+when it is done, 10 while batches of it are open, and 1 when requests of it failed, were refused or are lost. --watch:
+look again until it has ended; nothing is collected or changed.
 """
 RUN_SECONDS = 5.0
 BATCH_SECONDS = 30.0
@@ -59,17 +60,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask, and print.
 
     Raises:
-        UsageError: no API key, no such backend, no such run, not one of BATCH and --run, or --interval by itself.
+        UsageError: no API key, no such backend, no such run, BATCH and --run, or --interval by itself.
         ProviderError: there is no such batch in this project, or the provider cannot be asked.
         JournalError: the journal cannot be read.
     """
-    if (arguments.batch is None) == (arguments.run is None):
+    if arguments.batch is not None and arguments.run is not None:
         raise UsageError("name either a BATCH or a --run")
     if arguments.watch:
         return int(_watch(arguments))
     if arguments.interval is not None:
         raise UsageError("--interval is of --watch")
-    if arguments.run is not None:
+    if arguments.batch is None:
         return show_run(arguments.journal, arguments.run, arguments.json)
     from pytest_batcheval.client import check_batch_status
 
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _watch(arguments: argparse.Namespace) -> ExitStatus:
     from pytest_batcheval.cli.watch import interruptible
 
-    if arguments.run is None:
+    if arguments.batch is not None:
         goes_on = f"the batch goes on at the provider: batcheval status {arguments.batch}"
         return interruptible(lambda: _watch_batch(arguments), goes_on)
     goes_on = "the run and its batches go on; when nobody waits for them any more, collect them: batcheval resume"
@@ -130,7 +131,7 @@ def _look_at_batch(backend: Backend, batch: str) -> Look:
     return Look("\n".join(lines), line, status.to_dict(), _exit_status(status))
 
 
-def _look_at_run(journal: Path, start: str) -> Look:
+def _look_at_run(journal: Path, start: str | None) -> Look:
     from pytest_batcheval.cli.watch import Look, captured, on_terminal
 
     data = json.loads(captured(lambda: show_run(journal, start, True)))
