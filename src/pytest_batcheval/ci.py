@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_batcheval.harmless import escaped
 from pytest_batcheval.planning import item_plan
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.summary import journaled_run
 from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
-from pytest_batcheval.wire.safe import safe
-from pytest_batcheval.wire.texts import redacted
 
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
@@ -51,7 +50,7 @@ def add_properties(item: pytest.Item) -> None:
         "model": _joined(answer.model for answer in answers),
     }
     known = {name for name, _ in item.user_properties}
-    item.user_properties += [(name, _harmless(value)) for name, value in values.items() if value and name not in known]
+    item.user_properties += [(name, escaped(value)) for name, value in values.items() if value and name not in known]
 
 
 def report(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
@@ -73,19 +72,19 @@ def report(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
 def summary(session: BatchSession) -> list[str]:
     """Markdown: answers by source and origin, requests sent, failed and unrecorded, cost, causes of failures."""
     tally, run = session.tally, journaled_run(session)
-    counts = tally.by_source(session.sent_keys)
+    counts = tally.by_source(session.brought)
     lines = ["### Batch tests", "", "| requests | | origin |", "|--:|---|---|"]
     lines += [f"| {number:,} | {source} | {_markdown(describe(origin))} |"
               for (source, origin), number in sorted(counts.items())]  # fmt: skip
     if missing := len({key for keys in tally.missing.values() for key in keys}):
         lines.append(f"| {missing:,} | **unrecorded** | |")
-    lines += ["", _sent(len(session.sent_keys), run), ""]
+    lines += ["", _sent(run), ""]
     if run is not None and run.failures:
         told = (
             f"{error.count:,} x {error.code} (HTTP {error.status_code or '-'}), {error.key[:12]}: {error.message}"
             for error in run.failures[:MOST_CAUSES]
         )
-        lines += _fenced([" ".join(_harmless(text).split())[:LONGEST_MESSAGE] for text in told])
+        lines += _fenced([" ".join(escaped(text).split())[:LONGEST_MESSAGE] for text in told])
     return lines
 
 
@@ -101,7 +100,7 @@ def error_commands(reporter: pytest.TerminalReporter) -> Iterator[str]:
     for (path, line, kind), tests in sorted(found.items()):
         text = f"{len(tests)} tests, the first: " if len(tests) > 1 else ""
         where = f"file={_escaped(path, ':,')},line={line},title={kind}"
-        yield f"::error {where}::{_escaped(text + _harmless(str(tests[0].longrepr))[:LONGEST_ANNOTATION])}"
+        yield f"::error {where}::{_escaped(text + escaped(str(tests[0].longrepr))[:LONGEST_ANNOTATION])}"
 
 
 def _kind(test: object) -> str | None:
@@ -122,12 +121,12 @@ def _joined(values: Iterable[str]) -> str:
     return ",".join(sorted(Counter(values)))
 
 
-def _sent(number: int, run: RunFigures | None) -> str:
+def _sent(run: RunFigures | None) -> str:
     from pytest_batcheval.report.quantities import dollars
 
-    if not number or run is None:
+    if run is None or not run.requests:
         return "Nothing was sent."
-    return f"{number:,} requests sent, {run.failed:,} failed, cost {dollars(run.paid_usd)}."
+    return f"{run.requests:,} requests sent, {run.failed:,} failed, cost {dollars(run.paid_usd)}."
 
 
 def _in_workspace(path: Path) -> str:
@@ -135,12 +134,8 @@ def _in_workspace(path: Path) -> str:
     return Path(os.path.relpath(path, os.environ.get("GITHUB_WORKSPACE") or os.getcwd())).as_posix()
 
 
-def _harmless(text: str) -> str:
-    return safe(redacted(text, os.environ.get("OPENAI_API_KEY", "")))
-
-
 def _markdown(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", " ".join(_harmless(text).split()))
+    return _MARKDOWN.sub(r"\\\1", " ".join(escaped(text).split()))
 
 
 def _fenced(lines: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pytest_batcheval.report.exchange import KEY_SHOWN
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.wire.places import CASSETTES, JOURNAL
+from pytest_batcheval.wire.texts import redacted
 
 
 def show_command(key: str, settings: Settings) -> str:
@@ -38,4 +39,4 @@ def _path(option: str, path: Path, usual: str) -> list[str]:
 
 
 def _backend(settings: Settings) -> list[str]:
-    return [] if settings.backend == "openai" else ["--backend", settings.backend]
+    return [] if settings.backend == "openai" else ["--backend", redacted(settings.backend)]

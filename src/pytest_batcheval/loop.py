@@ -106,7 +106,8 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
                 progress.say(line)
             raise
         finally:
-            batch.sent_keys = runner.sent
+            batch.brought, batch.unanswered = runner.brought, runner.sent - runner.brought
+            batch.collected = runner.collected
         if batch.settings.mode == "record":
             _export(batch, progress)
 

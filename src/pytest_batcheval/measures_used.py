@@ -36,18 +36,22 @@ def _used(function: Callable[..., Any], seen: set[FunctionType]) -> Iterator[Fun
 
 
 def _named(function: FunctionType) -> Iterator[Any]:
-    """The values behind the names of a function: globals, and what is taken from modules."""
-    names: dict[str, set[str]] = {}
+    """The values that a function's code names: globals, and what it takes from modules."""
     for code in _codes(function.__code__):
+        value: Any = None
         for instruction in dis.get_instructions(code):
-            names.setdefault(instruction.opname, set()).add(str(instruction.argval))
-    found = [function.__globals__.get(name) for name in names.get("LOAD_GLOBAL", ())]
-    yield from found
-    imported = [sys.modules.get(name) for name in names.get("IMPORT_NAME", ())]
-    parts = names.get("LOAD_ATTR", set()) | names.get("LOAD_METHOD", set()) | names.get("IMPORT_FROM", set())
-    for module in (*found, *imported):
-        if isinstance(module, ModuleType):
-            yield from (_of(module, part) for part in parts)
+            name = str(instruction.argval)
+            if instruction.opname == "LOAD_GLOBAL":
+                value = function.__globals__.get(name)
+            elif instruction.opname == "IMPORT_NAME":
+                value = sys.modules.get(name)
+            elif instruction.opname == "IMPORT_FROM" and isinstance(value, ModuleType):
+                yield _of(value, name)  # the module stays for the next name
+            elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(value, ModuleType):
+                value = _of(value, name)
+            elif instruction.opname not in ("STORE_FAST", "STORE_DEREF", "STORE_NAME"):
+                value = None
+            yield value
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -134,7 +134,8 @@ def pytest_runtest_makereport(
         if report.failed:
             add_section(item, report)
         shape_report(report, call.excinfo.value)
-        escape_report(report, item.config.get_terminal_writer().hasmarkup)
+        reporter = item.config.pluginmanager.get_plugin("terminalreporter")
+        escape_report(report, reporter is not None and reporter.hasmarkup)
     return report
 
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_batcheval.harmless import harmless
 from pytest_batcheval.report.expected import Expected
 from pytest_batcheval.report.live import Board, Log, redrawn
-from pytest_batcheval.wire.safe import safe
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.progress import Progress as BatchProgress
@@ -64,7 +64,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Write a line of its own; may be called by a signal handler."""
-        self._do(lambda: self._output.say(f"batch: {safe(text)}"))
+        self._do(lambda: self._output.say(harmless(f"batch: {text}")))
 
     def show(self, seen: BatchProgress) -> None:
         """Show how a batch stands."""
@@ -156,7 +156,7 @@ class _Plain(_Output):
         return TICK
 
     def _tell(self, lines: Iterable[str]) -> None:
-        self._write("".join(f"batch: {line}\n" for line in lines))
+        self._write("".join(f"{harmless(f'batch: {line}')}\n" for line in lines))
 
 
 class _Live(_Output):

@@ -30,7 +30,8 @@ class Runner:
     """One send: connects, takes the journal's lock, sends wave after wave.
 
     Attributes:
-        sent: keys that this run has sent.
+        sent: keys that this run has sent; `brought` those it got an answer for, also of batches that it collected.
+        collected: numbers of the batches of earlier runs that it brought to their end.
         seen: the last snapshot of each batch by its id, of individual calls by an empty one.
     """
 
@@ -43,6 +44,8 @@ class Runner:
     ) -> None:
         """Prepare a send that is shown on `display`."""
         self.sent: frozenset[str] = frozenset()
+        self.brought: frozenset[str] = frozenset()
+        self.collected: frozenset[int] = frozenset()
         self.seen: dict[str, Progress] = {}
         self._tests: dict[str, set[str]] = {}
         self._settings = settings
@@ -74,7 +77,10 @@ class Runner:
                 journal.lock.held(self._wait),
                 Meter(self._run_id, journal, connection.clock, connection.traffic) as meter,
             ):
-                self._waves(calls, connection, journal, meter)
+                try:
+                    self._waves(calls, connection, journal, meter)
+                finally:
+                    self.brought = frozenset(journal.reader.answered_by(self._run_id, self.collected))
 
     def _waves(self, calls: Sequence[Asking], connection: Connection, journal: Journal, meter: Meter) -> None:
         finished: dict[str, Answer | None] = {}
@@ -91,11 +97,12 @@ class Runner:
                     self._say(line)
             journal.note_cells(cells, connection.backend.origin)
             if fresh:
-                self.sent |= self._send(fresh, connection, journal, meter).keys
+                sent = self._send(fresh, connection, journal, meter)
+                self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
                 meter.end_wave()
             answers = journal.reader.answers(fresh, connection.backend.origin)
             finished |= {key: stored.get(key) or answers.get(key) for key in todo}
-        if not self.sent:
+        if not self.sent and not self.collected:
             self._say("every answer is there already, nothing to send")
 
     def _announce(self, wave: int, fresh: int, stored: int, origin: str) -> None:

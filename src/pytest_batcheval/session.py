@@ -20,7 +20,8 @@ class BatchSession:
 
     Attributes:
         headline: what the header said of the answers, so that the summary need not say it again.
-        sent_keys: keys that this run has sent.
+        brought: keys that this run got an answer for; `unanswered` those that it sent and got none for.
+        collected: numbers of the batches of earlier runs that it brought to their end.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -33,7 +34,9 @@ class BatchSession:
         self.tally = Tally()
         self.notes: list[str] = []
         self.headline = ""
-        self.sent_keys: frozenset[str] = frozenset()
+        self.brought: frozenset[str] = frozenset()
+        self.unanswered: frozenset[str] = frozenset()
+        self.collected: frozenset[int] = frozenset()
 
     @cached_property
     def run_id(self) -> str:

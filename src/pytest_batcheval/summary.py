@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pytest_batcheval.report.quantities import counted, dollars
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.tally import Unused, Used
 from pytest_batcheval.wire.errors import JournalError
@@ -25,7 +26,7 @@ def journaled_run(session: BatchSession) -> RunFigures | None:
     from pytest_batcheval.report.figures import Figures
 
     try:
-        return Figures(session.sources.journal).run(session.run_id)
+        return Figures(session.sources.journal).run(session.run_id, session.collected)
     except JournalError:
         return None
 
@@ -40,6 +41,9 @@ def section_lines(session: BatchSession, run: RunFigures | None, verbosity: int)
         from pytest_batcheval.report.run_text import run_lines
 
         pairs += run_lines(run)
+        if session.collected:
+            number = counted(len(session.collected), "batch", "batches")
+            pairs.insert(1, ("", f"{number} of it begun by an earlier run"))
     if sent or verbosity > 0:
         pairs += _saved(session)
     if session.tally.unused is not None:
@@ -54,17 +58,17 @@ def section_lines(session: BatchSession, run: RunFigures | None, verbosity: int)
 
 def _saved(session: BatchSession) -> Iterator[tuple[str, str]]:
     """What need not be paid again: answers from before, and those that several tests share."""
-    if stored := [(used, 1) for used in session.tally.stored(session.sent_keys)]:
-        yield "stored", f"{len(stored):,} answers were there before: {_worth(stored)}"
-    shared = [(used, used.times - 1) for used in session.tally.used.values() if used.times > 1]
-    if shared:
-        yield "duplicate", f"{sum(times for _, times in shared):,} more uses of the same answers: {_worth(shared)}"
+    if stored := [(used, 1) for used in session.tally.stored(session.brought)]:
+        yield "stored", f"{counted(len(stored), 'answer')} known before: {_worth(stored)}"
+    uses = (used for used in session.tally.used.values() if used.source != "failed")
+    if shared := [(used, used.times - 1) for used in uses if used.times > 1]:
+        more = counted(sum(times for _, times in shared), "more use", "more uses")
+        yield "duplicate", f"{more} of the same answers: {_worth(shared)}"
 
 
 def _worth(counted: Iterable[tuple[Used, int]]) -> str:
     """What so many of these answers would cost in batches."""
     from pytest_batcheval.engine.cost import price
-    from pytest_batcheval.report.quantities import dollars
 
     asked: Counter[str] = Counter()
     told: Counter[str] = Counter()

@@ -76,16 +76,16 @@ class Tally:
         self.missing[nodeid] = [request.custom_id for request in requests]
         self.first_missing = self.first_missing or requests[0]
 
-    def by_source(self, sent: Collection[str]) -> Counter[tuple[str, str]]:
-        """Number of distinct answers by (source, origin); the source of those that this run sent is `sent`."""
+    def by_source(self, brought: Collection[str]) -> Counter[tuple[str, str]]:
+        """Number of distinct answers by (source, origin); the source of those that this run brought is `sent`."""
         return Counter(
-            ("sent" if used.source == "journal" and key in sent else used.source, used.origin)
+            ("sent" if used.source == "journal" and key in brought else used.source, used.origin)
             for key, used in self.used.items()
         )
 
-    def stored(self, sent: Collection[str]) -> Iterator[Used]:
+    def stored(self, brought: Collection[str]) -> Iterator[Used]:
         """Answers that were there before this run."""
-        return (used for key, used in self.used.items() if used.source != "failed" and key not in sent)
+        return (used for key, used in self.used.items() if used.source != "failed" and key not in brought)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data for xdist's channel."""

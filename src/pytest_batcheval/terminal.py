@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from pytest_batcheval.report.quantities import dollars
+from pytest_batcheval.harmless import harmless
+from pytest_batcheval.report.quantities import counted, dollars
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.summary import journaled_run, section_lines
 from pytest_batcheval.tally import Tally
 from pytest_batcheval.wire.origin import describe
-from pytest_batcheval.wire.safe import safe
 
 _SOURCES = {"recording": "recorded from", "journal": "journaled from", "sent": "sent to", "failed": "failed at"}
 
@@ -39,7 +39,7 @@ def count_text(counts: Counter[tuple[str, str]]) -> str:
     parts = []
     for (source, origin), number in sorted(counts.items(), key=lambda item: (list(_SOURCES).index(item[0][0]), item)):
         parts.append(
-            f"{_count(number, 'request' if source == 'failed' else 'answer')} {_SOURCES[source]} {describe(origin)}"
+            f"{counted(number, 'request' if source == 'failed' else 'answer')} {_SOURCES[source]} {describe(origin)}"
         )
     return ", ".join(parts)
 
@@ -50,22 +50,24 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
     if tally.missing or tally.conversations:
         reporter.section("unrecorded", sep="=", red=True)
         for line in unrecorded_lines(tally, session):
-            reporter.write_line(line)
+            reporter.write_line(harmless(line))
     if session.sources.differing:
         number = len(session.sources.differing)
         session.notes.append(f"{number} recorded answers differ from the journal's; the journal's were used")
+    if kept := sum(session.tally.used[key].source != "failed" for key in session.unanswered & tally.used.keys()):
+        session.notes.append(f"{counted(kept, 'request')} could not be refreshed; the older answers were used")
     run = journaled_run(session)
     if lines := section_lines(session, run, reporter.verbosity):
         reporter.ensure_newline()
         reporter.section("batch", sep="=")
         for line in lines:
-            reporter.write_line(safe(line))
+            reporter.write_line(harmless(line))
     for note in session.notes:
-        reporter.write_line(f"batch: {note}")
-    counts = tally.by_source(session.sent_keys)
+        reporter.write_line(harmless(f"batch: {note}"))
+    counts = tally.by_source(session.brought)
     if counts and count_text(counts) != session.headline:
         cost = f", cost: {dollars(run.paid_usd)}" if run is not None and run.requests and reporter.verbosity < 0 else ""
-        reporter.write_line(f"batch: {count_text(counts)}{cost}")
+        reporter.write_line(harmless(f"batch: {count_text(counts)}{cost}"))
 
 
 def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
@@ -74,7 +76,7 @@ def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
     width = max(map(len, modules))
     lines = [_unanswered(tally)] if tally.missing else []
     if tally.conversations:
-        lines.append(f"{_count(len(tally.conversations), 'test')} could not run: no recorded conversation")
+        lines.append(f"{counted(len(tally.conversations), 'test')} could not run: no recorded conversation")
     lines += [f"  {module:{width}}  {number}" for module, number in sorted(modules.items())]
     if tally.difference:
         lines += tally.difference.split("\n")
@@ -90,9 +92,5 @@ def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
 
 def _unanswered(tally: Tally) -> str:
     requests = {key for keys in tally.missing.values() for key in keys}
-    tests = _count(len(tally.missing), "test")
-    return f"{tests} could not run: {_count(len(requests), 'request')} without a recorded answer"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    tests = counted(len(tally.missing), "test")
+    return f"{tests} could not run: {counted(len(requests), 'request')} without a recorded answer"

@@ -29,16 +29,15 @@ def find_unused(session: pytest.Session, batch: BatchSession) -> Unused | None:
         return None  # it has stopped the run, or fails the tests that need it
     if not unused:
         return None
-    cells = {(item.module, _cell(cell_ids(planned))) for item in batch.plan.items for planned in item.cells}
-    modules = {batch.sources.recordings.path_of(item.module): item.module for item in batch.plan.items}
-    stale = sum((modules.get(place.path, ""), _cell(place.line.cell)) in cells for place in unused)
+    changed = _changed(batch)
+    stale = sum((place.path, _cell(place.line.cell)) in changed for place in unused)
     return Unused(len(unused), stale, _files(unused, batch.settings.root))
 
 
 def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
     """Whether every test that could ask for a recorded answer has been planned."""
     option, config = session.config.option, session.config
-    if config.stash.get(DESELECTED, False) or option.ignore or option.ignore_glob:
+    if config.stash.get(DESELECTED, False) or option.ignore or option.ignore_glob or getattr(option, "lf", False):
         return False
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         return False
@@ -53,6 +52,18 @@ def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
 def _module_exists(path: Path, batch: BatchSession) -> bool:
     relative = path.relative_to(batch.sources.recordings.root).with_suffix(".py")
     return (batch.settings.root / relative).exists()
+
+
+def _changed(batch: BatchSession) -> set[tuple[Path, frozenset[tuple[str, str]]]]:
+    """Cells, by the file they are recorded in, whose request is not recorded: they asked something else then."""
+    recordings = batch.sources.recordings
+    recorded = recordings.find(batch.plan.requests.values())
+    return {
+        (recordings.path_of(item.module), _cell(cell_ids(planned)))
+        for item in batch.plan.items
+        for planned, request in zip(item.cells, item.requests, strict=False)
+        if request.custom_id not in recorded
+    }
 
 
 def _asked(batch: BatchSession) -> set[str]:

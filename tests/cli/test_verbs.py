@@ -134,7 +134,7 @@ def test_show_tells_why_it_would_be_sent_again(folder, batch_server, capsys):
     assert "sent again by the next run" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("start", ["", "zzz"])
+@pytest.mark.parametrize("start", ["", "zzz", "%", "__________"])
 def test_show_wants_one_request(folder, submitted, capsys, start):
     assert main(["show", start]) == 4
     assert "begin" in capsys.readouterr().err

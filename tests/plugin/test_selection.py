@@ -240,11 +240,16 @@ def test_two(answers): consistency(answers)
 @pytest.mark.batch(prompt=ask)
 def test_other(answers, tmp_path): answers.consistency; tmp_path.consistency
 
+@pytest.mark.batch(prompt=ask)
+def test_mixed(answers, tmp_path):
+    quality.diversity(answers)
+    tmp_path.consistency(quality)
+
 @pytest.mark.batch(prompt=ask, question="work", persona="kim")
 def test_answer(answer): assert consistency
 """
     )
-    assert suite.collected() == ["test_two", "test_other", "test_answer[kim-work]"]
+    assert suite.collected() == ["test_two", "test_other", "test_mixed", "test_answer[kim-work]"]
 
 
 def test_answer_without_a_prompt_says_what_is_missing(suite):

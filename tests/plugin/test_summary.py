@@ -3,9 +3,11 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pytest_batcheval.commands import resume_command
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report.figures import Figures
 
@@ -84,14 +86,14 @@ def test_what_was_there_before_is_told_beside_what_was_sent(served):
     served.run("--batch=send", "-k", "kim")
     lines = section(served.run("--batch=send"))
     assert lines[0].startswith("requests   4 in 1 batch: 4 answered")
-    assert lines[-1].startswith("stored     2 answers were there before: ")
+    assert lines[-1].startswith("stored     2 answers known before: ")
 
 
 def test_a_run_that_sends_nothing_has_no_section_unless_asked(served):
     served.test_file(EACH)
     served.run("--batch=send")
     assert " batch =" not in served.run("--batch=send").stdout.str()
-    assert section(served.run("--batch=send", "-v"))[0].startswith("stored     6 answers were there before: ")
+    assert section(served.run("--batch=send", "-v"))[0].startswith("stored     6 answers known before: ")
 
 
 def test_what_fails_is_told_by_cause_with_an_example_and_a_next_step(served, batch_server):
@@ -99,7 +101,7 @@ def test_what_fails_is_told_by_cause_with_an_example_and_a_next_step(served, bat
     batch_server.faults.fail_lines("일하", status_code=500, times=1)
     served.test_file(EACH)
     lines = section(served.run("--batch=send"))
-    assert lines[0] == "requests   6 in 2 batches, 3 of them sent again: 3 answered, 3 failed"
+    assert lines[0] == "requests   6 in 2 batches, with 3 repeats: 3 answered, 3 failed"
     told = lines[lines.index("failing") + 1 :]
     assert re.fullmatch(r"  3 x bad_request \(HTTP 400\), such as [0-9a-f]{12}: \\x1b\[2Jno", told[0])
     assert (
@@ -293,3 +295,79 @@ def test_the_page_shows_a_real_failure(suite):
     suite.run("--batch=record", "--batch-backend=simulator")
     (picture,) = pictures("A failing test")
     assert levelled(picture) in levelled(suite.run("-k", "kim and work").stdout.str())
+
+
+# -- what came of it, in odd cases --------------------------------------------------------------------------------
+
+
+def test_a_run_that_comes_back_tells_what_it_collected(served, batch_server):
+    batch_server.faults.hold_batches()
+    batch_server.faults.fail_lines("kim", status_code=400, code="bad_request", times=9)
+    served.test_file(EACH)
+    assert served.run("--batch=send", "--batch-wait=0").ret == 10
+    batch_server.faults.release()
+    result = served.run("--batch=send")
+    lines = section(result)
+    assert lines[:2] == [
+        "requests   6 in 1 batch: 4 answered, 2 failed",
+        "           1 batch of it begun by an earlier run",
+    ]
+    assert any(line.startswith("  2 x bad_request") for line in lines)
+    assert not [line for line in lines if line.startswith("stored")]
+    assert "nothing to send" not in result.stdout.str()
+
+
+@pytest.mark.ledger(paid=2)
+def test_a_refresh_that_fails_leaves_the_older_answers_and_says_so(served, batch_server):
+    served.test_file(EACH)
+    served.run("--batch=send")
+    batch_server.faults.fail_lines("kim", status_code=400, code="bad_request", times=9)
+    out = served.run("--batch=send", "--batch-refresh").stdout.str()
+    assert "batch: 2 requests could not be refreshed; the older answers were used" in out
+    assert "batch: 2 answers journaled from the simulator (faithful@0), 4 answers sent to the simulator" in out
+
+
+def test_an_object_that_cannot_be_shown_ends_no_run(suite):
+    suite.record()
+    (suite.path / "conftest.py").write_text(
+        "class Odd:\n    id = 'odd'\n    text = property(lambda self: 1 / 0)\n    description = 'You are kim.'\n"
+        "    def __getattr__(self, name): raise RuntimeError(name)\n"
+        "def pytest_batch_axes(config): return {'persona': [Odd()]}\n"
+    )
+    suite.test_file(FAILING)
+    result = suite.run("--batch=record", "--batch-backend=simulator")
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert result.ret in (1, 4)
+
+
+@pytest.mark.parametrize("more", [["--show-capture=no"], ["--tb=short"], ["-p", "no:terminal"]])
+def test_the_section_of_a_failing_test_does_not_depend_on_what_else_is_shown(suite, more):
+    suite.record()
+    suite.test_file(FAILING)
+    result = suite.run("-k", "kim and work", *more)
+    assert result.ret == 1
+    assert "no:terminal" in more or "answer     kim/work" in result.stdout.lines
+
+
+def test_last_failed_calls_nothing_unused(suite):
+    suite.record()
+    suite.test_file(FAILING.replace('assert "xyz" in answer.text', 'assert persona.id != "kim"'))
+    suite.run()
+    result = suite.run("--lf")
+    assert NO_TEST not in result.stdout.str()
+    result.assert_outcomes(failed=2)
+
+
+def test_a_cell_that_two_prompts_ask_is_not_stale_when_one_of_them_goes(suite):
+    suite.record()
+    (suite.path / "prompts.py").write_text((suite.path / "prompts.py").read_text().replace('"m"', 'MODEL', 1).replace(
+        "def ask(", 'MODEL = "other"\n\n\ndef ask(', 1))  # fmt: skip
+    suite.test_file(EACH)
+    suite.run("--batch=record", "--batch-backend=simulator")
+    (line,) = section(suite.run())
+    assert line.startswith("unused     6 recorded answers that no test asks for, in ")
+
+
+def test_a_password_in_a_url_is_proposed_to_nobody():
+    settings = SimpleNamespace(backend="https://user:hunter2@host.test/v1", journal=Path(".batcheval/journal.sqlite"))
+    assert resume_command(settings) == "batcheval resume --backend https://host.test/v1"

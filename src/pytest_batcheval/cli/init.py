@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(step.text or step.note for step in steps):
         say("nothing to do: everything is there as it would be written")
     if not arguments.dry_run:
-        _say_next(folder)
+        _say_next(folder, any(step.note for step in steps))
     return int(ExitStatus.OK)
 
 
@@ -149,7 +149,11 @@ def _write(path: Path, text: bytes) -> None:
         raise UsageError(f"{reason}; files named above were written whole, and the same command goes on") from None
 
 
-def _say_next(folder: Path) -> None:
-    say("\nnext:" if folder.resolve() == Path.cwd() else f"\nnext, after cd {shlex.quote(str(folder))}:")
+def _say_next(folder: Path, added: bool) -> None:
+    """The next commands; `added` when the user has something to add before they work."""
+    first = ["what is said above"] if added else []
+    if folder.resolve() != Path.cwd():
+        first.append(f"cd {shlex.quote(str(folder))}")
+    say(f"\nnext, after {' and '.join(first)}:" if first else "\nnext:")
     for command, meaning in NEXT:
         say(f"  {command}\n      {meaning}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from pytest_batcheval.cli.options import open_reader, say, width
 from pytest_batcheval.cli.runs import plain, when
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.origin import describe
+from pytest_batcheval.wire.places import JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.rows import StageRow
@@ -44,7 +46,7 @@ def show_run(journal: Path, start: str | None, as_json: bool) -> int:
         whole = plain(found) | {"held": [asdict(batch) for batch in batches]}
         print(json.dumps(whole, ensure_ascii=True, indent=2, default=float))
     else:
-        _say(found, batches)
+        _say(found, batches, journal)
     if found.waiting:
         return int(ExitStatus.UNFINISHED)
     return int(ExitStatus.OK if found.state in ("done", "empty") else ExitStatus.FAILED)
@@ -63,7 +65,7 @@ def _the_one(runs: Sequence[RunFigures], start: str | None) -> RunFigures:
     return found[0]
 
 
-def _say(run: RunFigures, batches: Sequence[BatchFigures]) -> None:
+def _say(run: RunFigures, batches: Sequence[BatchFigures], journal: Path) -> None:
     from pytest_batcheval.report.run_text import error_lines
     from pytest_batcheval.report.table import table
 
@@ -82,7 +84,19 @@ def _say(run: RunFigures, batches: Sequence[BatchFigures]) -> None:
         for line in error_lines(run.failures):
             say(f"  {line}")
     if run.waiting:
-        say("collect what has ended: batcheval resume")
+        say(f"collect what has ended: {_resume(run, journal)}")
+
+
+def _resume(run: RunFigures, journal: Path) -> str:
+    """The command, with what it needs to find this journal and the provider of this run."""
+    from pytest_batcheval.backends.connect import DEFAULT_BASE_URL
+
+    words = ["batcheval", "resume"]
+    if journal != Path(JOURNAL):
+        words += ["--journal", str(journal)]
+    if run.base_url.rstrip("/") not in ("", DEFAULT_BASE_URL):
+        words += ["--backend", run.base_url.rstrip("/")]
+    return shlex.join(words)
 
 
 def _head(run: RunFigures) -> list[str]:

@@ -69,6 +69,7 @@ class Sent:
         failed: those that have a failure and no answer now.
         resent: lines sent again after a passing failure.
         batches: batches settled, `attached` of them begun by an earlier run.
+        collected: numbers of settled batches that an earlier run had begun.
         rivals: older batches of other machines for whose sake some of ours were cancelled.
         twice: keys that such a batch and ours both answered, so that they were paid twice.
         lost: what became of batches whose results are gone.
@@ -86,6 +87,7 @@ class Sent:
     batches: int
     attached: int
     keys: frozenset[str] = frozenset()
+    collected: tuple[int, ...] = ()
     rivals: tuple[str, ...] = ()
     twice: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()

@@ -312,6 +312,7 @@ class Sender:
             resent=self.resent,
             batches=len(self.settled),
             attached=self.attached,
+            collected=tuple(job.row.id for job in self.settled if job.row.run != self.run),
             keys=frozenset(self.keys),
             lost=tuple(r.note for r in self.journal.reader.batches(self.backend.origin) if r.state == "lost"),
             twice=frozenset(self.twice),

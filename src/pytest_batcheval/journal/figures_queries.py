@@ -1,6 +1,6 @@
 """The SQL of reports, by name: counts over the whole journal, and what ended batches failed with."""
 
-RUNS = "SELECT id, started, origin, argv FROM run ORDER BY started, rowid"
+RUNS = "SELECT id, started, origin, base_url, argv FROM run ORDER BY started, rowid"
 
 # With one min(), SQLite takes the other columns from the row that has it.
 FAILURE_COUNTS = """

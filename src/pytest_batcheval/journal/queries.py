@@ -132,7 +132,7 @@ ON CONFLICT (name, origin) DO UPDATE SET key = excluded.key WHERE key <> exclude
 
 LINE = "SELECT line FROM request WHERE key = ? AND line <> X''"
 
-KEYS_LIKE = "SELECT key FROM request WHERE key LIKE ? ORDER BY key LIMIT ?"
+KEYS_LIKE = "SELECT key FROM request WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key LIMIT ?2"
 
 ANSWERS_OF = """
 SELECT answer.origin, answer.generation, batch.batch_id FROM answer JOIN batch ON batch.id = answer.batch
@@ -143,6 +143,8 @@ BATCHES_OF = """
 SELECT batch.origin, batch.batch_id, batch.state, claim.open FROM claim JOIN batch ON batch.id = claim.batch
 WHERE claim.key = ? ORDER BY batch.id
 """
+
+ANSWERED_BY = "SELECT key FROM answer WHERE batch IN (SELECT value FROM json_each(?))"
 
 RUN_ORIGIN = "SELECT origin FROM run WHERE id = ?"
 

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class JournalReader:
 
     def keys_like(self, start: str, most: int = 20) -> list[str]:
         """Keys of requests that begin with this text, `most` at most."""
-        return [row[0] for row in self._rows(queries.KEYS_LIKE, (start.replace("%", "") + "%", most))]
+        return [row[0] for row in self._rows(queries.KEYS_LIKE, (start, most))]
 
     def answers_of(self, key: str) -> list[tuple[str, int, str]]:
         """(origin, generation, batch id) of every answer to a request, oldest first."""
@@ -153,6 +153,11 @@ class JournalReader:
                 f"{table} {key} does not match its checksum" for key, text, crc in rows if checksum(key, text) != crc
             ]
         return found
+
+    def answered_by(self, run: str, others: Collection[int] = ()) -> set[str]:
+        """Keys of the answers that the batches and calls of a run brought, and `others` by their numbers."""
+        numbers = [row.id for row in self.batches() if row.run == run or row.id in others]
+        return {row[0] for row in self._rows(queries.ANSWERED_BY, (json.dumps(numbers),))}
 
     def run_origin(self, run_id: str) -> str | None:
         """The origin a run sent to; `None` for an unknown run."""

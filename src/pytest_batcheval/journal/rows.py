@@ -80,11 +80,12 @@ class FailureRow(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run that could send; `started` in Unix seconds, `argv` as JSON."""
+    """One run that could send; `started` in Unix seconds, `argv` as JSON, both URL and `argv` without keys."""
 
     id: str
     started: float
     origin: str
+    base_url: str
     argv: str
 
 

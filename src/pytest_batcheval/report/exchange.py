@@ -35,7 +35,7 @@ def answered_text(answer: Answer) -> str:
     """The words of an answer, why it has none, and how it ended unless that is `stop`."""
     if answer.error is not None:
         return f"none: {answer.error}"
-    text = answer.text or (f"refused: {answer.refusal}" if answer.refusal else "(empty)")
+    text = answer.text or (f"refused: {answer.refusal}" if answer.refusal else _no_words(answer.body))
     return text if answer.finish_reason in ("stop", None) else f"{text}\n(finish_reason: {answer.finish_reason})"
 
 
@@ -46,6 +46,11 @@ def turn_lines(answer: Answer, most: int | None = None, most_lines: int | None =
         which = f" {number}" if len(turns) > 1 else ""
         yield labelled(f"request{which}", _cut(asked_text(turn.request.body), most, most_lines))
         yield labelled(_kind(turn) + which, _cut(answered_text(turn), most, most_lines))
+
+
+def _no_words(body: Mapping[str, Any]) -> str:
+    """Of an endpoint that answers in words they are empty; of another one, such as embeddings, the body is shown."""
+    return "(empty)" if body.keys() & {"choices", "output"} or not body else json.dumps(body, ensure_ascii=False)
 
 
 def _kind(turn: Answer) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -80,10 +80,11 @@ class RunFigures:
 
     Attributes:
         started: Unix seconds.
+        base_url: where it sent to.
         argv: its command line, without keys.
         batches: number of its batches by state; groups of individual calls are not among them.
-        requests: different requests it sent or meant to send; `calls` of them as individual calls, and `resent` more
-            than once, after a failure that passes.
+        requests: different requests it sent or meant to send; `calls` of them as individual calls.
+        resent: how often one of them was sent again, after a failure that may pass.
         answers: answers that it brought.
         failures: its requests that failed and were not answered, or tried again, by a later run; by cause.
         waiting: requests in batches that have not ended.
@@ -97,6 +98,7 @@ class RunFigures:
     id: str
     started: float
     origin: str
+    base_url: str
     argv: tuple[str, ...]
     batches: Mapping[str, int]
     requests: int
@@ -162,13 +164,16 @@ class Figures:
             stages.setdefault(stage.run, []).append(stage)
         return [_run(row, batches.get(row.id, []), causes, stages.get(row.id, ())) for row in self._reader.runs()]
 
-    def run(self, run: str) -> RunFigures | None:
-        """One run by its whole id; `None` when the journal does not know it.
+    def run(self, run: str, collected: Collection[int] = ()) -> RunFigures | None:
+        """One run by its id, with the batches of these numbers as if they were its own; `None` for an unknown one.
 
         Raises:
             JournalError: the journal cannot be read.
         """
-        return next((found for found in self.runs() if found.id == run), None)
+        causes = self._reader.failure_counts()
+        held = [batch for batch in self._batches(causes) if batch.run == run or batch.number in collected]
+        stages = [stage for stage in self._reader.stages() if stage.run == run]
+        return next((_run(row, held, causes, stages) for row in self._reader.runs() if row.id == run), None)
 
     def batches(self, run: str | None = None) -> list[BatchFigures]:
         """Every batch and every group of individual calls, oldest first; of one run, or of all.
@@ -239,6 +244,7 @@ def _run(
         id=row.id,
         started=row.started,
         origin=row.origin,
+        base_url=row.base_url,
         argv=tuple(json.loads(row.argv)),
         batches=dict(Counter(batch.state for batch in batches)),
         requests=_different(held),

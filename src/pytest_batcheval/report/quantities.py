@@ -7,6 +7,11 @@ from decimal import Decimal
 UNKNOWN = "unknown"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 answer`, `1,118 answers`, `2 batches`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def dollars(usd: Decimal | None) -> str:
     """A sum of US dollars: `$0.0012`, `$12.30`, `unknown`."""
     if usd is None:

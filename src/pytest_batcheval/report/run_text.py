@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pytest_batcheval.report.figures import ErrorFigures, RunFigures
 from pytest_batcheval.report.live import WORDS
-from pytest_batcheval.report.quantities import dollars, duration, size
+from pytest_batcheval.report.quantities import counted, dollars, duration, size
 from pytest_batcheval.report.table import one_line
 from pytest_batcheval.wire.origin import is_simulator
 
@@ -35,11 +35,11 @@ def error_lines(failures: tuple[ErrorFigures, ...]) -> Iterator[str]:
 
 def _requests(run: RunFigures) -> str:
     number = sum(run.batches.values())
-    ways = [f"{number:,} batch{'' if number == 1 else 'es'}"] if number else []
+    ways = [counted(number, "batch", "batches")] if number else []
     if run.calls:
-        ways.append(f"{run.calls:,} individual calls")
+        ways.append(counted(run.calls, "individual call"))
     came = f"{run.answers:,} answered, {run.failed:,} failed"
-    resent = f", {run.resent:,} of them sent again" if run.resent else ""
+    resent = f", with {counted(run.resent, 'repeat')}" if run.resent else ""
     waiting = f", {run.waiting:,} open" if run.waiting else ""
     return f"{run.requests:,} in {' and '.join(ways) or 'no batch'}{resent}: {came}{waiting}"
 
