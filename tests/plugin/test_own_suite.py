@@ -32,7 +32,7 @@ def test_committed_recordings_replay(own_suite, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     result = own_suite("tests/scenarios")
     result.assert_outcomes(passed=349)
-    result.stdout.fnmatch_lines(["batch: 1118 answers recorded from the simulator (faithful@0)"])
+    result.stdout.fnmatch_lines(["batch: 1,118 answers recorded from the simulator (faithful@0)"])
 
 
 def test_a_live_run_executes_each_request_once(own_suite, batch_server, pytester):
