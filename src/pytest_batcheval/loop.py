@@ -106,8 +106,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
                 progress.say(line)
             raise
         finally:
-            batch.brought, batch.unanswered = runner.brought, runner.sent - runner.brought
-            batch.collected = runner.collected
+            batch.sent, batch.collected = runner.sent, runner.collected
         if batch.settings.mode == "record":
             _export(batch, progress)
 

@@ -128,10 +128,11 @@ def pytest_runtest_makereport(
 
         add_properties(item)
     if call.excinfo is not None and is_ours(item):
-        from pytest_batcheval.failure import add_section
         from pytest_batcheval.outcomes import escape_report, shape_report
 
         if report.failed:
+            from pytest_batcheval.failure import add_section
+
             add_section(item, report)
         shape_report(report, call.excinfo.value)
         reporter = item.config.pluginmanager.get_plugin("terminalreporter")

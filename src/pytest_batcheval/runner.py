@@ -30,7 +30,7 @@ class Runner:
     """One send: connects, takes the journal's lock, sends wave after wave.
 
     Attributes:
-        sent: keys that this run has sent; `brought` those it got an answer for, also of batches that it collected.
+        sent: keys that this run has sent.
         collected: numbers of the batches of earlier runs that it brought to their end.
         seen: the last snapshot of each batch by its id, of individual calls by an empty one.
     """
@@ -44,7 +44,6 @@ class Runner:
     ) -> None:
         """Prepare a send that is shown on `display`."""
         self.sent: frozenset[str] = frozenset()
-        self.brought: frozenset[str] = frozenset()
         self.collected: frozenset[int] = frozenset()
         self.seen: dict[str, Progress] = {}
         self._tests: dict[str, set[str]] = {}
@@ -77,10 +76,7 @@ class Runner:
                 journal.lock.held(self._wait),
                 Meter(self._run_id, journal, connection.clock, connection.traffic) as meter,
             ):
-                try:
-                    self._waves(calls, connection, journal, meter)
-                finally:
-                    self.brought = frozenset(journal.reader.answered_by(self._run_id, self.collected))
+                self._waves(calls, connection, journal, meter)
 
     def _waves(self, calls: Sequence[Asking], connection: Connection, journal: Journal, meter: Meter) -> None:
         finished: dict[str, Answer | None] = {}

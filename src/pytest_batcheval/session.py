@@ -20,7 +20,7 @@ class BatchSession:
 
     Attributes:
         headline: what the header said of the answers, so that the summary need not say it again.
-        brought: keys that this run got an answer for; `unanswered` those that it sent and got none for.
+        sent: keys that this run has sent.
         collected: numbers of the batches of earlier runs that it brought to their end.
     """
 
@@ -34,8 +34,7 @@ class BatchSession:
         self.tally = Tally()
         self.notes: list[str] = []
         self.headline = ""
-        self.brought: frozenset[str] = frozenset()
-        self.unanswered: frozenset[str] = frozenset()
+        self.sent: frozenset[str] = frozenset()
         self.collected: frozenset[int] = frozenset()
 
     @cached_property
@@ -44,6 +43,16 @@ class BatchSession:
         import uuid
 
         return uuid.uuid4().hex
+
+    @cached_property
+    def brought(self) -> frozenset[str]:
+        """Keys that this run got an answer for, also of the batches that it collected; asked for when it has sent."""
+        if not self.sent and not self.collected:
+            return frozenset()
+        try:
+            return frozenset(self.sources.journal.answered_by(self.run_id, self.collected))
+        except BatchEvalError:
+            return frozenset()
 
     def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[Request]]:
         """The answers of a test's cells, and the requests that have none.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pytest_batcheval.report.exchange import labelled
 from pytest_batcheval.report.quantities import counted, dollars
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.tally import Unused, Used
@@ -14,9 +15,6 @@ from pytest_batcheval.wire.errors import JournalError
 
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
-
-LABEL = 11
-"""Columns before the text of a line."""
 
 
 def journaled_run(session: BatchSession) -> RunFigures | None:
@@ -48,7 +46,7 @@ def section_lines(session: BatchSession, run: RunFigures | None, verbosity: int)
         pairs += _saved(session)
     if session.tally.unused is not None:
         pairs.append(("unused", _unused(session.tally.unused)))
-    lines = [f"{label:<{LABEL}}{text}" for label, text in pairs]
+    lines = [labelled(label, text) for label, text in pairs]
     if run is not None and run.failures:
         from pytest_batcheval.report.run_text import error_lines
 
@@ -66,13 +64,13 @@ def _saved(session: BatchSession) -> Iterator[tuple[str, str]]:
         yield "duplicate", f"{more} of the same answers: {_worth(shared)}"
 
 
-def _worth(counted: Iterable[tuple[Used, int]]) -> str:
+def _worth(uses: Iterable[tuple[Used, int]]) -> str:
     """What so many of these answers would cost in batches."""
     from pytest_batcheval.engine.cost import price
 
     asked: Counter[str] = Counter()
     told: Counter[str] = Counter()
-    for used, times in counted:
+    for used, times in uses:
         asked[used.model] += used.input_tokens * times
         told[used.model] += used.output_tokens * times
     prices = [price(model, asked[model], told[model]) for model in asked]

@@ -54,7 +54,9 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
     if session.sources.differing:
         number = len(session.sources.differing)
         session.notes.append(f"{number} recorded answers differ from the journal's; the journal's were used")
-    if kept := sum(session.tally.used[key].source != "failed" for key in session.unanswered & tally.used.keys()):
+    if kept := sum(
+        session.tally.used[key].source != "failed" for key in (session.sent - session.brought) & tally.used.keys()
+    ):
         session.notes.append(f"{counted(kept, 'request')} could not be refreshed; the older answers were used")
     run = journaled_run(session)
     if lines := section_lines(session, run, reporter.verbosity):

@@ -24,9 +24,11 @@ def find_unused(session: pytest.Session, batch: BatchSession) -> Unused | None:
     try:
         if not _is_whole(session, batch):
             return None
-        unused = batch.sources.recordings.unused(_asked(batch))
+        unused = batch.sources.recordings.unused(set(batch.plan.requests) | set(batch.tally.used))
+        later = _later_turns(batch) if unused else set()
     except BatchEvalError:
         return None  # it has stopped the run, or fails the tests that need it
+    unused = [place for place in unused if place.line.custom_id not in later]
     if not unused:
         return None
     changed = _changed(batch)
@@ -66,14 +68,11 @@ def _changed(batch: BatchSession) -> set[tuple[Path, frozenset[tuple[str, str]]]
     }
 
 
-def _asked(batch: BatchSession) -> set[str]:
-    """The keys of every turn of every cell; later turns of generator prompts follow from stored answers."""
-    keys = set(batch.plan.requests) | set(batch.tally.used)
+def _later_turns(batch: BatchSession) -> set[str]:
+    """The keys of every turn of the generator prompts, as far as stored answers tell; a worker was given some only."""
     lookup = Lookup(batch)
-    for _, call in batch.plan.calls:
-        if call.is_generator:
-            keys |= {request.custom_id for request in call.drive(lookup).requests}
-    return keys
+    generators = (call for _, call in batch.plan.calls if call.is_generator)
+    return {request.custom_id for call in generators for request in call.drive(lookup).requests}
 
 
 def _cell(ids: Mapping[str, str]) -> frozenset[tuple[str, str]]:
