@@ -16,6 +16,7 @@ from pytest_batcheval.planning import item_plan
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.summary import journaled_run
 from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
 
@@ -81,7 +82,8 @@ def summary(session: BatchSession) -> list[str]:
     lines += ["", _sent(run), ""]
     if run is not None and run.failures:
         told = (
-            f"{error.count:,} x {error.code} (HTTP {error.status_code or '-'}), {error.key[:12]}: {error.message}"
+            f"{error.count:,} x {error.code} (HTTP {error.status_code or '-'}), "
+            f"{error.key[:KEY_SHOWN]}: {error.message}"
             for error in run.failures[:MOST_CAUSES]
         )
         lines += _fenced([" ".join(escaped(text).split())[:LONGEST_MESSAGE] for text in told])

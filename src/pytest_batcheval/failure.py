@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from _pytest._code.code import ExceptionRepr
 
-from pytest_batcheval.commands import show_command
 from pytest_batcheval.current import batch_session
 from pytest_batcheval.planning import item_plan
-from pytest_batcheval.report.exchange import KEY_SHOWN, labelled, turn_lines
+from pytest_batcheval.report.commands import show_command
+from pytest_batcheval.report.exchange import labelled, turn_lines
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.wire.answers import Answers, value_id
+from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
 
@@ -74,7 +75,7 @@ def _told(cell: Mapping[str, Any], answer: Answer, settings: Settings, whole: bo
     yield labelled("custom_id", answer.custom_id)
     yield labelled("from", describe(answer.origin) + ("" if answer.error else f", model {answer.model}"))
     yield from turn_lines(answer) if whole else turn_lines(answer, MOST_CHARACTERS, MOST_LINES)
-    yield labelled("all of it", show_command(answer.custom_id, settings))
+    yield labelled("all of it", show_command(answer.custom_id, settings.journal, settings.cassettes))
 
 
 def _words(value: object) -> str:

@@ -6,10 +6,10 @@ from typing import NoReturn
 
 import pytest
 
-from pytest_batcheval.commands import show_command
 from pytest_batcheval.current import batch_session
 from pytest_batcheval.outcomes import RequestFailed, Unrecorded
 from pytest_batcheval.planning import ItemPlan, item_plan
+from pytest_batcheval.report.commands import show_command
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.errors import BatchEvalError
@@ -61,7 +61,8 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
         _missing(session, request.node.nodeid, missing)
     failed = [a for a in found if a.error is not None]
     if failed and not keep:
-        raise RequestFailed(failed[0], show_command(failed[0].custom_id, session.settings))
+        settings = session.settings
+        raise RequestFailed(failed[0], show_command(failed[0].custom_id, settings.journal, settings.cassettes))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.commands import cancel_command, resume_command
+from pytest_batcheval.report.commands import cancel_command, resume_command
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.sources import Sources
 from pytest_batcheval.wire.errors import JournalError
@@ -30,11 +30,11 @@ def left_behind(settings: Settings, sources: Sources, seen: Mapping[str, Progres
     if not any(row.batch_id for row in rows):
         return [*lines, "nothing is lost: run the same command again to go on"]
     lines.append("nothing is lost: run the same command again to collect what is done by then, or")
-    lines.append(f"    {resume_command(settings)}")
+    lines.append(f"    {resume_command(settings.journal, settings.backend)}")
     running = [row.batch_id for row in rows if row.state == "created"]
     if running:
         lines.append("to stop a batch (what it has answered stays paid, the rest costs nothing):")
-        lines.append(f"    {cancel_command(running[0], settings)}")
+        lines.append(f"    {cancel_command(running[0], settings.backend)}")
     return lines
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_batcheval.harmless import harmless
 from pytest_batcheval.report.advice import next_step
+from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer, Request
 
 MAX_DEPTH = 20
@@ -22,7 +23,7 @@ class Unrecorded(Exception):
     def __init__(self, requests: list[Request]) -> None:
         first = requests[0].custom_id
         count = f"{len(requests)} of its requests have" if len(requests) > 1 else "its request has"
-        super().__init__(f"unrecorded: {count} no recorded answer ({first[:12]}…); record with --batch=record")
+        super().__init__(f"unrecorded: {count} no recorded answer ({first[:KEY_SHOWN]}…); record with --batch=record")
 
 
 class UnrecordedConversation(Unrecorded):

@@ -3,12 +3,11 @@
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from pytest_batcheval.commands import resume_command
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.report.commands import resume_command
 from pytest_batcheval.report.figures import Figures
 
 RUBRIC = (Path(__file__).parents[2] / "fixtures" / "rubric.yaml").read_text(encoding="utf-8")
@@ -369,5 +368,5 @@ def test_a_cell_that_two_prompts_ask_is_not_stale_when_one_of_them_goes(suite):
 
 
 def test_a_password_in_a_url_is_proposed_to_nobody():
-    settings = SimpleNamespace(backend="https://user:hunter2@host.test/v1", journal=Path(".batcheval/journal.sqlite"))
-    assert resume_command(settings) == "batcheval resume --backend https://host.test/v1"
+    proposed = resume_command(Path(".batcheval/journal.sqlite"), "https://user:hunter2@host.test/v1")
+    assert proposed == "batcheval resume --backend https://host.test/v1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,6 @@ from pytest_batcheval.cli.options import open_reader, say, width
 from pytest_batcheval.cli.runs import plain, when
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.origin import describe
-from pytest_batcheval.wire.places import JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.rows import StageRow
@@ -88,15 +86,12 @@ def _say(run: RunFigures, batches: Sequence[BatchFigures], journal: Path) -> Non
 
 
 def _resume(run: RunFigures, journal: Path) -> str:
-    """The command, with what it needs to find this journal and the provider of this run."""
-    from pytest_batcheval.backends.connect import DEFAULT_BASE_URL
+    """The command that collects what this run has begun."""
+    from pytest_batcheval.backends.connect import DEFAULT_BASE_URL, OPENAI
+    from pytest_batcheval.report.commands import resume_command
 
-    words = ["batcheval", "resume"]
-    if journal != Path(JOURNAL):
-        words += ["--journal", str(journal)]
-    if run.base_url.rstrip("/") not in ("", DEFAULT_BASE_URL):
-        words += ["--backend", run.base_url.rstrip("/")]
-    return shlex.join(words)
+    url = run.base_url.rstrip("/")
+    return resume_command(journal, OPENAI if url in ("", DEFAULT_BASE_URL) else url)
 
 
 def _head(run: RunFigures) -> list[str]:

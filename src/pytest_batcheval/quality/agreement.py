@@ -12,8 +12,9 @@ import numpy.typing as npt
 from pytest_batcheval.quality import kappa
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import Given, checked
-from pytest_batcheval.quality.table import KEY_SHOWN, TableError
+from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.wire.key import KEY_SHOWN
 
 Floats = npt.NDArray[np.float64]
 

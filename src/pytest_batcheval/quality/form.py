@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.student import wilson_interval
-from pytest_batcheval.quality.table import KEY_SHOWN, TableError
+from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.wire.key import KEY_SHOWN
 
 LIMITS = {
     "other_script": 0.02,

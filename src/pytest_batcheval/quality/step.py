@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.student import t_quantile
-from pytest_batcheval.quality.table import KEY_SHOWN
 from pytest_batcheval.wire.answers import Row
+from pytest_batcheval.wire.key import KEY_SHOWN
 
 
 @dataclass(frozen=True)

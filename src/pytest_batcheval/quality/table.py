@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.wire.answers import Answers, Row, value_id
 from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.key import KEY_SHOWN
 
 MIN_PERSONAS = 8
 MIN_QUESTIONS = 4
@@ -25,9 +26,6 @@ MAX_MISSING = 0.02
 
 NAMED = 10
 """Cells an error names before it says how many more."""
-
-KEY_SHOWN = 12
-"""Hex digits of a key that tell answers apart at sight."""
 
 
 class TableError(UsageError, ValueError):

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from pytest_batcheval.quality.judging import judged_words
 from pytest_batcheval.quality.result import Result, listed
-from pytest_batcheval.quality.table import KEY_SHOWN, TableError
+from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
 
 INVALID = 0.02

@@ -8,9 +8,6 @@ from typing import Any
 
 from pytest_batcheval.wire.objects import Answer
 
-KEY_SHOWN = 12
-"""Characters of a key that reports show; enough for `batcheval show`."""
-
 LABEL = 11
 """Columns before a text, of which later lines stand below its first."""
 

@@ -8,6 +8,7 @@ from pytest_batcheval.report.figures import ErrorFigures, RunFigures
 from pytest_batcheval.report.live import WORDS
 from pytest_batcheval.report.quantities import counted, dollars, duration, size
 from pytest_batcheval.report.table import one_line
+from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.origin import is_simulator
 
 LONGEST_MESSAGE = 300
@@ -29,7 +30,7 @@ def error_lines(failures: tuple[ErrorFigures, ...]) -> Iterator[str]:
     for error in failures:
         cause = f"{error.code} (HTTP {error.status_code})" if error.status_code else error.code
         text = one_line(error.message)[:LONGEST_MESSAGE]
-        yield one_line(f"{error.count:,} x {cause}, such as {error.key[:12]}") + (f": {text}" if text else "")
+        yield one_line(f"{error.count:,} x {cause}, such as {error.key[:KEY_SHOWN]}") + (f": {text}" if text else "")
         yield f"  {error.next_step}"
 
 

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 
 KEY_VERSION = 1
 KEY_LENGTH = 40
+KEY_SHOWN = 12
+"""Hex digits of a key that tell answers apart at sight; enough for `batcheval show`."""
+
 MAX_SAMPLE = 1000
 """Sample numbers that are tried for a key whose request does not tell its own."""
 

@@ -1,0 +1,41 @@
+"""Commands of `batcheval` as they are proposed: with the options that find what is spoken of."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from pytest_batcheval.wire.key import KEY_SHOWN
+from pytest_batcheval.wire.places import CASSETTES, JOURNAL
+from pytest_batcheval.wire.texts import redacted
+
+
+def show_command(key: str, journal: Path, cassettes: Path) -> str:
+    """All that is known of a request."""
+    options = [*_path("--journal", journal, JOURNAL), *_path("--cassettes", cassettes, CASSETTES)]
+    return _command("show", key[:KEY_SHOWN], *options)
+
+
+def resume_command(journal: Path, backend: str) -> str:
+    """Collect what was begun at a backend: `openai`, or a base URL."""
+    return _command("resume", *_path("--journal", journal, JOURNAL), *_backend(backend))
+
+
+def cancel_command(batch: str, backend: str) -> str:
+    """Stop a batch at the provider."""
+    return _command("cancel", batch, *_backend(backend))
+
+
+def _command(*words: str) -> str:
+    return shlex.join(("batcheval", *words))
+
+
+def _path(option: str, path: Path, usual: str) -> list[str]:
+    """The option from the current folder, unless the command looks there anyway."""
+    found = os.path.relpath(path)
+    return [] if found == os.path.normpath(usual) else [option, found]
+
+
+def _backend(backend: str) -> list[str]:
+    return [] if backend == "openai" else ["--backend", redacted(backend)]
