@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ import pytest
 
 from pytest_batcheval.harmless import harmless
 from pytest_batcheval.report.advice import next_step
+from pytest_batcheval.report.exchange import cut
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer, Request
 
 MAX_DEPTH = 20
 """Levels of a failure report that are looked through: chained exceptions nest in it."""
+
+MOST_LINES, MOST_CHARACTERS = 1_000, 8_000
+"""Of one comparison, and of one of its lines: pytest itself cuts neither where the variable CI is set."""
 
 
 class Unrecorded(Exception):
@@ -62,26 +67,43 @@ def shape_report(report: pytest.TestReport, error: BaseException) -> None:
         report.request_failed = True  # type: ignore[attr-defined]
 
 
-def escape_report(report: pytest.TestReport, coloured: bool) -> None:
+def escape_report(report: pytest.TestReport, coloured: bool, whole: bool) -> None:
     """Make every text of a report harmless: a model may have written what it shows, and a local may be the key.
 
-    Where the terminal is coloured, pytest has coloured its diffs already; those colours are dropped.
+    Where the terminal is coloured, pytest has coloured its diffs already; those colours are dropped. Unless the
+    `whole` of it is asked for, answers of a megabyte are cut to some pages.
     """
-    report.longrepr = _harmless(report.longrepr, _COLOUR if coloured else _NOTHING, MAX_DEPTH)
-    report.sections = [(name, _harmless(text, _NOTHING, 0)) for name, text in report.sections]
+    report.longrepr = _Harmless(_COLOUR if coloured else _NOTHING, whole).value(report.longrepr, MAX_DEPTH)
+    report.sections = [(name, harmless(text)) for name, text in report.sections]
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NOTHING = re.compile(r"(?!)")
 
 
-def _harmless(value: Any, dropped: re.Pattern[str], depth: int) -> Any:
-    """The same value with all its texts made safe; pytest's report objects are changed in place."""
-    if isinstance(value, str):
-        return harmless(dropped.sub("", value))
-    if depth and isinstance(value, (list, tuple)):
-        return type(value)(_harmless(item, dropped, depth - 1) for item in value)
-    if depth and type(value).__module__.startswith("_pytest."):
-        for name, inner in vars(value).items():
-            object.__setattr__(value, name, _harmless(inner, dropped, depth - 1))
-    return value
+class _Harmless:
+    """Makes the texts of one report harmless; pytest's report objects are changed in place, each once."""
+
+    def __init__(self, dropped: re.Pattern[str], whole: bool) -> None:
+        self._dropped = dropped
+        self._whole = whole
+        self._seen: set[int] = set()
+
+    def value(self, value: Any, depth: int) -> Any:
+        if isinstance(value, str):
+            text = self._dropped.sub("", value)
+            return harmless(text if self._whole else cut(text, MOST_CHARACTERS, MOST_LINES))
+        if depth and isinstance(value, (list, tuple)):
+            return type(value)(self.value(item, depth - 1) for item in self._few(value))
+        if depth and type(value).__module__.startswith("_pytest.") and id(value) not in self._seen:
+            self._seen.add(id(value))
+            for name, inner in vars(value).items():
+                # What stands in its sections has been cut already, each text for itself.
+                of = _Harmless(self._dropped, whole=True) if name == "sections" else self
+                object.__setattr__(value, name, of.value(inner, depth - 1))
+        return value
+
+    def _few(self, values: Sequence[Any]) -> Sequence[Any]:
+        if self._whole or len(values) <= MOST_LINES or not all(isinstance(value, str) for value in values):
+            return values
+        return [*values[:MOST_LINES], f"({len(values) - MOST_LINES:,} more lines: -vv shows them)"]

@@ -136,7 +136,8 @@ def pytest_runtest_makereport(
             add_section(item, report)
         shape_report(report, call.excinfo.value)
         reporter = item.config.pluginmanager.get_plugin("terminalreporter")
-        escape_report(report, reporter is not None and reporter.hasmarkup)
+        whole = item.config.get_verbosity(item.config.VERBOSITY_ASSERTIONS) >= 2
+        escape_report(report, reporter is not None and reporter.hasmarkup, whole)
     return report
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ElementTree
 
+import pytest
+
 from pytest_batcheval.journal.store import Journal
 
 MEGABYTE = "길" * 350_000
@@ -46,15 +48,16 @@ class Hostile:
             path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path):
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path, ci):
     suite.server.follow(Hostile())
     people = [{"id": f"p{number:03}", "description": f"You are patient {number}."} for number in range(275)]
     (suite.path / "personas.json").write_text(json.dumps(people))
     suite.test_file(TESTS)
-    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    github = {"CI": ci, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     sent = suite.pytest("-v", "-rA", "--junitxml=junit.xml", "--batch=record", **github)
     assert "276 failed" in sent.stdout, sent.stdout[-3000:]
-    replayed = suite.pytest("-n", "2", "-p", "xdist", "--batch=replay", "--color=yes")
+    replayed = suite.pytest("-n", "2", "-p", "xdist", "--batch=replay", "--color=yes", CI=ci)
     assert "276 failed" in replayed.stdout
     for done in (sent, replayed):
         assert r"answer     \x1b[2Jcleared" in done.stdout
@@ -68,6 +71,22 @@ def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path):
     assert suite.raw() == []
     assert ElementTree.parse(suite.path / "junit.xml").getroot()[0].get("failures") == "276"
     assert "<script>" not in (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+
+def test_a_comparison_of_many_lines_is_cut_where_pytest_cuts_none_and_whole_with_vv(suite):
+    suite.test_file(
+        """
+        @pytest.mark.batch(prompt=ask)
+        def test_each(answer):
+            assert [answer.text, *map(str, range(5_000))] == []
+        """
+    )
+    few = suite.pytest("-k", "kim", CI="true").stdout
+    assert "more lines: -vv shows them)" in few
+    assert len(few) < 60_000
+    assert "'4999'" not in few
+    assert few.count("-vv shows them") == 2, "of the comparison, and of its message in pytest's summary"
+    assert "'4999'" in suite.pytest("-k", "kim", "-vv", CI="true").stdout
 
 
 def test_the_verbs_show_275_hostile_answers_safely(suite):

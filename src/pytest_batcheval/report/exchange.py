@@ -41,8 +41,8 @@ def turn_lines(answer: Answer, most: int | None = None, most_lines: int | None =
     turns = answer.turns or (answer,)
     for number, turn in enumerate(turns, 1):
         which = f" {number}" if len(turns) > 1 else ""
-        yield labelled(f"request{which}", _cut(asked_text(turn.request.body), most, most_lines))
-        yield labelled(_kind(turn) + which, _cut(answered_text(turn), most, most_lines))
+        yield labelled(f"request{which}", cut(asked_text(turn.request.body), most, most_lines))
+        yield labelled(_kind(turn) + which, cut(answered_text(turn), most, most_lines))
 
 
 def _no_words(body: Mapping[str, Any]) -> str:
@@ -60,7 +60,7 @@ def _content(content: object) -> str:
     return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
 
 
-def _cut(text: str, most: int | None, most_lines: int | None) -> str:
+def cut(text: str, most: int | None, most_lines: int | None) -> str:
     """The beginning of a long text, and how much of it is left out."""
     kept = "\n".join(text[:most].split("\n")[:most_lines])
     left = len(text) - len(kept)
