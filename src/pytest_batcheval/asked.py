@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pytest_batcheval.current import batch_session
-from pytest_batcheval.gate import asks_for_answers
+from pytest_batcheval.gate import asks_for_answers, left_out
 from pytest_batcheval.prompts.call import PromptCall, Turns
 from pytest_batcheval.wire.errors import BatchEvalError
 
-_DESELECTED = pytest.StashKey[int]()
+_LEFT_OUT = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,11 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--batch-asked", metavar="FILE", help=argparse.SUPPRESS)
 
 
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Count the tests that some option leaves out: what they ask for is not known."""
-    if items:
-        stash = items[0].config.stash
-        stash[_DESELECTED] = stash.get(_DESELECTED, 0) + len(items)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Count the tests that an option or a conftest.py leaves out: what they ask for is not known."""
+    collected = list(items)
+    yield
+    config.stash[_LEFT_OUT] = len(left_out(collected, items))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,7 +36,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     if not session.testsfailed:
         found = {
             "keys": sorted(_asked(session.config, session.items)),
-            "deselected": session.config.stash.get(_DESELECTED, 0),
+            "left_out": session.config.stash.get(_LEFT_OUT, 0),
         }
         Path(session.config.getoption("batch_asked")).write_text(json.dumps(found), encoding="utf-8")
     return True

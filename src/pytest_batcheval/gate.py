@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import pytest
 
 TAKES = ("answer", "answers")
 """The fixtures that hand over answers."""
 
-DESELECTED = pytest.StashKey[bool]()
+LEFT_OUT = pytest.StashKey[bool]()
 """Of a config: whether a test that asks for answers was left out."""
 
 PASSED = pytest.StashKey[bool]()
@@ -28,6 +30,12 @@ def asks_for_answers(item: pytest.Item) -> bool:
 def is_ours(item: pytest.Item) -> bool:
     """Whether a test takes answers, or the conversation of a pipeline."""
     return asks_for_answers(item) or "batch_conversation" in getattr(item, "fixturenames", ())
+
+
+def left_out(collected: Sequence[pytest.Item], kept: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """The collected tests that an option or a conftest.py does not let run; not all of them are told as deselected."""
+    these = set(kept)
+    return [item for item in collected if item not in these]
 
 
 def may_need_axes(metafunc: pytest.Metafunc) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from pytest_batcheval.fixtures import (
     batch_server,
     persona_matrix,
 )
-from pytest_batcheval.gate import DESELECTED, PASSED, asks_for_answers, is_ours, may_need_axes
+from pytest_batcheval.gate import LEFT_OUT, PASSED, asks_for_answers, is_ours, left_out, may_need_axes
 
 __all__ = [
     "_batch_server_of_session",
@@ -68,10 +68,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     return None
 
 
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Note that tests which ask for answers are left out, so that nobody calls their recordings unused."""
-    if items and any(map(asks_for_answers, items)):
-        items[0].config.stash[DESELECTED] = True
+    collected = list(items)
+    yield
+    config.stash[LEFT_OUT] = any(map(asks_for_answers, left_out(collected, items)))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_batcheval.gate import DESELECTED, asks_for_answers
+from pytest_batcheval.gate import LEFT_OUT, asks_for_answers
 from pytest_batcheval.planning import cell_ids
 from pytest_batcheval.recordings.answers import Place
 from pytest_batcheval.session import BatchSession, Lookup
@@ -39,7 +39,7 @@ def find_unused(session: pytest.Session, batch: BatchSession) -> Unused | None:
 def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
     """Whether every test that could ask for a recorded answer has been planned."""
     option, config = session.config.option, session.config
-    if config.stash.get(DESELECTED, False) or option.ignore or option.ignore_glob or getattr(option, "lf", False):
+    if config.stash.get(LEFT_OUT, False) or option.ignore or option.ignore_glob or getattr(option, "lf", False):
         return False
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         return False

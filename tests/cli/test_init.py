@@ -6,6 +6,7 @@ import re
 import resource
 import subprocess
 import sys
+import textwrap
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import pytest
 import yaml
 
 from pytest_batcheval.cli import main
-from pytest_batcheval.cli.init import NEXT, SUITE
+from pytest_batcheval.cli.init import NEXT, SUITE, WORKFLOW
 
 RECORDING = "cassettes/answers/tests/evaluation/test_interview.jsonl"
-ALL = {*SUITE, "pytest.ini", ".gitignore"}
+ALL = {*SUITE, WORKFLOW, "pytest.ini", ".gitignore"}
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def written(folder):
 
 def advice(out, path):
     """The lines that the user is told to add to a file."""
-    (found,) = re.findall(rf"^kept {re.escape(path)}; add to it:\n((?:    .*\n)+)", out, re.MULTILINE)
+    (found,) = re.findall(rf"^kept {re.escape(path)}; add to [^\n]*:\n((?:    .*\n)+)", out, re.MULTILINE)
     return [line.removeprefix("    ") for line in found.splitlines()]
 
 
@@ -136,23 +137,24 @@ def test_dry_run_lists_what_would_be_written_and_writes_nothing(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "header"),
+    ("name", "text", "section"),
     [
         ("pyproject.toml", "[project]\nname = 'x'\nversion = '1'\n", None),
-        ("pyproject.toml", "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\n", "ini_options]"),
-        ("pytest.ini", "[pytest]\naddopts = --import-mode=importlib --strict-markers --strict-config\n", "[pytest]"),
+        ("pyproject.toml", "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\n", "ini_options]:"),
+        ("pytest.ini", "[pytest]\naddopts = --import-mode=importlib --strict-markers --strict-config\n", "[pytest]:"),
         ("pytest.ini", "", None),
-        ("tox.ini", "[tox]\nenv_list = py\n[pytest]\naddopts = -q\n", "[pytest]"),
-        ("setup.cfg", "[metadata]\nname = x\n[tool:pytest]\naddopts = -q\n", "[tool:pytest]"),
+        ("tox.ini", "[tox]\nenv_list = py\n[pytest]\naddopts = -q\n", "[pytest]:"),
+        ("setup.cfg", "[metadata]\nname = x\n[tool:pytest]\naddopts = -q\n", "[tool:pytest]:"),
     ],
 )
-def test_what_is_to_be_added_to_pytests_configuration_is_enough(pytester, folder, capsys, name, text, header):
+def test_what_is_to_be_added_to_pytests_configuration_is_enough(pytester, folder, capsys, name, text, section):
     (folder / name).write_text(text)
     assert main(["init"]) == 0
     assert (folder / name).read_text() == text
-    first, *options = advice(capsys.readouterr().out, name)
-    assert header is None or first.endswith(header)
-    (folder / name).write_text(text + "\n".join(options if header else [first, *options]) + "\n")
+    out = capsys.readouterr().out
+    (said,) = re.findall(rf"^kept {name}; add to (.*)$", out, re.MULTILINE)
+    assert said.endswith(section or "it:")
+    (folder / name).write_text(text + "\n".join(advice(out, name)) + "\n")
     pytester.runpytest_subprocess("-m", "batch").assert_outcomes(passed=41)
     assert main(["init"]) == 0
     assert "nothing to do" in capsys.readouterr().out
@@ -162,7 +164,7 @@ def test_the_file_that_pytest_would_read_is_named(folder, capsys):
     (folder / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     (folder / "tox.ini").write_text("[pytest]\n")
     main(["init"])
-    assert advice(capsys.readouterr().out, "tox.ini")[0] == "[pytest]"
+    assert "kept tox.ini; add to its section [pytest]:\n" in capsys.readouterr().out
     assert not (folder / "pytest.ini").exists()
 
 
@@ -189,6 +191,22 @@ def test_the_workflow_replays(folder):
     steps = workflow["jobs"]["replay"]["steps"]
     assert steps[-1] == {"run": "pytest -m batch"}
     assert not any("env" in step for step in steps)
+
+
+def test_a_workflow_belongs_into_the_repository_around_the_folder(folder, capsys, monkeypatch):
+    (folder / ".git").mkdir()
+    assert main(["init", "evaluations/mood"]) == 0
+    assert written(folder / "evaluations/mood").keys() == ALL - {WORKFLOW}
+    out, path = capsys.readouterr().out, folder / WORKFLOW
+    (lines,) = re.findall(rf"^left {re.escape(str(path))} to you, .*:\n((?:    .*\n)+)", out, re.MULTILINE)
+    workflow = yaml.safe_load(textwrap.dedent(lines))
+    assert workflow["defaults"] == {"run": {"working-directory": "evaluations/mood"}}
+    assert workflow["jobs"]["replay"]["steps"][-1] == {"run": "pytest -m batch"}
+    path.parent.mkdir(parents=True)
+    path.write_text(textwrap.dedent(lines))
+    monkeypatch.chdir(folder / "evaluations")
+    assert main(["init", "mood"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["tests", "tests/evaluation", ".github", "cassettes/answers"])

@@ -88,7 +88,14 @@ def test_nothing_is_removed_when_tests_are_deselected(suite, capsys):
     write(suite, "one")
     (suite / "pytest.ini").write_text("[pytest]\naddopts = -k another\n")
     assert main(["prune", "--recordings"]) == 4
-    assert "1 tests are deselected" in capsys.readouterr().err
+    assert "1 tests are left out" in capsys.readouterr().err
+    assert len(recorded(suite)) == 7
+
+
+def test_nothing_is_removed_when_a_conftest_drops_tests(suite, capsys):
+    (suite / "conftest.py").write_text("def pytest_collection_modifyitems(items):\n    items[:] = items[1:]\n")
+    assert main(["prune", "--recordings"]) == 4
+    assert "1 tests are left out" in capsys.readouterr().err
     assert len(recorded(suite)) == 7
 
 

@@ -167,6 +167,15 @@ def test_a_part_of_the_suite_calls_nothing_unused(suite, selection):
     assert NO_TEST not in suite.run(*selection).stdout.str()
 
 
+def test_a_conftest_that_drops_tests_makes_a_part_of_the_suite(suite):
+    suite.record()
+    (suite.path / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    items[:] = [item for item in items if 'kim' in item.name]\n"
+    )
+    suite.test_file(EACH)
+    assert NO_TEST not in suite.run().stdout.str()
+
+
 def test_another_module_may_ask_for_what_this_one_does_not(suite):
     suite.record()
     suite.test_file(EACH.replace("prompt=ask", 'prompt=ask, persona="kim"'))

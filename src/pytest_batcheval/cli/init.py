@@ -26,8 +26,8 @@ SUITE = (
     "tests/evaluation/interview.py",
     "tests/evaluation/test_interview.py",
     "cassettes/answers/tests/evaluation/test_interview.jsonl",
-    ".github/workflows/evaluation.yml",
 )
+WORKFLOW = ".github/workflows/evaluation.yml"
 NEXT = (
     ("pytest -m batch", "replays the recorded answers: offline, free"),
     ("pytest -m batch --batch=plan", "what a model would be sent, and its cost; sends nothing"),
@@ -90,9 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _steps(folder: Path) -> Iterator[Step]:
-    from pytest_batcheval.cli.init_existing import ignore_note, pytest_note
+    from pytest_batcheval.cli.init_existing import ignore_note, pytest_note, workflow_note
 
-    for name in SUITE:
+    note = workflow_note(folder, WORKFLOW, _template(WORKFLOW).decode())
+    if note is not None:
+        yield Step(folder / WORKFLOW, None, note)
+    for name in SUITE if note is not None else (*SUITE, WORKFLOW):
         path, text = folder / name, _template(name)
         if not os.path.lexists(path):
             yield Step(path, text)

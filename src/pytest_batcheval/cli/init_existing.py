@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections.abc import Iterator
 from configparser import RawConfigParser
 from pathlib import Path
 
@@ -36,8 +38,11 @@ def pytest_note(folder: Path, wanted: str) -> str | None:
     there = _text(path)
     if all(line in there for line in options["batch_axes"]):
         return ""
-    lines = _toml_lines(path, there, options) if path.suffix == ".toml" else _ini_lines(path, options)
-    return "\n    ".join([f"kept {path}; add to it:", *lines])
+    section = _section(path, there)
+    lines = _toml_lines(options) if path.suffix == ".toml" else _ini_lines(options)
+    if any(line.strip() == section for line in there.splitlines()):
+        return "\n    ".join([f"kept {path}; add to its section {section}:", *lines])
+    return "\n    ".join([f"kept {path}; add to it:", section, *lines])
 
 
 def ignore_note(path: Path, wanted: str) -> str | None:
@@ -51,6 +56,27 @@ def ignore_note(path: Path, wanted: str) -> str | None:
     if {line.strip().rstrip("/") for line in _text(path).splitlines()} & _IGNORED:
         return ""
     return f"kept {path}; add to it:\n    {wanted}"
+
+
+def workflow_note(folder: Path, name: str, wanted: str) -> str | None:
+    """What to add to the repository around `folder`, where alone GitHub reads workflows; empty for nothing.
+
+    `None` when `folder` is a repository's first one, or in none. `wanted` is the text of a workflow there.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    here = folder.absolute()
+    around = next((parent for parent in (here, *here.parents) if (parent / ".git").exists()), here)
+    if around == here:
+        return None
+    path, below = around / name, here.relative_to(around).as_posix()
+    setting = f"defaults:\n  run:\n    working-directory: {json.dumps(below, ensure_ascii=False)}\n"
+    text = wanted.replace("jobs:\n", f"{setting}jobs:\n", 1)
+    if os.path.lexists(path) and _text(path) == text:
+        return ""
+    lines = "".join(f"    {line}\n" for line in text.splitlines()).rstrip("\n")
+    return f"left {path} to you, since {folder} is within a repository; write to it:\n{lines}"
 
 
 def _configuration(folder: Path) -> Path | None:
@@ -68,19 +94,21 @@ def _configuration(folder: Path) -> Path | None:
     return pyproject if os.path.lexists(pyproject) else None
 
 
-def _toml_lines(path: Path, there: str, options: dict[str, list[str]]) -> list[str]:
-    native = "[tool.pytest]" if _NATIVE.search(there) else "[tool.pytest.ini_options]"
-    lines = [native if path.name == "pyproject.toml" else "[pytest]"]
-    for name, values in options.items():
-        lines += [f"{name} = [", *(f'    "{value}",' for value in values), "]"]
-    return lines
+def _section(path: Path, there: str) -> str:
+    """The header below which pytest reads its options in this file."""
+    if path.name == "pyproject.toml":
+        return "[tool.pytest]" if _NATIVE.search(there) else "[tool.pytest.ini_options]"
+    return "[tool:pytest]" if path.name == "setup.cfg" else "[pytest]"
 
 
-def _ini_lines(path: Path, options: dict[str, list[str]]) -> list[str]:
-    lines = ["[tool:pytest]" if path.name == "setup.cfg" else "[pytest]"]
+def _toml_lines(options: dict[str, list[str]]) -> Iterator[str]:
     for name, values in options.items():
-        lines += [f"{name} =", *(f"    {value}" for value in values)]
-    return lines
+        yield from (f"{name} = [", *(f'    "{value}",' for value in values), "]")
+
+
+def _ini_lines(options: dict[str, list[str]]) -> Iterator[str]:
+    for name, values in options.items():
+        yield from (f"{name} =", *(f"    {value}" for value in values))
 
 
 def _text(path: Path) -> str:

@@ -37,6 +37,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.chmod(name, 0o644)
+            check_new(path)  # again: an export takes its time
             os.replace(name, path)
         finally:
             Path(name).unlink(missing_ok=True)

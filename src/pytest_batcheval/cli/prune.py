@@ -85,10 +85,10 @@ def _asked_keys() -> set[str]:
         if not asked.exists():
             raise UsageError(f"the tests cannot be collected, so nothing was removed:\n{ended.stdout}{ended.stderr}")
         found = json.loads(asked.read_text(encoding="utf-8"))
-    if found["deselected"]:
+    if found["left_out"]:
         raise UsageError(
-            f"{found['deselected']} tests are deselected by pytest's configuration, and what they ask for is unknown; "
-            "nothing was removed"
+            f"{found['left_out']} tests are left out by pytest's configuration or a conftest.py, and what they ask "
+            "for is unknown; nothing was removed"
         )
     return set(found["keys"])
 
