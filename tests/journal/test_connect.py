@@ -1,5 +1,4 @@
-from __future__ import annotations
-
+import hashlib
 import os
 import sqlite3
 import stat
@@ -206,6 +205,12 @@ def test_a_step_that_fails_leaves_the_old_version_whole(filled):
         assert not connection.in_transaction
     with Journal.open(filled) as journal:
         assert len(journal.reader.batches()) == 1
+
+
+def test_a_script_never_changes_since_journals_exist_that_were_made_by_it():
+    """A change of the schema is a further script."""
+    found = [hashlib.sha256(script.encode()).hexdigest()[:16] for script in scripts()]
+    assert found == ["6e068229da384307"]
 
 
 def test_two_that_upgrade_at_once_do_it_once(filled):
