@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from pytest_batcheval import BatchClient, PersonaMatrix, Request, check_batch_status, download_batch_results
+from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.matrix.axes import AxisValue
 from pytest_batcheval.wire.errors import MatrixError, ProviderError, UnfinishedError, UsageError
 
@@ -52,6 +54,15 @@ def test_what_the_journal_knows_is_not_paid_again(client, environment, batch_ser
         again = another.run(ask(7))
     assert (again.sent.sent, len(again.answers)) == (0, 7)
     assert len(executed(batch_server)) == 7
+
+
+def test_a_timeout_bounds_the_wait_for_another_sender_too(client, environment, batch_server):
+    with Journal.open(environment / ".batcheval" / "journal.sqlite") as journal, journal.lock.held(None):
+        for call in (client.run, client.collect):
+            with pytest.raises(UnfinishedError, match=f"process {os.getpid()} on .* still sends from the journal"):
+                call(ask(2), timeout=0)
+    assert executed(batch_server) == []
+    assert client.run(ask(2)).finished
 
 
 def test_refresh_asks_again(client, batch_server):

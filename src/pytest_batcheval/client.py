@@ -112,17 +112,20 @@ class BatchClient:
         Args:
             requests: duplicates are sent once.
             batch_size: requests of one batch at most; default the API's limit.
-            timeout: seconds to wait for batches; `None` waits for ever.
+            timeout: seconds to wait for batches, and before that for another process that sends from the same
+                journal; `None` waits for ever.
             refresh: ask again what has an answer; the newest counts.
 
         Raises:
             UnfinishedError: batches still run after `timeout`; the same call collects them.
             ProviderError, JournalError, UsageError: see `engine.send.send`.
         """
-        return self._send(tuple(requests), batch_size, timeout, refresh)
+        return self._send(tuple(requests), batch_size, timeout, refresh, lock_wait=timeout)
 
     def submit(self, requests: Iterable[Request], *, batch_size: int | None = None) -> BatchRun:
         """Create the batches and do not wait for them; `wait` or a later `run` collects the answers.
+
+        While another process sends from the same journal, this waits: only one at a time may create.
 
         Raises:
             ProviderError, JournalError, UsageError: see `engine.send.send`.
@@ -131,7 +134,7 @@ class BatchClient:
 
         wanted = tuple(requests)
         try:
-            return self._send(wanted, batch_size, 0.0, False)
+            return self._send(wanted, batch_size, 0.0, False, lock_wait=None)
         except UnfinishedError:
             count = len({request.custom_id for request in wanted})
             return self._look_up(wanted, Sent(count, 0, count, 0, 0, 0, 0, 0))
@@ -143,7 +146,7 @@ class BatchClient:
             UnfinishedError: batches still run after `timeout` seconds.
             ProviderError, JournalError, UsageError: see `engine.send.send`.
         """
-        return self._send(run.requests, None, timeout, False)
+        return self._send(run.requests, None, timeout, False, lock_wait=timeout)
 
     def collect(self, requests: Iterable[Request] = (), *, timeout: float | None = None) -> BatchRun:
         """Bring every batch that was begun to its end and send nothing; the run has the answers of `requests`.
@@ -156,7 +159,7 @@ class BatchClient:
 
         backend, clock, journal = self._opened()
         run = f"collect-{secrets.token_hex(4)}"
-        with self._watched(run, 1) as progress:
+        with self._watched(run, 1, timeout) as progress:
             sent = collect(backend=backend, journal=journal, clock=clock, progress=progress, patience=timeout, run=run)
         return self._look_up(tuple(requests), sent)
 
@@ -209,7 +212,12 @@ class BatchClient:
         self.close()
 
     def _send(
-        self, requests: tuple[Request, ...], batch_size: int | None, timeout: float | None, refresh: bool
+        self,
+        requests: tuple[Request, ...],
+        batch_size: int | None,
+        timeout: float | None,
+        refresh: bool,
+        lock_wait: float | None,
     ) -> BatchRun:
         from pytest_batcheval.engine.send import send
         from pytest_batcheval.engine.split import Limits
@@ -217,7 +225,7 @@ class BatchClient:
         backend, clock, journal = self._opened()
         limits = Limits(tokens=self._tokens) if batch_size is None else Limits(batch_size, tokens=self._tokens)
         run = f"send-{secrets.token_hex(4)}"
-        with self._watched(run, self._attempts) as progress:
+        with self._watched(run, self._attempts, lock_wait) as progress:
             sent = send(
                 requests,
                 run=run,
@@ -236,9 +244,9 @@ class BatchClient:
         return self._look_up(requests, sent)
 
     @contextmanager
-    def _watched(self, run: str, attempts: int) -> Iterator[Callable[[Progress], None]]:
+    def _watched(self, run: str, attempts: int, lock_wait: float | None) -> Iterator[Callable[[Progress], None]]:
         """Under the journal's lock, a `progress` that keeps the error log and measures the run."""
-        from pytest_batcheval.journal.lock import wait_a_second
+        from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.report.error_log import error_log
         from pytest_batcheval.report.meter import Meter
 
@@ -246,7 +254,7 @@ class BatchClient:
         calls = None if self._calling is None else self._calling.calls
         traffic = [found for part in (backend, calls) if (found := getattr(part, "traffic", None)) is not None]
         with (
-            journal.lock.held(wait_a_second),
+            journal.lock.held(LockWait(self._path, lock_wait)),
             Meter(run, journal, clock, traffic) as meter,
             error_log(journal.reader, attempts, meter.watching(self._progress)) as progress,
         ):

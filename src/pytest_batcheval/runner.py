@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,13 @@ from pytest_batcheval.changes import changed_lines
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.settings import Settings
 from pytest_batcheval.sources import Sources
-from pytest_batcheval.wire.errors import PromptError, UnfinishedError
+from pytest_batcheval.wire.errors import PromptError
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import Connection
     from pytest_batcheval.engine.progress import Progress, Sent
-    from pytest_batcheval.journal.lock import Holder
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.progress import Progress as Display
     from pytest_batcheval.report.meter import Meter
@@ -52,8 +50,6 @@ class Runner:
         self._run_id = run_id
         self._display = display
         self._say = display.say
-        self._waited_for: Holder | None = None
-        self._waited: float | None = None
 
     def run(self, calls: Sequence[Asking]) -> None:
         """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
@@ -64,6 +60,7 @@ class Runner:
             JournalError: the journal cannot be used.
         """
         from pytest_batcheval.backends.connect import connect
+        from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.journal.store import Journal
         from pytest_batcheval.report.meter import Meter
 
@@ -73,7 +70,7 @@ class Runner:
             self._sources.origin = origin
             journal.add_run(self._run_id, origin, connection.backend.base_url)
             with (
-                journal.lock.held(self._wait),
+                journal.lock.held(LockWait(self._settings.journal, self._settings.wait, self._say)),
                 Meter(self._run_id, journal, connection.clock, connection.traffic) as meter,
             ):
                 self._waves(calls, connection, journal, meter)
@@ -154,17 +151,3 @@ class Runner:
     def _progress(self, progress: Progress) -> None:
         self.seen[progress.batch_id] = progress
         self._display.show(progress)
-
-    def _wait(self, holder: Holder | None) -> None:
-        """Another process sends from this journal: say once for whom we wait, and look again in a second.
-
-        Raises:
-            UnfinishedError: it still sends when the time to wait is over.
-        """
-        if holder is not None and holder != self._waited_for:
-            self._say(f"waiting for {holder}, which is sending from the same journal")
-            self._waited_for = holder
-        self._waited = time.monotonic() if self._waited is None else self._waited
-        if self._settings.wait is not None and time.monotonic() - self._waited >= self._settings.wait:
-            raise UnfinishedError(f"{holder} still sends from the journal {self._settings.journal}; try again later")
-        time.sleep(1)

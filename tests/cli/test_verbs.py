@@ -1,5 +1,6 @@
 """`batcheval resume | cancel | recover | verify | show` against a running server, in process and as a command."""
 
+import os
 import subprocess
 import sys
 
@@ -51,6 +52,13 @@ def test_resume_says_that_they_still_run(folder, submitted, batch_server, capsys
     batch_server.faults.hold_batches()
     assert main(["resume", "--wait", "60"]) == 10
     assert submitted in capsys.readouterr().err
+
+
+def test_resume_names_who_sends_from_the_journal_and_waits_no_longer_than_told(folder, submitted, capsys):
+    with Journal.open(folder / ".batcheval/journal.sqlite") as journal, journal.lock.held(None):
+        assert main(["resume", "--wait", "0"]) == 10
+    assert f"process {os.getpid()} on " in capsys.readouterr().err
+    assert main(["resume"]) == 0
 
 
 def test_recover_rebuilds_a_lost_journal(folder, submitted, batch_server, capsys):

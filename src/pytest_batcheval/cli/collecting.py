@@ -44,14 +44,14 @@ def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
 def _collect(arguments: argparse.Namespace, adopt: bool) -> int:
     from pytest_batcheval.backends.connect import connect
     from pytest_batcheval.engine.send import collect
-    from pytest_batcheval.journal.lock import wait_a_second
+    from pytest_batcheval.journal.lock import LockWait
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.report.error_log import error_log
 
     with (
         connect(arguments.backend) as connection,
         Journal.open(arguments.journal) as journal,
-        journal.lock.held(wait_a_second),
+        journal.lock.held(LockWait(arguments.journal, arguments.wait, say)),
         error_log(journal.reader, 1, say_progress, say) as progress,
     ):
         sent = collect(

@@ -31,10 +31,10 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Mend the journal if it is damaged, then collect what any journal of this account has begun."""
-    from pytest_batcheval.journal.lock import wait_a_second
+    from pytest_batcheval.journal.lock import LockWait
     from pytest_batcheval.journal.salvage import mend
 
-    salvaged = mend(arguments.journal, wait_a_second)
+    salvaged = mend(arguments.journal, LockWait(arguments.journal, say=say))
     if salvaged is not None:
         _say_salvaged(salvaged)
     return collect_batches(arguments, adopt=True)

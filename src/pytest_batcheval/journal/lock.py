@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_batcheval.journal.transaction import reporting
-from pytest_batcheval.wire.errors import JournalError
+from pytest_batcheval.wire.errors import JournalError, UnfinishedError
 from pytest_batcheval.wire.texts import redacted
 
 
@@ -42,6 +42,34 @@ class Holder:
 def wait_a_second(holder: Holder | None) -> None:
     """The plain way to wait for a lock: look again in a second."""
     time.sleep(1)
+
+
+class LockWait:
+    """A `wait` for `JournalLock.held`: says once for whom, looks again every second, and gives up after a while."""
+
+    def __init__(self, path: Path, limit: float | None = None, say: Callable[[str], None] = lambda text: None) -> None:
+        """`path` is the journal's, `limit` seconds, `None` for ever; 0 does not wait at all."""
+        self._path = path
+        self._limit = limit
+        self._say = say
+        self._began: float | None = None
+        self._told: Holder | None = None
+
+    def __call__(self, holder: Holder | None) -> None:
+        """Called each time the lock is found taken.
+
+        Raises:
+            UnfinishedError: it still is when the time to wait is over.
+        """
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        if self._limit is not None and now - self._began >= self._limit:
+            who = holder or "another process"
+            raise UnfinishedError(f"{who} still sends from the journal {self._path}; try again later")
+        if holder is not None and holder != self._told:
+            self._say(f"waiting for {holder}, which is sending from the same journal")
+            self._told = holder
+        time.sleep(1)
 
 
 def shown_argv() -> list[str]:
