@@ -23,7 +23,7 @@ def told(answers: Answers, effects: np.ndarray) -> dict[str, Any]:
 
 def test_the_matrix_recovers_effects_exactly(respondent: Build) -> None:
     answers = respondent("blind")
-    effects = np.random.default_rng(0).normal(size=(7, 7)) + 3 * np.eye(7)
+    effects = (np.random.default_rng(0).normal(size=(7, 7)) + 3 * np.eye(7)) / 10
     result = discriminant(answers, scores=told(answers, effects))
     np.testing.assert_allclose(result.matrix, effects, atol=1e-9)
     off = effects[~np.eye(7, dtype=bool)]
@@ -34,7 +34,7 @@ def test_the_matrix_recovers_effects_exactly(respondent: Build) -> None:
 def test_half_the_difference_of_means_is_meant(respondent: Build) -> None:
     """The design is orthogonal: the matrix is half the difference of the means of high and low."""
     answers = respondent("faithful")
-    scores = {code: np.random.default_rng(d).normal(size=len(answers)) for d, code in enumerate(DIMENSIONS)}
+    scores = {code: np.random.default_rng(d).uniform(1, 5, len(answers)) for d, code in enumerate(DIMENSIONS)}
     result = discriminant(answers, scores=scores)
     aimed = [n for n, r in enumerate(answers.rows) if "SD" in r.cell["question"].targets]
     values = {

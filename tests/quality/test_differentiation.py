@@ -159,8 +159,8 @@ def test_what_the_descriptions_words_alone_tell_apart_is_masked(words: Build) ->
     result = differentiation(reciting, permutations=999)
     assert result.p_value == 0.001
     assert result.controls["masked"].p_value > 0.01
-    assert "masked: without the words of the descriptions no longer told apart" in result.explain()
-    assert "masked" not in differentiation(words(), permutations=9).controls
+    assert "masked: without the words of the descriptions and ids no longer told apart" in result.explain()
+    assert "masked" not in differentiation(words(), permutations=99).controls
 
 
 def test_too_few_personas_are_named_with_what_was_left_out(words: Build) -> None:
@@ -170,7 +170,7 @@ def test_too_few_personas_are_named_with_what_was_left_out(words: Build) -> None
 
 def test_a_result_is_neither_true_nor_false(words: Build) -> None:
     with pytest.raises(TypeError, match=r"assert result\.p_value < 0\.01 and result\.accuracy > 0\.08"):
-        assert differentiation(words(), permutations=9)
+        assert differentiation(words(), permutations=99)
 
 
 def test_explain_names_the_least_distinguishable(respondent: Build) -> None:

@@ -50,7 +50,7 @@ def test_personas_told_apart_by_their_descriptions_alone_are_a_warning(responden
     ]
     part = quality_gate(Answers.from_records(rows), permutations=199)["different"]
     assert part.passed
-    assert "; warning: without the words of the descriptions no longer told apart" in part.reason
+    assert "; warning: without the words of the descriptions and ids no longer told apart" in part.reason
 
 
 def test_repeated_samples_fail_their_part(respondent: Build) -> None:
@@ -78,4 +78,4 @@ def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(words
 
 def test_a_gate_is_neither_true_nor_false(words: Build) -> None:
     with pytest.raises(TypeError, match=r"a QualityGate is neither.*assert gate\.passed, gate\.explain\(\)"):
-        assert quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=9)
+        assert quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=99)

@@ -49,4 +49,5 @@ def test_the_words_of_every_persona_are_masked_in_all_answers() -> None:
 
 
 def test_without_a_description_there_is_nothing_to_mask() -> None:
-    assert masked(["x"], ["a plain string"]) is None
+    assert masked(["x"], ["anna"]) is None
+    assert masked(["I am a plain string."], ["a plain string"]) == ["I am ."]

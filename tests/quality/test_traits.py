@@ -59,7 +59,7 @@ def test_p_is_uniform_without_a_trait() -> None:
     answers = small(24)
     p_values = []
     for seed in range(40):
-        scores = {"HA": np.random.default_rng(seed).normal(size=len(answers))}
+        scores = {"HA": np.random.default_rng(seed).uniform(1, 5, len(answers))}
         p_values.append(trait_reflection(answers, permutations=99, scores=scores)["HA"].p_value)
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
@@ -78,15 +78,15 @@ def test_only_questions_that_aim_at_it_count() -> None:
     answers = small()
     level = np.array([r.cell["persona"].levels["HA"] for r in answers.rows], float)
     beside = np.array([r.id("question") == "q0" for r in answers.rows])
-    right = trait_reflection(answers, scores={"HA": np.where(beside, -100 * level, level)})
+    right = trait_reflection(answers, scores={"HA": np.where(beside, 3 - 2 * level, 3 + level / 2)})
     assert right["HA"].delta == 1.0
     assert right["HA"].questions == 3
 
 
 def test_a_question_that_draws_high_scores_from_all_changes_nothing() -> None:
     answers = small()
-    scores = np.random.default_rng(0).normal(size=len(answers))
-    harder = scores + np.array([10.0 * int(r.id("question")[1:]) for r in answers.rows])
+    scores = np.random.default_rng(0).uniform(1, 2, len(answers))
+    harder = scores + np.array([float(r.id("question")[1:]) for r in answers.rows])
     a, b = (trait_reflection(answers, permutations=99, scores={"HA": s}) for s in (scores, harder))
     assert a == b
 
@@ -113,7 +113,7 @@ def test_equal_answers_give_no_effect_and_no_warning() -> None:
 @given(order=st.permutations(range(32)))
 def test_the_order_of_answers_changes_nothing(order: list[int]) -> None:
     answers = small()
-    scores = np.random.default_rng(1).normal(size=len(answers))
+    scores = np.random.default_rng(1).uniform(1, 5, len(answers))
     shuffled = Answers(answers.rows[n] for n in order)
     a = trait_reflection(answers, permutations=99, scores={"HA": scores})
     assert trait_reflection(shuffled, permutations=99, scores={"HA": scores[order]}) == a
@@ -176,14 +176,14 @@ def test_traits_that_always_go_together_have_no_slope() -> None:
     people = [Persona(f"p{i}", {"description": "x", "profile": profile}) for i, profile in enumerate(profiles)]
     asked = [Question(f"q{j}", {"text": "?", "targets": ["NS", "HA"]}) for j in range(4)]
     answers = Answers.from_records({"persona": p, "question": q, "text": "x"} for p in people for q in asked)
-    scores = {"NS": np.arange(32.0), "HA": np.arange(32.0)}
-    assert trait_reflection(answers, scores=scores, permutations=9)["NS"].slope_interval is not None
+    scores = dict.fromkeys(["NS", "HA"], np.linspace(1, 5, 32))
+    assert trait_reflection(answers, scores=scores, permutations=99)["NS"].slope_interval is not None
     together = [
         Persona(p.id, {"description": "x", "profile": {"NS": v, "HA": v}})
         for p, v in zip(people, ["low", "high"] * 4, strict=True)
     ]
     tied = Answers.from_records({"persona": p, "question": q, "text": "x"} for p in together for q in asked)
-    trait = trait_reflection(tied, scores=scores, permutations=9)["NS"]
+    trait = trait_reflection(tied, scores=scores, permutations=99)["NS"]
     assert (trait.slope, trait.slope_interval) == (None, None)
 
 
@@ -202,7 +202,7 @@ def test_what_cannot_be_tested_is_named(respondent: Build) -> None:
 
 def test_a_result_is_neither_true_nor_false() -> None:
     with pytest.raises(TypeError, match=r"assert len\(result\.reflected\)"):
-        assert trait_reflection(small(), permutations=9)
+        assert trait_reflection(small(), permutations=99)
 
 
 def test_explain_and_figures(respondent: Build) -> None:

@@ -15,6 +15,7 @@ from pytest_batcheval.quality.clustered import Difference, difference, named_cel
 from pytest_batcheval.quality.per_cell import CellValues, values_of
 from pytest_batcheval.quality.resampling import ALPHA
 from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.student import t_quantile
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers
@@ -93,8 +94,8 @@ def regression(
     Raises:
         TableError: the two do not fit each other, are too small, or the tolerated drop is negative.
     """
-    if not tolerated >= 0:
-        raise TableError(f"a tolerated drop is a number from 0, not {tolerated}")
+    if (drop := real(tolerated)) is None or not drop >= 0:
+        raise TableError(f"a tolerated drop is a number from 0, not {tolerated!r}")
     old, new = (values_of(given) for given in (baseline, run))
     found = difference(new, old)
     verdict = _verdict(found.mean, found.below(0), tolerated)

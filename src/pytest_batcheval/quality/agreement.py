@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality import kappa
+from pytest_batcheval.quality.resampling import generator
 from pytest_batcheval.quality.result import Result, listed, shown
-from pytest_batcheval.quality.scores import Given, checked
+from pytest_batcheval.quality.scores import Given, numbers
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.key import KEY_SHOWN
@@ -32,6 +33,9 @@ Convention: above 0.4 agreement is called moderate, above 0.6 substantial (Landi
 
 BOOTSTRAPS = 2000
 """Their 2.5 % point stands on 50 of them."""
+
+LEAST_BOOTSTRAPS = 40
+"""One of 40 is their 2.5 % point."""
 
 SCALE = np.arange(1.0, 6.0)
 
@@ -135,19 +139,24 @@ def judge_agreement(
     `roles` are both judges' labels of each answer. The bootstrap is stratified by persona.
 
     Raises:
-        TableError: fewer than `least` answers; scores or roles that are not one per answer; a score that
-            is none of 1 to 5; dimensions that only one judge has; or an answer without persona.
+        TableError: fewer than `least` answers or than two; fewer than 40 bootstraps; scores or roles that are
+            not one per answer; a score that is none of 1 to 5; dimensions that only one judge has; or an answer
+            without persona.
     """
-    if len(answers) < least:
+    if len(answers) < max(least, 2):
         raise TableError(
-            f"{len(answers)} answers are too few to say how far two judges agree: at least {least} are needed, "
+            f"{len(answers)} answers are too few to say how far two judges agree: at least {max(least, 2)} are needed, "
             "200 to trust a judge"
         )
+    if bootstraps < LEAST_BOOTSTRAPS:
+        raise TableError(f"{bootstraps} bootstraps give no 95 % interval: at least {LEAST_BOOTSTRAPS} are needed")
+    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
+        raise TableError("each judge's scores are given by dimension: {'NS': [4, None, …], …}, one per answer")
     if set(first) != set(second) or not first:
         raise TableError(f"both judges need the same dimensions: {', '.join(first)} and {', '.join(second)}")
     one, other = ({code: _marks(code, given[code], len(answers)) for code in first} for given in (first, second))
     strata = _strata(answers)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     found = {code: _dimension(one[code], other[code], strata, bootstraps, rng) for code in one}
     kappas = [(d.kappa, d.kappa_interval) for d in found.values()]
     least_one = min((k for k in kappas if k[0] is not None), key=lambda k: k[0] or 0.0, default=(None, None))
@@ -166,7 +175,7 @@ def judge_agreement(
 
 
 def _marks(code: str, values: Sequence[float | None] | Floats, answers: int) -> Floats:
-    column = checked(code, values, answers)
+    column = numbers(f"scores of {code}", values, answers)
     if not np.isin(column[~np.isnan(column)], SCALE).all():
         raise TableError(f"a score of {code} is none of 1 to 5; agreement is counted on whole scores")
     return column

@@ -1,4 +1,4 @@
-"""What else could have told the personas apart: one odd persona, length, or their own description's words."""
+"""What else could have told the personas apart: one odd persona, length, or the words of descriptions and ids."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Control:
 
 
 def controls(table: Table, raw: Floats, permutations: int, seed: int) -> dict[str, Control]:
-    """The controls by name; `masked` is left out where a persona has no description."""
+    """The controls by name; `masked` is left out where descriptions and ids hold no run."""
     found = {
         INFLUENCE: _without_the_most_influential(table, raw, permutations, seed),
         LENGTH: _length(table, permutations, seed),
@@ -80,7 +80,7 @@ def _masked(table: Table, texts: list[str], permutations: int, seed: int) -> Con
     raw = filled(cell_products(table, texts), table.present)
     p_value, accuracy = _tested(raw, table.present, permutations, seed)
     shows = "still told apart" if p_value <= ALPHA else "no longer told apart"
-    detail = f"without the words of the descriptions {shows} (p = {p_value:.4g}, accuracy = {accuracy:.3f})"
+    detail = f"without the words of the descriptions and ids {shows} (p = {p_value:.4g}, accuracy = {accuracy:.3f})"
     return Control(p_value, accuracy, detail)
 
 

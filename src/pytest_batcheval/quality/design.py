@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.cells import cell_means
 from pytest_batcheval.quality.signs import DIMENSIONS
-from pytest_batcheval.quality.table import Table, TableError
+from pytest_batcheval.quality.table import Table, TableError, named
 from pytest_batcheval.wire.answers import value_id
+
+T = TypeVar("T")
 
 Floats = npt.NDArray[np.float64]
 Levels = Mapping[str, Mapping[str, int]]
@@ -49,7 +52,7 @@ class Design:
         Raises:
             TableError: one of them cannot be tested, or there is none.
         """
-        chosen = self.testable if asked is None else tuple(asked)
+        chosen = self.testable if asked is None else tuple(dict.fromkeys(named(asked)))
         wrong = [code for code in chosen if code not in self.testable]
         if wrong or not chosen:
             raise TableError(
@@ -70,10 +73,15 @@ class Design:
         """
         design = np.column_stack([np.ones(len(self.levels)), self.levels])
         inverse = np.linalg.pinv(design)
-        if np.linalg.matrix_rank(design) < design.shape[1]:
+        if (rank := np.linalg.matrix_rank(design)) < design.shape[1]:
+            tied = [
+                code
+                for column, code in enumerate(self.factors, 1)
+                if np.linalg.matrix_rank(np.delete(design, column, axis=1)) == rank
+            ]
             raise TableError(
-                f"{len(self.levels)} personas cannot tell {', '.join(self.factors)} apart: some of them always go "
-                "together; vary them independently, or declare fewer"
+                f"{len(self.levels)} personas cannot tell {', '.join(tied)} apart: the others say what one of them is; "
+                "vary them independently, or declare one fewer"
             )
         found = (inverse @ means)[1:]
         if self.freedom < 1:
@@ -92,7 +100,8 @@ def design_of(table: Table, levels: Levels | None = None, targets: Targets | Non
     """The design of a table: declared, else read from the personas' `levels` and the questions' `targets`.
 
     Raises:
-        TableError: a persona has no levels, a question no targets, or a level is not -1, 0 or 1.
+        TableError: a persona has no levels, a question no targets, a level is not -1, 0 or 1, or targets
+            are no list.
     """
     told = _levels(table, levels)
     aims = _targets(table, targets)
@@ -145,7 +154,8 @@ def _levels(table: Table, declared: Levels | None) -> list[Mapping[str, int]]:
     if declared is None:
         found = [getattr(persona, "levels", None) for persona in table.personas]
     else:
-        found = [declared.get(identifier) for identifier in table.persona_ids]
+        by_id = declared_by_id("levels", declared)
+        found = [by_id.get(identifier) for identifier in table.persona_ids]
     lacking = [i for i, known in zip(table.persona_ids, found, strict=True) if not known]
     if lacking:
         raise TableError(
@@ -153,16 +163,39 @@ def _levels(table: Table, declared: Levels | None) -> list[Mapping[str, int]]:
         )
     known = [levels for levels in found if levels]
     for identifier, levels in zip(table.persona_ids, known, strict=True):
-        if not set(levels.values()) <= {-1, 0, 1}:
-            raise TableError(f"persona {identifier}: a level is -1, 0 or 1, not {dict(levels)}")
+        if not isinstance(levels, Mapping) or not all(level in (-1, 0, 1) for level in levels.values()):
+            raise TableError(f"persona {identifier}: a level is -1, 0 or 1 by dimension, not {levels!r:.80}")
     return known
 
 
 def _targets(table: Table, declared: Targets | None) -> list[tuple[str, ...]]:
     ids = [value_id(question) for question in table.questions]
     if declared is not None:
-        return [tuple(declared.get(identifier, ())) for identifier in ids]
+        by_id = declared_by_id("targets", declared)
+        return [aimed_at(identifier, by_id.get(identifier, ())) for identifier in ids]
     lacking = [i for i, question in zip(ids, table.questions, strict=True) if not hasattr(question, "targets")]
     if lacking:
         raise TableError(f"these questions have no `targets`, which say what they aim at: {', '.join(lacking)}")
-    return [tuple(question.targets) for question in table.questions]
+    return [aimed_at(identifier, question.targets) for identifier, question in zip(ids, table.questions, strict=True)]
+
+
+def declared_by_id(name: str, declared: Mapping[Any, T]) -> dict[str, T]:
+    """What was declared, by id as text: an id may be a number, or the persona or question itself.
+
+    Raises:
+        TableError: it is no mapping.
+    """
+    if not isinstance(declared, Mapping):
+        raise TableError(f"{name} are declared by id: {name}={{'id': …}}, not {declared!r:.80}")
+    return {value_id(key): value for key, value in declared.items()}
+
+
+def aimed_at(identifier: str, targets: Sequence[str]) -> tuple[str, ...]:
+    """The dimensions that one question aims at.
+
+    Raises:
+        TableError: they are no list.
+    """
+    if isinstance(targets, str) or not isinstance(targets, Sequence):
+        raise TableError(f"question {identifier}: its targets are a list of dimensions, not {targets!r:.80}")
+    return tuple(targets)

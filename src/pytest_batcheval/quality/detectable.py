@@ -5,17 +5,18 @@ The answers are those of a stated model, not of yours: a rough guide to how many
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
+from pytest_batcheval.quality.design import Levels, Targets, aimed_at, declared_by_id
 from pytest_batcheval.quality.power_models import detected_difference, differentiation_power, trait_power
+from pytest_batcheval.quality.resampling import generator
 from pytest_batcheval.quality.result import Result
+from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.signs import DIMENSIONS
 from pytest_batcheval.quality.table import MIN_PERSONAS, MIN_QUESTIONS, TableError
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.wire.answers import Answers, value_id
 
 if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import PersonaMatrix
@@ -80,6 +81,8 @@ def power(
     matrix: Answers | PersonaMatrix,
     *,
     samples: int = 1,
+    levels: Levels | None = None,
+    targets: Targets | None = None,
     variances: Sequence[float] = VARIANCES,
     effects: Sequence[float] = EFFECTS,
     runs: int = RUNS,
@@ -87,9 +90,13 @@ def power(
 ) -> Power:
     """What `differentiation`, `trait_reflection` and `compare` can find with this matrix.
 
+    `levels` and `targets` are those of `trait_reflection`.
+
     Raises:
-        TableError: too few personas or questions, answers without either axis, or less than one sample.
+        TableError: too few personas or questions, answers without either axis, less than one sample or run,
+            or a variance or effect that is no number from 0.
     """
+    _check_sizes(samples, runs, (*variances, *effects))
     personas, questions = _axes(matrix)
     if len(personas) < MIN_PERSONAS or len(questions) < MIN_QUESTIONS or samples < 1:
         raise TableError(
@@ -97,8 +104,8 @@ def power(
             f"{MIN_PERSONAS} personas, {MIN_QUESTIONS} questions and one sample are needed"
         )
     size = (len(personas), len(questions), samples)
-    rng = np.random.default_rng(seed)
-    groups = _groups(personas, questions)
+    rng = generator(seed)
+    groups = _groups(_levels(personas, levels), _targets(questions, targets))
     traits = {effect: trait_power(groups, samples, effect, runs, rng)[1] for effect in effects} if groups else {}
     return Power(
         effect=min((effect for effect, share in traits.items() if share >= WANTED), default=None),
@@ -117,6 +124,14 @@ def power(
     )
 
 
+def _check_sizes(samples: int, runs: int, sizes: Sequence[float]) -> None:
+    if not isinstance(samples, int) or not isinstance(runs, int) or runs < 1:
+        raise TableError(f"samples and runs are whole numbers, runs at least one, not {samples!r} and {runs!r}")
+    wrong = [size for size in sizes if (number := real(size)) is None or not number >= 0]
+    if wrong:
+        raise TableError(f"a variance or an effect is a number from 0, not {wrong[0]!r}")
+
+
 def _axes(matrix: Answers | PersonaMatrix) -> tuple[Sequence[object], Sequence[object]]:
     if isinstance(matrix, Answers):
         for position, row in enumerate(matrix.rows):
@@ -127,14 +142,27 @@ def _axes(matrix: Answers | PersonaMatrix) -> tuple[Sequence[object], Sequence[o
     return matrix.personas, matrix.questions
 
 
-def _groups(personas: Sequence[object], questions: Sequence[object]) -> list[tuple[int, int, int]]:
+def _levels(personas: Sequence[object], declared: Levels | None) -> list[Mapping[str, int]]:
+    if declared is None:
+        return [getattr(persona, "levels", None) or {} for persona in personas]
+    known = declared_by_id("levels", declared)
+    return [known.get(value_id(persona), {}) for persona in personas]
+
+
+def _targets(questions: Sequence[object], declared: Targets | None) -> list[Sequence[str]]:
+    if declared is None:
+        return [getattr(question, "targets", ()) for question in questions]
+    known = declared_by_id("targets", declared)
+    return [aimed_at(i, known.get(i, ())) for i in map(value_id, questions)]
+
+
+def _groups(levels: Sequence[Mapping[str, int]], targets: Sequence[Sequence[str]]) -> list[tuple[int, int, int]]:
     """Personas told high, told low, and questions aimed at it, of every dimension that can be tested."""
     found = []
-    levels = [getattr(persona, "levels", None) or {} for persona in personas]
     codes = dict.fromkeys((*DIMENSIONS, *(code for known in levels for code in known)))
     for code in codes:
         told = [known.get(code, 0) for known in levels]
-        aimed = sum(code in getattr(question, "targets", ()) for question in questions)
+        aimed = sum(code in aims for aims in targets)
         if told.count(1) and told.count(-1) and aimed:
             found.append((told.count(1), told.count(-1), aimed))
     return found

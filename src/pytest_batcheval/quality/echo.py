@@ -1,7 +1,7 @@
 """Does a persona read its own description aloud instead of showing it?
 
-The rate at which answers hold words of their own persona's description, less the rate for the other
-personas' descriptions: words that any patient uses cancel out.
+The rate at which answers hold words of their own persona's description or id, less the rate for the other
+personas': words that any patient uses cancel out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.phrases import description_of, runs_in, shared_parts
+from pytest_batcheval.quality.phrases import description_of, runs_in, shared_parts, told_runs
 from pytest_batcheval.quality.resampling import jackknife_interval, permutation_p, shuffles
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
@@ -34,7 +34,7 @@ class PersonaEcho(Result):
 
     Attributes:
         effect: the lift. For each answer and each other persona: 1 where a run of letters stands in the own
-            description and not in the other's, less 1 where one stands in the other's and not in the own;
+            description or id and not in the other's, less 1 where one stands in the other's and not in the own;
             averaged over all. 0 by chance, from -1 to 1.
         interval: 95 %, by leaving out one persona at a time.
         p_value: one-sided.
@@ -64,7 +64,7 @@ class PersonaEcho(Result):
 
 
 def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -> PersonaEcho:
-    """How often answers repeat the words of their own persona's description.
+    """How often answers repeat the words of their own persona's description, or its id.
 
     Raises:
         TableError: as `differentiation`, or a persona has no `description`.
@@ -73,7 +73,7 @@ def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -
     lacking = [i for i, p in zip(table.persona_ids, table.personas, strict=True) if description_of(p) is None]
     if lacking:
         raise TableError(f"these personas have no `description` that they could repeat: {', '.join(lacking)}")
-    described = [runs_in(description_of(persona) or "") for persona in table.personas]
+    described = [told_runs(persona) for persona in table.personas]
     lifts = _lifts(table, described)
     cells = _cell_means(table, lifts)
     own = np.einsum("jii->ji", cells)[table.present]

@@ -39,6 +39,10 @@ SCRIPTS: dict[str, str | tuple[str, ...]] = {
     "en": "LATIN",
     "ja": ("HIRAGANA", "KATAKANA", "CJK"),
     "zh": "CJK",
+    **dict.fromkeys(("de", "es", "fr", "it", "pt", "vi"), "LATIN"),
+    **dict.fromkeys(("ru", "uk"), "CYRILLIC"),
+    "ar": "ARABIC",
+    "hi": "DEVANAGARI",
 }
 """By language, how the Unicode names of its letters begin."""
 
@@ -108,7 +112,7 @@ class FormatChecks(Result):
 
 
 def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
-    """Check the form of each answer; `language` is ko, en, ja or zh.
+    """Check the form of each answer; `language` is ko, en or another of `SCRIPTS`.
 
     Raises:
         TableError: there are no answers, or the language is unknown.

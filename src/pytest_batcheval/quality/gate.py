@@ -20,7 +20,7 @@ from pytest_batcheval.quality.repeatability import DUPLICATES, duplicates
 from pytest_batcheval.quality.resampling import ALPHA
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import Given, scored
-from pytest_batcheval.quality.table import TableError, table_of
+from pytest_batcheval.quality.table import TableError, named, table_of
 from pytest_batcheval.quality.traits import trait_reflection
 from pytest_batcheval.quality.variety import diversity
 from pytest_batcheval.wire.answers import Answers
@@ -103,6 +103,7 @@ def quality_gate(
         TableError: the table is too small, a part cannot be measured on it (the message names the
             part), or `leave_out` names no part.
     """
+    leave_out = named(leave_out)
     unknown = set(leave_out) - set(PARTS)
     if unknown:
         raise TableError(f"no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.design import Levels, Targets, design_of
-from pytest_batcheval.quality.scores import Given, score_column, scored
+from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.table import table_of
 from pytest_batcheval.wire.answers import Answers
 
@@ -31,7 +31,7 @@ def alignment(
     that do not aim at their dimension do not count.
 
     Raises:
-        TableError: as `trait_reflection`.
+        TableError: as `trait_reflection`, or scores that are far from any on that scale.
     """
     judged, given = scored(answers, scores)
     table = table_of(judged)
@@ -39,7 +39,7 @@ def alignment(
     question, persona = np.divmod(table.cell, len(table.personas))
     total, count, asked = (np.zeros(len(table.cell)) for _ in range(3))
     for code in design.chosen(None):
-        column = score_column(given, code, len(answers))[table.rows]
+        column = on_scale(code, score_column(given, code, len(answers)))[table.rows]
         level = design.level(code)[persona]
         told = (level != 0) & np.isin(question, design.aimed[code])
         counts = told & ~np.isnan(column)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.cells import cell_sums
 from pytest_batcheval.quality.per_answer import alignment
+from pytest_batcheval.quality.scores import LARGEST, numbers
 from pytest_batcheval.quality.table import TableError, table_of
 from pytest_batcheval.wire.answers import Answers, value_id
 
@@ -59,7 +60,7 @@ class CellValues:
         """What `to_dict` wrote.
 
         Raises:
-            TableError: a field is missing or has another shape.
+            TableError: a field is missing or has another shape, or a number that cannot be.
         """
         try:
             found = cls(
@@ -75,6 +76,12 @@ class CellValues:
         shape = [len(found.personas)] * len(found.questions)
         if [len(row) for row in found.values] != shape or [len(row) for row in found.samples] != shape:
             raise TableError("these are no cell values as `to_dict` writes them: a row has not one value per persona")
+        known = [value for row in found.values for value in row if value is not None]
+        noise = 0.0 if found.noise is None else found.noise
+        if not all(abs(value) <= LARGEST for value in known) or not 0 <= noise <= LARGEST:
+            raise TableError("these are no cell values as `to_dict` writes them: a value or the noise is no number")
+        if min((count for row in found.samples for count in row), default=0) < 0:
+            raise TableError("these are no cell values as `to_dict` writes them: fewer than 0 samples")
         return found
 
 
@@ -85,17 +92,15 @@ def cell_values(
 
     Raises:
         TableError: as `alignment`; values without a `metric` that names them; not one per answer;
-            one that is infinite; or no value at all.
+            one that is no finite number; or no value at all.
     """
     if values is None:
         values, metric = alignment(answers), metric or ALIGNMENT
     if not metric:
         raise TableError("values of your own need a name: metric='my number/1'")
-    if len(values) != len(answers):
-        raise TableError(f"{len(values)} values for {len(answers)} answers; give one per answer, NaN for none")
-    column = np.asarray(values, dtype=np.float64)
-    if np.isinf(column).any() or np.isnan(column).all():
-        raise TableError(f"no {metric} to compare: the values are infinite or all missing")
+    column = numbers("values", values, len(answers))
+    if np.isnan(column).all():
+        raise TableError(f"no {metric} to compare: the values are all missing")
     table = table_of(answers)
     total, count, scatter = cell_sums(table, column[table.rows])
     repeated = float((count[count > 0] - 1).sum())

@@ -30,7 +30,7 @@ from pytest_batcheval.quality.persona_effect import (
     persona_sum,
     profile_cosines,
 )
-from pytest_batcheval.quality.resampling import ALPHA, jackknife_interval, permutation_p
+from pytest_batcheval.quality.resampling import ALPHA, generator, jackknife_interval, permutation_p
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.table import Table, table_of
@@ -199,7 +199,7 @@ def _accuracy(table: Table, blocks: Floats, present: Bools, seed: int) -> dict[s
     nearer = nearer_profiles(cosines)
     hit = (nearer == 0) & present
     # its own stream: the accuracy of chance must not depend on how often p was drawn
-    chance = null_accuracies(blocks, present, np.random.default_rng([seed, 1]), ACCURACY_PERMUTATIONS)
+    chance = null_accuracies(blocks, present, generator([seed, 1]), ACCURACY_PERMUTATIONS)
     accuracy = float(hit.sum() / present.sum())
     left_out = (hit.sum() - hit.sum(axis=0)) / (present.sum() - present.sum(axis=0))
     low, high = jackknife_interval(accuracy, left_out)

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
+from pytest_batcheval.wire.answers import value_id
+
 WEIGHT = 9
 """Of a run: a syllable of Hangul weighs 3, any other letter or digit 1."""
 
@@ -18,6 +20,11 @@ def description_of(persona: Any) -> str | None:
     """The words that told the model who it is: the persona's `description`; `None` without one."""
     description = getattr(persona, "description", None)
     return description if isinstance(description, str) and description else None
+
+
+def told_runs(persona: Any) -> frozenset[str]:
+    """The runs of the words that told the model who it is: the persona's description, and its id."""
+    return runs_in(description_of(persona) or "") | runs_in(value_id(persona))
 
 
 def runs_in(text: str) -> frozenset[str]:
@@ -42,14 +49,13 @@ def shared_parts(text: str, runs: Set[str]) -> list[str]:
 
 
 def masked(texts: Sequence[str], personas: Sequence[Any]) -> list[str] | None:
-    """The texts without the words of *any* persona's description; `None` where a persona has none.
+    """The texts without the words of *any* persona's description and id; `None` where these hold no run.
 
     Cutting only a persona's own words would leave a gap that tells whose answer it was.
     """
-    descriptions = [description_of(persona) for persona in personas]
-    if any(words is None for words in descriptions):
+    runs = frozenset[str]().union(*map(told_runs, personas))
+    if not runs:
         return None
-    runs = frozenset[str]().union(*(runs_in(words) for words in descriptions if words))
     return [without_runs(text, runs) for text in texts]
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pytest_batcheval.quality.effects import midranks
 from pytest_batcheval.quality.resampling import ALPHA, shuffles
 from pytest_batcheval.quality.student import t_quantile
-from pytest_batcheval.quality.traits import MEDIAN_DELTA
+from pytest_batcheval.quality.traits import MEDIAN_DELTA, SPARED
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,8 +77,8 @@ def trait_power(
 
     `groups` has, of each dimension, the personas told high, told low, and the questions aimed at it.
     Model: a sample's score is 3 + level * effect + persona + cell + sample, rounded and cut to 1 to 5, with
-    standard deviations 0.2, 0.35 and 0.8; a quarter of the samples have none. "All but one" also asks for
-    positive deltas; "large" is a median delta of 0.6 and a least one of 0.2.
+    standard deviations 0.2, 0.35 and 0.8; a quarter of the samples have none. "All but one" (of fewer than
+    `SPARED` dimensions all) also asks for positive deltas; "large" is a median delta of 0.6 and a least one of 0.2.
     """
     deltas = np.empty((len(groups), runs))
     shown = np.empty((len(groups), runs), dtype=bool)
@@ -89,7 +89,7 @@ def trait_power(
         order = shuffles(rng, 20 * CALIBRATION, high + low)[:, :high]
         shown[n] = sums >= np.quantile((order + 1).sum(axis=1), 1 - ALPHA, method="higher") + 1
         deltas[n] = 2 * (sums - high * (high + 1) / 2) / (high * low) - 1
-    enough = shown.sum(axis=0) >= max(1, len(groups) - 1)
+    enough = (~shown).sum(axis=0) <= (len(groups) >= SPARED)
     return (
         float(shown.all(axis=0).mean()),
         float((enough & (deltas > 0).all(axis=0)).mean()),

@@ -22,7 +22,7 @@ from pytest_batcheval.quality.needs import needs_samples
 from pytest_batcheval.quality.persona_effect import filled
 from pytest_batcheval.quality.resampling import jackknife_interval
 from pytest_batcheval.quality.result import Result, listed, shown
-from pytest_batcheval.quality.scores import Given, score_column, scored
+from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.table import Table, TableError, table_of
 from pytest_batcheval.wire.answers import Answers
 
@@ -52,6 +52,7 @@ class Consistency(Result):
             persona at a time.
         duplicate: share of samples that are word for word another one of their cell.
         contradiction: share of pairs of samples with one score at most 2 and the other at least 4.
+        scored_pairs: how many pairs of samples have two scores of a dimension; without any only wording is judged.
         generalizability: the median of the dimensions'; `None` where none has scores on two questions.
         components: by dimension, the variance of trait scores; see `components.Components`.
         samples: the smallest and the largest number of samples of a cell.
@@ -64,6 +65,7 @@ class Consistency(Result):
     interval: tuple[float, float]
     duplicate: float
     contradiction: float
+    scored_pairs: int
     generalizability: float | None
     components: dict[str, Components]
     samples: tuple[int, int]
@@ -83,12 +85,13 @@ class Consistency(Result):
         """The result in words, with the worst cells."""
         return "\n".join(
             (
-                f"{self.verdict}: {self.n} answers, {self.samples[0]} to {self.samples[1]} samples a cell",
+                f"{self.verdict}: {self.n} answers, {self.samples[0]} to {self.samples[1]} samples a cell"
+                + ("" if self.scored_pairs else "; by wording only, since no two samples of a cell have scores"),
                 f"cell icc = {self.cell_icc:.3f} ({shown(self.interval)})",
                 f"duplicates = {self.duplicate:.1%} of the samples (at most {DUPLICATES:.0%} are borne); "
                 f"most in: {listed(self.repeated) or 'none'}",
-                f"contradictions = {self.contradiction:.1%} of pairs of samples (at most {CONTRADICTIONS:.0%}); "
-                f"most in: {listed(self.contradicting) or 'none'}",
+                f"contradictions = {self.contradiction:.1%} of {self.scored_pairs} pairs of samples "
+                f"(at most {CONTRADICTIONS:.0%}); most in: {listed(self.contradicting) or 'none'}",
                 *self._trust(),
                 *(f"{code}: {found}" for code, found in self.components.items()),
             )
@@ -118,14 +121,17 @@ def consistency(answers: Answers, *, scores: Given | None = None, targets: Targe
     table = table_of(judged)
     _check_samples(table)
     aims = aims_of(table, targets)
-    columns = {code: score_column(given, code, len(answers))[table.rows] for code in aims if code in given}
+    columns = {
+        code: on_scale(code, score_column(given, code, len(answers)))[table.rows] for code in aims if code in given
+    }
     icc, interval = _cell_icc(table)
     duplicate, repeated = duplicates(table)
-    contradiction, contradicting = _contradictions(table, columns, aims)
+    contradiction, scored_pairs, contradicting = _contradictions(table, columns, aims)
     components = {code: components_of(table, column, aims[code]) for code, column in columns.items()}
     trusted = [c.generalizability for c in components.values() if c.generalizability is not None]
     trust = float(np.median(trusted)) if trusted else None
-    figures: dict[str, Any] = {"duplicate": duplicate, "contradiction": contradiction, "generalizability": trust}
+    figures: dict[str, Any] = {"duplicate": duplicate, "generalizability": trust}
+    figures |= {"contradiction": contradiction, "scored_pairs": scored_pairs}
     return Consistency(
         **figures,
         effect=icc,
@@ -200,10 +206,9 @@ def _icc(between: float, scatter: float, counts: npt.NDArray[np.intp], freedom: 
 def duplicates(table: Table) -> tuple[float, tuple[str, ...]]:
     """Share of samples that repeat an earlier one of their cell, and the cells with most of them, worst first.
 
-    White space and Unicode's normal form make no other words: a cache or a copy may differ in them.
+    White space, punctuation, case and Unicode's normal form make no other words: a copy may differ in them.
     """
-    words = (" ".join(unicodedata.normalize("NFC", text).split()) for text in table.texts)
-    pairs = list(zip(table.cell.tolist(), words, strict=True))
+    pairs = list(zip(table.cell.tolist(), map(_words, table.texts), strict=True))
     seen: dict[tuple[int, str], int] = {}
     for pair in pairs:
         seen[pair] = seen.get(pair, 0) + 1
@@ -213,10 +218,20 @@ def duplicates(table: Table) -> tuple[float, tuple[str, ...]]:
     return float(repeats.sum() / max(len(pairs), 1)), _worst(table, repeats)
 
 
+def _words(text: str) -> str:
+    """A text without spaces, punctuation and case; all but its spaces, where it is nothing but punctuation."""
+    plain = unicodedata.normalize("NFC", text).casefold()
+    dropped = dict.fromkeys(ord(character) for character in set(plain) if unicodedata.category(character)[0] in "PZC")
+    return plain.translate(dropped) or "".join(plain.split())
+
+
 def _contradictions(
     table: Table, columns: dict[str, Floats], aims: dict[str, tuple[int, ...]]
-) -> tuple[float, tuple[str, ...]]:
-    """Share of pairs of scores of one cell and dimension that contradict each other, on questions aimed at it."""
+) -> tuple[float, int, tuple[str, ...]]:
+    """Share of pairs of scores of one cell and dimension that contradict each other, of how many, and where.
+
+    On questions aimed at the dimension.
+    """
     opposed, pairs = np.zeros(len(table.counts)), 0.0
     for code, column in columns.items():
         aimed = np.isin(table.cell // len(table.personas), aims[code])
@@ -226,7 +241,7 @@ def _contradictions(
         ]
         opposed += counts[0] * counts[1]
         pairs += math.fsum(counts[2] * (counts[2] - 1) / 2)
-    return float(opposed.sum() / pairs) if pairs else 0.0, _worst(table, opposed)
+    return float(opposed.sum() / pairs) if pairs else 0.0, round(pairs), _worst(table, opposed)
 
 
 def _worst(table: Table, bad: Floats) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.student import t_quantile
+from pytest_batcheval.quality.table import TableError
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,6 +17,9 @@ ALPHA = 0.01
 
 Seven dimensions and a dozen gates are looked at; at 0.05 one of them would be found by chance in every other run.
 """
+
+LEAST = 99
+"""Fewest permutations: fewer give no p as small as `ALPHA`, whatever the answers."""
 
 CHUNK = 9999
 TOLERANCE = 1e-9
@@ -30,8 +34,13 @@ def permutation_p(null: Null, observed: float, permutations: int, seed: int | Se
 
     Phipson & Smyth (2010): never 0. B is multiplied by 10 once when p falls within a factor
     of 2 of `ALPHA`, where Monte-Carlo error could turn the verdict.
+
+    Raises:
+        TableError: fewer than 99 permutations, or a seed as of `generator`.
     """
-    rng = np.random.default_rng(seed)
+    if not isinstance(permutations, int | np.integer) or permutations < LEAST:
+        raise TableError(f"permutations={permutations!r} cannot give a p of {ALPHA}: at least {LEAST} are needed")
+    rng = generator(seed)
     reached = _reached(null, observed, permutations, rng)
     p_value = (1 + reached) / (permutations + 1)
     if ALPHA / 2 <= p_value <= 2 * ALPHA:
@@ -39,6 +48,18 @@ def permutation_p(null: Null, observed: float, permutations: int, seed: int | Se
         permutations *= 10
         p_value = (1 + reached) / (permutations + 1)
     return p_value, permutations
+
+
+def generator(seed: int | Sequence[int]) -> np.random.Generator:
+    """The random numbers of a seed.
+
+    Raises:
+        TableError: it is no whole number from 0, or a sequence of such.
+    """
+    parts = seed if isinstance(seed, list | tuple) else [seed]
+    if not all(isinstance(part, int | np.integer) and part >= 0 for part in parts):
+        raise TableError(f"a seed is a whole number from 0, not {seed!r}")
+    return np.random.default_rng(seed)
 
 
 def _reached(null: Null, observed: float, permutations: int, rng: np.random.Generator) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,12 @@ Floats = npt.NDArray[np.float64]
 Given = Mapping[str, Sequence[float | None] | Floats]
 """One score per answer by dimension; `None` or NaN for none."""
 
+LOWEST, HIGHEST = 1, 5
+"""The scale of scores: its low and its high pole."""
+
+LARGEST = 1e100
+"""A number beyond it, squared and summed, may be none any more."""
+
 
 def scored(answers: Answers, scores: Given | None = None) -> tuple[Answers, Scores]:
     """The answers that texts are read from (see `spoken`), and their scores.
@@ -36,13 +43,19 @@ def scored(answers: Answers, scores: Given | None = None) -> tuple[Answers, Scor
             answers are verdicts and others are not.
     """
     if scores is not None:
-        return spoken(answers), {code: checked(code, values, len(answers)) for code, values in scores.items()}
+        if not isinstance(scores, Mapping):
+            raise TableError("scores are given by dimension: {'NS': [4, None, …], …}, one per answer")
+        return spoken(answers), {
+            code: numbers(f"scores of {code}", values, len(answers)) for code, values in scores.items()
+        }
     verdicts = _verdicts(answers)
     if verdicts is None:
         return answers, word_scores(answers)
     codes = dict.fromkeys(code for verdict in verdicts if verdict for code in verdict)
     columns = {code: [(verdict or {}).get(code) for verdict in verdicts] for code in codes}
-    return spoken(answers), {code: checked(code, values, len(answers)) for code, values in columns.items()}
+    return spoken(answers), {
+        code: numbers(f"scores of {code}", values, len(answers)) for code, values in columns.items()
+    }
 
 
 def spoken(answers: Answers) -> Answers:
@@ -65,31 +78,70 @@ def score_column(scores: Scores, code: str, answers: int) -> Floats:
     Raises:
         TableError: there are none, or not one per answer.
     """
-    if code not in scores or len(scores[code]) != answers:
-        size = len(scores[code]) if code in scores else 0
-        raise TableError(f"{size} scores of {code} for {answers} answers; give one per answer, NaN for none")
+    if code not in scores:
+        raise TableError(
+            f"there are no scores of {code}, only of {', '.join(scores) or 'nothing'}; "
+            f"give them: scores={{{code!r}: […], …}}, one per answer"
+        )
+    if len(scores[code]) != answers:
+        raise TableError(
+            f"{len(scores[code])} scores of {code} for {answers} answers; give one per answer, NaN for none"
+        )
     return scores[code]
 
 
-def checked(code: str, values: Sequence[float | None] | Floats, answers: int) -> Floats:
-    """A column of scores, NaN for none.
+def on_scale(code: str, column: Floats) -> Floats:
+    """The column, for measures to which 2 is low and 4 is high.
 
     Raises:
-        TableError: not one per answer, or a score that is no finite number.
+        TableError: a score is further from 1 to 5 than noise, left uncut, would carry it.
     """
-    if len(values) != answers:
-        raise TableError(f"{len(values)} scores of {code} for {answers} answers; give one per answer, NaN for none")
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        column = np.array([math.inf])
-    if np.isinf(column).any():
-        raise TableError(f"a score of {code} is no number; a score is a finite number, NaN or None for none")
+    width = HIGHEST - LOWEST
+    beyond = np.flatnonzero((column < LOWEST - width) | (column > HIGHEST + width))
+    if len(beyond):
+        raise TableError(
+            f"scores of {code}: that of answer {beyond[0]} is {column[beyond[0]]:g}, which is none of {LOWEST} "
+            f"(low pole) to {HIGHEST} (high pole); so are {len(beyond)} of {len(column)}"
+        )
     return column
+
+
+def numbers(what: str, values: Iterable[float | None] | Floats, answers: int) -> Floats:
+    """One number per answer, NaN for none; `what` says in errors what they are.
+
+    Raises:
+        TableError: not one per answer, or one that is no finite number: text, a truth value, a list.
+    """
+    given = list(values)
+    if len(given) != answers:
+        raise TableError(f"{len(given)} {what} for {answers} answers; give one per answer, NaN for none")
+    column = np.full(answers, np.nan)
+    for position, value in enumerate(given):
+        number = math.nan if value is None else real(value)
+        if number is None:
+            raise TableError(
+                f"{what}: that of answer {position} is no number: {value!r:.80}; "
+                "give a finite number, NaN or None for none"
+            )
+        column[position] = number
+    return column
+
+
+def real(value: object) -> float | None:
+    """A number as a float, also NaN; `None` for what is none: text, a truth value, a list, infinity or next to it."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return None if abs(found) > LARGEST else found
 
 
 def _verdicts(answers: Answers) -> list[dict[str, Any] | None] | None:
     """The scores of each verdict, `None` for a failed answer; `None` where no answer is a verdict."""
+    if not isinstance(answers, Answers):
+        raise TableError(f"a table of answers is needed, not {answers!r:.80}: Answers.from_records(rows) makes one")
     verdicts = [_verdict(row.answer) for row in answers.rows]
     if all(verdict is None for verdict in verdicts):
         return None

@@ -78,6 +78,11 @@ class Table:
         return (self.counts > 0).reshape(len(self.questions), len(self.personas))
 
 
+def named(names: Collection[str]) -> tuple[str, ...]:
+    """The names given: a single one may be given as text, whose letters are no names."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def table_of(answers: Answers, without: Collection[str] = ()) -> Table:
     """The cells of `answers`, leaving out the personas with the ids in `without`.
 
@@ -87,6 +92,7 @@ def table_of(answers: Answers, without: Collection[str] = ()) -> Table:
             cells have no answer.
     """
     _check_axes(answers)
+    without = named(without)
     kept = [(n, r) for n, r in enumerate(answers.rows) if r.id("persona") not in without]
     personas = sorted({r.id("persona"): r.cell["persona"] for _, r in kept}.items())
     questions = sorted({r.id("question"): r.cell["question"] for _, r in kept}.items())
@@ -133,9 +139,14 @@ def _check_unique(rows: Sequence[Row]) -> None:
     for row in rows:
         key = (row.id("persona"), row.id("question"), row.sample)
         if key in seen:
+            further = sorted(set(row.cell) - {"persona", "question"})
             raise TableError(
                 f"two answers of persona {key[0]!r} to question {key[1]!r} have sample number {key[2]}; "
-                "choose one value of every further axis with answers.where(...)"
+                + (
+                    f"choose one value of every further axis ({', '.join(further)}) with answers.where(...)"
+                    if further
+                    else "give each a `sample` of its own, or a table of its own for each model or run"
+                )
             )
         seen.add(key)
 

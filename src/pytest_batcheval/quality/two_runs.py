@@ -12,6 +12,7 @@ from pytest_batcheval.quality.clustered import difference, named_cells
 from pytest_batcheval.quality.per_cell import CellValues, values_of
 from pytest_batcheval.quality.resampling import ALPHA
 from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers
 
@@ -86,8 +87,8 @@ def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float =
     Raises:
         TableError: the runs do not fit each other, are too small, or the margin is not positive.
     """
-    if not margin > 0:
-        raise TableError(f"a margin is a positive number, not {margin}")
+    if not (real(margin) or 0) > 0:
+        raise TableError(f"a margin is a positive number, not {margin!r}")
     one, other = (values_of(run) for run in (a, b))
     found = difference(one, other)
     lower, upper = found.above(-margin), found.below(margin)
