@@ -11,10 +11,12 @@ import pytest
 
 from pytest_batcheval.current import batch_session
 from pytest_batcheval.gate import asks_for_answers, left_out
+from pytest_batcheval.marker import MarkerError
 from pytest_batcheval.prompts.call import PromptCall, Turns
 from pytest_batcheval.wire.errors import BatchEvalError
 
 _LEFT_OUT = pytest.StashKey[int]()
+_MODULES = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,19 +26,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
-    """Count the tests that an option or a conftest.py leaves out: what they ask for is not known."""
+    """Count the tests that an option or a conftest.py leaves out and that ask for something: what, is not known."""
     collected = list(items)
+    config.stash[_MODULES] = {item.nodeid.partition("::")[0] for item in collected}
     yield
-    config.stash[_LEFT_OUT] = len(left_out(collected, items))
+    config.stash[_LEFT_OUT] = sum(map(asks_for_answers, left_out(collected, items)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Write the file; tests that are skipped count, since they will be run another day."""
     if not session.testsfailed:
+        modules: set[str] = session.config.stash[_MODULES]
         found = {
             "keys": sorted(_asked(session.config, session.items)),
             "left_out": session.config.stash.get(_LEFT_OUT, 0),
+            "modules": sorted(modules),
+            "root": str(session.config.rootpath),
         }
         Path(session.config.getoption("batch_asked")).write_text(json.dumps(found), encoding="utf-8")
     return True
@@ -46,7 +52,7 @@ def driven(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[tupl
     """The prompt call of every cell of these tests, and how far stored answers bring it.
 
     Raises:
-        pytest.UsageError: a prompt is broken, so that nobody knows what it would ask.
+        pytest.UsageError: a prompt or a marker is broken, so that nobody knows what it would ask.
     """
     from pytest_batcheval.selection import planned_cells
     from pytest_batcheval.session import Lookup
@@ -56,7 +62,7 @@ def driven(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[tupl
         for item in filter(asks_for_answers, items):
             for planned in planned_cells(item):
                 yield planned.call, planned.call.drive(lookup)
-    except BatchEvalError as error:
+    except (BatchEvalError, MarkerError) as error:
         raise pytest.UsageError(str(error)) from None
 
 

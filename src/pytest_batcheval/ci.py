@@ -56,7 +56,7 @@ def add_properties(item: pytest.Item) -> None:
 
 def report(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
     """Write the step summary and the annotations, where GitHub Actions asks for them."""
-    if session.settings.mode == "plan":
+    if session.settings.mode == "plan" or not _has_batch_tests(session):
         return
     if path := os.environ.get(SUMMARY):
         try:
@@ -103,6 +103,12 @@ def error_commands(reporter: pytest.TerminalReporter) -> Iterator[str]:
         text = f"{len(tests)} tests, the first: " if len(tests) > 1 else ""
         where = f"file={_escaped(path, ':,')},line={line},title={kind}"
         yield f"::error {where}::{_escaped(text + escaped(str(tests[0].longrepr))[:LONGEST_ANNOTATION])}"
+
+
+def _has_batch_tests(session: BatchSession) -> bool:
+    """Whether this run has anything to tell; xdist's controller knows its workers' tests by their counts."""
+    tally = session.tally
+    return bool(session.plan.items or tally.used or tally.missing or tally.conversations)
 
 
 def _kind(test: object) -> str | None:

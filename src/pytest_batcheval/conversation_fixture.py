@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -96,7 +95,7 @@ def batch_conversation(request: pytest.FixtureRequest) -> Iterator[BatchConversa
         try:
             conversation = stack.enter_context(_opened(request))
         except BatchEvalError as error:
-            pytest.fail(str(error), pytrace=False)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         yield conversation
 
 
@@ -113,6 +112,7 @@ def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[Batc
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.outcomes import UnrecordedConversation
     from pytest_batcheval.recordings.conversations import Conversation, JumpClock
+    from pytest_batcheval.report.commands import pytest_command
 
     path = _path(request, chosen)
     if not path.exists():
@@ -120,7 +120,7 @@ def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[Batc
         if chosen.missing == "skip":
             pytest.skip(f"unrecorded: no conversation at {path}; record it with --batch=record")
         raise UnrecordedConversation(path)
-    command = f"pytest {shlex.quote(request.node.nodeid)} --batch=record"
+    command = pytest_command([request.node.nodeid], chosen.root, "--batch=record")
     with Conversation.replayed(path, command=command) as conversation:
         with conversation.aside():
             backend = OpenAIBatch(conversation.base_url, REPLAYED, scope=REPLAYED)

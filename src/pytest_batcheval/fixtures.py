@@ -56,8 +56,14 @@ def batch_client(batch_conversation: BatchConversation, tmp_path: Path) -> Itera
 
 @pytest.fixture(scope="session")
 def _batch_server_of_session() -> Iterator[SimulatorServer]:
-    from pytest_batcheval.simulator.server import SimulatorServer
+    try:
+        from pytest_batcheval.simulator.server import SimulatorServer
+    except ImportError as error:
+        from pytest_batcheval.extras import what_to_install
 
+        if (advice := what_to_install(error)) is None:
+            raise
+        raise pytest.fail.Exception(advice, pytrace=False) from None
     with SimulatorServer() as server:
         yield server
 

@@ -40,5 +40,18 @@ def left_out(collected: Sequence[pytest.Item], kept: Iterable[pytest.Item]) -> l
 
 def may_need_axes(metafunc: pytest.Metafunc) -> bool:
     """Whether a test function has a batch marker, or an argument that nothing gives: perhaps an axis."""
-    definitions = metafunc._arg2fixturedefs
-    return has_batch_mark(metafunc.definition) or any(name not in definitions for name in metafunc.fixturenames)
+    if has_batch_mark(metafunc.definition):
+        return True
+    left = {name for name in metafunc.fixturenames if name not in metafunc._arg2fixturedefs and name != "request"}
+    return bool(left) and not left <= _parametrized(metafunc.definition)
+
+
+def _parametrized(node: pytest.Item) -> set[str]:
+    """The arguments that marks of a test give, so that they are no axes."""
+    found: set[str] = set()
+    for mark in node.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        if isinstance(names, str):
+            names = [name.strip() for name in names.split(",")]
+        found.update(names if isinstance(names, (list, tuple)) else ())
+    return found

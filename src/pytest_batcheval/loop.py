@@ -9,7 +9,7 @@ import pytest
 
 from pytest_batcheval.planning import Plan, cell_ids
 from pytest_batcheval.session import BatchSession, Lookup
-from pytest_batcheval.wire.errors import BatchEvalError, ExitStatus
+from pytest_batcheval.wire.errors import BatchEvalError, ExitStatus, RecordingError
 from pytest_batcheval.wire.safe import safe
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
     """
     try:
         if batch.settings.mode == "replay":
-            # Stop at a broken recording before any test runs on half of one.
-            batch.sources.find(batch.plan.requests.values())
+            # Stop at a broken recording before any test runs on half of one; xdist's controller knows no plan.
+            if batch.plan.items or _is_controller(session):
+                batch.sources.find(batch.plan.requests.values())
             return None
         failed = _plan_of_controller(session, batch) if _is_controller(session) else session.testsfailed
         if failed and not session.config.option.continue_on_collection_errors:
@@ -92,7 +93,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
 
     with Progress(session.config) as progress:
         if batch.plan.others:
-            progress.say(f"{batch.plan.others} other tests wait for the batches; -m batch leaves them out")
+            progress.say(batch.others_line())
         runner = Runner(batch.settings, batch.sources, batch.run_id, progress)
         stopping = STOPPING_CALLS if batch.settings.calls == "individual" else STOPPING
         interrupts = Interrupts(lambda: progress.say(stopping))
@@ -112,7 +113,14 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
 
 
 def _export(batch: BatchSession, progress: Progress) -> None:
-    changed = batch.sources.recordings.export(list(_recorded(batch, batch.plan)))
+    recorded = list(_recorded(batch, batch.plan))
+    try:
+        changed = batch.sources.recordings.export(recorded)
+    except RecordingError as error:
+        raise RecordingError(
+            f"{error}\nThe answers are in the journal {batch.settings.journal}: once that is mended, the same command "
+            "records them, and pays for none again"
+        ) from None
     names = ", ".join(str(path.relative_to(batch.settings.root)) for path in changed)
     progress.say(f"recorded in {names}" if changed else "the recordings are up to date")
 

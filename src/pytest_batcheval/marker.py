@@ -44,7 +44,8 @@ def read_mark(node: pytest.Item) -> BatchMark:
             raise MarkerError(f"batch takes keywords only, not {mark.args[0]!r}; write batch(prompt=…)")
         given.update(mark.kwargs)
     if "prompt" not in given:
-        raise MarkerError(f"batch({', '.join(sorted(given))}) has no prompt=, the function that builds the request")
+        keywords = ", ".join(f"{name}=…" for name in sorted(given))
+        raise MarkerError(f"batch({keywords}) has no prompt=, the function that builds the request")
     _check(given)
     return BatchMark(
         prompt=given["prompt"],

@@ -176,7 +176,7 @@ def _notes(batch: BatchSession, sends: bool) -> list[str]:
     if any(planned.call.is_generator for item in batch.plan.items for planned in item.cells):
         notes.append("generator prompts: only the first turn is counted; later turns follow from the answers")
     if batch.plan.others:
-        notes.append(f"{batch.plan.others} other tests wait for the batches; -m batch leaves them out")
+        notes.append(batch.others_line())
     if sends:
         notes.append("-x, --stepwise and pytest.skip() inside a test save no money: all of it is sent before any test")
         notes.append(estimate_text())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
+from pytest_batcheval.gate import asks_for_answers
 from pytest_batcheval.marker import MarkerError
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.selection import PlannedCell, marked_errors, planned_cells
@@ -65,11 +66,10 @@ def make_plan(items: Iterable[pytest.Item]) -> Plan:
     """Build the requests of all selected tests that will run; a broken prompt fails its own tests only."""
     plan = Plan()
     for item in items:
-        cells = planned_cells(item)
-        if not cells or not _will_run(item):
+        if not asks_for_answers(item) or not _will_run(item):
             plan.others += 1
             continue
-        item.stash[_PLAN] = planned = _plan_item(item, cells)
+        item.stash[_PLAN] = planned = _plan_item(item)
         plan.items.append(planned)
     return plan
 
@@ -79,9 +79,11 @@ def cell_ids(planned: PlannedCell) -> dict[str, str]:
     return {name: value_id(value) for name, value in planned.cell.items()}
 
 
-def _plan_item(item: pytest.Item, cells: list[PlannedCell]) -> ItemPlan:
+def _plan_item(item: pytest.Item) -> ItemPlan:
     module = item.nodeid.partition("::")[0]
+    cells: list[PlannedCell] = []
     try:
+        cells += planned_cells(item)
         first = [planned.call.drive_twice(lambda _: None) for planned in cells]
         requests = tuple(turns.pending for turns in first if turns.pending is not None)
         return ItemPlan(item.nodeid, module, tuple(cells), requests, marked_errors(item))

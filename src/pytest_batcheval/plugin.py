@@ -21,6 +21,7 @@ from pytest_batcheval.fixtures import (
     persona_matrix,
 )
 from pytest_batcheval.gate import LEFT_OUT, PASSED, asks_for_answers, is_ours, left_out, may_need_axes
+from pytest_batcheval.wire.places import CASSETTES
 
 __all__ = [
     "_batch_server_of_session",
@@ -104,7 +105,7 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return None
-    if begun_session(config) is None and settings.mode(config) == "replay":
+    if begun_session(config) is None and settings.mode(config) == "replay" and not _workers_replay(config):
         return None
     from pytest_batcheval.loop import before_tests
 
@@ -114,7 +115,8 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell each xdist worker which run it belongs to."""
-    node.workerinput[settings.RUN] = batch_session(node.config).run_id
+    if settings.mode(node.config) in settings.SENDING:
+        node.workerinput[settings.RUN] = batch_session(node.config).run_id
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -181,6 +183,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
         summary(terminalreporter, batch)
         report(terminalreporter, batch)
+
+
+def _workers_replay(config: pytest.Config) -> bool:
+    """Whether xdist's workers may read recordings; the controller, which collects no test, checks them first."""
+    return config.pluginmanager.has_plugin("dsession") and (config.rootpath / CASSETTES).exists()
 
 
 @contextmanager

@@ -130,8 +130,9 @@ class _Output:
         if self._writer.width_of_current_line:
             self._writer.line()
         encoding = getattr(self._writer._file, "encoding", None) or "utf-8"
-        # Raw: it ends at the beginning of a line, which pytest would not see in the codes that move the cursor.
-        self._writer.write_raw(text.encode(encoding, "replace").decode(encoding), flush=True)
+        # Past pytest's writer, which would not see, in codes that move the cursor, that a line begins after it.
+        self._writer._file.write(text.encode(encoding, "replace").decode(encoding))
+        self._writer.flush()
 
 
 class _Plain(_Output):
@@ -195,10 +196,13 @@ class _Live(_Output):
 
 def _can_redraw(config: pytest.Config, reporter: pytest.TerminalReporter) -> bool:
     """Whether lines can be redrawn: on a terminal that moves its cursor, and to which no live log writes."""
+    terminal: Any = reporter.isatty  # a method of pytest 9, an attribute of pytest 8
+    if not (terminal() if callable(terminal) else terminal):
+        return False
     logs = config.pluginmanager.has_plugin("logging-plugin") and (
         config.getoption("log_cli_level") is not None or config.getini("log_cli")
     )
-    return bool(reporter.isatty()) and os.environ.get("TERM", "dumb") != "dumb" and not logs
+    return os.environ.get("TERM", "dumb") != "dumb" and not logs
 
 
 def _size(file: Any) -> os.terminal_size:

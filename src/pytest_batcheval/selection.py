@@ -67,7 +67,8 @@ class Axes:
             if self._settings.axes:
                 from pytest_batcheval.matrix.load import load_axis, parse_axes_option
 
-                paths = parse_axes_option(self._settings.axes, self._settings.root)
+                ini = self._config.inipath
+                paths = parse_axes_option(self._settings.axes, self._settings.root if ini is None else ini.parent)
                 self._from_files = {name: load_axis(name, path) for name, path in paths.items()}
         return self._from_files
 
@@ -191,7 +192,11 @@ class Parametrization:
 
 
 def planned_cells(item: pytest.Item) -> list[PlannedCell]:
-    """The cells of a collected test, in the order of the matrix; empty when it asks for no answers."""
+    """The cells of a collected test, in the order of the matrix; empty when it asks for no answers.
+
+    Raises:
+        MarkerError: the marker cannot be meant, or the test has none of the prompt's arguments.
+    """
     if not asks_for_answers(item):
         return []
     mark = read_mark(item)
@@ -209,6 +214,11 @@ def marked_errors(item: pytest.Item) -> str:
 def _planned(mark: BatchMark, values: dict[str, Any]) -> PlannedCell:
     sample = values.pop(SAMPLE, 0)
     arguments = {name: values[name] for name in _parameters(mark, optional=True) if name in values}
+    if missing := [name for name in _parameters(mark) if name not in arguments]:
+        raise MarkerError(
+            f"prompt {prompt_name(mark.prompt)}() needs {', '.join(map(repr, missing))}, and this test has no axes: "
+            "pytest gives a test of unittest.TestCase no parameters. Make it a function, or a class of no base"
+        )
     return PlannedCell(values, PromptCall(mark.prompt, arguments, sample, mark.endpoint))
 
 

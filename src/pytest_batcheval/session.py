@@ -7,6 +7,7 @@ from functools import cached_property
 import pytest
 
 from pytest_batcheval.planning import ItemPlan, Plan
+from pytest_batcheval.report.quantities import counted
 from pytest_batcheval.selection import Axes
 from pytest_batcheval.settings import RUN, read_settings
 from pytest_batcheval.sources import Sources
@@ -30,6 +31,7 @@ class BatchSession:
         self.sources = Sources(self.settings)
         if self.settings.sends and hasattr(config, "workerinput"):
             self.sources.follow(config.workerinput[RUN])
+        self._chosen_by_mark = bool(config.getoption("markexpr", ""))
         self.plan = Plan()
         self.tally = Tally()
         self.notes: list[str] = []
@@ -43,6 +45,11 @@ class BatchSession:
         import uuid
 
         return uuid.uuid4().hex
+
+    def others_line(self) -> str:
+        """That tests which ask for nothing wait too, and how to leave them out unless marks choose already."""
+        text = f"{counted(self.plan.others, 'other test')} must wait for the batches"
+        return text if self._chosen_by_mark else f"{text}; -m batch leaves out what is not marked"
 
     @cached_property
     def brought(self) -> frozenset[str]:

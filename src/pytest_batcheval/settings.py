@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 MODES = ("replay", "plan", "send", "record")
+SENDING = ("send", "record")
 CALLS = ("batch", "individual")
 MISSING = ("fail", "skip")
 _INI = (
@@ -72,7 +73,7 @@ class Settings:
     @property
     def sends(self) -> bool:
         """Whether this run may spend money."""
-        return self.mode in ("send", "record")
+        return self.mode in SENDING
 
 
 def add_options(parser: pytest.Parser) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from pytest_batcheval.harmless import harmless
+from pytest_batcheval.report.commands import pytest_command
 from pytest_batcheval.report.quantities import counted, dollars
 from pytest_batcheval.session import BatchSession
 from pytest_batcheval.summary import journaled_run, section_lines
@@ -84,11 +85,13 @@ def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
         lines += tally.difference.split("\n")
     elif tally.missing:
         lines.append(f"no recording at all in {session.settings.cassettes}")
-    where = " ".join(sorted(modules)) if len(modules) <= 3 else ""
-    record = " ".join(filter(None, ["pytest", where, "--batch=record"]))
-    lines.append(f"see what recording would cost:  {record.replace('record', 'plan')}")
-    lines.append(f"record from the provider:       {record}")
-    lines.append(f"record from the simulator:      {record} --batch-backend=simulator")
+    where = sorted(modules) if len(modules) <= 3 else []
+    for what, *options in (
+        ("see what recording would cost:", "--batch=plan"),
+        ("record from the provider:", "--batch=record"),
+        ("record from the simulator:", "--batch=record", "--batch-backend=simulator"),
+    ):
+        lines.append(f"{what:<31} {pytest_command(where, session.settings.root, *options)}")
     return lines
 
 

@@ -48,12 +48,8 @@ def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
         return False
     planned = {batch.sources.recordings.path_of(item.module) for item in batch.plan.items}
     recorded = {place.path for place in batch.sources.recordings.places()}
-    return not any(path not in planned and _module_exists(path, batch) for path in recorded)
-
-
-def _module_exists(path: Path, batch: BatchSession) -> bool:
-    relative = path.relative_to(batch.sources.recordings.root).with_suffix(".py")
-    return (batch.settings.root / relative).exists()
+    module_of, root = batch.sources.recordings.module_of, batch.settings.root
+    return not any(path not in planned and (root / module_of(path)).exists() for path in recorded)
 
 
 def _changed(batch: BatchSession) -> set[tuple[Path, frozenset[tuple[str, str]]]]:

@@ -134,6 +134,7 @@ def test_verdicts_by_two_rubrics_are_no_single_scale(record, answered, folder, c
         ),
         (["save", "main"], "answers of 2 models: sim-blind, sim-faithful; choose one with --model"),
         (["save", "main", "--module", "tests/test_none.py"], "no recorded answer in cassettes/answers"),
+        (["save", "main", "--cassettes", "none"], "there is no none/answers here; go to where pytest runs"),
         (["save", "main", "--where", "question"], "--where question: say <axis>=<id>"),
         (["save", "main", "--model", "sim-blind", "--judge", "o3"], "no recorded verdict of o3 on "),
         (["save", "main", "--model", "sim-blind", "--where", "question=goals"], "1 questions are too few"),

@@ -131,7 +131,8 @@ def test_the_page_shows_the_real_output(capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)  # a worker of xdist has it
     page = (Path(__file__).parents[2] / "docs" / "individual-calls.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert main(["performance-comparison"]) == 0
+    (command,) = re.findall(r"^batcheval (performance-comparison .*)$", page, re.MULTILINE)
+    assert main(command.split()) == 0
     assert capsys.readouterr().out.endswith(shown)
 
 

@@ -99,6 +99,40 @@ def test_nothing_is_removed_when_a_conftest_drops_tests(suite, capsys):
     assert len(recorded(suite)) == 7
 
 
+def test_tests_that_ask_for_nothing_may_be_deselected(suite):
+    write(suite, "one", skip=False)
+    (suite / "test_unit.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', [1, 2])\ndef test_slow(n): pass\n"
+    )
+    (suite / "pytest.ini").write_text("[pytest]\naddopts = -k 'not slow'\n")
+    assert main(["prune", "--recordings"]) == 0
+    assert len(recorded(suite)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pytest.ini", "[pytest]\ntestpaths = other\n"),
+        ("pytest.ini", "[pytest]\naddopts = --ignore=test_it.py\n"),
+        ("conftest.py", "collect_ignore = ['test_it.py']\n"),
+    ],
+)
+def test_nothing_is_removed_that_a_module_asks_for_which_is_not_collected(suite, capsys, name, text):
+    (suite / "other").mkdir()
+    (suite / "other" / "test_other.py").write_text("def test_other(): pass\n")
+    (suite / name).write_text(text)
+    assert main(["prune", "--recordings"]) == 4
+    assert "test_it.py: not collected" in capsys.readouterr().err
+    assert len(recorded(suite)) == 7
+
+
+def test_it_says_where_it_looked_for_recordings(suite, monkeypatch, capsys):
+    (suite / "below").mkdir()
+    monkeypatch.chdir(suite / "below")
+    assert main(["prune", "--recordings"]) == 4
+    assert "there is no cassettes/answers here; go to where pytest runs" in capsys.readouterr().err
+
+
 def test_nothing_is_removed_when_a_prompt_is_broken(suite, capsys):
     (suite / "test_it.py").write_text(
         (suite / "test_it.py").read_text().replace("def ask(topic):", "def ask(topic):\n    1 / 0")
@@ -112,6 +146,19 @@ def test_it_must_be_told_what_to_prune(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["prune"]) == 4
     assert "--recordings, --journal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "soon"])
+def test_an_age_is_a_number_of_days(days, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["prune", "--journal", "--older-than", days])
+    assert ended.value.code == 4
+    assert f"a number of days from 0, not {days}" in capsys.readouterr().err
+
+
+def test_recordings_have_no_age(capsys):
+    assert main(["prune", "--recordings", "--older-than", "3"]) == 4
+    assert "--older-than is of --journal" in capsys.readouterr().err
 
 
 REQUESTS = [Request({"model": "m", "messages": [{"role": "user", "content": f"question {n}"}]}) for n in range(4)]

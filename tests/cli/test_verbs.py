@@ -148,6 +148,13 @@ def test_show_wants_one_request(folder, submitted, capsys, start):
     assert "begin" in capsys.readouterr().err
 
 
+def test_show_says_where_it_has_looked(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["show", "0a", "--cassettes", "elsewhere"]) == 4
+    looked = "no request begins with '0a' in the journal .batcheval/journal.sqlite and the recordings in elsewhere"
+    assert looked in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("line", [[], ["nonsense"], ["cancel"], ["resume", "--wait", "soon"], ["show", "x", "--what"]])
 def test_wrong_usage_ends_like_ours(line, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -99,8 +99,13 @@ def test_readme_shows_the_real_output():
 
 def test_readme_runs_live_as_it_says(project):
     shown = [b.text for b in section(README, "Try it") if b.language == "sh"]
-    (live,) = [line for text in shown for line in text.splitlines() if line.startswith("pytest")]
-    project.runpytest_subprocess(*shlex.split(live)[1:]).assert_outcomes(passed=349)
+    live, anew = [line for text in shown for line in text.splitlines() if line.startswith("pytest")]
+    result = project.runpytest_subprocess(*shlex.split(live, comments=True)[1:])
+    result.assert_outcomes(passed=349)
+    result.stdout.fnmatch_lines(["batch: every answer is there already, nothing to send"])
+    result = project.runpytest_subprocess(*shlex.split(anew, comments=True)[1:])
+    result.assert_outcomes(passed=349)
+    result.stdout.fnmatch_lines(["batch: 1,118 answers sent to the simulator (faithful@0)"])
 
 
 def test_readme_five_steps_make_a_suite(pytester, monkeypatch):

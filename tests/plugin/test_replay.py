@@ -3,6 +3,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 
 import pytest
 
@@ -220,17 +221,86 @@ def test_workers_replay_and_count_together(suite, dist):
     )
 
 
-def test_the_plugin_costs_a_run_without_batch_tests_no_import(suite, monkeypatch):
+WATCHED = """
+    import sys
+
+    def pytest_unconfigure(config):
+        heavy = {"openai", "vcr", "httpx", "httpx2", "anyio", "msgspec", "sqlite3", "yaml", "jsonschema", "numpy"}
+        ours = {"pytest_batcheval.session", "pytest_batcheval.recordings.answers"}
+        print("imported:", sorted((heavy | ours) & set(sys.modules)))
+"""
+PLAIN = """
+    def test_one(): pass
+
+    @pytest.mark.parametrize("number, word", [(1, "a"), (2, "b")])
+    def test_of_each(number, word): pass
+
+    @pytest.mark.parametrize(argnames=["persona"], argvalues=[["kim"]])
+    def test_of_its_own(persona, tmp_path): pass
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "xdist"])
+def test_the_plugin_costs_a_run_without_batch_tests_no_import_and_no_word(suite, monkeypatch, workers):
     for name in [name for name in os.environ if name.startswith("COV")]:
         monkeypatch.delenv(name)  # coverage itself imports sqlite3
-    suite.test_file("""
-        import sys
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.path / "summary.md"))
+    suite.test_file(PLAIN)
+    suite.pytester.makeconftest(textwrap.dedent(WATCHED))
+    result = suite.run_apart(*workers)
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["imported: []"])
+    result.stdout.no_fnmatch_line("*batch:*")
+    assert not (suite.path / "summary.md").exists()
 
-        def test_imports():
-            heavy = {"openai", "vcr", "httpx", "httpx2", "anyio", "msgspec", "sqlite3", "yaml", "jsonschema", "numpy"}
-            assert not heavy & set(sys.modules)
+
+def test_a_damaged_recording_stops_a_run_with_workers_before_any_test(suite):
+    suite.record()
+    (path,) = (suite.path / "cassettes").rglob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-30] + b"\n")
+    suite.test_file(ONE)
+    result = suite.run_apart("-p", "xdist", "-n", "1")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*test_it.jsonl:6: *cut short*"])
+
+
+@pytest.mark.parametrize("name", ["tests/records/test_it.py", "my tests/test_it.py"])
+def test_proposed_commands_name_the_files_as_they_are(suite, monkeypatch, name):
+    suite.test_file(ONE, name)
+    result = suite.run()
+    quoted = f"'{name}'" if " " in name else name
+    result.stdout.fnmatch_lines(
+        [
+            f"see what recording would cost:  pytest {quoted} --batch=plan",
+            f"record from the provider:       pytest {quoted} --batch=record",
+        ]
+    )
+    monkeypatch.chdir((suite.path / name).parent)
+    suite.run_apart("test_it.py").stdout.fnmatch_lines(
+        ["record from the provider:       pytest test_it.py --batch=record"]
+    )
+
+
+def test_axis_files_are_found_beside_the_ini_file_whatever_rootdir_is(suite):
+    suite.test_file(ONE)
+    result = suite.run("-c", "pytest.ini", "--rootdir", str(suite.path.parent), "--collect-only", "-q")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*::test_one[[]kim-sleep]"])
+
+
+def test_a_fixture_names_the_extra_that_it_needs(suite):
+    suite.pytester.makeconftest("import sys; sys.modules['uvicorn'] = None")
+    suite.test_file("""
+        def test_server(batch_server): pass
+        def test_talk(batch_conversation): pass
     """)
-    suite.run_apart().assert_outcomes(passed=1)
+    result = suite.run_apart("--batch=record", "--batch-backend=simulator")
+    result.assert_outcomes(errors=2)
+    out = result.stdout.str()
+    assert out.count("the simulator needs uvicorn: pip install 'pytest-batcheval[simulator]'") == 2
+    assert "Traceback" not in out
+    assert "another exception" not in out
 
 
 def test_help_explains_each_option(suite):

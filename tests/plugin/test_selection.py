@@ -295,3 +295,38 @@ def test_doctest_async_and_skipped_items_are_left_alone(suite):
         "-o",
         "asyncio_default_fixture_loop_scope=function",
     ).assert_outcomes(passed=1 + 3 + 1, skipped=6)
+
+
+UNITTEST = """
+    import unittest
+
+    def plain(): return {"model": "m", "input": "Hello"}
+
+    class TestOld(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def _take(self, answer): self.answer = answer
+
+    @pytest.mark.batch(prompt=ask)
+    class TestAxes(TestOld):
+        def test_it(self): pass
+
+    @pytest.mark.batch(prompt=plain, samples=0)
+    class TestWrong(TestOld):
+        def test_it(self): pass
+
+    @pytest.mark.batch(prompt=plain)
+    class TestPlain(TestOld):
+        def test_it(self): assert self.answer.text
+"""
+
+
+def test_a_unittest_class_gets_an_answer_and_is_told_that_it_has_no_axes(suite):
+    suite.test_file(UNITTEST)
+    result = suite.run_apart("--batch=send", "--batch-backend=simulator")
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "prompt ask() needs 'persona', 'question', and this test has no axes: *unittest.TestCase*Make it a function*",
+            "batch(samples=0): a whole number from 1",
+        ]
+    )

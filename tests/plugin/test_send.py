@@ -290,11 +290,17 @@ def test_plan_says_what_would_be_sent_and_sends_nothing(suite, batch_server, mon
             "test_it.py *12 *12 *6 *6 *unknown",
             "1 batch to send:",
             "  1. /v1/chat/completions  m: 6 requests, * tokens in, unknown out, cost unknown",
-            "1 other tests wait for the batches; -m batch leaves them out",
+            "1 other test must wait for the batches; -m batch leaves out what is not marked",
         ]
     )
     assert "passed" not in result.stdout.str()
     assert executed(batch_server) == []
+
+
+def test_a_run_that_chooses_by_marks_is_not_told_to(suite):
+    suite.test_file(ONE + "\n    @pytest.mark.batch\n    def test_other(): pass\n")
+    result = suite.run("--batch=plan", "-m", "batch")
+    result.stdout.fnmatch_lines(["1 other test must wait for the batches"])
 
 
 def test_plan_with_workers_prints_the_plan_and_runs_no_test(suite):
@@ -597,3 +603,16 @@ def test_the_error_log_names_the_tests_that_ask(suite, send, batch_server):
         for test in ("test_one", "test_two")
         for persona in ("kim", "choi", "park")
     )
+
+
+def test_recordings_that_cannot_be_written_are_named_and_what_was_sent_is_not_paid_again(suite, send, batch_server):
+    suite.test_file(ONE)
+    (suite.path / "cassettes").write_text("no folder")
+    result = send(mode="record", apart=True)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        ["*cassettes/answers cannot be written: Not a directory", "The answers are in the journal *pays for none again"]
+    )
+    (suite.path / "cassettes").unlink()
+    send(mode="record", apart=True).stdout.fnmatch_lines(["batch: recorded in cassettes/answers/test_it.jsonl"])
+    assert executed(batch_server) == keys(suite)

@@ -1,5 +1,8 @@
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -138,6 +141,22 @@ def test_two_files_with_the_same_answer_agree(root, tmp_path):
     assert len(Recordings(root).find([request()])) == 1
 
 
+def test_copies_in_two_files_change_and_go_together(root, tmp_path):
+    """Two branches that recorded the same for two modules leave them when they are merged."""
+    record(root, answer(), answer(to=request("x")))
+    (other,) = record(tmp_path / "elsewhere", answer(), module="tests/test_b.py")
+    copied = root / "answers" / "tests" / "test_b.jsonl"
+    os.replace(other, copied)
+    assert record(root, answer("changed")) == [copied.with_name("test_a.jsonl"), copied]
+    assert Recordings(root).find([request()])[request().custom_id].text == "changed"
+    record(tmp_path / "elsewhere", answer("changed"), module="tests/test_b.py")
+    os.replace(other, copied)
+    recordings = Recordings(root)
+    recordings.drop(recordings.unused({request("x").custom_id}))
+    assert [place.line.custom_id for place in Recordings(root).places()] == [request("x").custom_id]
+    assert not copied.exists()
+
+
 def test_a_failed_write_leaves_the_old_recording(root, monkeypatch):
     (path,) = record(root, answer())
     before = path.read_bytes()
@@ -146,10 +165,64 @@ def test_a_failed_write_leaves_the_old_recording(root, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RecordingError, match="cannot be written: No space left"):
         record(root, answer("new"))
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["test_a.jsonl"]
+
+
+def test_what_another_process_recorded_meanwhile_stays(root):
+    """A run reads the recordings, waits hours for its batches, and writes; others write in between."""
+    record(root, answer())
+    waiting, pruning = Recordings(root), Recordings(root)
+    (unused,) = pruning.unused(set())
+    assert waiting.find([request("y")]) == {}
+    record(root, answer("changed"), answer(to=request("x")))
+    waiting.export([Recorded(answer(to=request("y")), {"persona": "kim"}, "tests/test_a.py")])
+    found = waiting.find([request(), request("x"), request("y")])
+    assert len(found) == 3
+    assert found[request().custom_id].text == "changed"
+    pruning.drop([unused])
+    assert len(pruning.places()) == 2
+
+
+def test_processes_write_in_turns(root):
+    """Ten at once, with an answer each for one file."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import test_answers as t; "
+        "t.record(Path(sys.argv[2]), t.answer(to=t.request(sys.argv[3])))"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent), str(root)]
+    writers = [subprocess.Popen([*command, f"question {number}"]) for number in range(10)]
+    assert [writer.wait() for writer in writers] == [0] * 10
+    assert len(Recordings(root).places()) == 10
+    assert [path.name for path in root.rglob("*") if path.is_file()] == ["test_a.jsonl"]
+
+
+def test_lines_may_end_as_git_ends_them_on_other_systems(root):
+    (path,) = record(root, answer(), answer(to=request("x")))
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"\n", b"\r\n"))
+    assert len(Recordings(root).find([request(), request("x")])) == 2
+    record(root, answer(to=request("y")))
+    assert b"\r" not in path.read_bytes()
+
+
+def test_a_conflict_of_a_merge_is_named_as_one(root):
+    (path,) = record(root, answer())
+    ours, theirs = path.read_bytes(), encode(answer(to=request("x")), {})
+    path.write_bytes(b"<<<<<<< HEAD\n" + ours + b"=======\n" + theirs + b"\n>>>>>>> other\n")
+    with pytest.raises(
+        RecordingError, match=r"test_a\.jsonl:1: git left a conflict here; keep the answers of both sides"
+    ):
+        Recordings(root).places()
+
+
+def test_a_file_that_cannot_be_read_is_named(root):
+    record(root, answer())
+    (root / "answers" / "test_b.jsonl").mkdir()
+    with pytest.raises(RecordingError, match=r"test_b\.jsonl: the recording cannot be read: Is a directory"):
+        Recordings(root).places()
 
 
 def test_a_module_outside_rootdir_still_has_a_recording_inside_cassettes(root):

@@ -78,6 +78,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BatchEvalError as error:
         print(safe(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)
+    except ImportError as error:
+        from pytest_batcheval.extras import what_to_install
+
+        if (advice := what_to_install(error)) is None:
+            raise
+        print(f"batcheval {arguments.verb}: {advice}", file=sys.stderr)
+        return int(ExitStatus.USAGE)
     except BrokenPipeError:  # `batcheval show KEY | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitStatus.OK)

@@ -16,6 +16,7 @@ from pytest_batcheval.wire.safe import safe
 if TYPE_CHECKING:
     from pytest_batcheval.engine.progress import Progress, Sent
     from pytest_batcheval.journal.reader import JournalReader
+    from pytest_batcheval.recordings.answers import Recordings
 
 
 ENDLESS = 10_000
@@ -50,6 +51,20 @@ def open_reader(path: Path) -> JournalReader:
     if not path.exists():
         raise UsageError(f"there is no journal {path}; name another with --journal, or rebuild it: batcheval recover")
     return Journal.read(path)
+
+
+def open_recordings(cassettes: Path) -> Recordings:
+    """The recorded answers.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    from pytest_batcheval.recordings.answers import Recordings
+
+    recordings = Recordings(cassettes)
+    if not recordings.root.is_dir():
+        raise UsageError(f"there is no {recordings.root} here; go to where pytest runs, or name it: --cassettes DIR")
+    return recordings
 
 
 def width() -> int:

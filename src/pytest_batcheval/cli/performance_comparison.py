@@ -80,12 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print.
 
     Raises:
-        UsageError: a number is out of range, or the simulator is not installed.
+        UsageError: a number is out of range.
+        ImportError: the simulator is not installed.
     """
-    try:
-        from pytest_batcheval.simulator.behaviour import Behaviour
-    except ImportError as error:
-        raise UsageError(f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'") from None
+    from pytest_batcheval.simulator.behaviour import Behaviour
+
     if not 0 <= arguments.call_seconds < 600:
         raise UsageError(f"--call-seconds {arguments.call_seconds}: from 0 to less than 600, when a call is given up")
     behaviour = Behaviour(models="any", call_seconds=arguments.call_seconds)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import open_reader, say
+from pytest_batcheval.cli.options import open_reader, open_recordings, say
 from pytest_batcheval.wire.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.places import CASSETTES, JOURNAL
+
+if TYPE_CHECKING:
+    from pytest_batcheval.recordings.answers import Recordings
 
 DESCRIPTION = """
 Remove what is not needed any more. --recordings: recorded answers that no test below the current folder asks for; the
@@ -40,7 +45,7 @@ def add_parser(verbs: Any) -> None:
         metavar="PATH",
         help="prune the journal (default: %(const)s)",
     )
-    parser.add_argument("--older-than", type=float, metavar="DAYS", help="of the journal: forget older answers too")
+    parser.add_argument("--older-than", type=_days, metavar="DAYS", help="of the journal: forget older answers too")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     parser.add_argument(
         "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
@@ -56,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if not arguments.recordings and arguments.journal is None:
         raise UsageError("say what to prune: --recordings, --journal, or both")
+    if arguments.older_than is not None and arguments.journal is None:
+        raise UsageError("--older-than is of --journal")
     if arguments.recordings:
         _prune_recordings(arguments.cassettes, arguments.dry_run)
     if arguments.journal is not None:
@@ -63,11 +70,21 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitStatus.OK)
 
 
-def _prune_recordings(cassettes: Path, dry_run: bool) -> None:
-    from pytest_batcheval.recordings.answers import Recordings
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not 0 <= days < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of days from 0, not {text}")
+    return days
 
-    recordings = Recordings(cassettes)
-    unused = recordings.unused(_asked_keys())
+
+def _prune_recordings(cassettes: Path, dry_run: bool) -> None:
+    recordings = open_recordings(cassettes)
+    asked = _asked()
+    unused = recordings.unused(set(asked["keys"]))
+    _check_collected(recordings, {place.path for place in unused}, asked)
     kind = "would be removed" if dry_run else "removed"
     for path, count in sorted(Counter(place.path for place in unused).items()):
         say(f"{path}: {count} recorded answers that no test asks for {kind}")
@@ -77,20 +94,36 @@ def _prune_recordings(cassettes: Path, dry_run: bool) -> None:
         recordings.drop(unused)
 
 
-def _asked_keys() -> set[str]:
+def _check_collected(recordings: Recordings, paths: Iterable[Path], asked: dict[str, Any]) -> None:
+    """Refuse to remove what a test module asks for that is there and was not collected.
+
+    Raises:
+        UsageError: names such modules.
+    """
+    collected = {recordings.path_of(module) for module in asked["modules"]}
+    there = {recordings.module_of(path) for path in set(paths) - collected}
+    if missed := sorted(str(module) for module in there if (Path(asked["root"]) / module).exists()):
+        raise UsageError(
+            f"{', '.join(missed)}: not collected from {Path.cwd()}, and what it asks for is unknown; nothing was "
+            "removed. Collect all tests (testpaths, --ignore, collect_ignore), or delete its recording yourself"
+        )
+
+
+def _asked() -> dict[str, Any]:
+    """What the tests ask for; see `pytest_batcheval.asked`."""
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder) / "asked.json"
         options = ["-q", "--batch=replay", "-p", "pytest_batcheval.asked", f"--batch-asked={asked}", "-p", "no:xdist"]
         ended = subprocess.run([sys.executable, "-m", "pytest", *options], capture_output=True, text=True, check=False)
         if not asked.exists():
             raise UsageError(f"the tests cannot be collected, so nothing was removed:\n{ended.stdout}{ended.stderr}")
-        found = json.loads(asked.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(asked.read_text(encoding="utf-8"))
     if found["left_out"]:
         raise UsageError(
             f"{found['left_out']} tests are left out by pytest's configuration or a conftest.py, and what they ask "
             "for is unknown; nothing was removed"
         )
-    return set(found["keys"])
+    return found
 
 
 def _prune_journal(path: Path, days: float | None, dry_run: bool) -> None:

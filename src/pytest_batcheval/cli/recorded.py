@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.cli.options import open_recordings
 from pytest_batcheval.wire.errors import UsageError
 from pytest_batcheval.wire.places import CASSETTES
 
@@ -76,10 +77,9 @@ class Recorded:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         from pytest_batcheval.quality.judging import judged_words
-        from pytest_batcheval.recordings.answers import Recordings
 
+        self.recordings = open_recordings(arguments.cassettes)
         self.axes = _axes(arguments.axis)
-        self.recordings = Recordings(arguments.cassettes)
         wanted = dict(_pair(text, "--where") for text in arguments.where)
         path = self.recordings.path_of(arguments.module) if arguments.module else None
         lines = [place.line for place in self.recordings.places() if path in (None, place.path)]

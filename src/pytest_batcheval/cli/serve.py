@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
-        UsageError: an option is wrong, the port is taken, or the simulator is not installed.
+        UsageError: an option is wrong, or the port is taken.
+        ImportError: the simulator is not installed.
     """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,14 +74,11 @@ def _port(text: str) -> int:
 
 
 def _server(arguments: argparse.Namespace) -> SimulatorServer:
-    try:
-        from pytest_batcheval.simulator.access import KeyRing
-        from pytest_batcheval.simulator.behaviour import Behaviour, load_behaviour
-        from pytest_batcheval.simulator.faultplan.plan import FaultPlan
-        from pytest_batcheval.simulator.server import SimulatorServer
-    except ImportError as error:
-        text = f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'"
-        raise UsageError(text) from None
+    from pytest_batcheval.simulator.access import KeyRing
+    from pytest_batcheval.simulator.behaviour import Behaviour, load_behaviour
+    from pytest_batcheval.simulator.faultplan.plan import FaultPlan
+    from pytest_batcheval.simulator.server import SimulatorServer
+
     server = SimulatorServer(
         arguments.respondent,
         seed=arguments.seed,

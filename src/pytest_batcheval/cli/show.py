@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     reader = Journal.read(arguments.journal)
     recorded = [p for p in Recordings(arguments.cassettes).places() if p.line.custom_id.startswith(arguments.key)]
     try:
-        key = _the_one({*reader.keys_like(arguments.key), *(p.line.custom_id for p in recorded)}, arguments.key)
+        key = _the_one({*reader.keys_like(arguments.key), *(p.line.custom_id for p in recorded)}, arguments)
         places = [place for place in recorded if place.line.custom_id == key]
         request = _request(places, reader, key)
         if arguments.json:
@@ -66,11 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitStatus.OK)
 
 
-def _the_one(keys: set[str], start: str) -> str:
+def _the_one(keys: set[str], arguments: argparse.Namespace) -> str:
+    start: str = arguments.key
     if len(keys) == 1:
         return keys.pop()
     if not keys:
-        raise UsageError(f"no request begins with {start!r}, in the journal or in the recordings")
+        looked = f"the journal {arguments.journal} and the recordings in {arguments.cassettes}"
+        raise UsageError(f"no request begins with {start!r} in {looked}; name others by --journal and --cassettes")
     listed = ", ".join(sorted(keys)[:5])
     raise UsageError(f"{len(keys)} requests begin with {start!r}: {listed}; give more of the one you mean")
 

@@ -2,14 +2,16 @@
 
 A file belongs to a test module, but a key is looked up in all of them, so one recording serves
 every test that asks the same. Writing merges, never drops, and replaces a file only by a whole
-one that was read back.
+one that was read back. Processes that write take turns, and read again what the others wrote.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from pytest_batcheval.wire.errors import RecordingError
 from pytest_batcheval.wire.objects import Answer, Request
 
 FOLDER = "answers"
+Slot = tuple[str, str]
+"""Key and origin: what is recorded once."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Recordings:
 
     def __init__(self, cassettes: Path) -> None:
         self.root = cassettes / FOLDER
-        self._places: dict[tuple[str, str], Place] | None = None
+        self._places: dict[Slot, Place] | None = None
+        self._copies: list[Place] = []
         self._by_key: dict[str, list[Place]] = {}
 
     def find(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
@@ -75,18 +80,19 @@ class Recordings:
         return [place for place in self._load().values() if place.line.custom_id not in asked]
 
     def drop(self, unused: Iterable[Place]) -> list[Path]:
-        """Remove recorded answers, files left without any too, and return the files that changed."""
-        gone = {(place.line.custom_id, place.line.origin) for place in unused}
-        places = self._load()
-        changed = sorted({places[slot].path for slot in gone})
-        for path in changed:
-            left = {slot: place.text for slot, place in places.items() if place.path == path and slot not in gone}
-            if left:
-                _replace(path, left)
-            else:
-                path.unlink()
-        self._places = None
-        return changed
+        """Remove recorded answers, files left without any too, and return the files that changed.
+
+        Raises:
+            RecordingError: a recording is broken by now, or cannot be written.
+        """
+        gone = set(map(_slot, unused))
+        if not gone:
+            return []
+        with self._writing() as places:
+            changed = {place.path for place in (*places.values(), *self._copies) if _slot(place) in gone}
+            for path in changed:
+                _write(path, {slot: text for slot, text in self._standing(path).items() if slot not in gone})
+        return sorted(changed)
 
     def export(self, recorded: Sequence[Recorded]) -> list[Path]:
         """Write answers into the recordings and return the files that changed.
@@ -94,20 +100,27 @@ class Recordings:
         A key that is recorded from the same origin already is replaced where it stands (and
         left alone when equal); a new one goes to the file of the first test module that asks for it.
         Failed answers are not recorded.
+
+        Raises:
+            RecordingError: a recording is broken by now, or cannot be written.
         """
-        places = self._load()
-        changes: dict[Path, dict[tuple[str, str], bytes]] = {}
+        changes: dict[Path, dict[Slot, bytes]] = {}
         once = {(r.answer.custom_id, r.answer.origin): r for r in reversed(recorded) if r.answer.error is None}
-        for slot, item in once.items():
-            text = encode(item.answer, item.cell)
-            standing = places.get(slot)
-            path = standing.path if standing else self.path_of(item.module)
-            if standing is None or standing.line.response != decode(text).response:
-                changes.setdefault(path, {})[slot] = text
-        for path, lines in changes.items():
-            standing_lines = {slot: place.text for slot, place in places.items() if place.path == path}
-            _replace(path, {**standing_lines, **lines})
-        self._places = None
+        if not once:
+            return []
+        with self._writing() as places:
+            for slot, item in once.items():
+                text = encode(item.answer, item.cell)
+                standing = places.get(slot)
+                path = standing.path if standing else self.path_of(item.module)
+                if standing is None or standing.line.response != decode(text).response:
+                    changes.setdefault(path, {})[slot] = text
+            replaced = {slot for lines in changes.values() for slot in lines}
+            for copy in self._copies:
+                if _slot(copy) in replaced:  # it would contradict the new answer
+                    changes.setdefault(copy.path, {})
+            for path, lines in changes.items():
+                _write(path, {**self._standing(path), **lines})
         return sorted(changes)
 
     def path_of(self, module: str) -> Path:
@@ -115,20 +128,48 @@ class Recordings:
         parts = [part for part in Path(module).with_suffix(".jsonl").parts if part not in ("..", "/", ".")]
         return self.root.joinpath(*parts)
 
-    def _load(self) -> dict[tuple[str, str], Place]:
+    def module_of(self, path: Path) -> Path:
+        """The test module of a recording, below rootdir: `answers/tests/test_x.jsonl` -> `tests/test_x.py`."""
+        return path.relative_to(self.root).with_suffix(".py")
+
+    def _standing(self, path: Path) -> dict[Slot, bytes]:
+        """The lines of a file, without copies of what another file has."""
+        return {slot: place.text for slot, place in self._load().items() if place.path == path}
+
+    @contextmanager
+    def _writing(self) -> Iterator[dict[Slot, Place]]:
+        """Every recorded line as it stands now, while no other process writes."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with _alone(self.root):
+                # A run that waited for its batches read these files hours ago.
+                self._places = None
+                yield self._load()
+        except OSError as error:
+            raise RecordingError(f"{error.filename or self.root} cannot be written: {error.strerror}") from None
+        finally:
+            self._places = None
+
+    def _load(self) -> dict[Slot, Place]:
         if self._places is None:
-            self._places = _read_all(self.root)
+            self._places, self._copies = _read_all(self.root)
             self._by_key = {}
             for place in sorted(self._places.values(), key=lambda p: p.line.origin.startswith("simulator:")):
                 self._by_key.setdefault(place.line.custom_id, []).append(place)
         return self._places
 
 
-def _read_all(root: Path) -> dict[tuple[str, str], Place]:
-    places: dict[tuple[str, str], Place] = {}
+def _slot(place: Place) -> Slot:
+    return place.line.custom_id, place.line.origin
+
+
+def _read_all(root: Path) -> tuple[dict[Slot, Place], list[Place]]:
+    """Every recorded line by key and origin, and those that say the same in a further file."""
+    places: dict[Slot, Place] = {}
+    copies: list[Place] = []
     faults: list[str] = []
     for path in sorted(root.rglob("*.jsonl")):
-        for number, text in enumerate(path.read_bytes().split(b"\n"), start=1):
+        for number, text in enumerate(_lines(path), start=1):
             if not text:
                 continue
             try:
@@ -136,15 +177,37 @@ def _read_all(root: Path) -> dict[tuple[str, str], Place]:
             except LineFault as fault:
                 faults.append(f"{path}:{number}: {fault}")
                 continue
-            other = places.setdefault((place.line.custom_id, place.line.origin), place)
-            if other is not place and (other.path == path or other.line.response != place.line.response):
+            other = places.setdefault(_slot(place), place)
+            if other is place:
+                continue
+            copies.append(place)
+            if other.path == path or other.line.response != place.line.response:
                 faults.append(
                     f"{path}:{number}: key {place.line.custom_id} from {place.line.origin} is recorded twice; "
                     f"the other is {other.path}:{other.number}"
                 )
     if faults:
         raise RecordingError(_listed(faults))
-    return places
+    return places, copies
+
+
+def _lines(path: Path) -> list[bytes]:
+    r"""The lines of a file; `\r\n`, as git writes where it is told to, ends one too."""
+    try:
+        return [line.removesuffix(b"\r") for line in path.read_bytes().split(b"\n")]
+    except OSError as error:
+        raise RecordingError(f"{path}: the recording cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the system's lock on a folder, which leaves no file behind and ends with the process."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _listed(faults: list[str]) -> str:
@@ -157,7 +220,15 @@ def _listed(faults: list[str]) -> str:
     )
 
 
-def _replace(path: Path, lines: Mapping[tuple[str, str], bytes]) -> None:
+def _write(path: Path, lines: Mapping[Slot, bytes]) -> None:
+    """Write a recording, or remove one that would be empty."""
+    if lines:
+        _replace(path, lines)
+    else:
+        path.unlink()
+
+
+def _replace(path: Path, lines: Mapping[Slot, bytes]) -> None:
     """Write a recording beside its place, read it back, and only then rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = b"".join(lines[slot] + b"\n" for slot in sorted(lines))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ BASE_URL = "http://conversation.invalid/v1"
 """Stands for the base URL; the top-level domain `.invalid` never resolves (RFC 2606)."""
 
 _PREFIX = BASE_URL.removesuffix("/v1")
+_CONFLICT = re.compile("^<<<<<<< ", re.MULTILINE)  # no line of ours begins so: texts are indented
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -167,10 +169,14 @@ def decode(data: bytes) -> tuple[str, list[Exchange]]:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise Fault(data.count(b"\n", 0, error.start) + 1, "it is no UTF-8 text") from None
+    if conflict := _CONFLICT.search(text):
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise Fault(line, "git left a conflict here; a conversation is one side's as a whole (git checkout --ours)")
     loaded, lines = load(text)
     file: _File = _as(_File, loaded, 1)
     if (file.version, file.conversation.format) != (VCR_VERSION, FORMAT):
-        raise Fault(1, f"its format is {file.conversation.format}, and this release reads {FORMAT}")
+        has = f"version {file.version} and conversation.format {file.conversation.format}"
+        raise Fault(1, f"it has {has}; this release reads {VCR_VERSION} and {FORMAT}")
     items = zip(file.interactions, lines, strict=True)
     return file.conversation.origin, [_read(_as(_Interaction, item, line), line) for item, line in items]
 

@@ -21,6 +21,7 @@ from pytest_batcheval.wire.objects import Answer, Request
 
 _CHECKSUM_LENGTH = 16
 _TAIL = re.compile(rb',"checksum":"([0-9a-f]{16})"\}$')
+_CONFLICT = re.compile(rb"<<<<<<< |\|\|\|\|\|\|\| |=======$|>>>>>>> ")
 _UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -84,6 +85,8 @@ def decode(line: bytes) -> RecordedLine:
     Raises:
         LineFault: half written, changed since it was recorded, or no recorded answer.
     """
+    if _CONFLICT.match(line):
+        raise LineFault("git left a conflict here; keep the answers of both sides, in any order, and delete this line")
     tail = _TAIL.search(line)
     if tail is None:
         raise LineFault("it has no checksum at its end; it was cut short or written by hand")

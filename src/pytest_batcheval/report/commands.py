@@ -1,9 +1,10 @@
-"""Commands of `batcheval` as they are proposed: with the options that find what is spoken of."""
+"""Commands as they are proposed: with the options that find what is spoken of."""
 
 from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_batcheval.wire.key import KEY_SHOWN
@@ -25,6 +26,13 @@ def resume_command(journal: Path, backend: str) -> str:
 def cancel_command(batch: str, backend: str) -> str:
     """Stop a batch at the provider."""
     return _command("cancel", batch, *_backend(backend))
+
+
+def pytest_command(tests: Iterable[str], root: Path, *options: str) -> str:
+    """Run these tests, named by their ids below `root`, from the current folder."""
+    parts = (test.partition("::") for test in tests)
+    found = [f"{os.path.relpath(root / path)}{colons}{name}" for path, colons, name in parts]
+    return shlex.join(("pytest", *found, *options))
 
 
 def _command(*words: str) -> str:
