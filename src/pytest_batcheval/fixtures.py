@@ -59,7 +59,7 @@ def _batch_server_of_session() -> Iterator[SimulatorServer]:
     try:
         from pytest_batcheval.simulator.server import SimulatorServer
     except ImportError as error:
-        from pytest_batcheval.extras import what_to_install
+        from pytest_batcheval.wire.extras import what_to_install
 
         if (advice := what_to_install(error)) is None:
             raise

@@ -95,6 +95,8 @@ class Runner:
                 meter.end_wave()
             answers = journal.reader.answers(fresh, connection.backend.origin)
             finished |= {key: stored.get(key) or answers.get(key) for key in todo}
+        if self._settings.refresh:
+            journal.end_refresh(connection.backend.origin, finished)
         if not self.sent and not self.collected:
             self._say("every answer is there already, nothing to send")
 
@@ -119,6 +121,7 @@ class Runner:
                 clock=connection.clock,
                 progress=progress,
                 refresh=self._settings.refresh,
+                ends_refresh=False,
                 run=self._run_id,
                 attempts=self._settings.attempts,
                 patience=self._settings.wait,

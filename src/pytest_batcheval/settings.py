@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_batcheval.wire.duration import seconds
 from pytest_batcheval.wire.places import CASSETTES, JOURNAL
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _INI = (
     ("batch_budget", "default of --batch-budget: empty spends any sum", ""),
     ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
 )
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 RUN = "batcheval_run"
 """Under this name a worker is told the id of its controller's run."""
 
@@ -164,7 +164,7 @@ def check(config: pytest.Config) -> None:
     _one_of("batch", mode(config), MODES)
     _one_of("batch_calls", str(_chosen(config, "batch_calls")), CALLS)
     _one_of("batch_missing", str(config.getini("batch_missing")), MISSING)
-    seconds(str(_chosen(config, "batch_wait")))
+    _wait(config)
     _attempts(config)
     _budget(config)
 
@@ -183,7 +183,7 @@ def read_settings(config: pytest.Config) -> Settings:
         journal=config.rootpath / str(_chosen(config, "batch_journal")),
         refresh=bool(_chosen(config, "batch_refresh")),
         missing=str(config.getini("batch_missing")),
-        wait=seconds(str(_chosen(config, "batch_wait"))),
+        wait=_wait(config),
         attempts=_attempts(config),
         budget=_budget(config),
         assume_lost=bool(config.getoption("batch_assume_lost")),
@@ -194,18 +194,12 @@ def read_settings(config: pytest.Config) -> Settings:
     )
 
 
-def seconds(duration: str) -> float | None:
-    """`90`, `90s`, `15m`, `12h` or `2d` in seconds; `None` for an empty text.
-
-    Raises:
-        pytest.UsageError: it is none of these.
-    """
-    if not duration:
-        return None
-    number, unit = (duration[:-1], duration[-1]) if duration[-1] in _UNITS else (duration, "s")
-    if not number.replace(".", "", 1).isdigit():
-        raise pytest.UsageError(f"batch_wait = {duration!r}: a number of seconds, or with a unit: 90s, 15m, 12h, 2d")
-    return float(number) * _UNITS[unit]
+def _wait(config: pytest.Config) -> float | None:
+    text = str(_chosen(config, "batch_wait"))
+    try:
+        return seconds(text) if text else None
+    except ValueError as error:
+        raise pytest.UsageError(f"batch_wait = {error}") from None
 
 
 def _attempts(config: pytest.Config) -> int:

@@ -28,6 +28,7 @@ def test_an_upload_names_file_and_purpose(calls, server, http):
     assert b'name="purpose"\r\n\r\nbatch\r\n' in asked.body
     assert b'filename="batcheval-x.jsonl"' in asked.body
     assert b'{"custom_id": "a"}\n' in asked.body
+    assert b"expires_after" not in asked.body  # it has to be there until its batch has ended
 
 
 def test_a_create_says_everything_by_which_it_can_be_found_again(calls, server, http):
@@ -501,8 +502,19 @@ def test_a_field_of_any_shape_is_no_reason_to_break_off(field, value):
 
 
 def test_what_the_journal_could_not_store_is_made_storable():
-    batch = read_batch(BATCH | {"input_file_id": "file-\ud800", "request_counts": {"completed": 2**70, "failed": -1}})
+    batch = read_batch(
+        BATCH
+        | {"input_file_id": "file-\ud800", "request_counts": {"completed": 2**70, "failed": -1}}
+        | {"metadata": {"batcheval": "1;\ud800;1;1;1", "\ud800": "x"}}
+    )
     assert (batch.input_file_id, batch.completed, batch.failed) == ("file-?", None, None)
+    assert batch.metadata == {"batcheval": "1;?;1;1;1", "?": "x"}
+
+
+def test_a_key_that_a_batch_repeats_is_not_kept():
+    key = "sk-proj-0123456789abcdef"
+    batch = read_batch(BATCH | {"errors": {"data": [{"code": key, "message": f"Incorrect API key provided: {key}."}]}})
+    assert key not in str(batch)
 
 
 @pytest.mark.parametrize("seen", [None, "html", [], {}, {"id": ""}, {"id": 3}])

@@ -32,3 +32,11 @@ def test_another_missing_library_is_no_matter_of_extras(tmp_path):
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "Traceback" in ended.stderr
     assert "pip install" not in ended.stderr
+
+
+def test_the_statistics_name_their_extra_where_a_test_imports_them(tmp_path):
+    code = "import sys; sys.modules['numpy'] = None; from pytest_batcheval.quality import differentiation"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: the package's statistics need numpy: pip install 'pytest-batcheval[quality]'"
+    )

@@ -219,6 +219,16 @@ def test_a_full_disk_under_the_input_file_is_told_and_nothing_is_sent(provider, 
     assert go(provider, journal, clock, ask(2)).answered == 2
 
 
+def test_a_place_where_no_folder_can_be_made_is_told_and_nothing_is_sent(provider, journal, clock, ask):
+    blocked = journal.path.with_name(journal.path.name + ".files")
+    blocked.write_text("in the way")
+    with pytest.raises(JournalError, match=r"journal.sqlite.files.* cannot be written"):
+        go(provider, journal, clock, ask(2), threads=0)
+    assert provider.calls["upload"] == 0
+    blocked.unlink()
+    assert go(provider, journal, clock, ask(2)).answered == 2
+
+
 # -- a journal that fails -----------------------------------------------------------------------------------------
 
 

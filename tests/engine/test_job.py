@@ -8,7 +8,7 @@ import pytest
 
 from pytest_batcheval.backends.faults import Passing, Refused, Stopped, Unknown
 from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile
-from pytest_batcheval.engine import absence, reconcile, rivals
+from pytest_batcheval.engine import absence, failing, reconcile, rivals
 from pytest_batcheval.engine import job as jobs
 from pytest_batcheval.engine.effects import (
     Account,
@@ -23,7 +23,7 @@ from pytest_batcheval.engine.effects import (
     Upload,
 )
 from pytest_batcheval.engine.job import Job
-from pytest_batcheval.engine.metadata import MARK, identity, mark, metadata
+from pytest_batcheval.engine.metadata import MARK, identity, mark, metadata, read_mark
 from pytest_batcheval.engine.protocol import Engine
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import IN_PROCESS
@@ -106,7 +106,7 @@ def test_each_state_is_committed_before_the_next_call():
     ("state", "effect"),
     [
         ("planned", Settle),
-        ("uploaded", DeleteFile),
+        ("uploaded", ListBatches),
         ("creating", ListBatches),
         ("created", Retrieve),
         ("ended", Harvest),
@@ -125,9 +125,17 @@ def test_what_was_never_created_is_planned_anew_after_a_look_at_other_machines_b
 @pytest.mark.parametrize("outcome", [None, BUSY, GONE, Stopped("401", "no key", 401)])
 def test_its_file_is_deleted_if_that_is_easy(outcome):
     script = Script(at("uploaded"), resumed=True)
+    script.step([], ListBatches)
     script.step(outcome, DeleteFile)
     assert script.step(expect=Settle).row.state == "void"
     assert script.engine.stopped is None
+
+
+def test_a_batch_that_its_row_is_too_old_to_know_is_collected_and_keeps_its_file():
+    """A journal brought back from a backup."""
+    script = Script(at("uploaded"), resumed=True)
+    script.step([RUNNING], ListBatches)
+    assert script.step(expect=Commit).row.batch_id == "batch_1"
 
 
 # -- uploads ------------------------------------------------------------------------------------------------------
@@ -147,8 +155,8 @@ def test_an_upload_that_never_works_is_given_up_after_an_hour(fault):
     while script.engine.stopped is None:
         effect = script.next()
         script.tell(None if isinstance(effect, FindFile) else fault)
-        assert script.now < 2 * jobs.PATIENCE
-    assert script.now > jobs.PATIENCE
+        assert script.now < 2 * failing.PATIENCE
+    assert script.now > failing.PATIENCE
     assert script.done
 
 
@@ -216,7 +224,7 @@ def test_creates_that_are_turned_away_for_an_hour_stop():
     while script.engine.stopped is None:
         effect = script.next()
         script.tell(BUSY if isinstance(effect, Create) else None)
-        assert script.now < 2 * jobs.PATIENCE
+        assert script.now < 2 * failing.PATIENCE
     while not script.done:
         script.step()
     assert script.job.row.state == "uploaded"
@@ -344,7 +352,7 @@ def test_a_key_that_may_not_delete_stops_instead_of_guessing():
 
 def test_failing_lists_are_asked_for_as_long_as_it_takes():
     script = looking()
-    while script.now < 5 * jobs.PATIENCE:
+    while script.now < 5 * failing.PATIENCE:
         script.step(BUSY, ListBatches)
     assert script.engine.stopped is None
 
@@ -361,6 +369,13 @@ def test_a_status_never_heard_of_is_waited_out():
     script.step(replace(RUNNING, status="pondering"), Retrieve)
     assert isinstance(script.next(), Retrieve)
     assert script.job.status == "pondering"
+
+
+def test_a_batch_that_is_being_cancelled_is_waited_for_since_it_names_no_files_yet():
+    script = created()
+    script.step(RemoteBatch("batch_1", "cancelling", "file-1"), Retrieve)
+    script.step(RemoteBatch("batch_1", "cancelled", "file-1", output_file_id="out", completed=2), Retrieve)
+    assert script.step(expect=Commit).row.output_file_id == "out"
 
 
 def test_a_status_that_goes_backwards_is_an_old_copy():
@@ -417,6 +432,37 @@ def test_a_404_under_another_key_stops_and_says_so():
     assert script.done
 
 
+def test_a_batch_of_a_key_that_is_no_more_is_lost_when_the_user_says_so():
+    script = created(foreign=True, assume_lost=True)
+    while isinstance(script.next(), Retrieve):
+        script.tell(GONE)
+    script.step([], ListBatches)
+    assert script.step(expect=Settle).row.state == "lost"
+
+
+@pytest.mark.parametrize("fault", [GONE, Refused("invalid", "no file is deleted here", 400)])
+def test_a_create_of_another_key_is_surely_absent_only_where_this_one_deletes_its_file(fault):
+    for outcome in (fault, None):
+        script = Script(at("creating"), resumed=True, foreign=True)
+        while isinstance(script.next(), ListBatches):
+            script.tell([])
+        script.step(outcome, DeleteFile)
+        while not script.done and isinstance(script.next(), ListBatches):
+            script.tell([])
+        if outcome is fault:
+            assert "run once with that key" in str(script.engine.stopped)
+        else:
+            assert script.step(expect=Settle).row.state == "void"
+
+
+def test_a_server_that_names_a_thousandth_of_a_second_is_asked_once_a_second():
+    script = created()
+    hasty = Passing("429", "slow down", 429)
+    hasty.retry_after = 0.001
+    script.step(hasty, Retrieve)
+    assert script.engine.wake() == 1
+
+
 @pytest.mark.parametrize(
     ("batch", "state"),
     [
@@ -470,6 +516,9 @@ TWO = Account(answered=frozenset("a"), failed=frozenset("b"))
         ({}, ALL, False, True),
         ({"completed": 1000, "failed": 0}, ALL, False, True),
         ({"completed": 3}, Account(), True, False),
+        ({}, Account(), True, False),
+        ({"status": "expired"}, Account(), True, True),
+        ({"completed": 0, "failed": 0}, Account(), True, True),
         ({"completed": 1, "failed": 1, "status": "expired"}, replace(TWO, nameless=1), False, False),
     ],
 )
@@ -519,7 +568,7 @@ def test_files_that_fail_for_an_hour_stop_this_run_and_stay_for_the_next():
     script = Script(at("ended"), resumed=True)
     while script.engine.stopped is None:
         script.step(Passing("truncated", "half"), Harvest)
-        assert script.now < 2 * jobs.PATIENCE
+        assert script.now < 2 * failing.PATIENCE
     assert script.done
     assert script.job.row.state == "ended"
 
@@ -571,6 +620,26 @@ def test_identity_depends_on_keys_attempt_and_generation_and_not_on_their_order(
     one = identity(["a", "b"], 1, 1)
     assert one == identity(["b", "a"], 1, 1)
     assert len({one, identity(["a"], 1, 1), identity(["a", "b"], 2, 1), identity(["a", "b"], 1, 2)}) == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "2;identity;1;3;1",
+        "1;identity;1;3",
+        "1;identity;1;3;1;1",
+        "1;identity;-1;3;1",
+        "1;identity;1;x;1",
+        "1;identity;1;3;\u0663",
+        f"1;identity;{2**63};3;1",
+        f"1;identity;1;3;{'9' * 5000}",
+    ],
+)
+def test_a_mark_that_is_none_or_that_no_journal_could_store_is_a_strangers(text):
+    assert read_mark({MARK: text}) is None
+    assert read_mark({MARK: mark(ROW)}) is not None
 
 
 @pytest.mark.parametrize(("count", "pairs"), [(1, 2), (64, 2), (65, 3), (960, 16), (961, 1)])

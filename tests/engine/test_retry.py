@@ -78,8 +78,15 @@ def test_a_failed_line_says_what_failed(fields, code, message, status, retryable
 
 
 def test_a_long_message_is_cut():
-    row = failure_of(line(error={"code": "c", "message": "x" * 10**6}))
-    assert len(row.message) == LONGEST_MESSAGE
+    row = failure_of(line(error={"code": "c" * 10**6, "message": "x" * 10**6}))
+    assert len(row.message) == len(row.code) == LONGEST_MESSAGE
+
+
+def test_a_key_that_a_line_repeats_is_not_stored():
+    key = "sk-proj-0123456789abcdef"
+    row = failure_of(line(error={"code": key, "message": f"Incorrect API key provided: {key}."}))
+    assert key not in f"{row.code} {row.message}"
+    assert "Incorrect API key provided" in row.message
 
 
 def test_the_second_attempt_comes_at_once_and_later_ones_after_ten_minutes():

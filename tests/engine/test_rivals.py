@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_batcheval.backends.faults import Passing, Refused
+from pytest_batcheval.backends.faults import Passing, Refused, Unknown
 from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch
 from pytest_batcheval.engine.effects import Cancel, Commit, ListBatches, Retrieve
 from pytest_batcheval.engine.job import Job
@@ -17,6 +17,7 @@ from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.errors import ProviderError
 
 KEYS = [f"{n}" * 40 for n in (1, 2, 3)]
 OTHERS = [f"{n}" * 40 for n in (4, 5, 6)]
@@ -106,6 +107,30 @@ def test_a_cancellation_that_fails_in_passing_is_repeated():
     assert engine.due(engine.wake()) == [cancel]
 
 
+@pytest.mark.parametrize(
+    ("other", "stopped"),
+    [
+        (batch("batch_6", 1000.0), True),
+        (batch("batch_6", 1001.0, status="completed"), False),
+        (batch("batch_6", 1001.0, status="cancelling"), False),
+        (RemoteBatch("batch_6", "in_progress", created_at=1001.0), False),
+    ],
+)
+def test_a_second_batch_of_the_same_input_file_is_stopped_if_it_runs(other, stopped):
+    engine = engine_of([replace(other, input_file_id=other.input_file_id and MINE.input_file_id)])
+    effects = engine.due(engine.wake())
+    assert [effect.twin for effect in effects if isinstance(effect, Cancel)] == ["batch_6"] * stopped
+
+
+@pytest.mark.parametrize("outcome", [batch("batch_6", status="cancelling"), Refused("conflict", "it has ended", 409)])
+def test_what_becomes_of_the_second_batch_is_not_taken_for_the_first(outcome):
+    engine = engine_of([replace(batch("batch_6", 1001.0), input_file_id=MINE.input_file_id)])
+    (cancel,) = engine.due(engine.wake())
+    engine.told(cancel, outcome, 1.0)
+    (look,) = engine.due(1.0)
+    assert (type(look), look.row.batch_id, engine.jobs[0].status) == (Retrieve, "batch_5", "created")
+
+
 def test_a_list_that_lags_behind_ours_shows_a_rival_all_the_same():
     engine = Engine([Job(replace(row(), state="creating", batch_id="", file_id="file-batch_5"), 0.0)])
     (create,) = engine.due(0.0)
@@ -156,6 +181,19 @@ def test_answers_that_both_batches_paid_are_counted(provider, clock, journal, as
     assert set(provider.paid.values()) == {2}
 
 
+def test_rivals_that_cannot_be_taken_over_do_not_keep_a_send_going_for_ever(provider, clock, journal, ask):
+    """Their metadata say that they hold our requests, and their files do not."""
+    provider.rivalled = lambda number: True
+
+    def forged(file_id, endpoint, metadata):
+        other = provider.files[file_id].replace(b"gpt-4.1-mini", b"another")
+        provider._apply(provider._store(other, "forged.jsonl").id, endpoint, metadata, clock.time - 1)
+
+    provider.rival = forged
+    with pytest.raises(ProviderError, match="ask the same as 3 of these requests, and cannot be taken over; look at"):
+        send(ask(3), backend=provider, journal=journal, clock=clock)
+
+
 def test_two_batches_of_lost_journals_are_not_both_left_running(provider, clock, folder, ask):
     """Whoever finds both, adopts the older and stops the younger."""
     requests = ask(4)
@@ -172,3 +210,23 @@ def test_two_batches_of_lost_journals_are_not_both_left_running(provider, clock,
 def interrupt_when_created(seen):
     if seen.batch_id:
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("told", ["the older one", "the younger one", "neither"])
+@pytest.mark.parametrize("later", [0.0, 5.0])
+def test_a_create_that_a_proxy_repeats_is_paid_once(provider, clock, journal, ask, told, later):
+    usual = provider._apply
+
+    def twice(file_id, endpoint, metadata, at):
+        older, younger = usual(file_id, endpoint, metadata, at), usual(file_id, endpoint, metadata, at + later)
+        return older if told == "the older one" else younger
+
+    provider._apply = twice
+    faults = [Unknown("applied", "reset")] if told == "neither" else []
+    provider.fault = lambda call: faults.pop() if call == "create" and faults else None
+    sent = send(ask(6), backend=provider, journal=journal, clock=clock)
+    provider.settle_down()
+    assert (sent.answered, provider.calls["create"]) == (6, 1)
+    assert set(provider.paid.values()) == {1}
+    assert (sent.twins, sent.rivals) == (((), ("batch_0",)) if told == "the younger one" else (("batch_1",), ()))
+    assert any("applied twice" in note or "batch_0" in note for note in sent.notes)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
+
 import pytest
 
 from pytest_batcheval.backends.faults import Passing, Refused, Stopped, Unknown
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.errors import JournalError, ProviderError, UnfinishedError, UsageError
 
 
@@ -23,6 +27,29 @@ def test_each_request_is_paid_once(provider, journal, clock, ask):
     assert seen[-1].ended
     assert seen[-1].done == seen[-1].total == 275
     assert not list(journal.path.parent.glob("*.files"))
+
+
+@pytest.mark.parametrize("status", ["completed", "expired", "cancelled"])
+def test_nothing_is_deleted_or_cancelled_where_everything_is_clear(provider, journal, clock, ask, status):
+    """A file that goes too early takes a batch, or paid answers, with it."""
+    provider.status_of = lambda number: status if number == 1 else "completed"
+    with pytest.raises(UnfinishedError):
+        go(provider, journal, clock, ask(5), patience=60)
+    assert go(provider, journal, clock, ask(5)).answered == 5
+    assert (provider.calls["delete"], provider.calls["cancel"]) == (0, 0)
+
+
+def test_the_snapshot_that_served_an_answer_is_kept_with_it(provider, journal, clock, ask):
+    """An alias may move between two attempts."""
+    requests = ask(2)
+    moved = requests[0].custom_id
+    provider.line_of = lambda key, run: (
+        (503, {}) if key == moved and run == 1 else (200, {"model": f"gpt-snapshot-{run}", "choices": []})
+    )
+    go(provider, journal, clock, requests)
+    answers = journal.reader.answers(requests, provider.origin)
+    assert answers[moved].response["body"]["model"] == "gpt-snapshot-2"
+    assert answers[requests[1].custom_id].response["body"]["model"] == "gpt-snapshot-1"
 
 
 def test_a_second_send_sends_nothing(provider, journal, clock, ask):
@@ -149,16 +176,48 @@ def test_a_batch_that_is_gone_is_lost_and_not_paid_again_by_itself(provider, jou
     assert journal.reader.failures(ask(5), provider.origin)[ask(5)[0].custom_id].code == "lost"
 
 
-def test_a_create_of_another_key_is_not_repeated_under_this_one(provider, journal, clock, ask):
-    provider.fault = lambda call: 1 / 0 if call == "create" else None
-    with pytest.raises(ZeroDivisionError):
-        go(provider, journal, clock, ask(5))
-    assert [row.state for row in journal.reader.batches()] == ["creating"]
-    provider.fault, provider.scope = lambda call: None, "another"
-    with pytest.raises(ProviderError, match="another API key"):
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_create_of_another_key_is_not_repeated_under_one_that_does_not_see_it(provider, journal, clock, ask, applied):
+    interrupted_create(provider, journal, clock, ask(5), applied)
+    provider.scope, files, batches = "another", provider.files.copy(), provider.batches.copy()
+    provider.files.clear()
+    provider.batches.clear()
+    with pytest.raises(ProviderError, match=r"another API key.*run once with that key"):
         go(provider, journal, clock, ask(5))
     provider.scope = "scope"
+    provider.files |= files
+    provider.batches |= batches
     assert go(provider, journal, clock, ask(5)).answered == 5
+    provider.settle_down()
+    assert set(provider.paid.values()) == {1}
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_create_of_another_key_of_the_same_project_is_looked_for_with_this_one(
+    provider, journal, clock, ask, applied
+):
+    """A key that was changed for a new one must not leave the journal locked for ever."""
+    interrupted_create(provider, journal, clock, ask(5), applied)
+    provider.scope = "another"
+    assert go(provider, journal, clock, ask(5)).answered == 5
+    provider.settle_down()
+    assert set(provider.paid.values()) == {1}
+
+
+def interrupted_create(provider, journal, clock, requests, applied):
+    """The process ends in a create that was applied or not."""
+    usual = provider.create
+
+    def create(*arguments):
+        if applied:
+            usual(*arguments)
+        raise KeyboardInterrupt
+
+    provider.create = create
+    with pytest.raises(KeyboardInterrupt):
+        go(provider, journal, clock, requests)
+    provider.create = usual
+    assert [row.state for row in journal.reader.batches()] == ["creating"]
 
 
 def test_counts_are_not_believed_but_a_short_file_is_not_paid_for_again(provider, journal, clock, ask):
@@ -319,6 +378,18 @@ def test_waves_of_one_run_may_ask_for_a_request_again_and_pay_once(provider, jou
     assert set(provider.paid.values()) == {2}
 
 
+def test_a_refresh_in_waves_is_whole_when_its_caller_says_so(provider, journal, clock, ask):
+    requests = ask(4)
+    go(provider, journal, clock, requests)
+    go(provider, journal, clock, requests[:2], refresh=True, ends_refresh=False, run="killed after its first wave")
+    for wave in (requests[:2], requests[2:]):
+        go(provider, journal, clock, wave, refresh=True, ends_refresh=False, run="the same command")
+    assert set(provider.paid.values()) == {2}
+    journal.end_refresh(provider.origin, [request.custom_id for request in requests])
+    go(provider, journal, clock, requests, refresh=True)
+    assert set(provider.paid.values()) == {3}
+
+
 @pytest.mark.parametrize("kind", ["final", "broken", "unaccounted"])
 def test_what_fails_for_good_in_a_refresh_is_not_sent_again_by_it_nor_later(provider, journal, clock, ask, kind):
     requests = ask(3)
@@ -364,6 +435,18 @@ def test_a_lost_batch_is_not_paid_again_by_a_refresh(provider, journal, clock, a
     go(provider, journal, clock, ask(2))
     assert go(provider, journal, clock, ask(3), refresh=True).sent == 1
     assert provider.calls["create"] == 2
+
+
+def test_a_refresh_asks_anew_what_another_machine_has_refreshed_before(provider, journal, folder, clock, ask):
+    """Its week-old answers are no refresh, and its batch, which has ended, is no rival."""
+    provider.line_of = lambda key, run: (200, {"choices": [{"message": {"content": str(run)}}]})
+    with Journal.open(folder / "other" / "journal.sqlite") as other:
+        for here, refresh in ((journal, False), (other, False), (journal, True), (other, True)):
+            sent = go(provider, here, clock, ask(3), refresh=refresh)
+            clock.sleep(7 * 86_400)
+        assert (sent.sent, sent.rivals) == (3, ())
+        assert {answer.text for answer in other.reader.answers(ask(3), provider.origin).values()} == {"3"}
+    assert set(provider.paid.values()) == {3}
 
 
 # -- what may have been paid --------------------------------------------------------------------------------------
@@ -496,6 +579,40 @@ def test_batches_of_a_model_with_a_full_queue_go_in_waves(provider, journal, clo
     sent = go(provider, journal, clock, ask(6), limits=Limits(requests=1, tokens={"gpt-4.1-mini": 20}))
     assert sent.answered == sent.batches == 6
     assert max(running) == 2
+
+
+@pytest.mark.parametrize("state", ["planned", "uploaded", "creating", "created", "ended"])
+@pytest.mark.parametrize("since", ["still runs", "has ended"])
+def test_a_journal_brought_back_from_a_backup_pays_nothing_twice(
+    provider, folder, clock, ask, monkeypatch, state, since
+):
+    path, backup = folder / "now" / "journal.sqlite", folder / "backup"
+    copy_at(state, path.parent, backup, monkeypatch)
+    with Journal.open(path) as journal, suppress(UnfinishedError):
+        go(provider, journal, clock, ask(5), patience=60 if since == "still runs" and state != "ended" else None)
+    shutil.rmtree(path.parent)
+    shutil.copytree(backup, path.parent)
+    with Journal.open(path) as journal:
+        assert [row.state for row in journal.reader.batches()] == [state]
+        assert go(provider, journal, clock, ask(5)).answered == 5
+    provider.settle_down()
+    assert set(provider.paid.values()) == {1}
+
+
+def copy_at(state, folder, backup, monkeypatch):
+    """The journal's folder is copied as soon as a batch has that state."""
+
+    def copying(method):
+        def store(self, row, *more):
+            stored = method(self, row, *more)
+            if row.state == state and not backup.exists():
+                shutil.copytree(folder, backup)
+            return stored
+
+        return store
+
+    for name in ("plan", "commit"):
+        monkeypatch.setattr(Journal, name, copying(getattr(Journal, name)))
 
 
 # -- other keys ---------------------------------------------------------------------------------------------------

@@ -193,9 +193,33 @@ def test_who_waited_on_a_deleted_file_takes_the_lock_of_the_new_one(lock):
     other.release()
 
 
+def test_a_lock_that_was_deleted_while_it_was_held_keeps_no_other_out_and_says_so(lock):
+    lock.acquire(None)
+    lock.check()
+    lock.path.unlink()
+    with pytest.raises(JournalError, match="was deleted while it was held"):
+        lock.check()
+    other = JournalLock(lock.path)
+    other.acquire(None)
+    with pytest.raises(JournalError, match="was deleted while it was held"):
+        lock.check()
+    other.check()
+    lock.release()
+    lock.check()
+    other.release()
+
+
 def test_a_place_without_room_for_a_lock_is_a_journal_error(tmp_path):
     with pytest.raises(JournalError, match="ENOENT"):
         JournalLock(tmp_path / "missing" / "lock").acquire(None)
+
+
+def test_on_a_full_disk_it_is_held_and_nobody_is_named(python, lock):
+    script = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))" + HOLD
+    process = python(script, lock.path)
+    assert process.stdout.readline() == "held\n"
+    assert not free(lock)
+    assert lock.holder() is None
 
 
 def test_waiting_leaves_no_descriptor_open(lock, holder):

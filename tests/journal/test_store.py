@@ -154,6 +154,18 @@ def test_a_refresh_keeps_its_goals_until_all_of_it_is_done(journal):
     assert journal.begin_refresh("c", "other", {"x": 10}) == {"x": 9}
 
 
+def test_what_a_refresh_has_done_is_refreshed_anew_where_nothing_else_of_it_is_wanted(journal):
+    """Its last request may have changed since, so that nobody will ever ask for it again."""
+    for run in "abcd":
+        journal.add_run(run, "o")
+    journal.begin_refresh("a", "o", {"x": 2, "y": 2, "gone": 2})
+    journal.end_refresh("o", ["x"])
+    assert journal.begin_refresh("b", "o", {"x": 3, "y": 3}) == {"x": 2, "y": 2}
+    journal.end_refresh("o", ["x", "y"])
+    assert journal.begin_refresh("c", "o", {"x": 3, "y": 3}) == {"x": 3, "y": 3}
+    assert journal.begin_refresh("d", "o", {"gone": 3}) == {"gone": 2}
+
+
 def test_later_waves_of_the_same_run_do_not_end_what_it_refreshed(journal):
     journal.add_run("a", "o")
     journal.begin_refresh("a", "o", {"x": 2})
@@ -226,6 +238,38 @@ def test_a_journal_that_is_gone_is_not_written_to(path, row, ask, how):
             Journal.open(path).close()
         with pytest.raises(JournalError, match="deleted or replaced while it was in use; nothing was sent"):
             journal.commit(replace(planned, state="creating"))
+
+
+def test_nothing_is_planned_sent_or_called_under_a_lock_that_was_deleted(path, row, ask):
+    """Somebody took it for a stale one; what was paid for is stored all the same."""
+    requests = ask(2)
+    with Journal.open(path) as journal:
+        journal.add_run("run", row.origin)
+        journal.lock.acquire(None)
+        planned = journal.plan(row, requests)
+        called = journal.plan(replace(row, calls="individual"), ask(4)[2:])
+        journal.lock.path.unlink()
+        with pytest.raises(JournalError, match="was deleted while it was held"):
+            journal.plan(row, ask(5)[4:])
+        with pytest.raises(JournalError, match="was deleted while it was held"):
+            journal.commit(replace(planned, state="creating"))
+        answer, other = (request.custom_id for request in ask(4)[2:])
+        with pytest.raises(JournalError, match="was deleted while it was held"):
+            journal.record(called, [AnswerRow(answer, "", b"{}")], [other])
+        journal.commit(replace(planned, state="created", batch_id="batch_1"))
+        assert journal.reader.answered([answer, other], row.origin) == {answer}
+        created = journal.reader.batches()[0]
+        assert (created.state, created.batch_id) == ("created", "batch_1")
+
+
+def test_a_link_to_a_journal_has_the_lock_of_the_journal(path, tmp_path, row):
+    link = tmp_path / "link.sqlite"
+    with Journal.open(path) as journal:
+        link.symlink_to(path)
+        with Journal.open(link) as linked, journal.lock.held(None):
+            assert linked.path == journal.path
+            with pytest.raises(JournalError, match="in use by"):
+                linked.lock.acquire(None)
 
 
 def test_two_writers_take_turns(path, row, ask):

@@ -11,6 +11,7 @@ from world import DirectBackend, World
 
 from pytest_batcheval.backends.faults import Unknown
 from pytest_batcheval.engine import job, reconcile, rivals
+from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.effects import Create, Settle
 from pytest_batcheval.engine.sender import Sender
 from pytest_batcheval.journal.lock import JournalLock
@@ -153,6 +154,21 @@ def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:
     patch.setattr(rivals, "LOOKS", ())
 
 
+def old_rows_believed(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A row that knows of an upload and of no create is taken at its word, though its journal may be a backup."""
+    find, strangers = job.find, Adoption.strangers
+
+    def found(row: Any, batches: Any) -> Any:
+        return None if row.state == "uploaded" else find(row, batches)
+
+    def unknown(self: Adoption, keys: Any = None) -> list[Any]:
+        files = {row.file_id for row in self._journal.reader.batches()}
+        return [batch for batch in strangers(self, keys) if batch.input_file_id not in files]
+
+    patch.setattr(job, "find", found)
+    patch.setattr(Adoption, "strangers", unknown)
+
+
 RULES: dict[str, Patch] = {
     rule.__name__: rule
     for rule in (
@@ -170,6 +186,7 @@ RULES: dict[str, Patch] = {
         plans_owned_instead_of_keys,
         no_adoption,
         no_look_for_rivals,
+        old_rows_believed,
     )
 }
 """Every rule by the name of what happens without it."""

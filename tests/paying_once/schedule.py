@@ -46,8 +46,8 @@ class Outcome:
     excuse: str = ""
 
 
-def play(world: World, seed: int, folder: Path) -> Outcome:
-    """Play the schedule of a seed in an empty folder, and check what it came to."""
+def play(world: World, seed: int, folder: Path, backups: bool = True) -> Outcome:
+    """Play the schedule of a seed in an empty folder, and check what it came to; journals may come from backups."""
     world.reset(seed)
     rng = world.rng
     outcome = Outcome(seed)
@@ -59,14 +59,17 @@ def play(world: World, seed: int, folder: Path) -> Outcome:
     machines = 1 + (rng.random() < 0.2)
     if machines > 1 and (odds or world.state.behaviour.list_lag):
         outcome.excuse = "a list failed or lagged behind"
+    backup = Backup(folder, random.Random(seed), odds=0.6 * backups)
     for _ in range(rng.randrange(1, 5)):
         selection = rng.sample(requests, rng.randrange(1, len(requests) + 1))
         if rng.random() < 0.15:
             _lose_journal(world, folder)
-        world.crashes.intrude = partial(_intrude, world, outcome, folder, selection, machines)
+        backup.maybe_restored(world)
+        world.crashes.intrude = partial(_intrude, world, outcome, folder, selection, machines, backup)
         _run(world, outcome, folder, selection, crash=_boundary(rng), intrusion=_boundary(rng))
     if machines > 1 and outcome.crashed:
         outcome.excuse = "a machine died before it could look"
+    backup.maybe_restored(world)
     world.state.interceptor = None
     for _ in range(LAST_RUNS):
         if _run(world, outcome, folder, requests, crash=None):
@@ -74,7 +77,34 @@ def play(world: World, seed: int, folder: Path) -> Outcome:
     world.forward(3 * 86_400)  # whatever is still on its way arrives
     _check(world, outcome, folder, requests)
     shutil.rmtree(folder)
+    backup.remove()
     return outcome
+
+
+class Backup:
+    """A copy of a journal, made at any boundary of a run, which takes the journal's place later.
+
+    It has dice of its own, so that a seed's schedule is the same but for this.
+    """
+
+    def __init__(self, folder: Path, rng: random.Random, odds: float) -> None:
+        self._odds = odds
+        self._folder = folder
+        self._copy = folder.with_name(f"{folder.name} backup")
+        self._rng = rng
+
+    def maybe_made(self) -> None:
+        if self._rng.random() < self._odds and not self._copy.exists():
+            shutil.copytree(self._folder, self._copy)
+
+    def maybe_restored(self, world: World) -> None:
+        if self._rng.random() < 0.5 and self._copy.exists():
+            world.forward(6 * 3600)
+            shutil.rmtree(self._folder)
+            self._copy.rename(self._folder)
+
+    def remove(self) -> None:
+        shutil.rmtree(self._copy, ignore_errors=True)
 
 
 def _boundary(rng: random.Random) -> int | None:
@@ -110,8 +140,11 @@ def _lose_journal(world: World, folder: Path) -> None:
     folder.mkdir()
 
 
-def _intrude(world: World, outcome: Outcome, folder: Path, requests: list[Request], machines: int) -> None:
-    """A second process with the same journal, or a second machine that has one of its own."""
+def _intrude(
+    world: World, outcome: Outcome, folder: Path, requests: list[Request], machines: int, backup: Backup
+) -> None:
+    """A backup is made, and a second process comes with the same journal, or a second machine with its own."""
+    backup.maybe_made()
     if machines == 1:
         return _knock(world, folder, requests)
     other = folder / "another machine"

@@ -90,7 +90,8 @@ def test_without_the_rule_a_schedule_pays_twice_or_loses_an_answer(world, folder
     RULES[name](monkeypatch, world)
     for seed in range(HUNTS[proof]):
         try:
-            if play(world, seed, folder(seed)).problems:
+            # Without claims a backup's own batches chase each other for ever, so only its rule has one.
+            if play(world, seed, folder(seed), backups=name == "old_rows_believed").problems:
                 return
         except (JournalError, OSError):
             return  # two processes within one transaction, or one that tidies the other's files away

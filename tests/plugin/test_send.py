@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.simulator.exchange import Reply
 
 ONE = """
     @pytest.mark.batch(prompt=ask)
@@ -208,6 +209,32 @@ def test_generator_prompts_go_in_waves_and_equal_turns_once(suite, send, batch_s
     result.assert_outcomes(passed=12)
     result.stdout.fnmatch_lines(["batch: 6 requests for *", "batch: wave 2: * requests for *"])
     assert len(executed(batch_server)) == len(set(executed(batch_server)))
+
+
+@pytest.mark.ledger(paid=2)
+def test_a_refresh_that_ended_between_two_waves_goes_on_with_the_second(suite, send, batch_server):
+    suite.test_file("""
+        def judged(persona, question):
+            answer = yield ask(persona, question)
+            yield {"model": "m", "input": f"Judge: {answer.text}"}
+
+        @pytest.mark.batch(prompt=judged)
+        def test_judged(answer): pass
+    """)
+    send().assert_outcomes(passed=6)
+    calls = []
+
+    async def refuse_after_the_first_wave(exchange):
+        calls.append(exchange.call)
+        if exchange.call == "batches.list" and "files.content" in calls:
+            return await exchange.send(Reply(401, {"error": {"code": "invalid_api_key", "message": "no"}}))
+        return await exchange.answer()
+
+    batch_server.intercept(refuse_after_the_first_wave)
+    assert send("--batch-refresh").ret != 0
+    batch_server.intercept(None)
+    send("--batch-refresh").assert_outcomes(passed=6)
+    assert set(batch_server.ledger.billed().values()) == {2}
 
 
 def test_record_merges_and_a_second_record_changes_nothing(suite, send, batch_server):

@@ -24,23 +24,34 @@ def written(path: Path, pieces: Iterable[bytes], size: int | None = None) -> int
         JournalError: it cannot be stored.
     """
     total = 0
-    with _storing(path):
+    with storing(path):
         stream = path.open("wb")
     with stream:
         for piece in pieces:
             total += len(piece)
             if size is not None and total > size * SLACK:
                 raise Refused("too_long", f"the file is longer than the {size} bytes it should have")
-            with _storing(path):
+            with storing(path):
                 stream.write(piece)
-        with _storing(path):
+        with storing(path):
             stream.flush()
             os.fsync(stream.fileno())
     return total
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder (0700) where there is none, and those above it.
+
+    Raises:
+        JournalError: it cannot be made.
+    """
+    with storing(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 @contextmanager
-def _storing(path: Path) -> Iterator[None]:
+def storing(path: Path) -> Iterator[None]:
+    """What the disk refuses inside becomes a `JournalError` that names the path."""
     try:
         yield
     except OSError as error:

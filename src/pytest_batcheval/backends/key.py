@@ -16,7 +16,10 @@ def key_from_environment() -> str:
     """
     key = os.environ.get("OPENAI_API_KEY", "")
     if not key:
-        raise UsageError("OPENAI_API_KEY is not set; set it, or try everything with --batch-backend=simulator")
+        raise UsageError(
+            "OPENAI_API_KEY is not set; set it, or try everything with a simulator: pytest --batch-backend=simulator, "
+            "batcheval --backend simulator"
+        )
     return key
 
 

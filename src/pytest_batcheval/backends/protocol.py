@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from pytest_batcheval.wire.texts import storable
+from pytest_batcheval.wire.texts import redacted, storable
 
 TERMINAL = ("completed", "failed", "expired", "cancelled")
 """Statuses after which a batch does not change."""
@@ -121,7 +121,7 @@ def read_batch(seen: object) -> RemoteBatch | None:
         failed=_count(counts.get("failed")),
         total=_count(counts.get("total")),
         errors=_errors(_mapping(data.get("errors")).get("data")),
-        metadata={str(name): str(value) for name, value in metadata.items()},
+        metadata={storable(str(name)): storable(str(value)) for name, value in metadata.items()},
         created_at=float(data["created_at"]) if _is_number(data.get("created_at")) else None,
         endpoint=_text(data.get("endpoint")) or "",
         times={
@@ -161,8 +161,8 @@ def _errors(entries: object) -> tuple[BatchFault, ...]:
     found = (_mapping(entry) for entry in entries)
     return tuple(
         BatchFault(
-            storable(str(e.get("code") or "error")),
-            storable(str(e.get("message") or "")),
+            redacted(storable(str(e.get("code") or "error"))),
+            redacted(storable(str(e.get("message") or ""))),
             _count(e.get("line")),
             _text(e.get("param")),
         )

@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(safe(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)
     except ImportError as error:
-        from pytest_batcheval.extras import what_to_install
+        from pytest_batcheval.wire.extras import what_to_install
 
         if (advice := what_to_install(error)) is None:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pytest_batcheval.cli.options import add_backend, add_journal, say, say_progress, say_sent
+from pytest_batcheval.wire.duration import seconds
 from pytest_batcheval.wire.errors import ExitStatus
 
 INTERRUPTED = 130
@@ -16,8 +17,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_journal(parser)
     add_backend(parser)
     parser.add_argument(
-        "--wait", type=float, metavar="SECONDS", help="how long to wait for them; status 10 says that they still run"
+        "--wait",
+        type=_duration,
+        metavar="DURATION",
+        help="how long to wait for them (90, 90s, 15m, 12h, 2d); status 10 says that they still run",
     )
+
+
+def _duration(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:

@@ -137,6 +137,7 @@ def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measur
             clock=clock,
             limits=Limits(requests=way.batch_size) if way.batch_size else None,
             calling=Calling(calls, clock, Window(*way.at_once)) if way.at_once else None,
+            threads=0,
         )
         seconds, polls = clock.now() - began, sum(counts[call] for call in POLLS)
         asked, told = _tokens(journal.reader)

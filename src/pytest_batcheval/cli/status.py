@@ -147,8 +147,10 @@ def _look_at_run(journal: Path, start: str | None) -> Look:
 def _is_sending(journal: Path, run: dict[str, Any]) -> bool:
     """Whether its process lives and holds the journal: between two waves no batch is open."""
     from pytest_batcheval.journal.lock import JournalLock
+    from pytest_batcheval.journal.place import real
 
-    holder = JournalLock(journal.with_name(f"{journal.name}.lock")).holder()
+    path = real(journal)
+    holder = JournalLock(path.with_name(f"{path.name}.lock")).holder()
     if holder is None or list(holder.argv) != run["argv"]:
         return False
     reader = open_reader(journal)

@@ -15,13 +15,14 @@ from typing import TypeVar
 
 import msgspec
 
+from pytest_batcheval.backends.disk import storing
 from pytest_batcheval.backends.faults import Fault, Passing, Refused, Stopped
 from pytest_batcheval.backends.protocol import Backend, RemoteBatch
 from pytest_batcheval.engine.absence import Absence
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.ending import refused_whole
 from pytest_batcheval.engine.metadata import may_hold, read_mark
-from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.key import sample_of
@@ -73,7 +74,8 @@ class Adoption:
             raise _unasked(fault) from None
         self.seen |= {batch.id for batch in batches}
         rows = self._journal.reader.batches(self._backend.origin)
-        known = {row.batch_id for row in rows} | {row.file_id for row in rows if row.file_id}
+        # By its file only where a create is still looked for: one may have made two batches, or be older than its row.
+        known = {row.batch_id or row.file_id for row in rows if row.batch_id or row.state in OPEN}
         found = [
             batch
             for batch in batches
@@ -162,7 +164,8 @@ class Adoption:
 
     def _read(self, file_id: str, read: Callable[[Path], dict[str, bytes]]) -> dict[str, bytes] | None:
         """What `read` finds in a file; `None` when the file is gone, or may not be read."""
-        with TemporaryDirectory(dir=self._journal.path.parent, prefix=".adopt-") as folder:
+        beside = self._journal.path.parent
+        with storing(beside), TemporaryDirectory(dir=beside, prefix=".adopt-") as folder:
             path = Path(folder) / "file.jsonl"
             try:
                 self._patiently(lambda: self._backend.download(file_id, path))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_batcheval.backends.disk import written
+from pytest_batcheval.backends.disk import private_folder, written
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.effects import (
@@ -114,7 +114,7 @@ class Driver:
 
     def tidy(self, rows: Iterable[BatchRow]) -> None:
         """Remove files that earlier runs were killed over: those of batches that are not in `rows`, the open ones."""
-        if not self._folder.exists():
+        if not self._folder.is_dir():
             return
         still = {str(row.id) for row in rows}
         for folder in self._folder.iterdir():
@@ -152,13 +152,13 @@ class Driver:
                 return lambda: harvest(backend, row, keys, self.folder_of(row.id), partial)
             case DeleteFile(row):
                 return lambda: backend.delete_file(row.file_id)
-            case Cancel(row):
-                return lambda: backend.cancel(row.batch_id)
+            case Cancel(row, twin):
+                return lambda: backend.cancel(twin or row.batch_id)
         raise TypeError(f"{effect!r} is no call")
 
     def _input_file(self, number: int, name: str) -> Path:
         folder = self.folder_of(number)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         path = folder / name
         written(path, (line + b"\n" for line in self._journal.reader.lines(number)))
         return path

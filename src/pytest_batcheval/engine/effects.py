@@ -103,9 +103,14 @@ class DeleteFile:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Network: ask the provider to stop the batch. Outcome: the batch."""
+    """Network: ask the provider to stop the batch. Outcome: the batch.
+
+    Attributes:
+        twin: id of another batch that its create has made, which is the one to stop; empty for the batch itself.
+    """
 
     row: BatchRow
+    twin: str = ""
 
 
 @dataclass(frozen=True)

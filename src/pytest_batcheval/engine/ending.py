@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from pytest_batcheval.backends.faults import Fault, Refused
 from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine.effects import Account, Rest
 from pytest_batcheval.journal.rows import BatchRow
@@ -51,16 +52,28 @@ def doubtful(row: BatchRow, account: Account) -> bool:
 def rest_of(row: BatchRow, account: Account, partial: bool) -> Rest:
     """How requests without a line are recorded once the files are believed; `partial` when one of them is gone.
 
-    They are sent again, unless the provider counted them or a line was unreadable down to its key.
+    They are sent again, unless the provider counted them, a line was unreadable down to its key, or a batch that
+    completed has told neither counts nor files.
     """
     batch = f"batch {row.batch_id} ended as {row.status}"
-    if not (_short(row, account) or account.nameless or partial):
+    untold = row.status == "completed" and row.completed is None and not _found(account)
+    if not (_short(row, account) or account.nameless or partial or untold):
         return Rest("unanswered", f"{batch} without a line for this request", retryable=True)
+    told = row.completed is not None or row.failed is not None
+    counts = f"counts {row.completed or 0} completed and {row.failed or 0} failed" if told else "tells no counts"
     text = (
-        f"{batch}, counts {row.completed} completed and {row.failed} failed, but no readable line of its files is "
-        "for this request; it may have been paid, so it is not sent again by itself"
+        f"{batch}, {counts}, but no readable line of its files is for this request; it may have been paid, "
+        "so it is not sent again by itself"
     )
     return Rest("unaccounted", text, retryable=False)
+
+
+def unseen(row: BatchRow, fault: Fault) -> Refused:
+    """Why a refusal under another key stops the run: it says nothing about the batch, so the user must look."""
+    name = row.batch_id or f"of file {row.file_name}, whose create got no answer,"
+    text = f"batch {name} was sent with another API key or project, and this one does not see it"
+    advice = "run once with that key; if there is none any more, --batch-assume-lost gives the batch up"
+    return Refused("another_account", f"{text}; {advice}", request_id=fault.request_id)
 
 
 def _short(row: BatchRow, account: Account) -> bool:

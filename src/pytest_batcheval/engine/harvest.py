@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_batcheval.backends.disk import private_folder, storing
 from pytest_batcheval.backends.faults import Refused
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.effects import Account, Settle
@@ -31,7 +32,7 @@ def harvest(backend: Backend, row: BatchRow, keys: Collection[str], folder: Path
         Fault: a file could not be downloaded.
         JournalError: it could not be stored.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     files, gone = [], []
     for name, file_id in (("output", row.output_file_id), ("error", row.error_file_id)):
         if not file_id:
@@ -45,7 +46,8 @@ def harvest(backend: Backend, row: BatchRow, keys: Collection[str], folder: Path
             gone.append(f"the {name} file {file_id} of batch {row.batch_id} is gone at the provider")
     account = _account(files, frozenset(keys), gone)
     if account.broken:
-        (folder / KEEP).touch()
+        with storing(folder / KEEP):
+            (folder / KEEP).touch()
     return account
 
 

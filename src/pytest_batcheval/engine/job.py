@@ -31,23 +31,20 @@ from pytest_batcheval.engine.effects import (
     Settle,
     Upload,
 )
-from pytest_batcheval.engine.ending import doubtful, ended, refused_whole, rest_of
+from pytest_batcheval.engine.ending import doubtful, ended, refused_whole, rest_of, unseen
+from pytest_batcheval.engine.failing import Failing
 from pytest_batcheval.engine.polling import Pace
 from pytest_batcheval.engine.reconcile import Search, Step, find
-from pytest_batcheval.engine.rivals import Rivals
+from pytest_batcheval.engine.rivals import Rivals, twin
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import IN_PROCESS
-
-BACK_OFF_FIRST, BACK_OFF_LAST = 1.0, 60.0
-PATIENCE = 3600.0
-"""Seconds of failing in a row after which a call that is no mere look is given up, for this run."""
 
 DOUBT = 900.0
 """Seconds in which result files may still be incomplete after the batch has ended."""
 
 _RANKS = {"validating": 1, "in_progress": 2, "finalizing": 3, "cancelling": 4}
 _READING = (Retrieve, ListBatches)
-"""What is asked for as long as it takes; everything else is given up after `PATIENCE`."""
+"""What is asked for as long as it takes; everything else is given up in the end."""
 
 
 @dataclass
@@ -90,8 +87,7 @@ class Job:
     _mine: RemoteBatch | None = None
     _pace: Pace = field(init=False)
     _search: Search | None = None
-    _tries: int = 0
-    _failing_since: float | None = None
+    _failing: Failing = field(default_factory=Failing)
     _absence: Absence = field(default_factory=Absence)
     _ended: float | None = None
     _reads: int = 0
@@ -112,7 +108,7 @@ class Job:
     @property
     def shares_lists(self) -> bool:
         """Whether a list of batches may stand for its next look, also before that is due."""
-        untroubled = not (self.flying or self.alone or self._absence.misses or self._failing_since is not None)
+        untroubled = not (self.flying or self.alone or self._absence.misses or self._failing.tries)
         return isinstance(self.effect, Retrieve) and self.row.state == "created" and untroubled
 
     def told(self, effect: Effect, outcome: object, now: float) -> None:
@@ -153,19 +149,16 @@ class Job:
         if isinstance(outcome, Fault):
             return self._failed(ListBatches(), outcome, now)
         self._succeeded()
-        if self.row.state == "creating":
-            found = find(self.row, outcome)
-            if found is not None:
-                return self._commit(replace(self.row, state="created", batch_id=found.id, note="found by reconciling"))
-            if self.assume_lost:
-                return self._step(Step.ABSENT, now)
-            return self._step(*self._searching(now).listed(asked, now))
+        if self.row.state in ("uploaded", "creating"):
+            return self._looked_for(find(self.row, outcome), asked, now)
         seen = next((batch for batch in outcome if batch.id == self.row.batch_id), None)
         self._mine = seen or self._mine
         if known is not None and self.row.state == "created":
             older = self.rivals.listed(self._mine, outcome, known, now - self.began)
             if older is not None:
                 return self._yield(older, now)
+            if (second := twin(self._mine, outcome)) is not None:
+                return self._stop_twin(second, now)
         if seen is not None:
             return self._seen(seen, now)
         if self._absence.long(now) and self.row.state == "ended":
@@ -175,17 +168,28 @@ class Job:
         self.alone = True
         return self._want(Retrieve(self.row), now)
 
+    def _looked_for(self, found: RemoteBatch | None, asked: float, now: float) -> None:
+        """A whole list has the batch this row made, or has not."""
+        if found is not None:
+            return self._commit(replace(self.row, state="created", batch_id=found.id, note="found by reconciling"))
+        if self.row.state == "uploaded":
+            return self._want(DeleteFile(self.row), now)
+        if self.assume_lost:
+            return self._step(Step.ABSENT, now)
+        return self._step(*self._searching(now).listed(asked, now))
+
     def _succeeded(self) -> None:
         """A call was answered: failures before it count no more."""
-        self._tries, self._failing_since, self.trouble = 0, None, ""
+        self._failing, self.trouble = Failing(), ""
 
     def _proceed(self, now: float) -> None:
         """What follows a committed state; also where a new process begins."""
         state = self.row.state
         if self.resumed and state in ("planned", "uploaded"):
-            # Another machine may have sent the same meanwhile, so it is planned anew, after looking.
+            # Another machine may have sent the same meanwhile, so it is planned anew, after looking; and a journal
+            # brought back from a backup may know nothing of the batch that was made since.
             if self.row.file_id:
-                self._want(DeleteFile(self.row), now)
+                self._want(ListBatches(), now)
             else:
                 self._step(Step.ABSENT, now)
         elif state == "planned":
@@ -216,6 +220,12 @@ class Job:
         self.row = replace(self.row, note=f"gave way to {older.id}, in which another machine asks the same")
         self._want(Cancel(self.row), now)
 
+    def _stop_twin(self, second: RemoteBatch, now: float) -> None:
+        """Its lines are those of this batch, so what of them has not run yet need not be paid."""
+        self.rivals.twins.add(second.id)
+        self.row = replace(self.row, note=f"its create was applied twice, and {second.id} was cancelled")
+        self._want(Cancel(self.row, second.id), now)
+
     def _commit(self, row: BatchRow) -> None:
         self.status = row.status or row.state
         self._want(Commit(row), 0.0)
@@ -237,8 +247,8 @@ class Job:
             return self._commit(replace(self.row, state="planned", file_id="", note=str(outcome)))
         self._commit(replace(self.row, state="uploaded", note=str(outcome)))
         if isinstance(outcome, Passing):
-            self._not_before = now + self._pause(outcome, now)
-        if not isinstance(outcome, Passing) or self._failing_long(now):
+            self._not_before = now + self._failing.pause(outcome, now)
+        if not isinstance(outcome, Passing) or self._failing.long(now):
             self.stop = outcome
         return None
 
@@ -261,6 +271,8 @@ class Job:
             self._want(Settle(replace(self.row, state="void", note=why)), wake)
 
     def _seen(self, batch: RemoteBatch, now: float) -> None:
+        if batch.id != self.row.batch_id:
+            return self._want(Retrieve(self.row), now)  # its twin, which was cancelled
         self._absence, self.alone, self._mine = Absence(), False, batch
         self.done, self.failed = batch.completed or 0, batch.failed or 0
         if not batch.terminal:
@@ -293,42 +305,28 @@ class Job:
         return self._want(Settle(replace(self.row, state="settled"), account, rest=rest), now)
 
     def _failed(self, effect: Effect, fault: Fault, now: float) -> None:
+        blind = self.foreign and not self.assume_lost and (fault.status_code == 404 or isinstance(effect, DeleteFile))
         if isinstance(effect, DeleteFile) and self.row.state == "uploaded":
             self._step(Step.ABSENT, now)  # a file that nobody needs stays behind
         elif isinstance(fault, Passing):
             self.trouble = f"{fault}, trying again"
             # An upload without a clear answer may have been stored.
             unclear = isinstance(effect, Upload) and fault.status_code is None
-            self._want(FindFile(self.row) if unclear else effect, now + self._pause(fault, now))
-            if self._failing_long(now) and not isinstance(effect, _READING):
+            self._want(FindFile(self.row) if unclear else effect, now + self._failing.pause(fault, now))
+            if self._failing.long(now) and not isinstance(effect, _READING):
                 self.stop = fault
-        elif isinstance(effect, DeleteFile) and not isinstance(fault, Stopped):
+        elif isinstance(effect, DeleteFile) and not isinstance(fault, Stopped) and not blind:
             search = self._searching(now)
             self._step(*(search.absent(now) if fault.status_code == 404 else search.undeletable(now)))
         elif isinstance(effect, Cancel) and not isinstance(fault, Stopped):
             self._want(Retrieve(self.row), now)
-        elif isinstance(effect, (Retrieve, Harvest)) and fault.status_code == 404 and not self.foreign:
+        elif isinstance(effect, (Retrieve, Harvest)) and fault.status_code == 404 and not blind:
             self._missed(effect, now)
         elif isinstance(effect, Upload) and fault.status_code == 413:
             self.faults = (BatchFault("file_too_large", fault.message),)
             self._void((), str(fault))
         else:
-            self.stop = self._explained(effect, fault)
-
-    def _explained(self, effect: Effect, fault: Fault) -> Fault:
-        """A 404 under another key says nothing about the batch, so the user must look."""
-        if not (self.foreign and fault.status_code == 404 and isinstance(effect, (Retrieve, Harvest))):
-            return fault
-        text = f"batch {self.row.batch_id} was sent with another API key or project, and this one does not see it"
-        return Refused("another_account", f"{text}; run once with that key", 404, fault.request_id)
-
-    def _pause(self, fault: Passing, now: float) -> float:
-        self._failing_since = now if self._failing_since is None else self._failing_since
-        self._tries += 1
-        return fault.retry_after or min(BACK_OFF_FIRST * 2 ** min(self._tries, 10), BACK_OFF_LAST)
-
-    def _failing_long(self, now: float) -> bool:
-        return self._failing_since is not None and now - self._failing_since > PATIENCE
+            self.stop = unseen(self.row, fault) if blind and not isinstance(fault, Stopped) else fault
 
     def _missed(self, effect: Retrieve | Harvest, now: float) -> None:
         self._absence.missed(now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ MARK = "batcheval"
 PREFIX_BYTES = 6
 PREFIXES_A_VALUE = 64
 _PREFIX_LENGTH = 8
+_NUMBER = re.compile(r"[0-9]{1,18}")
+"""What the journal can store; whoever shares the account can write anything there."""
+
 VALUES = 15
 """The API takes 16 pairs with values of 512 characters; one pair is the mark."""
 
@@ -42,7 +46,7 @@ def read_mark(metadata: Mapping[str, str]) -> Marked | None:
     """The mark of a batch of ours; `None` for a stranger's, and for a version we do not know."""
     version, *fields = metadata.get(MARK, "").split(";")
     numbers = fields[1:]
-    if version != "1" or len(fields) != 4 or not all(number.isascii() and number.isdigit() for number in numbers):
+    if version != "1" or len(fields) != 4 or not all(map(_NUMBER.fullmatch, numbers)):
         return None
     attempt, requests, generation = map(int, numbers)
     return Marked(fields[0], attempt, requests, generation)

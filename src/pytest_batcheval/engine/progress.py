@@ -71,6 +71,7 @@ class Sent:
         batches: batches settled, `attached` of them begun by an earlier run.
         collected: numbers of settled batches that an earlier run had begun.
         rivals: older batches of other machines for whose sake some of ours were cancelled.
+        twins: batches that the create of one of ours has made beside it, and that were cancelled.
         twice: keys that such a batch and ours both answered, so that they were paid twice.
         lost: what became of batches whose results are gone.
         unknown: keys whose individual call may have been paid without an answer.
@@ -89,6 +90,7 @@ class Sent:
     keys: frozenset[str] = frozenset()
     collected: tuple[int, ...] = ()
     rivals: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
     twice: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
@@ -100,6 +102,11 @@ class Sent:
     def notes(self) -> list[str]:
         """What a person should know of it, a line each."""
         rivals = [f"another machine asked the same in batch {older}; ours was cancelled" for older in self.rivals]
+        rivals += [
+            f"a create was applied twice, by something between here and the provider; batch {second} was cancelled, "
+            "and what it had finished was paid twice"
+            for second in self.twins
+        ]
         if self.twice:
             rivals.append(f"{len(self.twice)} answers were paid twice: both batches had run before one was cancelled")
         return [*self.lost, *rivals, *self._of_calls, *self.broken]

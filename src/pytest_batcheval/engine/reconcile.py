@@ -80,8 +80,16 @@ class Search:
 
 
 def find(row: BatchRow, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
-    """The batch a create of this row made: by its input file, else (where none is told) by its metadata."""
-    seen = list(batches)
+    """The batch a create of this row made: by its input file, else (where none is told) by its metadata.
+
+    The oldest, when something on the way has repeated the create.
+    """
+    seen = sorted(batches, key=age)
     by_file = (batch for batch in seen if batch.input_file_id and batch.input_file_id == row.file_id)
     by_mark = (batch for batch in seen if not batch.input_file_id and batch.metadata.get(MARK) == mark(row))
     return next(by_file, None) or next(by_mark, None)
+
+
+def age(batch: RemoteBatch) -> tuple[float, str]:
+    """What batches are ordered by, oldest first: the provider's clock, and their ids within a second."""
+    return batch.created_at or 0.0, batch.id

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pytest_batcheval.journal.rows import FailureRow
 from pytest_batcheval.wire.lines import ResultLine
+from pytest_batcheval.wire.texts import redacted
 
 Verdict = Literal["passing", "final", "stop"]
 
@@ -43,8 +44,8 @@ def failure_of(line: ResultLine) -> FailureRow:
     status = line.response.status_code if line.response is not None else None
     code = details.get("code") or details.get("type") or (line.error and line.error.code)
     message = details.get("message") or (line.error and line.error.message) or "the provider gave no message"
-    code = str(code or (f"http_{status}" if status else "error"))
-    message = str(message)[:LONGEST_MESSAGE]
+    code = redacted(str(code or (f"http_{status}" if status else "error"))[:LONGEST_MESSAGE])
+    message = redacted(str(message)[:LONGEST_MESSAGE])
     return FailureRow(line.custom_id, code, message, status, verdict(code, message, status) != "final")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine.metadata import overlap
-from pytest_batcheval.engine.reconcile import QUIET
+from pytest_batcheval.engine.reconcile import QUIET, age
 
 LOOKS = (0.0, 30.0, QUIET)
 """Seconds after a create at which other machines' batches are looked for: a list may lag behind theirs."""
@@ -22,9 +22,11 @@ class Rivals:
 
     Attributes:
         older: the batch of another machine for whose sake this one was cancelled.
+        twins: ids of batches that the create of this one has made beside it, and that were cancelled.
     """
 
     older: RemoteBatch | None = None
+    twins: set[str] = field(default_factory=set)
     _looks: int = 0
 
     def wanted(self, waited: float) -> bool:
@@ -50,13 +52,24 @@ def rival(mine: RemoteBatch, strangers: Iterable[RemoteBatch]) -> RemoteBatch | 
     older = [
         batch
         for batch in strangers
-        if _age(batch) < _age(mine)
+        if age(batch) < age(mine)
         and batch.status not in ("cancelling", "cancelled")
         and (not batch.terminal or batch.output_file_id or batch.error_file_id)
         and overlap(mine.metadata, batch.metadata)
     ]
-    return min(older, key=_age, default=None)
+    return min(older, key=age, default=None)
 
 
-def _age(batch: RemoteBatch) -> tuple[float, str]:
-    return batch.created_at or 0.0, batch.id
+def twin(mine: RemoteBatch | None, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
+    """A younger batch of the same input file, which only our create names: a proxy, say, has sent that twice."""
+    younger = (
+        batch
+        for batch in batches
+        if mine is not None
+        and batch.input_file_id
+        and batch.input_file_id == mine.input_file_id
+        and age(batch) > age(mine)
+        and not batch.terminal
+        and batch.status != "cancelling"
+    )
+    return next(younger, None)

@@ -30,6 +30,7 @@ def send(
     progress: Callable[[Progress], None] = lambda seen: None,
     attempts: int = 2,
     refresh: bool = False,
+    ends_refresh: bool = True,
     limits: Limits | None = None,
     run: str | None = None,
     wait: Callable[[Holder | None], None] = wait_a_second,
@@ -56,6 +57,8 @@ def send(
             that an earlier run left open counts.
         refresh: send all of them again, as a new generation; older answers are kept. A refresh that
             was cut short goes on: what it has sent already is not sent a third time.
+        ends_refresh: `False` when later sends belong to the same refresh; the caller ends it, by
+            `Journal.end_refresh`, when it is whole.
         limits: of one batch file; default OpenAI's.
         run: id of this run in the journal; default a new one.
         wait: called while another process holds the lock; it sleeps or raises.
@@ -88,7 +91,10 @@ def send(
         sender.threads = threads
         if pay_again:
             journal.forgive(backend.origin, list(wanted))
-        return sender.send(list(wanted.values()), refresh)
+        sent = sender.send(list(wanted.values()), refresh)
+        if ends_refresh:
+            standing.end_refresh()
+        return sent
 
 
 def collect(

@@ -29,6 +29,9 @@ from pytest_batcheval.wire.objects import Request
 MAX_VOID = 5
 """Rounds in a row in which the provider refused whole batches before we give up."""
 
+MAX_VAIN = 5
+"""Rounds in a row in which ours gave way to batches that could not be taken over, before we give up."""
+
 QUEUE_PAUSES = (60.0, 300.0, 900.0, 1800.0)
 """Seconds to wait while the provider's queue is full; the last one repeats."""
 
@@ -57,6 +60,7 @@ class Sender:
     resent: int = 0
     attached: int = 0
     voids: int = 0
+    vain: int = 0
     assume_lost: bool = False
     budget: Budget | None = None
     threads: int = 4
@@ -68,18 +72,33 @@ class Sender:
         """Have these answered, or failed for good; with `refresh` anew."""
         stored = self.standing.answered()
         self._attach()
-        if left := self.standing.left(self.attempts):
+        # A refresh wants answers newer than any: also than those that another machine has got.
+        if left := wanted if refresh else self.standing.left(self.attempts):
             self._adopt([request.custom_id for request in left])
         if refresh:
             self.standing.begin_refresh(self.run)
         while todo := self.standing.left(self.attempts):
             self._pause(todo)
             if any(job.rivals.older for job in self._round(todo)):
-                self._adopt([request.custom_id for request in todo])
-        self.standing.end_refresh()
+                self._give_way([request.custom_id for request in todo])
         answered = self.standing.answered()
         failed = len(self.journal.reader.failures(wanted, self.backend.origin))
         return self._sent(len(wanted), len(stored), len(answered), failed)
+
+    def _give_way(self, keys: Sequence[str]) -> None:
+        """Take over the batches of other machines for whose sake ours were cancelled.
+
+        Raises:
+            ProviderError: round after round there was none to take over, so that ours are cancelled for nothing.
+        """
+        attached = self.attached
+        self._adopt(keys)
+        self.vain = self.vain + 1 if self.attached == attached else 0
+        if self.vain > MAX_VAIN:
+            raise ProviderError(
+                f"another machine's batches ask the same as {len(keys)} of these requests, and cannot be taken over; "
+                "look at them at the provider, end them there, and run again"
+            )
 
     def collect(self, adopt: bool) -> Sent:
         """Bring what was begun to its end; with `adopt` also what another journal has begun."""
@@ -125,18 +144,9 @@ class Sender:
         return Job(self._own(row), now, resumed=True, foreign=foreign, assume_lost=self.assume_lost)
 
     def _own(self, row: BatchRow) -> BatchRow:
-        """An open batch of another key or project, as far as this one can go on with it.
-
-        Raises:
-            ProviderError: its create may have been applied where this key cannot look.
-        """
-        if row.scope == self.backend.scope or row.state in ("created", "ended"):
+        """An open batch; one of another key or project that was not created is this one's to plan anew."""
+        if row.scope == self.backend.scope or row.state in ("creating", "created", "ended"):
             return row
-        if row.state == "creating":
-            raise ProviderError(
-                f"{row.requests} requests may be running under another API key or project (file {row.file_name}); "
-                "run once with that key, so that they are not paid twice"
-            )
         return replace(row, scope=self.backend.scope, state="planned", file_id="")
 
     def _pause(self, todo: Sequence[Request]) -> None:
@@ -317,6 +327,7 @@ class Sender:
             lost=tuple(r.note for r in self.journal.reader.batches(self.backend.origin) if r.state == "lost"),
             twice=frozenset(self.twice),
             rivals=tuple(job.rivals.older.id for job in self.settled if job.rivals.older),
+            twins=tuple(second for job in self.settled for second in sorted(job.rivals.twins)),
             broken=tuple(broken),
             unknown=frozenset(self.unknown),
             again=frozenset(self.again),

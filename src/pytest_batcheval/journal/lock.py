@@ -120,6 +120,22 @@ class JournalLock:
             _close(self._file)
         self._file = None
 
+    def check(self) -> None:
+        """Make sure that nobody else can hold it, as long as this object does.
+
+        Raises:
+            JournalError: its file was deleted, so that another process may have made and locked a new one.
+        """
+        if not self._is_mine() or self._file is None:
+            return
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._file), os.stat(self.path)):
+                return
+        raise JournalError(
+            f"the lock {self.path} was deleted while it was held, and another process may send now; nothing was sent "
+            "after this. It ends with its process and is never in the way: leave it where it is, and run again"
+        )
+
     def holder(self) -> Holder | None:
         """Who says to hold it and lives, for messages; `None` when nobody does."""
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -169,9 +185,11 @@ os.register_at_fork(after_in_child=_close_all)
 
 
 def _write(file: int) -> None:
+    """Say who holds it, for messages only: on a full disk nobody is named."""
     text = {"pid": os.getpid(), "host": socket.gethostname(), "argv": shown_argv(), "since": time.time()}
-    os.ftruncate(file, 0)
-    os.pwrite(file, json.dumps(text).encode(), 0)
+    with suppress(OSError):
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps(text).encode(), 0)
 
 
 def _lives(pid: int) -> bool:

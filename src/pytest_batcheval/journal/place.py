@@ -38,6 +38,11 @@ def prepare(path: Path, mounts: Path = MOUNTS) -> None:
         (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
+def real(path: Path) -> Path:
+    """The journal itself where a path is a link to it: beside the link there would be another lock."""
+    return path.resolve() if path.is_symlink() else path
+
+
 def file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
     """The kind of file system a path lies on, as the table of mounts calls it; `None` when there is no table."""
     place, found, longest = path.absolute().resolve(), None, -1

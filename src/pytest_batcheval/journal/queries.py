@@ -155,6 +155,15 @@ WHERE origin = :origin AND run <> :run
   AND run NOT IN (SELECT run FROM refresh WHERE origin = :origin AND done = 0)
 """
 
+_REFRESHED = """
+FROM refresh
+WHERE origin = :origin AND run <> :run AND done = 1 AND key IN (SELECT value FROM json_each(:keys))
+"""
+
+COUNT_REFRESHED = f"SELECT count(*) {_REFRESHED}"
+
+FORGET_REFRESHED = f"DELETE {_REFRESHED}"
+
 ADD_REFRESH = "INSERT INTO refresh (key, origin, generation, run) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 REFRESHES = "SELECT key, generation FROM refresh WHERE key IN ({keys}) AND origin = ?"

@@ -14,7 +14,7 @@ from pathlib import Path
 from pytest_batcheval.journal import connect, queries
 from pytest_batcheval.journal.checksum import checksum
 from pytest_batcheval.journal.lock import Holder, JournalLock
-from pytest_batcheval.journal.place import sync_folder
+from pytest_batcheval.journal.place import real, sync_folder
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.transaction import DamagedError, reporting, transaction
 
@@ -65,6 +65,7 @@ def mend(path: Path, wait: Callable[[Holder | None], None] | None = None) -> Sal
     Raises:
         JournalError: it cannot be read or written for a reason that is no damage.
     """
+    path = real(path)
     with reporting(path), JournalLock(path.with_name(path.name + ".lock")).held(wait):
         draft = path.with_name(path.name + ".mended")
         draft.unlink(missing_ok=True)

@@ -53,6 +53,7 @@ class Journal:
         Raises:
             JournalError: the file cannot be used; the text says why and what to do.
         """
+        path = place.real(path)
         with reporting(path):
             place.prepare(path, mounts)
             connect.create(path)
@@ -78,6 +79,7 @@ class Journal:
         Raises:
             JournalError: one of the keys is in another open batch of this origin.
         """
+        self.lock.check()
         lines = ((request.custom_id, request.line()) for request in requests)
         with self._transaction() as connection:
             connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
@@ -109,6 +111,7 @@ class Journal:
             JournalError: it cannot be stored; the text names the batch, if one was just created.
         """
         if row.state == "creating":
+            self.lock.check()
             with reporting(self.path):
                 self._reserve.keep()
         try:
@@ -179,10 +182,14 @@ class Journal:
     def begin_refresh(self, run: str, origin: str, generations: Mapping[str, int]) -> dict[str, int]:
         """Note which generation each key shall reach, and return what stands.
 
-        A key that a refresh still waits for which was cut short keeps the generation it had there.
+        A key that a refresh still waits for which was cut short keeps the generation it had there. Keys that such a
+        refresh has all done are wanted anew: else what it did not do, and nobody asks for now, would bar them for ever.
         """
         with self._transaction() as connection:
             connection.execute(queries.FORGET_WHOLE_REFRESHES, {"origin": origin, "run": run})
+            these = {"origin": origin, "run": run, "keys": json.dumps(list(generations))}
+            if connection.execute(queries.COUNT_REFRESHED, these).fetchone()[0] == len(generations):
+                connection.execute(queries.FORGET_REFRESHED, these)
             rows = ((key, origin, generation, run) for key, generation in generations.items())
             connection.executemany(queries.ADD_REFRESH, rows)
         return self.reader.refreshes(list(generations), origin)
@@ -238,6 +245,8 @@ class Journal:
         sent: Collection[str],
         refused: Collection[str],
     ) -> BatchRow:
+        if sent:
+            self.lock.check()
         marks = [*((0, row.id, key) for key in refused), *((1, row.id, key) for key in sent)]
         with self._transaction() as connection:
             row = _add(connection, row, results)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_batcheval.wire.errors import JournalError
 
 DAMAGE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "EROFS", "EACCES", "EPERM")
 
 
 @contextmanager
@@ -36,8 +37,9 @@ def reporting(path: Path) -> Iterator[None]:
         name = _name(error)
         if name.startswith(DAMAGE):
             raise DamagedError(path, f"{name}: {error}") from error
+        advice = ". Whoever sends has to be able to write this file and its folder" * name.startswith(UNWRITABLE)
         raise JournalError(
-            f"the journal {path} cannot be used ({name}: {error}); nothing was sent after this"
+            f"the journal {path} cannot be used ({name}: {error}); nothing was sent after this{advice}"
         ) from error
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.wire.extras import what_to_install
+
 if TYPE_CHECKING:
     from pytest_batcheval.quality.against_baseline import Regression, regression
     from pytest_batcheval.quality.agreement import JudgeAgreement, judge_agreement
@@ -107,4 +109,10 @@ def __getattr__(name: str) -> Any:
     # no module has the name of a function in it: importing it would put the module in the function's place
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        needed = what_to_install(error)
+        if needed is None:
+            raise
+        raise ModuleNotFoundError(needed, name=error.name) from None

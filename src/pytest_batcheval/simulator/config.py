@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.wire.texts import redacted
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 
@@ -41,6 +45,15 @@ def check_config(data: object, kind: str, where: str) -> None:
     schema = json.loads((_SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8"))
     wrong = best_match(Draft202012Validator(schema).iter_errors(data))
     if wrong is not None:
-        # The value itself stays out of the message: it may be an API key.
+        # The value itself stays out of the message: it may be an API key. Names of members are none.
         rule = f"{wrong.validator}: {json.dumps(wrong.validator_value, ensure_ascii=False)[:300]}"
-        raise UsageError(f"{where}: {wrong.json_path} breaks the rule {rule}")
+        unknown = _unknown_names(wrong) if wrong.validator == "additionalProperties" else ""
+        raise UsageError(f"{where}: {wrong.json_path} breaks the rule {rule}{unknown}")
+
+
+def _unknown_names(wrong: ValidationError) -> str:
+    schema: Any = wrong.schema
+    given: Any = wrong.instance
+    known = schema.get("properties", {})
+    names = sorted(redacted(str(name)) for name in given if name not in known)
+    return f" ({', '.join(names)}; known: {', '.join(known)})"
