@@ -11,9 +11,9 @@ import sys
 import pytest
 
 from pytest_batcheval import BatchClient, PersonaMatrix, Request, check_batch_status, download_batch_results
+from pytest_batcheval.errors import MatrixError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.matrix.axes import AxisValue
-from pytest_batcheval.wire.errors import MatrixError, ProviderError, UnfinishedError, UsageError
 
 
 def ask(count, word="question"):

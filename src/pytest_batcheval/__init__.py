@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_batcheval.batches import BatchStatus
+    from pytest_batcheval.batch_status import BatchStatus
     from pytest_batcheval.client import BatchClient, BatchRun, check_batch_status, download_batch_results
+    from pytest_batcheval.errors import BatchEvalError
     from pytest_batcheval.matrix.axes import AxisValue, Persona, PersonaMatrix, Question
     from pytest_batcheval.wire.answers import Answers
-    from pytest_batcheval.wire.errors import BatchEvalError
-    from pytest_batcheval.wire.input_lines import ImportedLine, InputFileError
+    from pytest_batcheval.wire.input_file import ImportedLine, InputFileError
     from pytest_batcheval.wire.objects import Answer, Request
 
 __all__ = [
@@ -37,11 +37,11 @@ _HOMES = {
     "Answers": "wire.answers",
     "AxisValue": "matrix.axes",
     "BatchClient": "client",
-    "BatchEvalError": "wire.errors",
+    "BatchEvalError": "errors",
     "BatchRun": "client",
-    "BatchStatus": "batches",
-    "ImportedLine": "wire.input_lines",
-    "InputFileError": "wire.input_lines",
+    "BatchStatus": "batch_status",
+    "ImportedLine": "wire.input_file",
+    "InputFileError": "wire.input_file",
     "Persona": "matrix.axes",
     "PersonaMatrix": "matrix.axes",
     "Question": "matrix.axes",

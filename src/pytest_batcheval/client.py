@@ -11,16 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.batches import BatchStatus, cancelled, results, status_of
-from pytest_batcheval.wire.errors import UnfinishedError
+from pytest_batcheval.batch_status import BatchStatus, cancelled, results, status_of
+from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.places import JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
+    from pytest_batcheval.engine.call_sender import Calling
     from pytest_batcheval.engine.clock import Clock
-    from pytest_batcheval.engine.individual import Calling
-    from pytest_batcheval.engine.progress import Progress, Sent
+    from pytest_batcheval.engine.snapshot import Progress, Sent
     from pytest_batcheval.journal.store import Journal
 
 
@@ -130,7 +130,7 @@ class BatchClient:
         Raises:
             ProviderError, JournalError, UsageError: see `engine.send.send`.
         """
-        from pytest_batcheval.engine.progress import Sent
+        from pytest_batcheval.engine.snapshot import Sent
 
         wanted = tuple(requests)
         try:
@@ -248,7 +248,7 @@ class BatchClient:
         """Under the journal's lock, a `progress` that keeps the error log and measures the run."""
         from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.report.error_log import error_log
-        from pytest_batcheval.report.meter import Meter
+        from pytest_batcheval.report.resources import Meter
 
         backend, clock, journal = self._opened()
         calls = None if self._calling is None else self._calling.calls
@@ -277,7 +277,7 @@ class BatchClient:
         if self._open is None:
             from pytest_batcheval.backends.clocks import SystemClock
             from pytest_batcheval.backends.connect import connect
-            from pytest_batcheval.engine.individual import Calling
+            from pytest_batcheval.engine.call_sender import Calling
             from pytest_batcheval.journal.store import Journal
 
             backend: Backend

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
-from pytest_batcheval.wire.errors import ProviderError
+from pytest_batcheval.errors import ProviderError
 
 
 def test_the_systems_clock_is_monotonic_and_never_sleeps_back(monkeypatch):

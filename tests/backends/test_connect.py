@@ -4,7 +4,7 @@ import pytest
 
 from pytest_batcheval.backends import connect as connecting
 from pytest_batcheval.backends.connect import connect
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import traceback
 import pytest
 
 from pytest_batcheval.backends import openai_batch
-from pytest_batcheval.backends.faults import BadReply, Fault, Passing, Refused, Stopped, Unknown
+from pytest_batcheval.backends.errors import BadReply, Fault, Passing, Refused, Stopped, Unknown
 from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile, read_batch, read_file
-from pytest_batcheval.wire.errors import JournalError, ProviderError, UsageError
+from pytest_batcheval.errors import JournalError, ProviderError, UsageError
 
 BATCH = {"id": "batch_1", "object": "batch", "status": "validating", "input_file_id": "file-1"}
 
@@ -237,7 +237,7 @@ def test_our_own_full_disk_is_not_the_providers_fault(calls, server, http, monke
     def full(file):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("pytest_batcheval.backends.disk.os.fsync", full)
+    monkeypatch.setattr("pytest_batcheval.backends.local_files.os.fsync", full)
     with pytest.raises(JournalError, match=r"cannot be written.*No space left"):
         calls["content"]()
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pytest_batcheval.backends.clocks import SimulatorClock
-from pytest_batcheval.backends.faults import Refused, Unknown
+from pytest_batcheval.backends.errors import Refused, Unknown
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.journal.store import Journal

@@ -25,13 +25,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pytest_batcheval.engine.effects import Rest, Settle
-from pytest_batcheval.engine.harvest import harvest, results
 from pytest_batcheval.engine.metadata import identity
+from pytest_batcheval.engine.results import harvest, results
 from pytest_batcheval.engine.split import Limits, split
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.lines import decode_line, split_lines
 from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.result_file import decode_line, split_lines
 
 A_BATCH = 50_000
 QUESTION = "요즘 잠은 어떻게 주무시는지, 그리고 낮에는 어떻게 지내시는지 편하게 말씀해 주세요. "

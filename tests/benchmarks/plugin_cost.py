@@ -17,7 +17,7 @@ from pathlib import Path
 
 PAIRS = 15
 ROOT = Path(__file__).parents[2]
-PLUGIN = ("-p", "pytest_batcheval.plugin")
+PLUGIN = ("-p", "pytest_batcheval.plugin.hooks")
 
 EVALUATION = """
 import pytest

@@ -19,8 +19,8 @@ import numpy as np
 
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality import quality_gate
-from pytest_batcheval.quality.persona_effect import null_sums
-from pytest_batcheval.quality.resampling import shuffles
+from pytest_batcheval.quality.stats.persona_effect import null_sums
+from pytest_batcheval.quality.stats.resampling import shuffles
 from pytest_batcheval.wire.answers import Answers
 
 SIZES = (825, 2500)

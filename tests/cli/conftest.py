@@ -8,7 +8,7 @@ import pytest
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.quality import Rubric, rubric_request
 from pytest_batcheval.recordings.answers import Recorded, Recordings
-from pytest_batcheval.simulator.inference import Answering
+from pytest_batcheval.simulator.inference.answering import Answering
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.wire.objects import Answer, Request
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_batcheval.cli import main
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.quality import Rubric, rubric_request
-from pytest_batcheval.quality.baseline import Baseline
+from pytest_batcheval.quality.comparing._baseline import Baseline
 from pytest_batcheval.recordings.answers import Recorded, Recordings
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -10,8 +10,8 @@ import pytest
 
 from pytest_batcheval import Request
 from pytest_batcheval.cli import main
-from pytest_batcheval.engine.plan import plan
-from pytest_batcheval.wire.lines import MAX_LINE
+from pytest_batcheval.engine.estimate import plan
+from pytest_batcheval.wire.result_file import MAX_LINE
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "batchinput.jsonl"
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli import performance_comparison as verb
-from pytest_batcheval.engine.cost import price
+from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.report.comparison import Measured, comparison_table, saved, speed_up, to_data
 from pytest_batcheval.simulator.behaviour import Behaviour
 

@@ -9,7 +9,7 @@ from pytest_batcheval.cli import main
 from pytest_batcheval.client import BatchClient
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.report.table import columns, cut
+from pytest_batcheval.text.table import columns, cut
 from pytest_batcheval.wire.objects import Request
 
 ORIGIN = "https://a-provider-with-a-long-name.example.org/openai/v1"

@@ -9,9 +9,9 @@ import pytest
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.cli import main
 from pytest_batcheval.engine.send import send
+from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recorded, Recordings
-from pytest_batcheval.wire.errors import UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request
 
 REQUESTS = [Request({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]}) for n in range(5)]

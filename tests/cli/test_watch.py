@@ -15,9 +15,9 @@ import pytest
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli.status import _look_at_run
 from pytest_batcheval.cli.watch import TOLERATED, Documents, Lines, Look, Screen, watch
+from pytest_batcheval.errors import ExitStatus, ProviderError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import ExitStatus, ProviderError
 from pytest_batcheval.wire.objects import Request
 
 ORIGIN = "https://api.openai.com/v1"

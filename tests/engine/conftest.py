@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_batcheval.backends.faults import Fault, Passing, Refused, Unknown
+from pytest_batcheval.backends.errors import Fault, Passing, Refused, Unknown
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from pytest_batcheval.engine.budget import Budget
-from pytest_batcheval.engine.cost import price
-from pytest_batcheval.engine.plan import plan, worst_case
+from pytest_batcheval.engine.estimate import plan, worst_case
+from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.wire.errors import UnfinishedError, UsageError
+from pytest_batcheval.errors import UnfinishedError, UsageError
 from pytest_batcheval.wire.objects import Request
 
 MODEL = "gpt-4.1-mini"

@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from pytest_batcheval.backends.faults import Passing, Refused, Unknown
+from pytest_batcheval.backends.errors import Passing, Refused, Unknown
 from pytest_batcheval.engine import sender as sending
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.effects import Effect

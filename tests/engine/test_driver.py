@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_batcheval.backends.faults import Passing
+from pytest_batcheval.backends.errors import Passing
 from pytest_batcheval.engine.driver import Driver
-from pytest_batcheval.engine.harvest import KEEP
 from pytest_batcheval.engine.pool import Pool
+from pytest_batcheval.engine.results import KEEP
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError, UnfinishedError
 
 
 def go(provider, journal, clock, requests, **more):
@@ -212,7 +212,7 @@ def test_a_full_disk_under_the_input_file_is_told_and_nothing_is_sent(provider, 
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pytest_batcheval.backends.disk.os.fsync", full)
+        patched.setattr("pytest_batcheval.backends.local_files.os.fsync", full)
         with pytest.raises(JournalError, match=r"cannot be written .*No space left"):
             go(provider, journal, clock, ask(2))
     assert provider.calls["upload"] == 0

@@ -12,11 +12,11 @@ from contextlib import suppress
 import pytest
 from checker import broken_rules
 
-from pytest_batcheval.backends.faults import Passing, Refused, Stopped, Unknown
+from pytest_batcheval.backends.errors import Passing, Refused, Stopped, Unknown
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import JournalError, ProviderError
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError, ProviderError
 
 pytestmark = pytest.mark.timeout(0)
 

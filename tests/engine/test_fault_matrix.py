@@ -25,12 +25,12 @@ from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.exchange import Reply
-from pytest_batcheval.simulator.faultplan import lines as spoilt
-from pytest_batcheval.simulator.faultplan import told, wire
+from pytest_batcheval.simulator.faults import connection, responses
+from pytest_batcheval.simulator.faults import result_lines as spoilt
 from pytest_batcheval.simulator.server import SimulatorServer
-from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Request
 
 REQUESTS = [Request({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]}) for n in range(4)]
@@ -60,7 +60,7 @@ def error(code, message="no"):
 def status(number, code=None, headers=None, body=None):
     told_ = body if body is not None else error(code, f"words of the provider on {number}")
     more = {"status": number, "body": told_, "headers": headers}
-    return Ill(partial(wire.status, **more), partial(wire.status_after, **more))
+    return Ill(partial(connection.status, **more), partial(connection.status_after, **more))
 
 
 def answering(body, **headers):
@@ -104,7 +104,7 @@ async def stalled_after(exchange):
 
 async def promised_too_little(exchange):
     """Content-Length is half of what comes."""
-    body = await wire._body(await exchange.handle(exchange))
+    body = await connection._body(await exchange.handle(exchange))
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
     exchange.write(head % (len(body) // 2) + body)
     await exchange.hang_up()
@@ -114,7 +114,7 @@ def dripped(clock):
     """Between the first half of the body and the second so much time passes on the client's clock."""
 
     async def strike(exchange):
-        body = await wire._body(await exchange.handle(exchange))
+        body = await connection._body(await exchange.handle(exchange))
 
         async def slowly():
             yield body[:20]
@@ -137,7 +137,7 @@ ILLS = {
     "refused": Ill(here="refused"),
     "no such host": Ill(here="dns"),
     "tls": Ill(here="tls"),
-    "reset": Ill(wire.reset_before, wire.reset_after),
+    "reset": Ill(connection.reset_before, connection.reset_after),
     "timeout": Ill(stalled, stalled_after, here="impatient"),
     **{str(number): status(number) for number in (400, 403, 404, 408, 409, 413, 422, 425, 429, 500, 503, 504)},
     "401": status(401, "invalid_api_key"),
@@ -147,24 +147,24 @@ ILLS = {
     "429 for nonsense": status(429, "rate_limit_exceeded", {"retry-after": "a while"}),
     "429 no quota": status(429, "insufficient_quota"),
     "502 html": status(502, body=HTML, headers={"content-type": "text/html"}),
-    "200 html": Ill(partial(wire.garbage, after=False), wire.garbage),
+    "200 html": Ill(partial(connection.garbage, after=False), connection.garbage),
     "200 garbage": answering(b"{'id'"),
     "200 cut json": answering(b'{"id": "batch_1", "status": "vali'),
     "302": status(302, headers={"location": "http://127.0.0.1:9/v1/elsewhere"}),
     "307": status(307, headers={"location": "http://127.0.0.1:9/v1/elsewhere"}),
-    "short": Ill(after=wire.truncated),
+    "short": Ill(after=connection.truncated),
     "longer than promised": Ill(after=promised_too_little),
-    "cut off": Ill(after=wire.truncated_silently),
+    "cut off": Ill(after=connection.truncated_silently),
     "drip": dripped(TIME),
     "gzip": answering(lambda: gzip.compress(b"{}" * 999), content_encoding="gzip"),
     "giant": answering(lambda: b'{"id": "' + b"x" * (17 * 2**20) + b'"}'),
     "no id": without("id"),
-    "unknown status": Ill(after=told.unknown_status),
+    "unknown status": Ill(after=responses.unknown_status),
     "null counts": changed(request_counts=None),
     "null metadata": changed(metadata=None),
-    "status backwards": Ill(after=told.status_backwards),
-    "page repeats": Ill(after=told.page_repeats),
-    "vanished": Ill(after=told.vanished),
+    "status backwards": Ill(after=responses.status_backwards),
+    "page repeats": Ill(after=responses.page_repeats),
+    "vanished": Ill(after=responses.vanished),
 }
 
 # -- what becomes of it -------------------------------------------------------------------------------------------
@@ -374,7 +374,7 @@ class Disturbed:
         self.left = times
         self.struck = 0
         self.seen = {}
-        self.unclear = {"look": wire.reset_after, "delete": wire.reset_before}.get(call)
+        self.unclear = {"look": connection.reset_after, "delete": connection.reset_before}.get(call)
         self.waits = self.unclear is not None
 
     def rule(self, state):

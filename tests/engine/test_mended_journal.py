@@ -11,10 +11,10 @@ import pytest
 
 from pytest_batcheval.engine.send import collect, send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError
 from pytest_batcheval.journal.lock import JournalLock
 from pytest_batcheval.journal.salvage import damage_of, mend
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError, ProviderError, UnfinishedError
 
 LIMITS = Limits(requests=40)
 

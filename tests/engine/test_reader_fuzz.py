@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from pytest_batcheval.engine.batch_outcome import rest_of
 from pytest_batcheval.engine.effects import Settle
-from pytest_batcheval.engine.ending import rest_of
-from pytest_batcheval.engine.harvest import harvest, results
+from pytest_batcheval.engine.results import harvest, results
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
-from pytest_batcheval.wire import lines
-from pytest_batcheval.wire.lines import BrokenLine, ResultLine, read_lines
+from pytest_batcheval.wire import result_file
+from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes half an hour
 
@@ -209,7 +209,7 @@ def make(dice):
 
 @pytest.fixture
 def shorter_lines(monkeypatch):
-    monkeypatch.setattr(lines, "MAX_LINE", LONGEST)
+    monkeypatch.setattr(result_file, "MAX_LINE", LONGEST)
 
 
 class File:

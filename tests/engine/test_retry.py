@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pytest_batcheval.engine.retry import LONGEST_MESSAGE, failure_of, pause_before, verdict
-from pytest_batcheval.wire.lines import decode_line
+from pytest_batcheval.wire.result_file import decode_line
 
 BUSY = "The server had an error while processing your request."
 

@@ -5,11 +5,11 @@ from contextlib import suppress
 
 import pytest
 
-from pytest_batcheval.backends.faults import Passing, Refused, Stopped, Unknown
+from pytest_batcheval.backends.errors import Passing, Refused, Stopped, Unknown
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError, ProviderError, UnfinishedError, UsageError
 
 
 def go(provider, journal, clock, requests, **more):

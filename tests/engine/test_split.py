@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.engine.cost import input_tokens
-from pytest_batcheval.engine.plan import plan
+from pytest_batcheval.engine.estimate import plan
+from pytest_batcheval.engine.pricing import input_tokens
 from pytest_batcheval.engine.split import Limits, at_once, split
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.wire.objects import EMBEDDINGS, RESPONSES, Request
 
 

@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 
+from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal import connect
 from pytest_batcheval.journal.migrate import scripts, upgrade, version
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError
 
 
 def pragma(journal, name):

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
+from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.lock import Holder, JournalLock, wait_a_second
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError
 
 HOLD = """
 import sys

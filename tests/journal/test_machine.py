@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError
 from pytest_batcheval.wire.objects import Request
 
 ORIGINS = ("https://api.test/v1", "simulator:faithful@0")

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError
 
 # A fork of a process with threads is what is tested here; Python 3.12 warns of it.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

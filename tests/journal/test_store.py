@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal import reserve
 from pytest_batcheval.journal.rows import AnswerRow, FailureRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError
 from pytest_batcheval.wire.objects import Request
 
 
@@ -391,7 +391,7 @@ from dataclasses import replace
 from pathlib import Path
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError
+from pytest_batcheval.errors import JournalError
 from pytest_batcheval.wire.objects import Request
 
 path = Path(sys.argv[1]) / "j" / "journal.sqlite"

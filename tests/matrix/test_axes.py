@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue, Persona, PersonaMatrix, Question
-from pytest_batcheval.wire.errors import MatrixError
 
 CALM = Persona(
     "calm",

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue
 from pytest_batcheval.matrix.check import RESERVED, as_axis_values, check_axes
-from pytest_batcheval.wire.errors import MatrixError
 
 
 @dataclass

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
 from pytest_batcheval.matrix.load import load_axis, parse_axes_option
-from pytest_batcheval.wire.errors import MatrixError
 
 PEOPLE = [{"id": "calm", "description": "a calm one"}, {"id": "wild", "description": "a wild one"}]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from world import DirectBackend, World
 
-from pytest_batcheval.backends.faults import Unknown
-from pytest_batcheval.engine import job, reconcile, rivals
+from pytest_batcheval.backends.errors import Unknown
+from pytest_batcheval.engine import batch_machine, competing, reconcile
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.effects import Create, Settle
 from pytest_batcheval.engine.sender import Sender
@@ -23,14 +23,14 @@ Patch = Callable[[pytest.MonkeyPatch, World], None]
 
 def no_intent(patch: pytest.MonkeyPatch, world: World) -> None:
     """The create goes out before `creating` is committed."""
-    usual = job.Job._proceed
+    usual = batch_machine.Job._proceed
 
-    def proceed(self: job.Job, now: float) -> None:
+    def proceed(self: batch_machine.Job, now: float) -> None:
         usual(self, now)
         if self.row.state == "uploaded":
             self._want(Create(self.row), self._not_before)
 
-    patch.setattr(job.Job, "_proceed", proceed)
+    patch.setattr(batch_machine.Job, "_proceed", proceed)
 
 
 def retried_create(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -49,10 +49,10 @@ def retried_create(patch: pytest.MonkeyPatch, world: World) -> None:
 def no_look(patch: pytest.MonkeyPatch, world: World) -> None:
     """A create without an answer counts as not applied."""
 
-    def look(self: job.Job, now: float) -> None:
+    def look(self: batch_machine.Job, now: float) -> None:
         self._want(Settle(replace(self.row, state="void")), now)
 
-    patch.setattr(job.Job, "_look", look)
+    patch.setattr(batch_machine.Job, "_look", look)
 
 
 def no_fence(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -91,7 +91,7 @@ def cut_by_our_clock(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def partial_output_ignored(patch: pytest.MonkeyPatch, world: World) -> None:
     """What an expired batch has finished is thrown away."""
-    usual = job.ended
+    usual = batch_machine.ended
 
     def ended(row: Any, batch: Any) -> Any:
         told = usual(row, batch)
@@ -99,7 +99,7 @@ def partial_output_ignored(patch: pytest.MonkeyPatch, world: World) -> None:
             return told
         return replace(told, output_file_id="", error_file_id="", completed=0, failed=0)
 
-    patch.setattr(job, "ended", ended)
+    patch.setattr(batch_machine, "ended", ended)
 
 
 def two_transactions(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -116,8 +116,12 @@ def two_transactions(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def files_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     """A missing output file, or one with fewer lines than the counts say, is believed."""
-    patch.setattr(job, "doubtful", lambda row, account: False)
-    patch.setattr(job, "rest_of", lambda row, account, partial: job.Rest("unanswered", "no line", retryable=True))
+    patch.setattr(batch_machine, "doubtful", lambda row, account: False)
+    patch.setattr(
+        batch_machine,
+        "rest_of",
+        lambda row, account, partial: batch_machine.Rest("unanswered", "no line", retryable=True),
+    )
 
 
 def no_lock(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -151,12 +155,12 @@ def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:
     """Another machine that asks the same at the same time is not noticed."""
-    patch.setattr(rivals, "LOOKS", ())
+    patch.setattr(competing, "LOOKS", ())
 
 
 def old_rows_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     """A row that knows of an upload and of no create is taken at its word, though its journal may be a backup."""
-    find, strangers = job.find, Adoption.strangers
+    find, strangers = batch_machine.find, Adoption.strangers
 
     def found(row: Any, batches: Any) -> Any:
         return None if row.state == "uploaded" else find(row, batches)
@@ -165,7 +169,7 @@ def old_rows_believed(patch: pytest.MonkeyPatch, world: World) -> None:
         files = {row.file_id for row in self._journal.reader.batches()}
         return [batch for batch in strangers(self, keys) if batch.input_file_id not in files]
 
-    patch.setattr(job, "find", found)
+    patch.setattr(batch_machine, "find", found)
     patch.setattr(Adoption, "strangers", unknown)
 
 

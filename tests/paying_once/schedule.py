@@ -16,8 +16,8 @@ from world import BEHAVIOUR, Crash, DirectBackend, World, crashing_journal
 
 from pytest_batcheval.engine.send import collect, send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request
 
 ATTEMPTS = 4

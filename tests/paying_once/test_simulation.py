@@ -11,7 +11,7 @@ from schedule import play
 from world import SerialPool, World
 
 from pytest_batcheval.engine import driver, effects
-from pytest_batcheval.wire.errors import JournalError
+from pytest_batcheval.errors import JournalError
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
 

@@ -19,8 +19,8 @@ from world import BEHAVIOUR, Crash, DirectBackend, SerialPool, World, crashing_j
 from pytest_batcheval.engine import driver
 from pytest_batcheval.engine.send import collect, send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.salvage import mend
-from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Request
 
 EXAMPLES = {"quick": 12, "ci": 120, "full": 5_000}

@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from pytest_batcheval.backends.faults import Passing, Unknown, classify
+from pytest_batcheval.backends.errors import Passing, Unknown, classify
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
 from pytest_batcheval.engine.effects import Effect
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.simulator.access import KeyRing
+from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.app import Simulator
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
@@ -310,7 +310,7 @@ class SerialPool:
         self._tasks.append((label, task))
 
     def next(self, timeout: float) -> tuple[Effect, object] | None:
-        from pytest_batcheval.backends.faults import Fault
+        from pytest_batcheval.backends.errors import Fault
 
         if not self._tasks:
             return None

@@ -34,7 +34,7 @@ PERSONAS = [{"id": name, "description": f"You are {name}."} for name in ("kim", 
 QUESTIONS = [{"id": "sleep", "text": "How do you sleep?"}, {"id": "work", "text": "어떻게 일하세요?"}]
 INI = """
     [pytest]
-    addopts = -p pytest_batcheval.plugin --import-mode=importlib
+    addopts = -p pytest_batcheval.plugin.hooks --import-mode=importlib
     pythonpath = .
     batch_axes =
         persona=personas.json

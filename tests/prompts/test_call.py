@@ -2,9 +2,9 @@ import itertools
 
 import pytest
 
+from pytest_batcheval.errors import PromptError
+from pytest_batcheval.prompts.body_diff import difference
 from pytest_batcheval.prompts.call import PromptCall
-from pytest_batcheval.prompts.purity import difference
-from pytest_batcheval.wire.errors import PromptError
 from pytest_batcheval.wire.objects import Answer, RequestError
 
 

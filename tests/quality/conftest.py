@@ -12,8 +12,8 @@ import pytest
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.prompts.call import PromptCall
-from pytest_batcheval.quality.rubric import Rubric
-from pytest_batcheval.simulator.inference import Answering
+from pytest_batcheval.quality.judging._rubric import Rubric
+from pytest_batcheval.simulator.inference.answering import Answering
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request

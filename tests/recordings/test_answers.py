@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_batcheval.errors import RecordingError
+from pytest_batcheval.recordings.answer_line import LineFault, decode, encode
 from pytest_batcheval.recordings.answers import Recorded, Recordings
-from pytest_batcheval.recordings.line import LineFault, decode, encode
-from pytest_batcheval.wire.errors import RecordingError
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 ORIGIN = "https://api.openai.com/v1"

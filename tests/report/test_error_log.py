@@ -13,9 +13,9 @@ from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.cli import main
 from pytest_batcheval.client import BatchClient
 from pytest_batcheval.engine.send import send
+from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report import error_log
-from pytest_batcheval.wire.errors import UnfinishedError
 from pytest_batcheval.wire.objects import Request
 
 DOCS = Path(__file__).parents[2] / "docs" / "running.md"

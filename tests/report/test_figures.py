@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from pytest_batcheval.client import BatchClient
-from pytest_batcheval.engine.cost import price
+from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report.figures import Figures

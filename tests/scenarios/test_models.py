@@ -5,7 +5,7 @@ from interview import interview
 
 from pytest_batcheval import Answers
 from pytest_batcheval.quality import compare, quality_gate
-from pytest_batcheval.quality.two_runs import MARGIN
+from pytest_batcheval.quality.comparing._compare import MARGIN
 
 
 def by_model(persona, question, model):

@@ -5,7 +5,7 @@ from interview import interview
 
 from pytest_batcheval import Answers
 from pytest_batcheval.quality import differentiation, persona_echo
-from pytest_batcheval.quality.echo import ECHO
+from pytest_batcheval.quality.measures._persona_echo import ECHO
 
 
 @pytest.mark.batch(prompt=interview)

@@ -5,9 +5,9 @@ from interview import interview
 
 from pytest_batcheval import Answers
 from pytest_batcheval.quality import discriminant, trait_reflection
-from pytest_batcheval.quality.crosstalk import LEAK
-from pytest_batcheval.quality.resampling import ALPHA
-from pytest_batcheval.quality.signs import DIMENSIONS
+from pytest_batcheval.quality.measures._discriminant import LEAK
+from pytest_batcheval.quality.stats.resampling import ALPHA
+from pytest_batcheval.quality.word_scores import DIMENSIONS
 
 
 @pytest.mark.batch(prompt=interview)

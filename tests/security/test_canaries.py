@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_batcheval.simulator.faultplan import wire
+from pytest_batcheval.simulator.faults import connection
 
 LOUD = ("--showlocals", "-vv", "-rA", "--junitxml=junit.xml", "--log-level=DEBUG", "-o", "log_cli=true")
 FAILING = """
@@ -76,7 +76,7 @@ class Evil:
     async def intercept(self, exchange):
         if exchange.call == self.how:
             error = {"error": {"message": f"no {self.words}", "type": "x", "param": None, "code": f"c{self.words}"}}
-            return await wire.status(exchange, 400, error)
+            return await connection.status(exchange, 400, error)
         return await exchange.answer()
 
 
@@ -85,7 +85,7 @@ def strikes(server, call, **reply):
 
     async def intercept(exchange):
         if exchange.call == call:
-            return await wire.status(exchange, **reply)
+            return await connection.status(exchange, **reply)
         return await exchange.answer()
 
     server.intercept(intercept)
@@ -171,11 +171,11 @@ def test_what_a_killed_download_leaves_holds_no_key(suite):
 
     async def intercept(exchange):
         if exchange.call == "files.content":
-            body = await wire._body(await exchange.handle(exchange))
+            body = await connection._body(await exchange.handle(exchange))
             exchange.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body[: len(body) // 2])
             while not list(suite.path.rglob("*.part")):
                 await asyncio.sleep(0.01)
-            return await wire.kill_client(exchange)
+            return await connection.kill_client(exchange)
         return await exchange.answer()
 
     suite.server.intercept(intercept)

@@ -13,11 +13,11 @@ import openai
 import pytest
 
 from pytest_batcheval.backends.clocks import SimulatorClock
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock, speed_of
 from pytest_batcheval.simulator.ids import EPOCH
 from pytest_batcheval.simulator.server import SimulatorServer
-from pytest_batcheval.wire.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.simulator.access import KeyRing
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.behaviour import CODES, TEXTS, Behaviour, load_behaviour
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.windows import Window
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.simulator.rate_limits import Window
 
 KEYS = """
 keys:

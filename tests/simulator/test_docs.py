@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_batcheval.simulator.access import KeyRing
+from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.app import _CALLS, CALLS
 from pytest_batcheval.simulator.behaviour import CODES, TEXTS, Behaviour, load_behaviour
 

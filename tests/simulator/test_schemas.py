@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from pytest_batcheval.simulator.batch.input_line_check import LINE_SCHEMAS, line_check, shape_faults, slow_line_check
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.faultfinder import shape_faults
-from pytest_batcheval.simulator.linecheck import LINE_SCHEMAS, line_check, slow_line_check
 from pytest_batcheval.wire.schemas import NAMES, schema, validator
 
 UPLOADED = {

@@ -13,12 +13,12 @@ from typing import Any
 import openai
 import pytest
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.exchange import Exchange
 from pytest_batcheval.simulator.server import SimulatorServer
 from pytest_batcheval.simulator.state import Lines
-from pytest_batcheval.wire.errors import UsageError
 from pytest_batcheval.wire.objects import Request
 
 CHAT = "/v1/chat/completions"

@@ -7,11 +7,11 @@ import math
 import numpy as np
 from scipy import stats
 
-from pytest_batcheval.quality.effects import midranks
-from pytest_batcheval.quality.per_cell import CellValues
-from pytest_batcheval.quality.persona_effect import null_sums, persona_sum
-from pytest_batcheval.quality.resampling import shuffles
-from pytest_batcheval.quality.traits import rank_sums
+from pytest_batcheval.quality.measures._cell_values import CellValues
+from pytest_batcheval.quality.measures._trait_reflection import rank_sums
+from pytest_batcheval.quality.stats.cliffs_delta import midranks
+from pytest_batcheval.quality.stats.persona_effect import null_sums, persona_sum
+from pytest_batcheval.quality.stats.resampling import shuffles
 
 Floats = np.ndarray
 

@@ -23,7 +23,7 @@ from simulated import (
 )
 
 from pytest_batcheval.quality import compare, regression
-from pytest_batcheval.quality.power_models import trait_power
+from pytest_batcheval.quality.comparing._power_models import trait_power
 
 B = 999
 Test = Callable[[np.random.Generator], float]

@@ -13,10 +13,10 @@ from simulated import LEVEL, judged_scores, trait_cells, two_raters
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality import consistency, judge_agreement
 from pytest_batcheval.quality.design import Design
-from pytest_batcheval.quality.effects import cliffs_delta, delta_interval
-from pytest_batcheval.quality.persona_effect import centred, left_out_iccs, persona_icc
-from pytest_batcheval.quality.resampling import jackknife_interval
-from pytest_batcheval.quality.student import t_quantile, wilson_interval
+from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval
+from pytest_batcheval.quality.stats.persona_effect import centred, left_out_iccs, persona_icc
+from pytest_batcheval.quality.stats.resampling import jackknife_interval
+from pytest_batcheval.quality.stats.student_t import t_quantile, wilson_interval
 from pytest_batcheval.wire.answers import Answers
 
 Interval = tuple[float, float]

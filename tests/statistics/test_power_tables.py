@@ -7,7 +7,7 @@ import pytest
 from rates import RUNS, about, alarms, p_values
 from simulated import blocked_p, vectors
 
-from pytest_batcheval.quality.power_models import differentiation_power, trait_power
+from pytest_batcheval.quality.comparing._power_models import differentiation_power, trait_power
 
 B = 199
 

@@ -169,7 +169,9 @@ def test_a_terminal_that_becomes_narrower_keeps_no_remains(suite, environment, b
 
 
 def test_time_goes_on_while_nothing_happens(send, suite, batch_server):
-    (suite / "conftest.py").write_text("import pytest_batcheval.runner as r\nr.is_simulator = lambda origin: False\n")
+    (suite / "conftest.py").write_text(
+        "import pytest_batcheval.plugin.waves as r\nr.is_simulator = lambda origin: False\n"
+    )
     batch_server.faults.hold_batches()
     run = send()
     running = run.until("1/1  running  .*")
@@ -211,12 +213,12 @@ def test_an_unrecorded_test_has_no_live_lines(terminal):
 
 
 BREAKS = """
-import pytest_batcheval.progress
+import pytest_batcheval.plugin.progress
 
 def broken(*arguments):
     raise {error}
 
-pytest_batcheval.progress.{name} = broken
+pytest_batcheval.plugin.progress.{name} = broken
 """
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_batcheval.progress import Progress
+from pytest_batcheval.plugin.progress import Progress
 
 
 class Reporter:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from walkthrough import section
 
-from pytest_batcheval.engine.progress import Progress
-from pytest_batcheval.report.expected import Expected
-from pytest_batcheval.report.live import Board
+from pytest_batcheval.engine.snapshot import Progress
+from pytest_batcheval.report.eta import Expected
+from pytest_batcheval.report.live_line import Board
 
 PAGE = (Path(__file__).parents[2] / "docs" / "terminal.md").read_text(encoding="utf-8")
 SHOWN = section(PAGE, "On a terminal")

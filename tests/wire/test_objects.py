@@ -3,7 +3,7 @@ import json
 import pytest
 
 from pytest_batcheval import Answer, Answers, Request
-from pytest_batcheval.wire.errors import AnswerError
+from pytest_batcheval.errors import AnswerError
 from pytest_batcheval.wire.objects import RequestError, endpoint_of
 
 CHAT_BODY = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_batcheval.backends.faults import Fault
+from pytest_batcheval.backends.errors import Fault
 
 
 @dataclass(frozen=True)

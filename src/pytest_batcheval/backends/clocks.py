@@ -9,7 +9,7 @@ import socket
 import time
 from io import BufferedReader
 
-from pytest_batcheval.wire.errors import ProviderError
+from pytest_batcheval.errors import ProviderError
 
 
 class SystemClock:

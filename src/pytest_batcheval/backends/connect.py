@@ -10,13 +10,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
-    from pytest_batcheval.backends.individual import IndividualCalls
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
+    from pytest_batcheval.backends.openai_calls import IndividualCalls
     from pytest_batcheval.backends.traffic import Traffic
     from pytest_batcheval.simulator.server import SimulatorServer
 
@@ -113,7 +113,7 @@ def _simulated(respondent: str, individual: bool) -> Iterator[Connection]:
 def _calls(individual: bool, base_url: str | None, api_key: str | None) -> IndividualCalls | nullcontext[None]:
     if not individual:
         return nullcontext()
-    from pytest_batcheval.backends.individual import IndividualCalls
+    from pytest_batcheval.backends.openai_calls import IndividualCalls
 
     return IndividualCalls(base_url, api_key)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 
-from pytest_batcheval.backends.faults import BadReply
+from pytest_batcheval.backends.errors import BadReply
 from pytest_batcheval.backends.traffic import Traffic
 
 _http: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])

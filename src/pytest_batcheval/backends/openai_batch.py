@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import openai
 
-from pytest_batcheval.backends.disk import written
-from pytest_batcheval.backends.faults import Call, Fault, Passing, Refused, Stopped, Unknown, classify
+from pytest_batcheval.backends.api_key import check, supplier
+from pytest_batcheval.backends.errors import Call, Fault, Passing, Refused, Stopped, Unknown, classify
 from pytest_batcheval.backends.guard import Caps, Guard
-from pytest_batcheval.backends.key import check, supplier
+from pytest_batcheval.backends.local_files import written
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
-from pytest_batcheval.wire.errors import ProviderError
+from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.origin import (
     CLOCK_HEADER,
     RESPONDENT_HEADER,
@@ -26,7 +27,6 @@ from pytest_batcheval.wire.origin import (
     provider_origin,
     simulator_origin,
 )
-from pytest_batcheval.wire.texts import redacted
 
 T = TypeVar("T")
 

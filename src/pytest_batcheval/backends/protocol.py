@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from pytest_batcheval.wire.texts import redacted, storable
+from pytest_batcheval.text.sanitize import redacted, storable
 
 TERMINAL = ("completed", "failed", "expired", "cancelled")
 """Statuses after which a batch does not change."""

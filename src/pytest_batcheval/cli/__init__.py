@@ -46,8 +46,8 @@ class _Parser(argparse.ArgumentParser):
     """Ends with our status for wrong usage, not with argparse's 2."""
 
     def error(self, message: str) -> NoReturn:
-        from pytest_batcheval.wire.errors import ExitStatus
-        from pytest_batcheval.wire.safe import safe
+        from pytest_batcheval.errors import ExitStatus
+        from pytest_batcheval.text.sanitize import safe
 
         self.print_usage(sys.stderr)
         self.exit(int(ExitStatus.USAGE), safe(f"{self.prog}: error: {message}\n"))
@@ -55,8 +55,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
-    from pytest_batcheval.wire.errors import BatchEvalError, ExitStatus
-    from pytest_batcheval.wire.safe import safe
+    from pytest_batcheval.errors import BatchEvalError, ExitStatus
+    from pytest_batcheval.text.sanitize import safe
 
     given = sys.argv[1:] if argv is None else list(argv)
     parser = _Parser(
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(safe(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)
     except ImportError as error:
-        from pytest_batcheval.wire.extras import what_to_install
+        from pytest_batcheval.errors import what_to_install
 
         if (advice := what_to_install(error)) is None:
             raise

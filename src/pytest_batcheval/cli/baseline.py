@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.cli.recorded import Recorded, add_recorded, axis_digest
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.cli.recorded_answers import Recorded, add_recorded, axis_digest
+from pytest_batcheval.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from pytest_batcheval.quality.baseline import Baseline
+    from pytest_batcheval.quality.comparing._baseline import Baseline
 
 DESCRIPTION = """
 Measure recorded answers by persona and question, and keep the values in a readable file, bound to metric, judge,
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> int:
     from pytest_batcheval.quality import regression
-    from pytest_batcheval.quality.against_baseline import TOLERATED
+    from pytest_batcheval.quality.comparing._regression import TOLERATED
 
     if unlike := kept.unlike(today):
         raise UsageError(
@@ -90,7 +90,7 @@ def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> 
 
 
 def _measured(arguments: argparse.Namespace) -> Baseline:
-    from pytest_batcheval.quality.baseline import Baseline
+    from pytest_batcheval.quality.comparing._baseline import Baseline
 
     recorded = Recorded(arguments)
     models = recorded.models()
@@ -116,7 +116,7 @@ def _measured(arguments: argparse.Namespace) -> Baseline:
 
 
 def _load(path: Path) -> Baseline:
-    from pytest_batcheval.quality.baseline import Baseline
+    from pytest_batcheval.quality.comparing._baseline import Baseline
 
     if not path.exists():
         raise UsageError(f"there is no baseline {path}; keep one: batcheval baseline save {path.stem}")

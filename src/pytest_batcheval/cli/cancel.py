@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pytest_batcheval.cli.options import add_backend, say
-from pytest_batcheval.wire.errors import ExitStatus, ProviderError
+from pytest_batcheval.errors import ExitStatus, ProviderError
 
 DESCRIPTION = """
 Ask the provider to stop a batch. Lines that are finished stay paid, and are collected like those of any other batch by
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         ProviderError: it refused, or cannot be reached.
     """
     from pytest_batcheval.backends.connect import connect
-    from pytest_batcheval.backends.faults import Fault
+    from pytest_batcheval.backends.errors import Fault
 
     with connect(arguments.backend) as connection:
         try:

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, say
-from pytest_batcheval.cli.recorded import Recorded, Scored, add_recorded
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.cli.recorded_answers import Recorded, Scored, add_recorded
+from pytest_batcheval.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.usage import tokens
 
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         RecordingError, JournalError: something stored cannot be read.
     """
     from pytest_batcheval.quality import compare
-    from pytest_batcheval.quality.two_runs import MARGIN
+    from pytest_batcheval.quality.comparing._compare import MARGIN
 
     models = (arguments.reference, arguments.candidate)
     if models[0] == models[1]:
@@ -137,7 +137,7 @@ def _answers(recorded: Recorded, asked: Sequence[Request], arguments: argparse.N
 
 
 def _side(model: str, scored: Scored, rows: Sequence[Row], leave_out: Sequence[str]) -> Side:
-    from pytest_batcheval.engine.cost import price
+    from pytest_batcheval.engine.pricing import price
     from pytest_batcheval.quality import quality_gate, scores_of
 
     given = scores_of(scored.answers) if scored.rubric else None

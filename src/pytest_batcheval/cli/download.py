@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_backend, say
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Answer

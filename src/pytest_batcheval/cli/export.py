@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.cli.batch_files import estimate_notes, file_line
 from pytest_batcheval.cli.new_file import check_new, new_file, new_folder
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.plan import PlannedFile
+    from pytest_batcheval.engine.estimate import PlannedFile
     from pytest_batcheval.wire.objects import Request
 
 PASSES_ON = True
@@ -53,7 +53,7 @@ def add_parser(verbs: Any) -> None:
 
 @dataclass(frozen=True)
 class Exported:
-    """What the selected tests ask; see `pytest_batcheval.exported`."""
+    """What the selected tests ask; see `pytest_batcheval.plugin.request_dump`."""
 
     requests: list[Request]
     unfinished: int
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UsageError: the tests cannot be collected, none asks for answers, or the output is there already.
     """
-    from pytest_batcheval.engine.plan import plan
+    from pytest_batcheval.engine.estimate import plan
     from pytest_batcheval.engine.split import Limits, split
 
     _check_place(arguments.output)
@@ -97,8 +97,8 @@ def _collected(arguments: Sequence[str]) -> Exported:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "exported.json"
-        options = ["-q", "--batch=replay", "-p", "pytest_batcheval.exported", f"--batch-exported={path}"]
-        command = [sys.executable, "-m", "pytest", *options, "-p", "no:xdist", *arguments]
+        options = ["-q", "--batch=replay", "-p", "no:xdist", "-p", "pytest_batcheval.plugin.request_dump"]
+        command = [sys.executable, "-m", "pytest", *options, f"--batch-dump-requests={path}", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if not path.exists():
             raise UsageError(f"the tests cannot be collected, so nothing was written:\n{ended.stdout}{ended.stderr}")

@@ -12,11 +12,11 @@ from typing import IO, TYPE_CHECKING, Any
 from pytest_batcheval.cli.batch_files import estimate_notes, file_data, file_line
 from pytest_batcheval.cli.new_file import check_new, new_file
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from pytest_batcheval.cli.tally import Tally
-    from pytest_batcheval.wire.input_lines import BadLine, InputLines
+    from pytest_batcheval.cli.batch_files import Tally
+    from pytest_batcheval.wire.input_file import BadLine, InputLines
 
 DESCRIPTION = """
 Check a batch input file: official lines (custom_id, method, url, body), or simplified ones (model, input) of one user
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         InputFileError: the file cannot be read, is empty, or has bad lines (with --skip-bad: only such).
         UsageError: what is to be written exists already, or cannot be written.
     """
-    from pytest_batcheval.cli.tally import Tally
-    from pytest_batcheval.wire.input_lines import InputLines
+    from pytest_batcheval.cli.batch_files import Tally
+    from pytest_batcheval.wire.input_file import InputLines
 
     _check_places(arguments)
     bad: list[BadLine] = []
@@ -96,7 +96,7 @@ def _maybe_new(path: Path | None) -> Iterator[IO[bytes] | None]:
 
 
 def _read(lines: InputLines, tally: Tally, output: IO[bytes] | None, hint: bool) -> None:
-    from pytest_batcheval.wire.input_lines import InputFileError
+    from pytest_batcheval.wire.input_file import InputFileError
 
     try:
         for line in lines:
@@ -143,7 +143,7 @@ def _next(arguments: argparse.Namespace) -> str:
 
 
 def _say_found(arguments: argparse.Namespace, lines: InputLines, tally: Tally, bad: list[BadLine]) -> None:
-    from pytest_batcheval.wire.input_lines import LISTED
+    from pytest_batcheval.wire.input_file import LISTED
 
     counts = f"{lines.requests:,} requests, {lines.repeated:,} repeated, {len(bad):,} bad"
     say(f"{lines.name}: {lines.lines:,} lines, {counts}")

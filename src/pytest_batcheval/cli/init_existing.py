@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from configparser import RawConfigParser
 from pathlib import Path
 
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.errors import UsageError
 
 _ALWAYS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
 _WITH_SECTION = {

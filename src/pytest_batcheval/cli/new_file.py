@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.errors import UsageError
 
 
 def check_new(path: Path) -> None:

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.sanitize import safe
 from pytest_batcheval.wire.places import JOURNAL
-from pytest_batcheval.wire.safe import safe
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.progress import Progress, Sent
+    from pytest_batcheval.engine.snapshot import Progress, Sent
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.recordings.answers import Recordings
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say, width
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.objects import Request
 
 if TYPE_CHECKING:
@@ -104,12 +104,12 @@ def requests(count: int, model: str) -> list[Request]:
 def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measured:
     """Send these requests in one way to a simulator of their own, and measure it on its clock."""
     from pytest_batcheval.backends.clocks import SimulatorClock
-    from pytest_batcheval.backends.individual import IndividualCalls
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
-    from pytest_batcheval.engine.individual import Calling
+    from pytest_batcheval.backends.openai_calls import IndividualCalls
+    from pytest_batcheval.engine.call_sender import Calling
+    from pytest_batcheval.engine.concurrency import Window
     from pytest_batcheval.engine.send import send
     from pytest_batcheval.engine.split import Limits
-    from pytest_batcheval.engine.window import Window
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.report.comparison import Measured
     from pytest_batcheval.simulator.server import SimulatorServer
@@ -146,7 +146,7 @@ def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measur
 
 
 def _ways(batch_sizes: Sequence[int]) -> Iterator[Way]:
-    from pytest_batcheval.engine.window import CAP, START
+    from pytest_batcheval.engine.concurrency import CAP, START
 
     yield Way("calls, one by one", at_once=(1, 1))
     yield Way(f"calls, {START} to {CAP} at once", at_once=(START, CAP))
@@ -169,7 +169,7 @@ def _tokens(reader: JournalReader) -> tuple[int, int]:
 
 
 def _usd(model: str, asked: int, told: int, batch: bool) -> Any:
-    from pytest_batcheval.engine.cost import price
+    from pytest_batcheval.engine.pricing import price
 
     found = price(model, asked, told, batch)
     return None if found is None else found.usd

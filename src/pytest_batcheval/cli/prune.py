@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import open_reader, open_recordings, say
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.places import CASSETTES, JOURNAL
 
 if TYPE_CHECKING:
@@ -110,11 +110,12 @@ def _check_collected(recordings: Recordings, paths: Iterable[Path], asked: dict[
 
 
 def _asked() -> dict[str, Any]:
-    """What the tests ask for; see `pytest_batcheval.asked`."""
+    """What the tests ask for; see `pytest_batcheval.plugin.request_dump`."""
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder) / "asked.json"
-        options = ["-q", "--batch=replay", "-p", "pytest_batcheval.asked", f"--batch-asked={asked}", "-p", "no:xdist"]
-        ended = subprocess.run([sys.executable, "-m", "pytest", *options], capture_output=True, text=True, check=False)
+        options = ["-q", "--batch=replay", "-p", "no:xdist", "-p", "pytest_batcheval.plugin.request_dump"]
+        command = [sys.executable, "-m", "pytest", *options, f"--batch-dump-keys={asked}"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if not asked.exists():
             raise UsageError(f"the tests cannot be collected, so nothing was removed:\n{ended.stdout}{ended.stderr}")
         found: dict[str, Any] = json.loads(asked.read_text(encoding="utf-8"))

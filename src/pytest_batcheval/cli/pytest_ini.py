@@ -8,7 +8,7 @@ from configparser import Error, RawConfigParser
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.errors import UsageError
 
 Options = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.collecting import add_options, collect_batches
+from pytest_batcheval.cli.collect import add_options, collect_batches
 from pytest_batcheval.cli.options import say
 
 if TYPE_CHECKING:

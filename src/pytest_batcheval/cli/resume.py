@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pytest_batcheval.cli.collecting import add_options, collect_batches
+from pytest_batcheval.cli.collect import add_options, collect_batches
 
 DESCRIPTION = """
 Wait for the batches that the journal knows to be open, and store their answers. Nothing is sent: the next run of

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, open_reader, say, width
-from pytest_batcheval.wire.errors import ExitStatus
+from pytest_batcheval.errors import ExitStatus
 
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
@@ -68,7 +68,7 @@ def when(seconds: float) -> str:
 
 
 def _say(runs: Sequence[RunFigures]) -> None:
-    from pytest_batcheval.report.table import table
+    from pytest_batcheval.text.table import table
 
     if not runs:
         say("the journal has no runs")
@@ -79,7 +79,7 @@ def _say(runs: Sequence[RunFigures]) -> None:
 
 
 def _row(figures: RunFigures) -> tuple[str, ...]:
-    from pytest_batcheval.report.quantities import dollars
+    from pytest_batcheval.text.format import dollars
 
     counts = (f"{count:,}" for count in (figures.requests, figures.answers, figures.failed))
     name = figures.id if len(figures.id) <= _LONGEST_ID else figures.id[:_SHORT_ID]

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from pytest_batcheval.simulator.server import SimulatorServer
@@ -74,9 +74,9 @@ def _port(text: str) -> int:
 
 
 def _server(arguments: argparse.Namespace) -> SimulatorServer:
-    from pytest_batcheval.simulator.access import KeyRing
+    from pytest_batcheval.simulator.api_keys import KeyRing
     from pytest_batcheval.simulator.behaviour import Behaviour, load_behaviour
-    from pytest_batcheval.simulator.faultplan.plan import FaultPlan
+    from pytest_batcheval.simulator.faults.plan import FaultPlan
     from pytest_batcheval.simulator.server import SimulatorServer
 
     server = SimulatorServer(

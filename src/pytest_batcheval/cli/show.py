@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, say
-from pytest_batcheval.report.exchange import answered_text, asked_text, labelled
-from pytest_batcheval.wire.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.report.answer_text import answered_text, asked_text, labelled
 from pytest_batcheval.wire.places import CASSETTES
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _request(places: Sequence[Place], reader: JournalReader, key: str) -> Reques
     """The request as it was recorded or journaled; `None` where its line is not kept any more."""
     if places:
         return places[0].line.asked()
-    from pytest_batcheval.wire.input_line import parse_input_line
+    from pytest_batcheval.wire.input_file import parse_input_line
 
     line = reader.line(key)
     return None if line is None else parse_input_line(line)[1]

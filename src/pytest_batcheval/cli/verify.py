@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pytest_batcheval.cli.options import add_journal, open_reader, say
-from pytest_batcheval.wire.errors import ExitStatus
+from pytest_batcheval.errors import ExitStatus
 
 DESCRIPTION = """
 Check the journal: SQLite's own structure, and the checksum of every answer and request. Ends with status 12 when

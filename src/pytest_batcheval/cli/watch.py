@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.wire.errors import ExitStatus, ProviderError
-from pytest_batcheval.wire.safe import safe
+from pytest_batcheval.errors import ExitStatus, ProviderError
+from pytest_batcheval.text.sanitize import safe
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.clock import Clock
@@ -123,7 +123,7 @@ class Screen:
 
     def __call__(self, seen: Look, now: float) -> None:
         """Draw it; the last one stays, whole."""
-        from pytest_batcheval.report.table import cut
+        from pytest_batcheval.text.table import cut
 
         width, height = shutil.get_terminal_size()
         lines = safe(seen.page).splitlines()
@@ -185,6 +185,6 @@ def _fitting(lines: list[str], width: int, height: int) -> list[str]:
 
 def _rows(line: str, width: int) -> int:
     """Rows of the terminal that a line takes."""
-    from pytest_batcheval.report.table import columns
+    from pytest_batcheval.text.table import columns
 
     return max(1, math.ceil(columns(line) / max(width, 1)))

@@ -15,18 +15,17 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_batcheval.backends.disk import storing
-from pytest_batcheval.backends.faults import Fault, Passing, Refused, Stopped
+from pytest_batcheval.backends.errors import Fault, Passing, Refused, Stopped
+from pytest_batcheval.backends.local_files import storing
 from pytest_batcheval.backends.protocol import Backend, RemoteBatch
-from pytest_batcheval.engine.absence import Absence
+from pytest_batcheval.engine.batch_outcome import Absence, refused_whole
 from pytest_batcheval.engine.clock import Clock
-from pytest_batcheval.engine.ending import refused_whole
 from pytest_batcheval.engine.metadata import may_hold, read_mark
+from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.key import sample_of
-from pytest_batcheval.wire.lines import BrokenLine, read_lines, split_lines
+from pytest_batcheval.wire.result_file import BrokenLine, read_lines, split_lines
 
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
 PATIENCE = 3600.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from pytest_batcheval.engine.cost import price
-from pytest_batcheval.engine.plan import plan, worst_case
+from pytest_batcheval.engine.estimate import plan, worst_case
+from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import OPEN, BatchRow
-from pytest_batcheval.wire.errors import UsageError
 from pytest_batcheval.wire.objects import Request
 
 

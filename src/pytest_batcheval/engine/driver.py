@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_batcheval.backends.disk import private_folder, written
+from pytest_batcheval.backends.local_files import private_folder, written
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.effects import (
@@ -24,13 +24,13 @@ from pytest_batcheval.engine.effects import (
     Settle,
     Upload,
 )
-from pytest_batcheval.engine.harvest import KEEP, harvest, results
 from pytest_batcheval.engine.metadata import metadata
 from pytest_batcheval.engine.pool import OneByOne, Pool
-from pytest_batcheval.engine.protocol import Engine
+from pytest_batcheval.engine.results import KEEP, harvest, results
+from pytest_batcheval.engine.scheduler import Engine
+from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import JournalError, UnfinishedError
 
 
 class Driver:

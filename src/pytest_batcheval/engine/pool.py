@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from pytest_batcheval.backends.faults import Fault
+from pytest_batcheval.backends.errors import Fault
 
 T = TypeVar("T")
 

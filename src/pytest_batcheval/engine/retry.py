@@ -1,12 +1,12 @@
-"""Which failed lines may pass in another attempt, which will not, and which stop everything."""
+"""Failed requests: which are sent again, which are not, which stop the run, and what the user should do."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from pytest_batcheval.journal.rows import FailureRow
-from pytest_batcheval.wire.lines import ResultLine
-from pytest_batcheval.wire.texts import redacted
+from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.wire.result_file import ResultLine
 
 Verdict = Literal["passing", "final", "stop"]
 
@@ -60,3 +60,17 @@ def verdict(code: str, message: str, status: int | None) -> Verdict:
     ):
         return "passing"
     return "final"
+
+
+def next_step(code: str, status: int | None, retryable: bool | None = None) -> str:
+    """One sentence, by the failure's code, HTTP status, and whether the next run sends it again (`None`: unknown)."""
+    if code in ("lost", "unaccounted", "broken_line"):
+        return "It may have been paid, and its answer is gone: --batch-pay-again sends it again."
+    if retryable is None:
+        passing = status in (None, 0, 408, 429) or (status or 0) >= 500
+        retryable = passing or code in ("batch_expired", "batch_cancelled")
+    if retryable:
+        return "This is a passing failure: run the same command again and only what failed is sent."
+    if status in (401, 403, 404):
+        return "Check that the key may use this model; a stored failure is sent again with --batch-refresh."
+    return "The request itself was refused: change the prompt; a changed body is a new request and is sent."

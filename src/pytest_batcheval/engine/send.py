@@ -8,12 +8,12 @@ from decimal import Decimal
 
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.budget import Budget
+from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.clock import Clock
-from pytest_batcheval.engine.individual import Calling
-from pytest_batcheval.engine.progress import Progress, Sent
 from pytest_batcheval.engine.sender import Sender
+from pytest_batcheval.engine.snapshot import Progress, Sent
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.engine.standing import Standing
+from pytest_batcheval.engine.worklist import Standing
 from pytest_batcheval.journal.lock import Holder, wait_a_second
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request

@@ -6,24 +6,24 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pytest_batcheval.backends.faults import Fault, Refused
+from pytest_batcheval.backends.errors import Fault, Refused
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.adopt import Adoption
+from pytest_batcheval.engine.batch_machine import Job
 from pytest_batcheval.engine.budget import Budget
+from pytest_batcheval.engine.call_outcome import UNKNOWN
+from pytest_batcheval.engine.call_sender import Calling, CallRun, settle_calls
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.driver import Driver
-from pytest_batcheval.engine.individual import Calling, CallRun, settle_calls
-from pytest_batcheval.engine.job import Job
 from pytest_batcheval.engine.metadata import identity, may_hold
-from pytest_batcheval.engine.progress import Progress, Sent, watcher
-from pytest_batcheval.engine.protocol import Engine
 from pytest_batcheval.engine.retry import QUOTA, pause_before
+from pytest_batcheval.engine.scheduler import Engine
+from pytest_batcheval.engine.snapshot import Progress, Sent, watcher
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.engine.standing import Portion, Standing
-from pytest_batcheval.engine.verdict import UNKNOWN
+from pytest_batcheval.engine.worklist import Portion, Standing
+from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.wire.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Request
 
 MAX_VOID = 5

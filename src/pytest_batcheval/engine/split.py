@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from pytest_batcheval.engine.cost import input_tokens
-from pytest_batcheval.wire.errors import UsageError
+from pytest_batcheval.engine.pricing import input_tokens
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.wire.objects import EMBEDDINGS, Request
 
 

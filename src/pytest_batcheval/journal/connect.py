@@ -8,10 +8,10 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
+from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.location import private_file, sync_folder
 from pytest_batcheval.journal.migrate import scripts, upgrade, version
-from pytest_batcheval.journal.place import private_file, sync_folder
 from pytest_batcheval.journal.transaction import DamagedError, reporting
-from pytest_batcheval.wire.errors import JournalError
 
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's transaction."""

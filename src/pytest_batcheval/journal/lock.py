@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.transaction import reporting
-from pytest_batcheval.wire.errors import JournalError, UnfinishedError
-from pytest_batcheval.wire.texts import redacted
+from pytest_batcheval.text.sanitize import redacted
 
 
 @dataclass(frozen=True)

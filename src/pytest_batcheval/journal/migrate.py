@@ -9,9 +9,9 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from pytest_batcheval.journal.place import private_file
+from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.location import private_file
 from pytest_batcheval.journal.transaction import transaction
-from pytest_batcheval.wire.errors import JournalError
 
 APPLICATION_ID = 0x62656A31
 """`bej1`: tells this SQLite file from others."""

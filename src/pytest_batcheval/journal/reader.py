@@ -11,9 +11,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.journal import connect, figures_queries, queries
-from pytest_batcheval.journal.checksum import checksum
-from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow
+from pytest_batcheval.journal import connect, queries
+from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, checksum
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
@@ -165,15 +164,15 @@ class JournalReader:
 
     def runs(self) -> list[RunRow]:
         """All runs that could send, oldest first."""
-        return [RunRow(*row) for row in self._rows(figures_queries.RUNS, ())]
+        return [RunRow(*row) for row in self._rows(queries.RUNS, ())]
 
     def stages(self) -> list[StageRow]:
         """Where the time of every run went, wave by wave."""
-        return [StageRow(*row) for row in self._rows(figures_queries.STAGES, ())]
+        return [StageRow(*row) for row in self._rows(queries.STAGES, ())]
 
     def failure_counts(self) -> list[CauseRow]:
         """How many requests still fail, by the batch that was their newest attempt, and by cause."""
-        rows = self._rows(figures_queries.FAILURE_COUNTS, ())
+        rows = self._rows(queries.FAILURE_COUNTS, ())
         return [
             CauseRow(batch, code, status, count, key, message, bool(retryable))
             for batch, code, status, count, key, message, retryable in rows
@@ -181,15 +180,15 @@ class JournalReader:
 
     def repeated_counts(self) -> dict[int, int]:
         """How many requests of each batch an earlier batch of the same run held; batches without one are missing."""
-        return dict(self._rows(figures_queries.REPEATED_COUNTS, ()))
+        return dict(self._rows(queries.REPEATED_COUNTS, ()))
 
     def ended_batches(self) -> set[int]:
         """Numbers of the batches with which nothing more is done."""
-        return {row[0] for row in self._rows(figures_queries.ENDED_BATCHES, ())}
+        return {row[0] for row in self._rows(queries.ENDED_BATCHES, ())}
 
     def trouble_of(self, batch: int) -> list[TroubleRow]:
         """What an ended batch failed with: its failures, or that it ended as a whole without answers."""
-        return [TroubleRow(*row) for row in self._rows(figures_queries.TROUBLE_OF_BATCH, (batch,))]
+        return [TroubleRow(*row) for row in self._rows(queries.TROUBLE_OF_BATCH, (batch,))]
 
     def close(self) -> None:
         """Close the connection; the next query opens it again."""

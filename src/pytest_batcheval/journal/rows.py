@@ -1,7 +1,8 @@
-"""What the journal keeps, as plain frozen rows."""
+"""Rows of the journal as plain frozen records, and their checksum."""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import msgspec
@@ -138,3 +139,8 @@ class TroubleRow:
     message: str | None
     status_code: int | None
     retryable: int | None
+
+
+def checksum(key: str, content: bytes) -> int:
+    """CRC-32 of a key and what is stored under it."""
+    return zlib.crc32(content, zlib.crc32(key.encode()))

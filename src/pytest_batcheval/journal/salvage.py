@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_batcheval.journal import connect, queries
-from pytest_batcheval.journal.checksum import checksum
+from pytest_batcheval.journal.location import real, sync_folder
 from pytest_batcheval.journal.lock import Holder, JournalLock
-from pytest_batcheval.journal.place import real, sync_folder
 from pytest_batcheval.journal.reader import JournalReader
+from pytest_batcheval.journal.rows import checksum
 from pytest_batcheval.journal.transaction import DamagedError, reporting, transaction
 
 TABLES = {

@@ -12,16 +12,15 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from pytest_batcheval.journal import connect, figures_queries, place, queries
-from pytest_batcheval.journal.checksum import checksum
+from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal import connect, location, queries
 from pytest_batcheval.journal.lock import JournalLock, shown_argv
 from pytest_batcheval.journal.reader import CHUNK, JournalReader
 from pytest_batcheval.journal.reserve import Reserve
-from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow, StageRow
+from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow, StageRow, checksum
 from pytest_batcheval.journal.transaction import reporting, transaction
-from pytest_batcheval.wire.errors import JournalError
+from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.objects import Request
-from pytest_batcheval.wire.texts import redacted
 
 __all__ = ["Journal", "JournalReader"]
 
@@ -45,7 +44,7 @@ class Journal:
         self._file = os.stat(path)
 
     @classmethod
-    def open(cls, path: Path, *, mounts: Path = place.MOUNTS) -> Journal:
+    def open(cls, path: Path, *, mounts: Path = location.MOUNTS) -> Journal:
         """Open for writing; file (0600) and folder (0700) are made when missing.
 
         `mounts` is the table of file systems by which one on a network is refused.
@@ -53,9 +52,9 @@ class Journal:
         Raises:
             JournalError: the file cannot be used; the text says why and what to do.
         """
-        path = place.real(path)
+        path = location.real(path)
         with reporting(path):
-            place.prepare(path, mounts)
+            location.prepare(path, mounts)
             connect.create(path)
             return cls(path, connect.writer(path))
 
@@ -165,7 +164,7 @@ class Journal:
     def add_stages(self, rows: Iterable[StageRow]) -> None:
         """Store where the time of a wave went."""
         with self._transaction() as connection:
-            connection.executemany(figures_queries.ADD_STAGE, (tuple(vars(row).values()) for row in rows))
+            connection.executemany(queries.ADD_STAGE, (tuple(vars(row).values()) for row in rows))
 
     def note_cells(self, cells: Mapping[str, str], origin: str) -> None:
         """Note the key that each cell, by name, is asked with now."""
@@ -341,5 +340,5 @@ def _answers(row: BatchRow, answers: Iterable[AnswerRow]) -> Iterator[tuple[obje
 
 
 def _failure(row: BatchRow, failure: FailureRow) -> tuple[object, ...]:
-    place = (failure.key, row.origin, row.generation, row.id, row.attempt)
-    return (*place, failure.code, failure.message, failure.status_code, int(failure.retryable))
+    location = (failure.key, row.origin, row.generation, row.id, row.attempt)
+    return (*location, failure.code, failure.message, failure.status_code, int(failure.retryable))

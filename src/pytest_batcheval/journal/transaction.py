@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_batcheval.wire.errors import JournalError
+from pytest_batcheval.errors import JournalError
 
 DAMAGE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "EROFS", "EACCES", "EPERM")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from pytest_batcheval.wire.errors import MatrixError
+from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.wire.objects import CHAT, Request, endpoint_of
 
 LEVELS: Mapping[str, int] = {"low": -1, "average": 0, "high": 1}

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue
 from pytest_batcheval.wire.answers import value_id
-from pytest_batcheval.wire.errors import MatrixError
 
 RESERVED = (
     *("answer", "answers", "prompt", "samples", "sample", "endpoint", "errors", "axes", "request"),

@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
 from pytest_batcheval.matrix.check import check_name, id_problem
-from pytest_batcheval.wire.errors import MatrixError
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

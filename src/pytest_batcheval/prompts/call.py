@@ -12,9 +12,9 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_batcheval.prompts.purity import difference
+from pytest_batcheval.errors import PromptError
+from pytest_batcheval.prompts.body_diff import difference
 from pytest_batcheval.wire.answers import value_id
-from pytest_batcheval.wire.errors import PromptError
 from pytest_batcheval.wire.key import BodyError
 from pytest_batcheval.wire.objects import ENDPOINTS, Answer, Request, endpoint_of
 

@@ -5,63 +5,63 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.wire.extras import what_to_install
+from pytest_batcheval.errors import what_to_install
 
 if TYPE_CHECKING:
-    from pytest_batcheval.quality.against_baseline import Regression, regression
-    from pytest_batcheval.quality.agreement import JudgeAgreement, judge_agreement
-    from pytest_batcheval.quality.crosstalk import Discriminant, discriminant
-    from pytest_batcheval.quality.detectable import Power, power
-    from pytest_batcheval.quality.echo import PersonaEcho, persona_echo
-    from pytest_batcheval.quality.form import FormatChecks, format_checks
+    from pytest_batcheval.quality.comparing._compare import Comparison, compare
+    from pytest_batcheval.quality.comparing._power import Power, power
+    from pytest_batcheval.quality.comparing._regression import Regression, regression
     from pytest_batcheval.quality.gate import QualityGate, quality_gate
-    from pytest_batcheval.quality.judging import rubric_request
-    from pytest_batcheval.quality.per_answer import alignment
-    from pytest_batcheval.quality.per_cell import CellValues, cell_values
-    from pytest_batcheval.quality.persona_difference import Differentiation, differentiation
-    from pytest_batcheval.quality.repeatability import Consistency, consistency
-    from pytest_batcheval.quality.rubric import Rubric
+    from pytest_batcheval.quality.judging._judge_agreement import JudgeAgreement, judge_agreement
+    from pytest_batcheval.quality.judging._rubric import Rubric
+    from pytest_batcheval.quality.judging._rubric_request import rubric_request
+    from pytest_batcheval.quality.measures._alignment import alignment
+    from pytest_batcheval.quality.measures._cell_values import CellValues, cell_values
+    from pytest_batcheval.quality.measures._consistency import Consistency, consistency
+    from pytest_batcheval.quality.measures._differentiation import Differentiation, differentiation
+    from pytest_batcheval.quality.measures._discriminant import Discriminant, discriminant
+    from pytest_batcheval.quality.measures._diversity import Diversity, diversity
+    from pytest_batcheval.quality.measures._format_checks import FormatChecks, format_checks
+    from pytest_batcheval.quality.measures._persona_echo import PersonaEcho, persona_echo
+    from pytest_batcheval.quality.measures._trait_reflection import TraitReflection, trait_reflection
     from pytest_batcheval.quality.table import TableError
-    from pytest_batcheval.quality.traits import TraitReflection, trait_reflection
-    from pytest_batcheval.quality.two_runs import Comparison, compare
-    from pytest_batcheval.quality.variety import Diversity, diversity
     from pytest_batcheval.quality.verdicts import Verdict, Verdicts, read_verdict, scores_of, verdicts_of
 
 _HOMES = {
-    "CellValues": "per_cell",
-    "Comparison": "two_runs",
-    "Consistency": "repeatability",
-    "Differentiation": "persona_difference",
-    "Discriminant": "crosstalk",
-    "Diversity": "variety",
-    "FormatChecks": "form",
-    "JudgeAgreement": "agreement",
-    "PersonaEcho": "echo",
-    "Power": "detectable",
+    "CellValues": "measures._cell_values",
+    "Comparison": "comparing._compare",
+    "Consistency": "measures._consistency",
+    "Differentiation": "measures._differentiation",
+    "Discriminant": "measures._discriminant",
+    "Diversity": "measures._diversity",
+    "FormatChecks": "measures._format_checks",
+    "JudgeAgreement": "judging._judge_agreement",
+    "PersonaEcho": "measures._persona_echo",
+    "Power": "comparing._power",
     "QualityGate": "gate",
-    "Regression": "against_baseline",
-    "Rubric": "rubric",
+    "Regression": "comparing._regression",
+    "Rubric": "judging._rubric",
     "TableError": "table",
-    "TraitReflection": "traits",
+    "TraitReflection": "measures._trait_reflection",
     "Verdict": "verdicts",
     "Verdicts": "verdicts",
-    "alignment": "per_answer",
-    "cell_values": "per_cell",
-    "compare": "two_runs",
-    "consistency": "repeatability",
-    "differentiation": "persona_difference",
-    "discriminant": "crosstalk",
-    "diversity": "variety",
-    "format_checks": "form",
-    "judge_agreement": "agreement",
-    "persona_echo": "echo",
-    "power": "detectable",
+    "alignment": "measures._alignment",
+    "cell_values": "measures._cell_values",
+    "compare": "comparing._compare",
+    "consistency": "measures._consistency",
+    "differentiation": "measures._differentiation",
+    "discriminant": "measures._discriminant",
+    "diversity": "measures._diversity",
+    "format_checks": "measures._format_checks",
+    "judge_agreement": "judging._judge_agreement",
+    "persona_echo": "measures._persona_echo",
+    "power": "comparing._power",
     "quality_gate": "gate",
     "read_verdict": "verdicts",
-    "regression": "against_baseline",
-    "rubric_request": "judging",
+    "regression": "comparing._regression",
+    "rubric_request": "judging._rubric_request",
     "scores_of": "verdicts",
-    "trait_reflection": "traits",
+    "trait_reflection": "measures._trait_reflection",
     "verdicts_of": "verdicts",
 }
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.cells import cell_means
-from pytest_batcheval.quality.signs import DIMENSIONS
+from pytest_batcheval.quality.stats.cell_means import cell_means
 from pytest_batcheval.quality.table import Table, TableError, named
+from pytest_batcheval.quality.word_scores import DIMENSIONS
 from pytest_batcheval.wire.answers import value_id
 
 T = TypeVar("T")

@@ -10,19 +10,19 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pytest_batcheval.quality.controls import MASKED
-from pytest_batcheval.quality.crosstalk import LEAK, discriminant
 from pytest_batcheval.quality.design import Levels, Targets
-from pytest_batcheval.quality.echo import ECHO, persona_echo
-from pytest_batcheval.quality.form import format_checks
-from pytest_batcheval.quality.persona_difference import differentiation
-from pytest_batcheval.quality.repeatability import DUPLICATES, duplicates
-from pytest_batcheval.quality.resampling import ALPHA
+from pytest_batcheval.quality.measures._consistency import DUPLICATES, duplicates
+from pytest_batcheval.quality.measures._differentiation import differentiation
+from pytest_batcheval.quality.measures._differentiation_controls import MASKED
+from pytest_batcheval.quality.measures._discriminant import LEAK, discriminant
+from pytest_batcheval.quality.measures._diversity import diversity
+from pytest_batcheval.quality.measures._format_checks import format_checks
+from pytest_batcheval.quality.measures._persona_echo import ECHO, persona_echo
+from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import Given, scored
+from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.table import TableError, named, table_of
-from pytest_batcheval.quality.traits import trait_reflection
-from pytest_batcheval.quality.variety import diversity
 from pytest_batcheval.wire.answers import Answers
 
 PARTS = ("form", "diverse", "different", "own_words", "traits", "discriminant", "samples")

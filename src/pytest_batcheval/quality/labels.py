@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_batcheval.quality.agreement import LEAST, JudgeAgreement, judge_agreement
+from pytest_batcheval.quality.judging._judge_agreement import LEAST, JudgeAgreement, judge_agreement
+from pytest_batcheval.quality.judging._ladder_step import Figure, Step, least, step_of
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.scores import Given
-from pytest_batcheval.quality.step import Figure, Step, least, step_of
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers
 

@@ -12,12 +12,12 @@ from statistics import mean
 from typing import Any, TypeVar
 
 from pytest_batcheval.catalogue.load import fillers
-from pytest_batcheval.quality.agreement import AGREED, AGREED_LOW, LEAST, JudgeAgreement, judge_agreement
-from pytest_batcheval.quality.crosstalk import discriminant
 from pytest_batcheval.quality.design import Levels, Targets
-from pytest_batcheval.quality.step import Figure, Step, example, least, mean_interval, share, step_of
+from pytest_batcheval.quality.judging._judge_agreement import AGREED, AGREED_LOW, LEAST, JudgeAgreement, judge_agreement
+from pytest_batcheval.quality.judging._ladder_step import Figure, Step, example, least, mean_interval, share, step_of
+from pytest_batcheval.quality.measures._discriminant import discriminant
+from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
 from pytest_batcheval.quality.table import TableError
-from pytest_batcheval.quality.traits import trait_reflection
 from pytest_batcheval.quality.verdicts import INVALID, Verdicts, verdicts_of
 from pytest_batcheval.wire.answers import Answers, Row
 

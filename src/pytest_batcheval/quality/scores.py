@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.signs import Scores, word_scores
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.quality.word_scores import Scores, word_scores
 from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.objects import Answer
 

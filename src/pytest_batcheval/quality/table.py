@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.wire.answers import Answers, Row, value_id
-from pytest_batcheval.wire.errors import UsageError
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 MIN_PERSONAS = 8

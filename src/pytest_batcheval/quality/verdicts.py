@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pytest_batcheval.quality.judging import judged_words
+from pytest_batcheval.quality.judging._rubric_request import judged_words
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.wire.answers import Answers, Row

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_batcheval.recordings.line import LineFault, RecordedLine, decode, encode
-from pytest_batcheval.wire.errors import RecordingError
+from pytest_batcheval.errors import RecordingError
+from pytest_batcheval.recordings.answer_line import LineFault, RecordedLine, decode, encode
 from pytest_batcheval.wire.objects import Answer, Request
 
 FOLDER = "answers"

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.places import CASSETTES, JOURNAL
-from pytest_batcheval.wire.texts import redacted
 
 
 def show_command(key: str, journal: Path, cassettes: Path) -> str:

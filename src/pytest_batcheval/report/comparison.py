@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
-from pytest_batcheval.report.quantities import UNKNOWN, duration
-from pytest_batcheval.report.table import table
+from pytest_batcheval.text.format import UNKNOWN, duration
+from pytest_batcheval.text.table import table
 
 COLUMNS = ("way", "answers", "time", "speed-up", "calls", "polls", "tokens", "cost", "saved")
 

@@ -12,16 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_batcheval.engine.call_outcome import UNKNOWN
 from pytest_batcheval.engine.retry import QUOTA
-from pytest_batcheval.engine.verdict import UNKNOWN
+from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import TroubleRow
-from pytest_batcheval.wire.errors import JournalError
-from pytest_batcheval.wire.safe import safe
-from pytest_batcheval.wire.texts import redacted, storable
+from pytest_batcheval.text.sanitize import redacted, safe, storable
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.progress import Progress
+    from pytest_batcheval.engine.snapshot import Progress
 
 NAME = "errors.jsonl"
 OLDER = "errors.1.jsonl"

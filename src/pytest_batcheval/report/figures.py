@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from pytest_batcheval.engine.cost import price
-from pytest_batcheval.engine.progress import STAGES
+from pytest_batcheval.engine.pricing import price
+from pytest_batcheval.engine.retry import next_step
+from pytest_batcheval.engine.snapshot import STAGES
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow
-from pytest_batcheval.report.advice import next_step
 from pytest_batcheval.wire.origin import is_simulator
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_batcheval.report.figures import ErrorFigures, RunFigures
-from pytest_batcheval.report.live import WORDS
-from pytest_batcheval.report.quantities import counted, dollars, duration, size
-from pytest_batcheval.report.table import one_line
+from pytest_batcheval.report.live_line import WORDS
+from pytest_batcheval.text.format import counted, dollars, duration, size
+from pytest_batcheval.text.table import one_line
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.origin import is_simulator
 

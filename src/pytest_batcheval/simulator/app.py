@@ -11,9 +11,9 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from pytest_batcheval.simulator import batches, calls, control, files
-from pytest_batcheval.simulator.access import check_scope
+from pytest_batcheval.simulator.api_keys import check_scope
 from pytest_batcheval.simulator.encoding import encode
+from pytest_batcheval.simulator.endpoints import batches, control, files, model_calls
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.exchange import ClientGone, Exchange, Headers, Reply
 from pytest_batcheval.simulator.ids import digest
@@ -53,11 +53,11 @@ _CALLS: dict[str, dict[str, Call]] = {
     },
     "/v1/batches/{}": {"GET": Call("batches.retrieve", batches.retrieve, "api.batches.read")},
     "/v1/batches/{}/cancel": {"POST": Call("batches.cancel", batches.cancel, "api.batches.write")},
-    "/v1/models": {"GET": Call("models.list", calls.list_models, "api.model.read")},
-    "/v1/models/{}": {"GET": Call("models.retrieve", calls.retrieve_model, "api.model.read")},
-    "/v1/chat/completions": {"POST": Call("chat", calls.call, "model.request")},
-    "/v1/responses": {"POST": Call("responses", calls.call, "model.request")},
-    "/v1/embeddings": {"POST": Call("embeddings", calls.call, "model.request")},
+    "/v1/models": {"GET": Call("models.list", model_calls.list_models, "api.model.read")},
+    "/v1/models/{}": {"GET": Call("models.retrieve", model_calls.retrieve_model, "api.model.read")},
+    "/v1/chat/completions": {"POST": Call("chat", model_calls.call, "model.request")},
+    "/v1/responses": {"POST": Call("responses", model_calls.call, "model.request")},
+    "/v1/embeddings": {"POST": Call("embeddings", model_calls.call, "model.request")},
 }
 
 CALLS = tuple(call.name for methods in _CALLS.values() for call in methods.values())

@@ -22,8 +22,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.ids import EPOCH
-from pytest_batcheval.wire.errors import UsageError
 
 JUMP = "jump"
 REAL = "real"

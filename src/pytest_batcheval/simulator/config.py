@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.wire.errors import UsageError
-from pytest_batcheval.wire.texts import redacted
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.sanitize import redacted
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from pytest_batcheval.simulator.access import Key
+from pytest_batcheval.simulator.api_keys import Key
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.state import Project, State
 

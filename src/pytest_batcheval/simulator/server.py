@@ -14,17 +14,17 @@ from typing import Any
 
 import uvicorn
 
-from pytest_batcheval.simulator.access import KeyRing
+from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.app import LOOPBACK, Simulator
+from pytest_batcheval.simulator.batch.lifecycle import BatchRun
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import JUMP, VirtualClock
 from pytest_batcheval.simulator.connection import Connection
 from pytest_batcheval.simulator.exchange import Exchange
-from pytest_batcheval.simulator.faultplan.plan import FaultPlan
-from pytest_batcheval.simulator.faults import Faults
+from pytest_batcheval.simulator.faults.plan import FaultPlan
+from pytest_batcheval.simulator.faults.switches import Faults
 from pytest_batcheval.simulator.ledger import Ledger
 from pytest_batcheval.simulator.respondents.registry import make
-from pytest_batcheval.simulator.run import BatchRun
 from pytest_batcheval.simulator.state import Check, State
 from pytest_batcheval.wire.origin import simulator_origin
 

@@ -13,15 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.simulator.access import Key, KeyRing
+from pytest_batcheval.simulator.api_keys import Key, KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
-from pytest_batcheval.simulator.faults import Faults
+from pytest_batcheval.simulator.faults.switches import Faults
 from pytest_batcheval.simulator.ids import file_id
 from pytest_batcheval.simulator.ledger import Execution, Ledger
+from pytest_batcheval.simulator.rate_limits import Window
 from pytest_batcheval.simulator.respondents.protocol import Respondent
 from pytest_batcheval.simulator.store import Disk, Nowhere, Store
-from pytest_batcheval.simulator.windows import Window
 
 FILE_LIFE = 2_592_000
 """Seconds until a batch file expires: 30 days, as seen on live objects."""

@@ -17,8 +17,8 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.ledger import Execution
-from pytest_batcheval.wire.errors import UsageError
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS object (kind TEXT, id TEXT, project TEXT, number INTEGER, data TEXT, PRIMARY KEY (kind, id));

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.wire.errors import AnswerError
+from pytest_batcheval.errors import AnswerError
 from pytest_batcheval.wire.key import canonical, request_key
 
 if TYPE_CHECKING:
-    from pytest_batcheval.wire.input_lines import InputLines, Source
+    from pytest_batcheval.wire.input_file import InputLines, Source
 
 CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
@@ -48,7 +48,7 @@ class Request:
 
         Iterating raises `InputFileError` at its end, with every bad line.
         """
-        from pytest_batcheval.wire.input_lines import InputLines
+        from pytest_batcheval.wire.input_file import InputLines
 
         return InputLines(source, model=model, strict=strict)
 

@@ -37,7 +37,7 @@ def test_batch_sizes(batch_client, sent, ask, size, batches, last):
 def test_jobs_at_once_within_the_enqueued_tokens(batch_conversation, tmp_path, sent, ask, jobs):
     """The account takes a quarter of the input tokens at once; the jobs wait for each other."""
     from pytest_batcheval import BatchClient
-    from pytest_batcheval.engine.cost import input_tokens
+    from pytest_batcheval.engine.pricing import input_tokens
 
     requests = ask(question=["chief_complaint", "sudden_change"])
     enqueued = sum(input_tokens(request.body) for request in requests) // 4

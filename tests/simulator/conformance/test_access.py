@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from pytest_batcheval.simulator.access import KeyRing
+from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.exchange import Exchange, Reply
 from pytest_batcheval.simulator.server import SimulatorServer

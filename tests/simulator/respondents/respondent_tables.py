@@ -10,8 +10,8 @@ from typing import Any
 
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.matrix.load import load_axis
+from pytest_batcheval.simulator.respondents.messages import messages
 from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
-from pytest_batcheval.simulator.respondents.reading import messages
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.respondents.rubric import ROLES
 from pytest_batcheval.wire.answers import Answers

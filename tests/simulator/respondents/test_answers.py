@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from respondent_tables import interview, personas, questions, rubric_body
 
-from pytest_batcheval.simulator.inference import Answering
+from pytest_batcheval.simulator.inference.answering import Answering
 from pytest_batcheval.simulator.ledger import Execution
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.wire.objects import CHAT, RESPONSES, Answer, Request

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from respondent_tables import asked, rubric_schema, said_by
 
-from pytest_batcheval.simulator.respondents.judged import first_sentence, judged_text, signs_in
+from pytest_batcheval.simulator.respondents.judged_answer import first_sentence, judged_text, signs_in
 from pytest_batcheval.simulator.respondents.registry import make
 
 ANSWER = "요즘 잠을 잘 못 자서 왔어요. 혹시 더 나빠질까 봐 계속 걱정돼요. 어제는 저녁에 비가 왔어요."

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from respondent_tables import interview, personas, questions, rubric_body
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.respondents.registry import NAMES, chosen, make, served_model
-from pytest_batcheval.wire.errors import UsageError
 
 INTERVIEW = interview(personas()[0], questions()[0])
 RUBRIC = rubric_body("hello")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from respondent_tables import asked, interview, personas, questions
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.respondents.protocol import Reply
 from pytest_batcheval.simulator.respondents.registry import make
-from pytest_batcheval.wire.errors import UsageError
 
 BODY = interview(personas()[0], questions()[0])
 ENTRIES = [

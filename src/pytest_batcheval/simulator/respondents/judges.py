@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pytest_batcheval.catalogue.load import dimensions
-from pytest_batcheval.simulator.respondents.judged import Sign, first_sentence, judged_text, role_in, signs_in
+from pytest_batcheval.simulator.respondents.judged_answer import Sign, first_sentence, judged_text, role_in, signs_in
 from pytest_batcheval.simulator.respondents.patients import GOOD
 from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
 from pytest_batcheval.simulator.respondents.rubric import HIGHEST, LOWEST, MIDDLE, Mark, Rubric, rubric_of

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pytest_batcheval.catalogue.load import questions
 from pytest_batcheval.catalogue.recognise import Recognised, recognise
 from pytest_batcheval.simulator.ids import chance
-from pytest_batcheval.simulator.respondents.reading import messages, storable
+from pytest_batcheval.simulator.respondents.messages import messages, storable
 
 
 @dataclass(frozen=True)

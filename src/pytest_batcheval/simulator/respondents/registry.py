@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.catalogue.load import CODES
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.respondents import degenerate, judges, patients
 from pytest_batcheval.simulator.respondents.protocol import Respondent
 from pytest_batcheval.simulator.respondents.rubric import rubric_of
 from pytest_batcheval.simulator.respondents.scripted import Scripted
-from pytest_batcheval.wire.errors import UsageError
 
 MODEL_PREFIX = "sim-"
 """A model `sim-<respondent>` is answered by that respondent, whatever the server's own is."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.catalogue.load import design, questions
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.simulator.respondents.messages import storable
 from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
-from pytest_batcheval.simulator.respondents.reading import storable
-from pytest_batcheval.wire.errors import UsageError
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

@@ -10,9 +10,9 @@ from typing import Any
 
 from pytest_batcheval.simulator.errors import ApiError, invalid_type, invalid_value, missing
 from pytest_batcheval.simulator.ids import chance
-from pytest_batcheval.simulator.structured.budget import ImpossibleError
 from pytest_batcheval.simulator.structured.compiled import check_of
 from pytest_batcheval.simulator.structured.instances import Drawing
+from pytest_batcheval.simulator.structured.work_limit import ImpossibleError
 from pytest_batcheval.wire.key import BodyError, canonical
 
 KINDS = ("text", "json_object", "json_schema")

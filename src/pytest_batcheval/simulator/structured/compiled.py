@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from pytest_batcheval.simulator.structured.budget import ImpossibleError
+from pytest_batcheval.simulator.structured.work_limit import ImpossibleError
 
 Check = Callable[[Any], bool]
 

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_batcheval.simulator.structured.budget import Budget, ImpossibleError
 from pytest_batcheval.simulator.structured.patterns import matching
+from pytest_batcheval.simulator.structured.work_limit import Budget, ImpossibleError
 
 _DEEP = 6
 """Levels after which the drawing takes the shortest way out of a recursive schema."""

@@ -6,7 +6,7 @@ import random
 from importlib import import_module
 from typing import Any
 
-from pytest_batcheval.simulator.structured.budget import Budget, ImpossibleError
+from pytest_batcheval.simulator.structured.work_limit import Budget, ImpossibleError
 
 _MANY = 3
 """How much longer than its shortest form a repetition may get."""

@@ -1,0 +1,44 @@
+"""The API key: asked for when it is needed, held by no field and no frame that an error could show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from pytest_batcheval.errors import UsageError
+
+
+def key_from_environment() -> str:
+    """The SDK's own variable.
+
+    Raises:
+        UsageError: it is not set.
+    """
+    key = os.environ.get("OPENAI_API_KEY", "")
+    if not key:
+        raise UsageError(
+            "OPENAI_API_KEY is not set; set it, or try everything with a simulator: pytest --batch-backend=simulator, "
+            "batcheval --backend simulator"
+        )
+    return key
+
+
+def supplier(api_key: str | Callable[[], str] | None) -> Callable[[], str]:
+    """A function that gives the key, so that no field of ours holds it."""
+
+    def key() -> str:
+        if isinstance(api_key, str):
+            return api_key.strip()
+        return (api_key or key_from_environment)().strip()
+
+    return key
+
+
+def check(key: Callable[[], str]) -> None:
+    """Look at the key before a header is made of it, whose error would show it.
+
+    Raises:
+        UsageError: there is none, or it cannot stand in a header.
+    """
+    if not all("!" <= character <= "~" for character in key()):
+        raise UsageError("the API key has a character that no key has; copy it again")

@@ -1,0 +1,196 @@
+"""Failures of calls to a provider, sorted by the one question that matters: was it applied?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+from pytest_batcheval.text.sanitize import redacted, storable
+
+Call = Literal["upload", "create", "list", "retrieve", "content", "delete", "cancel"]
+
+LONGEST_PAUSE = 3600.0
+"""Seconds; a longer Retry-After is cut to this."""
+
+QUOTA_PAUSE = 600.0
+"""Seconds between reads while the account has no quota: reading is free, so it goes on slowly."""
+
+_QUOTA = {"insufficient_quota", "billing_hard_limit_reached"}
+_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
+_LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
+LONGEST_MESSAGE = 1000
+"""Characters of a provider's message that are kept."""
+
+
+class Fault(Exception):
+    """A call that failed. `message` holds nothing that looks like an API key.
+
+    Attributes:
+        cause: the provider's code, or the exception's name.
+        status_code: HTTP status, if one came.
+        request_id: the provider's id of the call, for its support.
+    """
+
+    def __init__(self, cause: str, message: str, status_code: int | None = None, request_id: str | None = None) -> None:
+        self.cause = redacted(storable(cause))[:LONGEST_MESSAGE]
+        self.message = redacted(storable(message))[:LONGEST_MESSAGE]
+        self.status_code = status_code
+        self.request_id = redacted(storable(request_id))[:LONGEST_MESSAGE] if request_id else None
+        super().__init__(str(self))
+
+    def without(self, secret: str) -> Fault:
+        """The same fault; a server may have echoed the secret."""
+        self.cause, self.message = redacted(self.cause, secret), redacted(self.message, secret)
+        self.request_id = redacted(self.request_id, secret) if self.request_id else None
+        self.args = (str(self),)
+        return self
+
+    def __str__(self) -> str:
+        status = f"HTTP {self.status_code} " if self.status_code else ""
+        request = f" (request {self.request_id})" if self.request_id else ""
+        return f"{status}{self.cause}: {self.message}{request}"
+
+
+class BadReply(Exception):
+    """A reply that was not read to its end; what that means depends on the call.
+
+    Attributes:
+        cause: one word for it.
+        hopeless: whether the next reply would be no better.
+    """
+
+    def __init__(self, cause: str, message: str, hopeless: bool = False) -> None:
+        self.cause = cause
+        self.hopeless = hopeless
+        super().__init__(message)
+
+
+class Refused(Fault):
+    """Surely not applied, and the same call would be refused again."""
+
+
+class Stopped(Refused):
+    """Surely not applied; the account, or the base URL, must be looked after first (key, permission, quota)."""
+
+
+class Passing(Fault):
+    """Not applied, or harmless to repeat; `retry_after` in seconds when the provider named a time."""
+
+    def __init__(self, cause: str, message: str, status_code: int | None = None, request_id: str | None = None) -> None:
+        super().__init__(cause, message, status_code, request_id)
+        self.retry_after: float | None = None
+
+
+class Unknown(Fault):
+    """A create that may or may not have been applied; it must be looked for before anything is sent."""
+
+
+def classify(call: Call, error: Exception) -> Fault:
+    """The fault an SDK or HTTP exception means for this kind of call.
+
+    Works for the exceptions of openai 2 (httpx) and openai 3 (httpx2) by their names and
+    attributes, so that neither has to be imported.
+
+    Raises:
+        Exception: `error` itself when it is neither of the SDK, of HTTP nor of the network.
+    """
+    if isinstance(error, Fault):
+        return error
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return _by_status(call, status, error)
+    cause = error.__cause__ or error
+    if isinstance(cause, BadReply):
+        return _unread(call, cause)
+    if not _of_network(error):
+        raise error
+    name, message = type(cause).__name__, str(cause) or str(error)
+    if call == "create" and not (_library(cause) in _LIBRARIES and name in _NEVER_SENT):
+        return Unknown(name, message)
+    return Passing(name, message)
+
+
+def _unread(call: Call, reply: BadReply) -> Fault:
+    if call == "create":
+        return Unknown(reply.cause, str(reply))
+    return (Refused if reply.hopeless else Passing)(reply.cause, str(reply))
+
+
+def _by_status(call: Call, status: int, error: Exception) -> Fault:
+    code, message = _code_and_message(error)
+    details = (code or type(error).__name__, message, status, getattr(error, "request_id", None))
+    if status in (401, 403) or (300 <= status < 400 and call != "create"):
+        return Stopped(*details)
+    if status == 429:
+        return _limited(call, error, code, details)
+    if call == "create":
+        return Refused(*details) if status in (400, 404, 413, 422) else Unknown(*details)
+    if status in (408, 409, 425) or status >= 500:
+        return _after(Passing(*details), error)
+    return Refused(*details)
+
+
+def _limited(call: Call, error: Exception, code: str | None, details: tuple[str, str, int, str | None]) -> Fault:
+    fault = _after(Passing(*details), error)
+    if code not in _QUOTA:
+        return fault
+    if call in ("upload", "create"):
+        return Stopped(*details)
+    fault.retry_after = QUOTA_PAUSE
+    return fault
+
+
+def _after(fault: Passing, error: Exception) -> Passing:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    fault.retry_after = retry_after(headers)
+    return fault
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds named by `retry-after-ms` or `retry-after` (seconds or an HTTP date), at most an hour."""
+    for seconds in (_milliseconds(headers), _seconds(headers)):
+        if seconds is not None and seconds == seconds:
+            return min(max(seconds, 0.0), LONGEST_PAUSE)
+    return None
+
+
+def _milliseconds(headers: Mapping[str, str]) -> float | None:
+    with suppress(ValueError):
+        return float(headers.get("retry-after-ms", "")) / 1000
+    return None
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    after = headers.get("retry-after", "").strip()
+    with suppress(ValueError):
+        return float(after)
+    with suppress(ValueError, TypeError, OverflowError):
+        return parsedate_to_datetime(after).timestamp() - _server_time(headers)
+    return None
+
+
+def _server_time(headers: Mapping[str, str]) -> float:
+    """By the server's own clock when it tells: ours may be wrong."""
+    date = headers.get("date")
+    return parsedate_to_datetime(date).timestamp() if date else time.time()
+
+
+def _code_and_message(error: Exception) -> tuple[str | None, str]:
+    body: Any = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
+    if isinstance(inner, Mapping):
+        code = inner.get("code") or inner.get("type")
+        return (str(code) if code else None), str(inner.get("message") or dict(inner) or error)
+    return None, str(inner or error)
+
+
+def _of_network(error: Exception) -> bool:
+    """ValueError: a reply that is no JSON raises json.JSONDecodeError through the SDK."""
+    return _library(error) in _LIBRARIES or isinstance(error, (OSError, ValueError))
+
+
+def _library(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]

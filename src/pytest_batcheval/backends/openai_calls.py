@@ -1,0 +1,200 @@
+"""Individual calls by the SDK's asynchronous client, on an event loop in a thread of its own.
+
+Whoever asks may be in an event loop already (an async test, a notebook): it is not touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import openai
+
+from pytest_batcheval.backends.api_key import check, supplier
+from pytest_batcheval.backends.calls import Reply
+from pytest_batcheval.backends.errors import BadReply, Fault, Unknown, classify, retry_after
+from pytest_batcheval.backends.guard import Caps
+from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
+from pytest_batcheval.backends.traffic import Traffic
+from pytest_batcheval.text.sanitize import redacted, storable
+
+OWN_ID = "X-Client-Request-Id"
+"""The header in which the API lets a client name a call (API reference, Debugging requests), for its support."""
+
+CLOSING = 5.0
+"""Seconds that the connections get to close."""
+
+_SET_WHEN_SENT = "set-when-sent"
+_http: Any = import_module(openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
+"""The HTTP library of the installed SDK: httpx for openai 2, httpx2 for openai 3."""
+
+
+class IndividualCalls:
+    """A `Calls` on the OpenAI SDK. One HTTP request a call: no retries, no redirects.
+
+    Attributes:
+        signal: readable when a call has finished.
+        traffic: bytes that went out and came back.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | Callable[[], str] | None = None,
+        caps: Caps | None = None,
+    ) -> None:
+        """Prepare calls to `base_url` with `api_key`, else as the SDK's environment variables say.
+
+        Raises:
+            UsageError: there is no API key.
+        """
+        self._key = supplier(api_key)
+        del api_key  # a traceback may show the locals of this frame
+        check(self._key)
+        self.traffic = Traffic()
+        self._client = _client(base_url, self._key, caps or Caps(), self.traffic)
+        self._finished: SimpleQueue[tuple[int, Reply | Fault | BaseException]] = SimpleQueue()
+        self._numbers = itertools.count(1)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self.signal, self._wake = socket.socketpair()
+        self.signal.setblocking(False)
+        self._wake.setblocking(False)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="batcheval-calls", daemon=True)
+        self._thread.start()
+
+    def start(self, url: str, body: Mapping[str, Any], key: str) -> int:
+        """Send a body to an endpoint; returns the call's number. `key` names the request to the provider."""
+        number = next(self._numbers)
+        self._loop.call_soon_threadsafe(self._begin, number, url, body, key)
+        return number
+
+    def finished(self) -> list[tuple[int, Reply | Fault]]:
+        """Numbers and outcomes of what has finished since the last time this was asked.
+
+        Raises:
+            BaseException: what a call raised that is neither of HTTP nor of the network.
+        """
+        with suppress(BlockingIOError):
+            self.signal.recv(2**16)
+        found = []
+        with suppress(Empty):
+            while True:
+                number, outcome = self._finished.get_nowait()
+                if not isinstance(outcome, (Reply, Fault)):
+                    raise outcome
+                found.append((number, outcome))
+        return found
+
+    def give_up(self, number: int) -> None:
+        """End a call; it finishes soon, as `Unknown` or with the reply that has just come."""
+        self._loop.call_soon_threadsafe(self._cancel, number)
+
+    def close(self) -> None:
+        """End all calls and the connections."""
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(CLOSING)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSING)
+        if not self._thread.is_alive():
+            self._loop.close()
+        self.signal.close()
+        self._wake.close()
+
+    def __enter__(self) -> IndividualCalls:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _begin(self, number: int, url: str, body: Mapping[str, Any], key: str) -> None:
+        self._tasks[number] = self._loop.create_task(self._run(number, url, body, key))
+
+    def _cancel(self, number: int) -> None:
+        if number in self._tasks:
+            self._tasks[number].cancel()
+
+    async def _run(self, number: int, url: str, body: Mapping[str, Any], key: str) -> None:
+        outcome: Reply | Fault | BaseException
+        try:
+            outcome = await self._call(url, body, key)
+        except asyncio.CancelledError:
+            outcome = Unknown("given_up", "no answer came in time")
+        except BaseException as error:  # unheard, it would be waited for without end
+            outcome = error
+        del self._tasks[number]
+        self._finished.put((number, outcome))
+        with suppress(OSError):  # full of signals already, or closed
+            self._wake.send(b"!")
+
+    async def _call(self, url: str, body: Mapping[str, Any], key: str) -> Reply | Fault:
+        try:
+            path, headers = url.removeprefix("/v1"), {OWN_ID: key}
+            reply = await self._client.post(path, cast_to=_http.Response, body=body, options={"headers": headers})
+            content = reply.content
+        except openai.APIStatusError as error:
+            reply = error.response
+            content = redacted(reply.text, self._key()).encode("utf-8", "replace")
+        except Exception as error:
+            # The SDK's exception is not chained to the fault: it holds the request with its key.
+            return classify("create", error).without(self._key())
+        request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key())
+        return Reply(reply.status_code, content, request_id, retry_after(reply.headers))
+
+    async def _shut(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.close()
+        await self._loop.shutdown_default_executor()  # it has looked up host names
+
+
+def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffic: Traffic) -> openai.AsyncOpenAI:
+    async def sign(request: Any) -> None:
+        request.headers["Authorization"] = f"Bearer {api_key()}"
+        traffic.sending(request)
+
+    async def answered(response: Any) -> None:
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise BadReply("compressed", "the reply is compressed, which was not asked for")
+        response.stream = _Capped(response.stream, caps.reply, traffic)
+
+    return openai.AsyncOpenAI(
+        api_key=_SET_WHEN_SENT,
+        base_url=base_url,
+        max_retries=0,
+        timeout=openai.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
+        default_headers={"Accept-Encoding": "identity"},
+        http_client=openai.DefaultAsyncHttpxClient(
+            follow_redirects=False, event_hooks={"request": [sign], "response": [answered]}
+        ),
+    )
+
+
+class _Capped(_http.AsyncByteStream):  # type: ignore[misc] # which library it is shows at run time
+    """A reply's body that is read up to a size."""
+
+    def __init__(self, stream: Any, cap: int, traffic: Traffic) -> None:
+        self._stream = stream
+        self._cap = cap
+        self._traffic = traffic
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        total = 0
+        async for piece in self._stream:
+            total += len(piece)
+            self._traffic.came(len(piece))
+            if total > self._cap:
+                raise BadReply("too_large", f"the reply is longer than {self._cap} bytes")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

@@ -1,0 +1,179 @@
+"""One batch of whatever origin, as the provider tells it: its status and its results, without a journal."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from pytest_batcheval.errors import ProviderError, UnfinishedError
+from pytest_batcheval.wire.objects import Answer, Request, RequestError
+
+if TYPE_CHECKING:
+    from pytest_batcheval.backends.protocol import Backend, RemoteBatch
+    from pytest_batcheval.wire.result_file import ResultLine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BatchStatus:
+    """A batch as the provider reports it.
+
+    Attributes:
+        status: the provider's word: `validating`, `in_progress`, `finalizing`, `completed`, `failed`, `expired` …
+        request_counts: `total`, `completed`, `failed`; `None` where the provider told none.
+        times: Unix seconds by the API's names (`created_at`, `in_progress_at`, `expires_at` …), those that are set.
+        errors: why the whole batch was refused, a line each, with the number of the input file's line if it has one.
+        ended: whether it will not change any more.
+    """
+
+    id: str
+    status: str
+    endpoint: str
+    request_counts: Mapping[str, int | None]
+    times: Mapping[str, float]
+    input_file_id: str | None
+    output_file_id: str | None
+    error_file_id: str | None
+    errors: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    ended: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as JSON can hold it."""
+        return asdict(self) | {"errors": list(self.errors)}
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignRequest(Request):
+    """A request of a batch that somebody else made, known by the `custom_id` they gave it."""
+
+    name: str = ""
+
+    @property
+    def custom_id(self) -> str:
+        """The name its maker gave it."""
+        return self.name
+
+
+def status_of(backend: Backend, batch_id: str) -> BatchStatus:
+    """How a batch stands.
+
+    Raises:
+        ProviderError: there is no such batch in this project, or the provider cannot be asked.
+    """
+    return _status(_asked(batch_id, lambda: backend.retrieve(batch_id), backend))
+
+
+def cancelled(backend: Backend, batch_id: str) -> BatchStatus:
+    """Ask the provider to stop a batch; one that has ended stays as it is.
+
+    Raises:
+        ProviderError: there is no such batch in this project, or the provider cannot be asked.
+    """
+    return _status(_asked(batch_id, lambda: backend.cancel(batch_id), backend))
+
+
+def results(backend: Backend, batch_id: str) -> list[Answer]:
+    """The answers of an ended batch, in the order of its files; a line that failed has an `error`.
+
+    Raises:
+        UnfinishedError: it still runs.
+        ProviderError: there is no such batch in this project, its files are gone, or a line is broken.
+    """
+    batch = _asked(batch_id, lambda: backend.retrieve(batch_id), backend)
+    if not batch.terminal:
+        raise UnfinishedError(f"batch {batch_id} is {batch.status}; its results are there when it has ended")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        requests = dict(_requests(backend, batch, folder))
+        return [
+            _answer(line, requests.get(line.custom_id), backend.origin)
+            for file_id in (batch.output_file_id, batch.error_file_id)
+            if file_id
+            for line in _lines(backend, batch, file_id, folder)
+        ]
+
+
+def _asked(what: str, call: Callable[[], T], backend: Backend) -> T:
+    from pytest_batcheval.backends.errors import Fault
+
+    try:
+        return call()
+    except Fault as fault:
+        asked = f" (batches belong to a project: is {backend.base_url} asked with its key?)"
+        where = asked if fault.status_code == 404 else ""
+        raise ProviderError(f"batch {what}: {fault}{where}") from None
+
+
+def _status(batch: RemoteBatch) -> BatchStatus:
+    return BatchStatus(
+        id=batch.id,
+        status=batch.status,
+        endpoint=batch.endpoint,
+        request_counts={"total": batch.total, "completed": batch.completed, "failed": batch.failed},
+        times=batch.times,
+        input_file_id=batch.input_file_id,
+        output_file_id=batch.output_file_id,
+        error_file_id=batch.error_file_id,
+        errors=tuple(f"{f'line {e.line}: ' if e.line else ''}{e.code}: {e.message}" for e in batch.errors),
+        metadata=batch.metadata,
+        ended=batch.terminal,
+    )
+
+
+def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tuple[str, Request]]:
+    """What was asked, by `custom_id`; nothing where the input file is gone."""
+    from pytest_batcheval.backends.errors import Refused
+    from pytest_batcheval.wire.result_file import split_lines
+
+    target = folder / "input.jsonl"
+    try:
+        if batch.input_file_id:
+            backend.download(batch.input_file_id, target)
+    except Refused:
+        return
+    if not target.exists():
+        return
+    with target.open("rb") as stream:
+        for _, text, _ in split_lines(iter(lambda: stream.read(2**20), b"")):
+            try:
+                line = msgspec.json.decode(text)
+                yield (
+                    line["custom_id"],
+                    ForeignRequest(line["body"], line["url"], line["method"], name=line["custom_id"]),
+                )
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+                continue
+
+
+def _lines(backend: Backend, batch: RemoteBatch, file_id: str, folder: Path) -> Iterator[ResultLine]:
+    from pytest_batcheval.wire.result_file import BrokenLine, read_lines
+
+    target = folder / "results.jsonl"
+    _asked(f"{batch.id}: file {file_id}", lambda: backend.download(file_id, target), backend)
+    with target.open("rb") as stream:
+        for line in read_lines(iter(lambda: stream.read(2**20), b"")):
+            if isinstance(line, BrokenLine):
+                text = line.excerpt[:80].decode("utf-8", "replace")
+                raise ProviderError(
+                    f"batch {batch.id}: file {file_id} is broken at byte {line.offset} ({line.reason}): {text!r}"
+                )
+            yield line
+
+
+def _answer(line: ResultLine, request: Request | None, origin: str) -> Answer:
+    from pytest_batcheval.engine.retry import failure_of
+
+    asked = request or ForeignRequest({}, name=line.custom_id)
+    response = msgspec.to_builtins(line.response) if line.response is not None else {}
+    if line.succeeded:
+        return Answer(asked, origin, response, source="provider", line_id=line.id or "")
+    failure = failure_of(line)
+    error = RequestError(failure.code, failure.message, failure.status_code)
+    return Answer(asked, origin, response, error, source="provider", line_id=line.id or "")

@@ -1,0 +1,77 @@
+"""What `resume` and `recover` have in common: batches are brought to their end, and nothing is sent."""
+
+from __future__ import annotations
+
+import argparse
+
+from pytest_batcheval.cli.options import add_backend, add_journal, say, say_progress, say_sent
+from pytest_batcheval.errors import ExitStatus
+from pytest_batcheval.text.format import seconds
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Journal, backend, and how long to wait."""
+    add_journal(parser)
+    add_backend(parser)
+    parser.add_argument(
+        "--wait",
+        type=_duration,
+        metavar="DURATION",
+        help="how long to wait for them (90, 90s, 15m, 12h, 2d); status 10 says that they still run",
+    )
+
+
+def _duration(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
+    """Collect, and print what came; with `adopt` also batches that the journal does not know.
+
+    Ctrl-C ends it with status 130, a second one at once.
+
+    Raises:
+        UsageError, ProviderError, UnfinishedError, JournalError: see their exit statuses.
+    """
+    from pytest_batcheval.engine.interrupt import Interrupts
+
+    interrupts = Interrupts(lambda: None)
+    try:
+        with interrupts:
+            return _collect(arguments, adopt)
+    except KeyboardInterrupt:
+        say("interrupted; the batches go on at the provider and nothing is lost: the same command collects them")
+        return INTERRUPTED
+    finally:
+        interrupts.restore()
+
+
+def _collect(arguments: argparse.Namespace, adopt: bool) -> int:
+    from pytest_batcheval.backends.connect import connect
+    from pytest_batcheval.engine.send import collect
+    from pytest_batcheval.journal.lock import LockWait
+    from pytest_batcheval.journal.store import Journal
+    from pytest_batcheval.report.error_log import error_log
+
+    with (
+        connect(arguments.backend) as connection,
+        Journal.open(arguments.journal) as journal,
+        journal.lock.held(LockWait(arguments.journal, arguments.wait, say)),
+        error_log(journal.reader, 1, say_progress, say) as progress,
+    ):
+        sent = collect(
+            backend=connection.backend,
+            journal=journal,
+            clock=connection.clock,
+            adopt=adopt,
+            progress=progress,
+            patience=arguments.wait,
+        )
+    say_sent(sent)
+    return int(ExitStatus.OK)

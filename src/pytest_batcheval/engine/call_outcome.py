@@ -1,0 +1,105 @@
+"""What the outcome of an individual call means: an answer, a failure, come again later, or stop altogether.
+
+The rules are those of a batch's lines, since the reply is read as the line it would have been.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import msgspec
+
+from pytest_batcheval.backends.calls import Reply
+from pytest_batcheval.backends.errors import Fault, Passing, Refused, Stopped
+from pytest_batcheval.engine.results import answer_of
+from pytest_batcheval.engine.retry import QUOTA, failure_of
+from pytest_batcheval.journal.rows import AnswerRow, FailureRow
+from pytest_batcheval.wire.result_file import EXCERPT, BrokenLine, LineResponse, ResultLine, decode_line
+
+UNKNOWN = "unknown_outcome"
+"""Code of a failure that may have been paid: nobody knows whether the model ran. It is sent again by a later run."""
+
+REFUSALS = (429, 503)
+"""Statuses of a server that is too busy; it ran nothing."""
+
+GATEWAY = (408, 502, 504, *range(520, 530))
+"""Statuses of something in front of the model, which may have run (52x: Cloudflare's)."""
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Surely not run; the same call may go out again, after that many seconds if the server said so.
+
+    Attributes:
+        failure: what is stored when it is refused too often.
+        reached: whether the server was.
+    """
+
+    failure: FailureRow
+    retry_after: float | None
+    reached: bool = True
+
+
+Verdict = AnswerRow | FailureRow | Busy | Refused
+
+
+def verdict_of(key: str, outcome: Reply | Fault) -> Verdict:
+    """What the outcome of this request's call means; a `Refused` means that no other call would do better."""
+    if isinstance(outcome, Passing):
+        failure = FailureRow(key, outcome.cause, outcome.message, None, retryable=True)
+        return Busy(failure, outcome.retry_after, reached=False)
+    if isinstance(outcome, Fault):
+        return unknown(key, str(outcome))
+    line = _line(key, outcome)
+    if isinstance(line, BrokenLine):
+        return unknown(key, f"HTTP {outcome.status} with a reply that is no JSON object: {line.reason}")
+    if line.succeeded:
+        return answer_of(line)
+    return _failed(line, outcome)
+
+
+def unknown(key: str, why: str) -> FailureRow:
+    """The failure of a call that may have been run and paid."""
+    text = f"outcome unknown ({why}): it may have been paid; a later run sends it again"
+    return FailureRow(key, UNKNOWN, text, None, retryable=True)
+
+
+def _failed(line: ResultLine, reply: Reply) -> Verdict:
+    failure = failure_of(line)
+    details = (failure.code, failure.message, reply.status, reply.request_id or None)
+    if failure.code in QUOTA or reply.status == 401 or (reply.status == 403 and not _names_parameter(line)):
+        return Stopped(*details)
+    if 300 <= reply.status < 400 or (reply.status == 404 and not _names_model(failure)):
+        return Refused(*details)  # the base URL is wrong, not the request
+    if reply.status in REFUSALS:
+        return Busy(failure, reply.retry_after)
+    if reply.status in GATEWAY or reply.status < 300:
+        return unknown(failure.key, f"HTTP {reply.status} {failure.code}: {failure.message}")
+    return failure
+
+
+def _line(key: str, reply: Reply) -> ResultLine | BrokenLine:
+    """The reply as a line of a result file; one that is no JSON, and no answer either, has no body there."""
+    head = {"status_code": reply.status, "request_id": reply.request_id}
+    start = json.dumps({"custom_id": key, "id": reply.request_id, "response": head}).removesuffix("}}")
+    line: ResultLine | BrokenLine
+    try:
+        msgspec.json.decode(reply.content)  # alone, so that it cannot end the line's object and begin another
+        line = decode_line(start.encode() + b',"body":' + reply.content + b"}}")
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        line = BrokenLine(0, str(error), reply.content[:EXCERPT])
+    if isinstance(line, BrokenLine) and reply.status >= 300:
+        return ResultLine(key, response=LineResponse(reply.status, reply.request_id))
+    return line
+
+
+def _names_parameter(line: ResultLine) -> bool:
+    """Whether a refusal is about a parameter of the request, such as a model without that endpoint."""
+    body = line.response.body if line.response is not None else None
+    error = body.get("error") if isinstance(body, dict) else None
+    return isinstance(error, dict) and bool(error.get("param"))
+
+
+def _names_model(failure: FailureRow) -> bool:
+    return "model" in f"{failure.code} {failure.message}".lower()

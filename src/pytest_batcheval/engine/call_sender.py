@@ -1,0 +1,334 @@
+"""Requests sent as individual calls: many at once, each answer on disk before its place is taken by the next.
+
+A call cannot be looked for afterwards as a batch can. So before it goes out the journal says that it does: what a kill
+leaves is known by name, and is at most what was under way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from pytest_batcheval.backends.calls import Calls, Reply
+from pytest_batcheval.backends.errors import Fault, Refused, Unknown
+from pytest_batcheval.engine.call_outcome import UNKNOWN, Busy, unknown, verdict_of
+from pytest_batcheval.engine.clock import WaitingClock
+from pytest_batcheval.engine.concurrency import Window
+from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price
+from pytest_batcheval.engine.snapshot import Progress
+from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.objects import Request
+
+DEADLINE = 600.0
+"""Seconds from a call's start until its answer is waited for no more: what the SDK waits."""
+
+RETRIES = 2
+"""How often a call that was refused for being too many goes out again by itself, as the SDK would."""
+
+PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds after a refusal that names no time: doubled with each in a row."""
+
+PATIENCE = 3600.0
+"""Seconds in which no call reaches the server until it is given up, for this run."""
+
+GRACE = 15.0
+"""Seconds that calls under way get after Ctrl-C: most answers are there by then."""
+
+LAST_WORDS = 5.0
+"""Seconds in which a call that was given up says so."""
+
+
+@dataclass
+class Calling:
+    """How requests are sent as individual calls: by whom, waited for on which clock, and how many at once."""
+
+    calls: Calls
+    clock: WaitingClock
+    window: Window = field(default_factory=Window)
+
+
+@dataclass
+class Flight:
+    """A request on its way, or waiting for its turn."""
+
+    request: Request
+    row: int
+    refusals: int = 0
+    epoch: int = 0
+    until: float = 0.0
+    given_up: bool = False
+
+
+@dataclass
+class Pending:
+    """One row of the journal, and what of it is not on disk yet."""
+
+    row: BatchRow
+    requests: Sequence[Request]
+    results: list[AnswerRow | FailureRow] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Called:
+    """What the calls of one round came to, by key.
+
+    Attributes:
+        unknown: those that may have been paid without an answer.
+        left: those that were not sent, or refused, when the round ended.
+        stopped: why no more were sent; `None` when all were.
+    """
+
+    sent: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)
+    stopped: Refused | None = None
+
+
+@dataclass(frozen=True)
+class CallProgress(Progress):
+    """How the calls of a round stand; `flying` of them are under way."""
+
+    flying: int = 0
+
+    def __str__(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        trouble = f" ({self.trouble})" if self.trouble else ""
+        return f"calls: {self.done}/{self.total} answered{failed}, {self.flying} under way{trouble}"
+
+
+class CallRun:
+    """One round of individual calls: every request is sent, and again after a refusal."""
+
+    def __init__(
+        self, calling: Calling, journal: Journal, show: Callable[[Progress], None], deadline: float | None = None
+    ) -> None:
+        """Prepare it; at `deadline` on the clock no more calls are started, and those under way are taken."""
+        self._calls = calling.calls
+        self._journal = journal
+        self._clock = calling.clock
+        self._show = show
+        self._window = calling.window
+        self._deadline = deadline
+        self._waiting: deque[Flight] = deque()
+        self._flying: dict[int, Flight] = {}
+        self._pending: dict[int, Pending] = {}
+        self._called = Called()
+        self._refusals = 0
+        self._not_before = 0.0
+        self._unreached_since: float | None = None
+        self._trouble = ""
+        self._landing = False
+        self._shown: tuple[object, ...] = ()
+
+    def run(self, work: Iterable[tuple[BatchRow, Sequence[Request]]]) -> Called:
+        """Make the calls of these rows, which are `planned`, and settle them.
+
+        Ctrl-C starts no more and gives those under way a short grace; what came is stored before it goes on.
+
+        Raises:
+            JournalError: the journal cannot be written; calls under way are of unknown outcome then.
+        """
+        for row, requests in work:
+            row = replace(row, state="creating")
+            self._journal.commit(row)
+            self._pending[row.id] = Pending(row, requests)
+            self._waiting.extend(Flight(request, row.id) for request in requests)
+        began = self._clock.now()
+        try:
+            while self._waiting or self._flying:
+                self._turn(began)
+        except KeyboardInterrupt:
+            self._land(began)
+            raise
+        self._settle(began)
+        return self._called
+
+    def _turn(self, began: float) -> None:
+        """Take what has come, store it together with what goes out next, let that go out, wait."""
+        now = self._clock.now()
+        self._take(now)
+        if self._landing or self._called.stopped is not None or self._is_late(now):
+            self._called.left |= {flight.request.custom_id for flight in self._waiting}
+            self._waiting.clear()
+        starting = self._next(now)
+        self._store()
+        for flight in starting:
+            self._begin(flight, now)
+        self._tell(now - began)
+        if self._waiting or self._flying:
+            self._wait(now)
+
+    def _is_late(self, now: float) -> bool:
+        return self._deadline is not None and now >= self._deadline
+
+    def _take(self, now: float) -> None:
+        for number, outcome in self._calls.finished():
+            flight = self._flying.pop(number, None)
+            if flight is not None:  # else one of an interrupted round, which is settled
+                self._judge(flight, outcome, now)
+        for number, flight in [*self._flying.items()]:
+            if flight.until <= now and flight.given_up:
+                self._judge(self._flying.pop(number), Unknown("given_up", "no answer came in time"), now)
+            elif flight.until <= now:
+                self._calls.give_up(number)
+                flight.given_up, flight.until = True, now + LAST_WORDS
+
+    def _judge(self, flight: Flight, outcome: Reply | Fault, now: float) -> None:
+        key, pending = flight.request.custom_id, self._pending[flight.row]
+        verdict = verdict_of(key, outcome)
+        if isinstance(verdict, Busy):
+            return self._refused(flight, verdict, now)
+        if isinstance(verdict, Refused):
+            pending.refused.append(key)
+            self._called.left.add(key)
+            self._called.stopped = self._called.stopped or verdict
+            return None
+        if isinstance(verdict, AnswerRow) or verdict.status_code is not None:
+            self._window.answered()
+            self._refusals, self._unreached_since, self._trouble = 0, None, ""
+        return self._keep(pending, verdict)
+
+    def _keep(self, pending: Pending, result: AnswerRow | FailureRow) -> None:
+        pending.results.append(result)
+        if isinstance(result, AnswerRow):
+            self._called.answered.add(result.key)
+        else:
+            self._called.failed.add(result.key)
+            if result.code == UNKNOWN:
+                self._called.unknown.add(result.key)
+
+    def _refused(self, flight: Flight, busy: Busy, now: float) -> None:
+        """Nothing goes out before the server wants it, and then less at once."""
+        pending, key = self._pending[flight.row], flight.request.custom_id
+        pending.refused.append(key)
+        self._trouble = f"refused: {busy.failure.code}"
+        if self._window.refused(flight.epoch):
+            self._refusals += 1
+        usual = min(PAUSE * 2 ** min(self._refusals - 1, 10), LONGEST_PAUSE)
+        pause = usual if busy.retry_after is None else busy.retry_after
+        self._not_before = max(self._not_before, now + pause)
+        if not busy.reached:
+            return self._unreached(flight, busy, now)
+        self._unreached_since = None
+        flight.refusals += 1
+        if flight.refusals > RETRIES:
+            return self._keep(pending, busy.failure)
+        return self._waiting.append(flight)  # last, when the window is what the server takes
+
+    def _unreached(self, flight: Flight, busy: Busy, now: float) -> None:
+        self._waiting.appendleft(flight)
+        if self._unreached_since is None:
+            self._unreached_since = now
+        elif now - self._unreached_since > PATIENCE:
+            self._called.stopped = Refused(busy.failure.code, busy.failure.message)
+
+    def _next(self, now: float) -> list[Flight]:
+        """Those that may go out now, marked as sent in what is stored next."""
+        starting: list[Flight] = []
+        while self._waiting and now >= self._not_before and len(self._flying) + len(starting) < self._window.size:
+            flight = self._waiting.popleft()
+            self._pending[flight.row].sent.append(flight.request.custom_id)
+            starting.append(flight)
+        return starting
+
+    def _store(self) -> None:
+        for pending in self._pending.values():
+            if pending.results or pending.sent or pending.refused:
+                pending.row = self._journal.record(pending.row, pending.results, pending.sent, pending.refused)
+                pending.results, pending.sent, pending.refused = [], [], []
+
+    def _begin(self, flight: Flight, now: float) -> None:
+        request = flight.request
+        flight.epoch, flight.until = self._window.epoch, now + DEADLINE
+        self._called.sent.add(request.custom_id)
+        number = self._calls.start(request.url, json.loads(request.line())["body"], request.custom_id)
+        self._flying[number] = flight
+
+    def _wait(self, now: float) -> None:
+        """Until a call has finished, or time has come for something else."""
+        times = [flight.until for flight in self._flying.values()]
+        if self._waiting and self._not_before > now:
+            times.append(self._not_before)
+        if self._waiting and self._deadline is not None:
+            times.append(self._deadline)
+        # One that was given up ends in real time: counted twice, it keeps a virtual clock from jumping over that.
+        calls = len(self._flying) + sum(flight.given_up for flight in self._flying.values())
+        self._clock.wait(self._calls.signal, min(times) - now, calls)
+
+    def _land(self, began: float) -> None:
+        """Take what comes within the grace, and settle; a second Ctrl-C leaves that to the next run."""
+        self._landing = True
+        until = self._clock.now() + GRACE
+        for flight in self._flying.values():
+            flight.until = min(flight.until, until)
+        while self._flying:
+            self._turn(began)
+        self._settle(began)
+
+    def _settle(self, began: float) -> None:
+        """Give all keys free; what is still under way is of unknown outcome."""
+        self._store()
+        self._flying.clear()
+        for pending in self._pending.values():
+            lost = settle_calls(self._journal, self._reduced(pending), "interrupted")
+            self._called.unknown |= lost
+            self._called.failed |= lost
+        self._tell(self._clock.now() - began, ended=True)
+
+    def _reduced(self, pending: Pending) -> BatchRow:
+        """What a budget reserves of the row from now on: the most that its calls of unknown outcome may have cost."""
+        row = pending.row
+        if not row.most_usd:
+            return row
+        keys = self._called.unknown | {*self._journal.reader.unknown_calls(row.id)}
+        most = (_most_usd(request) for request in pending.requests if request.custom_id in keys)
+        return replace(row, most_usd=str(sum(most, Decimal(0))))
+
+    def _tell(self, elapsed: float, ended: bool = False) -> None:
+        called = self._called
+        shown = (len(called.answered), len(called.failed), len(self._flying), self._trouble, ended)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        note = f"at most {len(called.unknown)} calls of unknown outcome may be paid twice" if called.unknown else ""
+        self._show(
+            CallProgress(
+                ordinal=1,
+                of=1,
+                batch_id="",
+                status="settled" if ended else "calling",
+                done=len(called.answered),
+                failed=len(called.failed),
+                total=sum(len(pending.requests) for pending in self._pending.values()),
+                elapsed=max(elapsed, 0.0),
+                note=note,
+                trouble=self._trouble,
+                ended=ended,
+                flying=len(self._flying),
+                stage="settle" if ended else "run",
+            )
+        )
+
+
+def settle_calls(journal: Journal, row: BatchRow, why: str) -> set[str]:
+    """Give the keys of a row of individual calls free; those under way become failures of unknown outcome.
+
+    Returns:
+        Their keys.
+    """
+    lost = journal.reader.unknown_calls(row.id)
+    journal.record(replace(row, state="settled"), [unknown(key, why) for key in lost])
+    return set(lost)
+
+
+def _most_usd(request: Request) -> Decimal:
+    most = price(request.model, input_tokens(request.body), most_output_tokens(request.body) or 0, batch=False)
+    return most.usd if most is not None else Decimal(0)

@@ -1,0 +1,91 @@
+"""Cost of a send before it happens, file by file and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pytest_batcheval.engine.pricing import Price, input_tokens, most_output_tokens, price
+from pytest_batcheval.engine.split import Limits, split
+from pytest_batcheval.text.format import dollars
+from pytest_batcheval.wire.objects import Request
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One input file that would be sent.
+
+    Attributes:
+        requests, bytes: its lines and its size.
+        input_tokens: estimated (see `cost.estimate_tokens`).
+        output_tokens: the most the bodies allow; `None` when one of them sets no limit.
+        price: of input and of all the output allowed; of the input alone when that is unknown;
+            `None` when the model's price is.
+    """
+
+    endpoint: str
+    model: str
+    requests: int
+    bytes: int
+    input_tokens: int
+    output_tokens: int | None
+    price: Price | None
+
+
+def plan(requests: Iterable[Request], limits: Limits | None = None, batch: bool = True) -> list[PlannedFile]:
+    """The input files for these requests, which are those still without an answer; else priced as individual calls.
+
+    Raises:
+        UsageError: one request alone is over the limit of a file.
+    """
+    return [_file(part, batch) for part in split(requests, limits or Limits())]
+
+
+def total(files: Iterable[PlannedFile]) -> Decimal | None:
+    """The sum in US dollars; `None` when the price of one file is unknown."""
+    prices = [file.price for file in files]
+    if any(found is None for found in prices):
+        return None
+    return sum((found.usd for found in prices if found), Decimal(0))
+
+
+def worst_case(files: Iterable[PlannedFile]) -> Decimal | None:
+    """The most these files can cost in US dollars; `None` when a price or an output limit is unknown."""
+    known = list(files)
+    return None if any(file.output_tokens is None for file in known) else total(known)
+
+
+def _file(part: list[Request], batch: bool) -> PlannedFile:
+    asked = sum(input_tokens(request.body) for request in part)
+    limits = [most_output_tokens(request.body) for request in part]
+    most = sum(limit for limit in limits if limit is not None) if None not in limits else None
+    return PlannedFile(
+        endpoint=part[0].url,
+        model=part[0].model,
+        requests=len(part),
+        bytes=sum(len(request.line()) + 1 for request in part),
+        input_tokens=asked,
+        output_tokens=most,
+        price=price(part[0].model, asked, most or 0, batch),
+    )
+
+
+def price_text(file: PlannedFile, batched: bool = True) -> str:
+    """`at most $0.0123`, and that no batch rate is known where one is asked for; `cost unknown` without a price."""
+    if file.price is None:
+        return "cost unknown"
+    rate = "" if file.price.batch_rate or not batched else " (no batch rate known: the standard one)"
+    limit = "at least" if file.output_tokens is None else "at most"
+    return f"{limit} {dollars(file.price.usd)}{rate}"
+
+
+def estimate_text() -> str:
+    """How good the figures are: tokens by estimate, prices of which table."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        table = f"genai-prices {version('genai-prices')}"
+    except PackageNotFoundError:
+        table = "unknown without the extra [cost]"
+    return f"tokens are estimated by script, within some 20 %; prices: {table}"

@@ -1,0 +1,150 @@
+"""Result files on disk: downloaded, accounted for by `custom_id`, read again into the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from itertools import repeat
+from pathlib import Path
+
+import msgspec
+
+from pytest_batcheval.backends.errors import Refused
+from pytest_batcheval.backends.local_files import private_folder, storing
+from pytest_batcheval.backends.protocol import Backend
+from pytest_batcheval.engine.effects import Account, Settle
+from pytest_batcheval.engine.retry import failure_of
+from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
+from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
+from pytest_batcheval.wire.usage import tokens
+
+KEEP = "keep"
+"""A file of this name in a folder of result files means that a person may want to read them."""
+
+
+def harvest(backend: Backend, row: BatchRow, keys: Collection[str], folder: Path, partial: bool = False) -> Account:
+    """Download both result files of a batch to `folder`, as far as it has them, and count what they hold.
+
+    `keys` are the keys of the batch; lines of other keys are reported as broken. With `partial` a file
+    that is gone at the provider is reported too, instead of raised.
+
+    Raises:
+        Fault: a file could not be downloaded.
+        JournalError: it could not be stored.
+    """
+    private_folder(folder)
+    files, gone = [], []
+    for name, file_id in (("output", row.output_file_id), ("error", row.error_file_id)):
+        if not file_id:
+            continue
+        try:
+            backend.download(file_id, folder / f"{name}.jsonl")
+            files.append(folder / f"{name}.jsonl")
+        except Refused as fault:
+            if not partial or fault.status_code != 404:
+                raise
+            gone.append(f"the {name} file {file_id} of batch {row.batch_id} is gone at the provider")
+    account = _account(files, frozenset(keys), gone)
+    if account.broken:
+        with storing(folder / KEEP):
+            (folder / KEEP).touch()
+    return account
+
+
+def results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | FailureRow]:
+    """All a batch ended in, each key at most once: answers, failed lines, unreadable lines, the rest.
+
+    `keys` are in the order of the input file, whose lines the effect's `faults` count.
+    """
+    open_keys = set(keys)
+    for path, line in _lines(effect.account.files):
+        row = _result(path, line, effect.account)
+        if row is not None and row.key in open_keys:
+            open_keys.discard(row.key)
+            yield row
+    for fault in effect.faults:
+        if fault.line is not None and 0 < fault.line <= len(keys) and keys[fault.line - 1] in open_keys:
+            key = keys[fault.line - 1]
+            open_keys.discard(key)
+            yield FailureRow(key, fault.code, fault.message, None, retryable=False)
+    if effect.rest is not None:
+        for key in sorted(open_keys):
+            yield FailureRow(key, effect.rest.code, effect.rest.message, None, effect.rest.retryable)
+
+
+def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> Account:
+    answered: set[str] = set()
+    repeated: set[str] = set()
+    failed: set[str] = set()
+    broken: list[str] = list(gone)
+    nameless = 0
+    for path, line in _lines(files):
+        key = line.custom_id
+        if isinstance(line, BrokenLine):
+            broken.append(f"{path.name} at byte {line.offset}: {line.reason}")
+            if key in keys:
+                failed.add(key)
+            else:
+                nameless += 1
+        elif key not in keys:
+            # It may be damaged, and then it is the answer to one that seems to have none.
+            broken.append(f"{path.name}: a line for {key!r}, which this batch did not ask")
+            nameless += 1
+        elif line.succeeded:
+            (repeated if key in answered else answered).add(key)
+        else:
+            failed.add(key)
+    broken += _contradictions(files, repeated)
+    return Account(
+        answered=frozenset(answered),
+        failed=frozenset(failed - answered),
+        broken=tuple(broken),
+        nameless=nameless,
+        files=tuple(files),
+    )
+
+
+def _contradictions(files: Sequence[Path], repeated: Collection[str]) -> Iterator[str]:
+    """The second answers of a key that are not equal to its first; read again, since they are rare."""
+    first: dict[str, bytes] = {}
+    for path, line in _lines(files) if repeated else ():
+        if isinstance(line, ResultLine) and line.succeeded and line.custom_id in repeated:
+            response = _json(line)
+            if first.setdefault(line.custom_id, response) != response:
+                yield f"{path.name}: a second answer for {line.custom_id}, which differs; the first one counts"
+
+
+def _lines(files: Sequence[Path]) -> Iterator[tuple[Path, ResultLine | BrokenLine]]:
+    for path in files:
+        with path.open("rb") as stream:
+            yield from zip(repeat(path), read_lines(iter(lambda: stream.read(2**20), b"")), strict=False)
+
+
+def answer_of(line: ResultLine) -> AnswerRow:
+    """What is stored of a line that succeeded."""
+    return AnswerRow(line.custom_id, line.id or "", _json(line), *_tokens(line))
+
+
+def _result(path: Path, line: ResultLine | BrokenLine, account: Account) -> AnswerRow | FailureRow | None:
+    """A key's answer counts, wherever it also failed; the first line of a kind counts."""
+    if isinstance(line, ResultLine) and line.succeeded:
+        return answer_of(line)
+    if isinstance(line, ResultLine):
+        return None if line.custom_id in account.answered else failure_of(line)
+    if not line.custom_id or line.custom_id in account.answered:
+        return None
+    text = f"its line cannot be read ({line.reason}); the file is kept at {path}. It was paid, so it is not sent again"
+    return FailureRow(line.custom_id, "broken_line", text, None, retryable=False)
+
+
+def _tokens(line: ResultLine) -> tuple[int, int]:
+    body = line.response.body if line.response is not None else None
+    return tokens(body.get("usage")) if isinstance(body, dict) else (0, 0)
+
+
+def _json(line: ResultLine) -> bytes:
+    """The line's `response`; msgspec writes no integers over 64 bits, which JSON allows."""
+    try:
+        return msgspec.json.encode(line.response)
+    except OverflowError:
+        return json.dumps(msgspec.to_builtins(line.response), ensure_ascii=False).encode()

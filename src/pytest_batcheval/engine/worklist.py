@@ -1,0 +1,104 @@
+"""How far each wanted request is, by the journal and by what this send has tried."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_batcheval.engine.split import Limits, at_once, split
+from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.objects import Request
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Requests that go into one batch.
+
+    Attributes:
+        generation: which answer of each request this will be, from 1; a refresh raises it.
+        attempt: higher than that of any earlier batch with one of these requests.
+    """
+
+    requests: list[Request]
+    generation: int
+    attempt: int
+
+
+class Standing:
+    """The wanted requests: which are answered, which have failed for good, which still have to be sent.
+
+    Attributes:
+        tried: how often each key was sent in vain since this send began.
+    """
+
+    def __init__(self, journal: Journal, origin: str, wanted: Mapping[str, Request]) -> None:
+        self.tried: Counter[str] = Counter()
+        self._journal = journal
+        self._origin = origin
+        self._wanted = wanted
+        self._goals = dict.fromkeys(wanted, 1)
+
+    def answered(self) -> set[str]:
+        """Keys with an answer.
+
+        Raises:
+            JournalError: an answer is damaged; sending it again would pay twice.
+        """
+        reader = self._journal.reader
+        answered = reader.answered(list(self._wanted), self._origin)
+        if damaged := sorted(reader.damaged & self._wanted.keys()):
+            raise JournalError(
+                f"{len(damaged)} answers in {self._journal.path} do not match their checksum ({damaged[0]}, …); "
+                "nothing is sent before it is mended: batcheval recover"
+            )
+        return answered
+
+    def begin_refresh(self, run: str) -> None:
+        """Want a newer answer of every request than any so far, or than the refresh had that was cut short."""
+        planned = self._journal.reader.tries(list(self._wanted), self._origin)
+        newest = {key: planned.get(key, (0, 0))[0] for key in self._wanted}
+        goals = {key: generation + 1 for key, generation in newest.items()}
+        self._goals = self._journal.begin_refresh(run, self._origin, goals)
+
+    def end_refresh(self) -> None:
+        """Nothing is left to do for any of the requests."""
+        if self._journal.reader.refreshes(list(self._wanted), self._origin):
+            self._journal.end_refresh(self._origin, self._wanted.keys())
+
+    def left(self, attempts: int) -> list[Request]:
+        """What still has to be sent: no answer, no final failure, not owned by a lost batch, attempts left."""
+        keys, reader = list(self._wanted), self._journal.reader
+        answered, final = reader.generations(keys, self._origin), reader.final(keys, self._origin)
+        claimed = reader.claimed(self._origin)
+        return [
+            request
+            for key, request in self._wanted.items()
+            if max(answered.get(key, 0), final.get(key, 0)) < self._goals[key]
+            and key not in claimed
+            and self.tried[key] < attempts
+        ]
+
+    def portions(self, requests: Sequence[Request], limits: Limits) -> Iterator[Portion]:
+        """The batches these requests make that may be under way together.
+
+        Raises:
+            UsageError: one request alone is over the limit.
+        """
+        planned = self._journal.reader.tries([request.custom_id for request in requests], self._origin)
+        by_generation: dict[int, list[Request]] = defaultdict(list)
+        for request in requests:
+            newest, _ = planned.get(request.custom_id, (0, 0))
+            by_generation[max(newest, self._goals[request.custom_id])].append(request)
+        for generation, group in sorted(by_generation.items()):
+            for batch in at_once(split(group, limits), limits):
+                yield Portion(batch, generation, 1 + _most(planned, batch))
+
+    def count(self, keys: Iterable[str]) -> None:
+        """One more attempt of these has been made."""
+        self.tried.update(keys)
+
+
+def _most(planned: Mapping[str, tuple[int, int]], batch: Sequence[Request]) -> int:
+    return max(planned.get(request.custom_id, (0, 0))[1] for request in batch)

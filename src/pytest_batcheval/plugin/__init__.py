@@ -1,0 +1,55 @@
+"""The pytest plugin as pytest loads it (`-p pytest_batcheval.plugin`): the hooks and the fixtures, by their names."""
+
+from __future__ import annotations
+
+from pytest_batcheval.plugin.benchmark import batch_benchmark
+from pytest_batcheval.plugin.conversation import batch_conversation
+from pytest_batcheval.plugin.fixtures import (
+    _batch_server_of_session,
+    answer,
+    answers,
+    batch_client,
+    batch_server,
+    persona_matrix,
+)
+from pytest_batcheval.plugin.hooks import (
+    pytest_addhooks,
+    pytest_addoption,
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_configure_node,
+    pytest_generate_tests,
+    pytest_report_collectionfinish,
+    pytest_report_teststatus,
+    pytest_runtest_makereport,
+    pytest_runtestloop,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
+__all__ = [
+    "_batch_server_of_session",
+    "answer",
+    "answers",
+    "batch_benchmark",
+    "batch_client",
+    "batch_conversation",
+    "batch_server",
+    "persona_matrix",
+    "pytest_addhooks",
+    "pytest_addoption",
+    "pytest_collection_finish",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_configure_node",
+    "pytest_generate_tests",
+    "pytest_report_collectionfinish",
+    "pytest_report_teststatus",
+    "pytest_runtest_makereport",
+    "pytest_runtestloop",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+]

@@ -1,0 +1,79 @@
+"""Hands a test the answers of its cells, or ends it with why it has none."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import pytest
+
+from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.plugin.plan import ItemPlan, item_plan
+from pytest_batcheval.plugin.reports import RequestFailed, Unrecorded
+from pytest_batcheval.plugin.session import BatchSession
+from pytest_batcheval.plugin.stash import batch_session
+from pytest_batcheval.report.commands import show_command
+from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.wire.objects import Answer, Request
+
+
+def answer_of(request: pytest.FixtureRequest) -> Answer:
+    """The answer of a test with one cell.
+
+    Raises:
+        Unrecorded, RequestFailed: there is none.
+    """
+    plan = _plan_of(request, "answer")
+    return _answers_of(request, plan, keep=plan.errors == "keep")[0]
+
+
+def answers_of(request: pytest.FixtureRequest) -> Answers:
+    """The table of a test's cells, in the order of the matrix; failed requests are answers with an error.
+
+    Raises:
+        Unrecorded: a cell has neither answer nor failure.
+    """
+    plan = _plan_of(request, "answers")
+    found = _answers_of(request, plan, keep=True)
+    return Answers(Row(p.cell, p.call.sample, a) for p, a in zip(plan.cells, found, strict=True))
+
+
+def _plan_of(request: pytest.FixtureRequest, name: str) -> ItemPlan:
+    plan = item_plan(request.node)
+    if plan is None:
+        pytest.fail(
+            f"{name!r} needs @pytest.mark.batch(prompt=…) on the test, and must be named among the arguments of the "
+            f"test or its fixtures: requests are gathered before any test runs",
+            pytrace=False,
+        )
+    if plan.error is not None:
+        pytest.fail(str(plan.error), pytrace=False)
+    return plan
+
+
+def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> list[Answer]:
+    """The answers of a test's cells; ends the test for those that are missing or (unless kept) failed."""
+    session = batch_session(request.config)
+    try:
+        found, missing = session.resolve(plan)
+    except BatchEvalError as error:
+        pytest.fail(str(error), pytrace=False)
+    if missing:
+        _missing(session, request.node.nodeid, missing)
+    failed = [a for a in found if a.error is not None]
+    if failed and not keep:
+        settings = session.settings
+        raise RequestFailed(failed[0], show_command(failed[0].custom_id, settings.journal, settings.cassettes))
+    return found
+
+
+def _missing(session: BatchSession, nodeid: str, missing: list[Request]) -> NoReturn:
+    if session.settings.sends:
+        pytest.fail(
+            f"the answer to {missing[0].custom_id} was not sent for: the prompt builds another body in this process "
+            "than in the one that sent (the order of a set changes from process to process; sort it)",
+            pytrace=False,
+        )
+    session.tally.unrecorded(nodeid, missing)
+    if session.settings.missing == "skip":
+        pytest.skip(f"unrecorded: no answer for {len(missing)} of its requests; record with --batch=record")
+    raise Unrecorded(missing)

@@ -1,0 +1,172 @@
+"""The fixture `batch_conversation`: the HTTP of one test, live, recorded or replayed as `--batch` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_batcheval.errors import BatchEvalError, RecordingError
+from pytest_batcheval.plugin.marker import PASSED
+from pytest_batcheval.plugin.options import Settings, read_settings
+from pytest_batcheval.plugin.stash import batch_session
+
+if TYPE_CHECKING:
+    import openai
+
+    from pytest_batcheval.backends.openai_batch import OpenAIBatch
+    from pytest_batcheval.engine.clock import Clock
+    from pytest_batcheval.recordings.conversations.conversation import Asked, Conversation
+    from pytest_batcheval.simulator.server import SimulatorServer
+
+MARKER = "batch_conversation(name): the file of this test's conversation, cassettes/conversations/<name>.yaml."
+
+REPLAYED = "replayed"
+"""Stands for the API key and the account where none is needed."""
+
+
+class BatchConversation:
+    """What a test of a batch pipeline gets.
+
+    Attributes:
+        backend: sends batches to the provider, to the simulator or to the recording.
+        clock: what the pipeline's waits have to run on; in a replay they take no time.
+        simulator: the server that answers, when it runs in this process; `None` in a replay and with a provider.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        backend: OpenAIBatch,
+        clock: Clock,
+        api_key: str | Callable[[], str],
+        simulator: SimulatorServer | None = None,
+    ) -> None:
+        self.backend = backend
+        self.clock = clock
+        self.simulator = simulator
+        self._conversation = conversation
+        self._api_key = api_key
+        self._clients: list[openai.OpenAI] = []
+
+    @property
+    def base_url(self) -> str:
+        """Where a client has to ask."""
+        return self._conversation.base_url
+
+    @property
+    def origin(self) -> str:
+        """Who answers, or answered when it was recorded."""
+        return self._conversation.origin
+
+    @property
+    def requests(self) -> list[Asked]:
+        """The requests made so far, as (method, path, body): the same live and in a replay."""
+        return self._conversation.requests
+
+    def client(self, **options: Any) -> openai.OpenAI:
+        """A client of the SDK for `base_url`, closed at the end of the test.
+
+        It does not send a failed request again, because the SDK would wait in real time; `options` are the SDK's.
+        """
+        import openai
+
+        given = {"base_url": self.base_url, "api_key": self._api_key, "max_retries": 0, **options}
+        self._clients.append(openai.OpenAI(**given))
+        return self._clients[-1]
+
+    def close(self) -> None:
+        """Close the clients."""
+        for client in self._clients:
+            client.close()
+
+
+@pytest.fixture
+def batch_conversation(request: pytest.FixtureRequest) -> Iterator[BatchConversation]:
+    """The HTTP conversation of this test: `.backend`, `.client()`, `.clock`, `.requests`, `.base_url`, `.origin`.
+
+    With `--batch=replay` it comes from `cassettes/conversations/`, with `record` it is written there, with
+    `send` it is neither.
+    """
+    with ExitStack() as stack:
+        try:
+            conversation = stack.enter_context(_opened(request))
+        except BatchEvalError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        yield conversation
+
+
+@contextmanager
+def _opened(request: pytest.FixtureRequest) -> Iterator[BatchConversation]:
+    chosen = read_settings(request.config)
+    with _live(request, chosen) if chosen.sends else _replayed(request, chosen) as conversation:
+        yield conversation
+        conversation.close()
+
+
+@contextmanager
+def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[BatchConversation]:
+    from pytest_batcheval.backends.openai_batch import OpenAIBatch
+    from pytest_batcheval.plugin.reports import UnrecordedConversation
+    from pytest_batcheval.recordings.conversations.conversation import Conversation, JumpClock
+    from pytest_batcheval.report.commands import pytest_command
+
+    path = _path(request, chosen)
+    if not path.exists():
+        batch_session(request.config).tally.conversations.append(request.node.nodeid)
+        if chosen.missing == "skip":
+            pytest.skip(f"unrecorded: no conversation at {path}; record it with --batch=record")
+        raise UnrecordedConversation(path)
+    command = pytest_command([request.node.nodeid], chosen.root, "--batch=record")
+    with Conversation.replayed(path, command=command) as conversation:
+        with conversation.aside():
+            backend = OpenAIBatch(conversation.base_url, REPLAYED, scope=REPLAYED)
+        backend.origin = conversation.origin
+        with backend:
+            yield BatchConversation(conversation, backend, JumpClock(), REPLAYED)
+    if request.node.stash.get(PASSED, False):
+        _look_back(request.node, conversation, path)
+
+
+@contextmanager
+def _live(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[BatchConversation]:
+    from pytest_batcheval.backends.api_key import key_from_environment
+    from pytest_batcheval.backends.connect import SIMULATOR, connect, respondent_of
+    from pytest_batcheval.recordings.conversations.conversation import Conversation
+
+    path = _path(request, chosen)
+    api_key = key_from_environment if respondent_of(chosen.backend) is None else SIMULATOR
+    with connect(chosen.backend) as connection:
+        url, origin = connection.backend.base_url, connection.backend.origin
+        recording = chosen.mode == "record"
+        with Conversation.recorded(path, url, origin) if recording else Conversation.live(url, origin) as conversation:
+            yield BatchConversation(conversation, connection.backend, connection.clock, api_key, connection.simulator)
+            if PASSED not in request.node.stash:
+                conversation.discard()  # the test was interrupted
+
+
+def _look_back(item: pytest.Item, conversation: Conversation, path: Path) -> None:
+    """After a test that passed: what it did not notice, and what it did not need."""
+    if conversation.unmatched is not None:
+        pytest.fail(str(conversation.unmatched), pytrace=False)
+    unused = conversation.unused
+    if unused:
+        count = f"{len(unused)} recorded request{'s were' if len(unused) > 1 else ' was'} not made"
+        text = f"{path}: {count}, first {unused[0].method} {unused[0].path}"
+        item.warn(pytest.PytestWarning(f"{text}; record the conversation again: {conversation.command}"))
+
+
+def _path(request: pytest.FixtureRequest, chosen: Settings) -> Path:
+    from pytest_batcheval.recordings.conversations.conversation import path_of
+
+    module, _, test = request.node.nodeid.partition("::")
+    mark = request.node.get_closest_marker("batch_conversation")
+    if mark is None:
+        return path_of(chosen.cassettes, module, test)
+    if mark.kwargs or len(mark.args) != 1 or not isinstance(mark.args[0], str):
+        raise RecordingError("batch_conversation takes one name: @pytest.mark.batch_conversation('whole_job')")
+    callspec = getattr(request.node, "callspec", None)
+    return path_of(chosen.cassettes, module, test, mark.args[0], callspec.id if callspec else "")

@@ -1,0 +1,183 @@
+"""The pytest plugin: hooks only; each one hands over to the module that knows, imported when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from pytest_batcheval.plugin import conversation, hookspecs, options
+from pytest_batcheval.plugin.marker import LEFT_OUT, PASSED, asks_for_answers, is_ours, left_out, may_need_axes
+from pytest_batcheval.plugin.stash import batch_session, begun_session
+from pytest_batcheval.wire.places import CASSETTES
+
+TALLY = "batcheval_tally"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks a conftest.py may implement."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and refuse values no option has."""
+    config.addinivalue_line("markers", options.MARKER)
+    config.addinivalue_line("markers", conversation.MARKER)
+    options.check(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
+    """Add the axes before the author's own parametrize, fill in the free ones after it."""
+    if not may_need_axes(metafunc):
+        return (yield)
+    from pytest_batcheval.plugin.parametrize import Parametrization
+
+    with _collection_error(metafunc):
+        parametrization = Parametrization(metafunc, batch_session(metafunc.config).axes.of(metafunc.definition))
+    yield
+    with _collection_error(metafunc):
+        parametrization.fill()
+    return None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Note that tests which ask for answers are left out, so that nobody calls their recordings unused."""
+    collected = list(items)
+    yield
+    config.stash[LEFT_OUT] = any(map(asks_for_answers, left_out(collected, items)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the plan of the selected tests."""
+    if session.config.option.collectonly or not any(map(asks_for_answers, session.items)):
+        return
+    from pytest_batcheval.plugin.plan import make_plan
+    from pytest_batcheval.plugin.reports import escape_live_logs
+
+    escape_live_logs(session.config)
+    batch_session(session.config).plan = make_plan(session.items)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say where the answers of a replay come from."""
+    batch = begun_session(config)
+    if batch is None or batch.settings.mode != "replay" or not batch.plan.items:
+        return []
+    from pytest_batcheval.plugin.terminal import replay_header
+
+    return replay_header(batch)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> object | None:
+    """In the main process: check recordings, print the plan, or send; then let the tests run."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return None
+    if begun_session(config) is None and options.mode(config) == "replay" and not _workers_replay(config):
+        return None
+    from pytest_batcheval.plugin.runtestloop import before_tests
+
+    return before_tests(session, batch_session(config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each xdist worker which run it belongs to."""
+    if options.mode(node.config) in options.SENDING:
+        node.workerinput[options.RUN] = batch_session(node.config).run_id
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shape the reports of batch tests, after pytest has looked at xfail."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    if call.when == "setup" and item.config.getoption("xmlpath", None) and is_ours(item):
+        from pytest_batcheval.plugin.ci import add_properties
+
+        add_properties(item)
+    if call.excinfo is not None and is_ours(item):
+        from pytest_batcheval.plugin.reports import escape_report, shape_report
+
+        if report.failed:
+            from pytest_batcheval.plugin.reports import add_section
+
+            add_section(item, report)
+        shape_report(report, call.excinfo.value)
+        reporter = item.config.pluginmanager.get_plugin("terminalreporter")
+        whole = item.config.get_verbosity(item.config.VERBOSITY_ASSERTIONS) >= 2
+        escape_report(report, reporter is not None and reporter.hasmarkup, whole)
+    return report
+
+
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, Any] | None:
+    """Give `unrecorded` a category and a letter of its own."""
+    if getattr(report, "unrecorded", False):
+        return "unrecorded", "U", ("UNRECORDED", {"red": True})
+    return None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Complete the counts; hand a worker's to the controller."""
+    batch = begun_session(session.config)
+    if batch is None:
+        return
+    batch.find_difference()
+    if batch.plan.items and batch.settings.mode in ("replay", "record"):
+        from pytest_batcheval.plugin.unused import find_unused
+
+        batch.tally.unused = find_unused(session, batch)
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[TALLY] = batch.tally.to_data()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Join the counts of a finished xdist worker."""
+    data = getattr(node, "workeroutput", {}).get(TALLY)
+    if data is not None:
+        batch_session(node.config).tally.add_data(data)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was unrecorded and where the answers came from."""
+    batch = begun_session(config)
+    if batch is not None:
+        from pytest_batcheval.plugin.ci import report
+        from pytest_batcheval.plugin.terminal import summary
+
+        summary(terminalreporter, batch)
+        report(terminalreporter, batch)
+
+
+def _workers_replay(config: pytest.Config) -> bool:
+    """Whether xdist's workers may read recordings; the controller, which collects no test, checks them first."""
+    return config.pluginmanager.has_plugin("dsession") and (config.rootpath / CASSETTES).exists()
+
+
+@contextmanager
+def _collection_error(metafunc: pytest.Metafunc) -> Generator[None]:
+    """Turn our errors into a collection error of one line that names file and line of the test."""
+    from pytest_batcheval.errors import MatrixError
+    from pytest_batcheval.plugin.marker import MarkerError
+
+    try:
+        yield
+    except (MarkerError, MatrixError) as error:
+        path, line, _ = metafunc.definition.location
+        text = f"{path}:{(line or 0) + 1}: {metafunc.function.__name__}: {error}"
+        raise pytest.fail.Exception(text, pytrace=False) from None

@@ -1,0 +1,59 @@
+"""What an interrupted run leaves at the provider, how to come back, and what it takes to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.errors import JournalError
+from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.stored_answers import Sources
+from pytest_batcheval.report.commands import cancel_command, resume_command
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.snapshot import Progress
+    from pytest_batcheval.journal.rows import BatchRow
+
+
+def left_behind(settings: Settings, sources: Sources, seen: Mapping[str, Progress]) -> list[str]:
+    """Lines for the user; `seen` has the last snapshot of each batch by its id, of individual calls by an empty one."""
+    if settings.calls == "individual":
+        note = seen[""].note if "" in seen else ""
+        told = note or "every call that went out was answered"
+        return [f"interrupted; {told}; what came is in the journal: run the same command again to go on"]
+    rows = _open_batches(sources)
+    if not rows:
+        return ["interrupted; no batch was running, nothing is lost"]
+    if settings.backend.startswith("simulator"):
+        return ["interrupted; the simulator and its batches end with this run"]
+    lines = [_left(row, seen.get(row.batch_id)) for row in rows]
+    if not any(row.batch_id for row in rows):
+        return [*lines, "nothing is lost: run the same command again to go on"]
+    lines.append("nothing is lost: run the same command again to collect what is done by then, or")
+    lines.append(f"    {resume_command(settings.journal, settings.backend)}")
+    running = [row.batch_id for row in rows if row.state == "created"]
+    if running:
+        lines.append("to stop a batch (what it has answered stays paid, the rest costs nothing):")
+        lines.append(f"    {cancel_command(running[0], settings.backend)}")
+    return lines
+
+
+def _open_batches(sources: Sources) -> list[BatchRow]:
+    """Those that the journal does not know to be settled."""
+    try:
+        rows = [] if sources.origin is None else sources.journal.open_batches(sources.origin)
+    except JournalError:
+        return []  # which is what ends the next run, and says what to do
+    return [row for row in rows if row.calls == "batch"]
+
+
+def _left(row: BatchRow, seen: Progress | None) -> str:
+    if row.state == "ended":
+        return f"{row.batch_id} has ended at the provider ({row.status}), its answers are not stored yet"
+    if row.state == "created":
+        status = seen.status if seen is not None else row.status or row.state
+        done = f", {seen.done} of {seen.total} done" if seen is not None else ""
+        return f"{row.batch_id} goes on at the provider ({status}){done}"
+    if row.state == "creating":
+        return f"{row.requests} requests were being sent: the next run looks for their batch before it sends any"
+    return f"{row.requests} requests were not sent yet"

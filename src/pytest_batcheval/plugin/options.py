@@ -1,0 +1,230 @@
+"""Options and ini keys, read once into one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_batcheval.text.format import seconds
+from pytest_batcheval.wire.places import CASSETTES, JOURNAL
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+MODES = ("replay", "plan", "send", "record")
+SENDING = ("send", "record")
+CALLS = ("batch", "individual")
+MISSING = ("fail", "skip")
+_INI = (
+    ("batch", "default of --batch", "replay"),
+    ("batch_backend", "default of --batch-backend", "openai"),
+    ("batch_calls", "default of --batch-calls", "batch"),
+    ("batch_journal", "default of --batch-journal", JOURNAL),
+    ("batch_wait", "default of --batch-wait: empty waits until they are done", ""),
+    ("batch_attempts", "default of --batch-attempts", "3"),
+    ("batch_budget", "default of --batch-budget: empty spends any sum", ""),
+    ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
+)
+RUN = "batcheval_run"
+"""Under this name a worker is told the id of its controller's run."""
+
+MARKER = (
+    "batch(prompt, samples=1, endpoint=None, errors='raise', axes={}, **axis): get the answers of this test's requests "
+    "from a batch; a keyword that is an axis narrows it to an id or a list of ids. Without prompt= a plain marker."
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose for this run.
+
+    Attributes:
+        mode: `replay`, `plan`, `send` or `record`.
+        backend: `openai`, `simulator[:respondent]` or a base URL.
+        calls: `batch`, or `individual` calls of the endpoints.
+        missing: what an unrecorded test does in replay: `fail` or `skip`.
+        wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
+        attempts: how often a request is sent at most while its failure may pass.
+        budget: US dollars that may be spent at most; `None` for any sum.
+        assume_lost: take a create without an answer for lost without the long wait.
+        pay_again: send again what was paid and is gone at the provider.
+        cassettes: the folder of recordings.
+        axes: lines `name=path` of the ini key `batch_axes`.
+    """
+
+    mode: str
+    backend: str
+    calls: str
+    journal: Path
+    refresh: bool
+    missing: str
+    wait: float | None
+    attempts: int
+    budget: Decimal | None
+    assume_lost: bool
+    pay_again: bool
+    cassettes: Path
+    axes: tuple[str, ...]
+    root: Path
+
+    @property
+    def sends(self) -> bool:
+        """Whether this run may spend money."""
+        return self.mode in SENDING
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option with its ini key (the same name with underscores)."""
+    group = parser.getgroup("batch", "evaluating LLM answers through the Batch API")
+    _add_sources(group)
+    _add_limits(group)
+    _add_remedies(group)
+    for name, meaning, default in _INI:
+        parser.addini(name, meaning, default=default)
+    parser.addini("batch_refresh", "default of --batch-refresh", type="bool", default=False)
+    parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
+
+
+def _add_sources(group: pytest.OptionGroup) -> None:
+    """Where answers come from, and where they are kept."""
+    group.addoption(
+        "--batch",
+        choices=MODES,
+        help="replay: recorded answers only, no network, no key (default). plan: print what would be sent and its "
+        "cost, send nothing, run no test. send: answer from journal and recordings, send the rest as batches. "
+        "record: send, and write the selected answers to cassettes/.",
+    )
+    group.addoption(
+        "--batch-backend",
+        metavar="BACKEND",
+        help="where requests go: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL), simulator[:respondent] "
+        "(local, free), or the base URL of a server that speaks the Batch API.",
+    )
+    group.addoption(
+        "--batch-calls",
+        choices=CALLS,
+        help="batch: requests go out as batches, at half the price (default). individual: each goes to its endpoint by "
+        "itself, answered within seconds.",
+    )
+    group.addoption("--batch-journal", metavar="PATH", help=f"the journal (default: {JOURNAL}).")
+    group.addoption(
+        "--batch-refresh",
+        action="store_true",
+        default=None,
+        help="send the selected requests again although they are answered (paid again; older answers are kept).",
+    )
+
+
+def _add_limits(group: pytest.OptionGroup) -> None:
+    """How long, how often, how much."""
+    group.addoption(
+        "--batch-wait",
+        metavar="DURATION",
+        help="how long to wait for batches (90, 90s, 15m, 12h, 2d; 0: submit and leave). Ends with exit status 10 when "
+        "they are not done by then; the same command collects them later. Default: until they are done.",
+    )
+    group.addoption(
+        "--batch-attempts",
+        metavar="N",
+        type=int,
+        help="how often a request is sent at most, when it failed for a reason that may pass (default: 3).",
+    )
+    group.addoption(
+        "--batch-budget",
+        metavar="USD",
+        help="spend at most so many US dollars in this run, estimated for the worst case before anything is sent; what "
+        "would cost more, or an unknown sum, is not sent at all (exit status 4).",
+    )
+
+
+def _add_remedies(group: pytest.OptionGroup) -> None:
+    """The only ways to send again what may have been paid."""
+    group.addoption(
+        "--batch-assume-lost",
+        action="store_true",
+        help="take a create without an answer for lost as soon as the provider does not list it, instead of waiting "
+        "until it surely is; if it was accepted all the same, it is paid twice.",
+    )
+    group.addoption(
+        "--batch-pay-again",
+        action="store_true",
+        help="send again what was paid and is gone at the provider: lost batches, expired result files.",
+    )
+
+
+def check(config: pytest.Config) -> None:
+    """Refuse what no option means, also in a run that would not use it.
+
+    Raises:
+        pytest.UsageError: an ini key has a value that is none of those allowed.
+    """
+    _one_of("batch", mode(config), MODES)
+    _one_of("batch_calls", str(_chosen(config, "batch_calls")), CALLS)
+    _one_of("batch_missing", str(config.getini("batch_missing")), MISSING)
+    _wait(config)
+    _attempts(config)
+    _budget(config)
+
+
+def mode(config: pytest.Config) -> str:
+    """The mode of this run: `replay`, `plan`, `send` or `record`."""
+    return str(_chosen(config, "batch"))
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this run; an option beats its ini key."""
+    return Settings(
+        mode=mode(config),
+        backend=str(_chosen(config, "batch_backend")),
+        calls=str(_chosen(config, "batch_calls")),
+        journal=config.rootpath / str(_chosen(config, "batch_journal")),
+        refresh=bool(_chosen(config, "batch_refresh")),
+        missing=str(config.getini("batch_missing")),
+        wait=_wait(config),
+        attempts=_attempts(config),
+        budget=_budget(config),
+        assume_lost=bool(config.getoption("batch_assume_lost")),
+        pay_again=bool(config.getoption("batch_pay_again")),
+        cassettes=config.rootpath / CASSETTES,
+        axes=tuple(config.getini("batch_axes")),
+        root=config.rootpath,
+    )
+
+
+def _wait(config: pytest.Config) -> float | None:
+    text = str(_chosen(config, "batch_wait"))
+    try:
+        return seconds(text) if text else None
+    except ValueError as error:
+        raise pytest.UsageError(f"batch_wait = {error}") from None
+
+
+def _attempts(config: pytest.Config) -> int:
+    text = str(_chosen(config, "batch_attempts"))
+    if not text.isdigit() or int(text) < 1:
+        raise pytest.UsageError(f"batch_attempts = {text!r}: a whole number from 1")
+    return int(text)
+
+
+def _budget(config: pytest.Config) -> Decimal | None:
+    text = str(_chosen(config, "batch_budget"))
+    if not text:
+        return None
+    from decimal import Decimal
+
+    if not text.replace(".", "", 1).isdigit():
+        raise pytest.UsageError(f"batch_budget = {text!r}: a number of US dollars such as 2.50")
+    return Decimal(text)
+
+
+def _chosen(config: pytest.Config, name: str) -> object:
+    value = config.getoption(name)
+    return config.getini(name) if value is None else value
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise pytest.UsageError(f"{name} = {value!r}: allowed are {', '.join(allowed)}")

@@ -1,0 +1,101 @@
+"""What each selected test needs, built once after collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pytest
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
+
+from pytest_batcheval.errors import PromptError
+from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers
+from pytest_batcheval.plugin.parametrize import PlannedCell, marked_errors, planned_cells
+from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.wire.answers import value_id
+from pytest_batcheval.wire.objects import Request
+
+
+@dataclass(frozen=True)
+class ItemPlan:
+    """The cells of one test with their first requests, or why they cannot be built.
+
+    Attributes:
+        nodeid: the test's id.
+        module: the test module's path below rootdir, with `/`.
+        requests: the first request of each cell; later turns follow from the answers.
+        errors: the marker's `errors=`.
+    """
+
+    nodeid: str
+    module: str
+    cells: tuple[PlannedCell, ...] = ()
+    requests: tuple[Request, ...] = ()
+    errors: str = "raise"
+    error: Exception | None = None
+
+
+@dataclass
+class Plan:
+    """The plan of a session: every selected test that asks for answers, and how many do not."""
+
+    items: list[ItemPlan] = field(default_factory=list)
+    others: int = 0
+
+    @property
+    def calls(self) -> list[tuple[str, PromptCall]]:
+        """The prompt calls of all tests with the test's id, in order, with duplicates."""
+        return [(item.nodeid, planned.call) for item in self.items if item.error is None for planned in item.cells]
+
+    @property
+    def requests(self) -> dict[str, Request]:
+        """The distinct first requests by key."""
+        return {request.custom_id: request for item in self.items for request in item.requests}
+
+
+_PLAN = pytest.StashKey[ItemPlan]()
+
+
+def item_plan(item: pytest.Item) -> ItemPlan | None:
+    """What was planned for a test; `None` when it was not selected or asks for nothing."""
+    return item.stash.get(_PLAN, None)
+
+
+def make_plan(items: Iterable[pytest.Item]) -> Plan:
+    """Build the requests of all selected tests that will run; a broken prompt fails its own tests only."""
+    plan = Plan()
+    for item in items:
+        if not asks_for_answers(item) or not _will_run(item):
+            plan.others += 1
+            continue
+        item.stash[_PLAN] = planned = _plan_item(item)
+        plan.items.append(planned)
+    return plan
+
+
+def cell_ids(planned: PlannedCell) -> dict[str, str]:
+    """The cell as ids by axis name, for recordings and reports."""
+    return {name: value_id(value) for name, value in planned.cell.items()}
+
+
+def _plan_item(item: pytest.Item) -> ItemPlan:
+    module = item.nodeid.partition("::")[0]
+    cells: list[PlannedCell] = []
+    try:
+        cells += planned_cells(item)
+        first = [planned.call.drive_twice(lambda _: None) for planned in cells]
+        requests = tuple(turns.pending for turns in first if turns.pending is not None)
+        return ItemPlan(item.nodeid, module, tuple(cells), requests, marked_errors(item))
+    except (PromptError, MarkerError) as error:
+        return ItemPlan(item.nodeid, module, tuple(cells), error=error)
+
+
+def _will_run(item: pytest.Item) -> bool:
+    """Whether no skip mark (or `xfail(run=False)`) keeps the test from running."""
+    try:
+        if evaluate_skip_marks(item):
+            return False
+        xfail = evaluate_xfail_marks(item)
+    except Exception:
+        return True  # pytest itself reports a broken mark when it sets the test up
+    return xfail is None or xfail.run or bool(item.config.option.runxfail)

@@ -1,0 +1,183 @@
+"""What `--batch=plan` prints: per test file what is asked, what exists already, what would be sent and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.engine.estimate import estimate_text, price_text
+from pytest_batcheval.plugin.session import BatchSession
+from pytest_batcheval.text.format import dollars
+from pytest_batcheval.wire.answers import value_id
+from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.origin import describe
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.estimate import PlannedFile
+
+UNKNOWN = "unknown"
+RUNS = 200
+"""Simulated runs behind what a table can show: each share is within some 7 points."""
+
+_AXES = ("persona", "question")
+_COLUMNS = (
+    "test file",
+    "tests",
+    "requests",
+    "duplicate",
+    "journal",
+    "recorded",
+    "failed",
+    "to send",
+    "tokens in",
+    "cost",
+)
+
+
+@dataclass
+class ModulePlan:
+    """One test file: every request it asks for stands in exactly one of the columns.
+
+    Attributes:
+        duplicates: requests that an earlier test asks for too.
+        answered: those with a stored answer of the backend's origin, by source.
+        failed: those that failed for good; they are not sent again.
+        fresh: those that would be sent.
+    """
+
+    tests: int = 0
+    requests: int = 0
+    duplicates: int = 0
+    answered: dict[str, int] = field(default_factory=lambda: {"journal": 0, "recording": 0})
+    failed: int = 0
+    fresh: list[Request] = field(default_factory=list)
+
+
+def plan_lines(batch: BatchSession) -> list[str]:
+    """The report, line by line; nothing is sent and no key is needed.
+
+    Raises:
+        RecordingError, JournalError: stored answers cannot be read.
+    """
+    from pytest_batcheval.engine.estimate import plan
+
+    modules = _by_module(batch)
+    fresh = [request for module in modules.values() for request in module.fresh]
+    lines = [f"for {describe(batch.sources.origin or '')}; nothing is sent", ""]
+    batched = batch.settings.calls == "batch"
+    rows = [_row(name, module, batched) for name, module in modules.items()]
+    lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
+    lines += ["", *_files(plan(fresh, batch=batched), batched), *_notes(batch, bool(fresh))]
+    return lines + _power(batch)
+
+
+def _power(batch: BatchSession) -> list[str]:
+    """What the largest table of a test can show; nothing without a table of enough personas and questions."""
+    items = [item for item in batch.plan.items if item.error is None and len(item.cells) > 1]
+    largest = max(items, key=lambda item: len(item.cells), default=None)
+    if largest is None or not all({"persona", "question"} <= planned.cell.keys() for planned in largest.cells):
+        return []
+    from pytest_batcheval.matrix.axes import PersonaMatrix
+
+    axes = {name: list({value_id(p.cell[name]): p.cell[name] for p in largest.cells}.values()) for name in _AXES}
+    samples = 1 + max(planned.call.sample for planned in largest.cells)
+    try:
+        from pytest_batcheval.quality import power
+
+        found = power(PersonaMatrix(axes), samples=samples, runs=RUNS)
+    except (ImportError, ValueError):  # no numpy; a table that is too small
+        return []
+    return ["", "what its largest table can show:", *(f"  {line}" for line in found.explain().splitlines())]
+
+
+def _by_module(batch: BatchSession) -> dict[str, ModulePlan]:
+    wanted = batch.plan.requests
+    stored = {} if batch.settings.refresh else batch.sources.find(wanted.values())
+    final = set() if batch.settings.refresh else batch.sources.final_failures(wanted)
+    modules: dict[str, ModulePlan] = {}
+    seen: set[str] = set()
+    for item in batch.plan.items:
+        module = modules.setdefault(item.module, ModulePlan())
+        module.tests += 1
+        for request in item.requests:
+            module.requests += 1
+            key = request.custom_id
+            if key in seen:
+                module.duplicates += 1
+            elif key in stored:
+                module.answered[stored[key].source] += 1
+            elif key in final:
+                module.failed += 1
+            else:
+                module.fresh.append(request)
+            seen.add(key)
+    return modules
+
+
+def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
+    from pytest_batcheval.engine.estimate import plan, total
+
+    files = plan(module.fresh, batch=batched)
+    counts = (
+        module.tests,
+        module.requests,
+        module.duplicates,
+        module.answered["journal"],
+        module.answered["recording"],
+        module.failed,
+        len(module.fresh),
+        sum(file.input_tokens for file in files),
+    )
+    return (name, *(f"{count:,}" for count in counts), dollars(total(files)))
+
+
+def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
+    whole = ModulePlan()
+    for module in modules:
+        whole.tests += module.tests
+        whole.requests += module.requests
+        whole.duplicates += module.duplicates
+        whole.failed += module.failed
+        whole.fresh += module.fresh
+        for source, number in module.answered.items():
+            whole.answered[source] += number
+    return _row("total", whole, batched)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows in columns; columns that are 0 everywhere are left out."""
+    kept = [i for i, column in enumerate(zip(*rows, strict=True)) if i < 3 or set(column[1:]) != {"0"}]
+    widths = {i: max(len(row[i]) for row in rows) for i in kept}
+    return [
+        "  ".join(row[i].ljust(widths[i]) if i == 0 else row[i].rjust(widths[i]) for i in kept).rstrip() for row in rows
+    ]
+
+
+def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
+    """What is sent: a line for each batch, else for each endpoint and model that is called."""
+    what = f"{len(files)} batch{'es' if len(files) != 1 else ''}"
+    if not batched:
+        what = f"{sum(file.requests for file in files):,} individual calls"
+    lines = [f"{what} to send" + (":" if files else "")]
+    for number, file in enumerate(files, 1):
+        most = UNKNOWN if file.output_tokens is None else f"at most {file.output_tokens:,}"
+        lines.append(
+            f"  {number}. {file.endpoint}  {file.model}: {file.requests:,} requests, {file.bytes / 1000:,.0f} kB, "
+            f"about {file.input_tokens:,} tokens in, {most} out, {price_text(file, batched)}"
+        )
+    return lines
+
+
+def _notes(batch: BatchSession, sends: bool) -> list[str]:
+    notes = []
+    if broken := sum(item.error is not None for item in batch.plan.items):
+        notes.append(f"{broken} tests have a prompt that fails; they ask for nothing")
+    if any(planned.call.is_generator for item in batch.plan.items for planned in item.cells):
+        notes.append("generator prompts: only the first turn is counted; later turns follow from the answers")
+    if batch.plan.others:
+        notes.append(batch.others_line())
+    if sends:
+        notes.append("-x, --stepwise and pytest.skip() inside a test save no money: all of it is sent before any test")
+        notes.append(estimate_text())
+    return ["", *notes] if notes else []

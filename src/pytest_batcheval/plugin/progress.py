@@ -1,0 +1,221 @@
+"""Progress of a send: on a terminal lines that are redrawn, else a line at each change.
+
+Whatever is written is written by a thread of its own, which also lets the times go on: the run waits for no terminal,
+and a terminal that breaks ends the display only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_batcheval.report.eta import Expected
+from pytest_batcheval.report.live_line import Board, Log, redrawn
+from pytest_batcheval.text.sanitize import harmless
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.snapshot import Progress as BatchProgress
+    from pytest_batcheval.journal.rows import BatchRow
+
+TICK = 1.0
+"""Real seconds between two drawings while nothing happens."""
+
+FRAME = 0.1
+"""Real seconds between two drawings at least, unless there is something to say."""
+
+LAST_WORDS = 5.0
+"""Real seconds that a run waits at its end for what is still to be written, as on a terminal that was stopped."""
+
+SPARE = 4
+"""Lines of a terminal that are left to what was said before."""
+
+
+class Progress:
+    """The display of one send; a context manager, whose end leaves pytest at the beginning of a line."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Begin it; nothing is written yet."""
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._acts: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        if reporter is not None:
+            self._output: _Live | _Plain = (_Live if _can_redraw(config, reporter) else _Plain)(reporter)
+            self._thread = threading.Thread(target=self._work, name="batcheval-progress", daemon=True)
+            self._thread.start()
+
+    def begin(self, wave: int, ticking: bool, batches: Callable[[], Iterable[BatchRow]]) -> None:
+        """Begin a wave.
+
+        Args:
+            wave: from 1.
+            ticking: whether its batches run in real time.
+            batches: reads the journal's batches of the origin; called on another thread.
+        """
+        self._do(lambda: self._output.board.begin(wave, ticking, _expected(batches)))
+
+    def say(self, text: str) -> None:
+        """Write a line of its own; may be called by a signal handler."""
+        self._do(lambda: self._output.say(harmless(f"batch: {text}")))
+
+    def show(self, seen: BatchProgress) -> None:
+        """Show how a batch stands."""
+        now = time.monotonic()
+        self._do(lambda: self._output.show(seen, now))
+
+    def leave(self) -> None:
+        """Leave what is drawn as it is; what is said from now on stands below it."""
+        now = time.monotonic()
+        self._do(lambda: self._output.leave(now))
+
+    def finish(self) -> None:
+        """Write what is still to be written, and end."""
+        self.leave()
+        self._acts.put(None)
+        if self._thread is not None:
+            self._thread.join(LAST_WORDS)
+            self._thread = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish()
+
+    def _do(self, act: Callable[[], None]) -> None:
+        if self._thread is not None:
+            self._acts.put(act)
+
+    def _work(self) -> None:
+        # Whatever is wrong with the terminal, or with what is drawn: the run matters more.
+        with suppress(Exception):
+            pause = TICK
+            while self._act(pause):
+                pause = self._output.draw(time.monotonic())
+
+    def _act(self, pause: float) -> bool:
+        """Do what is to be done, waiting for something that many seconds at most; false at the end."""
+        with suppress(Empty):
+            act = self._acts.get(timeout=pause)
+            while act is not None:
+                act()
+                act = self._acts.get_nowait()
+            return False
+        return True
+
+
+class _Output:
+    """Writes lines to pytest's terminal; `draw` returns the seconds after which it wants to draw again."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+        self._writer = reporter._tw
+        self.board = Board()
+
+    def _write(self, text: str) -> None:
+        """Write whole lines, on a line of their own, as far as the encoding has their characters."""
+        if not text:
+            return
+        self._reporter.ensure_newline()
+        if self._writer.width_of_current_line:
+            self._writer.line()
+        encoding = getattr(self._writer._file, "encoding", None) or "utf-8"
+        # Past pytest's writer, which would not see, in codes that move the cursor, that a line begins after it.
+        self._writer._file.write(text.encode(encoding, "replace").decode(encoding))
+        self._writer.flush()
+
+
+class _Plain(_Output):
+    """Lines that come one after the other."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        super().__init__(reporter)
+        self._log = Log(self.board)
+
+    def say(self, text: str) -> None:
+        self._write(f"{text}\n")
+
+    def show(self, seen: BatchProgress, now: float) -> None:
+        self.board.take(seen, now)
+        self._tell(self._log.take(seen, now))
+
+    def leave(self, now: float) -> None:
+        """Nothing is drawn that could be left."""
+
+    def draw(self, now: float) -> float:
+        self._tell(self._log.due(now))
+        return TICK
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        self._write("".join(f"{harmless(f'batch: {line}')}\n" for line in lines))
+
+
+class _Live(_Output):
+    """Lines that are redrawn, below those that stay."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        super().__init__(reporter)
+        self._drawn: Sequence[str] = ()
+        self._above: list[str] = []
+        self._next = 0.0
+
+    def say(self, text: str) -> None:
+        self._above.append(text)
+
+    def show(self, seen: BatchProgress, now: float) -> None:
+        self.board.take(seen, now)
+        if seen.ended:
+            self._above.append(f"batch: {self.board.told(seen.ordinal, now)}")
+
+    def leave(self, now: float) -> None:
+        self._next = now
+        self.draw(now)
+        self.board, self._drawn = Board(), ()
+
+    def draw(self, now: float) -> float:
+        if now < self._next and not self._above:
+            return self._next - now
+        self._next = now + FRAME
+        width, height = _size(self._writer._file)
+        lines = self.board.lines(now, width - 1, max(height - SPARE, 1))
+        if lines != self._drawn or self._above:
+            self._write(redrawn(self._drawn, lines, self._above, width, height))
+        self._drawn, self._above = lines, []
+        return TICK
+
+
+def _can_redraw(config: pytest.Config, reporter: pytest.TerminalReporter) -> bool:
+    """Whether lines can be redrawn: on a terminal that moves its cursor, and to which no live log writes."""
+    terminal: Any = reporter.isatty  # a method of pytest 9, an attribute of pytest 8
+    if not (terminal() if callable(terminal) else terminal):
+        return False
+    logs = config.pluginmanager.has_plugin("logging-plugin") and (
+        config.getoption("log_cli_level") is not None or config.getini("log_cli")
+    )
+    return os.environ.get("TERM", "dumb") != "dumb" and not logs
+
+
+def _size(file: Any) -> os.terminal_size:
+    """Columns and lines of a terminal as it is now, whatever the environment says of it."""
+    with suppress(OSError, ValueError, AttributeError):
+        size = os.get_terminal_size(file.fileno())
+        if size.columns and size.lines:
+            return size
+    return shutil.get_terminal_size()
+
+
+def _expected(batches: Callable[[], Iterable[BatchRow]]) -> Expected:
+    """What is known of earlier batches; without that nothing is expected."""
+    with suppress(Exception):
+        return Expected(batches())
+    return Expected()

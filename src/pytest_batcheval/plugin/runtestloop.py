@@ -1,0 +1,136 @@
+"""Between collection and the first test, in the main process: check recordings, print the plan, or send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_batcheval.errors import BatchEvalError, ExitStatus, RecordingError
+from pytest_batcheval.plugin.plan import Plan, cell_ids
+from pytest_batcheval.plugin.session import BatchSession, Lookup
+from pytest_batcheval.text.sanitize import safe
+
+if TYPE_CHECKING:
+    from pytest_batcheval.plugin.progress import Progress
+    from pytest_batcheval.recordings.answers import Recorded
+
+STOPPING = "stopping; another Ctrl-C ends this at once, and nothing is lost either way"
+STOPPING_CALLS = (
+    "stopping when the calls under way are answered; another Ctrl-C ends this at once, and they may be paid twice"
+)
+
+
+def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
+    """Do what the mode asks before any test runs; `True` means: run no test.
+
+    Raises:
+        pytest.UsageError, pytest.exit.Exception: with the exit status of the error.
+    """
+    try:
+        if batch.settings.mode == "replay":
+            # Stop at a broken recording before any test runs on half of one; xdist's controller knows no plan.
+            if batch.plan.items or _is_controller(session):
+                batch.sources.find(batch.plan.requests.values())
+            return None
+        failed = _plan_of_controller(session, batch) if _is_controller(session) else session.testsfailed
+        if failed and not session.config.option.continue_on_collection_errors:
+            return None  # pytest reports the errors; nothing is sent for a selection that is not whole
+        if batch.settings.mode == "plan":
+            _print_plan(session, batch)
+            return True
+        if batch.plan.items:
+            _send(session, batch)
+        return None
+    except BatchEvalError as error:
+        if error.exit_status == ExitStatus.USAGE:
+            raise pytest.UsageError(safe(str(error))) from None
+        pytest.exit(safe(str(error)), returncode=int(error.exit_status))
+
+
+def _is_controller(session: pytest.Session) -> bool:
+    return session.config.pluginmanager.has_plugin("dsession")
+
+
+def _plan_of_controller(session: pytest.Session, batch: BatchSession) -> int:
+    """Collect in xdist's controller too, which has no items, unseen; return the number of errors."""
+    plugins = session.config.pluginmanager
+    reporter = plugins.get_plugin("terminalreporter")
+    if reporter is not None:
+        plugins.unregister(reporter)
+    try:
+        session.perform_collect()
+        failed = session.testsfailed
+    finally:
+        if reporter is not None:
+            plugins.register(reporter, "terminalreporter")
+    session.items = []
+    session.testsfailed = 0
+    session.testscollected = len(batch.plan.items) + batch.plan.others if batch.settings.mode == "plan" else 0
+    return failed
+
+
+def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
+    from pytest_batcheval.backends.connect import expected_origin
+    from pytest_batcheval.plugin.plan_report import plan_lines
+
+    batch.sources.origin = expected_origin(batch.settings.backend)
+    lines = plan_lines(batch) if batch.plan.items else ["no selected test asks for answers"]
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.section("batch plan")
+        for line in lines:
+            reporter.write_line(line)
+
+
+def _send(session: pytest.Session, batch: BatchSession) -> None:
+    """Send what the plan needs, in waves, and export it when recording."""
+    from pytest_batcheval.engine.interrupt import Interrupts
+    from pytest_batcheval.plugin.interrupted import left_behind
+    from pytest_batcheval.plugin.progress import Progress
+    from pytest_batcheval.plugin.waves import Runner
+
+    with Progress(session.config) as progress:
+        if batch.plan.others:
+            progress.say(batch.others_line())
+        runner = Runner(batch.settings, batch.sources, batch.run_id, progress)
+        stopping = STOPPING_CALLS if batch.settings.calls == "individual" else STOPPING
+        interrupts = Interrupts(lambda: progress.say(stopping))
+        session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
+        try:
+            with interrupts:
+                runner.run(batch.plan.calls)
+        except KeyboardInterrupt:
+            progress.leave()
+            for line in left_behind(batch.settings, batch.sources, runner.seen):
+                progress.say(line)
+            raise
+        finally:
+            batch.sent, batch.collected = runner.sent, runner.collected
+        if batch.settings.mode == "record":
+            _export(batch, progress)
+
+
+def _export(batch: BatchSession, progress: Progress) -> None:
+    recorded = list(_recorded(batch, batch.plan))
+    try:
+        changed = batch.sources.recordings.export(recorded)
+    except RecordingError as error:
+        raise RecordingError(
+            f"{error}\nThe answers are in the journal {batch.settings.journal}: once that is mended, the same command "
+            "records them, and pays for none again"
+        ) from None
+    names = ", ".join(str(path.relative_to(batch.settings.root)) for path in changed)
+    progress.say(f"recorded in {names}" if changed else "the recordings are up to date")
+
+
+def _recorded(batch: BatchSession, plan: Plan) -> Iterator[Recorded]:
+    """Every turn of every selected test; where tests ask the same, the first file by name records it."""
+    from pytest_batcheval.recordings.answers import Recorded
+
+    lookup = Lookup(batch, tuple(plan.requests.values()))
+    for item in sorted(plan.items, key=lambda item: item.module):
+        for planned in item.cells if item.error is None else ():
+            for answer in planned.call.drive(lookup).answers:
+                yield Recorded(answer, cell_ids(planned), item.module)

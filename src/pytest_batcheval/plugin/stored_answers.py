@@ -1,0 +1,98 @@
+"""Where a run finds answers that exist already: recordings and journal, in the order of its mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.wire.objects import Answer, Request, RequestError
+
+if TYPE_CHECKING:
+    from pytest_batcheval.journal.store import JournalReader
+    from pytest_batcheval.recordings.answer_line import RecordedLine
+    from pytest_batcheval.recordings.answers import Recordings
+
+
+class Sources:
+    """Answers by key from what is stored; never touches the network.
+
+    Replay reads recordings, then the journal, of any origin. Send and record read the journal,
+    then recordings, both of the backend's origin only, so that a simulator's answer can never
+    stand for a model's.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._origin: str | None = None
+        self._run_id: str | None = None
+        self.differing: set[str] = set()
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """The recorded answers; read on first use."""
+        from pytest_batcheval.recordings.answers import Recordings
+
+        return Recordings(self._settings.cassettes)
+
+    @cached_property
+    def journal(self) -> JournalReader:
+        """The journal, read-only; an absent one is empty and is not created."""
+        from pytest_batcheval.journal.store import Journal
+
+        return Journal.read(self._settings.journal)
+
+    @property
+    def origin(self) -> str | None:
+        """The backend's origin, once known; a worker reads what its controller wrote into the journal."""
+        if self._origin is None and self._run_id is not None:
+            self._origin = self.journal.run_origin(self._run_id)
+        return self._origin
+
+    @origin.setter
+    def origin(self, origin: str) -> None:
+        self._origin = origin
+
+    def follow(self, run_id: str) -> None:
+        """Be a worker of that run: the origin is what its controller will have written."""
+        self._run_id = run_id
+
+    def find(self, requests: Iterable[Request]) -> dict[str, Answer]:
+        """The stored answers of these requests, by key.
+
+        Raises:
+            RecordingError: a recording is broken.
+            JournalError: the journal cannot be read.
+        """
+        wanted = {request.custom_id: request for request in requests}
+        if not self._settings.sends and self._settings.mode != "plan":
+            found = self.recordings.find(wanted.values())
+            missing = [request for key, request in wanted.items() if key not in found]
+            return found | self._journaled(missing, None)
+        origin = self.origin or ""  # an origin not known yet matches none, rather than any
+        journaled = self._journaled(list(wanted.values()), origin)
+        recorded = self.recordings.find(wanted.values(), origin)
+        both = journaled.keys() & recorded.keys()
+        self.differing |= {key for key in both if journaled[key].response != recorded[key].response}
+        return recorded | journaled
+
+    def failures(self, requests: Iterable[Request]) -> dict[str, RequestError]:
+        """Why requests without an answer failed, by key; empty in replay, which sends nothing."""
+        if not self._settings.sends:
+            return {}
+        return self.journal.failures(requests, self.origin or "")
+
+    def final_failures(self, keys: Iterable[str]) -> set[str]:
+        """Those of these keys that failed in a way that cannot pass, so that they are not sent again."""
+        return set(self.journal.final(list(keys), self.origin or ""))
+
+    def nearest(self, request: Request) -> RecordedLine | None:
+        """The recorded line whose request reads most like this one; `None` without recordings."""
+        from pytest_batcheval.prompts.body_diff import likeness
+
+        lines = [line for line in self.recordings.lines() if line.asked().url == request.url]
+        return max(lines, key=lambda line: likeness(line.asked().body, request.body), default=None)
+
+    def _journaled(self, requests: Sequence[Request], origin: str | None) -> dict[str, Answer]:
+        return self.journal.answers(requests, origin) if requests and self._settings.journal.exists() else {}

@@ -1,0 +1,80 @@
+"""Which recorded answers no test asks for: told after a run of the whole suite, as an invitation to prune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.plugin.marker import LEFT_OUT, asks_for_answers
+from pytest_batcheval.plugin.plan import cell_ids
+from pytest_batcheval.plugin.session import BatchSession, Lookup
+from pytest_batcheval.plugin.stats import Unused
+from pytest_batcheval.recordings.answers import Place
+
+
+def find_unused(session: pytest.Session, batch: BatchSession) -> Unused | None:
+    """The recorded answers that this run's tests do not ask for; `None` unless it is the whole suite.
+
+    A key may be recorded in one module's file and asked for by another's tests, so a part of the suite cannot tell.
+    Skipped tests ask for something too, which nobody has built.
+    """
+    try:
+        if not _is_whole(session, batch):
+            return None
+        unused = batch.sources.recordings.unused(set(batch.plan.requests) | set(batch.tally.used))
+        later = _later_turns(batch) if unused else set()
+    except BatchEvalError:
+        return None  # it has stopped the run, or fails the tests that need it
+    unused = [place for place in unused if place.line.custom_id not in later]
+    if not unused:
+        return None
+    changed = _changed(batch)
+    stale = sum((place.path, _cell(place.line.cell)) in changed for place in unused)
+    return Unused(len(unused), stale, _files(unused, batch.settings.root))
+
+
+def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
+    """Whether every test that could ask for a recorded answer has been planned."""
+    option, config = session.config.option, session.config
+    if config.stash.get(LEFT_OUT, False) or option.ignore or option.ignore_glob or getattr(option, "lf", False):
+        return False
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return False
+    ours = sum(map(asks_for_answers, session.items))
+    if ours != len(batch.plan.items) or any(item.error is not None for item in batch.plan.items):
+        return False
+    planned = {batch.sources.recordings.path_of(item.module) for item in batch.plan.items}
+    recorded = {place.path for place in batch.sources.recordings.places()}
+    module_of, root = batch.sources.recordings.module_of, batch.settings.root
+    return not any(path not in planned and (root / module_of(path)).exists() for path in recorded)
+
+
+def _changed(batch: BatchSession) -> set[tuple[Path, frozenset[tuple[str, str]]]]:
+    """Cells, by the file they are recorded in, whose request is not recorded: they asked something else then."""
+    recordings = batch.sources.recordings
+    recorded = recordings.find(batch.plan.requests.values())
+    return {
+        (recordings.path_of(item.module), _cell(cell_ids(planned)))
+        for item in batch.plan.items
+        for planned, request in zip(item.cells, item.requests, strict=False)
+        if request.custom_id not in recorded
+    }
+
+
+def _later_turns(batch: BatchSession) -> set[str]:
+    """The keys of every turn of the generator prompts, as far as stored answers tell; a worker was given some only."""
+    lookup = Lookup(batch)
+    generators = (call for _, call in batch.plan.calls if call.is_generator)
+    return {request.custom_id for call in generators for request in call.drive(lookup).requests}
+
+
+def _cell(ids: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(ids.items())
+
+
+def _files(places: list[Place], root: Path) -> list[str]:
+    paths = sorted({place.path for place in places})
+    return [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths]

@@ -1,0 +1,195 @@
+"""Sends what prompts need and no store has, wave by wave, over one connection to a backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.errors import PromptError
+from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.stored_answers import Sources
+from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.origin import describe, is_simulator
+
+if TYPE_CHECKING:
+    from pytest_batcheval.backends.connect import Connection
+    from pytest_batcheval.engine.snapshot import Progress, Sent
+    from pytest_batcheval.journal.reader import JournalReader
+    from pytest_batcheval.journal.store import Journal
+    from pytest_batcheval.plugin.progress import Progress as Display
+    from pytest_batcheval.report.resources import Meter
+
+
+Asking = tuple[str, PromptCall]
+"""A prompt call with the id of the test that needs its answer."""
+
+
+class Runner:
+    """One send: connects, takes the journal's lock, sends wave after wave.
+
+    Attributes:
+        sent: keys that this run has sent.
+        collected: numbers of the batches of earlier runs that it brought to their end.
+        seen: the last snapshot of each batch by its id, of individual calls by an empty one.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Sources,
+        run_id: str,
+        display: Display,
+    ) -> None:
+        """Prepare a send that is shown on `display`."""
+        self.sent: frozenset[str] = frozenset()
+        self.collected: frozenset[int] = frozenset()
+        self.seen: dict[str, Progress] = {}
+        self._tests: dict[str, set[str]] = {}
+        self._settings = settings
+        self._sources = sources
+        self._run_id = run_id
+        self._display = display
+        self._say = display.say
+
+    def run(self, calls: Sequence[Asking]) -> None:
+        """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
+
+        Raises:
+            UsageError: no key, no such backend.
+            ProviderError: the provider cannot be reached or refuses.
+            JournalError: the journal cannot be used.
+        """
+        from pytest_batcheval.backends.connect import connect
+        from pytest_batcheval.journal.lock import LockWait
+        from pytest_batcheval.journal.store import Journal
+        from pytest_batcheval.report.resources import Meter
+
+        individual = self._settings.calls == "individual"
+        with connect(self._settings.backend, individual) as connection, Journal.open(self._settings.journal) as journal:
+            origin = connection.backend.origin
+            self._sources.origin = origin
+            journal.add_run(self._run_id, origin, connection.backend.base_url)
+            with (
+                journal.lock.held(LockWait(self._settings.journal, self._settings.wait, self._say)),
+                Meter(self._run_id, journal, connection.clock, connection.traffic) as meter,
+            ):
+                self._waves(calls, connection, journal, meter)
+
+    def _waves(self, calls: Sequence[Asking], connection: Connection, journal: Journal, meter: Meter) -> None:
+        finished: dict[str, Answer | None] = {}
+        wave = 0
+        while pending := self._pending(calls, finished):
+            wave += 1
+            todo = {request.custom_id: request for _, request in pending}
+            stored = {} if self._settings.refresh else self._sources.find(todo.values())
+            fresh = [request for key, request in todo.items() if key not in stored]
+            cells = {name: request.custom_id for name, request in pending}
+            if fresh:
+                self._announce(wave, len(fresh), len(stored), connection.backend.origin)
+                for line in changed_lines(cells, fresh, journal.reader, connection.backend.origin):
+                    self._say(line)
+            journal.note_cells(cells, connection.backend.origin)
+            if fresh:
+                sent = self._send(fresh, connection, journal, meter)
+                self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
+                meter.end_wave()
+            answers = journal.reader.answers(fresh, connection.backend.origin)
+            finished |= {key: stored.get(key) or answers.get(key) for key in todo}
+        if self._settings.refresh:
+            journal.end_refresh(connection.backend.origin, finished)
+        if not self.sent and not self.collected:
+            self._say("every answer is there already, nothing to send")
+
+    def _announce(self, wave: int, fresh: int, stored: int, origin: str) -> None:
+        which = f"wave {wave}: " if wave > 1 else ""
+        known = f" ({stored} answered already)" if stored else ""
+        later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
+        self._say(f"{which}{fresh} requests for {describe(origin)}{known}{later}")
+        self._display.begin(wave, not is_simulator(origin), lambda: self._sources.journal.batches(origin))
+
+    def _send(self, requests: list[Request], connection: Connection, journal: Journal, meter: Meter) -> Sent:
+        from pytest_batcheval.engine.call_sender import Calling
+        from pytest_batcheval.engine.send import send
+        from pytest_batcheval.report.error_log import error_log
+
+        show = meter.watching(self._progress)
+        with error_log(journal.reader, self._settings.attempts, show, self._say, self._asking) as progress:
+            sent = send(
+                requests,
+                backend=connection.backend,
+                journal=journal,
+                clock=connection.clock,
+                progress=progress,
+                refresh=self._settings.refresh,
+                ends_refresh=False,
+                run=self._run_id,
+                attempts=self._settings.attempts,
+                patience=self._settings.wait,
+                assume_lost=self._settings.assume_lost,
+                pay_again=self._settings.pay_again,
+                calling=None if connection.calls is None else Calling(connection.calls, connection.clock),
+                budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
+            )
+        for line in sent.notes:
+            self._say(line)
+        return sent
+
+    def _pending(self, calls: Sequence[Asking], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
+        """The next request of every call that has one, with the call's name; failed ones are not asked again."""
+        pending = []
+        for test, call in calls:
+            try:
+                turns = call.drive(lambda request: finished.get(request.custom_id))
+            except PromptError:
+                continue  # the test that asks reports it
+            if turns.pending is not None and turns.pending.custom_id not in finished:
+                pending.append((call.name(len(turns.answers)), turns.pending))
+                self._tests.setdefault(turns.pending.custom_id, set()).add(test)
+        return pending
+
+    def _asking(self, key: str) -> set[str]:
+        """The ids of the tests that ask for a key."""
+        return self._tests.get(key, set())
+
+    def _progress(self, progress: Progress) -> None:
+        self.seen[progress.batch_id] = progress
+        self._display.show(progress)
+
+
+MAX_LINES = 6
+"""Lines of the difference that are shown of one request."""
+
+
+def changed_lines(cells: Mapping[str, str], fresh: Sequence[Request], reader: JournalReader, origin: str) -> list[str]:
+    """Which requests to be sent were asked otherwise by the same cell before: a count, the price, one difference.
+
+    `cells` are the keys asked now, by the cell's name. A prompt that changes by itself pays for every run anew.
+    """
+    requests = {request.custom_id: request for request in fresh}
+    before = reader.cells([name for name, key in cells.items() if key in requests], origin)
+    changed = [name for name, key in before.items() if key != cells[name]]
+    if not changed:
+        return []
+    now = {cells[name]: requests[cells[name]] for name in changed}
+    lines = [f"{len(now)} of them {'was' if len(now) == 1 else 'were'} asked otherwise before{_price(now.values())}"]
+    name = min(changed)
+    old = _body(reader.line(before[name]))
+    if old is not None:
+        from pytest_batcheval.prompts.body_diff import difference
+
+        lines.append(f"the first, {name}, differs in:")
+        lines += difference(old, now[cells[name]].body, limit=MAX_LINES).split("\n")
+    return lines
+
+
+def _price(requests: Any) -> str:
+    from pytest_batcheval.engine.estimate import plan, total
+
+    usd = total(plan(requests))
+    return "" if usd is None else f", and cost about ${usd:.4f} to ask anew"
+
+
+def _body(line: bytes | None) -> Mapping[str, Any] | None:
+    return None if line is None else json.loads(line).get("body")

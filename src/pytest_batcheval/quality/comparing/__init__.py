@@ -1,0 +1,1 @@
+"""Two runs compared, a run against a baseline, and the power of a matrix."""

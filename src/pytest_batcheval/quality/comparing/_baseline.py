@@ -1,0 +1,72 @@
+"""A run that is kept: its cells' values, and everything they are bound to, in a readable file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.quality.measures._cell_values import CellValues
+from pytest_batcheval.quality.table import TableError
+
+FORM = 1
+"""Version of the file's form."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The values of a run and what they are bound to.
+
+    Attributes:
+        name: also the file's name.
+        bound: what has to be the same for a comparison to mean anything: metric, scores, rubric, personas, questions.
+        about: what may differ, since its effect is what is asked: model, origin, samples.
+        values: the cells.
+    """
+
+    name: str
+    bound: Mapping[str, str]
+    about: Mapping[str, str]
+    values: CellValues
+
+    def unlike(self, other: Baseline) -> list[str]:
+        """Why two runs do not compare: `rubric: 0123 and 4567`; empty where they do."""
+        names = dict.fromkeys((*self.bound, *other.bound))
+        return [
+            f"{name}: {self.bound.get(name, 'none')} and {other.bound.get(name, 'none')}"
+            for name in names
+            if self.bound.get(name) != other.bound.get(name)
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write it, a row of cells on a line, so that a changed cell is a changed line."""
+        cells = self.values.to_dict()
+        rows = {name: [json.dumps(row) for row in cells[name]] for name in ("values", "samples")}
+        fields = {"form": FORM, "name": self.name, "bound": dict(self.bound), "about": dict(self.about)}
+        text = json.dumps({**fields, "cells": {**cells, **rows}}, ensure_ascii=False, indent=1)
+        for row in (*rows["values"], *rows["samples"]):
+            text = text.replace(json.dumps(row), row, 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Baseline:
+        """What `save` wrote.
+
+        Raises:
+            TableError: there is no such file, or it is no baseline; the text names it.
+        """
+        try:
+            data: Any = json.loads(path.read_text(encoding="utf-8"))
+            if data["form"] != FORM:
+                raise TableError(f"{path} has form {data['form']}, this version reads {FORM}: save it anew")
+            bound, about = ({str(k): str(v) for k, v in data[part].items()} for part in ("bound", "about"))
+            return cls(str(data["name"]), bound, about, CellValues.from_dict(data["cells"]))
+        except OSError as error:
+            raise TableError(f"{path}: the baseline cannot be read: {error.strerror}") from None
+        except TableError as error:
+            raise TableError(f"{path}: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise TableError(f"{path} is no baseline: {error!r}") from None

@@ -1,0 +1,121 @@
+"""Is one model, prompt or run better than another, or as good as it?
+
+"Not significant" is never "as good": that needs an interval inside a margin that was stated before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pytest_batcheval.quality.comparing._clustered_difference import difference, named_cells
+from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
+from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.scores import real
+from pytest_batcheval.quality.stats.resampling import ALPHA
+from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.wire.answers import Answers
+
+MARGIN = 0.15
+"""Of alignment, which is 0.3 of a score point: a convention; state your own before the run."""
+
+EQUIVALENCE = 0.05
+"""Level of each of the two one-sided tests, the usual one (Schuirmann 1987): the 90 % interval is inside the margin."""
+
+NULL = "no mean difference; t with min(personas, questions) - 1 degrees of freedom, error clustered by both"
+
+LISTED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Result):
+    """The mean difference of a per-answer number, a minus b, over the same cells.
+
+    Attributes:
+        effect: the mean difference; `interval` its 95 % one.
+        p_value: two-sided, of no difference.
+        n: cells with a value in both runs.
+        error, freedom: the standard error and its degrees of freedom.
+        standardised: d_z; `None` where all cells differ by the same.
+        narrow: the 90 % interval, which is what `margin` is held against.
+        p_equivalence: of the two one-sided tests against the margin.
+        verdict: `better`, `worse` (p at most 0.01), `equivalent`, or `not decided`.
+        lowest: the cells where a falls behind b the most.
+    """
+
+    effect: float
+    interval: tuple[float, float]
+    p_value: float
+    metric: str
+    error: float
+    freedom: int
+    standardised: float | None
+    narrow: tuple[float, float]
+    margin: float
+    p_equivalence: float
+    verdict: str
+    lowest: tuple[str, ...]
+
+    COMPARE: ClassVar[str] = "assert result.equivalent, result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("equivalent",)
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether the 90 % interval lies inside the margin. A difference may be both significant and small."""
+        return self.p_equivalence <= EQUIVALENCE
+
+    def explain(self) -> str:
+        """The result in words, with the cells that fell behind most."""
+        size = "undefined" if self.standardised is None else f"{self.standardised:+.2f}"
+        within = "inside" if self.equivalent else "not inside"
+        return (
+            f"{self.verdict}: {self.metric} differs by {self.effect:+.3f} "
+            f"(95 %: {self.interval[0]:+.3f} to {self.interval[1]:+.3f}), d_z {size}, p = {self.p_value:.4g} "
+            f"({self.n} cells, t with {self.freedom} degrees of freedom)\n"
+            f"90 %: {self.narrow[0]:+.3f} to {self.narrow[1]:+.3f} is {within} +-{self.margin}, "
+            f"p = {self.p_equivalence:.4g}\n"
+            f"furthest behind: {listed(self.lowest, LISTED) or 'none'}"
+        )
+
+
+def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float = MARGIN) -> Comparison:
+    """Compare two runs over the same personas and questions.
+
+    Answers are compared by their alignment; use `cell_values` for a number of your own, and choose
+    its margin before you see the answers.
+
+    Raises:
+        TableError: the runs do not fit each other, are too small, or the margin is not positive.
+    """
+    if not (real(margin) or 0) > 0:
+        raise TableError(f"a margin is a positive number, not {margin!r}")
+    one, other = (values_of(run) for run in (a, b))
+    found = difference(one, other)
+    lower, upper = found.above(-margin), found.below(margin)
+    p_value = min(1.0, 2 * min(found.below(0), found.above(0)))
+    p_equivalence = max(lower, upper)
+    return Comparison(
+        effect=found.mean,
+        interval=found.interval(0.95),
+        p_value=p_value,
+        null=NULL,
+        n=found.n,
+        seed=None,
+        metric=one.metric,
+        error=found.error,
+        freedom=found.freedom,
+        standardised=found.standardised,
+        narrow=found.interval(1 - 2 * EQUIVALENCE),
+        margin=margin,
+        p_equivalence=p_equivalence,
+        verdict=_verdict(found.mean, p_value, p_equivalence),
+        lowest=named_cells(one, found.cells, LISTED),
+    )
+
+
+def _verdict(mean: float, p_value: float, p_equivalence: float) -> str:
+    if p_equivalence <= EQUIVALENCE:
+        return "equivalent"
+    if p_value <= ALPHA:
+        return "better" if mean > 0 else "worse"
+    return "not decided"

@@ -1,0 +1,168 @@
+"""What a matrix can detect with so many samples: simulated before anything is paid.
+
+The answers are those of a stated model, not of yours: a rough guide to how many samples to take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pytest_batcheval.quality.comparing._power_models import detected_difference, differentiation_power, trait_power
+from pytest_batcheval.quality.design import Levels, Targets, aimed_at, declared_by_id
+from pytest_batcheval.quality.result import Result
+from pytest_batcheval.quality.scores import real
+from pytest_batcheval.quality.stats.resampling import generator
+from pytest_batcheval.quality.table import MIN_PERSONAS, MIN_QUESTIONS, TableError
+from pytest_batcheval.quality.word_scores import DIMENSIONS
+from pytest_batcheval.wire.answers import Answers, value_id
+
+if TYPE_CHECKING:
+    from pytest_batcheval.matrix.axes import PersonaMatrix
+
+VARIANCES = (0.01, 0.02, 0.05, 0.10)
+"""Of what a persona's answers have in common, relative to that of one sample's wording; see docs/statistics.md."""
+
+EFFECTS = (0.3, 0.5, 0.7)
+"""Half the difference between personas told high and low, in score points."""
+
+WANTED = 0.8
+"""The power from which an effect counts as one that the matrix can detect (a usual convention)."""
+
+RUNS = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power(Result):
+    """Shares of simulated runs in which an effect of that size was found at 0.01.
+
+    Attributes:
+        effect: the smallest trait effect, in score points, that is found with power 0.8; `None` if none of
+            those tried is.
+        n: cells of the matrix.
+        personas, questions, samples: its size.
+        differentiation: power by persona variance (see `power_models.differentiation_power`).
+        traits: power that all but one dimensions show, by effect; empty without levels and targets.
+        difference: the smallest mean difference of two runs, in the standard deviations of one answer's
+            number, that `compare` finds with power 0.8 at 0.05 if only samples vary.
+    """
+
+    seed: int
+    personas: int
+    questions: int
+    samples: int
+    runs: int
+    differentiation: dict[float, float]
+    traits: dict[float, float]
+    difference: float
+
+    COMPARE: ClassVar[str] = "assert result.traits[0.5] >= 0.8, result.explain()"
+
+    def explain(self) -> str:
+        """What can be detected, in words."""
+        traits = ", ".join(f"{effect} points: {power:.0%}" for effect, power in self.traits.items())
+        varied = ", ".join(f"{variance}: {power:.0%}" for variance, power in self.differentiation.items())
+        smallest = "none of these effects" if self.effect is None else f"effects from {self.effect} points"
+        return "\n".join(
+            (
+                f"{self.personas} personas x {self.questions} questions x {self.samples} samples "
+                f"({self.runs} simulated runs each, seed {self.seed})",
+                f"personas told apart, by the variance they have in common: {varied}",
+                f"all but one traits shown, by effect: {traits or 'personas have no levels, or questions no targets'}"
+                + (f"; {smallest} are found with {WANTED:.0%}" if traits else ""),
+                f"two runs compared: a mean difference of {self.difference:.2f} standard deviations of one answer "
+                f"is found with {WANTED:.0%}",
+            )
+        )
+
+
+def power(
+    matrix: Answers | PersonaMatrix,
+    *,
+    samples: int = 1,
+    levels: Levels | None = None,
+    targets: Targets | None = None,
+    variances: Sequence[float] = VARIANCES,
+    effects: Sequence[float] = EFFECTS,
+    runs: int = RUNS,
+    seed: int = 0,
+) -> Power:
+    """What `differentiation`, `trait_reflection` and `compare` can find with this matrix.
+
+    `levels` and `targets` are those of `trait_reflection`.
+
+    Raises:
+        TableError: too few personas or questions, answers without either axis, less than one sample or run,
+            or a variance or effect that is no number from 0.
+    """
+    _check_sizes(samples, runs, (*variances, *effects))
+    personas, questions = _axes(matrix)
+    if len(personas) < MIN_PERSONAS or len(questions) < MIN_QUESTIONS or samples < 1:
+        raise TableError(
+            f"{len(personas)} personas, {len(questions)} questions and {samples} samples are too few: at least "
+            f"{MIN_PERSONAS} personas, {MIN_QUESTIONS} questions and one sample are needed"
+        )
+    size = (len(personas), len(questions), samples)
+    rng = generator(seed)
+    groups = _groups(_levels(personas, levels), _targets(questions, targets))
+    traits = {effect: trait_power(groups, samples, effect, runs, rng)[1] for effect in effects} if groups else {}
+    return Power(
+        effect=min((effect for effect, share in traits.items() if share >= WANTED), default=None),
+        interval=None,
+        p_value=None,
+        null="none: shares of simulated runs",
+        n=size[0] * size[1],
+        seed=seed,
+        personas=size[0],
+        questions=size[1],
+        samples=samples,
+        runs=runs,
+        differentiation=dict(zip(variances, differentiation_power(size, variances, runs, rng), strict=True)),
+        traits=traits,
+        difference=detected_difference(size, WANTED),
+    )
+
+
+def _check_sizes(samples: int, runs: int, sizes: Sequence[float]) -> None:
+    if not isinstance(samples, int) or not isinstance(runs, int) or runs < 1:
+        raise TableError(f"samples and runs are whole numbers, runs at least one, not {samples!r} and {runs!r}")
+    wrong = [size for size in sizes if (number := real(size)) is None or not number >= 0]
+    if wrong:
+        raise TableError(f"a variance or an effect is a number from 0, not {wrong[0]!r}")
+
+
+def _axes(matrix: Answers | PersonaMatrix) -> tuple[Sequence[object], Sequence[object]]:
+    if isinstance(matrix, Answers):
+        for position, row in enumerate(matrix.rows):
+            if not {"persona", "question"} <= set(row.cell):
+                axes = ", ".join(row.cell) or "none"
+                raise TableError(f"answer {position} has no persona or no question; its axes are: {axes}")
+        return matrix.axis("persona"), matrix.axis("question")
+    return matrix.personas, matrix.questions
+
+
+def _levels(personas: Sequence[object], declared: Levels | None) -> list[Mapping[str, int]]:
+    if declared is None:
+        return [getattr(persona, "levels", None) or {} for persona in personas]
+    known = declared_by_id("levels", declared)
+    return [known.get(value_id(persona), {}) for persona in personas]
+
+
+def _targets(questions: Sequence[object], declared: Targets | None) -> list[Sequence[str]]:
+    if declared is None:
+        return [getattr(question, "targets", ()) for question in questions]
+    known = declared_by_id("targets", declared)
+    return [aimed_at(i, known.get(i, ())) for i in map(value_id, questions)]
+
+
+def _groups(levels: Sequence[Mapping[str, int]], targets: Sequence[Sequence[str]]) -> list[tuple[int, int, int]]:
+    """Personas told high, told low, and questions aimed at it, of every dimension that can be tested."""
+    found = []
+    codes = dict.fromkeys((*DIMENSIONS, *(code for known in levels for code in known)))
+    for code in codes:
+        told = [known.get(code, 0) for known in levels]
+        aimed = sum(code in aims for aims in targets)
+        if told.count(1) and told.count(-1) and aimed:
+            found.append((told.count(1), told.count(-1), aimed))
+    return found

@@ -1,0 +1,110 @@
+"""One step of a judge's ladder: figures, each held against a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import ClassVar
+
+from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.stats.student_t import t_quantile
+from pytest_batcheval.wire.answers import Row
+from pytest_batcheval.wire.key import KEY_SHOWN
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a step; `value` is `None` where it is undefined, which does not hold."""
+
+    name: str
+    value: float | None
+    sign: str
+    limit: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value keeps to its limit."""
+        if self.value is None:
+            return False
+        return {">=": self.value >= self.limit, "<=": self.value <= self.limit, ">": self.value > self.limit}[self.sign]
+
+    def __str__(self) -> str:
+        value = "undefined" if self.value is None else f"{self.value:.3f}"
+        return f"{'ok' if self.holds else 'FAIL'} {self.name}: {value} ({self.sign} {self.limit:g})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Result):
+    """One step: its figures, each held against a limit.
+
+    Attributes:
+        effect: the figure that is named first.
+        step: its name.
+        figures: all of them.
+        examples: cells to look at, with what is wrong in them.
+    """
+
+    step: str
+    figures: tuple[Figure, ...]
+    examples: tuple[str, ...] = ()
+
+    COMPARE: ClassVar[str] = "assert step.passed, step.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("passed",)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every figure holds."""
+        return all(figure.holds for figure in self.figures)
+
+    def explain(self) -> str:
+        """One line per figure, and where to look."""
+        verdict = "passed" if self.passed else "failed"
+        look = [f"look at: {listed(self.examples)}"] if self.examples else []
+        return "\n".join([f"{self.step} {verdict} ({self.n} answers)", *map(str, self.figures), *look])
+
+
+def step_of(
+    name: str,
+    figures: Sequence[Figure],
+    n: int,
+    examples: Sequence[str] = (),
+    interval: tuple[float, float] | None = None,
+) -> Step:
+    """A step whose effect is its first figure."""
+    return Step(
+        effect=figures[0].value,
+        interval=interval,
+        p_value=None,
+        null="none: figures are held against limits",
+        n=n,
+        seed=None,
+        step=name,
+        figures=tuple(figures),
+        examples=tuple(examples),
+    )
+
+
+def example(row: Row, what: str) -> str:
+    """`persona x question: what (key)`."""
+    return f"{' x '.join(row.id(axis) for axis in row.cell)}: {what} ({row.answer.custom_id[:KEY_SHOWN]})"
+
+
+def share(part: int, whole: int) -> float | None:
+    """A part of a whole; `None` of nothing."""
+    return part / whole if whole else None
+
+
+def least(values: Iterable[float | None]) -> float | None:
+    """The smallest; `None` if one is undefined."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return min(known) if len(known) == len(found) else None
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % t interval of a mean."""
+    if len(values) < 2:
+        return None
+    half = t_quantile(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
+    return mean(values) - half, mean(values) + half

@@ -1,0 +1,249 @@
+"""Do samples of one persona and question agree, and how far can a persona's trait score be trusted?
+
+Both are read with the share of identical samples: temperature 0, a fixed `seed` or a cache make
+samples equal and every agreement perfect, whoever answers.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_batcheval.quality.design import Targets, aims_of
+from pytest_batcheval.quality.required_samples import needs_samples
+from pytest_batcheval.quality.result import Result, listed, shown
+from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
+from pytest_batcheval.quality.stats.cell_means import cell_products
+from pytest_batcheval.quality.stats.persona_effect import filled
+from pytest_batcheval.quality.stats.resampling import jackknife_interval
+from pytest_batcheval.quality.stats.variance_components import TRUSTED, Components, components_of
+from pytest_batcheval.quality.table import Table, TableError, table_of
+from pytest_batcheval.wire.answers import Answers
+
+Floats = npt.NDArray[np.float64]
+
+DUPLICATES = 0.05
+"""Share of samples that repeat another of their cell, above which nothing is measured: a convention.
+
+Simulated (docs/statistics.md): 0.00 for a respondent that draws its words anew, 0.67 of three samples from a cache.
+"""
+
+CONTRADICTIONS = 0.10
+"""Simulated with noise of 0.8 points: 0.13 where nothing is reflected, 0.10 at an effect of 0.5 points."""
+
+LOW, HIGH = 2, 4
+"""Two scores of a cell contradict each other when one is at most LOW and the other at least HIGH: either pole."""
+
+NULL = "none: how far samples agree is an interval, not a test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency(Result):
+    """How alike samples of a cell are, compared with answers of other personas to the same question.
+
+    Attributes:
+        effect: the ICC of cells on question-centred TF-IDF vectors; `interval` 95 %, by leaving out one
+            persona at a time.
+        duplicate: share of samples that are word for word another one of their cell.
+        contradiction: share of pairs of samples with one score at most 2 and the other at least 4.
+        scored_pairs: how many pairs of samples have two scores of a dimension; without any only wording is judged.
+        generalizability: the median of the dimensions'; `None` where none has scores on two questions.
+        components: by dimension, the variance of trait scores; see `components.Components`.
+        samples: the smallest and the largest number of samples of a cell.
+        verdict: `not measurable` (too many duplicates, or all answers equal); `consistent` (the interval is above 0, at
+            most 10 % contradictions, and a generalizability of 0.7, where there is one); or `inconsistent`.
+        repeated, contradicting: the cells with the most of either, worst first.
+    """
+
+    effect: float
+    interval: tuple[float, float]
+    duplicate: float
+    contradiction: float
+    scored_pairs: int
+    generalizability: float | None
+    components: dict[str, Components]
+    samples: tuple[int, int]
+    verdict: str
+    repeated: tuple[str, ...]
+    contradicting: tuple[str, ...]
+
+    COMPARE: ClassVar[str] = "assert result.verdict == 'consistent', result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("cell_icc",)
+
+    @property
+    def cell_icc(self) -> float:
+        """The effect."""
+        return self.effect
+
+    def explain(self) -> str:
+        """The result in words, with the worst cells."""
+        return "\n".join(
+            (
+                f"{self.verdict}: {self.n} answers, {self.samples[0]} to {self.samples[1]} samples a cell"
+                + ("" if self.scored_pairs else "; by wording only, since no two samples of a cell have scores"),
+                f"cell icc = {self.cell_icc:.3f} ({shown(self.interval)})",
+                f"duplicates = {self.duplicate:.1%} of the samples (at most {DUPLICATES:.0%} are borne); "
+                f"most in: {listed(self.repeated) or 'none'}",
+                f"contradictions = {self.contradiction:.1%} of {self.scored_pairs} pairs of samples "
+                f"(at most {CONTRADICTIONS:.0%}); most in: {listed(self.contradicting) or 'none'}",
+                *self._trust(),
+                *(f"{code}: {found}" for code, found in self.components.items()),
+            )
+        )
+
+    def _trust(self) -> tuple[str, ...]:
+        if self.generalizability is None:
+            return ()
+        known = {code: c.generalizability for code, c in self.components.items() if c.generalizability is not None}
+        least = min(known, key=known.__getitem__)
+        return (
+            f"generalizability G = {self.generalizability:.2f} in the median dimension (at least {TRUSTED}); "
+            f"least: {least} ({known[least]:.2f})",
+        )
+
+
+@needs_samples(2)
+def consistency(answers: Answers, *, scores: Given | None = None, targets: Targets | None = None) -> Consistency:
+    """How far the samples of a cell agree, by wording and by scores.
+
+    Without questions that have `targets` (or are declared to), no scores are looked at.
+
+    Raises:
+        TableError: a cell has a single sample, or as `trait_reflection`.
+    """
+    judged, given = scored(answers, scores)
+    table = table_of(judged)
+    _check_samples(table)
+    aims = aims_of(table, targets)
+    columns = {
+        code: on_scale(code, score_column(given, code, len(answers)))[table.rows] for code in aims if code in given
+    }
+    icc, interval = _cell_icc(table)
+    duplicate, repeated = duplicates(table)
+    contradiction, scored_pairs, contradicting = _contradictions(table, columns, aims)
+    components = {code: components_of(table, column, aims[code]) for code, column in columns.items()}
+    trusted = [c.generalizability for c in components.values() if c.generalizability is not None]
+    trust = float(np.median(trusted)) if trusted else None
+    figures: dict[str, Any] = {"duplicate": duplicate, "generalizability": trust}
+    figures |= {"contradiction": contradiction, "scored_pairs": scored_pairs}
+    return Consistency(
+        **figures,
+        effect=icc,
+        interval=interval,
+        p_value=None,
+        null=NULL,
+        n=len(table.texts),
+        seed=None,
+        components=components,
+        samples=(int(table.counts[table.counts > 0].min()), int(table.counts.max())),
+        verdict=_verdict(duplicate, contradiction, interval[0], trust),
+        repeated=repeated,
+        contradicting=contradicting,
+    )
+
+
+def _verdict(duplicate: float, contradiction: float, low: float, trust: float | None) -> str:
+    if duplicate > DUPLICATES:
+        return "not measurable"
+    # equal but for a space, samples agree perfectly: only other questions show that a trait is no persona's own
+    trusted = trust is None or trust >= TRUSTED
+    return "consistent" if low > 0 and contradiction <= CONTRADICTIONS and trusted else "inconsistent"
+
+
+def _check_samples(table: Table) -> None:
+    single = np.flatnonzero(table.counts == 1)
+    if len(single) == np.count_nonzero(table.counts):
+        raise TableError("consistency needs two samples of a cell at least: set samples=2 or more in the batch mark")
+    if len(single) > len(table.counts) / 2:
+        raise TableError(
+            f"{len(single)} of {len(table.counts)} cells have a single sample, such as "
+            f"{table.cell_name(int(single[0]))}; consistency needs samples=2 or more"
+        )
+
+
+def _cell_icc(table: Table) -> tuple[float, tuple[float, float]]:
+    """(MSb - MSw) / (MSb + (k - 1) MSw) on question-centred vectors, and its interval over personas."""
+    questions, personas = table.present.shape
+    raw = filled(cell_products(table, table.texts), table.present)
+    own = np.einsum("jiji->ji", raw)
+    within_question = np.einsum("jijm->jim", raw)
+    # every vector has length 1 (0 for a text without n-grams), so a cell's scatter is its size less its mean's
+    sizes = [float(len(unicodedata.normalize("NFC", text)) > 1) for text in table.texts]
+    lengths = np.bincount(table.cell, sizes, minlength=len(table.counts))
+    scatter = np.where(table.counts > 0, lengths - table.counts * own.ravel(), 0.0).reshape(own.shape)
+    counts = table.counts.reshape(own.shape)
+    total = own.sum(axis=1) - within_question.sum(axis=(1, 2)) / personas
+    without = (own.sum(axis=1)[:, None] - own) - (
+        within_question.sum(axis=(1, 2))[:, None] - 2 * within_question.sum(axis=2) + own
+    ) / (personas - 1)
+    estimate = _icc(total.sum(), scatter.sum(), counts[counts > 0], questions * (personas - 1))
+    left_out = [
+        _icc(
+            without[:, i].sum(),
+            scatter.sum() - scatter[:, i].sum(),
+            np.delete(counts, i, axis=1)[np.delete(counts, i, axis=1) > 0],
+            questions * (personas - 2),
+        )
+        for i in range(personas)
+    ]
+    return estimate, jackknife_interval(estimate, left_out)
+
+
+def _icc(between: float, scatter: float, counts: npt.NDArray[np.intp], freedom: int) -> float:
+    samples = len(counts) / float((1 / counts).sum())
+    inner = scatter / max(float((counts - 1).sum()), 1.0)
+    outer = samples * between / freedom
+    whole = outer + (samples - 1) * inner
+    return float((outer - inner) / whole) if whole > 1e-12 else 0.0
+
+
+def duplicates(table: Table) -> tuple[float, tuple[str, ...]]:
+    """Share of samples that repeat an earlier one of their cell, and the cells with most of them, worst first.
+
+    White space, punctuation, case and Unicode's normal form make no other words: a copy may differ in them.
+    """
+    pairs = list(zip(table.cell.tolist(), map(_words, table.texts), strict=True))
+    seen: dict[tuple[int, str], int] = {}
+    for pair in pairs:
+        seen[pair] = seen.get(pair, 0) + 1
+    repeats = np.zeros(len(table.counts))
+    for (cell, _), often in seen.items():
+        repeats[cell] += often - 1
+    return float(repeats.sum() / max(len(pairs), 1)), _worst(table, repeats)
+
+
+def _words(text: str) -> str:
+    """A text without spaces, punctuation and case; all but its spaces, where it is nothing but punctuation."""
+    plain = unicodedata.normalize("NFC", text).casefold()
+    dropped = dict.fromkeys(ord(character) for character in set(plain) if unicodedata.category(character)[0] in "PZC")
+    return plain.translate(dropped) or "".join(plain.split())
+
+
+def _contradictions(
+    table: Table, columns: dict[str, Floats], aims: dict[str, tuple[int, ...]]
+) -> tuple[float, int, tuple[str, ...]]:
+    """Share of pairs of scores of one cell and dimension that contradict each other, of how many, and where.
+
+    On questions aimed at the dimension.
+    """
+    opposed, pairs = np.zeros(len(table.counts)), 0.0
+    for code, column in columns.items():
+        aimed = np.isin(table.cell // len(table.personas), aims[code])
+        counts = [
+            np.bincount(table.cell[aimed & chosen], minlength=len(table.counts))
+            for chosen in (column <= LOW, column >= HIGH, ~np.isnan(column))
+        ]
+        opposed += counts[0] * counts[1]
+        pairs += math.fsum(counts[2] * (counts[2] - 1) / 2)
+    return float(opposed.sum() / pairs) if pairs else 0.0, round(pairs), _worst(table, opposed)
+
+
+def _worst(table: Table, bad: Floats) -> tuple[str, ...]:
+    order: Sequence[int] = np.argsort(-bad, kind="stable").tolist()
+    return tuple(f"{table.cell_name(cell)} ({bad[cell]:.0f})" for cell in order if bad[cell] > 0)

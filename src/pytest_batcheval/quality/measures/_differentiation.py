@@ -1,0 +1,230 @@
+"""Do answers carry a signature of their persona that persists across questions?
+
+The test permutes personas independently within every question (permuting freely, or samples
+within a cell, answers another question). It sees wording only; it does not say that the
+signature is the right one: an inverted persona is as well told apart as a faithful one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_batcheval.quality.measures import _differentiation_controls as control
+from pytest_batcheval.quality.result import Result, listed, shown
+from pytest_batcheval.quality.scores import spoken
+from pytest_batcheval.quality.stats.cell_means import cell_products
+from pytest_batcheval.quality.stats.persona_effect import (
+    Bools,
+    Floats,
+    centred,
+    filled,
+    left_out_iccs,
+    nearer_profiles,
+    nearest_profiles,
+    null_accuracies,
+    null_sums,
+    persona_icc,
+    persona_sum,
+    profile_cosines,
+)
+from pytest_batcheval.quality.stats.resampling import ALPHA, generator, jackknife_interval, permutation_p
+from pytest_batcheval.quality.table import Table, table_of
+from pytest_batcheval.wire.answers import Answers
+
+ACCURACY_PERMUTATIONS = 199
+"""Permutations that give the accuracy of chance, for its mean and 99 % point: no verdict stands on them."""
+
+TOP = 3
+"""An answer counts for `top3` when its persona is among so many nearest profiles."""
+
+LIFT = 1.5
+"""Least `top3` over that of chance, 3 / personas, for the verdict `different`.
+
+Chosen on simulated respondents (seeds 10000 to 10059, docs/statistics.md): with 24 personas and one sample, chance
+is 0.125 with a standard deviation of 0.02; a faithful respondent has 0.29. The nearest profile alone (`accuracy`)
+separates the two less well: a limit of twice the chance would have failed a faithful respondent in 12 %.
+"""
+
+NULL = "personas are exchangeable within each question; personas permuted independently within questions"
+
+_COLLAPSED: dict[str, Any] = {
+    "p_value": 1.0,
+    "effect": 0.0,
+    "interval": (0.0, 0.0),
+    "top3": 0.0,
+    "null_accuracy": 0.0,
+    "null_accuracy_99": 0.0,
+    "icc": 0.0,
+    "icc_interval": (0.0, 0.0),
+    "verdict": "collapsed",
+    "confusions": (),
+    "controls": {},
+}
+
+LISTED = 5
+"""Personas and confusions that `explain` names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Differentiation(Result):
+    """Whether the personas are told apart by their answers.
+
+    Attributes:
+        effect: the accuracy, and `interval` an approximate 95 % one by leaving out one persona at a time.
+        p_value: one-sided, of the sum of products between a persona's answers to different questions.
+        top3: share of answers whose persona is among the three nearest profiles.
+        null_accuracy: mean accuracy with personas permuted within questions; `null_accuracy_99` its
+            99 % point.
+        icc: share of variance within questions that a persona's answers have in common; small even
+            for a faithful model, and comparable only for the same distance and number of samples.
+        icc_interval: 95 %, by leaving out one persona at a time.
+        personas, questions, answers: how many were used.
+        verdict: `different` (p at most 0.01, also without the most influential persona, and `top3` at least
+            1.5 times that of chance), `one persona` (p at most 0.01, but not without that one), `not shown`, or
+            `collapsed` (all answers to a question are the same).
+        hits: accuracy of each persona, least first.
+        confusions: (persona, taken for, times), most frequent first.
+        controls: by name; see `controls.Control`.
+    """
+
+    p_value: float
+    effect: float
+    interval: tuple[float, float]
+    seed: int
+    top3: float
+    null_accuracy: float
+    null_accuracy_99: float
+    icc: float
+    icc_interval: tuple[float, float]
+    personas: int
+    questions: int
+    permutations: int
+    verdict: str
+    hits: dict[str, float]
+    confusions: tuple[tuple[str, str, int], ...]
+    controls: dict[str, control.Control]
+
+    COMPARE: ClassVar[str] = "assert result.p_value < 0.01 and result.accuracy > 0.08, result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("accuracy", "answers")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of answers whose persona is the nearest profile of the other questions; ties are misses."""
+        return self.effect
+
+    @property
+    def answers(self) -> int:
+        """How many answers were used."""
+        return self.n
+
+    def explain(self) -> str:
+        """The result in words, with the personas that are hardest to tell apart."""
+        size = f"{self.answers} answers of {self.personas} personas to {self.questions} questions"
+        if self.verdict == "collapsed":
+            return f"collapsed: in {size}, all personas give the same answer to a question"
+        least = [f"{persona} {share:.0%}" for persona, share in list(self.hits.items())[:LISTED]]
+        taken = [f"{a} taken for {b} ({n} times)" for a, b, n in self.confusions[:LISTED]]
+        return "\n".join(
+            (
+                f"{self.verdict}: {size}",
+                f"p = {self.p_value:.4g} ({self.permutations} permutations of personas within questions, "
+                f"seed {self.seed})",
+                f"accuracy = {self.accuracy:.3f}: an answer's persona is found from its answers to other questions; "
+                f"by chance {self.null_accuracy:.3f}, in 99 of 100 cases below {self.null_accuracy_99:.3f}; "
+                f"among the nearest {TOP}: {self.top3:.3f}, by chance {TOP / self.personas:.3f}",
+                f"icc = {self.icc:.3f} ({shown(self.icc_interval)})",
+                f"least distinguishable: {', '.join(least)}",
+                f"most frequent confusions: {listed(taken, LISTED) or 'none'}",
+                *(f"{name}: {found.detail}" for name, found in self.controls.items()),
+            )
+        )
+
+
+def differentiation(
+    answers: Answers, *, permutations: int = 9999, seed: int = 0, without: Collection[str] = ("average",)
+) -> Differentiation:
+    """Test whether personas differ, on character n-grams of their answers.
+
+    Personas named in `without` are left out: an `average` persona that merely answers shorter
+    would make any set of personas look different.
+
+    Raises:
+        TableError: too few personas or questions, or too many cells without an answer.
+    """
+    table = table_of(spoken(answers), without)
+    present = table.present
+    raw = filled(cell_products(table, table.texts), present)
+    blocks = centred(raw)
+    figures: dict[str, Any] = {
+        "personas": present.shape[1],
+        "questions": present.shape[0],
+        "n": len(table.texts),
+        "seed": seed,
+        "null": NULL,
+    }
+    if np.einsum("jiji->", blocks) < 1e-12 * present.size:
+        hits = dict.fromkeys(table.persona_ids, 0.0)
+        return Differentiation(**_COLLAPSED, **figures, permutations=permutations, hits=hits)
+    p_value, drawn = permutation_p(lambda rng, n: null_sums(blocks, rng, n), persona_sum(blocks), permutations, seed)
+    icc = persona_icc(blocks)
+    found = _accuracy(table, blocks, present, seed)
+    checks = control.controls(table, raw, permutations, seed)
+    return Differentiation(
+        **figures,
+        **found,
+        p_value=p_value,
+        permutations=drawn,
+        icc=icc,
+        icc_interval=jackknife_interval(icc, left_out_iccs(raw)),
+        controls=checks,
+        verdict=_verdict(p_value, checks[control.INFLUENCE].p_value, found["top3"], present.shape[1]),
+    )
+
+
+def _verdict(p_value: float, without_one: float, top3: float, personas: int) -> str:
+    if p_value > ALPHA:
+        return "not shown"
+    if without_one > ALPHA:
+        return "one persona"
+    return "different" if top3 >= LIFT * TOP / personas - 1e-9 else "not shown"
+
+
+def _accuracy(table: Table, blocks: Floats, present: Bools, seed: int) -> dict[str, Any]:
+    cosines = profile_cosines(blocks)
+    nearer = nearer_profiles(cosines)
+    hit = (nearer == 0) & present
+    # its own stream: the accuracy of chance must not depend on how often p was drawn
+    chance = null_accuracies(blocks, present, generator([seed, 1]), ACCURACY_PERMUTATIONS)
+    accuracy = float(hit.sum() / present.sum())
+    left_out = (hit.sum() - hit.sum(axis=0)) / (present.sum() - present.sum(axis=0))
+    low, high = jackknife_interval(accuracy, left_out)
+    return {
+        "effect": accuracy,
+        "interval": (max(0.0, low), min(1.0, high)),
+        "top3": float(((nearer < TOP) & present).sum() / present.sum()),
+        "null_accuracy": float(chance.mean()),
+        "null_accuracy_99": float(np.quantile(chance, 0.99)),
+        "hits": _hits(table, hit, present),
+        "confusions": _confusions(table, nearest_profiles(cosines), present),
+    }
+
+
+def _hits(table: Table, hit: Bools, present: Bools) -> dict[str, float]:
+    shares = hit.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    pairs = zip(table.persona_ids, map(float, shares), strict=True)
+    return dict(sorted(pairs, key=lambda pair: (pair[1], pair[0])))
+
+
+def _confusions(table: Table, nearest: npt.NDArray[np.intp], present: Bools) -> tuple[tuple[str, str, int], ...]:
+    counts: dict[tuple[str, str], int] = {}
+    for j, i in zip(*np.nonzero(present), strict=True):
+        taken = int(nearest[j, i])
+        if taken not in (-1, i):
+            pair = (table.persona_ids[i], table.persona_ids[taken])
+            counts[pair] = counts.get(pair, 0) + 1
+    return tuple((a, b, n) for (a, b), n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))

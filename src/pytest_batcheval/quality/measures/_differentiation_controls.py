@@ -1,0 +1,93 @@
+"""What else could have told the personas apart: one odd persona, length, or the words of descriptions and ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_batcheval.quality.measures._shared_phrases import masked
+from pytest_batcheval.quality.stats.cell_means import cell_means, cell_products
+from pytest_batcheval.quality.stats.persona_effect import (
+    Bools,
+    Floats,
+    centred,
+    filled,
+    nearer_profiles,
+    null_sums,
+    persona_sum,
+    persona_sums,
+    profile_cosines,
+)
+from pytest_batcheval.quality.stats.resampling import ALPHA, permutation_p
+from pytest_batcheval.quality.table import Table
+
+INFLUENCE, LENGTH, MASKED = "without the most influential persona", "length alone", "masked"
+
+
+@dataclass(frozen=True)
+class Control:
+    """The same test on something less, or something else, than the answers' words.
+
+    Attributes:
+        p_value: of the test of `differentiation`.
+        accuracy: of the same; `None` for a single number per answer, where nearness has no direction.
+        detail: what that means, in words.
+    """
+
+    p_value: float
+    accuracy: float | None
+    detail: str
+
+
+def controls(table: Table, raw: Floats, permutations: int, seed: int) -> dict[str, Control]:
+    """The controls by name; `masked` is left out where descriptions and ids hold no run."""
+    found = {
+        INFLUENCE: _without_the_most_influential(table, raw, permutations, seed),
+        LENGTH: _length(table, permutations, seed),
+    }
+    texts = masked(table.texts, table.personas)
+    if texts is not None:
+        found[MASKED] = _masked(table, texts, permutations, seed)
+    return found
+
+
+def _without_the_most_influential(table: Table, raw: Floats, permutations: int, seed: int) -> Control:
+    most = int(persona_sums(centred(raw)).argmax())
+    rest = np.delete(np.delete(raw, most, axis=1), most, axis=3)
+    p_value, accuracy = _tested(rest, np.delete(table.present, most, axis=1), permutations, seed)
+    shows = "still told apart" if p_value <= ALPHA else "the others are not told apart"
+    return Control(p_value, accuracy, f"{table.persona_ids[most]} left out, {shows} (p = {p_value:.4g})")
+
+
+def _length(table: Table, permutations: int, seed: int) -> Control:
+    means = cell_means(table, np.log1p([float(len(text)) for text in table.texts]))
+    flat = np.nan_to_num(means).ravel()
+    p_value, _ = _tested(filled(np.outer(flat, flat), table.present), table.present, permutations, seed)
+    if p_value > ALPHA:
+        return Control(p_value, None, f"lengths do not tell personas apart (p = {p_value:.4g})")
+    longest, shortest = np.nanmean(means, axis=0).argmax(), np.nanmean(means, axis=0).argmin()
+    ids = table.persona_ids
+    return Control(
+        p_value,
+        None,
+        f"lengths alone tell personas apart (p = {p_value:.4g}): {ids[longest]} writes longest, "
+        f"{ids[shortest]} shortest",
+    )
+
+
+def _masked(table: Table, texts: list[str], permutations: int, seed: int) -> Control:
+    raw = filled(cell_products(table, texts), table.present)
+    p_value, accuracy = _tested(raw, table.present, permutations, seed)
+    shows = "still told apart" if p_value <= ALPHA else "no longer told apart"
+    detail = f"without the words of the descriptions and ids {shows} (p = {p_value:.4g}, accuracy = {accuracy:.3f})"
+    return Control(p_value, accuracy, detail)
+
+
+def _tested(raw: Floats, present: Bools, permutations: int, seed: int) -> tuple[float, float]:
+    """P and accuracy; 1 and 0 where all answers to a question are the same."""
+    blocks = centred(raw)
+    if np.einsum("jiji->", blocks) < 1e-12 * present.size:
+        return 1.0, 0.0
+    p_value, _ = permutation_p(lambda rng, n: null_sums(blocks, rng, n), persona_sum(blocks), permutations, seed)
+    return p_value, float((nearer_profiles(profile_cosines(blocks)) == 0)[present].mean())

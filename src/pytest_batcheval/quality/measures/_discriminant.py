@@ -1,0 +1,148 @@
+"""Does a told trait raise its own score, or all of them?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
+from pytest_batcheval.quality.result import Result, shown
+from pytest_batcheval.quality.scores import Given, score_column, scored
+from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
+from pytest_batcheval.quality.table import TableError, table_of
+from pytest_batcheval.wire.answers import Answers
+
+Floats = npt.NDArray[np.float64]
+
+LEAK = 0.5
+"""A faithful caricature leaks 0.07, one that is all good or all bad 1.1; measured in docs/statistics.md."""
+
+NULL = "told levels do not bear on their own scores; whole personas permuted, one-sided mean of the diagonal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discriminant(Result):
+    """The effect of every told dimension on every scored one.
+
+    Attributes:
+        effect: the leak: root mean square of the effects on other dimensions, over the mean effect on the
+            own one. `None` where that mean is not positive: nothing is reflected that could leak.
+        interval: 95 %, by leaving out one persona at a time.
+        p_value: one-sided, of the mean effect on the own dimension.
+        dimensions: rows and columns of the matrix.
+        matrix: row: scored dimension, column: told dimension; half the difference between high and low,
+            in score points.
+    """
+
+    p_value: float
+    seed: int
+    dimensions: tuple[str, ...]
+    matrix: tuple[tuple[float, ...], ...]
+
+    COMPARE: ClassVar[str] = "assert result.leak is not None and result.leak <= 0.5, result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("leak",)
+
+    @property
+    def leak(self) -> float | None:
+        """The effect."""
+        return self.effect
+
+    def explain(self) -> str:
+        """The matrix, and the strongest leaks by name."""
+        size = len(self.dimensions)
+        pairs = [(abs(self.matrix[d][e]), d, e) for d in range(size) for e in range(size) if d != e]
+        strongest = [
+            f"{self.dimensions[e]} moves {self.dimensions[d]} by {self.matrix[d][e]:+.2f}"
+            for _, d, e in sorted(pairs, reverse=True)[:3]
+        ]
+        leak = "undefined: told traits do not raise their own scores" if self.leak is None else f"{self.leak:.2f}"
+        head = "score of  " + "".join(f"{code:>7}" for code in self.dimensions) + "   (told)"
+        rows = [
+            f"{code:<10}" + "".join(f"{value:7.2f}" for value in row)
+            for code, row in zip(self.dimensions, self.matrix, strict=True)
+        ]
+        return "\n".join(
+            [
+                f"leak = {leak} ({shown(self.interval, 2)}), p = {self.p_value:.4g} (seed {self.seed}), "
+                f"{self.n} answers; strongest: {'; '.join(strongest) or 'none'}",
+                head,
+                *rows,
+            ]
+        )
+
+
+def discriminant(
+    answers: Answers,
+    *,
+    permutations: int = 9999,
+    seed: int = 0,
+    scores: Given | None = None,
+    levels: Levels | None = None,
+    targets: Targets | None = None,
+) -> Discriminant:
+    """The matrix of effects and the leak; arguments as of `trait_reflection`.
+
+    Raises:
+        TableError: as `trait_reflection`; fewer than two dimensions; or dimensions that the personas
+            cannot tell apart.
+    """
+    judged, given = scored(answers, scores)
+    table = table_of(judged)
+    design = design_of(table, levels, targets)
+    codes = design.chosen(None)
+    if len(codes) < 2:
+        raise TableError(f"a leak needs two dimensions at least; there is {codes[0]}")
+    columns = [persona_scores(table, score_column(given, code, len(answers)), design.aimed[code]) for code in codes]
+    means = np.column_stack(columns)
+    places = [design.factors.index(code) for code in codes]
+    matrix = design.effects(means)[0][places].T
+    leak = _leak(matrix)
+    p_value, _ = permutation_p(
+        lambda rng, n: _null(design, places, means, rng, n), float(np.trace(matrix)), permutations, seed
+    )
+    return Discriminant(
+        effect=leak,
+        interval=None if leak is None else _interval(leak, design, places, means),
+        p_value=p_value,
+        null=NULL,
+        n=len(table.texts),
+        seed=seed,
+        dimensions=codes,
+        matrix=tuple(tuple(map(float, row)) for row in matrix),
+    )
+
+
+def _leak(matrix: Floats) -> float | None:
+    own = float(np.trace(matrix)) / len(matrix)
+    if own <= 1e-9:
+        return None
+    others = matrix[~np.eye(len(matrix), dtype=bool)]
+    return float(np.sqrt(np.mean(others**2))) / own
+
+
+def _null(design: Design, places: list[int], means: Floats, rng: np.random.Generator, count: int) -> Floats:
+    """The trace of the matrix for permuted personas."""
+    inverse = np.linalg.pinv(np.column_stack([np.ones(len(design.levels)), design.levels]))[1:][places]
+    order = shuffles(rng, count, len(means))
+    traces = np.zeros(count)
+    for row, column in zip(inverse, means.T, strict=True):
+        traces += column[order] @ row
+    return traces
+
+
+def _interval(leak: float, design: Design, places: list[int], means: Floats) -> tuple[float, float] | None:
+    left_out = []
+    for i in range(len(means)):
+        rest = Design(design.factors, np.delete(design.levels, i, axis=0), design.aimed)
+        try:
+            value = _leak(rest.effects(np.delete(means, i, axis=0))[0][places].T)
+        except TableError:
+            return None
+        if value is None:
+            return None
+        left_out.append(value)
+    low, high = jackknife_interval(leak, left_out)
+    return max(0.0, low), high

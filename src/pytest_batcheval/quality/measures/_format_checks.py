@@ -1,0 +1,194 @@
+"""Is an answer one at all: there, whole, in the language asked for, from a patient, no copy of the question?"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, ClassVar
+
+from pytest_batcheval.quality.result import Result, listed, shown
+from pytest_batcheval.quality.scores import spoken
+from pytest_batcheval.quality.stats.student_t import wilson_interval
+from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.wire.key import KEY_SHOWN
+
+LIMITS = {
+    "other_script": 0.02,
+    "empty": 0.01,
+    "unfinished": 0.01,
+    "refusal": 0.01,
+    "role_flip": 0.01,
+    "question_echo": 0.02,
+    "failed": 0.02,
+}
+"""Most answers of each kind, as a share: conventions, chosen so that a single stray answer in 275 is borne."""
+
+SCRIPT_SHARE = 0.8
+"""Least share of letters in the script asked for, a convention: names and units of another script are borne."""
+
+ECHOED = 0.6
+"""Share of the question's character 4-grams in the answer above which it repeats the question: a convention."""
+
+SCRIPTS: dict[str, str | tuple[str, ...]] = {
+    "ko": "HANGUL",
+    "en": "LATIN",
+    "ja": ("HIRAGANA", "KATAKANA", "CJK"),
+    "zh": "CJK",
+    **dict.fromkeys(("de", "es", "fr", "it", "pt", "vi"), "LATIN"),
+    **dict.fromkeys(("ru", "uk"), "CYRILLIC"),
+    "ar": "ARABIC",
+    "hi": "DEVANAGARI",
+}
+"""By language, how the Unicode names of its letters begin."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Answers that fail one check.
+
+    Attributes:
+        hits, n: how many of how many.
+        share: hits / n; 0 for n = 0.
+        interval: 95 % (Wilson).
+        limit: the most that is borne.
+        found: `persona x question (key)` of each hit, in the order of the table.
+    """
+
+    hits: int
+    n: int
+    share: float
+    interval: tuple[float, float]
+    limit: float
+    found: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the share is within the limit."""
+        return self.share <= self.limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatChecks(Result):
+    """The checks by name.
+
+    Attributes:
+        effect: the share of answers that fail any check; `interval` Wilson's.
+        checks: `failed` (no answer), `empty`, `unfinished` (finish reason other than stop), `other_script`,
+            `refusal` (marked as one, in words, or a mention of being an AI), `role_flip` (the patient offers
+            help) and, where questions have a text, `question_echo`.
+    """
+
+    effect: float
+    interval: tuple[float, float]
+    checks: dict[str, Check]
+
+    COMPARE: ClassVar[str] = "assert not result.failing, result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("failing",)
+
+    def __getitem__(self, name: str) -> Check:
+        if name not in self.checks:
+            raise KeyError(f"no check {name!r}; there are {', '.join(self.checks)}")
+        return self.checks[name]
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The checks whose share is above their limit."""
+        return tuple(name for name, check in self.checks.items() if not check.passed)
+
+    def explain(self) -> str:
+        """One line per check, with the cells and keys of the hits."""
+        lines = [
+            f"{'FAIL' if not check.passed else 'ok'} {name}: {check.hits} of {check.n} "
+            f"({shown(check.interval)}; at most {check.limit:.0%})"
+            + (f": {listed(check.found)}" if check.found else "")
+            for name, check in self.checks.items()
+        ]
+        return "\n".join([f"{self.effect:.1%} of {self.n} answers fail a check", *lines])
+
+
+def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
+    """Check the form of each answer; `language` is ko, en or another of `SCRIPTS`.
+
+    Raises:
+        TableError: there are no answers, or the language is unknown.
+    """
+    if language not in SCRIPTS:
+        raise TableError(f"no script is known for language {language!r}; known: {', '.join(SCRIPTS)}")
+    if not len(answers):
+        raise TableError("there are no answers to check")
+    answers = spoken(answers)
+    there = [row for row in answers.rows if row.answer.error is None]
+    tests: dict[str, Callable[[Row], bool]] = {
+        "empty": lambda row: not row.answer.text.strip() and not row.answer.refusal,
+        "unfinished": lambda row: row.answer.finish_reason != "stop",
+        "other_script": lambda row: script_share(row.answer.text, language) < SCRIPT_SHARE,
+        "refusal": lambda row: bool(row.answer.refusal) or says(row.answer.text, "refusal", "ai_mention"),
+        "role_flip": lambda row: says(row.answer.text, "role_flip"),
+    }
+    hits = {"failed": [row for row in answers.rows if row.answer.error is not None]}
+    hits |= {name: [row for row in there if test(row)] for name, test in tests.items()}
+    sizes = dict.fromkeys(hits, len(there)) | {"failed": len(answers)}
+    asked = [(row, text) for row in there if (text := _question_text(row))]
+    if asked:
+        hits["question_echo"] = [row for row, text in asked if echoed_share(text, row.answer.text) > ECHOED]
+        sizes["question_echo"] = len(asked)
+    any_hit = len({id(row) for rows in hits.values() for row in rows})
+    return FormatChecks(
+        effect=any_hit / len(answers),
+        interval=wilson_interval(any_hit, len(answers)),
+        p_value=None,
+        null="none: shares are compared with limits",
+        n=len(answers),
+        seed=None,
+        checks={name: _check(name, rows, sizes[name]) for name, rows in hits.items()},
+    )
+
+
+def script_share(text: str, language: str) -> float:
+    """Letters of the language's script among all letters; 1 for a text without letters (empty is another check)."""
+    letters = [character for character in unicodedata.normalize("NFC", text) if character.isalpha()]
+    if not letters:
+        return 1.0
+    # each distinct letter is looked up once: answers may be long
+    own = {letter for letter in set(letters) if unicodedata.name(letter, "").startswith(SCRIPTS[language])}
+    return sum(letter in own for letter in letters) / len(letters)
+
+
+def says(text: str, *kinds: str) -> bool:
+    """Whether the text holds a phrase of one of these kinds (`data/patterns.json`), whatever its case."""
+    plain = unicodedata.normalize("NFC", text).casefold()
+    return any(phrase in plain for kind in kinds for phrase in _phrases()[kind])
+
+
+def echoed_share(question: str, answer: str) -> float:
+    """Share of the question's distinct character 4-grams that the answer holds; 0 for a shorter question."""
+    asked, said = (unicodedata.normalize("NFC", text) for text in (question, answer))
+    grams = {asked[i : i + 4] for i in range(len(asked) - 3)}
+    return sum(gram in said for gram in grams) / len(grams) if grams else 0.0
+
+
+def _check(name: str, rows: Sequence[Row], n: int) -> Check:
+    hits = len(rows)
+    return Check(hits, n, hits / n if n else 0.0, wilson_interval(hits, n), LIMITS[name], tuple(map(_name, rows)))
+
+
+def _name(row: Row) -> str:
+    cell = " x ".join(row.id(axis) for axis in row.cell)
+    return f"{cell} ({row.answer.custom_id[:KEY_SHOWN]})"
+
+
+def _question_text(row: Row) -> str | None:
+    text = getattr(row.cell.get("question"), "text", None)
+    return text if isinstance(text, str) else None
+
+
+@cache
+def _phrases() -> dict[str, tuple[str, ...]]:
+    text = (files("pytest_batcheval.quality") / "data" / "patterns.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return {kind: tuple(phrases) for kind, phrases in found.items()}

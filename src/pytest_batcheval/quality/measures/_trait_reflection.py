@@ -1,0 +1,306 @@
+"""Do the traits a persona was given show in its answers?
+
+Judged on the questions that aim at a trait only, on question-centred scores, with whole personas
+permuted: answers of one persona are not independent, so permuting answers finds traits that are
+not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import comb
+from statistics import median
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
+from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
+from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.scores import Given, score_column, scored
+from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks
+from pytest_batcheval.quality.stats.resampling import ALPHA, permutation_p, shuffles
+from pytest_batcheval.quality.stats.student_t import t_quantile
+from pytest_batcheval.quality.table import Table, TableError, named, table_of
+from pytest_batcheval.wire.answers import Answers
+
+Floats = npt.NDArray[np.float64]
+
+MEDIAN_DELTA = 0.6
+"""Told traits of a caricature show at least this clearly; a perfect separation is 1, and 0.6 is about rho 0.5.
+
+Simulated (docs/statistics.md): an effect of 0.5 points with one sample has it in 98 of 100 runs, none in none.
+"""
+
+SPARED = 4
+"""Fewest told dimensions of which one may miss its p: of two or three it would be a third or more of what was told.
+
+With seven, an effect of 0.5 points and one sample, all have it in 53 of 100 simulated runs, all but one in 89.
+"""
+
+NAMED = 5
+"""Personas that `explain` names."""
+
+NULL = "personas told high and low are exchangeable; whole personas permuted, one-sided (high above low)"
+
+
+@dataclass(frozen=True)
+class Trait:
+    """How far one dimension shows.
+
+    Attributes:
+        dimension: its code.
+        delta: Cliff's delta of personas told `high` against those told `low`, in [-1, 1].
+        interval: its 95 % interval (Newcombe's method 5).
+        p_value: one-sided, high above low; two-sided for a dimension that was not told.
+        p_holm: the same after Holm's correction over the told dimensions; of an untold one p_value itself.
+        slope: half the difference between high and low in score points, all dimensions fitted at once;
+            `None` where the personas cannot tell the dimensions apart.
+        slope_interval: its 95 % t interval; `None` without degrees of freedom.
+        high, low: personas in each group.
+        questions: questions that aim at it.
+        scored: answers to them that have a score of it.
+        permutations: how many gave the p-value.
+        told: whether personas were told it; an untold one is a negative control.
+    """
+
+    dimension: str
+    delta: float
+    interval: tuple[float, float]
+    p_value: float
+    p_holm: float
+    slope: float | None
+    slope_interval: tuple[float, float] | None
+    high: int
+    low: int
+    questions: int
+    scored: int
+    permutations: int
+    told: bool = True
+
+    def __str__(self) -> str:
+        points = "" if self.slope is None else f", slope {self.slope:+.2f} points"
+        holm = f", Holm {self.p_holm:.4g}" if self.told else " (two-sided, not told)"
+        few = (
+            f"; cannot show: so few personas give no p below {self.least_p:.2g}, 5 high and 5 low do"
+            if self.least_p > ALPHA
+            else ""
+        )
+        none = "" if self.scored else "; no answer to them has a score"
+        return (
+            f"{self.dimension}: delta = {self.delta:+.2f} (95 %: {self.interval[0]:+.2f} to {self.interval[1]:+.2f})"
+            f"{points}, p = {self.p_value:.4g}{holm}; {self.high} high and {self.low} low personas, "
+            f"{self.questions} questions, {self.permutations} permutations{none}{few}"
+        )
+
+    @property
+    def least_p(self) -> float:
+        """The smallest p that groups of this size can have: 1 in so many ways to choose who is high."""
+        return 1 / comb(self.high + self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraitReflection(Result):
+    """Every dimension's trait, in the order asked for, and the seed of their permutations.
+
+    Attributes:
+        effect: the median delta of the told dimensions; each trait has its own interval.
+        p_value: the largest of the told dimensions: that all are reflected needs no correction
+            (an intersection-union test).
+        traits: the dimensions.
+        leanings: by persona, how far its scores lean to the poles it was told, in points, least first.
+        opposed: the answers scored a point or more on the wrong side of their question's mean, furthest first.
+    """
+
+    effect: float
+    p_value: float
+    seed: int
+    traits: tuple[Trait, ...]
+    leanings: dict[str, float]
+    opposed: tuple[str, ...]
+
+    COMPARE: ClassVar[str] = "assert len(result.reflected) >= 6 and result.median_delta >= 0.6, result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("reflected", "median_delta", "leaking", "shows")
+
+    def __getitem__(self, dimension: str) -> Trait:
+        for trait in self.traits:
+            if trait.dimension == dimension:
+                return trait
+        raise KeyError(f"{dimension!r} was not tested; tested: {', '.join(t.dimension for t in self.traits)}")
+
+    @property
+    def told(self) -> tuple[Trait, ...]:
+        """The dimensions that personas were told."""
+        return tuple(t for t in self.traits if t.told)
+
+    @property
+    def reflected(self) -> tuple[str, ...]:
+        """The told dimensions that show: Holm's p at most 0.01 (which implies a positive delta)."""
+        return tuple(t.dimension for t in self.told if t.p_holm <= ALPHA)
+
+    @property
+    def leaking(self) -> tuple[str, ...]:
+        """The untold dimensions that show all the same: two-sided p at most 0.01. A leak, or a bug."""
+        return tuple(t.dimension for t in self.traits if not t.told and t.p_value <= ALPHA)
+
+    @property
+    def median_delta(self) -> float:
+        """The median of the told dimensions' deltas."""
+        return self.effect
+
+    @property
+    def shows(self) -> bool:
+        """All but one told dimensions have p at most 0.01, none points the wrong way, the median delta is 0.6.
+
+        Of fewer than `SPARED` dimensions all have it.
+        """
+        missed = sum(t.p_value > ALPHA for t in self.told)
+        enough = missed <= (len(self.told) >= SPARED)
+        return enough and all(t.delta > 0 for t in self.told) and self.median_delta >= MEDIAN_DELTA
+
+    def explain(self) -> str:
+        """One line per dimension, weakest first, after a summary; then the personas and answers that show least."""
+        missing = [t.dimension for t in self.told if t.dimension not in self.reflected]
+        summary = (
+            f"{len(self.reflected)} of {len(self.told)} dimensions are reflected"
+            + (f"; not shown: {', '.join(missing)}" if missing else "")
+            + f"; median delta {self.median_delta:.2f} (seed {self.seed})"
+            + (f"; shown though not told: {', '.join(self.leaking)}" if self.leaking else "")
+        )
+        dimensions = map(str, sorted(self.traits, key=lambda trait: trait.delta))
+        culprits = f"least as told: {self.least}", f"scored against what was told: {listed(self.opposed) or 'none'}"
+        return "\n".join([summary, *dimensions, *culprits])
+
+    @property
+    def least(self) -> str:
+        """The personas that lean least to what they were told, in words."""
+        named = [f"{persona} {points:+.2f}" for persona, points in list(self.leanings.items())[:NAMED]]
+        return ", ".join(named) or "none"
+
+
+def trait_reflection(
+    answers: Answers,
+    *,
+    dimensions: Sequence[str] | None = None,
+    untold: Collection[str] = (),
+    permutations: int = 9999,
+    seed: int = 0,
+    scores: Given | None = None,
+    levels: Levels | None = None,
+    targets: Targets | None = None,
+) -> TraitReflection:
+    """Test, for each dimension, whether personas told `high` score above those told `low`.
+
+    Personas need `levels` (-1, 0, 1 by code) and questions `targets`, or both are declared by id.
+    `scores` has one score per answer by dimension, NaN or None for none; by default see `scores.scored`.
+    Default dimensions: all with both levels and a question that aims at them. Those in `untold` are in
+    the design but not in the prompt: a free negative control.
+
+    Raises:
+        TableError: too few personas, questions or answers, a persona without levels, a question
+            without targets, a dimension that cannot be tested, or a wrong number of scores.
+    """
+    judged, given = scored(answers, scores)
+    table = table_of(judged)
+    design = design_of(table, levels, targets)
+    chosen = design.chosen(dimensions)
+    untold = design.chosen(named(untold)) if untold else ()
+    if set(chosen) <= set(untold):
+        raise TableError(f"every dimension to test is untold: {', '.join(chosen)}")
+    marks = [score_column(given, code, len(answers)) for code in chosen]
+    columns = [persona_scores(table, mark, design.aimed[code]) for code, mark in zip(chosen, marks, strict=True)]
+    slopes = _slopes(design, chosen, np.column_stack(columns))
+    found = [
+        {
+            "scored": _scored(table, mark, design.aimed[code]),
+            **_trait(code, mean, design, permutations, [seed, design.factors.index(code)], code not in untold),
+        }
+        for code, mark, mean in zip(chosen, marks, columns, strict=True)
+    ]
+    corrected = iter(holm([t["p_value"] for t in found if t["told"]]))
+    traits = tuple(
+        Trait(**t, **slope, p_holm=next(corrected) if t["told"] else t["p_value"])
+        for t, slope in zip(found, slopes, strict=True)
+    )
+    told = [t for t in traits if t.told]
+    codes = [t.dimension for t in told]
+    means = np.column_stack([columns[chosen.index(code)] for code in codes])
+    return TraitReflection(
+        effect=median(t.delta for t in told),
+        interval=None,
+        p_value=max(t.p_value for t in told),
+        null=NULL,
+        n=len(table.texts),
+        seed=seed,
+        traits=traits,
+        leanings=leanings(table, design, codes, means),
+        opposed=opposed(table, design, codes, given),
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's (1979) corrected p-values, in the order given."""
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, p_values[place] * (len(p_values) - rank)))
+        corrected[place] = largest
+    return corrected
+
+
+def rank_sums(ranks: Floats, high: int, rng: np.random.Generator, count: int) -> Floats:
+    """Rank sum of the `high` group for `count` random assignments of whole personas to the groups."""
+    sums: Floats = ranks[shuffles(rng, count, len(ranks))[:, :high]].sum(axis=1)
+    return sums
+
+
+def _scored(table: Table, scores: Floats, questions: Sequence[int]) -> int:
+    asked = np.isin(table.cell // len(table.personas), questions)
+    return int(np.count_nonzero(asked & ~np.isnan(scores[table.rows])))
+
+
+def _trait(
+    code: str, mean: Floats, design: Design, permutations: int, seed: Sequence[int], told: bool
+) -> dict[str, Any]:
+    level = design.level(code)
+    high, low = mean[level > 0], mean[level < 0]
+    m, n = len(high), len(low)
+    ranks = midranks(np.concatenate([high, low]))
+    # the middle of all rank sums, from which a two-sided test measures
+    middle = 0.0 if told else m * (m + n + 1) / 2
+
+    def null(rng: np.random.Generator, count: int) -> Floats:
+        sums = rank_sums(ranks, m, rng, count)
+        return sums if told else np.abs(sums - middle)
+
+    observed = float(ranks[:m].sum())
+    p_value, drawn = permutation_p(null, observed if told else abs(observed - middle), permutations, seed)
+    delta = cliffs_delta(high, low)
+    return {
+        "dimension": code,
+        "delta": delta,
+        "interval": delta_interval(delta, m, n),
+        "p_value": p_value,
+        "high": m,
+        "low": n,
+        "questions": len(design.aimed[code]),
+        "permutations": drawn,
+        "told": told,
+    }
+
+
+def _slopes(design: Design, chosen: Sequence[str], means: Floats) -> list[dict[str, Any]]:
+    try:
+        slopes, errors = design.effects(means)
+    except TableError:
+        return [{"slope": None, "slope_interval": None}] * len(chosen)
+    quantile = t_quantile(0.975, design.freedom) if errors is not None else 0.0
+    found: list[dict[str, Any]] = []
+    for column, code in enumerate(chosen):
+        row = design.factors.index(code)
+        slope = float(slopes[row, column])
+        half = None if errors is None else quantile * float(errors[row, column])
+        found.append({"slope": slope, "slope_interval": None if half is None else (slope - half, slope + half)})
+    return found

@@ -1,0 +1,1 @@
+"""Statistics without knowledge of personas: resampling, intervals, distances, agreement."""

@@ -1,0 +1,147 @@
+"""The part of the answers' differences that stays with the persona over questions.
+
+Everything works on a Gram matrix of cells, so any distance will do. `blocks` has the shape
+(J, P, J, P): question, persona, question, persona.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_batcheval.quality.stats.resampling import shuffles
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+HELD = 2_000_000
+"""Places of permutations held at a time: 16 MB."""
+
+
+def filled(cells: Floats, present: Bools) -> Floats:
+    """Blocks of the Gram matrix (J * P, J * P), a missing cell at its question's mean, where it decides nothing."""
+    questions, personas = present.shape
+    full = cells.copy()
+    for j, i in zip(*np.nonzero(~present), strict=True):
+        place, others = j * personas + i, j * personas + np.flatnonzero(present[j])
+        full[place] = full[others].mean(axis=0)
+        full[:, place] = full[:, others].mean(axis=1)
+    return full.reshape(questions, personas, questions, personas)
+
+
+def centred(blocks: Floats) -> Floats:
+    """The blocks of cells less their question's mean."""
+    rows = blocks - blocks.mean(axis=1, keepdims=True)
+    both: Floats = rows - rows.mean(axis=3, keepdims=True)
+    return both
+
+
+def persona_sum(blocks: Floats) -> float:
+    """T: the sum over personas and pairs of questions of the products of centred answers.
+
+    Monotone in PERMANOVA's pseudo-F of persona with questions as blocks (Anderson 2001), since
+    the total and the questions' sums of squares do not change under the permutations.
+    """
+    return float(persona_sums(blocks).sum())
+
+
+def persona_sums(blocks: Floats) -> Floats:
+    """Each persona's part of T, shape (P,)."""
+    same = np.einsum("jiqi->ijq", blocks)
+    parts: Floats = (same.sum(axis=(1, 2)) - np.trace(same, axis1=1, axis2=2)) / 2
+    return parts
+
+
+def null_sums(blocks: Floats, rng: np.random.Generator, count: int) -> Floats:
+    """`persona_sum` for `count` permutations of personas, drawn anew for every question."""
+    questions, personas = blocks.shape[:2]
+    step = max(1, HELD // (questions * personas))
+    return np.concatenate([_null_sums(blocks, rng, min(step, count - done)) for done in range(0, count, step)])
+
+
+def _null_sums(blocks: Floats, rng: np.random.Generator, count: int) -> Floats:
+    questions, personas = blocks.shape[:2]
+    # persona by persona: the sum over personas then runs along memory
+    orders = [np.ascontiguousarray(shuffles(rng, count, personas).T) for _ in range(questions)]
+    sums = np.zeros(count)
+    for j in range(questions):
+        row = orders[j] * personas
+        for q in range(j + 1, questions):
+            products = np.ascontiguousarray(blocks[j, :, q, :]).ravel()
+            # places are never out of range; "clip" only spares numpy the second look
+            sums += products.take(row + orders[q], mode="clip").sum(axis=0)
+    return sums
+
+
+def persona_icc(blocks: Floats) -> float:
+    """Intraclass correlation of persona: (MSp - MSe) / (MSp + (J - 1) MSe), question effects removed."""
+    questions, personas = blocks.shape[:2]
+    total = float(np.einsum("jiji->", blocks))
+    return float(_icc(total, persona_sum(blocks), questions, personas))
+
+
+def _icc(total: Floats | float, across: Floats | float, questions: int, personas: int) -> Floats:
+    between = (total + 2 * np.asarray(across)) / questions
+    persona_ms = between / (personas - 1)
+    error_ms = (total - between) / ((personas - 1) * (questions - 1))
+    whole = persona_ms + (questions - 1) * error_ms
+    return np.divide(persona_ms - error_ms, whole, out=np.zeros_like(whole), where=whole > 1e-12)
+
+
+def left_out_iccs(blocks: Floats) -> Floats:
+    """`persona_icc` without each persona in turn, centred anew, shape (P,); blocks need not be centred.
+
+    The trace of a centred matrix is its trace less its sum over its size, and a persona's part of
+    both is known, so no matrix is centred P times.
+    """
+    questions, personas = blocks.shape[:2]
+    own = np.einsum("jiqi->ijq", blocks)
+    trace = own.sum(axis=0)[None] - own
+    rows, columns = blocks.sum(axis=3).transpose(1, 0, 2), blocks.sum(axis=1).transpose(2, 0, 1)
+    total = blocks.sum(axis=(1, 3))[None] - rows - columns + own
+    kept = trace - total / (personas - 1)
+    within = np.trace(kept, axis1=1, axis2=2)
+    return _icc(within, (kept.sum(axis=(1, 2)) - within) / 2, questions, personas - 1)
+
+
+def profile_cosines(blocks: Floats) -> Floats:
+    """Products of each answer with every persona's profile of the other questions, over the profile's length.
+
+    Shape (J, P, P): question, persona that answered, persona whose profile it is.
+    """
+    own = np.einsum("jijm->jim", blocks)
+    product = blocks.sum(axis=2) - own
+    within = np.einsum("qmrm->qrm", blocks)
+    squared = within.sum(axis=(0, 1)) - 2 * within.sum(axis=1) + np.einsum("qqm->qm", within)
+    length = np.sqrt(np.maximum(squared, 0))[:, None, :]
+    cosines: Floats = np.divide(product, length, out=np.zeros_like(product), where=length > 1e-9)
+    return cosines
+
+
+def nearest_profiles(cosines: Floats) -> npt.NDArray[np.intp]:
+    """The persona whose profile is nearest, shape (J, P); -1 for a tie."""
+    best = cosines.argmax(axis=2)
+    top = cosines.max(axis=2, keepdims=True)
+    tied = (cosines >= top - 1e-12).sum(axis=2) > 1
+    return np.where(tied, -1, best)
+
+
+def nearer_profiles(cosines: Floats) -> npt.NDArray[np.intp]:
+    """How many other personas' profiles are as near as the own one or nearer, shape (J, P)."""
+    own = np.einsum("jii->ji", cosines)[:, :, None]
+    nearer: npt.NDArray[np.intp] = (cosines >= own - 1e-12).sum(axis=2) - 1
+    return nearer
+
+
+def null_accuracies(blocks: Floats, present: Bools, rng: np.random.Generator, count: int) -> Floats:
+    """The accuracy under `count` permutations of personas within questions."""
+    questions, personas = present.shape
+    flat = blocks.reshape(questions * personas, -1)
+    start = np.arange(questions)[:, None] * personas
+    accuracies = []
+    for _ in range(count):
+        order = (start + shuffles(rng, questions, personas)).ravel()
+        mixed = flat[np.ix_(order, order)].reshape(blocks.shape)
+        hit = (nearer_profiles(profile_cosines(mixed)) == 0) & present.ravel()[order].reshape(present.shape)
+        accuracies.append(hit.sum() / present.sum())
+    return np.array(accuracies)

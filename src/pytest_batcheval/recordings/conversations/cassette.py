@@ -1,0 +1,241 @@
+r"""A recorded conversation as a file: a VCR cassette that a person can read, and that YAML cannot do harm with.
+
+The layout is vcrpy's version 1, so that vcrpy reads it too, with a few entries of our own: what it was
+recorded against, how often a reply was given in a row (`times`), a connection that broke (`failure`), bodies
+that are no text (`base64`). Texts are literal blocks, in which Korean stays Korean; a text with characters that
+would break a line, a terminal or a diff is one line in double quotes, with those as `\uXXXX`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from pytest_batcheval.errors import RecordingError
+from pytest_batcheval.recordings.conversations.yaml import Fault, lines_of, load
+
+FORMAT = 1
+VCR_VERSION = 1
+MAX_SIZE = 64 * 2**20
+"""Bytes of the largest file that is read or written."""
+
+BASE_URL = "http://conversation.invalid/v1"
+"""Stands for the base URL; the top-level domain `.invalid` never resolves (RFC 2606)."""
+
+_PREFIX = BASE_URL.removesuffix("/v1")
+_CONFLICT = re.compile("^<<<<<<< ", re.MULTILINE)  # no line of ours begins so: texts are indented
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """One request and its reply, both in normal form.
+
+    Attributes:
+        path: below the base URL and with the query: `/v1/files?limit=100`.
+        failure: exception and message when the connection broke instead: `ReadError: …`; status is 0 then.
+        times: how often in a row the request was answered like that.
+    """
+
+    method: str
+    path: str
+    body: bytes
+    asked: dict[str, str]
+    status: int
+    reason: str
+    headers: dict[str, str]
+    content: bytes
+    failure: str = ""
+    times: int = 1
+
+    @property
+    def key(self) -> tuple[str, str, bytes]:
+        """What a request is matched on."""
+        return self.method, self.path, self.body
+
+
+class _Request(msgspec.Struct, forbid_unknown_fields=True):
+    method: str
+    uri: str
+    headers: dict[str, list[str]]
+    body: str
+
+
+class _Status(msgspec.Struct, forbid_unknown_fields=True):
+    code: int
+    message: str
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    string: str
+
+
+class _Response(msgspec.Struct, forbid_unknown_fields=True):
+    status: _Status
+    headers: dict[str, list[str]]
+    body: _Body
+
+
+class _Interaction(msgspec.Struct, forbid_unknown_fields=True):
+    request: _Request
+    response: _Response
+    times: _Count = 1
+    failure: str = ""
+    base64: list[str] = []
+
+
+class _About(msgspec.Struct, forbid_unknown_fields=True):
+    format: int
+    origin: str
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    version: int
+    conversation: _About
+    interactions: list[Any]
+
+
+def read(path: Path, command: str) -> tuple[str, list[Exchange]]:
+    """The origin and the exchanges of a file.
+
+    Raises:
+        RecordingError: it is no recorded conversation; file, line and the `command` that records anew are named.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_SIZE:
+            raise Fault(1, f"it has {size} bytes, more than {MAX_SIZE}")
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
+    except Fault as fault:
+        remedy = f"Restore the file (git checkout), or delete it and record it again: {command}"
+        raise RecordingError(f"{path}:{fault.line}: {fault}\n{remedy}") from None
+
+
+def write(path: Path, origin: str, exchanges: Sequence[Exchange]) -> None:
+    """Write a file beside its place, read it back, and only then rename it.
+
+    Raises:
+        RecordingError: it would be too large, or does not read back.
+    """
+    data = encode(origin, exchanges)
+    if len(data) > MAX_SIZE:
+        raise RecordingError(f"{path} would have {len(data)} bytes, more than {MAX_SIZE}: record less in one test")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if decode(Path(name).read_bytes()) != (origin, list(exchanges)):
+            raise RecordingError(f"{path} does not read back as written; the disk may be full")
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except Fault as fault:
+        Path(name).unlink(missing_ok=True)
+        raise RecordingError(f"{path} does not read back as written: line {fault.line}: {fault}") from None
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def encode(origin: str, exchanges: Sequence[Exchange]) -> bytes:
+    """The file's bytes; equal conversations give equal bytes."""
+    head = {"version": VCR_VERSION, "conversation": {"format": FORMAT, "origin": origin}}
+    lines = ["# A conversation with a Batch API, recorded by pytest-batcheval; replayed offline.", *lines_of(head)]
+    lines.append("interactions:" if exchanges else "interactions: []")
+    for exchange in exchanges:
+        first, *rest = lines_of(_written(exchange), 1)
+        lines += [f"- {first[2:]}", *rest]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def decode(data: bytes) -> tuple[str, list[Exchange]]:
+    """The origin and the exchanges.
+
+    Raises:
+        Fault: it is no recorded conversation.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise Fault(data.count(b"\n", 0, error.start) + 1, "it is no UTF-8 text") from None
+    if conflict := _CONFLICT.search(text):
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise Fault(line, "git left a conflict here; a conversation is one side's as a whole (git checkout --ours)")
+    loaded, lines = load(text)
+    file: _File = _as(_File, loaded, 1)
+    if (file.version, file.conversation.format) != (VCR_VERSION, FORMAT):
+        has = f"version {file.version} and conversation.format {file.conversation.format}"
+        raise Fault(1, f"it has {has}; this release reads {VCR_VERSION} and {FORMAT}")
+    items = zip(file.interactions, lines, strict=True)
+    return file.conversation.origin, [_read(_as(_Interaction, item, line), line) for item, line in items]
+
+
+def _written(exchange: Exchange) -> dict[str, Any]:
+    body, content = _text(exchange.body), _text(exchange.content)
+    coded = [name for name, text in (("request", body), ("response", content)) if text is None]
+    return {
+        "request": {
+            "method": exchange.method,
+            "uri": _PREFIX + exchange.path,
+            "headers": {name: [value] for name, value in exchange.asked.items()},
+            "body": base64.b64encode(exchange.body).decode() if body is None else body,
+        },
+        "response": {
+            "status": {"code": exchange.status, "message": exchange.reason},
+            "headers": {name: [value] for name, value in exchange.headers.items()},
+            "body": {"string": base64.b64encode(exchange.content).decode() if content is None else content},
+        },
+        **({"times": exchange.times} if exchange.times > 1 else {}),
+        **({"failure": exchange.failure} if exchange.failure else {}),
+        **({"base64": coded} if coded else {}),
+    }
+
+
+def _read(item: _Interaction, line: int) -> Exchange:
+    request, response = item.request, item.response
+    if not request.uri.startswith(f"{BASE_URL}/"):
+        raise Fault(line, f"the uri of a request begins with {BASE_URL}/, not {request.uri[:80]!r}")
+    return Exchange(
+        request.method,
+        request.uri.removeprefix(_PREFIX),
+        _bytes(request.body, "request" in item.base64, line),
+        {name: values[0] for name, values in request.headers.items() if values},
+        response.status.code,
+        response.status.message,
+        {name: values[0] for name, values in response.headers.items() if values},
+        _bytes(response.body.string, "response" in item.base64, line),
+        item.failure,
+        item.times,
+    )
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _bytes(text: str, coded: bool, line: int) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True) if coded else text.encode()
+    except (binascii.Error, ValueError):
+        raise Fault(line, "a body is no base64") from None
+
+
+def _as(kind: type[Any], value: object, line: int) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise Fault(line, str(error)) from None

@@ -1,0 +1,174 @@
+"""All that is used of vcrpy: it stands between the SDK's HTTP library (httpx or httpx2) and a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+from unittest import mock
+from urllib.parse import SplitResult, urlsplit
+
+import openai
+from vcr.cassette import Cassette
+from vcr.persisters.filesystem import CassetteNotFoundError
+
+from pytest_batcheval.errors import RecordingError
+from pytest_batcheval.recordings.conversations.player import Player
+from pytest_batcheval.recordings.conversations.recorder import Asked, Given, Listener
+
+_http: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+"""The HTTP library of the installed SDK: httpx for openai 2, httpx2 for openai 3."""
+
+
+@contextmanager
+def intercepted(tape: Listener, base_url: str) -> Iterator[None]:
+    """Show a tape every request of this process below `base_url`; a `Player` lets none out, wherever it goes.
+
+    Raises:
+        RecordingError: vcrpy does not know the SDK's HTTP library, and would let everything through.
+    """
+    below = _Below(base_url, everything=isinstance(tape, Player))
+    transports = ((_http.HTTPTransport, "handle_request"), (_http.AsyncHTTPTransport, "handle_async_request"))
+    unpatched = [getattr(transport, name) for transport, name in transports]
+    with ExitStack() as stack:
+        stack.enter_context(_Cassette.use(path="conversation", persister=_Nowhere, tape=tape, below=below))
+        for (transport, name), before in zip(transports, unpatched, strict=True):
+            patched = getattr(transport, name)
+            if patched is before:
+                raise RecordingError(
+                    f"vcrpy {version('vcrpy')} does not see the requests of openai {version('openai')} "
+                    f"({_http.__name__}): pip install -U vcrpy"
+                )
+            watched = _watched_async if name == "handle_async_request" else _watched
+            stack.enter_context(mock.patch.object(transport, name, watched(patched, tape, below)))
+        yield
+
+
+class _Below:
+    """Tells which requests belong to the conversation; `everything` of a replay does."""
+
+    def __init__(self, base_url: str, everything: bool) -> None:
+        self._base = urlsplit(base_url.rstrip("/"))
+        self._everything = everything
+
+    def asked(self, method: str, url: str, body: bytes | None) -> Asked | None:
+        """The request, its path as if the base URL ended in `/v1`; `None` when it is none of ours."""
+        parts, base = urlsplit(url), self._base
+        query = f"?{parts.query}" if parts.query else ""
+        if _server(parts) == _server(base) and parts.path.startswith(f"{base.path}/"):
+            return Asked(method, f"/v1{parts.path.removeprefix(base.path)}{query}", body or b"")
+        return Asked(method, f"{_server(parts)}{parts.path}{query}", body or b"") if self._everything else None
+
+
+def _server(url: SplitResult) -> str:
+    return f"{url.scheme}://{url.hostname}" + (f":{url.port}" if url.port else "")
+
+
+class _Nowhere:
+    """What vcrpy loads and saves: nothing; the file is ours."""
+
+    @staticmethod
+    def load_cassette(cassette_path: object, serializer: object) -> Any:
+        raise CassetteNotFoundError
+
+    @staticmethod
+    def save_cassette(cassette_path: object, cassette_dict: object, serializer: object) -> None:
+        pass
+
+
+class _Cassette(Cassette):  # type: ignore[misc] # vcrpy has no types
+    """vcrpy's side of a tape."""
+
+    def __init__(self, path: str, persister: object, tape: Listener, below: _Below) -> None:
+        super().__init__(path, persister=persister)
+        self._tape = tape
+        self._below = below
+
+    def can_play_response_for(self, request: Any) -> bool:
+        return isinstance(self._tape, Player)
+
+    def play_response(self, request: Any) -> dict[str, Any]:
+        asked = self._asked(request)
+        assert isinstance(self._tape, Player)
+        assert asked is not None
+        # Not the headers: a traceback may show the locals of what is called from here, and they have the key.
+        exchange = self._tape.reply(asked, _lower(request.headers).get("content-type", ""))
+        if exchange.failure:
+            raise _failure(exchange.failure)
+        return {
+            "status": {"code": exchange.status, "message": exchange.reason},
+            "headers": {name: [value] for name, value in exchange.headers.items()},
+            "body": {"string": exchange.content},
+        }
+
+    def append(self, request: Any, response: dict[str, Any]) -> None:
+        asked = self._asked(request)
+        if asked is None:
+            return
+        headers = {name.lower(): values[0] for name, values in response["headers"].items()}
+        status = response["status"]
+        given = Given(status["code"], status["message"] or "", headers, response["body"]["string"])
+        self._tape.answered(asked, _lower(request.headers), given)
+
+    def _asked(self, request: Any) -> Asked | None:
+        return self._below.asked(request.method, request.uri, request.body)
+
+
+def _watched(send: Callable[..., Any], tape: Listener, below: _Below) -> Callable[..., Any]:
+    """`handle_request` of a transport that tells a tape what leaves and what breaks."""
+
+    @wraps(send)
+    def handle_request(transport: Any, request: Any) -> Any:
+        asked = _begin(request, b"".join(request.stream), tape, below)
+        try:
+            return send(transport, request)
+        except _http.TransportError as error:
+            _broke(asked, request, error, tape, below)
+            raise
+
+    return handle_request
+
+
+def _watched_async(send: Callable[..., Awaitable[Any]], tape: Listener, below: _Below) -> Callable[..., Awaitable[Any]]:
+    @wraps(send)
+    async def handle_async_request(transport: Any, request: Any) -> Any:
+        body = b"".join([piece async for piece in request.stream])
+        asked = _begin(request, body, tape, below)
+        try:
+            return await send(transport, request)
+        except _http.TransportError as error:
+            _broke(asked, request, error, tape, below)
+            raise
+
+    return handle_async_request
+
+
+def _begin(request: Any, body: bytes, tape: Listener, below: _Below) -> Asked | None:
+    request.stream = _http.ByteStream(body)  # what was read once is gone
+    asked = below.asked(request.method, str(request.url), body)
+    if asked is not None:
+        request.headers["accept-encoding"] = "identity"  # what is stored is to be read by people
+        tape.begin(asked)
+    return asked
+
+
+def _broke(asked: Asked | None, request: Any, error: Exception, tape: Listener, below: _Below) -> None:
+    if asked is not None:
+        tape.broke(asked, _lower(request.headers), f"{type(error).__name__}: {error}")
+
+
+def _failure(failure: str) -> Exception:
+    """The HTTP library's exception of that name, else its most general one."""
+    name, _, message = failure.partition(": ")
+    kind: Any = getattr(_http, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, _http.TransportError)):
+        kind = _http.TransportError
+    error: Exception = kind(message)
+    return error
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,283 @@
+"""Batches as they stand, as lines of a terminal or of a log: pure, from snapshots, a time and a width."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_batcheval.engine.call_sender import CallProgress
+from pytest_batcheval.engine.snapshot import STAGES, Progress
+from pytest_batcheval.report.eta import Expected
+from pytest_batcheval.text.format import duration
+from pytest_batcheval.text.table import GAP, columns, cut, one_line
+
+WORDS = dict(zip(STAGES, ("planned", "uploading", "queued", "running", "downloading", "storing"), strict=True))
+"""What a stage is called on a terminal."""
+
+_STATUSES = {"finalizing": "finishing", "cancelling": "cancelling", "looking for it": "looking for it"}
+_ENDINGS = ("completed", "expired", "cancelled", "failed", "lost")
+_TAIL = 16
+"""Columns of what is wrong with a batch that are worth more than its expected end."""
+
+_ALL = ("elapsed", "end", "words", "rate", "id")
+_FORMS = tuple(frozenset(_ALL[:most]) for most in range(len(_ALL), -1, -1))
+"""What a line has beside number, stage and counts: the most that fits."""
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A batch as it was told at `at`; `first` are its elapsed seconds and counts when it was first seen running."""
+
+    seen: Progress
+    at: float
+    first: tuple[float, int] | None
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second since then."""
+        if self.first is None:
+            return None
+        seconds, done = self.seen.elapsed - self.first[0], _ended_requests(self.seen) - self.first[1]
+        return done / seconds if seconds > 0 and done > 0 else None
+
+
+class Board:
+    """The batches that are under way in one wave."""
+
+    def __init__(self) -> None:
+        self._standing: dict[int, _Standing] = {}
+        self.begin(1, False, Expected())
+
+    def begin(self, wave: int, ticking: bool, expected: Expected) -> None:
+        """Begin a wave; `ticking` says that its batches run in real time, so that they age between two snapshots."""
+        self._wave, self._ticking, self._expected = wave, ticking, expected
+        self._standing.clear()
+
+    def take(self, seen: Progress, now: float) -> None:
+        """Take a snapshot at a time; one that follows the end of its batch is of the next round."""
+        before = self._standing.get(seen.ordinal)
+        if before is not None and before.seen.ended:
+            self._standing.clear()
+            before = None
+        first = before.first if before is not None else None
+        if first is None and seen.stage == "run":
+            first = seen.elapsed, _ended_requests(seen)
+        self._standing[seen.ordinal] = _Standing(seen, now, first)
+
+    def lines(self, now: float, width: int, most: int) -> list[str]:
+        """A line for each batch that has not ended, `most` at most and none wider than `width`."""
+        under_way = [each for each in self._standing.values() if not each.seen.ended]
+        room = most if len(under_way) <= most else max(most - 1, 0)
+        shown = sorted(sorted(under_way, key=_urgency)[:room], key=_order)
+        lines = self._table(shown, now, width)
+        if len(shown) < len(under_way):
+            lines.append(cut(self._folded([each for each in under_way if each not in shown], len(shown)), width))
+        return lines
+
+    def told(self, ordinal: int, now: float, again: bool = False) -> str:
+        """A batch in a line of its own; `again` when the provider has just begun to answer again."""
+        standing = self._standing[ordinal]
+        seen = standing.seen
+        if isinstance(seen, CallProgress):
+            return one_line(f"{self._which}{seen}")
+        name = f"{self._which}batch {seen.ordinal}/{seen.of} {seen.batch_id}".rstrip()
+        if seen.ended:
+            return one_line(f"{name}: {_ending(seen)}, {_counts(seen)} after {duration(seen.elapsed)}{_reason(seen)}")
+        left = self._left(standing, now)
+        parts = [_stage(seen), _counts(seen), duration(self._elapsed(standing, now)), _left_in_words(left)]
+        parts.append(f"no answer from the provider: {seen.trouble}" if seen.trouble else "")
+        parts.append("the provider answers again" if again else "")
+        return one_line(f"{name}: {', '.join(filter(None, parts))}")
+
+    @property
+    def _which(self) -> str:
+        return f"wave {self._wave} " if self._wave > 1 else ""
+
+    def _elapsed(self, standing: _Standing, now: float) -> float:
+        return standing.seen.elapsed + self._since(standing, now)
+
+    def _since(self, standing: _Standing, now: float) -> float:
+        return max(now - standing.at, 0.0) if self._ticking else 0.0
+
+    def _left(self, standing: _Standing, now: float) -> float | None:
+        if standing.seen.stage in ("download", "settle"):
+            return None
+        elapsed, since = self._elapsed(standing, now), self._since(standing, now)
+        return self._expected.left(standing.seen, elapsed, standing.rate, since)
+
+    def _table(self, shown: Sequence[_Standing], now: float, width: int) -> list[str]:
+        """Aligned lines in the richest form that fits; what is wrong with a batch stands last and is cut."""
+        for form in _FORMS:
+            lines = [_joined(row, tail, pads) for row, tail, pads in self._rows(shown, now, form)]
+            least = [_joined(row, tail[:_TAIL], pads) for row, tail, pads in self._rows(shown, now, form)]
+            if all(columns(line) <= width for line in least):
+                break
+        return [cut(line, width) for line in lines]
+
+    def _rows(
+        self, shown: Sequence[_Standing], now: float, form: frozenset[str]
+    ) -> Iterator[tuple[list[str], str, list[int]]]:
+        rows = [self._cells(standing, now, form) for standing in shown]
+        pads = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+        for standing, row in zip(shown, rows, strict=True):
+            yield row, _wrong(standing.seen), pads
+
+    def _cells(self, standing: _Standing, now: float, form: frozenset[str]) -> list[str]:
+        seen, words = standing.seen, "words" in form
+        calls = isinstance(seen, CallProgress)
+        number = "calls" if calls else f"batch {seen.ordinal}/{seen.of}" if words else f"{seen.ordinal}/{seen.of}"
+        cells = [self._which * words + number, _STATUSES.get(seen.status, WORDS[seen.stage]), _counts(seen, words)]
+        cells.append(duration(self._elapsed(standing, now)) if "elapsed" in form else "")
+        if _wrong(seen):
+            return [*cells, "", "", ""]
+        left = self._left(standing, now) if "end" in form else None
+        cells.append(_rate(standing.rate) if "rate" in form else "")
+        cells.append(_left_in_words(left) if words else _left_in_short(left))
+        return [*cells, (_flying(seen) or one_line(seen.batch_id)) if "id" in form else ""]
+
+    def _folded(self, folded: Sequence[_Standing], shown: int) -> str:
+        counts = Counter(WORDS[each.seen.stage] for each in folded)
+        stages = ", ".join(f"{counts[word]} {word}" for word in WORDS.values() if counts[word])
+        ended = sum(each.seen.ended for each in self._standing.values())
+        done = f"; {ended} of {len(self._standing)} have ended" if ended else ""
+        return f"{f'… and {len(folded)} more' if shown else f'{len(folded)} batches'}: {stages}{done}"
+
+
+class Log:
+    """Which lines a log has, where nothing can be redrawn.
+
+    That a batch is known, that it runs, trouble, the end of trouble and the end of a batch are told at once, other
+    changes at most once a minute each.
+    """
+
+    EVERY = 60.0
+    """Seconds between two lines of one batch, but for what is told at once."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._last: dict[int, tuple[float, Progress]] = {}
+        self._changed: dict[int, Progress] = {}
+
+    def take(self, seen: Progress, now: float) -> list[str]:
+        """Lines that a snapshot is worth, which the board has taken already."""
+        before = self._last.get(seen.ordinal)
+        if before is not None and before[1].ended:
+            self._last.clear()
+            self._changed.clear()
+            before = None
+        self._changed[seen.ordinal] = seen
+        at_once = _matters(None if before is None else before[1], seen)
+        if at_once:
+            return [self._tell(seen.ordinal, now)]
+        self._last.setdefault(seen.ordinal, (now, seen))  # the first words wait for something to tell
+        return self.due(now)
+
+    def due(self, now: float) -> list[str]:
+        """Changes that have waited long enough."""
+        due = [ordinal for ordinal in self._changed if now - self._last[ordinal][0] >= self.EVERY]
+        return [self._tell(ordinal, now) for ordinal in due]
+
+    def _tell(self, ordinal: int, now: float) -> str:
+        before, seen = self._last.get(ordinal), self._changed.pop(ordinal)
+        self._last[ordinal] = now, seen
+        return self._board.told(ordinal, now, before is not None and bool(before[1].trouble) and not seen.trouble)
+
+
+def redrawn(old: Sequence[str], new: Sequence[str], above: Sequence[str], width: int, height: int) -> str:
+    """What to write, so that the lines drawn last give way to new ones, below lines that stay.
+
+    The cursor stands on the line below them before, maybe behind a `^C` that was typed, and at its beginning after. A
+    terminal that became narrower is taken to have wrapped what it showed, as nearly all do.
+    """
+    rows = min(sum(max(-(-columns(line) // width), 1) for line in old), max(height - 1, 0))
+    up = f"\r\x1b[J\x1b[{rows}A" if rows else "\r\x1b[J"
+    if above or not rows == len(old) == len(new):
+        return "".join((up, "\x1b[J", *(f"{line}\n" for line in (*above, *new))))
+    return "".join((up, *(f"{line}\x1b[K\n" for line in new)))
+
+
+def _matters(before: Progress | None, seen: Progress) -> bool:
+    """Whether a change cannot wait."""
+    if seen.ended or bool(seen.trouble) != bool(before is not None and before.trouble):
+        return True
+    stage = "" if before is None else before.stage
+    return seen.stage != stage and (seen.stage == "run" or (seen.stage == "queue" and bool(seen.batch_id)))
+
+
+def _urgency(standing: _Standing) -> tuple[bool, bool, int]:
+    """Batches with trouble first, then those that move."""
+    return not standing.seen.trouble, standing.seen.stage not in ("run", "download", "settle"), standing.seen.ordinal
+
+
+def _order(standing: _Standing) -> int:
+    return standing.seen.ordinal
+
+
+def _joined(row: Sequence[str], tail: str, pads: Sequence[int]) -> str:
+    cells = [text + " " * (pad - columns(text)) for text, pad in zip(row, pads, strict=True) if pad]
+    if tail:  # right behind what the batch has, which is not all
+        last = sum(map(bool, row)) - 1
+        cells = [*cells[:last], row[last], tail]
+    return GAP.join(cells).rstrip()
+
+
+def _ended_requests(seen: Progress) -> int:
+    return seen.done + seen.failed
+
+
+def _counts(seen: Progress, words: bool = True) -> str:
+    done = f"{seen.done}/{seen.total}" + (" done" if words else "")
+    return f"{done}, {seen.failed} failed" if seen.failed else done
+
+
+def _stage(seen: Progress) -> str:
+    """Our word, and the provider's or the journal's own."""
+    word = _STATUSES.get(seen.status, WORDS[seen.stage])
+    return word if seen.status == word else f"{word} ({seen.status})"
+
+
+def _ending(seen: Progress) -> str:
+    return seen.status if seen.status in _ENDINGS else "given up"
+
+
+def _reason(seen: Progress) -> str:
+    return f": {seen.note}" if seen.note and seen.status != "completed" else ""
+
+
+def _wrong(seen: Progress) -> str:
+    if seen.trouble:
+        return one_line(f"no answer: {seen.trouble}")
+    return one_line(seen.note) if seen.status == "looking for it" else ""
+
+
+def _flying(seen: Progress) -> str:
+    return f"{seen.flying} under way" if isinstance(seen, CallProgress) else ""
+
+
+def _rate(rate: float | None) -> str:
+    if rate is None:
+        return ""
+    for seconds, unit in ((1, "s"), (60, "min")):
+        if rate * seconds >= 1:
+            return f"{rate * seconds:.{int(rate * seconds < 10)}f}/{unit}"
+    return f"{rate * 3600:.0f}/h"
+
+
+def _left_in_words(left: float | None) -> str:
+    if left is None:
+        return ""
+    return "longer than usual" if left <= 0 else f"about {_roughly(left)} left"
+
+
+def _left_in_short(left: float | None) -> str:
+    if left is None:
+        return ""
+    return "late" if left <= 0 else f"~{_roughly(left)}"
+
+
+def _roughly(left: float) -> str:
+    """To the minute, in the last one to ten seconds."""
+    if left <= 50:
+        return f"{-(-left // 10) * 10:.0f}s"
+    return f"{max(round(left / 60), 1)}m" if left < 3600 else duration(left)

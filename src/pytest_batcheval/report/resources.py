@@ -1,0 +1,125 @@
+"""Where a run's time goes and what it takes of this machine, measured while it goes on, for the journal."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.engine.snapshot import STAGES, Progress
+from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.journal.rows import StageRow
+
+if TYPE_CHECKING:
+    from pytest_batcheval.backends.traffic import Traffic
+    from pytest_batcheval.engine.clock import Clock
+    from pytest_batcheval.journal.store import Journal
+
+SAMPLE_EVERY = 1.0
+"""Real seconds between two looks at this process's memory."""
+
+
+@dataclass
+class _Use:
+    """What one stage has taken; fields as in `StageRow`."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
+    sent: int = 0
+    received: int = 0
+
+
+class Meter:
+    """Measures a run, wave by wave. At every moment a wave is in the stage of its batch that is furthest behind.
+
+    Memory is looked at once a second by a thread, so that a peak within a stage is seen. What cannot be stored is not:
+    no run fails for its figures.
+    """
+
+    def __init__(self, run: str, journal: Journal, clock: Clock, traffic: Sequence[Traffic]) -> None:
+        """Prepare it; the clock is first asked when the block begins."""
+        self._run = run
+        self._journal = journal
+        self._clock = clock
+        self._traffic = traffic
+        self._wave = 1
+        self._stage = STAGES[0]
+        self._batches: dict[int, str] = {}
+        self._uses: dict[str, _Use] = {}
+        self._most = 0
+        self._stop = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, name="batcheval-meter", daemon=True)
+
+    def __enter__(self) -> Meter:
+        self._mark = self._now()
+        self._sampler.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._sampler.join()
+        self.end_wave()
+
+    def watching(self, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+        """A `progress` that measures, and hands on what it sees to another."""
+
+        def watch(seen: Progress) -> None:
+            self._seen(seen)
+            show(seen)
+
+        return watch
+
+    def end_wave(self) -> None:
+        """Store what the wave took, if it sent anything; the next one begins."""
+        with suppress(BatchEvalError):  # a simulator's clock may have gone, the disk be full
+            self._account()
+            if set(self._uses) != {STAGES[0]}:
+                rows = [StageRow(self._run, self._wave, name, **vars(use)) for name, use in self._uses.items()]
+                self._journal.add_stages(rows)
+                self._wave += 1
+        self._stage, self._batches, self._uses = STAGES[0], {}, {}
+
+    def _seen(self, seen: Progress) -> None:
+        if seen.ended:
+            self._batches.pop(seen.ordinal, None)
+        else:
+            self._batches[seen.ordinal] = seen.stage
+        stage = min(self._batches.values(), key=STAGES.index, default=STAGES[-1])
+        if stage != self._stage:
+            self._account()
+            self._stage = stage
+
+    def _account(self) -> None:
+        """Put what was used since the last time down to the present stage."""
+        now = self._now()
+        use = self._uses.setdefault(self._stage, _Use())
+        use.wall += max(now[0] - self._mark[0], 0.0)
+        use.cpu += max(now[1] - self._mark[1], 0.0)
+        use.memory = max(use.memory, self._most, _resident())
+        use.sent += now[2] - self._mark[2]
+        use.received += now[3] - self._mark[3]
+        self._mark, self._most = now, 0
+
+    def _now(self) -> tuple[float, float, int, int]:
+        sent, received = (sum(getattr(traffic, way) for traffic in self._traffic) for way in ("sent", "received"))
+        return self._clock.now(), time.process_time(), sent, received
+
+    def _sample(self) -> None:
+        while not self._stop.wait(SAMPLE_EVERY):
+            self._most = max(self._most, _resident())
+
+
+def _resident() -> int:
+    """Resident bytes of this process; without psutil the most it ever had."""
+    try:
+        from psutil import Process
+    except ImportError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return int(Process().memory_info().rss)

@@ -1,0 +1,198 @@
+"""The calls below /v1/batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_batcheval.simulator.batch.lifecycle import OPEN, WINDOW, BatchRun
+from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.simulator.endpoints.metadata import check_metadata
+from pytest_batcheval.simulator.endpoints.paging import page
+from pytest_batcheval.simulator.errors import (
+    ApiError,
+    invalid_type,
+    invalid_value,
+    missing,
+    no_quota,
+    no_such_batch,
+    rate_limited,
+)
+from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.ids import hex_id
+from pytest_batcheval.simulator.state import FILE_LIFE, StoredBatch
+from pytest_batcheval.wire.objects import ENDPOINTS
+
+WINDOW_NAME = "24h"
+LIFE = range(3_600, FILE_LIFE + 1)
+"""Seconds result files may be told to live."""
+
+_TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
+
+
+class DroppedReply(Exception):
+    """The connection shall be reset without an answer."""
+
+
+async def create(exchange: Exchange) -> Reply:
+    """POST /v1/batches."""
+    state = exchange.state
+    asked = await exchange.json()
+    project = state.project(exchange.key)
+    if exchange.key.insufficient_quota:
+        raise no_quota()
+    repeated = _repeated(exchange)
+    if repeated is not None:
+        return Reply(200, repeated.fields, "batch")
+    _check(asked, state.behaviour)
+    _check_file(exchange, str(asked["input_file_id"]))
+    await _count(exchange)
+    batch = _new(exchange, asked)
+    state.save_batch(project, batch)
+    if key := exchange.headers.get("idempotency-key"):
+        project.by_idempotency_key[key] = batch.id
+    created = dict(batch.fields)
+    BatchRun(state, project, batch).start()
+    if state.faults.drop_create:
+        state.faults.drop_create = False
+        raise DroppedReply
+    return Reply(200, created, "batch")
+
+
+async def list_batches(exchange: Exchange) -> Reply:
+    """GET /v1/batches."""
+    state, project = exchange.state, exchange.project
+    await _look(exchange, *project.batches.values())
+    now, lag = state.clock.now(), state.behaviour.list_lag
+    batches = [batch for batch in project.batches.values() if batch.made_at + lag <= now]
+    if state.behaviour.newest_first:
+        batches.reverse()
+    body = page(batches, exchange.query, state.behaviour, lambda batch: batch.fields, most=100, usual=20)
+    return Reply(200, body, "batch-list")
+
+
+async def retrieve(exchange: Exchange) -> Reply:
+    """GET /v1/batches/{id}."""
+    batch = _find(exchange)
+    await _look(exchange, batch)
+    return Reply(200, batch.fields, "batch")
+
+
+async def cancel(exchange: Exchange) -> Reply:
+    """POST /v1/batches/{id}/cancel."""
+    batch = _find(exchange)
+    await BatchRun(exchange.state, exchange.project, batch).cancel()
+    if batch.status not in ("cancelling", "cancelled"):
+        raise ApiError(409, f"Cannot cancel a batch with status '{batch.status}'.")
+    return Reply(200, batch.fields, "batch")
+
+
+async def _look(exchange: Exchange, *batches: StoredBatch) -> None:
+    """What a poll does: without sleepers on the clock time moves on, and counts do."""
+    state, project = exchange.state, exchange.project
+    runs = [BatchRun(state, project, batch) for batch in batches if batch.status in OPEN]
+    if not runs:
+        return
+    await state.clock.polled(min((run.due for run in runs if run.due is not None), default=None))
+    for run in runs:
+        if run.behind:
+            await state.clock.patiently(run.advance())
+
+
+def _find(exchange: Exchange) -> StoredBatch:
+    batch = exchange.project.batches.get(exchange.name)
+    if batch is None:
+        raise no_such_batch(exchange.name[:200])
+    return batch
+
+
+def _repeated(exchange: Exchange) -> StoredBatch | None:
+    """The batch an earlier create with the same `Idempotency-Key` made, where that is honoured."""
+    project = exchange.project
+    known = project.by_idempotency_key.get(exchange.headers.get("idempotency-key", ""))
+    if known is None or exchange.state.behaviour.idempotency_key == "ignored":
+        return None
+    return project.batches.get(known)
+
+
+async def _count(exchange: Exchange) -> None:
+    """Refuse a create beyond the project's limit an hour."""
+    state, name = exchange.state, exchange.key.project
+    limit = state.keys.limits(name).creates_per_hour or state.behaviour.creates_per_hour
+    window = state.window("creates", name, limit, 3_600)
+    now = state.clock.now()
+    if wait := window.wait(now):
+        text = f"Rate limit reached for batch creation. Limit: {limit} / 1h. Please try again in {wait:.0f}s."
+        await state.clock.polled(now + wait)
+        raise rate_limited(text, wait, state.behaviour.code("rate_limit"))
+    window.take(now)
+
+
+def _new(exchange: Exchange, asked: Mapping[str, Any]) -> StoredBatch:
+    state, project = exchange.state, exchange.project
+    made_at, number = state.clock.now(), state.next_number()
+    now = int(made_at)
+    fields: dict[str, Any] = {
+        "id": hex_id("batch_", now, state.seed, project.name, number),
+        "object": "batch",
+        "endpoint": asked["endpoint"],
+        "model": None,
+        "errors": None,
+        "input_file_id": asked["input_file_id"],
+        "completion_window": WINDOW_NAME,
+        "status": "validating",
+        "output_file_id": None,
+        "error_file_id": None,
+        "created_at": now,
+        "expires_at": now + WINDOW,
+        **{f"{name}_at": None for name in _TIMES},
+        "request_counts": {"total": 0, "completed": 0, "failed": 0},
+        "usage": None,
+        "metadata": asked.get("metadata"),
+    }
+    batch = StoredBatch(fields, number, made_at=made_at)
+    if asked.get("output_expires_after") is not None:
+        batch.progress.output_life = asked["output_expires_after"]["seconds"]
+    return batch
+
+
+def _check(asked: Mapping[str, Any], behaviour: Behaviour) -> None:
+    for name in ("input_file_id", "endpoint", "completion_window"):
+        if asked.get(name) is None:
+            raise missing(name)
+        if not isinstance(asked[name], str):
+            raise invalid_type(name, "a string", asked[name])
+    if asked["endpoint"] not in ENDPOINTS:
+        raise invalid_value("endpoint", asked["endpoint"], ENDPOINTS)
+    if asked["completion_window"] != WINDOW_NAME:
+        code = behaviour.code("completion_window")
+        raise invalid_value("completion_window", asked["completion_window"], (WINDOW_NAME,), code)
+    check_metadata(asked.get("metadata"), behaviour)
+    _check_output_life(asked.get("output_expires_after"), behaviour)
+
+
+def _check_file(exchange: Exchange, name: str) -> None:
+    """What a create checks of its file; the rest is found out later."""
+    behaviour, file = exchange.state.behaviour, exchange.project.files.get(name)
+    if file is None and behaviour.unknown_file == "refused":
+        text = f"Cannot find file {name[:200]}, or project proj-simulator does not have access to it."
+        raise ApiError(400, text, param="file_id")
+    if file is not None and file.purpose != "batch" and behaviour.wrong_purpose == "refused":
+        text = f"Invalid file purpose: expected 'batch', but file {name} has '{file.purpose}'."
+        raise ApiError(400, text, code=behaviour.code("input_purpose"), param="input_file_id")
+
+
+def _check_output_life(given: Any, behaviour: Behaviour) -> None:
+    if given is None:
+        return
+    if not isinstance(given, dict):
+        raise invalid_type("output_expires_after", "an object", given)
+    code = behaviour.code("output_expires_after")
+    if given.get("anchor") != "created_at":
+        raise invalid_value("output_expires_after.anchor", given.get("anchor"), ("created_at",), code)
+    seconds = given.get("seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int):
+        raise invalid_type("output_expires_after.seconds", "an integer", seconds)
+    if seconds not in LIFE:
+        text = f"Invalid 'output_expires_after.seconds': from {LIFE.start} to {LIFE.stop - 1}, not {seconds}."
+        raise ApiError(400, text, code=code, param="output_expires_after.seconds")

@@ -1,0 +1,166 @@
+"""The calls below /v1/files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.simulator.endpoints.file_content import content as content_of
+from pytest_batcheval.simulator.endpoints.multipart import Upload
+from pytest_batcheval.simulator.endpoints.paging import page
+from pytest_batcheval.simulator.errors import ApiError, missing, rate_limited
+from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.state import FILE_LIFE, StoredFile
+
+PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+LIFE = range(3_600, FILE_LIFE + 1)
+"""Seconds a file may be told to live."""
+
+_FIRST_LINE = 1_000_000
+
+
+async def create(exchange: Exchange) -> Reply:
+    """POST /v1/files."""
+    state = exchange.state
+    project = state.project(exchange.key)
+    behaviour = state.behaviour
+    _check_edge(exchange.headers.get("content-length", ""), behaviour)
+    window = state.window("uploads", project.name, behaviour.uploads_per_minute, 60)
+    now = state.clock.now()
+    if wait := window.wait(now):
+        text = f"Rate limit reached for uploads: {window.limit} a minute."
+        raise rate_limited(text, wait, behaviour.code("rate_limit"))
+    file = state.new_file(project, "", "", None)
+    path = state.path(file.id)
+    upload = Upload(path, max(behaviour.max_file_bytes, behaviour.max_other_bytes))
+    try:
+        await upload.read(exchange.headers.get("content-type", ""), exchange.chunks())
+        _accept(file, upload, path, behaviour)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    window.take(now)
+    state.add_file(project, file)
+    return Reply(200, file.to_json(), "file")
+
+
+async def list_files(exchange: Exchange) -> Reply:
+    """GET /v1/files."""
+    state, query = exchange.state, exchange.query
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        text = f"Invalid value: '{order[:40]}'. Supported values are: 'asc', 'desc'."
+        raise ApiError(400, text, code="invalid_value", param="order")
+    seen = [file for file in exchange.project.files.values() if _is_seen(exchange, file)]
+    files = [file for file in seen if query.get("purpose") in (None, file.purpose)]
+    if order == "desc":
+        files.reverse()
+    body = page(files, query, state.behaviour, StoredFile.to_json, most=10_000, usual=10_000)
+    return Reply(200, body, "file-list")
+
+
+async def retrieve(exchange: Exchange) -> Reply:
+    """GET /v1/files/{id}."""
+    return Reply(200, _find(exchange).to_json(), "file")
+
+
+async def content(exchange: Exchange) -> Reply:
+    """GET /v1/files/{id}/content."""
+    file, state = _find(exchange), exchange.state
+    if file.purpose == "batch" and not state.behaviour.download_input:
+        raise ApiError(400, "Not allowed to download files of purpose: batch")
+    return content_of(state.path(file.id), file.bytes, exchange.headers.get("range"))
+
+
+async def delete(exchange: Exchange) -> Reply:
+    """DELETE /v1/files/{id}."""
+    file = _find(exchange)
+    exchange.state.drop_file(exchange.project, file)
+    return Reply(200, {"id": file.id, "object": "file", "deleted": True}, "file-deleted")
+
+
+def _find(exchange: Exchange) -> StoredFile:
+    file = exchange.project.files.get(exchange.name)
+    if file is None or not _is_seen(exchange, file):
+        text = exchange.state.behaviour.text("no_such_file", id=exchange.name[:200])
+        raise ApiError(404, text, param="id")
+    return file
+
+
+def _is_seen(exchange: Exchange, file: StoredFile) -> bool:
+    now = exchange.state.clock.now()
+    expired = file.expires_at is not None and file.expires_at <= now
+    return not expired and file.made_at + exchange.state.behaviour.file_lag <= now
+
+
+def _check_edge(length: str, behaviour: Behaviour) -> None:
+    limit = behaviour.edge_limit_bytes
+    if limit is not None and length.isascii() and length.isdigit() and int(length[:20]) > limit:
+        raise EdgeRefusal
+
+
+class EdgeRefusal(Exception):
+    """A proxy before the API refuses a body for its size; its reply is HTML."""
+
+    REPLY = (
+        b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n"
+        b"<center><h1>413 Request Entity Too Large</h1></center>\r\n</body>\r\n</html>\r\n"
+    )
+
+
+def _accept(file: StoredFile, upload: Upload, path: Path, behaviour: Behaviour) -> None:
+    """Check an upload as the API does at once; faults inside lines show in the batch."""
+    code = behaviour.code("missing_form_field")
+    if upload.filename is None:
+        raise missing("file", code)
+    if "purpose" not in upload.fields:
+        raise missing("purpose", code)
+    file.purpose = upload.fields["purpose"]
+    if file.purpose not in PURPOSES:
+        text = f"'{file.purpose[:100]}' is not one of {list(PURPOSES)} - 'purpose'"
+        raise ApiError(400, text, code=behaviour.code("purpose"), param="purpose")
+    file.filename, file.bytes = upload.filename, upload.size
+    if file.bytes > (behaviour.max_file_bytes if file.purpose == "batch" else behaviour.max_other_bytes):
+        raise ApiError(400, "File is too large.")
+    if file.purpose == "batch":
+        _check_batch_file(file, path)
+    life = _life(upload, behaviour)
+    if life is not None or file.purpose == "batch":
+        file.expires_at = file.created_at + (life or FILE_LIFE)
+
+
+def _check_batch_file(file: StoredFile, path: Path) -> None:
+    named = file.filename not in ("", "upload")  # the SDK sends plain bytes under the name `upload`
+    if named and not file.filename.endswith(".jsonl"):
+        raise ApiError(400, "Invalid file format for Batch API. Must be .jsonl")
+    if not _first_line_is_json(path):
+        raise ApiError(400, "Invalid file format for Batch API. Must be .jsonl: the first line is not valid JSON.")
+
+
+def _first_line_is_json(path: Path) -> bool:
+    with path.open("rb") as stream:
+        line = stream.readline(_FIRST_LINE)
+    if line and not line.strip():
+        return True  # blank lines alone are found at validation: empty_file
+    try:
+        json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError):
+        return len(line) == _FIRST_LINE
+    return True
+
+
+def _life(upload: Upload, behaviour: Behaviour) -> int | None:
+    seconds = upload.fields.get("expires_after[seconds]")
+    anchor = upload.fields.get("expires_after[anchor]")
+    code = behaviour.code("expires_after")
+    if seconds is None and anchor is None:
+        return None
+    if anchor != "created_at":
+        text = f"Invalid value: '{str(anchor)[:40]}'. Supported values are: 'created_at'."
+        raise ApiError(400, text, code=code, param="expires_after.anchor")
+    digits = seconds if seconds and seconds.isascii() and seconds.isdigit() and len(seconds) < 10 else "0"
+    if int(digits) not in LIFE:
+        text = f"Invalid 'expires_after.seconds': from {LIFE.start} to {LIFE.stop - 1}, not {str(seconds)[:40]}."
+        raise ApiError(400, text, code=code, param="expires_after.seconds")
+    return int(digits)

@@ -1,0 +1,1 @@
+"""Answers to single request bodies, in the shape of each endpoint."""

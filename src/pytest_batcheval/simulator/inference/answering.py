@@ -1,0 +1,124 @@
+"""From a request body to a response body in the endpoint's own shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.simulator.errors import ApiError
+from pytest_batcheval.simulator.ids import digest
+from pytest_batcheval.simulator.inference import response_bodies
+from pytest_batcheval.simulator.inference.body_check import check_body, check_length, embedding_inputs, output_limit
+from pytest_batcheval.simulator.inference.models import Model
+from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens, within
+from pytest_batcheval.simulator.respondents.protocol import Asked, Reply, Respondent
+from pytest_batcheval.simulator.respondents.registry import chosen, served_model
+from pytest_batcheval.simulator.structured.answer import asked_form, formed
+from pytest_batcheval.wire.key import BodyError, canonical
+from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS
+
+_KEY = re.compile(r"[0-9a-f]{40}$")
+
+
+@dataclass(frozen=True)
+class Answering:
+    """Who answers: a respondent and a seed; a body may name another respondent by its model, `sim-…`."""
+
+    respondent: Respondent
+    seed: int
+    behaviour: Behaviour = field(default_factory=Behaviour)
+
+    def answer(
+        self, url: str, body: Mapping[str, Any], custom_id: str = "", *, key: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """HTTP status and response body; depends on seed, body and sample only.
+
+        `key` is what `known_key(body, custom_id)` gives, where the caller has asked already.
+        """
+        try:
+            model = check_body(url, body, self.behaviour)
+            key = key or key_of(body, custom_id)
+            if url == EMBEDDINGS:
+                return 200, self._embeddings(model, body)
+            return 200, self._text(url, model, key, body)
+        except BodyError as error:
+            text = f"We could not parse the JSON body of your request: {error}"
+            return 400, ApiError(400, text).body
+        except ApiError as error:
+            return error.status, error.body
+
+    def _text(self, url: str, model: Model, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        form = asked_form(body)
+        prompt = prompt_text(body)
+        asked = tokens(prompt)
+        check_length(asked, model, "messages" if url == CHAT else "input")
+        respondent, limit = self._respondent(body), output_limit(url, body)
+        replies: list[Reply] = []
+        said: list[response_bodies.Said] = []
+        for number in range(_choices(url, body)):
+            sample = f"{key}/{number}" if number else key
+            reply = respondent.reply(Asked(prompt, self.seed, sample, body))
+            if reply.status_code != 200:
+                kind = "server_error" if reply.status_code >= 500 else "invalid_request_error"
+                raise ApiError(reply.status_code, reply.text, kind=kind)
+            text = formed(reply.text, form, self.seed, sample) if form and not reply.refused else reply.text
+            text, cut = within(text, limit)
+            said.append(response_bodies.Said(text, "length" if cut else reply.finish_reason, reply.refused))
+            replies.append(reply)
+        served = replace(model, snapshot=served_model(self.respondent, str(body["model"]), model.snapshot))
+        if url == CHAT:
+            answer = response_bodies.chat(served, self.seed, key, asked, said)
+        else:
+            answer = response_bodies.response(served, self.seed, key, asked, said[0], body, limit)
+        return {**answer, "x_simulator": self._signature(respondent, replies[0])}
+
+    def _embeddings(self, model: Model, body: Mapping[str, Any]) -> dict[str, Any]:
+        size = body.get("dimensions") or model.dimensions
+        encoding = body.get("encoding_format") or "float"
+        answer = response_bodies.embeddings(model, embedding_inputs(body), size, encoding)
+        return {**answer, "x_simulator": {"respondent": self.respondent.name, "seed": self.seed}}
+
+    def _respondent(self, body: Mapping[str, Any]) -> Respondent:
+        try:
+            return chosen(self.respondent, body)
+        except UsageError as error:
+            raise ApiError(404, str(error), code="model_not_found", param="model") from None
+
+    def _signature(self, respondent: Respondent, reply: Reply) -> dict[str, Any]:
+        return {
+            "respondent": respondent.name,
+            "seed": self.seed,
+            "persona": reply.persona,
+            "question": reply.question,
+            "planted": dict(sorted(reply.planted.items())),
+        }
+
+
+def key_of(body: Mapping[str, Any], custom_id: str = "") -> str:
+    """What an answer depends on: a `custom_id` that is a request key (it has the sample in it), else the body.
+
+    Raises:
+        BodyError: the body has no canonical form.
+    """
+    return custom_id if _KEY.match(custom_id) else digest(canonical(body))[:40]
+
+
+def known_key(body: Mapping[str, Any], custom_id: str = "") -> str:
+    """The same, but empty for a body that has no canonical form: it is answered with a 400."""
+    try:
+        return key_of(body, custom_id)
+    except BodyError:
+        return ""
+
+
+def keyless(custom_id: str = "") -> str:
+    """The key that an execution without one is booked under."""
+    return digest("no canonical form", custom_id)[:40]
+
+
+def _choices(url: str, body: Mapping[str, Any]) -> int:
+    return body.get("n") or 1 if url == CHAT else 1

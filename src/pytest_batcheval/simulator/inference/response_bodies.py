@@ -1,0 +1,153 @@
+"""Response bodies in the shape of each endpoint."""
+
+from __future__ import annotations
+
+import base64
+import math
+import random
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pytest_batcheval.simulator.ids import chance, created_at, digest
+from pytest_batcheval.simulator.inference.models import Model
+from pytest_batcheval.simulator.inference.token_count import tokens
+
+_THINKING = 64
+"""Reasoning is billed in steps of so many tokens, as seen in answers of reasoning models."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One choice: what was said, why it ended, and whether the model marked it as a refusal."""
+
+    text: str
+    finish_reason: str
+    refused: bool = False
+
+
+def thinking(model: Model, seed: int, key: str) -> int:
+    """Reasoning tokens of an answer; 0 for a model that doesn't reason."""
+    return _THINKING * chance(seed, key, "thinking").randint(1, 8) if model.reasons else 0
+
+
+def chat(model: Model, seed: int, key: str, asked: int, choices: Sequence[Said]) -> dict[str, Any]:
+    """A chat completion; `asked` is the length of the prompt in tokens."""
+    reasoning = thinking(model, seed, key) * len(choices)
+    said = sum(tokens(choice.text) for choice in choices) + reasoning
+    return {
+        "id": f"chatcmpl-{digest('chat', seed, key)[:29]}",
+        "object": "chat.completion",
+        "created": created_at(seed, key),
+        "model": model.snapshot,
+        "choices": [_choice(number, choice) for number, choice in enumerate(choices)],
+        "usage": {
+            "prompt_tokens": asked,
+            "completion_tokens": said,
+            "total_tokens": asked + said,
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {
+                "reasoning_tokens": reasoning,
+                "audio_tokens": 0,
+                "accepted_prediction_tokens": 0,
+                "rejected_prediction_tokens": 0,
+            },
+        },
+        "service_tier": "default",
+        "system_fingerprint": None,
+    }
+
+
+def response(
+    model: Model, seed: int, key: str, asked: int, said: Said, body: Mapping[str, Any], limit: int | None
+) -> dict[str, Any]:
+    """A response; a reasoning model's thinking comes before its message."""
+    name = digest("response", seed, key)
+    reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(said.finish_reason)
+    status = "completed" if reason is None else "incomplete"
+    reasoning = thinking(model, seed, key)
+    spoken = tokens(said.text) + reasoning
+    thought = {"id": f"rs_{name[:48]}", "type": "reasoning", "summary": []}
+    message = {
+        "id": f"msg_{name[:48]}",
+        "type": "message",
+        "role": "assistant",
+        "status": status,
+        "content": [_part(said)],
+    }
+    return {
+        "id": f"resp_{name[:48]}",
+        "object": "response",
+        "created_at": created_at(seed, key),
+        "status": status,
+        "error": None,
+        "incomplete_details": None if reason is None else {"reason": reason},
+        "instructions": body.get("instructions"),
+        "max_output_tokens": limit,
+        "model": model.snapshot,
+        "output": [thought, message] if reasoning else [message],
+        "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "usage": {
+            "input_tokens": asked,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": spoken,
+            "output_tokens_details": {"reasoning_tokens": reasoning},
+            "total_tokens": asked + spoken,
+        },
+        "metadata": body.get("metadata") or {},
+    }
+
+
+def embeddings(model: Model, inputs: Sequence[str | list[int]], dimensions: int, encoding: str) -> dict[str, Any]:
+    """Vectors of length 1: texts that share pieces of four letters point the same way."""
+    data = []
+    for index, item in enumerate(inputs):
+        vector = _vector(item, dimensions)
+        packed = base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode() if encoding == "base64" else None
+        data.append({"object": "embedding", "index": index, "embedding": packed or vector})
+    used = sum(tokens(item) if isinstance(item, str) else len(item) for item in inputs)
+    usage = {"prompt_tokens": used, "total_tokens": used}
+    return {"object": "list", "data": data, "model": model.snapshot, "usage": usage}
+
+
+def _choice(number: int, said: Said) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if said.refused else said.text,
+        "refusal": said.text if said.refused else None,
+        "annotations": [],
+    }
+    return {"index": number, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
+
+
+def _part(said: Said) -> dict[str, Any]:
+    if said.refused:
+        return {"type": "refusal", "refusal": said.text}
+    return {"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}
+
+
+def _vector(item: str | list[int], dimensions: int) -> list[float]:
+    pieces = [item[at : at + 4] for at in range(max(1, len(item) - 3))] if isinstance(item, str) else item
+    vector = [0.0] * dimensions
+    for piece in pieces:
+        for place, sign in _places(piece, dimensions):
+            vector[place] += sign
+    length = math.sqrt(sum(value * value for value in vector))
+    if length == 0:
+        vector[0] = length = 1.0
+    return [round(value / length, 8) for value in vector]
+
+
+@lru_cache(maxsize=4096)
+def _places(piece: str | int, dimensions: int) -> tuple[tuple[int, float], ...]:
+    """The few dimensions that one piece of text moves, and which way."""
+    rng = random.Random(digest("piece", piece))
+    return tuple((rng.randrange(dimensions), rng.choice((-1.0, 1.0))) for _ in range(8))

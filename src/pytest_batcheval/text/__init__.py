@@ -1,0 +1,1 @@
+"""Text for people: made safe, formatted, laid out in tables."""

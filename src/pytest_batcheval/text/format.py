@@ -1,0 +1,53 @@
+"""Numbers for people: counts with their plural, sums of money, durations, sizes; and durations as users write them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+UNKNOWN = "unknown"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 answer`, `1,118 answers`, `2 batches`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def dollars(usd: Decimal | None) -> str:
+    """A sum of US dollars: `$0.0012`, `$12.30`, `unknown`."""
+    if usd is None:
+        return UNKNOWN
+    return f"${usd:.2f}" if usd >= 1 or not usd else f"${usd:.4f}"
+
+
+def duration(seconds: float, tenths: bool = False) -> str:
+    """`45s`, `13m 05s`, `2h 07m`, `1d 03h`, as a clock shows them; below ten seconds perhaps with `tenths`: `2.4s`."""
+    if tenths and 0.05 <= seconds < 9.95:
+        return f"{seconds:.1f}s".replace(".0s", "s")
+    whole = max(int(seconds), 0)
+    for unit, size, lesser, part in (("d", 86_400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // part:02}{lesser}"
+    return f"{whole}s"
+
+
+def size(number: int) -> str:
+    """A number of bytes: `14.5 kB`, `1.2 MB`."""
+    for unit, bytes_in_it in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number >= bytes_in_it:
+            return f"{number / bytes_in_it:.1f} {unit}"
+    return f"{number} B"
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds(text: str) -> float:
+    """`90`, `90s`, `15m`, `12h` or `2d` in seconds.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    if not number.isascii() or not number.replace(".", "", 1).isdigit():
+        raise ValueError(f"{text!r}: a number of seconds, or with a unit: 90s, 15m, 12h, 2d")
+    return float(number) * _UNITS[unit]

@@ -1,0 +1,59 @@
+"""Text from elsewhere made safe to store and to show: control characters escaped, API keys removed."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def safe(text: str) -> str:
+    r"""The text with control, bidirectional and invisible characters as `\xNN` or `\uNNNN`; newline and tab stay."""
+    return _UNSAFE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+_KEY = re.compile(r"\b(sk-|gsk_|xai-|pplx-)[\w*-]{8,}")
+"""Keys as providers write them, and as they repeat them, partly starred, in their refusals."""
+
+_USER = re.compile(r"(?<=://)[^/\s@]+@")
+"""Name and password before the host of a URL."""
+
+
+def storable(text: str) -> str:
+    """The text with lone surrogates, which JSON can carry and UTF-8 cannot, replaced by `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def redacted(text: str, *secrets: str) -> str:
+    """The text without these secrets, without what looks like an API key, and without passwords in URLs."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "…")
+    return _USER.sub("", _KEY.sub(r"\1…", text))
+
+
+_WORKFLOW_COMMAND = re.compile(r"(^[ \t]*):(?=:)|#(?=#\[)", re.MULTILINE)
+"""Output that GitHub Actions obeys (`::add-mask::…` at the beginning of a line, `##[…]` anywhere)."""
+
+
+def escaped(text: str) -> str:
+    """The text without keys and passwords, its control characters escaped."""
+    return safe(redacted(text, os.environ.get("OPENAI_API_KEY", "")))
+
+
+def harmless(text: str) -> str:
+    """The same, and where GitHub Actions reads it nothing that it takes for a command."""
+    shown = escaped(text)
+    return _WORKFLOW_COMMAND.sub(_disarmed, shown) if os.environ.get("GITHUB_ACTIONS") == "true" else shown
+
+
+def _disarmed(match: re.Match[str]) -> str:
+    return r"\x23" if match[1] is None else rf"{match[1]}\x3a"

@@ -1,0 +1,68 @@
+"""Tables of text that fit a width, whoever wrote what stands in them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Sequence
+
+from pytest_batcheval.text.sanitize import safe
+
+GAP = "  "
+LEAST = 8
+"""Columns of the terminal that the column which gives way keeps."""
+
+
+def table(rows: Sequence[Sequence[str]], width: int, *, left: Collection[int], give_way: Sequence[int]) -> list[str]:
+    """Lines of aligned columns, at most `width` wide; the first is the head.
+
+    Args:
+        rows: of equal length.
+        width: columns of the terminal; a wide character takes two.
+        left: numbers of the columns that are aligned left.
+        give_way: numbers of the columns that are cut short, with `…`, one after the other while there is too little
+            room; where even that is not enough, the lines are cut.
+    """
+    cells = [[one_line(text) for text in row] for row in rows]
+    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
+    for number in give_way:
+        over = sum(widths) + len(GAP) * (len(widths) - 1) - width
+        widths[number] = max(widths[number] - max(over, 0), min(LEAST, widths[number]))
+    lines = (
+        GAP.join(_padded(cut(text, widths[i]), widths[i], i in left) for i, text in enumerate(row)).rstrip()
+        for row in cells
+    )
+    return [cut(line, width) for line in lines]
+
+
+def one_line(text: str) -> str:
+    """The text made harmless and put on one line."""
+    return safe(" ".join(text.split()))
+
+
+def columns(text: str) -> int:
+    """Columns of the terminal that a text takes."""
+    return sum(_columns(character) for character in text)
+
+
+def cut(text: str, width: int) -> str:
+    """The text, or as much of its beginning as fits with `…` behind it."""
+    if columns(text) <= width:
+        return text
+    kept, room = "", width - 1
+    for character in text:
+        room -= _columns(character)
+        if room < 0:
+            break
+        kept += character
+    return f"{kept}…"
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _padded(text: str, width: int, left: bool) -> str:
+    room = " " * (width - columns(text))
+    return text + room if left else room + text

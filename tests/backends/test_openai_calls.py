@@ -1,0 +1,190 @@
+"""Individual calls against a provider that answers byte by byte what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from email.utils import formatdate
+
+import pytest
+
+from pytest_batcheval.backends.calls import Reply
+from pytest_batcheval.backends.clocks import SystemClock
+from pytest_batcheval.backends.errors import Passing, Unknown
+from pytest_batcheval.backends.guard import Caps
+from pytest_batcheval.backends.openai_calls import IndividualCalls
+from pytest_batcheval.errors import UsageError
+
+CHAT = "/v1/chat/completions"
+BODY = {"model": "m", "messages": [{"role": "user", "content": "질문"}], "seed": 2**63, "x_own": [1.5, None]}
+KEY = "0" * 40
+ANSWER = {"id": "chatcmpl-1", "choices": [{"message": {"content": "yes"}}]}
+
+
+@pytest.fixture
+def calls(server, key):
+    with IndividualCalls(server.base_url, key, Caps(reply=2000)) as calls:
+        yield calls
+
+
+def outcome(calls, url=CHAT):
+    started = calls.start(url, BODY, KEY)
+    ((number, found),) = finished(calls, 1)
+    assert number == started
+    return found
+
+
+def finished(calls, count):
+    found = []
+    while len(found) < count:
+        SystemClock().wait(calls.signal, 60, count)
+        found += calls.finished()
+    return found
+
+
+@pytest.mark.parametrize("url", [CHAT, "/v1/responses", "/v1/embeddings"])
+def test_a_call_is_one_post_of_the_body_as_it_is(server, calls, http, key, url):
+    server.reply = lambda asked: http(200, ANSWER, {"x-request-id": "req_1"})
+    found = outcome(calls, url)
+    (asked,) = server.asked
+    assert (asked.method, asked.path, asked.json) == ("POST", url, BODY)
+    assert asked.headers["authorization"] == f"Bearer {key}"
+    assert asked.headers["x-client-request-id"] == KEY
+    assert asked.headers["accept-encoding"] == "identity"
+    assert (found.status, found.request_id) == (200, "req_1")
+    assert b'"yes"' in found.content
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 408, 409, 429, 500, 502, 503, 504])
+def test_a_refusal_is_a_reply_and_is_not_sent_again(server, calls, http, status):
+    server.reply = lambda asked: http(status, {"error": {"message": "no", "code": "x"}})
+    assert outcome(calls).status == status
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(server, calls, http, status):
+    server.reply = lambda asked: http(status, b"", {"location": f"{server.base_url}/elsewhere"})
+    assert outcome(calls).status == status
+    assert [asked.path for asked in server.asked] == [CHAT]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "0.5", "retry-after-ms": "300"}, 0.3),
+        ({"retry-after": "86400"}, 3600),
+        ({"retry-after": "-5"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": formatdate(1_000_120, usegmt=True), "date": formatdate(1_000_000, usegmt=True)}, 120),
+        ({"retry-after": formatdate(1_000_000, usegmt=True), "date": formatdate(1_000_060, usegmt=True)}, 0),
+    ],
+)
+def test_retry_after_is_read_in_every_form(server, calls, http, headers, seconds):
+    server.reply = lambda asked: http(429, {"error": {"message": "slow down"}}, headers)
+    assert outcome(calls).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(lambda http: b"", id="closed at once"),
+        pytest.param(lambda http: http(200, b'{"choices": [', {"content-length": "500"}), id="cut"),
+        pytest.param(lambda http: http(200, ANSWER, {"content-encoding": "gzip"}), id="compressed"),
+        pytest.param(lambda http: http(200, b" " * 3000), id="too large"),
+        pytest.param(lambda http: b"HTTP/1.1 nonsense\r\n\r\n", id="no HTTP"),
+    ],
+)
+def test_without_a_whole_reply_the_outcome_is_unknown(server, calls, http, reply):
+    server.reply = lambda asked: reply(http)
+    assert isinstance(outcome(calls), Unknown)
+    assert len(server.asked) == 1
+
+
+def test_after_a_reset_the_outcome_is_unknown(server, calls, reset):
+    server.reply = lambda asked: reset
+    assert isinstance(outcome(calls), Unknown)
+    assert len(server.asked) == 1
+
+
+def test_a_call_that_never_reached_the_server_passes(closed_port, key):
+    with IndividualCalls(f"http://127.0.0.1:{closed_port}/v1", key) as calls:
+        assert isinstance(outcome(calls), Passing)
+
+
+def test_the_key_stands_in_no_reply_and_no_fault(server, calls, http, key):
+    server.reply = lambda asked: http(401, {"error": {"message": f"wrong: {key}"}}, {"x-request-id": key})
+    found = outcome(calls)
+    assert key not in found.content.decode() + found.request_id
+    server.reply = lambda asked: f"HTTP/1.1 {key}\r\n\r\n".encode()
+    assert key not in repr(outcome(calls))
+    assert key not in repr(vars(calls))
+
+
+@pytest.mark.parametrize("bad", ["two words", "라"])
+def test_a_key_that_is_none_is_a_usage_error(server, bad):
+    with pytest.raises(UsageError):
+        IndividualCalls(server.base_url, bad).close()
+
+
+def test_a_call_that_is_given_up_says_so(server, calls):
+    hold = threading.Event()
+    server.reply = lambda asked: lambda connection: hold.wait(60)
+    started = calls.start(CHAT, BODY, KEY)
+    while not server.asked:
+        time.sleep(0)
+    calls.give_up(started)
+    calls.give_up(started + 99)
+    ((number, found),) = finished(calls, 1)
+    hold.set()
+    assert (number, type(found), found.cause) == (started, Unknown, "given_up")
+
+
+def test_calls_fly_side_by_side(server, calls, http):
+    together = threading.Barrier(20, timeout=60)
+
+    def answer(asked):
+        together.wait()
+        return http(200, ANSWER)
+
+    server.reply = answer
+    started = {calls.start(CHAT, BODY, KEY) for _ in range(20)}
+    found = finished(calls, 20)
+    assert {number for number, _ in found} == started
+    assert len(started) == 20
+    assert {type(reply) for _, reply in found} == {Reply}
+
+
+def test_an_error_of_ours_is_raised_where_the_calls_are_taken(calls):
+    calls.start(CHAT, {"model": object()}, KEY)
+    with pytest.raises(TypeError):
+        finished(calls, 1)
+
+
+def test_it_works_where_an_event_loop_runs(server, calls, http):
+    server.reply = lambda asked: http(200, ANSWER)
+
+    async def story():
+        ticks = []
+        asyncio.get_running_loop().call_soon(ticks.append, "mine")
+        found = outcome(calls)
+        await asyncio.sleep(0)
+        return found, ticks
+
+    found, ticks = asyncio.run(story())
+    assert (found.status, ticks) == (200, ["mine"])
+
+
+def test_closing_ends_the_calls_under_way(server, key):
+    hold = threading.Event()
+    server.reply = lambda asked: lambda connection: hold.wait(60)
+    with IndividualCalls(server.base_url, key) as calls:
+        calls.start(CHAT, BODY, KEY)
+        while not server.asked:
+            time.sleep(0)
+    hold.set()
+    assert not calls._thread.is_alive()

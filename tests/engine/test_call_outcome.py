@@ -1,0 +1,120 @@
+"""What the outcome of an individual call means, reply by reply."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_batcheval.backends.calls import Reply
+from pytest_batcheval.backends.errors import Passing, Refused, Stopped, Unknown
+from pytest_batcheval.engine.call_outcome import UNKNOWN, Busy, verdict_of
+from pytest_batcheval.journal.rows import AnswerRow, FailureRow
+
+KEY, OTHER = "a" * 40, "b" * 40
+USAGE = {"prompt_tokens": 12, "completion_tokens": 34}
+
+
+def reply(status, body, **more):
+    return Reply(status, body if isinstance(body, bytes) else json.dumps(body).encode(), "req_1", **more)
+
+
+def error(code="x", message="words", param=None):
+    return {"error": {"message": message, "type": code, "param": param, "code": code}}
+
+
+def kind(verdict):
+    """`answer`, `unknown`, `passing`, `final`, `busy`, `stop` in one word."""
+    if isinstance(verdict, AnswerRow):
+        return "answer"
+    if isinstance(verdict, Busy):
+        return "busy"
+    if isinstance(verdict, Refused):
+        return "stop"
+    if verdict.code == UNKNOWN:
+        return "unknown"
+    return "passing" if verdict.retryable else "final"
+
+
+def test_an_answer_is_the_response_of_a_line():
+    row = verdict_of(KEY, reply(200, {"choices": [], "usage": USAGE, "seed": 2**70}))
+    assert json.loads(row.response) == {
+        "status_code": 200,
+        "request_id": "req_1",
+        "body": {"choices": [], "usage": USAGE, "seed": 2**70},
+    }
+    assert (row.key, row.line_id, row.input_tokens, row.output_tokens) == (KEY, "req_1", 12, 34)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, {}, "answer"),
+        (200, [], "unknown"),
+        (200, b"", "unknown"),
+        (200, b"<html>", "unknown"),
+        (200, b'{"a": ', "unknown"),
+        (200, b'{"a": NaN}', "unknown"),
+        (200, b'{"a": "\xff"}', "unknown"),
+        (200, b"[" * 5000, "unknown"),
+        (200, b'{"a": ' * 150 + b"1" + b"}" * 150, "unknown"),
+        (204, b"", "unknown"),
+        (301, b"", "stop"),
+        (400, error("context_length_exceeded"), "final"),
+        (400, b"<html>", "final"),
+        (401, error("invalid_api_key"), "stop"),
+        (403, error("unsupported_country"), "stop"),
+        (403, b"<html>", "stop"),
+        (403, error("invalid", param="model"), "final"),
+        (404, error("model_not_found"), "final"),
+        (404, error("404", "The model `x` does not exist."), "final"),
+        (404, error("", "Invalid URL"), "stop"),
+        (408, error(), "unknown"),
+        (409, error(), "passing"),
+        (413, b"<html>", "final"),
+        (422, error(), "final"),
+        (429, error("rate_limit_exceeded"), "busy"),
+        (429, b"slow down", "busy"),
+        (429, error("insufficient_quota"), "stop"),
+        (429, error("billing_hard_limit_reached"), "stop"),
+        (500, error("server_error"), "passing"),
+        (500, b"", "passing"),
+        (502, b"<html>", "unknown"),
+        (503, b"<html>", "busy"),
+        (504, b"", "unknown"),
+        (524, b"", "unknown"),
+    ],
+)
+def test_each_status_has_its_meaning(status, body, expected):
+    assert kind(verdict_of(KEY, reply(status, body))) == expected
+
+
+def test_faults_have_theirs():
+    assert kind(verdict_of(KEY, Unknown("ReadTimeout", "nothing came"))) == "unknown"
+    busy = verdict_of(KEY, Passing("ConnectError", "refused"))
+    assert (kind(busy), busy.reached) == ("busy", False)
+
+
+def test_a_refusal_keeps_its_pause_and_its_words():
+    busy = verdict_of(KEY, reply(429, error("rate_limit_exceeded", "slow down"), retry_after=7.0))
+    assert (busy.retry_after, busy.reached) == (7.0, True)
+    assert (busy.failure.code, busy.failure.status_code, busy.failure.retryable) == ("rate_limit_exceeded", 429, True)
+    stopped = verdict_of(KEY, reply(401, error("invalid_api_key", "no such key")))
+    assert isinstance(stopped, Stopped)
+    assert (stopped.status_code, stopped.request_id) == (401, "req_1")
+
+
+def test_a_reply_cannot_pose_as_the_answer_to_another_request():
+    escape = b'{}},"custom_id":"' + OTHER.encode() + b'","x":{"y":{}'
+    assert verdict_of(KEY, reply(200, escape)).key == KEY
+    assert kind(verdict_of(KEY, reply(200, escape))) == "unknown"
+
+
+@given(st.integers(200, 599), st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
+def test_no_reply_breaks_it(status, content):
+    verdict = verdict_of(KEY, Reply(status, content))
+    assert isinstance(verdict, (AnswerRow, FailureRow, Busy, Refused))
+    if isinstance(verdict, (AnswerRow, FailureRow)):
+        assert verdict.key == KEY
