@@ -101,11 +101,11 @@ def results(backend: Backend, batch_id: str) -> list[Answer]:
 
 
 def _asked(what: str, call: Callable[[], T], backend: Backend) -> T:
-    from pytest_batcheval.backends.errors import Fault
+    from pytest_batcheval.backends.errors import ProviderFailure
 
     try:
         return call()
-    except Fault as fault:
+    except ProviderFailure as fault:
         asked = f" (batches belong to a project: is {backend.base_url} asked with its key?)"
         where = asked if fault.status_code == 404 else ""
         raise ProviderError(f"batch {what}: {fault}{where}") from None

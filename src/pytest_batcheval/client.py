@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
     from pytest_batcheval.engine.call_sender import Calling
     from pytest_batcheval.engine.clock import Clock
-    from pytest_batcheval.engine.snapshot import Progress, Sent
+    from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult
     from pytest_batcheval.journal.store import Journal
 
 
@@ -38,7 +38,7 @@ class BatchRun:
     requests: tuple[Request, ...]
     answers: tuple[Answer, ...]
     pending: tuple[Request, ...]
-    sent: Sent
+    sent: SendResult
 
     @property
     def finished(self) -> bool:
@@ -69,7 +69,7 @@ class BatchClient:
         enqueued_tokens: Mapping[str, int] | None = None,
         threads: int = 4,
         individual: bool = False,
-        progress: Callable[[Progress], None] = lambda seen: None,
+        progress: Callable[[BatchSnapshot], None] = lambda seen: None,
     ) -> None:
         """Prepare a client; nothing is opened before the first call.
 
@@ -130,14 +130,14 @@ class BatchClient:
         Raises:
             ProviderError, JournalError, UsageError: see `engine.send.send`.
         """
-        from pytest_batcheval.engine.snapshot import Sent
+        from pytest_batcheval.engine.snapshot import SendResult
 
         wanted = tuple(requests)
         try:
             return self._send(wanted, batch_size, 0.0, False, lock_wait=None)
         except UnfinishedError:
             count = len({request.custom_id for request in wanted})
-            return self._look_up(wanted, Sent(count, 0, count, 0, 0, 0, 0, 0))
+            return self._look_up(wanted, SendResult(count, 0, count, 0, 0, 0, 0, 0))
 
     def wait(self, run: BatchRun, *, timeout: float | None = None) -> BatchRun:
         """Have the pending requests of a run answered; what fails in passing is sent again.
@@ -244,23 +244,23 @@ class BatchClient:
         return self._look_up(requests, sent)
 
     @contextmanager
-    def _watched(self, run: str, attempts: int, lock_wait: float | None) -> Iterator[Callable[[Progress], None]]:
+    def _watched(self, run: str, attempts: int, lock_wait: float | None) -> Iterator[Callable[[BatchSnapshot], None]]:
         """Under the journal's lock, a `progress` that keeps the error log and measures the run."""
         from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.report.error_log import error_log
-        from pytest_batcheval.report.resources import Meter
+        from pytest_batcheval.report.resources import ResourceMeter
 
         backend, clock, journal = self._opened()
         calls = None if self._calling is None else self._calling.calls
         traffic = [found for part in (backend, calls) if (found := getattr(part, "traffic", None)) is not None]
         with (
             journal.lock.held(LockWait(self._path, lock_wait)),
-            Meter(run, journal, clock, traffic) as meter,
+            ResourceMeter(run, journal, clock, traffic) as meter,
             error_log(journal.reader, attempts, meter.watching(self._progress)) as progress,
         ):
             yield progress
 
-    def _look_up(self, requests: Sequence[Request], sent: Sent) -> BatchRun:
+    def _look_up(self, requests: Sequence[Request], sent: SendResult) -> BatchRun:
         backend, _, journal = self._opened()
         answers = journal.reader.answers(requests, backend.origin)
         failures = journal.reader.failures(requests, backend.origin)

@@ -9,11 +9,19 @@ from email.utils import formatdate
 
 import pytest
 
-from pytest_batcheval.backends.errors import Fault, Passing, Refused, Stopped, Unknown, classify, retry_after
+from pytest_batcheval.backends.errors import (
+    ProviderFailure,
+    Refused,
+    Stopped,
+    TransientFailure,
+    UnknownOutcome,
+    classify,
+    retry_after,
+)
 
 CALLS = ("upload", "create", "list", "retrieve", "content", "delete", "cancel")
 BATCH = {"id": "batch_1", "object": "batch", "status": "completed", "input_file_id": "file-1"}
-R, U, S, STOP, DONE = Passing, Unknown, Refused, Stopped, None
+R, U, S, STOP, DONE = TransientFailure, UnknownOutcome, Refused, Stopped, None
 
 
 def error(code=None, message="no"):
@@ -106,7 +114,7 @@ def test_each_fault_of_each_call_is_what_the_matrix_says_after_one_request(
     if meant is DONE:
         calls[call]()
     else:
-        with pytest.raises(Fault) as caught:
+        with pytest.raises(ProviderFailure) as caught:
             calls[call]()
         assert type(caught.value) is meant, caught.value
         assert not (tmp_path / "output.jsonl").exists()
@@ -131,7 +139,7 @@ def test_what_never_left_is_sent_again(how, call, calls, backend, server, closed
             raise socket.gaierror(-2, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(Passing) as caught:
+    with pytest.raises(TransientFailure) as caught:
         calls[call]()
     assert "Connect" in caught.value.cause
     assert server.asked == []
@@ -140,7 +148,7 @@ def test_what_never_left_is_sent_again(how, call, calls, backend, server, closed
 def test_a_reply_that_does_not_come_in_time_leaves_a_create_unknown(calls, backend, server, monkeypatch):
     server.reply = lambda asked: lambda connection: connection.recv(1)
     monkeypatch.setattr(backend._client, "timeout", 0.05)
-    for call, meant in (("create", Unknown), ("retrieve", Passing)):
+    for call, meant in (("create", UnknownOutcome), ("retrieve", TransientFailure)):
         with pytest.raises(meant) as caught:
             calls[call]()
         assert caught.value.cause == "ReadTimeout"
@@ -150,8 +158,8 @@ def test_a_reply_that_does_not_come_in_time_leaves_a_create_unknown(calls, backe
 def test_a_name_alone_does_not_prove_that_a_create_never_left(hides):
     """Only the HTTP library's own exception does."""
     error = type(hides, (OSError,), {"__module__": "elsewhere"})("x")
-    assert isinstance(classify("create", error), Unknown)
-    assert isinstance(classify("upload", error), Passing)
+    assert isinstance(classify("create", error), UnknownOutcome)
+    assert isinstance(classify("upload", error), TransientFailure)
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), ZeroDivisionError("x")])
@@ -202,7 +210,7 @@ def test_a_date_without_the_servers_own_is_read_by_our_clock():
 @pytest.mark.parametrize("call", ["upload", "create", "list", "retrieve", "content"])
 def test_the_time_a_server_names_is_handed_on(call, calls, server, http):
     server.reply = lambda asked: http(429, error("rate_limit_exceeded"), {"retry-after": "333"})
-    with pytest.raises(Passing) as caught:
+    with pytest.raises(TransientFailure) as caught:
         calls[call]()
     assert caught.value.retry_after == 333
     assert (caught.value.cause, caught.value.status_code) == ("rate_limit_exceeded", 429)
@@ -210,7 +218,7 @@ def test_the_time_a_server_names_is_handed_on(call, calls, server, http):
 
 def test_reading_goes_on_slowly_without_quota(calls, server, http):
     server.reply = lambda asked: http(429, error("insufficient_quota"), {"retry-after": "1"})
-    with pytest.raises(Passing) as caught:
+    with pytest.raises(TransientFailure) as caught:
         calls["retrieve"]()
     assert caught.value.retry_after == 600
 
@@ -246,6 +254,6 @@ def test_a_refusal_of_any_shape_is_told_and_can_be_stored(calls, server, http, b
 
 def test_a_refusal_of_a_page_is_shortened(calls, server, http):
     server.reply = lambda asked: http(500, b"x" * 100_000)
-    with pytest.raises(Passing) as caught:
+    with pytest.raises(TransientFailure) as caught:
         calls["retrieve"]()
     assert len(str(caught.value)) < 1200

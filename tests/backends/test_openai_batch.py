@@ -8,10 +8,17 @@ import traceback
 import pytest
 
 from pytest_batcheval.backends import openai_batch
-from pytest_batcheval.backends.errors import BadReply, Fault, Passing, Refused, Stopped, Unknown
+from pytest_batcheval.backends.errors import (
+    BadReply,
+    ProviderFailure,
+    Refused,
+    Stopped,
+    TransientFailure,
+    UnknownOutcome,
+)
 from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
-from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile, read_batch, read_file
+from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile, read_batch, read_file
 from pytest_batcheval.errors import JournalError, ProviderError, UsageError
 
 BATCH = {"id": "batch_1", "object": "batch", "status": "validating", "input_file_id": "file-1"}
@@ -122,7 +129,7 @@ def test_a_list_without_end_is_given_up(backend, server, http, monkeypatch):
 @pytest.mark.parametrize("item", [{"id": "batch_2"}, {"status": "completed"}, {"id": 7, "status": "x"}, "text", None])
 def test_a_list_with_something_unreadable_does_not_prove_absence(backend, server, http, item):
     server.reply = lambda asked: http(200, {"data": [BATCH, item], "has_more": False})
-    with pytest.raises(Passing, match="no batch"):
+    with pytest.raises(TransientFailure, match="no batch"):
         backend.list_batches()
 
 
@@ -157,8 +164,8 @@ def test_a_file_lands_whole_under_its_name(calls, server, http, tmp_path):
 @pytest.mark.parametrize(
     ("size", "meant", "cause"),
     [
-        (99, Passing, "truncated"),
-        (101, Passing, "truncated"),
+        (99, TransientFailure, "truncated"),
+        (101, TransientFailure, "truncated"),
         (50, Refused, "too_long"),
         (None, None, None),
         ("100", None, None),
@@ -179,14 +186,14 @@ def test_the_length_is_what_the_provider_says_it_is(calls, server, http, tmp_pat
 
 def test_a_content_length_that_is_too_small_is_found_by_the_size(calls, server, http):
     server.reply = file_of(http, b"x" * 100, 100, headers={"content-length": "60"})
-    with pytest.raises(Passing, match="has 100 bytes, 60 came"):
+    with pytest.raises(TransientFailure, match="has 100 bytes, 60 came"):
         calls["content"]()
 
 
 def test_an_older_file_stays_until_the_new_one_is_whole(calls, server, http, tmp_path):
     (tmp_path / "output.jsonl").write_text("older")
     server.reply = file_of(http, b"x" * 99, 100)
-    with pytest.raises(Passing):
+    with pytest.raises(TransientFailure):
         calls["content"]()
     assert (tmp_path / "output.jsonl").read_text() == "older"
 
@@ -283,7 +290,10 @@ def test_giant_replies_are_cut_short(guarded, server, http):
 
     server.reply = lambda asked: giant
     backend = guarded(create=1000, reply=2**20)
-    for call, meant in ((lambda: backend.create("f", "/v1/x", {}, "k"), Unknown), (backend.list_batches, Refused)):
+    for call, meant in (
+        (lambda: backend.create("f", "/v1/x", {}, "k"), UnknownOutcome),
+        (backend.list_batches, Refused),
+    ):
         sent.clear()
         with pytest.raises(meant) as caught:
             call()
@@ -294,7 +304,7 @@ def test_giant_replies_are_cut_short(guarded, server, http):
 def test_giant_refusals_are_cut_short_too(guarded, server, http):
     server.reply = lambda asked: http(500, b"x" * 100_000)
     backend = guarded(create=1000, reply=50_000)
-    with pytest.raises(Unknown, match="too_large"):
+    with pytest.raises(UnknownOutcome, match="too_large"):
         backend.create("f", "/v1/x", {}, "k")
     with pytest.raises(Refused, match="too_large"):
         backend.retrieve("batch_1")
@@ -310,15 +320,15 @@ def test_a_reply_that_drips_is_given_up_at_its_deadline(guarded, server, http):
     """Each byte comes in time, by the socket; only the whole takes too long."""
     server.reply = lambda asked: http(200, BATCH)
     backend = guarded(step=700.0)
-    with pytest.raises(Unknown, match="deadline: the reply took longer than 600 s"):
+    with pytest.raises(UnknownOutcome, match="deadline: the reply took longer than 600 s"):
         backend.create("f", "/v1/x", {}, "k")
-    with pytest.raises(Passing, match="deadline"):
+    with pytest.raises(TransientFailure, match="deadline"):
         backend.retrieve("batch_1")
 
 
 def test_a_file_may_take_long_but_not_drip(guarded, server, http, tmp_path):
     server.reply = file_of(http, b"x" * 200_000, 200_000)
-    with pytest.raises(Passing, match="slow: the file came with less than 1024 bytes a second"):
+    with pytest.raises(TransientFailure, match="slow: the file came with less than 1024 bytes a second"):
         guarded(step=100_000.0, deadline=1e9).download("file-2", tmp_path / "out")
     guarded(step=61.0, deadline=1e9, pace=1).download("file-2", tmp_path / "out")
     guarded(step=59.0, deadline=1e9, window=1e9).download("file-2", tmp_path / "out")
@@ -328,7 +338,7 @@ def test_a_reply_to_a_create_is_one_object_and_may_take_less_than_others(guarded
     server.reply = lambda asked: http(200, BATCH | {"metadata": {"padding": "x" * 2000}})
     backend = guarded(create=1000, reply=5000)
     assert backend.retrieve("batch_1").id == "batch_1"
-    with pytest.raises(Unknown, match="too_large"):
+    with pytest.raises(UnknownOutcome, match="too_large"):
         backend.create("f", "/v1/x", {}, "k")
 
 
@@ -384,7 +394,7 @@ def test_no_attribute_however_deep_holds_the_key(calls, backend, server, http, k
 @pytest.mark.parametrize("call", ["upload", "create", "list", "content"])
 def test_no_error_shows_the_key_though_the_server_repeats_it(calls, server, http, call, status, key):
     server.reply = lambda asked: http(status, {"error": {"message": f"Incorrect API key provided: {key}", "code": key}})
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(ProviderFailure) as caught:
         calls[call]()
     assert "Incorrect API key provided" in str(caught.value)
     assert caught.value.__context__ is None
@@ -486,7 +496,7 @@ def test_a_batch_is_read_with_all_its_fields():
         error_file_id="file-3",
         completed=1,
         total=3,
-        errors=(BatchFault("bad", "m", 2, "p"), BatchFault("error", ""), BatchFault("error", "")),
+        errors=(BatchError("bad", "m", 2, "p"), BatchError("error", ""), BatchError("error", "")),
         metadata={"a": "1"},
         created_at=1.8e9,
         times={"created_at": 1.8e9},

@@ -9,9 +9,9 @@ from email.utils import formatdate
 
 import pytest
 
-from pytest_batcheval.backends.calls import Reply
+from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.clocks import SystemClock
-from pytest_batcheval.backends.errors import Passing, Unknown
+from pytest_batcheval.backends.errors import TransientFailure, UnknownOutcome
 from pytest_batcheval.backends.guard import Caps
 from pytest_batcheval.backends.openai_calls import IndividualCalls
 from pytest_batcheval.errors import UsageError
@@ -101,19 +101,19 @@ def test_retry_after_is_read_in_every_form(server, calls, http, headers, seconds
 )
 def test_without_a_whole_reply_the_outcome_is_unknown(server, calls, http, reply):
     server.reply = lambda asked: reply(http)
-    assert isinstance(outcome(calls), Unknown)
+    assert isinstance(outcome(calls), UnknownOutcome)
     assert len(server.asked) == 1
 
 
 def test_after_a_reset_the_outcome_is_unknown(server, calls, reset):
     server.reply = lambda asked: reset
-    assert isinstance(outcome(calls), Unknown)
+    assert isinstance(outcome(calls), UnknownOutcome)
     assert len(server.asked) == 1
 
 
 def test_a_call_that_never_reached_the_server_passes(closed_port, key):
     with IndividualCalls(f"http://127.0.0.1:{closed_port}/v1", key) as calls:
-        assert isinstance(outcome(calls), Passing)
+        assert isinstance(outcome(calls), TransientFailure)
 
 
 def test_the_key_stands_in_no_reply_and_no_fault(server, calls, http, key):
@@ -141,7 +141,7 @@ def test_a_call_that_is_given_up_says_so(server, calls):
     calls.give_up(started + 99)
     ((number, found),) = finished(calls, 1)
     hold.set()
-    assert (number, type(found), found.cause) == (started, Unknown, "given_up")
+    assert (number, type(found), found.cause) == (started, UnknownOutcome, "given_up")
 
 
 def test_calls_fly_side_by_side(server, calls, http):
@@ -156,7 +156,7 @@ def test_calls_fly_side_by_side(server, calls, http):
     found = finished(calls, 20)
     assert {number for number, _ in found} == started
     assert len(started) == 20
-    assert {type(reply) for _, reply in found} == {Reply}
+    assert {type(reply) for _, reply in found} == {CallReply}
 
 
 def test_an_error_of_ours_is_raised_where_the_calls_are_taken(calls):

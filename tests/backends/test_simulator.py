@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pytest_batcheval.backends.clocks import SimulatorClock
-from pytest_batcheval.backends.errors import Refused, Unknown
+from pytest_batcheval.backends.errors import Refused, UnknownOutcome
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.journal.store import Journal
@@ -115,7 +115,7 @@ def test_cancelling_what_runs_and_what_has_ended(backend, clock, input_file):
 def test_a_create_whose_reply_is_dropped_is_unknown_and_asked_for_once(backend, input_file, simulator):
     file = backend.upload(input_file, "batcheval-1.jsonl")
     simulator.faults.drop_create_reply()
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownOutcome):
         backend.create(file.id, "/v1/chat/completions", {}, "k")
     (batch,) = backend.list_batches()
     assert batch.input_file_id == file.id

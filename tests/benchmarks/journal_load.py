@@ -24,9 +24,9 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pytest_batcheval.engine.effects import Rest, Settle
+from pytest_batcheval.engine.effects import Settle, Unaccounted
 from pytest_batcheval.engine.metadata import identity
-from pytest_batcheval.engine.results import harvest, results
+from pytest_batcheval.engine.results import download_results, read_results
 from pytest_batcheval.engine.split import Limits, split
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -148,9 +148,9 @@ def settle(journal: Journal, row: BatchRow, path: Path) -> None:
     keys = journal.reader.keys(row.id)
     ended = BatchRow(**vars(row) | {"state": "settled", "batch_id": "batch_1", "output_file_id": str(path)})
     folder = path.with_name("files")
-    account = harvest(Linked(), ended, frozenset(keys), folder)  # type: ignore[arg-type] # only `download` is asked
+    account = download_results(Linked(), ended, frozenset(keys), folder)  # type: ignore[arg-type] # only `download` is asked
     assert (len(account.answered), account.broken) == (len(keys), ())
-    journal.settle(ended, results(Settle(ended, account, rest=Rest("unanswered", "", True)), keys))
+    journal.settle(ended, read_results(Settle(ended, account, rest=Unaccounted("unanswered", "", True)), keys))
     shutil.rmtree(folder)
 
 

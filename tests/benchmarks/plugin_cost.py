@@ -17,7 +17,7 @@ from pathlib import Path
 
 PAIRS = 15
 ROOT = Path(__file__).parents[2]
-PLUGIN = ("-p", "pytest_batcheval.plugin.hooks")
+PLUGIN = ("-p", "pytest_batcheval.plugin")
 
 EVALUATION = """
 import pytest

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.quality import Rubric, rubric_request
-from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.recordings.answers import NewRecording, Recordings
 from pytest_batcheval.simulator.inference.answering import Answering
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.wire.objects import Answer, Request
@@ -56,10 +56,10 @@ def record(folder, rubric):
                 cell = {"persona": persona.id, "question": question.id}
                 system = {"role": "system", "content": persona.description}
                 said = _answered({"model": model, "messages": [system, {"role": "user", "content": question.text}]})
-                found.append(Recorded(said, cell, module))
+                found.append(NewRecording(said, cell, module))
                 if judge:
                     verdict = _answered(rubric_request(said, question, by, model=judge))
-                    found.append(Recorded(verdict, cell, module))
+                    found.append(NewRecording(verdict, cell, module))
         Recordings(folder / "cassettes").export(found)
 
     return build

@@ -10,7 +10,7 @@ from pytest_batcheval.cli import main
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.quality import Rubric, rubric_request
 from pytest_batcheval.quality.comparing._baseline import Baseline
-from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.recordings.answers import NewRecording, Recordings
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -118,7 +118,7 @@ def test_verdicts_by_two_rubrics_are_no_single_scale(record, answered, folder, c
         said = answered({"model": "sim-faithful", "messages": [system, {"role": "user", "content": goals.text}]})
         verdict = answered(rubric_request(said, goals, other, model="sim-judge"))
         cell = {"persona": persona.id, "question": "goals"}
-        found += [Recorded(said, cell, "tests/test_a.py"), Recorded(verdict, cell, "tests/test_a.py")]
+        found += [NewRecording(said, cell, "tests/test_a.py"), NewRecording(verdict, cell, "tests/test_a.py")]
     Recordings(folder / "cassettes").export(found)
     assert main(["baseline", "save", "main", "--judge", "sim-judge"]) == 4
     assert "verdicts of sim-judge by 2 rubrics" in capsys.readouterr().err

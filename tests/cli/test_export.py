@@ -58,7 +58,7 @@ def test_of_no_batch():
     pass
 """
 
-INI = "[pytest]\naddopts = -p pytest_batcheval.plugin.hooks\n"
+INI = "[pytest]\naddopts = -p pytest_batcheval.plugin\n"
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def folder(pytester, monkeypatch):
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_batcheval.plugin.hooks")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_batcheval.plugin")
     return pytester.path
 
 

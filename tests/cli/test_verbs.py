@@ -11,7 +11,7 @@ from pytest_batcheval.cli import main
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.recordings.answers import NewRecording, Recordings
 from pytest_batcheval.wire.objects import Answer, Request
 
 REQUESTS = [Request({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]}) for n in range(5)]
@@ -121,7 +121,7 @@ def test_show_tells_where_an_answer_is(folder, submitted, capsys):
     recorded = Answer(
         REQUESTS[0], "https://api.openai.com/v1", {"body": {"choices": [{"message": {"content": "\x1b[2Jhi"}}]}}
     )
-    Recordings(folder / "cassettes").export([Recorded(recorded, {"persona": "kim"}, "test_it.py")])
+    Recordings(folder / "cassettes").export([NewRecording(recorded, {"persona": "kim"}, "test_it.py")])
     capsys.readouterr()
     assert main(["show", key[:8]]) == 0
     out = capsys.readouterr().out

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli.status import _look_at_run
-from pytest_batcheval.cli.watch import TOLERATED, Documents, Lines, Look, Screen, watch
+from pytest_batcheval.cli.watch import TOLERATED, Documents, LineDisplay, Screen, WatchedState, watch
 from pytest_batcheval.errors import ExitStatus, ProviderError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -39,7 +39,7 @@ class Time:
 
 
 def look(line="open", page="", status=ExitStatus.UNFINISHED):
-    return Look(page or line, line, {"state": line}, status)
+    return WatchedState(page or line, line, {"state": line}, status)
 
 
 def watched(show, *looks, interval=5.0):
@@ -216,14 +216,14 @@ def test_an_interval_without_watching_is_refused(journal, capsys):
 def test_a_log_has_a_line_a_minute_at_most_and_the_end(capsys):
     counts = [look(f"{n} answered") for n in range(30)]
     end = look("done", status=ExitStatus.OK)
-    assert watched(Lines(), *counts, end, interval=5.0) == ExitStatus.OK
+    assert watched(LineDisplay(), *counts, end, interval=5.0) == ExitStatus.OK
     shown = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     assert shown == ["0 answered", "12 answered", "24 answered", "done"]
 
 
 def test_what_has_not_changed_is_not_told_again(capsys):
     looks = [look("open")] * 50 + [look("failed", status=ExitStatus.FAILED)]
-    assert watched(Lines(), *looks, interval=30.0) == ExitStatus.FAILED
+    assert watched(LineDisplay(), *looks, interval=30.0) == ExitStatus.FAILED
     assert len(capsys.readouterr().out.splitlines()) == 2
     watched(Documents(), *looks)
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
@@ -235,7 +235,7 @@ def test_what_has_not_changed_is_not_told_again(capsys):
 def test_a_provider_that_cannot_be_asked_for_a_while_is_asked_again(capsys):
     trouble = [ProviderError("HTTP 502\n\x1b[2J")] * TOLERATED
     end = look("done", status=ExitStatus.OK)
-    assert watched(Lines(), look(), *trouble, look(), *trouble, end, interval=60.0) == ExitStatus.OK
+    assert watched(LineDisplay(), look(), *trouble, look(), *trouble, end, interval=60.0) == ExitStatus.OK
     out = capsys.readouterr().out
     assert "open; cannot be asked just now, tried again: HTTP 502 \\x1b[2J" in out
     assert "\x1b" not in out
@@ -244,9 +244,9 @@ def test_a_provider_that_cannot_be_asked_for_a_while_is_asked_again(capsys):
 def test_a_provider_that_cannot_be_asked_at_all_ends_it():
     trouble = [ProviderError("HTTP 502")] * (TOLERATED + 1)
     with pytest.raises(ProviderError):
-        watched(Lines(), look(), *trouble)
+        watched(LineDisplay(), look(), *trouble)
     with pytest.raises(ProviderError):
-        watched(Lines(), ProviderError("no such batch"))
+        watched(LineDisplay(), ProviderError("no such batch"))
 
 
 def test_a_page_fits_the_terminal_until_it_has_ended(capsys, monkeypatch):

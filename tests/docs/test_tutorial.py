@@ -87,7 +87,7 @@ def reader(tmp_path, monkeypatch):
         "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]),
         # other plugins print lines of their own
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTEST_ADDOPTS": "-p pytest_batcheval.plugin.hooks --color=no",
+        "PYTEST_ADDOPTS": "-p pytest_batcheval.plugin --color=no",
         "HOME": str(tmp_path),
         "COLUMNS": "80",
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_batcheval.backends.errors import Fault, Passing, Refused, Unknown
+from pytest_batcheval.backends.errors import ProviderFailure, Refused, TransientFailure, UnknownOutcome
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
@@ -66,7 +66,7 @@ class MemoryProvider:
         self.takes = 3600.0
         self.status_of: Callable[[int], str] = lambda number: "completed"
         self.line_of: Callable[[str, int], tuple[int, dict[str, object]] | None] = lambda key, run: (200, answer(key))
-        self.fault: Callable[[str], Fault | None] = lambda call: None
+        self.fault: Callable[[str], ProviderFailure | None] = lambda call: None
         self.late: list[tuple[float, str, str, Mapping[str, str]]] = []
         self.list_lag = 0.0
         self.rivalled: Callable[[int], bool] = lambda number: False
@@ -86,11 +86,11 @@ class MemoryProvider:
     def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
         self.calls["create"] += 1
         fault = self.fault("create")
-        if isinstance(fault, (Refused, Passing)):
+        if isinstance(fault, (Refused, TransientFailure)):
             raise fault
-        if isinstance(fault, Unknown) and fault.cause == "never":
+        if isinstance(fault, UnknownOutcome) and fault.cause == "never":
             raise fault
-        if isinstance(fault, Unknown) and fault.cause == "late":
+        if isinstance(fault, UnknownOutcome) and fault.cause == "late":
             self.late.append((self.clock.time + float(fault.message), file_id, endpoint, metadata))
             raise fault
         if self.rivalled(self.calls["create"]):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.engine.call_sender import Calling
-from pytest_batcheval.engine.concurrency import Window
+from pytest_batcheval.engine.concurrency import ConcurrencyWindow
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
@@ -20,7 +20,7 @@ def requests(count):
 
 def main(base_url, folder, count, size):
     with connect(base_url, individual=True) as connection, Journal.open(Path(folder) / "journal.sqlite") as journal:
-        calling = Calling(connection.calls, connection.clock, Window(int(size), int(size)))
+        calling = Calling(connection.calls, connection.clock, ConcurrencyWindow(int(size), int(size)))
         wanted = requests(int(count))
         sent = send(wanted, backend=connection.backend, journal=journal, clock=connection.clock, calling=calling)
     print(json.dumps({"answered": sent.answered, "again": len(sent.again), "sent": sent.sent, "notes": sent.notes}))

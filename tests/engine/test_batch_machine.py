@@ -6,34 +6,34 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_batcheval.backends.errors import Passing, Refused, Stopped, Unknown
-from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile
-from pytest_batcheval.engine import absence_M, backoff, competing, reconcile
+from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
+from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile
+from pytest_batcheval.engine import backoff, batch_outcome, competing, reconcile
 from pytest_batcheval.engine import batch_machine as jobs
-from pytest_batcheval.engine.batch_machine import Job
+from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effects import (
-    Account,
     Commit,
     Create,
     DeleteFile,
+    DownloadResults,
     FindFile,
-    Harvest,
     ListBatches,
+    ResultSummary,
     Retrieve,
     Settle,
     Upload,
 )
-from pytest_batcheval.engine.metadata import MARK, identity, mark, metadata, read_mark
-from pytest_batcheval.engine.scheduler import Engine
+from pytest_batcheval.engine.metadata import MARK, identity, metadata, our_mark, our_metadata
+from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import IN_PROCESS
 
 ROW = BatchRow("o", "s", "/v1/chat/completions", "identity", 1, 1, 3, "batcheval-x.jsonl", id=1)
 RUNNING = RemoteBatch("batch_1", "in_progress", input_file_id="file-1")
 COMPLETED = RemoteBatch("batch_1", "completed", "file-1", output_file_id="out", completed=3, failed=0, total=3)
-BUSY = Passing("503", "busy", 503)
+BUSY = TransientFailure("503", "busy", 503)
 GONE = Refused("not_found", "no such thing", 404)
-ALL = Account(answered=frozenset("abc"))
+ALL = ResultSummary(answered=frozenset("abc"))
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +46,8 @@ class Script:
     """An engine of one job, driven step by step: `step(outcome)` gives the next effect its outcome."""
 
     def __init__(self, row, **more):
-        self.job = Job(row, 0.0, **more)
-        self.engine = Engine([self.job])
+        self.job = BatchMachine(row, 0.0, **more)
+        self.engine = Scheduler([self.job])
         self.now = 0.0
         self.given = None
 
@@ -96,7 +96,7 @@ def test_each_state_is_committed_before_the_next_call():
     script.step(COMPLETED, Retrieve)
     ended = script.step(expect=Commit).row
     assert (ended.state, ended.status, ended.completed, ended.output_file_id) == ("ended", "completed", 3, "out")
-    script.step(ALL, Harvest)
+    script.step(ALL, DownloadResults)
     settle = script.step(expect=Settle)
     assert (settle.row.state, settle.account) == ("settled", ALL)
     assert script.done
@@ -109,7 +109,7 @@ def test_each_state_is_committed_before_the_next_call():
         ("uploaded", ListBatches),
         ("creating", ListBatches),
         ("created", Retrieve),
-        ("ended", Harvest),
+        ("ended", DownloadResults),
     ],
 )
 def test_where_a_later_process_takes_up_each_state(state, effect):
@@ -143,13 +143,13 @@ def test_a_batch_that_its_row_is_too_old_to_know_is_collected_and_keeps_its_file
 
 def test_an_upload_without_a_clear_answer_is_looked_for_before_it_is_done_again():
     script = Script(ROW)
-    script.step(Passing("ReadTimeout", "no reply"), Upload)
+    script.step(TransientFailure("ReadTimeout", "no reply"), Upload)
     script.step(None, FindFile)
     script.step(BUSY, Upload)
     assert isinstance(script.next(), Upload)
 
 
-@pytest.mark.parametrize("fault", [BUSY, Passing("ReadTimeout", "no reply")], ids=["answered", "silent"])
+@pytest.mark.parametrize("fault", [BUSY, TransientFailure("ReadTimeout", "no reply")], ids=["answered", "silent"])
 def test_an_upload_that_never_works_is_given_up_after_an_hour(fault):
     script = Script(ROW)
     while script.engine.stopped is None:
@@ -178,7 +178,7 @@ def test_a_refused_upload_stops_and_leaves_the_plan(fault):
 
 def test_the_time_a_server_names_is_waited_and_otherwise_longer_each_time():
     script = Script(ROW)
-    named = Passing("429", "slow down", 429)
+    named = TransientFailure("429", "slow down", 429)
     named.retry_after = 777.0
     script.step(named, Upload)
     assert script.engine.wake() == 777
@@ -211,7 +211,7 @@ def test_a_refused_create_is_uncommitted_and_stops(fault):
 
 def test_a_create_that_was_surely_not_applied_is_sent_again_after_a_new_intent():
     script = creating()
-    script.step(Passing("ConnectError", "refused"), Create)
+    script.step(TransientFailure("ConnectError", "refused"), Create)
     assert script.step(expect=Commit).row.state == "uploaded"
     before = script.now
     assert script.step(expect=Commit).row.state == "creating"
@@ -245,7 +245,7 @@ def test_a_create_of_a_file_that_is_gone_uploads_it_again_and_not_for_ever():
 
 @pytest.mark.parametrize(
     "outcome",
-    [Unknown("ReadTimeout", "no reply"), replace(RUNNING, input_file_id="file-9")],
+    [UnknownOutcome("ReadTimeout", "no reply"), replace(RUNNING, input_file_id="file-9")],
     ids=["silent", "another's"],
 )
 def test_a_create_without_a_clear_answer_is_looked_for(outcome):
@@ -269,7 +269,7 @@ def looking():
 
 def test_a_batch_of_the_input_file_is_ours_and_one_of_another_is_not():
     script = looking()
-    marked = {MARK: mark(at("creating"))}
+    marked = {MARK: our_mark(at("creating"))}
     script.step([replace(RUNNING, id="batch_9", input_file_id="file-9", metadata=marked)], ListBatches)
     script.step([RUNNING], ListBatches)
     assert script.step(expect=Commit).row.batch_id == "batch_1"
@@ -277,9 +277,9 @@ def test_a_batch_of_the_input_file_is_ours_and_one_of_another_is_not():
 
 def test_where_no_input_file_is_told_the_metadata_say_whose_it_is():
     script = looking()
-    other = RemoteBatch("batch_8", "in_progress", metadata={MARK: mark(replace(at("creating"), attempt=2))})
+    other = RemoteBatch("batch_8", "in_progress", metadata={MARK: our_mark(replace(at("creating"), attempt=2))})
     script.step([other], ListBatches)
-    script.step([other, RemoteBatch("batch_1", "in_progress", metadata={MARK: mark(at("creating"))})], ListBatches)
+    script.step([other, RemoteBatch("batch_1", "in_progress", metadata={MARK: our_mark(at("creating"))})], ListBatches)
     assert script.step(expect=Commit).row.batch_id == "batch_1"
 
 
@@ -303,8 +303,8 @@ def test_looked_for_then_fenced_then_quiet_then_void():
 def test_a_listing_asked_for_before_the_quiet_time_is_over_proves_nothing():
     """It may take minutes to come back: what counts is when it was asked for."""
     search = reconcile.Search(0.0, fenced=100.0, clean=10)
-    assert search.listed(asked=100.0 + reconcile.QUIET - 1, now=10_000.0)[0] is reconcile.Step.LIST
-    assert search.listed(asked=100.0 + reconcile.QUIET, now=10_000.0)[0] is reconcile.Step.ABSENT
+    assert search.listed(asked=100.0 + reconcile.QUIET - 1, now=10_000.0)[0] is reconcile.SearchStep.LIST
+    assert search.listed(asked=100.0 + reconcile.QUIET, now=10_000.0)[0] is reconcile.SearchStep.ABSENT
 
 
 def test_a_batch_found_after_the_fence_is_taken():
@@ -388,7 +388,7 @@ def test_a_status_that_goes_backwards_is_an_old_copy():
 def test_looks_fail_for_days_and_nothing_stops():
     script = created()
     while script.now < 200_000:
-        script.step(Passing("ConnectError", "offline"), Retrieve)
+        script.step(TransientFailure("ConnectError", "offline"), Retrieve)
     script.step(COMPLETED, Retrieve)
     assert script.step(expect=Commit).row.state == "ended"
 
@@ -399,8 +399,8 @@ def test_a_batch_that_cannot_be_found_is_lost_only_after_ten_misses_a_quarter_of
     while isinstance(script.next(), Retrieve):
         script.tell(GONE)
         misses += 1
-    assert misses >= absence_M.MISSES
-    assert script.now >= absence_M.MISSING_FOR
+    assert misses >= batch_outcome.MISSES
+    assert script.now >= batch_outcome.MISSING_FOR
     script.step([], ListBatches)
     settle = script.step(expect=Settle)
     assert (settle.row.state, settle.rest.retryable) == ("lost", False)
@@ -457,7 +457,7 @@ def test_a_create_of_another_key_is_surely_absent_only_where_this_one_deletes_it
 
 def test_a_server_that_names_a_thousandth_of_a_second_is_asked_once_a_second():
     script = created()
-    hasty = Passing("429", "slow down", 429)
+    hasty = TransientFailure("429", "slow down", 429)
     hasty.retry_after = 0.001
     script.step(hasty, Retrieve)
     assert script.engine.wake() == 1
@@ -484,7 +484,7 @@ def test_only_a_batch_that_failed_before_any_line_ran_is_void(batch, state):
 
 def test_why_a_batch_was_refused_is_kept():
     script = created()
-    faults = (BatchFault("bad", "line two is bad", 2),)
+    faults = (BatchError("bad", "line two is bad", 2),)
     script.step(RemoteBatch("batch_1", "failed", errors=faults), Retrieve)
     settle = script.step(expect=Settle)
     assert (settle.faults, settle.row.note, script.job.faults) == (faults, "line two is bad", faults)
@@ -495,11 +495,11 @@ def test_why_a_batch_was_refused_is_kept():
 
 def harvested(account, **more):
     script = Script(at("ended", **more), resumed=True)
-    script.step(account, Harvest)
+    script.step(account, DownloadResults)
     return script
 
 
-TWO = Account(answered=frozenset("a"), failed=frozenset("b"))
+TWO = ResultSummary(answered=frozenset("a"), failed=frozenset("b"))
 
 
 @pytest.mark.parametrize(
@@ -515,10 +515,10 @@ TWO = Account(answered=frozenset("a"), failed=frozenset("b"))
         ({"status": "expired"}, TWO, True, True),
         ({}, ALL, False, True),
         ({"completed": 1000, "failed": 0}, ALL, False, True),
-        ({"completed": 3}, Account(), True, False),
-        ({}, Account(), True, False),
-        ({"status": "expired"}, Account(), True, True),
-        ({"completed": 0, "failed": 0}, Account(), True, True),
+        ({"completed": 3}, ResultSummary(), True, False),
+        ({}, ResultSummary(), True, False),
+        ({"status": "expired"}, ResultSummary(), True, True),
+        ({"completed": 0, "failed": 0}, ResultSummary(), True, True),
         ({"completed": 1, "failed": 1, "status": "expired"}, replace(TWO, nameless=1), False, False),
     ],
 )
@@ -529,7 +529,7 @@ def test_when_files_are_believed_and_whether_the_rest_is_sent_again(fields, acco
         reads = 0
         while not isinstance(script.next(), Settle):
             effect = script.job.effect
-            outcome = account if isinstance(effect, Harvest) else None
+            outcome = account if isinstance(effect, DownloadResults) else None
             if isinstance(effect, Retrieve):
                 row = script.job.row
                 outcome = RemoteBatch("batch_1", row.status, completed=row.completed, failed=row.failed)
@@ -549,7 +549,7 @@ def test_what_an_earlier_look_has_seen_is_not_taken_back():
     script.step(RemoteBatch("batch_1", "completed"), Retrieve)
     row = script.step(expect=Commit).row
     assert (row.completed, row.failed, row.output_file_id, row.error_file_id) == (3, 0, "out", "err")
-    script.step(TWO, Harvest)
+    script.step(TWO, DownloadResults)
     script.step(replace(COMPLETED, output_file_id="better", failed=7), Retrieve)
     row = script.step(expect=Commit).row
     assert (row.completed, row.failed, row.output_file_id) == (3, 7, "better")
@@ -567,23 +567,23 @@ def test_an_ended_batch_is_not_begun_again_nor_refused(status):
 def test_files_that_fail_for_an_hour_stop_this_run_and_stay_for_the_next():
     script = Script(at("ended"), resumed=True)
     while script.engine.stopped is None:
-        script.step(Passing("truncated", "half"), Harvest)
+        script.step(TransientFailure("truncated", "half"), DownloadResults)
         assert script.now < 2 * backoff.PATIENCE
     assert script.done
     assert script.job.row.state == "ended"
 
 
 def missing(script):
-    while isinstance(script.next(), Harvest) and not script.job.effect.partial:
+    while isinstance(script.next(), DownloadResults) and not script.job.effect.partial:
         script.tell(GONE)
-    assert script.now >= absence_M.MISSING_FOR
+    assert script.now >= batch_outcome.MISSING_FOR
 
 
 def test_when_one_file_is_gone_the_other_is_harvested(tmp_path):
     script = Script(at("ended", completed=2, failed=0), resumed=True)
     missing(script)
-    found = Account(answered=frozenset("ab"), files=(tmp_path,), broken=("the error file is gone",))
-    script.step(found, Harvest)
+    found = ResultSummary(answered=frozenset("ab"), files=(tmp_path,), broken=("the error file is gone",))
+    script.step(found, DownloadResults)
     settle = script.step(expect=Settle)
     assert (settle.row.state, settle.account, settle.rest.retryable) == ("settled", found, False)
 
@@ -591,7 +591,7 @@ def test_when_one_file_is_gone_the_other_is_harvested(tmp_path):
 def test_when_all_files_are_gone_the_batch_is_lost():
     script = Script(at("ended", completed=3), resumed=True)
     missing(script)
-    script.step(Account(broken=("gone",)), Harvest)
+    script.step(ResultSummary(broken=("gone",)), DownloadResults)
     assert script.step(expect=Settle).row.state == "lost"
 
 
@@ -638,8 +638,8 @@ def test_identity_depends_on_keys_attempt_and_generation_and_not_on_their_order(
     ],
 )
 def test_a_mark_that_is_none_or_that_no_journal_could_store_is_a_strangers(text):
-    assert read_mark({MARK: text}) is None
-    assert read_mark({MARK: mark(ROW)}) is not None
+    assert our_metadata({MARK: text}) is None
+    assert our_metadata({MARK: our_mark(ROW)}) is not None
 
 
 @pytest.mark.parametrize(("count", "pairs"), [(1, 2), (64, 2), (65, 3), (960, 16), (961, 1)])

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.backends.calls import Reply
-from pytest_batcheval.backends.errors import Passing, Refused, Stopped, Unknown
-from pytest_batcheval.engine.call_outcome import UNKNOWN, Busy, verdict_of
+from pytest_batcheval.backends.calls import CallReply
+from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
+from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME, Busy, call_outcome
 from pytest_batcheval.journal.rows import AnswerRow, FailureRow
 
 KEY, OTHER = "a" * 40, "b" * 40
@@ -18,7 +18,7 @@ USAGE = {"prompt_tokens": 12, "completion_tokens": 34}
 
 
 def reply(status, body, **more):
-    return Reply(status, body if isinstance(body, bytes) else json.dumps(body).encode(), "req_1", **more)
+    return CallReply(status, body if isinstance(body, bytes) else json.dumps(body).encode(), "req_1", **more)
 
 
 def error(code="x", message="words", param=None):
@@ -33,13 +33,13 @@ def kind(verdict):
         return "busy"
     if isinstance(verdict, Refused):
         return "stop"
-    if verdict.code == UNKNOWN:
+    if verdict.code == UNKNOWN_OUTCOME:
         return "unknown"
     return "passing" if verdict.retryable else "final"
 
 
 def test_an_answer_is_the_response_of_a_line():
-    row = verdict_of(KEY, reply(200, {"choices": [], "usage": USAGE, "seed": 2**70}))
+    row = call_outcome(KEY, reply(200, {"choices": [], "usage": USAGE, "seed": 2**70}))
     assert json.loads(row.response) == {
         "status_code": 200,
         "request_id": "req_1",
@@ -88,33 +88,33 @@ def test_an_answer_is_the_response_of_a_line():
     ],
 )
 def test_each_status_has_its_meaning(status, body, expected):
-    assert kind(verdict_of(KEY, reply(status, body))) == expected
+    assert kind(call_outcome(KEY, reply(status, body))) == expected
 
 
 def test_faults_have_theirs():
-    assert kind(verdict_of(KEY, Unknown("ReadTimeout", "nothing came"))) == "unknown"
-    busy = verdict_of(KEY, Passing("ConnectError", "refused"))
+    assert kind(call_outcome(KEY, UnknownOutcome("ReadTimeout", "nothing came"))) == "unknown"
+    busy = call_outcome(KEY, TransientFailure("ConnectError", "refused"))
     assert (kind(busy), busy.reached) == ("busy", False)
 
 
 def test_a_refusal_keeps_its_pause_and_its_words():
-    busy = verdict_of(KEY, reply(429, error("rate_limit_exceeded", "slow down"), retry_after=7.0))
+    busy = call_outcome(KEY, reply(429, error("rate_limit_exceeded", "slow down"), retry_after=7.0))
     assert (busy.retry_after, busy.reached) == (7.0, True)
     assert (busy.failure.code, busy.failure.status_code, busy.failure.retryable) == ("rate_limit_exceeded", 429, True)
-    stopped = verdict_of(KEY, reply(401, error("invalid_api_key", "no such key")))
+    stopped = call_outcome(KEY, reply(401, error("invalid_api_key", "no such key")))
     assert isinstance(stopped, Stopped)
     assert (stopped.status_code, stopped.request_id) == (401, "req_1")
 
 
 def test_a_reply_cannot_pose_as_the_answer_to_another_request():
     escape = b'{}},"custom_id":"' + OTHER.encode() + b'","x":{"y":{}'
-    assert verdict_of(KEY, reply(200, escape)).key == KEY
-    assert kind(verdict_of(KEY, reply(200, escape))) == "unknown"
+    assert call_outcome(KEY, reply(200, escape)).key == KEY
+    assert kind(call_outcome(KEY, reply(200, escape))) == "unknown"
 
 
 @given(st.integers(200, 599), st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
 def test_no_reply_breaks_it(status, content):
-    verdict = verdict_of(KEY, Reply(status, content))
+    verdict = call_outcome(KEY, CallReply(status, content))
     assert isinstance(verdict, (AnswerRow, FailureRow, Busy, Refused))
     if isinstance(verdict, (AnswerRow, FailureRow)):
         assert verdict.key == KEY

@@ -18,9 +18,9 @@ from checker import broken_rules
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.engine import call_sender
 from pytest_batcheval.engine.budget import Budget
-from pytest_batcheval.engine.call_outcome import UNKNOWN
+from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.call_sender import Calling
-from pytest_batcheval.engine.concurrency import Window
+from pytest_batcheval.engine.concurrency import ConcurrencyWindow
 from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.engine.send import collect, send
 from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError, UsageError
@@ -64,7 +64,7 @@ def go(connection, journal):
     """Send: `go(requests)`; with `size` a window that stays."""
 
     def run(requests, size=None, way="individual", **more):
-        window = Window(size, size) if size else Window()
+        window = ConcurrencyWindow(size, size) if size else ConcurrencyWindow()
         calling = Calling(connection.calls, connection.clock, window) if way == "individual" else None
         backend, clock = connection.backend, connection.clock
         return send(requests, backend=backend, journal=journal, clock=clock, calling=calling, **more)
@@ -337,7 +337,7 @@ def test_a_call_of_unknown_outcome_is_not_repeated_by_itself(go, server, journal
     ]
     assert max(server.ledger.billed().values()) == 1
     (failure,) = journal.reader.failures(wanted, server.origin).values()
-    assert failure.code == UNKNOWN
+    assert failure.code == UNKNOWN_OUTCOME
     again = go(wanted)
     assert (again.answered, again.sent, again.again) == (5, 1, sent.unknown)
     assert again.notes[0].startswith("at most 1 calls of unknown outcome may be paid twice")
@@ -441,7 +441,7 @@ class Interrupting:
 
 def interrupted(connection, journal, count, nth, times=1, **behaviour):
     clock = Interrupting(connection.clock, nth, times)
-    calling = Calling(connection.calls, clock, Window(4, 4))
+    calling = Calling(connection.calls, clock, ConcurrencyWindow(4, 4))
     seen = []
     with pytest.raises(KeyboardInterrupt):
         send(
@@ -475,7 +475,7 @@ def test_what_was_refused_is_not_of_unknown_outcome(connection, journal, server,
             self.clock.wait(signal, seconds, calls)
 
     server.misbehave(fault(status=429, headers={"retry-after": "100"}, times=4))
-    calling = Calling(connection.calls, Pausing(connection.clock, 0), Window(4, 4))
+    calling = Calling(connection.calls, Pausing(connection.clock, 0), ConcurrencyWindow(4, 4))
     with pytest.raises(KeyboardInterrupt):
         send(ask(4), backend=connection.backend, journal=journal, clock=connection.clock, calling=calling)
     assert not server.ledger.executions

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_batcheval.backends.errors import Passing, Refused, Unknown
-from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch
-from pytest_batcheval.engine.batch_machine import Job
-from pytest_batcheval.engine.competing import rival
+from pytest_batcheval.backends.errors import Refused, TransientFailure, UnknownOutcome
+from pytest_batcheval.backends.protocol import BatchError, RemoteBatch
+from pytest_batcheval.engine.batch_machine import BatchMachine
+from pytest_batcheval.engine.competing import older_batch
 from pytest_batcheval.engine.effects import Cancel, Commit, ListBatches, Retrieve
 from pytest_batcheval.engine.metadata import metadata, overlap
-from pytest_batcheval.engine.scheduler import Engine
+from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError
@@ -50,17 +50,17 @@ MINE = batch()
         (batch("batch_4", 999.0, status="expired", error_file_id="file-errors"), True),
         (batch("batch_4", 999.0, status="expired"), False),
         (batch("batch_4", 999.0, status="cancelled"), False),
-        (batch("batch_4", 999.0, status="failed", errors=(BatchFault("invalid", "no"),)), False),
+        (batch("batch_4", 999.0, status="failed", errors=(BatchError("invalid", "no"),)), False),
         (RemoteBatch("batch_4", "in_progress", created_at=999.0), False),
     ],
 )
 def test_a_rival_is_older_alive_and_asks_the_same(other, is_rival):
-    assert (rival(MINE, [other]) is not None) == is_rival
+    assert (older_batch(MINE, [other]) is not None) == is_rival
 
 
 def test_of_two_batches_only_one_gives_way():
     one, other = batch("batch_1", 7.0), batch("batch_2", 7.0)
-    assert (rival(one, [other]), rival(other, [one])) == (None, one)
+    assert (older_batch(one, [other]), older_batch(other, [one])) == (None, one)
 
 
 def test_batches_too_large_to_tell_their_keys_overlap_when_they_are_of_the_same_requests():
@@ -72,7 +72,7 @@ def test_batches_too_large_to_tell_their_keys_overlap_when_they_are_of_the_same_
 
 def engine_of(found):
     """An engine whose batch was just created, told a list that holds it and these."""
-    engine = Engine([Job(row(), 0.0)])
+    engine = Scheduler([BatchMachine(row(), 0.0)])
     assert engine.due(0.0) == [ListBatches()]
     engine.told(ListBatches(), [MINE, *found], 0.0)
     return engine
@@ -103,7 +103,7 @@ def test_a_cancellation_that_is_refused_leaves_the_batch_to_its_end(fault):
 def test_a_cancellation_that_fails_in_passing_is_repeated():
     engine = engine_of([batch("batch_4", 999.0)])
     (cancel,) = engine.due(0.0)
-    engine.told(cancel, Passing("503", "busy", 503), 1.0)
+    engine.told(cancel, TransientFailure("503", "busy", 503), 1.0)
     assert engine.due(engine.wake()) == [cancel]
 
 
@@ -132,7 +132,7 @@ def test_what_becomes_of_the_second_batch_is_not_taken_for_the_first(outcome):
 
 
 def test_a_list_that_lags_behind_ours_shows_a_rival_all_the_same():
-    engine = Engine([Job(replace(row(), state="creating", batch_id="", file_id="file-batch_5"), 0.0)])
+    engine = Scheduler([BatchMachine(replace(row(), state="creating", batch_id="", file_id="file-batch_5"), 0.0)])
     (create,) = engine.due(0.0)
     engine.told(create, MINE, 0.0)
     (commit,) = engine.due(0.0)
@@ -222,7 +222,7 @@ def test_a_create_that_a_proxy_repeats_is_paid_once(provider, clock, journal, as
         return older if told == "the older one" else younger
 
     provider._apply = twice
-    faults = [Unknown("applied", "reset")] if told == "neither" else []
+    faults = [UnknownOutcome("applied", "reset")] if told == "neither" else []
     provider.fault = lambda call: faults.pop() if call == "create" and faults else None
     sent = send(ask(6), backend=provider, journal=journal, clock=clock)
     provider.settle_down()

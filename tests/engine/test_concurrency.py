@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.engine.concurrency import CAP, START, Window
+from pytest_batcheval.engine.concurrency import CAP, START, ConcurrencyWindow
 
 EVENTS = st.lists(st.sampled_from(["answer", "refusal", "late refusal"]), max_size=400)
 
@@ -24,12 +24,12 @@ def play(window, events):
 @given(EVENTS, st.integers(1, 80), st.integers(1, 80))
 def test_it_stays_between_one_and_its_cap(events, start, more):
     cap = start + more
-    assert all(1 <= size <= cap for size in play(Window(start, cap), events))
+    assert all(1 <= size <= cap for size in play(ConcurrencyWindow(start, cap), events))
 
 
 @given(EVENTS)
 def test_it_grows_by_one_and_shrinks_to_half(events):
-    window = Window()
+    window = ConcurrencyWindow()
     before = window.size
     for event, size in zip(events, play(window, events), strict=True):
         if event == "answer":
@@ -43,13 +43,13 @@ def test_it_grows_by_one_and_shrinks_to_half(events):
 
 @given(st.integers(1, CAP))
 def test_one_more_takes_a_whole_window_of_answers(size):
-    window = Window(size, CAP + 1)
+    window = ConcurrencyWindow(size, CAP + 1)
     assert list(play(window, ["answer"] * size)) == [*[size] * (size - 1), size + 1]
 
 
 @given(st.integers(2, CAP), st.integers(2, CAP))
 def test_the_refusals_of_one_window_halve_it_once(size, refusals):
-    window = Window(size, CAP)
+    window = ConcurrencyWindow(size, CAP)
     epoch = window.epoch
     assert [window.refused(epoch) for _ in range(refusals)] == [True, *[False] * (refusals - 1)]
     assert window.size == size // 2
@@ -58,7 +58,7 @@ def test_the_refusals_of_one_window_halve_it_once(size, refusals):
 @pytest.mark.parametrize("limit", [1, 3, 10, 40])
 def test_it_settles_around_what_a_server_takes(limit):
     """A window over the limit is refused; from then on at most one call in some is."""
-    window, refused, sent = Window(), 0, 0
+    window, refused, sent = ConcurrencyWindow(), 0, 0
     for _ in range(300):
         size, epoch = window.size, window.epoch
         sent += size
@@ -73,4 +73,4 @@ def test_it_settles_around_what_a_server_takes(limit):
 
 
 def test_it_starts_small_and_has_an_end():
-    assert (Window().size, Window().cap) == (START, CAP) == (8, 64)
+    assert (ConcurrencyWindow().size, ConcurrencyWindow().cap) == (START, CAP) == (8, 64)

@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from pytest_batcheval.backends.errors import Passing, Refused, Unknown
+from pytest_batcheval.backends.errors import Refused, TransientFailure, UnknownOutcome
 from pytest_batcheval.engine import sender as sending
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.effects import Effect
@@ -122,14 +122,18 @@ def troubled(provider, requests):
     applied, one not), a full queue, an expired batch, a line that fails in passing, another machine that was faster."""
     calls = {"upload": 0, "create": 0}
     bad = {request.custom_id for request in requests[:1]}
-    unclear = {1: Unknown("never", "reset"), 3: Unknown("applied", "reset"), 4: Passing("429", "", 429)}
+    unclear = {
+        1: UnknownOutcome("never", "reset"),
+        3: UnknownOutcome("applied", "reset"),
+        4: TransientFailure("429", "", 429),
+    }
 
     def fault(call):
         if call not in calls:
             return None
         calls[call] += 1
         if call == "upload":
-            return Passing("ReadTimeout", "no reply") if calls[call] == 1 else None
+            return TransientFailure("ReadTimeout", "no reply") if calls[call] == 1 else None
         return unclear.get(calls[call])
 
     provider.fault, provider.takes = fault, 10.0
@@ -229,13 +233,17 @@ def disturbed(dice):
         if dice.random() >= 0.1:
             return None
         if call != "create":
-            return Passing("503", "busy", 503) if dice.random() < 0.7 else Passing("ReadTimeout", "no reply")
+            return (
+                TransientFailure("503", "busy", 503)
+                if dice.random() < 0.7
+                else TransientFailure("ReadTimeout", "no reply")
+            )
         return dice.choice(
             [
-                Unknown("applied", "reset"),
-                Unknown("never", "reset"),
-                Unknown("late", str(dice.uniform(1, 20_000))),
-                Passing("429", "slow down", 429),
+                UnknownOutcome("applied", "reset"),
+                UnknownOutcome("never", "reset"),
+                UnknownOutcome("late", str(dice.uniform(1, 20_000))),
+                TransientFailure("429", "slow down", 429),
                 Refused("gone", "no such file", 404),
             ]
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_batcheval.backends.errors import Passing
+from pytest_batcheval.backends.errors import TransientFailure
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.pool import Pool
 from pytest_batcheval.engine.results import KEEP
@@ -42,7 +42,7 @@ def test_calls_run_side_by_side_and_come_back_under_their_labels(pool):
 
 
 def test_a_fault_is_a_result_and_anything_else_is_raised(pool):
-    fault = Passing("503", "busy")
+    fault = TransientFailure("503", "busy")
 
     def fail(error):
         raise error
@@ -150,7 +150,7 @@ def test_ctrl_c_in_the_progress_display_leaves_a_usable_journal(provider, journa
 
 
 def test_with_no_patience_everything_is_submitted_first(provider, journal, clock, ask):
-    fails = [Passing("503", "busy", 503)] * 3
+    fails = [TransientFailure("503", "busy", 503)] * 3
     provider.fault = lambda call: fails.pop() if call == "upload" and fails else None
     with pytest.raises(UnfinishedError, match=r"3 batches still run \(batch_\d, batch_\d, batch_\d\); nothing is lost"):
         go(provider, journal, clock, ask(9), limits=Limits(requests=3), patience=0)

@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 from checker import broken_rules
 
-from pytest_batcheval.backends.errors import Passing, Refused, Stopped, Unknown
+from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import JournalError, ProviderError
@@ -169,11 +169,11 @@ class Bug(Exception):
 
 
 FAULTS = {
-    "no answer, not applied": (False, Passing("ReadTimeout", "no reply"), Unknown("never", "reset")),
-    "no answer, applied": (True, Passing("ReadTimeout", "no reply"), Unknown("applied", "reset")),
-    "503": (False, Passing("503", "busy", 503), Unknown("503", "busy", 503)),
-    "503, applied": (True, Passing("503", "busy", 503), Unknown("503", "busy", 503)),
-    "429": (False, *2 * [Passing("rate_limit_exceeded", "slow down", 429)]),
+    "no answer, not applied": (False, TransientFailure("ReadTimeout", "no reply"), UnknownOutcome("never", "reset")),
+    "no answer, applied": (True, TransientFailure("ReadTimeout", "no reply"), UnknownOutcome("applied", "reset")),
+    "503": (False, TransientFailure("503", "busy", 503), UnknownOutcome("503", "busy", 503)),
+    "503, applied": (True, TransientFailure("503", "busy", 503), UnknownOutcome("503", "busy", 503)),
+    "429": (False, *2 * [TransientFailure("rate_limit_exceeded", "slow down", 429)]),
     "401": (False, *2 * [Stopped("invalid_api_key", "no", 401)]),
     "no quota": (False, *2 * [Stopped("insufficient_quota", "no money", 429)]),
     "400": (False, *2 * [Refused("invalid", "no", 400)]),
@@ -209,7 +209,7 @@ class FailingAt:
                     self.failed = name
                 if unclear == "applied":
                     call(*arguments)
-                raise Unknown(unclear, "reset")
+                raise UnknownOutcome(unclear, "reset")
             if self.calls != self._at:
                 return call(*arguments)
             self.failed = name

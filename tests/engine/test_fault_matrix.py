@@ -27,7 +27,7 @@ from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.simulator.exchange import Reply
+from pytest_batcheval.simulator.exchange import HttpReply
 from pytest_batcheval.simulator.faults import connection, responses
 from pytest_batcheval.simulator.faults import result_lines as spoilt
 from pytest_batcheval.simulator.server import SimulatorServer
@@ -69,7 +69,7 @@ def answering(body, **headers):
     async def strike(exchange):
         await exchange.handle(exchange)
         pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-        await exchange.send(Reply(200, body() if callable(body) else body, headers=pairs))
+        await exchange.send(HttpReply(200, body() if callable(body) else body, headers=pairs))
 
     return Ill(after=strike)
 
@@ -122,7 +122,7 @@ def dripped(clock):
             clock[0] += 10_000.0
             yield body[20:]
 
-        await exchange.send(Reply(200, headers=[(b"content-length", b"%d" % len(body))], stream=slowly()))
+        await exchange.send(HttpReply(200, headers=[(b"content-length", b"%d" % len(body))], stream=slowly()))
 
     return Ill(after=strike)
 

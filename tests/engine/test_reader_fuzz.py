@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pytest_batcheval.engine.batch_outcome import rest_of
+from pytest_batcheval.engine.batch_outcome import unaccounted_requests
 from pytest_batcheval.engine.effects import Settle
-from pytest_batcheval.engine.results import harvest, results
+from pytest_batcheval.engine.results import download_results, read_results
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.wire import result_file
 from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
@@ -249,11 +249,11 @@ def check_harvest(data, found, words, answered, failed, folder):
     keys = sorted(words)
     row = BatchRow("o", "s", "e", "i", 1, 1, len(keys), "f", 1, batch_id="batch_1", output_file_id="out",
                    completed=answered, failed=failed)  # fmt: skip
-    account = harvest(File(data), row, frozenset(keys), folder)
+    account = download_results(File(data), row, frozenset(keys), folder)
     assert account.answered | account.failed <= set(keys)
     assert not account.answered & account.failed
-    settle = Settle(row, account, rest=rest_of(row, account, partial=False))
-    rows = list(results(settle, keys))
+    settle = Settle(row, account, rest=unaccounted_requests(row, account, partial=False))
+    rows = list(read_results(settle, keys))
     assert [result.key for result in sorted(rows, key=lambda result: result.key)] == keys
     for result in rows:
         own = [line for line in found if line.key == result.key]
@@ -341,9 +341,9 @@ ONE, OTHER = "1" * 40, "2" * 40
 def harvested(data, folder):
     """Account, and results by key, of a batch of two requests whose provider tells no counts."""
     row = BatchRow("o", "s", "e", "i", 1, 1, 2, "f", 1, batch_id="batch_1", output_file_id="out", status="expired")
-    account = harvest(File(data), row, frozenset((ONE, OTHER)), folder / "1")
-    settle = Settle(row, account, rest=rest_of(row, account, partial=False))
-    return account, {result.key: result for result in results(settle, [ONE, OTHER])}
+    account = download_results(File(data), row, frozenset((ONE, OTHER)), folder / "1")
+    settle = Settle(row, account, rest=unaccounted_requests(row, account, partial=False))
+    return account, {result.key: result for result in read_results(settle, [ONE, OTHER])}
 
 
 def test_a_line_whose_key_was_changed_may_be_that_of_a_request_that_has_none(folder):

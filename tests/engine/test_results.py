@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_batcheval.backends.errors import Refused
-from pytest_batcheval.backends.protocol import BatchFault
-from pytest_batcheval.engine.effects import Account, Rest, Settle
-from pytest_batcheval.engine.results import KEEP, harvest, results
+from pytest_batcheval.backends.protocol import BatchError
+from pytest_batcheval.engine.effects import ResultSummary, Settle, Unaccounted
+from pytest_batcheval.engine.results import KEEP, download_results, read_results
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.wire import result_file
 
 KEYS = ["aa", "bb", "cc", "dd"]
-REST = Rest("unanswered", "no line", retryable=True)
+REST = Unaccounted("unanswered", "no line", retryable=True)
 
 
 def good(key, text="hello", **more):
@@ -54,8 +54,8 @@ def reap(tmp_path):
     def run(output=None, error=None, partial=False, keys=KEYS):
         provider = Files(out=output, err=error)
         wanted = row("out" if output is not None or partial else "", "err" if error is not None else "")
-        account = harvest(provider, wanted, keys, tmp_path / "1", partial)
-        rows = list(results(Settle(wanted, account, rest=REST), keys))
+        account = download_results(provider, wanted, keys, tmp_path / "1", partial)
+        rows = list(read_results(Settle(wanted, account, rest=REST), keys))
         assert len({result.key for result in rows}) == len(rows), "a key has two results"
         return account, {result.key: result for result in rows}
 
@@ -177,7 +177,7 @@ def test_integers_that_no_struct_holds_and_odd_floats_are_kept(reap):
 
 def test_a_missing_file_is_a_fault_unless_what_is_left_will_do(reap, tmp_path):
     with pytest.raises(Refused):
-        harvest(Files(err=bad("bb")), row("out", "err"), KEYS, tmp_path / "2")
+        download_results(Files(err=bad("bb")), row("out", "err"), KEYS, tmp_path / "2")
     account, rows = reap(None, bad("bb"), partial=True)
     assert (account.failed, len(account.files)) == ({"bb"}, 1)
     assert account.broken == ("the output file out of batch batch_1 is gone at the provider",)
@@ -188,12 +188,12 @@ def test_a_file_that_may_not_be_read_is_no_missing_file(tmp_path):
     provider = Files()
     provider.download = lambda file_id, target: (_ for _ in ()).throw(Refused("forbidden", "no", 403))
     with pytest.raises(Refused):
-        harvest(provider, row(), KEYS, tmp_path / "2", partial=True)
+        download_results(provider, row(), KEYS, tmp_path / "2", partial=True)
 
 
 def test_lines_the_provider_named_are_failures_and_no_answer_is_overruled(tmp_path):
-    faults = (BatchFault("bad", "line two", 2), BatchFault("bad", "far out", 99), BatchFault("bad", "none", None))
-    rows = list(results(Settle(row(), Account(), faults=faults, rest=REST), KEYS))
+    faults = (BatchError("bad", "line two", 2), BatchError("bad", "far out", 99), BatchError("bad", "none", None))
+    rows = list(read_results(Settle(row(), ResultSummary(), faults=faults, rest=REST), KEYS))
     assert [(r.key, r.code, r.retryable) for r in rows if isinstance(r, FailureRow)] == [
         ("bb", "bad", False),
         ("aa", "unanswered", True),
@@ -217,8 +217,8 @@ def test_a_mutated_file_loses_no_intact_line_and_gives_no_answer_to_a_wrong_key(
             break
     parts[victim] = bytes(line)
     provider = Files(out=b"\n".join(parts))
-    account = harvest(provider, row(), KEYS, tmp_path_factory.mktemp("harvest"))
-    found = {r.key: r for r in results(Settle(row(), account, rest=REST), KEYS)}
+    account = download_results(provider, row(), KEYS, tmp_path_factory.mktemp("harvest"))
+    found = {r.key: r for r in read_results(Settle(row(), account, rest=REST), KEYS)}
     for key in KEYS:
         if key != KEYS[victim] and key not in bytes(line).decode("utf-8", "replace"):
             assert text_of(found[key]) == texts[key]

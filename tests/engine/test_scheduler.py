@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_batcheval.backends.errors import Fault, Passing, Refused, Unknown
+from pytest_batcheval.backends.errors import ProviderFailure, Refused, TransientFailure, UnknownOutcome
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.batch_machine import Job
+from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effects import (
     Commit,
     Create,
     DeleteFile,
+    DownloadResults,
     FindFile,
-    Harvest,
     ListBatches,
     Retrieve,
     Settle,
     Upload,
 )
 from pytest_batcheval.engine.metadata import metadata
-from pytest_batcheval.engine.results import harvest, results
-from pytest_batcheval.engine.scheduler import Engine
+from pytest_batcheval.engine.results import download_results, read_results
+from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.journal.rows import OPEN, AnswerRow, BatchRow
 
 
@@ -45,7 +45,9 @@ class World:
         """Plan, send, crash, come back, until everything is answered."""
         for _ in range(200):
             try:
-                if self.run([Job(r, self.clock.now(), resumed=True) for r in self.rows.values() if r.state in OPEN]):
+                if self.run(
+                    [BatchMachine(r, self.clock.now(), resumed=True) for r in self.rows.values() if r.state in OPEN]
+                ):
                     return
             except Crash:
                 self.clock.sleep(self.dice.choice([0.1, 100, 5000]))
@@ -55,9 +57,9 @@ class World:
         left = sorted(self.lines.keys() - self.answers - {k for job in jobs for k in self.keys[job.row.id]})
         while left:
             size = self.dice.randint(1, len(left))
-            jobs.append(Job(self.plan(left[:size]), self.clock.now()))
+            jobs.append(BatchMachine(self.plan(left[:size]), self.clock.now()))
             left = left[size:]
-        engine = Engine(jobs)
+        engine = Scheduler(jobs)
         while not engine.done:
             effects = engine.due(self.clock.now())
             self.dice.shuffle(effects)
@@ -79,7 +81,7 @@ class World:
         self.maybe_die()
         try:
             outcome = self.perform(effect)
-        except Fault as fault:
+        except ProviderFailure as fault:
             outcome = fault
         self.maybe_die()
         return outcome
@@ -94,7 +96,7 @@ class World:
         if isinstance(effect, Commit):
             self.rows[row.id] = row
         elif isinstance(effect, Settle):
-            self.answers |= {r.key for r in results(effect, self.keys[row.id]) if isinstance(r, AnswerRow)}
+            self.answers |= {r.key for r in read_results(effect, self.keys[row.id]) if isinstance(r, AnswerRow)}
             self.rows[row.id] = row
         elif isinstance(effect, FindFile):
             return self.provider.find_file(row.file_name)
@@ -107,8 +109,8 @@ class World:
             return self.provider.create(row.file_id, row.endpoint, metadata(row, self.keys[row.id]), row.file_name)
         elif isinstance(effect, ListBatches):
             return self.provider.list_batches()
-        elif isinstance(effect, Harvest):
-            return harvest(self.provider, row, self.keys[row.id], self.folder / str(row.id))
+        elif isinstance(effect, DownloadResults):
+            return download_results(self.provider, row, self.keys[row.id], self.folder / str(row.id))
         elif isinstance(effect, DeleteFile):
             self.provider.delete_file(row.file_id)
         else:
@@ -125,13 +127,13 @@ def faults_of(dice):
             kinds = [
                 None,
                 None,
-                Unknown("applied", ""),
-                Unknown("never", ""),
-                Unknown("late", late),
-                Passing("429", ""),
+                UnknownOutcome("applied", ""),
+                UnknownOutcome("never", ""),
+                UnknownOutcome("late", late),
+                TransientFailure("429", ""),
             ]
             return dice.choice(kinds)
-        return Passing("503", "", 503) if dice.random() < 0.1 else None
+        return TransientFailure("503", "", 503) if dice.random() < 0.1 else None
 
     return fault
 
@@ -161,8 +163,8 @@ def test_every_schedule_pays_once_and_ends(block, rng, ask, tmp_path, provider, 
 
 def test_one_listing_serves_many_batches(provider, clock, ask):
     row = BatchRow("o", "s", "e", "i", 1, 1, 1, "f", state="created")
-    jobs = [Job(replace(row, id=n, batch_id=f"batch_{n}"), 0.0, resumed=True) for n in range(1, 65)]
-    engine = Engine(jobs)
+    jobs = [BatchMachine(replace(row, id=n, batch_id=f"batch_{n}"), 0.0, resumed=True) for n in range(1, 65)]
+    engine = Scheduler(jobs)
     assert engine.due(0.0) == [ListBatches()]
     assert engine.due(0.0) == []
     engine.told(ListBatches(), [], 0.0)
@@ -172,7 +174,7 @@ def test_one_listing_serves_many_batches(provider, clock, ask):
 def running(number, at):
     """A job whose batch was created `at` that time by another process."""
     row = BatchRow("o", "s", "e", "i", 1, 1, 1, "f", id=number, batch_id=f"batch_{number}", state="created")
-    return Job(row, at, resumed=True)
+    return BatchMachine(row, at, resumed=True)
 
 
 def over_a_day(engine):
@@ -189,11 +191,11 @@ def over_a_day(engine):
 
 
 def test_a_day_takes_no_more_than_180_requests():
-    assert len(over_a_day(Engine([running(1, 0.0)]))) <= 180
+    assert len(over_a_day(Scheduler([running(1, 0.0)]))) <= 180
 
 
 def test_a_hundred_batches_take_no_more_requests_than_one():
-    engine = Engine([running(number, number * 0.7) for number in range(1, 101)])
+    engine = Scheduler([running(number, number * 0.7) for number in range(1, 101)])
     asked = over_a_day(engine)
     assert len(asked) <= 100 + 200  # one after each create, and the looks
     assert all(isinstance(effect, ListBatches) for effect in asked)
@@ -204,7 +206,7 @@ def test_a_hundred_batches_take_no_more_requests_than_one():
 
 def test_a_batch_that_has_trouble_waits_for_its_own_time():
     """Neither `Retry-After` nor the pause after a miss is cut short because another batch is looked at."""
-    engine = Engine([running(1, 0.0), running(2, 0.0)])
+    engine = Scheduler([running(1, 0.0), running(2, 0.0)])
     (listing,) = engine.due(0.0)
     engine.told(listing, [RemoteBatch("batch_1", "in_progress")], 0.0)  # batch_2 is missing
     (look,) = [effect for effect in engine.due(0.0) if isinstance(effect, Retrieve)]

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from pytest_batcheval.backends.errors import Passing, Refused, Stopped, Unknown
+from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError, UsageError
@@ -120,7 +120,7 @@ def test_refresh_sends_all_again_and_the_newest_answer_wins(provider, journal, c
 
 @pytest.mark.parametrize("cause", ["applied", "never", "late"])
 def test_a_create_without_a_clear_answer_is_paid_once(provider, journal, clock, ask, cause):
-    faults = [Unknown(cause, "400")]
+    faults = [UnknownOutcome(cause, "400")]
     provider.fault = lambda call: faults.pop() if call == "create" and faults else None
     sent = go(provider, journal, clock, ask(7))
     assert sent.answered == 7
@@ -129,7 +129,7 @@ def test_a_create_without_a_clear_answer_is_paid_once(provider, journal, clock, 
 
 def test_a_lagging_list_does_not_make_us_pay_twice(provider, journal, clock, ask):
     provider.list_lag = 170.0
-    faults = [Unknown("applied", "reset")]
+    faults = [UnknownOutcome("applied", "reset")]
     provider.fault = lambda call: faults.pop() if call == "create" and faults else None
     assert go(provider, journal, clock, ask(7)).answered == 7
     assert set(provider.ledger.values()) == {1}
@@ -137,7 +137,7 @@ def test_a_lagging_list_does_not_make_us_pay_twice(provider, journal, clock, ask
 
 def test_passing_faults_of_every_call_are_waited_out(provider, journal, clock, ask, rng):
     dice = rng(5)
-    provider.fault = lambda call: Passing("503", "busy", 503) if dice.random() < 0.5 else None
+    provider.fault = lambda call: TransientFailure("503", "busy", 503) if dice.random() < 0.5 else None
     assert go(provider, journal, clock, ask(20), limits=Limits(requests=4)).answered == 20
     assert set(provider.ledger.values()) == {1}
 

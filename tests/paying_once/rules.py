@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from world import DirectBackend, World
 
-from pytest_batcheval.backends.errors import Unknown
+from pytest_batcheval.backends.errors import UnknownOutcome
 from pytest_batcheval.engine import batch_machine, competing, reconcile
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.effects import Create, Settle
@@ -23,14 +23,14 @@ Patch = Callable[[pytest.MonkeyPatch, World], None]
 
 def no_intent(patch: pytest.MonkeyPatch, world: World) -> None:
     """The create goes out before `creating` is committed."""
-    usual = batch_machine.Job._proceed
+    usual = batch_machine.BatchMachine._proceed
 
-    def proceed(self: batch_machine.Job, now: float) -> None:
+    def proceed(self: batch_machine.BatchMachine, now: float) -> None:
         usual(self, now)
         if self.row.state == "uploaded":
             self._want(Create(self.row), self._not_before)
 
-    patch.setattr(batch_machine.Job, "_proceed", proceed)
+    patch.setattr(batch_machine.BatchMachine, "_proceed", proceed)
 
 
 def retried_create(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -40,7 +40,7 @@ def retried_create(patch: pytest.MonkeyPatch, world: World) -> None:
     def create(self: DirectBackend, *arguments: Any) -> Any:
         try:
             return usual(self, *arguments)
-        except Unknown:
+        except UnknownOutcome:
             return usual(self, *arguments)
 
     patch.setattr(DirectBackend, "create", create)
@@ -49,10 +49,10 @@ def retried_create(patch: pytest.MonkeyPatch, world: World) -> None:
 def no_look(patch: pytest.MonkeyPatch, world: World) -> None:
     """A create without an answer counts as not applied."""
 
-    def look(self: batch_machine.Job, now: float) -> None:
+    def look(self: batch_machine.BatchMachine, now: float) -> None:
         self._want(Settle(replace(self.row, state="void")), now)
 
-    patch.setattr(batch_machine.Job, "_look", look)
+    patch.setattr(batch_machine.BatchMachine, "_look", look)
 
 
 def no_fence(patch: pytest.MonkeyPatch, world: World) -> None:

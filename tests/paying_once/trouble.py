@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from world import World
 
-from pytest_batcheval.simulator.exchange import TRANSPORT, Exchange, Reply
+from pytest_batcheval.simulator.exchange import TRANSPORT, Exchange, HttpReply
 
 Ill = Callable[[Exchange], Awaitable[None]]
 
@@ -42,7 +42,7 @@ class Trouble:
         status = self._rng.choice((429, 500, 502, 503))
         headers = [(b"retry-after", b"%d" % self._rng.randrange(30))] if status == 429 else []
         code = "rate_limit_exceeded" if status == 429 else "server_error"
-        await exchange.send(Reply(status, {"error": {"code": code, "message": "busy"}}, headers=headers))
+        await exchange.send(HttpReply(status, {"error": {"code": code, "message": "busy"}}, headers=headers))
 
     async def drop(self, exchange: Exchange) -> None:
         """Not applied, and the connection is reset."""
@@ -56,12 +56,12 @@ class Trouble:
     async def fail_after(self, exchange: Exchange) -> None:
         """Applied, and a gateway gives up waiting."""
         await exchange.handle(exchange)
-        await exchange.send(Reply(504, b"<html>gateway timeout</html>"))
+        await exchange.send(HttpReply(504, b"<html>gateway timeout</html>"))
 
     async def garbage_after(self, exchange: Exchange) -> None:
         """Applied, and the reply is no JSON."""
         await exchange.handle(exchange)
-        await exchange.send(Reply(200, b"<html>fine</html>"))
+        await exchange.send(HttpReply(200, b"<html>fine</html>"))
 
     async def late(self, exchange: Exchange) -> None:
         """Reset now, and applied some minutes later."""
@@ -75,13 +75,13 @@ class Trouble:
 
     async def missing(self, exchange: Exchange) -> None:
         """A 404 for something that is there."""
-        await exchange.send(Reply(404, {"error": {"code": None, "message": "not found"}}))
+        await exchange.send(HttpReply(404, {"error": {"code": None, "message": "not found"}}))
 
     async def cut(self, exchange: Exchange) -> None:
         """A file that ends too early."""
         reply = await exchange.handle(exchange)
         body = b"".join([chunk async for chunk in reply.stream]) if reply.stream is not None else b""
-        await exchange.send(Reply(reply.status, body[: self._rng.randrange(len(body) + 1)]))
+        await exchange.send(HttpReply(reply.status, body[: self._rng.randrange(len(body) + 1)]))
 
     async def half_told(self, exchange: Exchange) -> None:
         """An ended batch that does not name its files yet."""

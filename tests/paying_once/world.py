@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from pytest_batcheval.backends.errors import Passing, Unknown, classify
+from pytest_batcheval.backends.errors import TransientFailure, UnknownOutcome, classify
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
 from pytest_batcheval.engine.effects import Effect
 from pytest_batcheval.journal.store import Journal
@@ -225,7 +225,7 @@ class DirectBackend:
         )  # fmt: skip
         file = read_file(self._json("upload", "POST", "/v1/files", body, kind="multipart/form-data; boundary=b"))
         if file is None:
-            raise Passing("unreadable", "no file")
+            raise TransientFailure("unreadable", "no file")
         return file
 
     def find_file(self, filename: str) -> RemoteFile | None:
@@ -241,7 +241,7 @@ class DirectBackend:
         }
         batch = read_batch(self._json("create", "POST", "/v1/batches", msgspec.json.encode(asked)))
         if batch is None:
-            raise Unknown("unreadable", "no batch")
+            raise UnknownOutcome("unreadable", "no batch")
         return batch
 
     def list_batches(self, enough: Any = ()) -> list[RemoteBatch]:
@@ -257,14 +257,14 @@ class DirectBackend:
     def retrieve(self, batch_id: str) -> RemoteBatch:
         batch = read_batch(self._json("retrieve", "GET", f"/v1/batches/{batch_id}"))
         if batch is None:
-            raise Passing("unreadable", "no batch")
+            raise TransientFailure("unreadable", "no batch")
         return batch
 
     def download(self, file_id: str, target: Path) -> None:
         size = self._json("content", "GET", f"/v1/files/{file_id}")["bytes"]
         body = self._bytes("content", "GET", f"/v1/files/{file_id}/content")
         if len(body) != size:
-            raise Passing("truncated", f"{len(body)} of {size} bytes")
+            raise TransientFailure("truncated", f"{len(body)} of {size} bytes")
         target.write_bytes(body)
 
     def delete_file(self, file_id: str) -> None:
@@ -310,7 +310,7 @@ class SerialPool:
         self._tasks.append((label, task))
 
     def next(self, timeout: float) -> tuple[Effect, object] | None:
-        from pytest_batcheval.backends.errors import Fault
+        from pytest_batcheval.backends.errors import ProviderFailure
 
         if not self._tasks:
             return None
@@ -319,7 +319,7 @@ class SerialPool:
         world.crashes.at(f"before {type(label).__name__}")
         try:
             outcome = task()
-        except Fault as fault:
+        except ProviderFailure as fault:
             outcome = fault
         world.crashes.at(f"after {type(label).__name__}")
         return label, outcome

@@ -12,7 +12,7 @@ from checker import broken_rules, lost_by_recovering
 import pytest_batcheval.backends.openai_batch
 import pytest_batcheval.matrix.load
 import pytest_batcheval.simulator.server  # noqa: F401
-from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.recordings.answers import NewRecording, Recordings
 from pytest_batcheval.wire.objects import Answer, Request
 
 openai.DefaultHttpxClient().close()  # imports its transport, which an inner run would import anew
@@ -34,7 +34,7 @@ PERSONAS = [{"id": name, "description": f"You are {name}."} for name in ("kim", 
 QUESTIONS = [{"id": "sleep", "text": "How do you sleep?"}, {"id": "work", "text": "어떻게 일하세요?"}]
 INI = """
     [pytest]
-    addopts = -p pytest_batcheval.plugin.hooks --import-mode=importlib
+    addopts = -p pytest_batcheval.plugin --import-mode=importlib
     pythonpath = .
     batch_axes =
         persona=personas.json
@@ -95,7 +95,7 @@ class Suite:
                 body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
                 answer = Answer(sampled, origin, {"status_code": 200, "body": body})
                 if (persona, question) not in skip:
-                    recorded.append(Recorded(answer, {"persona": persona, "question": question}, "test_it.py"))
+                    recorded.append(NewRecording(answer, {"persona": persona, "question": question}, "test_it.py"))
         Recordings(self.path / "cassettes").export(recorded)
 
 

@@ -24,7 +24,7 @@ def bench(pytester, monkeypatch):
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     for name in ("OPENAI_API_KEY", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
-    pytester.makeini("[pytest]\naddopts = -p pytest_batcheval.plugin.hooks -p pytest_benchmark.plugin")
+    pytester.makeini("[pytest]\naddopts = -p pytest_batcheval.plugin -p pytest_benchmark.plugin")
     pytester.makepyfile(test_job=FILE)
     made = pytester.runpytest_subprocess("--benchmark-only", "--benchmark-json=baseline.json")
     made.assert_outcomes(passed=2)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.simulator.exchange import Reply
+from pytest_batcheval.simulator.exchange import HttpReply
 
 ONE = """
     @pytest.mark.batch(prompt=ask)
@@ -227,7 +227,7 @@ def test_a_refresh_that_ended_between_two_waves_goes_on_with_the_second(suite, s
     async def refuse_after_the_first_wave(exchange):
         calls.append(exchange.call)
         if exchange.call == "batches.list" and "files.content" in calls:
-            return await exchange.send(Reply(401, {"error": {"code": "invalid_api_key", "message": "no"}}))
+            return await exchange.send(HttpReply(401, {"error": {"code": "invalid_api_key", "message": "no"}}))
         return await exchange.answer()
 
     batch_server.intercept(refuse_after_the_first_wave)

@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from pytest_batcheval.errors import PromptError
-from pytest_batcheval.prompts.body_diff import difference
+from pytest_batcheval.prompts.body_diff import body_diff
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.wire.objects import Answer, RequestError
 
@@ -131,4 +131,4 @@ def test_an_impure_later_turn_is_refused():
 
 def test_a_long_difference_is_cut():
     one, two = ({"lines": [f"{n} {i}" for i in range(50)]} for n in "ab")
-    assert difference(one, two, limit=5).splitlines()[-1] == "… and 95 more lines"
+    assert body_diff(one, two, limit=5).splitlines()[-1] == "… and 95 more lines"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_batcheval.errors import RecordingError
-from pytest_batcheval.recordings.answer_line import LineFault, decode, encode
-from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.recordings.answer_line import AnswerLineError, decode, encode
+from pytest_batcheval.recordings.answers import NewRecording, Recordings
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 ORIGIN = "https://api.openai.com/v1"
@@ -28,7 +28,7 @@ def answer(text="잠을 못 자요.", to=None, origin=ORIGIN):
 
 
 def record(root, *answers, module="tests/test_a.py"):
-    return Recordings(root).export([Recorded(a, {"persona": "kim"}, module) for a in answers])
+    return Recordings(root).export([NewRecording(a, {"persona": "kim"}, module) for a in answers])
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_what_another_process_recorded_meanwhile_stays(root):
     (unused,) = pruning.unused(set())
     assert waiting.find([request("y")]) == {}
     record(root, answer("changed"), answer(to=request("x")))
-    waiting.export([Recorded(answer(to=request("y")), {"persona": "kim"}, "tests/test_a.py")])
+    waiting.export([NewRecording(answer(to=request("y")), {"persona": "kim"}, "tests/test_a.py")])
     found = waiting.find([request(), request("x"), request("y")])
     assert len(found) == 3
     assert found[request().custom_id].text == "changed"
@@ -230,5 +230,5 @@ def test_a_module_outside_rootdir_still_has_a_recording_inside_cassettes(root):
 
 
 def test_a_half_written_line_has_no_checksum():
-    with pytest.raises(LineFault, match="cut short"):
+    with pytest.raises(AnswerLineError, match="cut short"):
         decode(encode(answer(), {})[:-1])

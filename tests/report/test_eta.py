@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from pytest_batcheval.engine.snapshot import Progress
+from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.journal.rows import BatchRow
-from pytest_batcheval.report.eta import NEWEST, WINDOW, Expected
+from pytest_batcheval.report.eta import NEWEST, WINDOW, Eta
 
 
 def row(waited=10, ran=100, requests=50, status="completed", model="m", endpoint="/v1/responses", times=None):
@@ -28,7 +28,7 @@ def row(waited=10, ran=100, requests=50, status="completed", model="m", endpoint
 
 
 def batch(done=0, total=50, attached=False, model="m"):
-    return Progress(
+    return BatchSnapshot(
         1, 1, "b", "in_progress", done, 0, total, 0.0, endpoint="/v1/responses", model=model, attached=attached
     )
 
@@ -51,7 +51,7 @@ def batch(done=0, total=50, attached=False, model="m"):
     ],
 )
 def test_the_duration_is_that_of_similar_batches(rows, requests, expected):
-    found = Expected(rows).duration("/v1/responses", "m", requests)
+    found = Eta(rows).duration("/v1/responses", "m", requests)
     assert found == (None if expected is None else pytest.approx(expected))
 
 
@@ -70,5 +70,5 @@ def test_the_duration_is_that_of_similar_batches(rows, requests, expected):
     ],
 )
 def test_what_is_left_is_told_by_similar_batches_else_by_the_rate(rows, seen, elapsed, rate, since, left):
-    found = Expected(rows).left(seen, elapsed, rate, since)
+    found = Eta(rows).left(seen, elapsed, rate, since)
     assert found == (None if left is None else pytest.approx(left))

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.engine.call_sender import CallProgress
-from pytest_batcheval.engine.snapshot import STAGES, Progress
-from pytest_batcheval.report.eta import Expected
-from pytest_batcheval.report.live_line import Board, Log, redrawn
+from pytest_batcheval.engine.call_sender import CallSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
+from pytest_batcheval.report.eta import Eta
+from pytest_batcheval.report.live_line import LiveLines, LogLines, redrawn
 from pytest_batcheval.text.table import columns
 
 ID = "batch_6955b9004d89589b63e18133bb13d26c"
 
 
-class Takes(Expected):
+class Takes(Eta):
     """Every batch takes this many seconds."""
 
     def __init__(self, seconds=None):
@@ -31,11 +31,11 @@ def batch(ordinal=1, of=1, stage="run", **more):
         stage, stage
     )
     given = {"batch_id": ID, "status": status, "done": 0, "failed": 0, "total": 275, "elapsed": 60.0}
-    return Progress(ordinal, of, **(given | more), stage=stage)
+    return BatchSnapshot(ordinal, of, **(given | more), stage=stage)
 
 
 def board(*seen, wave=1, ticking=True, takes=None, now=0.0):
-    made = Board()
+    made = LiveLines()
     made.begin(wave, ticking, Takes(takes))
     for each in seen:
         made.take(each, now)
@@ -62,7 +62,7 @@ def line(made, width=199, now=0.0):
         (batch(stage="queue", status="looking for it", note="reset"), "batch 1/1  looking for it  0/275 done  1m 00s  reset"),
         (batch(stage="download"), f"batch 1/1  downloading  0/275 done  1m 00s  {ID}"),
         (
-            CallProgress(1, 1, "", "calling", 7, 0, 9, 5.0, flying=2, stage="run"),
+            CallSnapshot(1, 1, "", "calling", 7, 0, 9, 5.0, flying=2, stage="run"),
             "calls  running  7/9 done  5s  2 under way",
         ),
     ],
@@ -191,7 +191,7 @@ def test_the_end_of_a_batch_is_told_in_a_line(seen, told):
 def log_of(*moments):
     """What a log says of snapshots at times."""
     made = board(ticking=True)
-    log, said = Log(made), []
+    log, said = LogLines(made), []
     for now, seen in moments:
         if seen is not None:
             made.take(seen, now)
@@ -241,7 +241,7 @@ def test_a_log_tells_the_next_round_too():
 
 
 def test_calls_are_told_in_their_own_words():
-    seen = CallProgress(1, 1, "", "calling", 7, 1, 9, 5.0, flying=1, stage="run")
+    seen = CallSnapshot(1, 1, "", "calling", 7, 1, 9, 5.0, flying=1, stage="run")
     assert board(seen).told(1, 0.0) == "calls: 7/9 answered, 1 failed, 1 under way"
     assert board(seen, wave=2).told(1, 0.0).startswith("wave 2 calls: ")
 
@@ -252,7 +252,7 @@ texts = st.text(max_size=60) | st.sampled_from(
     ["한국어 상태" * 9, "e\u0301" * 40, "\x1b[2J", "\u202e", "a\nb\tc", "\ud800"]
 )
 snapshots = st.builds(
-    Progress,
+    BatchSnapshot,
     ordinal=st.integers(1, 40),
     of=st.integers(1, 50_000),
     batch_id=texts,
@@ -284,7 +284,7 @@ def harmless(text):
 )
 def test_any_lines_fit_and_are_harmless(seen, width, most, wave, takes):
     made, now = board(wave=wave, takes=takes), 0.0
-    log, under_way = Log(made), {}
+    log, under_way = LogLines(made), {}
     for each, later in seen:
         now += later
         made.take(each, now)

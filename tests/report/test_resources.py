@@ -3,11 +3,11 @@
 import pytest
 
 from pytest_batcheval.backends.traffic import Traffic
-from pytest_batcheval.engine.snapshot import STAGES, Progress
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report import resources
-from pytest_batcheval.report.resources import Meter
+from pytest_batcheval.report.resources import ResourceMeter
 
 
 class Clock:
@@ -33,15 +33,15 @@ def journal(tmp_path):
 
 
 def seen(stage, ordinal=1, of=1, ended=False):
-    return Progress(ordinal, of, "batch_1", "", 0, 0, 1, 0.0, ended=ended, stage=stage)
+    return BatchSnapshot(ordinal, of, "batch_1", "", 0, 0, 1, 0.0, ended=ended, stage=stage)
 
 
 def measure(journal, clock, steps, traffic=()):
     """Run a meter over steps: seconds that pass, or snapshots that are shown; the rows by stage and wave."""
-    with Meter("r", journal, clock, traffic) as measured:
+    with ResourceMeter("r", journal, clock, traffic) as measured:
         watch = measured.watching(lambda seen: None)
         for step in steps:
-            if isinstance(step, Progress):
+            if isinstance(step, BatchSnapshot):
                 watch(step)
             elif step == "wave":
                 measured.end_wave()
@@ -89,7 +89,7 @@ def test_waves_are_counted_and_one_that_sent_nothing_is_not_stored(journal, cloc
 def test_bytes_belong_to_the_stage_they_went_in(journal, clock):
     traffic = Traffic()
 
-    with Meter("r", journal, clock, [traffic]) as measured:
+    with ResourceMeter("r", journal, clock, [traffic]) as measured:
         watch = measured.watching(lambda seen: None)
         watch(seen("upload"))
         traffic.sent += 1000
@@ -109,7 +109,7 @@ def test_a_peak_of_memory_within_a_stage_is_seen(journal, clock, monkeypatch):
         return peak if len(looks) == 5 else 1
 
     monkeypatch.setattr(resources, "_resident", resident)
-    with Meter("r", journal, clock, []) as measured:
+    with ResourceMeter("r", journal, clock, []) as measured:
         measured.watching(lambda seen: None)(seen("run"))
         while len(looks) < 9:
             measured._stop.wait(0.001)
@@ -129,6 +129,6 @@ def test_what_interrupts_a_run_is_not_kept_from_it(journal, clock):
         clock.time += 5
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), Meter("r", journal, clock, []) as measured:
+    with pytest.raises(KeyboardInterrupt), ResourceMeter("r", journal, clock, []) as measured:
         measured.watching(interrupted)(seen("run"))
     assert {row.name: row.wall for row in journal.reader.stages()} == {"plan": 0, "run": 5}

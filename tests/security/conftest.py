@@ -23,7 +23,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 EVIL = "\x1b]0;title\x07\x1b[2J\x9b31m \u202egnp.exe\u2066 \u2028 \r overwritten"
 INI = """
 [pytest]
-addopts = -p pytest_batcheval.plugin.hooks --import-mode=importlib -p no:cacheprovider
+addopts = -p pytest_batcheval.plugin --import-mode=importlib -p no:cacheprovider
 pythonpath = .
 batch_axes =
     persona=personas.json

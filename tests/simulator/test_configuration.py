@@ -15,7 +15,7 @@ from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.behaviour import CODES, TEXTS, Behaviour, load_behaviour
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.rate_limits import Window
+from pytest_batcheval.simulator.rate_limits import RateWindow
 
 KEYS = """
 keys:
@@ -155,7 +155,7 @@ def test_every_code_and_text_can_be_replaced() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 4)), max_size=30), st.integers(1, 8))
 def test_a_window_never_lets_more_than_its_limit_through(uses: list[tuple[int, int]], limit: int) -> None:
-    window, taken, now = Window(limit, 10), [], 0.0
+    window, taken, now = RateWindow(limit, 10), [], 0.0
     for pause, amount in uses:
         now += pause
         wait = window.wait(now, amount)
@@ -173,7 +173,7 @@ def test_a_window_never_lets_more_than_its_limit_through(uses: list[tuple[int, i
 
 
 def test_a_window_says_when_it_is_empty() -> None:
-    window = Window(5, 60)
+    window = RateWindow(5, 60)
     assert window.reset_after(0) == 0
     window.take(0, 2)
     window.take(20, 1)

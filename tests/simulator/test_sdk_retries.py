@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.exchange import ClientGone, Exchange, Reply
+from pytest_batcheval.simulator.exchange import ClientGone, Exchange, HttpReply
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"
@@ -70,7 +70,7 @@ def status(code: int, **headers: str) -> Deed:
     async def deed(exchange: Exchange) -> None:
         marks = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         kind = "insufficient_quota" if code == 429 else "invalid_request_error"
-        await exchange.send(Reply(code, ApiError(code, "No.", code=kind, kind=kind).body, headers=marks))
+        await exchange.send(HttpReply(code, ApiError(code, "No.", code=kind, kind=kind).body, headers=marks))
 
     return deed
 
@@ -214,7 +214,8 @@ def test_a_body_that_ends_with_the_connection_is_believed(
 def test_a_create_that_gives_a_page_returns_text(watched: Watched, usual: openai.OpenAI) -> None:
     page = b"<html>Welcome</html>"
     watched.do(
-        "batches.create", lambda exchange: exchange.send(Reply(200, page, headers=[(b"content-type", b"text/html")]))
+        "batches.create",
+        lambda exchange: exchange.send(HttpReply(200, page, headers=[(b"content-type", b"text/html")])),
     )
     assert create(usual) == page.decode()
     assert len(watched.tries) == 1
@@ -228,7 +229,7 @@ def test_a_create_that_is_redirected_is_sent_again(
             await exchange.answer()
         else:
             place = f"{simulator.base_url}/batches?moved=yes".encode()
-            await exchange.send(Reply(307, b"", headers=[(b"location", place)]))
+            await exchange.send(HttpReply(307, b"", headers=[(b"location", place)]))
 
     file_id = api.upload([line(1)])
     watched.do("batches.create", elsewhere)
@@ -242,7 +243,7 @@ def test_a_create_whose_replies_are_lost_leaves_three_batches(
 ) -> None:
     async def lost(exchange: Exchange) -> None:
         assert (await exchange.handle(exchange)).status == 200
-        await exchange.send(Reply(504, b"<html>504</html>"))
+        await exchange.send(HttpReply(504, b"<html>504</html>"))
 
     file_id = api.upload([line(1)])
     watched.do("batches.create", lost)

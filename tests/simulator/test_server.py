@@ -18,7 +18,7 @@ from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.exchange import Exchange
 from pytest_batcheval.simulator.server import SimulatorServer
-from pytest_batcheval.simulator.state import Lines
+from pytest_batcheval.simulator.state import LinePositions
 from pytest_batcheval.wire.objects import Request
 
 CHAT = "/v1/chat/completions"
@@ -250,7 +250,7 @@ def test_keys_that_only_look_leave_no_trace(simulator: SimulatorServer, api_of: 
 
 
 def test_places_of_lines_take_little_room() -> None:
-    lines = Lines()
+    lines = LinePositions()
     assert lines.offsets.itemsize + lines.lengths.itemsize == 12
 
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_batcheval import Answers, BatchClient, PersonaMatrix, Request
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.quality import quality_gate
-from pytest_batcheval.recordings.answers import Recorded, Recordings
+from pytest_batcheval.recordings.answers import NewRecording, Recordings
 from pytest_batcheval.wire.answers import Row
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def answers_of(respondent, samples, folder):
     assert run.finished
     recordings = Recordings(folder / "cassettes")
     ids = [{axis: value.id for axis, value in cell.items()} for cell, _, _ in asked]
-    recordings.export([Recorded(a, i, "test_it.py") for a, i in zip(run.answers, ids, strict=True)])
+    recordings.export([NewRecording(a, i, "test_it.py") for a, i in zip(run.answers, ids, strict=True)])
     recorded = recordings.find(request for _, _, request in asked)
     failed = {answer.custom_id: answer for answer in run.failed}
     return Answers(Row(cell, sample, recorded.get(r.custom_id) or failed[r.custom_id]) for cell, sample, r in asked)

@@ -19,7 +19,7 @@ PATIENCE = 90
 
 INI = """
     [pytest]
-    addopts = -p pytest_batcheval.plugin.hooks --import-mode=importlib -p no:cacheprovider
+    addopts = -p pytest_batcheval.plugin --import-mode=importlib -p no:cacheprovider
     pythonpath = .
     batch_axes =
         persona=personas.json

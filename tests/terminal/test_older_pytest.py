@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_batcheval.plugin.progress import Progress
+from pytest_batcheval.plugin.progress import ProgressDisplay
 
 
 class Reporter:
@@ -25,6 +25,6 @@ def test_what_is_said_is_written_whichever_pytest_runs(pytestconfig, monkeypatch
     reporter = Reporter(isatty)
     plugins = SimpleNamespace(get_plugin=lambda name: reporter, has_plugin=lambda name: False)
     monkeypatch.setenv("TERM", "xterm")
-    with Progress(SimpleNamespace(pluginmanager=plugins)) as progress:
+    with ProgressDisplay(SimpleNamespace(pluginmanager=plugins)) as progress:
         progress.say("hello")
     assert "batch: hello\n" in reporter.written.getvalue()

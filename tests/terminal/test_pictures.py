@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from walkthrough import section
 
-from pytest_batcheval.engine.snapshot import Progress
-from pytest_batcheval.report.eta import Expected
-from pytest_batcheval.report.live_line import Board
+from pytest_batcheval.engine.snapshot import BatchSnapshot
+from pytest_batcheval.report.eta import Eta
+from pytest_batcheval.report.live_line import LiveLines
 
 PAGE = (Path(__file__).parents[2] / "docs" / "terminal.md").read_text(encoding="utf-8")
 SHOWN = section(PAGE, "On a terminal")
 
 
-class Takes(Expected):
+class Takes(Eta):
     """A batch waits 3000 seconds, and each of its requests takes 0.3."""
 
     def duration(self, endpoint, model, requests):
@@ -24,12 +24,12 @@ class Takes(Expected):
 
 
 def batch(ordinal, of, total, elapsed, done=0, failed=0, stage="run", status="in_progress", batch_id="", **more):
-    return Progress(ordinal, of, batch_id, status, done, failed, total, elapsed, stage=stage, **more)
+    return BatchSnapshot(ordinal, of, batch_id, status, done, failed, total, elapsed, stage=stage, **more)
 
 
 def four():
     """A board of four batches, of which the first has ended."""
-    board = Board()
+    board = LiveLines()
     board.begin(1, True, Takes())
     for elapsed, done, failed in ((1000.0, 0, 0), (2512.0, 1240, 12)):
         board.take(batch(2, 4, 2000, elapsed, done, failed), 0.0)
@@ -40,7 +40,7 @@ def four():
 
 
 def many():
-    board = Board()
+    board = LiveLines()
     for n in range(1, 29):
         ended = n > 26
         stage = "settle" if ended else "queue" if n > 19 else "run"
@@ -49,8 +49,8 @@ def many():
 
 
 def later():
-    board = Board()
-    board.begin(2, True, Expected())
+    board = LiveLines()
+    board.begin(2, True, Eta())
     board.take(batch(1, 1, 6, 80.0, 3), 0.0)
     return board
 

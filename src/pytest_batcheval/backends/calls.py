@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_batcheval.backends.errors import Fault
+from pytest_batcheval.backends.errors import ProviderFailure
 
 
 @dataclass(frozen=True)
-class Reply:
+class CallReply:
     """An HTTP reply that came whole, whatever its status.
 
     Attributes:
@@ -41,7 +41,7 @@ class Calls(Protocol):
         `key` names the request to the provider.
         """
 
-    def finished(self) -> list[tuple[int, Reply | Fault]]:
+    def finished(self) -> list[tuple[int, CallReply | ProviderFailure]]:
         """Numbers and outcomes of what has finished since the last time this was asked; does not wait.
 
         A fault is `Passing` when the call was surely not sent, else `Unknown`.

@@ -30,7 +30,7 @@ _USUAL_RESPONDENT = "faithful"
 
 
 @dataclass(frozen=True)
-class Connection:
+class BackendConnection:
     """An open backend with the clock its waits run on: real time, or a simulator's.
 
     Attributes:
@@ -50,7 +50,7 @@ class Connection:
 
 
 @contextmanager
-def connect(backend: str, individual: bool = False) -> Iterator[Connection]:
+def connect(backend: str, individual: bool = False) -> Iterator[BackendConnection]:
     """Open `openai`, `simulator[:respondent]` (a server of our own, for as long as the block) or a base URL.
 
     With `individual` for individual calls too.
@@ -75,7 +75,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[Connection]:
         closing(_clock(client)) as clock,
         _calls(individual, base_url, None) as calls,
     ):
-        yield Connection(client, clock, calls=calls)
+        yield BackendConnection(client, clock, calls=calls)
 
 
 def respondent_of(backend: str) -> str | None:
@@ -94,7 +94,7 @@ def expected_origin(backend: str) -> str:
 
 
 @contextmanager
-def _simulated(respondent: str, individual: bool) -> Iterator[Connection]:
+def _simulated(respondent: str, individual: bool) -> Iterator[BackendConnection]:
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
 
     try:
@@ -107,7 +107,7 @@ def _simulated(respondent: str, individual: bool) -> Iterator[Connection]:
         closing(_clock(client)) as clock,
         _calls(individual, server.base_url, SIMULATOR) as calls,
     ):
-        yield Connection(client, clock, server, calls)
+        yield BackendConnection(client, clock, server, calls)
 
 
 def _calls(individual: bool, base_url: str | None, api_key: str | None) -> IndividualCalls | nullcontext[None]:

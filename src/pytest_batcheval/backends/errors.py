@@ -25,7 +25,7 @@ LONGEST_MESSAGE = 1000
 """Characters of a provider's message that are kept."""
 
 
-class Fault(Exception):
+class ProviderFailure(Exception):
     """A call that failed. `message` holds nothing that looks like an API key.
 
     Attributes:
@@ -41,7 +41,7 @@ class Fault(Exception):
         self.request_id = redacted(storable(request_id))[:LONGEST_MESSAGE] if request_id else None
         super().__init__(str(self))
 
-    def without(self, secret: str) -> Fault:
+    def without(self, secret: str) -> ProviderFailure:
         """The same fault; a server may have echoed the secret."""
         self.cause, self.message = redacted(self.cause, secret), redacted(self.message, secret)
         self.request_id = redacted(self.request_id, secret) if self.request_id else None
@@ -68,7 +68,7 @@ class BadReply(Exception):
         super().__init__(message)
 
 
-class Refused(Fault):
+class Refused(ProviderFailure):
     """Surely not applied, and the same call would be refused again."""
 
 
@@ -76,7 +76,7 @@ class Stopped(Refused):
     """Surely not applied; the account, or the base URL, must be looked after first (key, permission, quota)."""
 
 
-class Passing(Fault):
+class TransientFailure(ProviderFailure):
     """Not applied, or harmless to repeat; `retry_after` in seconds when the provider named a time."""
 
     def __init__(self, cause: str, message: str, status_code: int | None = None, request_id: str | None = None) -> None:
@@ -84,11 +84,11 @@ class Passing(Fault):
         self.retry_after: float | None = None
 
 
-class Unknown(Fault):
+class UnknownOutcome(ProviderFailure):
     """A create that may or may not have been applied; it must be looked for before anything is sent."""
 
 
-def classify(call: Call, error: Exception) -> Fault:
+def classify(call: Call, error: Exception) -> ProviderFailure:
     """The fault an SDK or HTTP exception means for this kind of call.
 
     Works for the exceptions of openai 2 (httpx) and openai 3 (httpx2) by their names and
@@ -97,7 +97,7 @@ def classify(call: Call, error: Exception) -> Fault:
     Raises:
         Exception: `error` itself when it is neither of the SDK, of HTTP nor of the network.
     """
-    if isinstance(error, Fault):
+    if isinstance(error, ProviderFailure):
         return error
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
@@ -109,17 +109,17 @@ def classify(call: Call, error: Exception) -> Fault:
         raise error
     name, message = type(cause).__name__, str(cause) or str(error)
     if call == "create" and not (_library(cause) in _LIBRARIES and name in _NEVER_SENT):
-        return Unknown(name, message)
-    return Passing(name, message)
+        return UnknownOutcome(name, message)
+    return TransientFailure(name, message)
 
 
-def _unread(call: Call, reply: BadReply) -> Fault:
+def _unread(call: Call, reply: BadReply) -> ProviderFailure:
     if call == "create":
-        return Unknown(reply.cause, str(reply))
-    return (Refused if reply.hopeless else Passing)(reply.cause, str(reply))
+        return UnknownOutcome(reply.cause, str(reply))
+    return (Refused if reply.hopeless else TransientFailure)(reply.cause, str(reply))
 
 
-def _by_status(call: Call, status: int, error: Exception) -> Fault:
+def _by_status(call: Call, status: int, error: Exception) -> ProviderFailure:
     code, message = _code_and_message(error)
     details = (code or type(error).__name__, message, status, getattr(error, "request_id", None))
     if status in (401, 403) or (300 <= status < 400 and call != "create"):
@@ -127,14 +127,16 @@ def _by_status(call: Call, status: int, error: Exception) -> Fault:
     if status == 429:
         return _limited(call, error, code, details)
     if call == "create":
-        return Refused(*details) if status in (400, 404, 413, 422) else Unknown(*details)
+        return Refused(*details) if status in (400, 404, 413, 422) else UnknownOutcome(*details)
     if status in (408, 409, 425) or status >= 500:
-        return _after(Passing(*details), error)
+        return _after(TransientFailure(*details), error)
     return Refused(*details)
 
 
-def _limited(call: Call, error: Exception, code: str | None, details: tuple[str, str, int, str | None]) -> Fault:
-    fault = _after(Passing(*details), error)
+def _limited(
+    call: Call, error: Exception, code: str | None, details: tuple[str, str, int, str | None]
+) -> ProviderFailure:
+    fault = _after(TransientFailure(*details), error)
     if code not in _QUOTA:
         return fault
     if call in ("upload", "create"):
@@ -143,7 +145,7 @@ def _limited(call: Call, error: Exception, code: str | None, details: tuple[str,
     return fault
 
 
-def _after(fault: Passing, error: Exception) -> Passing:
+def _after(fault: TransientFailure, error: Exception) -> TransientFailure:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     fault.retry_after = retry_after(headers)
     return fault

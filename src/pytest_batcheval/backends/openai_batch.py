@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 import openai
 
 from pytest_batcheval.backends.api_key import check, supplier
-from pytest_batcheval.backends.errors import Call, Fault, Passing, Refused, Stopped, Unknown, classify
+from pytest_batcheval.backends.errors import (
+    Call,
+    ProviderFailure,
+    Refused,
+    Stopped,
+    TransientFailure,
+    UnknownOutcome,
+    classify,
+)
 from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.local_files import written
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
@@ -99,7 +107,7 @@ class OpenAIBatch:
         """
         try:
             headers = self._ask("list", self._headers)
-        except Fault as fault:
+        except ProviderFailure as fault:
             raise ProviderError(f"{self.base_url} cannot be reached: {fault}") from None
         if headers.get(SIMULATOR_HEADER) != SIMULATOR_NAME:
             return Identity(provider_origin(self.base_url))
@@ -115,7 +123,7 @@ class OpenAIBatch:
             reply = self._json("upload", lambda: files.create(file=(filename, stream), purpose="batch"))
         file = read_file(reply)
         if file is None:
-            raise Passing("unreadable", "the reply to an upload names no file")
+            raise TransientFailure("unreadable", "the reply to an upload names no file")
         return file
 
     def find_file(self, filename: str) -> RemoteFile | None:
@@ -129,7 +137,7 @@ class OpenAIBatch:
         return read_file(items[-1]) if items and wanted(items[-1]) else None
 
     def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
-        """Create a batch; anything but a clear yes or no is `Unknown`."""
+        """Create a batch; anything but a clear yes or no is `UnknownOutcome`."""
         reply = self._json(
             "create",
             lambda: self._client.batches.with_raw_response.create(
@@ -142,7 +150,7 @@ class OpenAIBatch:
         )
         batch = read_batch(reply)
         if batch is None:
-            raise Unknown("unreadable", "the reply to a create is no batch")
+            raise UnknownOutcome("unreadable", "the reply to a create is no batch")
         return batch
 
     def list_batches(self, enough: Collection[str] = ()) -> list[RemoteBatch]:
@@ -152,7 +160,7 @@ class OpenAIBatch:
         for item in self._all(lambda after: batches.list(limit=PAGE, **after)):
             batch = read_batch(item)
             if batch is None:
-                raise Passing("unreadable", "the list holds something that is no batch")  # it might be ours
+                raise TransientFailure("unreadable", "the list holds something that is no batch")  # it might be ours
             found[batch.id] = batch
             if enough and found.keys() >= set(enough):
                 break
@@ -163,7 +171,7 @@ class OpenAIBatch:
         batches = self._client.batches.with_raw_response
         batch = read_batch(self._json("retrieve", lambda: batches.retrieve(batch_id)))
         if batch is None or batch.id != batch_id:
-            raise Passing("unreadable", f"the reply to a retrieve is not batch {batch_id}")
+            raise TransientFailure("unreadable", f"the reply to a retrieve is not batch {batch_id}")
         return batch
 
     def download(self, file_id: str, target: Path) -> None:
@@ -182,7 +190,7 @@ class OpenAIBatch:
 
         came = self._ask("content", stream)
         if size is not None and came != size:
-            raise Passing("truncated", f"file {file_id} has {size} bytes, {came} came")
+            raise TransientFailure("truncated", f"file {file_id} has {size} bytes, {came} came")
         part.replace(target)
 
     def delete_file(self, file_id: str) -> None:
@@ -192,7 +200,7 @@ class OpenAIBatch:
         """
         reply = self._json("delete", lambda: self._client.files.with_raw_response.delete(file_id))
         if not isinstance(reply, dict) or reply.get("deleted") is not True:
-            raise Passing("unreadable", f"the reply to a deletion does not say that {file_id} is deleted")
+            raise TransientFailure("unreadable", f"the reply to a deletion does not say that {file_id} is deleted")
 
     def cancel(self, batch_id: str) -> RemoteBatch:
         """Ask to stop a batch; one that has ended already is returned as it is.
@@ -204,8 +212,8 @@ class OpenAIBatch:
             batch = read_batch(self._json("cancel", lambda: batches.cancel(batch_id)))
         except Stopped:
             raise
-        except Fault as fault:
-            if fault.status_code not in (400, 409) and not isinstance(fault, Passing):
+        except ProviderFailure as fault:
+            if fault.status_code not in (400, 409) and not isinstance(fault, TransientFailure):
                 raise
             if fault.status_code == 429:
                 raise
@@ -229,7 +237,7 @@ class OpenAIBatch:
         """Do one HTTP request.
 
         Raises:
-            Fault: it failed. The SDK's exception is not chained to it: it holds the request with its key.
+            ProviderFailure: it failed. The SDK's exception is not chained to it: it holds the request with its key.
         """
         try:
             return request()
@@ -241,7 +249,7 @@ class OpenAIBatch:
         """Do one HTTP request and parse its reply here: the SDK makes an object of anything, an empty list of a page.
 
         Raises:
-            Fault: it failed, or the reply is no JSON.
+            ProviderFailure: it failed, or the reply is no JSON.
         """
         return self._ask(call, lambda: _parsed(request().content))
 
@@ -299,7 +307,7 @@ class OpenAIBatch:
     def _page(self, get: Callable[[dict[str, Any]], Any], after: dict[str, Any]) -> dict[str, Any]:
         page = self._json("list", lambda: get(after))
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-            raise Passing("unreadable", "the reply to a list is no list")
+            raise TransientFailure("unreadable", "the reply to a list is no list")
         return page
 
 

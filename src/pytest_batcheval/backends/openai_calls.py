@@ -18,8 +18,8 @@ from typing import Any
 import openai
 
 from pytest_batcheval.backends.api_key import check, supplier
-from pytest_batcheval.backends.calls import Reply
-from pytest_batcheval.backends.errors import BadReply, Fault, Unknown, classify, retry_after
+from pytest_batcheval.backends.calls import CallReply
+from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownOutcome, classify, retry_after
 from pytest_batcheval.backends.guard import Caps
 from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
 from pytest_batcheval.backends.traffic import Traffic
@@ -60,7 +60,7 @@ class IndividualCalls:
         check(self._key)
         self.traffic = Traffic()
         self._client = _client(base_url, self._key, caps or Caps(), self.traffic)
-        self._finished: SimpleQueue[tuple[int, Reply | Fault | BaseException]] = SimpleQueue()
+        self._finished: SimpleQueue[tuple[int, CallReply | ProviderFailure | BaseException]] = SimpleQueue()
         self._numbers = itertools.count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.signal, self._wake = socket.socketpair()
@@ -76,7 +76,7 @@ class IndividualCalls:
         self._loop.call_soon_threadsafe(self._begin, number, url, body, key)
         return number
 
-    def finished(self) -> list[tuple[int, Reply | Fault]]:
+    def finished(self) -> list[tuple[int, CallReply | ProviderFailure]]:
         """Numbers and outcomes of what has finished since the last time this was asked.
 
         Raises:
@@ -88,13 +88,13 @@ class IndividualCalls:
         with suppress(Empty):
             while True:
                 number, outcome = self._finished.get_nowait()
-                if not isinstance(outcome, (Reply, Fault)):
+                if not isinstance(outcome, (CallReply, ProviderFailure)):
                     raise outcome
                 found.append((number, outcome))
         return found
 
     def give_up(self, number: int) -> None:
-        """End a call; it finishes soon, as `Unknown` or with the reply that has just come."""
+        """End a call; it finishes soon, as `UnknownOutcome` or with the reply that has just come."""
         self._loop.call_soon_threadsafe(self._cancel, number)
 
     def close(self) -> None:
@@ -122,11 +122,11 @@ class IndividualCalls:
             self._tasks[number].cancel()
 
     async def _run(self, number: int, url: str, body: Mapping[str, Any], key: str) -> None:
-        outcome: Reply | Fault | BaseException
+        outcome: CallReply | ProviderFailure | BaseException
         try:
             outcome = await self._call(url, body, key)
         except asyncio.CancelledError:
-            outcome = Unknown("given_up", "no answer came in time")
+            outcome = UnknownOutcome("given_up", "no answer came in time")
         except BaseException as error:  # unheard, it would be waited for without end
             outcome = error
         del self._tasks[number]
@@ -134,7 +134,7 @@ class IndividualCalls:
         with suppress(OSError):  # full of signals already, or closed
             self._wake.send(b"!")
 
-    async def _call(self, url: str, body: Mapping[str, Any], key: str) -> Reply | Fault:
+    async def _call(self, url: str, body: Mapping[str, Any], key: str) -> CallReply | ProviderFailure:
         try:
             path, headers = url.removeprefix("/v1"), {OWN_ID: key}
             reply = await self._client.post(path, cast_to=_http.Response, body=body, options={"headers": headers})
@@ -146,7 +146,7 @@ class IndividualCalls:
             # The SDK's exception is not chained to the fault: it holds the request with its key.
             return classify("create", error).without(self._key())
         request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key())
-        return Reply(reply.status_code, content, request_id, retry_after(reply.headers))
+        return CallReply(reply.status_code, content, request_id, retry_after(reply.headers))
 
     async def _shut(self) -> None:
         tasks = list(self._tasks.values())

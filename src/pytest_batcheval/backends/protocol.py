@@ -23,7 +23,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class BatchFault:
+class BatchError:
     """One entry of a batch's `errors`: `line` counts the input file's lines from 1."""
 
     code: str
@@ -50,7 +50,7 @@ class RemoteBatch:
     completed: int | None = None
     failed: int | None = None
     total: int | None = None
-    errors: tuple[BatchFault, ...] = ()
+    errors: tuple[BatchError, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_at: float | None = None
     endpoint: str = ""
@@ -155,12 +155,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**63
 
 
-def _errors(entries: object) -> tuple[BatchFault, ...]:
+def _errors(entries: object) -> tuple[BatchError, ...]:
     if not isinstance(entries, Sequence) or isinstance(entries, str):
         return ()
     found = (_mapping(entry) for entry in entries)
     return tuple(
-        BatchFault(
+        BatchError(
             redacted(storable(str(e.get("code") or "error"))),
             redacted(storable(str(e.get("message") or ""))),
             _count(e.get("line")),

@@ -47,16 +47,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         from pytest_batcheval.errors import ExitStatus
-        from pytest_batcheval.text.sanitize import safe
+        from pytest_batcheval.text.sanitize import escape_controls
 
         self.print_usage(sys.stderr)
-        self.exit(int(ExitStatus.USAGE), safe(f"{self.prog}: error: {message}\n"))
+        self.exit(int(ExitStatus.USAGE), escape_controls(f"{self.prog}: error: {message}\n"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
     from pytest_batcheval.errors import BatchEvalError, ExitStatus
-    from pytest_batcheval.text.sanitize import safe
+    from pytest_batcheval.text.sanitize import escape_controls
 
     given = sys.argv[1:] if argv is None else list(argv)
     parser = _Parser(
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(modules[arguments.verb].run(arguments))
     except BatchEvalError as error:
-        print(safe(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
+        print(escape_controls(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)
     except ImportError as error:
         from pytest_batcheval.errors import what_to_install

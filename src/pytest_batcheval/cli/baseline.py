@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.cli.recorded_answers import Recorded, add_recorded, axis_digest
+from pytest_batcheval.cli.recorded_answers import RecordedTable, add_recorded, axis_digest
 from pytest_batcheval.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> 
 def _measured(arguments: argparse.Namespace) -> Baseline:
     from pytest_batcheval.quality.comparing._baseline import Baseline
 
-    recorded = Recorded(arguments)
+    recorded = RecordedTable(arguments)
     models = recorded.models()
     if arguments.model is None and len(models) != 1:
         raise UsageError(f"answers of {len(models)} models: {', '.join(models)}; choose one with --model")

@@ -59,7 +59,7 @@ class _Sum:
     output_tokens: int | None = 0
 
 
-class Tally:
+class FileTotals:
     """Sums by endpoint and model.
 
     Attributes:

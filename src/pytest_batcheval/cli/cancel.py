@@ -31,12 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
         ProviderError: it refused, or cannot be reached.
     """
     from pytest_batcheval.backends.connect import connect
-    from pytest_batcheval.backends.errors import Fault
+    from pytest_batcheval.backends.errors import ProviderFailure
 
     with connect(arguments.backend) as connection:
         try:
             batch = connection.backend.cancel(arguments.batch)
-        except Fault as fault:
+        except ProviderFailure as fault:
             raise ProviderError(f"batch {arguments.batch} was not cancelled: {fault}") from None
     say(f"{batch.id} is {batch.status}; collect what it has finished with: batcheval resume")
     return int(ExitStatus.OK)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, say
-from pytest_batcheval.cli.recorded_answers import Recorded, Scored, add_recorded
+from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_recorded
 from pytest_batcheval.errors import ExitStatus, UsageError
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.usage import tokens
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     models = (arguments.reference, arguments.candidate)
     if models[0] == models[1]:
         raise UsageError(f"{models[0]} is as good as itself; name two models")
-    recorded = Recorded(arguments)
+    recorded = RecordedTable(arguments)
     rows = _rows(recorded, models, arguments)
     scored = [recorded.scored(rows[model]) for model in models]
     margin = MARGIN if arguments.margin is None else arguments.margin
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitStatus.OK if good else ExitStatus.FAILED)
 
 
-def _rows(recorded: Recorded, models: Sequence[str], arguments: argparse.Namespace) -> dict[str, list[Row]]:
+def _rows(recorded: RecordedTable, models: Sequence[str], arguments: argparse.Namespace) -> dict[str, list[Row]]:
     """The rows of each model, over every cell that either was recorded for."""
     twins: dict[str, dict[str, Any]] = {model: {} for model in models}
     for line, request in recorded.said:
@@ -125,7 +125,7 @@ def _rows(recorded: Recorded, models: Sequence[str], arguments: argparse.Namespa
     return found
 
 
-def _answers(recorded: Recorded, asked: Sequence[Request], arguments: argparse.Namespace) -> Mapping[str, Answer]:
+def _answers(recorded: RecordedTable, asked: Sequence[Request], arguments: argparse.Namespace) -> Mapping[str, Answer]:
     from pytest_batcheval.journal.store import Journal
 
     found = recorded.recordings.find(asked)

@@ -52,7 +52,7 @@ def add_parser(verbs: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Exported:
+class SelectedRequests:
     """What the selected tests ask; see `pytest_batcheval.plugin.request_dump`."""
 
     requests: list[Request]
@@ -92,7 +92,7 @@ def _check_place(output: Path) -> None:
         raise UsageError(f"{output} has something in it already; name another folder, or empty it")
 
 
-def _collected(arguments: Sequence[str]) -> Exported:
+def _collected(arguments: Sequence[str]) -> SelectedRequests:
     from pytest_batcheval.wire.objects import Request
 
     with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +104,7 @@ def _collected(arguments: Sequence[str]) -> Exported:
             raise UsageError(f"the tests cannot be collected, so nothing was written:\n{ended.stdout}{ended.stderr}")
         found = json.loads(path.read_text(encoding="utf-8"))
     found["requests"] = [Request(**entry) for entry in found["requests"]]
-    return Exported(**found)
+    return SelectedRequests(**found)
 
 
 def _write(output: Path, parts: Sequence[list[Request]]) -> list[Path]:
@@ -128,7 +128,7 @@ def _name(number: int, first: Request) -> str:
     return f"{number:02d}-{endpoint}-{re.sub(r'[^A-Za-z0-9._-]+', '-', first.model)[:80]}.jsonl"
 
 
-def _notes(exported: Exported, files: Iterable[PlannedFile]) -> Iterator[str]:
+def _notes(exported: SelectedRequests, files: Iterable[PlannedFile]) -> Iterator[str]:
     if exported.unfinished:
         yield (
             f"{exported.unfinished} prompts go on after the last request here: later turns are built from its answer, "

@@ -15,7 +15,7 @@ from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from pytest_batcheval.cli.batch_files import Tally
+    from pytest_batcheval.cli.batch_files import FileTotals
     from pytest_batcheval.wire.input_file import BadLine, InputLines
 
 DESCRIPTION = """
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         InputFileError: the file cannot be read, is empty, or has bad lines (with --skip-bad: only such).
         UsageError: what is to be written exists already, or cannot be written.
     """
-    from pytest_batcheval.cli.batch_files import Tally
+    from pytest_batcheval.cli.batch_files import FileTotals
     from pytest_batcheval.wire.input_file import InputLines
 
     _check_places(arguments)
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         strict=arguments.strict,
         on_bad=bad.append if arguments.skip_bad is not None else None,
     )
-    tally = Tally()
+    tally = FileTotals()
     with _maybe_new(arguments.output) as output:
         _read(lines, tally, output, hint=arguments.skip_bad is None)
         if bad:
@@ -95,7 +95,7 @@ def _maybe_new(path: Path | None) -> Iterator[IO[bytes] | None]:
         yield stream
 
 
-def _read(lines: InputLines, tally: Tally, output: IO[bytes] | None, hint: bool) -> None:
+def _read(lines: InputLines, tally: FileTotals, output: IO[bytes] | None, hint: bool) -> None:
     from pytest_batcheval.wire.input_file import InputFileError
 
     try:
@@ -122,7 +122,7 @@ def _put_aside(source: Path, bad: Iterable[BadLine], path: Path) -> None:
             aside.write(b"\n")
 
 
-def _notes(tally: Tally) -> Iterator[str]:
+def _notes(tally: FileTotals) -> Iterator[str]:
     files = tally.files()
     if len(files) > 1:
         yield f"{len(files)} kinds of endpoint and model, and a batch takes one: a send makes a batch of each"
@@ -142,7 +142,7 @@ def _next(arguments: argparse.Namespace) -> str:
     )
 
 
-def _say_found(arguments: argparse.Namespace, lines: InputLines, tally: Tally, bad: list[BadLine]) -> None:
+def _say_found(arguments: argparse.Namespace, lines: InputLines, tally: FileTotals, bad: list[BadLine]) -> None:
     from pytest_batcheval.wire.input_file import LISTED
 
     counts = f"{lines.requests:,} requests, {lines.repeated:,} repeated, {len(bad):,} bad"
@@ -162,7 +162,7 @@ def _say_found(arguments: argparse.Namespace, lines: InputLines, tally: Tally, b
     say(f"next: {_next(arguments)}")
 
 
-def _data(arguments: argparse.Namespace, lines: InputLines, tally: Tally, bad: list[BadLine]) -> dict[str, Any]:
+def _data(arguments: argparse.Namespace, lines: InputLines, tally: FileTotals, bad: list[BadLine]) -> dict[str, Any]:
     return {
         "file": lines.name,
         "lines": lines.lines,

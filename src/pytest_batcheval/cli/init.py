@@ -36,7 +36,7 @@ NEXT = (
 
 
 @dataclass(frozen=True)
-class Step:
+class InitStep:
     """One file.
 
     Attributes:
@@ -89,26 +89,26 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitStatus.OK)
 
 
-def _steps(folder: Path) -> Iterator[Step]:
+def _steps(folder: Path) -> Iterator[InitStep]:
     from pytest_batcheval.cli.init_existing import ignore_note, pytest_note, workflow_note
 
     note = workflow_note(folder, WORKFLOW, _template(WORKFLOW).decode())
     if note is not None:
-        yield Step(folder / WORKFLOW, None, note)
+        yield InitStep(folder / WORKFLOW, None, note)
     for name in SUITE if note is not None else (*SUITE, WORKFLOW):
         path, text = folder / name, _template(name)
         if not os.path.lexists(path):
-            yield Step(path, text)
+            yield InitStep(path, text)
         elif _read(path) == text:
-            yield Step(path, None)
+            yield InitStep(path, None)
         else:
-            yield Step(path, None, f"kept {path}; what init writes is other: batcheval init NEW_FOLDER shows it")
+            yield InitStep(path, None, f"kept {path}; what init writes is other: batcheval init NEW_FOLDER shows it")
     configuration = _template("pytest.ini")
     note = pytest_note(folder, configuration.decode())
-    yield Step(folder / "pytest.ini", configuration if note is None else None, note or "")
+    yield InitStep(folder / "pytest.ini", configuration if note is None else None, note or "")
     ignored = _template(".gitignore")
     note = ignore_note(folder / ".gitignore", ignored.decode().splitlines()[0])
-    yield Step(folder / ".gitignore", ignored if note is None else None, note or "")
+    yield InitStep(folder / ".gitignore", ignored if note is None else None, note or "")
 
 
 def _template(name: str) -> bytes:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.errors import UsageError
-from pytest_batcheval.text.sanitize import safe
+from pytest_batcheval.text.sanitize import escape_controls
 from pytest_batcheval.wire.places import JOURNAL
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.snapshot import Progress, Sent
+    from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.recordings.answers import Recordings
 
@@ -74,15 +74,15 @@ def width() -> int:
 
 def say(text: str) -> None:
     """Print a line whose text may come from elsewhere."""
-    print(safe(text), flush=True)
+    print(escape_controls(text), flush=True)
 
 
-def say_progress(seen: Progress) -> None:
+def say_progress(seen: BatchSnapshot) -> None:
     """Print how a batch stands."""
     say(str(seen))
 
 
-def say_sent(sent: Sent) -> None:
+def say_sent(sent: SendResult) -> None:
     """Print what a collection came to."""
     batches = "1 batch" if sent.batches == 1 else f"{sent.batches} batches"
     say(f"collected {batches}: {sent.answered} requests answered, {sent.failed} failed")

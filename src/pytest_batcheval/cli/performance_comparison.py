@@ -107,7 +107,7 @@ def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measur
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.backends.openai_calls import IndividualCalls
     from pytest_batcheval.engine.call_sender import Calling
-    from pytest_batcheval.engine.concurrency import Window
+    from pytest_batcheval.engine.concurrency import ConcurrencyWindow
     from pytest_batcheval.engine.send import send
     from pytest_batcheval.engine.split import Limits
     from pytest_batcheval.journal.store import Journal
@@ -136,7 +136,7 @@ def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measur
             journal=journal,
             clock=clock,
             limits=Limits(requests=way.batch_size) if way.batch_size else None,
-            calling=Calling(calls, clock, Window(*way.at_once)) if way.at_once else None,
+            calling=Calling(calls, clock, ConcurrencyWindow(*way.at_once)) if way.at_once else None,
             threads=0,
         )
         seconds, polls = clock.now() - began, sum(counts[call] for call in POLLS)

@@ -68,7 +68,7 @@ class Scored:
         return cell_values(self.answers, alignment(self.answers, scores=scores_of(self.answers)), metric=ALIGNMENT)
 
 
-class Recorded:
+class RecordedTable:
     """The recorded answers that the options choose.
 
     Raises:

@@ -15,7 +15,7 @@ from pytest_batcheval.wire.places import CASSETTES
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.reader import JournalReader
-    from pytest_batcheval.recordings.answers import Place
+    from pytest_batcheval.recordings.answers import RecordingPlace
     from pytest_batcheval.wire.objects import Answer, Request
 
 DESCRIPTION = """
@@ -77,7 +77,7 @@ def _the_one(keys: set[str], arguments: argparse.Namespace) -> str:
     raise UsageError(f"{len(keys)} requests begin with {start!r}: {listed}; give more of the one you mean")
 
 
-def _request(places: Sequence[Place], reader: JournalReader, key: str) -> Request | None:
+def _request(places: Sequence[RecordingPlace], reader: JournalReader, key: str) -> Request | None:
     """The request as it was recorded or journaled; `None` where its line is not kept any more."""
     if places:
         return places[0].line.asked()
@@ -97,7 +97,7 @@ def _say_request(request: Request | None, reader: JournalReader, key: str) -> No
     say(labelled("request", asked_text(request.body)))
 
 
-def _say_recordings(places: Sequence[Place]) -> None:
+def _say_recordings(places: Sequence[RecordingPlace]) -> None:
     for place in places:
         line = place.line
         cell = ", ".join(f"{axis}={value}" for axis, value in line.cell.items())
@@ -126,7 +126,7 @@ def _newest(reader: JournalReader, request: Request | None, origins: Iterable[st
         yield from reader.answers([request], origin).values() if request is not None else ()
 
 
-def _data(request: Request | None, places: Sequence[Place], reader: JournalReader, key: str) -> dict[str, Any]:
+def _data(request: Request | None, places: Sequence[RecordingPlace], reader: JournalReader, key: str) -> dict[str, Any]:
     """The same for machines."""
     answers = reader.answers_of(key)
     newest = {answer.origin: answer for answer in _newest(reader, request, {origin for origin, *_ in answers})}

@@ -19,7 +19,7 @@ from pytest_batcheval.wire.origin import describe
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
     from pytest_batcheval.batch_status import BatchStatus
-    from pytest_batcheval.cli.watch import Look
+    from pytest_batcheval.cli.watch import WatchedState
     from pytest_batcheval.journal.rows import StageRow
     from pytest_batcheval.report.figures import BatchFigures, RunFigures
 
@@ -117,7 +117,7 @@ def _watch_run(arguments: argparse.Namespace) -> ExitStatus:
 
     name = arguments.run
 
-    def look() -> Look:
+    def look() -> WatchedState:
         nonlocal name
         seen = _look_at_run(arguments.journal, name)
         name = seen.data["id"]  # a later run may begin alike
@@ -126,19 +126,19 @@ def _watch_run(arguments: argparse.Namespace) -> ExitStatus:
     return watch(look, SystemClock(), arguments.interval or RUN_SECONDS, display(arguments.json))
 
 
-def _look_at_batch(backend: Backend, batch: str) -> Look:
+def _look_at_batch(backend: Backend, batch: str) -> WatchedState:
     from pytest_batcheval.batch_status import status_of
-    from pytest_batcheval.cli.watch import Look
+    from pytest_batcheval.cli.watch import WatchedState
     from pytest_batcheval.text.table import one_line
 
     status = status_of(backend, batch)
     lines = _lines(status)
     line = one_line(f"{lines[0]}, {lines[1]}")
-    return Look("\n".join(lines), line, status.to_dict(), _exit_status(status))
+    return WatchedState("\n".join(lines), line, status.to_dict(), _exit_status(status))
 
 
-def _look_at_run(journal: Path, start: str | None) -> Look:
-    from pytest_batcheval.cli.watch import Look, captured, on_terminal
+def _look_at_run(journal: Path, start: str | None) -> WatchedState:
+    from pytest_batcheval.cli.watch import WatchedState, captured, on_terminal
 
     data = json.loads(captured(lambda: show_run(journal, start, True)))
     page = captured(lambda: show_run(journal, data["id"], False)) if on_terminal() else ""
@@ -147,7 +147,7 @@ def _look_at_run(journal: Path, start: str | None) -> Look:
     counts = f"{data['answers']:,} answered, {data['failed']:,} failed, {data['waiting']:,} open"
     line = f"run {data['id']}: {state}, requests: {data['requests']:,}, {counts}"
     ended = ExitStatus.OK if state in ("done", "empty") else ExitStatus.FAILED
-    return Look(page, line, data, ExitStatus.UNFINISHED if going else ended)
+    return WatchedState(page, line, data, ExitStatus.UNFINISHED if going else ended)
 
 
 def _is_sending(journal: Path, run: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ExitStatus, ProviderError
-from pytest_batcheval.text.sanitize import safe
+from pytest_batcheval.text.sanitize import escape_controls
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.clock import Clock
@@ -29,7 +29,7 @@ TOLERATED = 10
 
 
 @dataclass(frozen=True)
-class Look:
+class WatchedState:
     """What one look has found.
 
     Attributes:
@@ -52,7 +52,9 @@ class Look:
         return self.status != ExitStatus.UNFINISHED
 
 
-def watch(look: Callable[[], Look], clock: Clock, interval: float, show: Callable[[Look, float], None]) -> ExitStatus:
+def watch(
+    look: Callable[[], WatchedState], clock: Clock, interval: float, show: Callable[[WatchedState, float], None]
+) -> ExitStatus:
     """Look every `interval` seconds of the clock, and show each look with its time, until it has ended.
 
     Raises:
@@ -74,11 +76,11 @@ def watch(look: Callable[[], Look], clock: Clock, interval: float, show: Callabl
             seen = replace(seen, trouble=str(error))
 
 
-def display(as_json: bool) -> Callable[[Look, float], None]:
+def display(as_json: bool) -> Callable[[WatchedState, float], None]:
     """How looks are shown: as JSON lines, drawn anew on a terminal, or as lines of a log."""
     if as_json:
         return Documents()
-    return Screen() if on_terminal() else Lines()
+    return Screen() if on_terminal() else LineDisplay()
 
 
 def on_terminal() -> bool:
@@ -92,7 +94,7 @@ class Documents:
     def __init__(self) -> None:
         self._shown: str | None = None
 
-    def __call__(self, seen: Look, now: float) -> None:
+    def __call__(self, seen: WatchedState, now: float) -> None:
         """Print it if it has changed."""
         text = json.dumps(seen.data, ensure_ascii=True)
         if text != self._shown:
@@ -100,14 +102,14 @@ class Documents:
             self._shown = text
 
 
-class Lines:
+class LineDisplay:
     """A line with the time of day at each change, at most one a minute unless it ends."""
 
     def __init__(self) -> None:
         self._shown: str | None = None
         self._when = -math.inf
 
-    def __call__(self, seen: Look, now: float) -> None:
+    def __call__(self, seen: WatchedState, now: float) -> None:
         """Print it if it has changed, and it is time."""
         text = f"{seen.line}; {_trouble(seen)}" if seen.trouble else seen.line
         if text != self._shown and (seen.ended or now >= self._when + LINE_SECONDS):
@@ -121,12 +123,12 @@ class Screen:
     def __init__(self) -> None:
         self._drawn: list[str] = []
 
-    def __call__(self, seen: Look, now: float) -> None:
+    def __call__(self, seen: WatchedState, now: float) -> None:
         """Draw it; the last one stays, whole."""
         from pytest_batcheval.text.table import cut
 
         width, height = shutil.get_terminal_size()
-        lines = safe(seen.page).splitlines()
+        lines = escape_controls(seen.page).splitlines()
         if not seen.ended:
             lines = [*_fitting(lines, width, height - 2), cut(f"{time.strftime('%H:%M:%S')} {_foot(seen)}", width)]
         up = sum(_rows(line, width) for line in self._drawn)
@@ -165,12 +167,12 @@ class _Page(io.StringIO):
         return self._terminal
 
 
-def _foot(seen: Look) -> str:
+def _foot(seen: WatchedState) -> str:
     return _trouble(seen) if seen.trouble else "looked at; Ctrl-C leaves, and nothing is stopped"
 
 
-def _trouble(seen: Look) -> str:
-    return safe(f"cannot be asked just now, tried again: {' '.join(seen.trouble.split())}")
+def _trouble(seen: WatchedState) -> str:
+    return escape_controls(f"cannot be asked just now, tried again: {' '.join(seen.trouble.split())}")
 
 
 def _fitting(lines: list[str], width: int, height: int) -> list[str]:

@@ -15,12 +15,12 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_batcheval.backends.errors import Fault, Passing, Refused, Stopped
+from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
 from pytest_batcheval.backends.local_files import storing
 from pytest_batcheval.backends.protocol import Backend, RemoteBatch
-from pytest_batcheval.engine.batch_outcome import Absence, refused_whole
+from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
 from pytest_batcheval.engine.clock import Clock
-from pytest_batcheval.engine.metadata import may_hold, read_mark
+from pytest_batcheval.engine.metadata import may_hold, our_metadata
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -34,7 +34,7 @@ PATIENCE = 3600.0
 T = TypeVar("T")
 
 
-class InputLine(msgspec.Struct, frozen=True):
+class SentLine(msgspec.Struct, frozen=True):
     """A line of a batch input file."""
 
     custom_id: str
@@ -78,7 +78,7 @@ class Adoption:
         found = [
             batch
             for batch in batches
-            if read_mark(batch.metadata)
+            if our_metadata(batch.metadata)
             and not known & {batch.id, batch.input_file_id}
             and (keys is None or may_hold(batch.metadata, keys))
             and not refused_whole(batch)
@@ -116,7 +116,7 @@ class Adoption:
             self._journal.adopt(replace(self._row(batch, len(held)), state="lost", note=note), held)
 
     def _row(self, batch: RemoteBatch, requests: int) -> BatchRow:
-        marked = read_mark(batch.metadata)
+        marked = our_metadata(batch.metadata)
         assert marked is not None
         return BatchRow(
             origin=self._backend.origin,
@@ -140,7 +140,7 @@ class Adoption:
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
         """The batch once it has ended, or as it was seen last when the provider knows it no more."""
-        absence = Absence()
+        absence = MissingBatch()
         while not batch.terminal and not absence.long(self._clock.now()):
             if self._deadline is not None and self._clock.now() + LONGEST_PAUSE > self._deadline:
                 raise UnfinishedError(
@@ -149,7 +149,7 @@ class Adoption:
             self._clock.sleep(LONGEST_PAUSE)
             try:
                 batch = self._patiently(partial(self._backend.retrieve, batch.id))
-                absence = Absence()
+                absence = MissingBatch()
             except Refused:
                 absence.missed(self._clock.now())
         return batch
@@ -183,7 +183,7 @@ class Adoption:
         while True:
             try:
                 return call()
-            except Passing as fault:
+            except TransientFailure as fault:
                 if self._clock.now() - began > PATIENCE:
                     raise _unasked(fault) from None
                 self._clock.sleep(fault.retry_after or pause)
@@ -192,7 +192,7 @@ class Adoption:
                 raise _unasked(fault) from None
 
 
-def _unasked(fault: Fault) -> ProviderError:
+def _unasked(fault: ProviderFailure) -> ProviderError:
     return ProviderError(f"looking for batches of other machines: {fault}; nothing was sent")
 
 
@@ -213,14 +213,14 @@ def _named_keys(path: Path) -> dict[str, bytes]:
         return {line.custom_id: b"" for line in lines if not isinstance(line, BrokenLine)}
 
 
-def _decoded(text: bytes) -> InputLine | None:
+def _decoded(text: bytes) -> SentLine | None:
     try:
-        return msgspec.json.decode(text, type=InputLine)
+        return msgspec.json.decode(text, type=SentLine)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _is_ours(line: InputLine) -> bool:
+def _is_ours(line: SentLine) -> bool:
     try:
         return sample_of(line.custom_id, line.method, line.url, line.body) is not None
     except ValueError:

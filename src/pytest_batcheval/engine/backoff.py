@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_batcheval.backends.errors import Passing
+from pytest_batcheval.backends.errors import TransientFailure
 
 BACK_OFF_FIRST, BACK_OFF_LAST = 1.0, 60.0
 """Seconds before the same call is made again: doubled with each failure in a row."""
@@ -14,13 +14,13 @@ PATIENCE = 3600.0
 
 
 @dataclass
-class Failing:
+class Backoff:
     """The failures of one batch's calls in a row."""
 
     tries: int = 0
     since: float | None = None
 
-    def pause(self, fault: Passing, now: float) -> float:
+    def pause(self, fault: TransientFailure, now: float) -> float:
         """One more has failed. Returns the seconds until it is made again: as the server says, a second at least."""
         self.since = now if self.since is None else self.since
         self.tries += 1

@@ -13,28 +13,36 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from pytest_batcheval.backends.errors import Fault, Passing, Refused, Stopped, Unknown
-from pytest_batcheval.backends.protocol import BatchFault, RemoteBatch, RemoteFile
-from pytest_batcheval.engine.backoff import Failing
-from pytest_batcheval.engine.batch_outcome import MISS_EVERY, Absence, doubtful, ended, refused_whole, rest_of, unseen
-from pytest_batcheval.engine.competing import Rivals, twin
+from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure, UnknownOutcome
+from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile
+from pytest_batcheval.engine.backoff import Backoff
+from pytest_batcheval.engine.batch_outcome import (
+    MISS_EVERY,
+    MissingBatch,
+    doubtful,
+    ended,
+    refused_whole,
+    unaccounted_requests,
+    unseen,
+)
+from pytest_batcheval.engine.competing import CompetingBatches, twin
 from pytest_batcheval.engine.effects import (
-    Account,
     Cancel,
     Commit,
     Create,
     DeleteFile,
+    DownloadResults,
     Effect,
     FindFile,
-    Harvest,
     ListBatches,
-    Rest,
+    ResultSummary,
     Retrieve,
     Settle,
+    Unaccounted,
     Upload,
 )
 from pytest_batcheval.engine.polling import Pace
-from pytest_batcheval.engine.reconcile import Search, Step, find
+from pytest_batcheval.engine.reconcile import Search, SearchStep, find
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import IN_PROCESS
 
@@ -47,7 +55,7 @@ _READING = (Retrieve, ListBatches)
 
 
 @dataclass
-class Job:
+class BatchMachine:
     """A batch and what it wants next.
 
     Attributes:
@@ -72,22 +80,22 @@ class Job:
     effect: Effect | None = None
     wake: float = 0.0
     flying: bool = False
-    stop: Fault | None = None
+    stop: ProviderFailure | None = None
     status: str = ""
     done: int = 0
     failed: int = 0
-    faults: tuple[BatchFault, ...] = ()
-    account: Account = field(default_factory=Account)
+    faults: tuple[BatchError, ...] = ()
+    account: ResultSummary = field(default_factory=ResultSummary)
     trouble: str = ""
     alone: bool = False
     foreign: bool = False
     assume_lost: bool = False
-    rivals: Rivals = field(default_factory=Rivals)
+    rivals: CompetingBatches = field(default_factory=CompetingBatches)
     _mine: RemoteBatch | None = None
     _pace: Pace = field(init=False)
     _search: Search | None = None
-    _failing: Failing = field(default_factory=Failing)
-    _absence: Absence = field(default_factory=Absence)
+    _failing: Backoff = field(default_factory=Backoff)
+    _absence: MissingBatch = field(default_factory=MissingBatch)
     _ended: float | None = None
     _reads: int = 0
     _refusals: int = 0
@@ -113,7 +121,7 @@ class Job:
     def told(self, effect: Effect, outcome: object, now: float) -> None:
         """Take the outcome of an effect of this batch, or the fault it ended in."""
         self.flying = False
-        if isinstance(outcome, Fault) and not isinstance(effect, Create):
+        if isinstance(outcome, ProviderFailure) and not isinstance(effect, Create):
             return self._failed(effect, outcome, now)
         if not isinstance(effect, (Commit, Create)) and outcome is not None:
             self._succeeded()
@@ -129,23 +137,27 @@ class Job:
                 self._created(outcome, now)
             case Retrieve() | Cancel(), RemoteBatch():
                 self._seen(outcome, now)
-            case Harvest(), Account():
+            case DownloadResults(), ResultSummary():
                 self._harvested(outcome, now, effect.partial)
             case DeleteFile(), _:
                 uncreated = self.row.state == "uploaded"
-                self._step(*((Step.ABSENT, now) if uncreated else self._searching(now).deleted(now)))
+                self._step(*((SearchStep.ABSENT, now) if uncreated else self._searching(now).deleted(now)))
             case _:
                 raise TypeError(f"{type(effect).__name__} cannot end in {outcome!r}")
 
     def listed(
-        self, outcome: Sequence[RemoteBatch] | Fault, asked: float, now: float, known: Collection[str] | None = ()
+        self,
+        outcome: Sequence[RemoteBatch] | ProviderFailure,
+        asked: float,
+        now: float,
+        known: Collection[str] | None = (),
     ) -> None:
         """Take a listing of all batches that was asked for at `asked`, or why there is none.
 
         Batches whose ids are `known` are not taken for rivals; `None` when the list is not a whole one.
         """
         self.flying = False
-        if isinstance(outcome, Fault):
+        if isinstance(outcome, ProviderFailure):
             return self._failed(ListBatches(), outcome, now)
         self._succeeded()
         if self.row.state in ("uploaded", "creating"):
@@ -161,7 +173,7 @@ class Job:
         if seen is not None:
             return self._seen(seen, now)
         if self._absence.long(now) and self.row.state == "ended":
-            return self._want(Harvest(self.row, partial=True), now)
+            return self._want(DownloadResults(self.row, partial=True), now)
         if self._absence.long(now):
             return self._lose("the provider does not know this batch any more")
         self.alone = True
@@ -174,12 +186,12 @@ class Job:
         if self.row.state == "uploaded":
             return self._want(DeleteFile(self.row), now)
         if self.assume_lost:
-            return self._step(Step.ABSENT, now)
+            return self._step(SearchStep.ABSENT, now)
         return self._step(*self._searching(now).listed(asked, now))
 
     def _succeeded(self) -> None:
         """A call was answered: failures before it count no more."""
-        self._failing, self.trouble = Failing(), ""
+        self._failing, self.trouble = Backoff(), ""
 
     def _proceed(self, now: float) -> None:
         """What follows a committed state; also where a new process begins."""
@@ -190,7 +202,7 @@ class Job:
             if self.row.file_id:
                 self._want(ListBatches(), now)
             else:
-                self._step(Step.ABSENT, now)
+                self._step(SearchStep.ABSENT, now)
         elif state == "planned":
             self._want(Upload(self.row), now)
         elif state == "uploaded":
@@ -202,7 +214,7 @@ class Job:
         elif state == "created":
             self._want_look(now)
         elif state == "ended":
-            self._want(Harvest(self.row), now)
+            self._want(DownloadResults(self.row), now)
         else:
             self.effect = None
         self.resumed = False
@@ -231,23 +243,23 @@ class Job:
 
     def _created(self, outcome: object, now: float) -> None:
         if isinstance(outcome, RemoteBatch) and outcome.input_file_id not in (None, self.row.file_id):
-            outcome = Unknown("mismatch", f"the reply to the create is of another file, {outcome.input_file_id}")
+            outcome = UnknownOutcome("mismatch", f"the reply to the create is of another file, {outcome.input_file_id}")
         if isinstance(outcome, RemoteBatch):
             self.began, self._mine = now, outcome
             self._pace = Pace(now)
             return self._commit(replace(self.row, state="created", batch_id=outcome.id))
-        if isinstance(outcome, Unknown):
+        if isinstance(outcome, UnknownOutcome):
             self.row = replace(self.row, note=str(outcome))
             return self._look(now)
-        if not isinstance(outcome, Fault):
+        if not isinstance(outcome, ProviderFailure):
             raise TypeError(f"Create cannot end in {outcome!r}")
         if isinstance(outcome, Refused) and outcome.status_code == 404 and self._refusals < 3:
             self._refusals += 1
             return self._commit(replace(self.row, state="planned", file_id="", note=str(outcome)))
         self._commit(replace(self.row, state="uploaded", note=str(outcome)))
-        if isinstance(outcome, Passing):
+        if isinstance(outcome, TransientFailure):
             self._not_before = now + self._failing.pause(outcome, now)
-        if not isinstance(outcome, Passing) or self._failing.long(now):
+        if not isinstance(outcome, TransientFailure) or self._failing.long(now):
             self.stop = outcome
         return None
 
@@ -260,10 +272,10 @@ class Job:
         self._search = self._search or Search(now)
         return self._search
 
-    def _step(self, step: Step, wake: float) -> None:
-        if step is Step.LIST:
+    def _step(self, step: SearchStep, wake: float) -> None:
+        if step is SearchStep.LIST:
             self._want(ListBatches(), wake)
-        elif step is Step.DELETE:
+        elif step is SearchStep.DELETE:
             self._want(DeleteFile(self.row), wake)
         else:
             why = f"surely not created ({self.row.note or 'the run that planned it ended before'})"
@@ -272,7 +284,7 @@ class Job:
     def _seen(self, batch: RemoteBatch, now: float) -> None:
         if batch.id != self.row.batch_id:
             return self._want(Retrieve(self.row), now)  # its twin, which was cancelled
-        self._absence, self.alone, self._mine = Absence(), False, batch
+        self._absence, self.alone, self._mine = MissingBatch(), False, batch
         self.done, self.failed = batch.completed or 0, batch.failed or 0
         if not batch.terminal:
             # A status that goes backwards is an old copy of the truth.
@@ -286,11 +298,11 @@ class Job:
         self._ended = now if self._ended is None else self._ended
         return self._commit(ended(self.row, batch))
 
-    def _void(self, faults: tuple[BatchFault, ...], note: str) -> None:
+    def _void(self, faults: tuple[BatchError, ...], note: str) -> None:
         self.status = "failed"
         self._want(Settle(replace(self.row, state="void", status="failed", note=note), faults=faults), 0.0)
 
-    def _harvested(self, account: Account, now: float, partial: bool) -> None:
+    def _harvested(self, account: ResultSummary, now: float, partial: bool) -> None:
         """Believe the files once they account for all requests, or for long enough did not."""
         if partial and not account.files:
             return self._lose("its result files are gone")
@@ -300,14 +312,14 @@ class Job:
         if not partial and doubtful(self.row, account) and now - self._ended < DOUBT:
             self._reads += 1
             return self._want(Retrieve(self.row), now + min(5.0 * 2**self._reads, 300.0))
-        rest = rest_of(self.row, account, partial)
+        rest = unaccounted_requests(self.row, account, partial)
         return self._want(Settle(replace(self.row, state="settled"), account, rest=rest), now)
 
-    def _failed(self, effect: Effect, fault: Fault, now: float) -> None:
+    def _failed(self, effect: Effect, fault: ProviderFailure, now: float) -> None:
         blind = self.foreign and not self.assume_lost and (fault.status_code == 404 or isinstance(effect, DeleteFile))
         if isinstance(effect, DeleteFile) and self.row.state == "uploaded":
-            self._step(Step.ABSENT, now)  # a file that nobody needs stays behind
-        elif isinstance(fault, Passing):
+            self._step(SearchStep.ABSENT, now)  # a file that nobody needs stays behind
+        elif isinstance(fault, TransientFailure):
             self.trouble = f"{fault}, trying again"
             # An upload without a clear answer may have been stored.
             unclear = isinstance(effect, Upload) and fault.status_code is None
@@ -319,22 +331,22 @@ class Job:
             self._step(*(search.absent(now) if fault.status_code == 404 else search.undeletable(now)))
         elif isinstance(effect, Cancel) and not isinstance(fault, Stopped):
             self._want(Retrieve(self.row), now)
-        elif isinstance(effect, (Retrieve, Harvest)) and fault.status_code == 404 and not blind:
+        elif isinstance(effect, (Retrieve, DownloadResults)) and fault.status_code == 404 and not blind:
             self._missed(effect, now)
         elif isinstance(effect, Upload) and fault.status_code == 413:
-            self.faults = (BatchFault("file_too_large", fault.message),)
+            self.faults = (BatchError("file_too_large", fault.message),)
             self._void((), str(fault))
         else:
             self.stop = unseen(self.row, fault) if blind and not isinstance(fault, Stopped) else fault
 
-    def _missed(self, effect: Retrieve | Harvest, now: float) -> None:
+    def _missed(self, effect: Retrieve | DownloadResults, now: float) -> None:
         self._absence.missed(now)
         if not self._absence.long(now):
             self._want(effect, now + MISS_EVERY)
         elif isinstance(effect, Retrieve):
             self._want(ListBatches(), now)
         else:
-            self._want(Harvest(self.row, partial=True), now)
+            self._want(DownloadResults(self.row, partial=True), now)
 
     def _lose(self, reason: str) -> None:
         """Paid and gone; only the user may have it paid again. A server of our own ends with its run, and is free."""
@@ -343,5 +355,5 @@ class Job:
         self.status = "lost"
         text = f"batch {self.row.batch_id} is lost: {reason}; it may have been paid, so it is not sent again by itself"
         return self._want(
-            Settle(replace(self.row, state="lost", note=text), rest=Rest("lost", text, retryable=False)), 0.0
+            Settle(replace(self.row, state="lost", note=text), rest=Unaccounted("lost", text, retryable=False)), 0.0
         )

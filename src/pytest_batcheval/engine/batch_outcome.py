@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from pytest_batcheval.backends.errors import Fault, Refused
+from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.effects import Account, Rest
+from pytest_batcheval.engine.effects import ResultSummary, Unaccounted
 from pytest_batcheval.journal.rows import BatchRow
 
 TIMES = (
@@ -43,13 +43,13 @@ def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
     )
 
 
-def doubtful(row: BatchRow, account: Account) -> bool:
+def doubtful(row: BatchRow, account: ResultSummary) -> bool:
     """Whether the files may still be incomplete: requests are missing that the counts, or nobody, account for."""
     missing = _found(account) < row.requests
     return missing and (_short(row, account) or row.completed is None or row.status == "completed")
 
 
-def rest_of(row: BatchRow, account: Account, partial: bool) -> Rest:
+def unaccounted_requests(row: BatchRow, account: ResultSummary, partial: bool) -> Unaccounted:
     """How requests without a line are recorded once the files are believed; `partial` when one of them is gone.
 
     They are sent again, unless the provider counted them, a line was unreadable down to its key, or a batch that
@@ -58,17 +58,17 @@ def rest_of(row: BatchRow, account: Account, partial: bool) -> Rest:
     batch = f"batch {row.batch_id} ended as {row.status}"
     untold = row.status == "completed" and row.completed is None and not _found(account)
     if not (_short(row, account) or account.nameless or partial or untold):
-        return Rest("unanswered", f"{batch} without a line for this request", retryable=True)
+        return Unaccounted("unanswered", f"{batch} without a line for this request", retryable=True)
     told = row.completed is not None or row.failed is not None
     counts = f"counts {row.completed or 0} completed and {row.failed or 0} failed" if told else "tells no counts"
     text = (
         f"{batch}, {counts}, but no readable line of its files is for this request; it may have been paid, "
         "so it is not sent again by itself"
     )
-    return Rest("unaccounted", text, retryable=False)
+    return Unaccounted("unaccounted", text, retryable=False)
 
 
-def unseen(row: BatchRow, fault: Fault) -> Refused:
+def unseen(row: BatchRow, fault: ProviderFailure) -> Refused:
     """Why a refusal under another key stops the run: it says nothing about the batch, so the user must look."""
     name = row.batch_id or f"of file {row.file_name}, whose create got no answer,"
     text = f"batch {name} was sent with another API key or project, and this one does not see it"
@@ -76,12 +76,12 @@ def unseen(row: BatchRow, fault: Fault) -> Refused:
     return Refused("another_account", f"{text}; {advice}", request_id=fault.request_id)
 
 
-def _short(row: BatchRow, account: Account) -> bool:
+def _short(row: BatchRow, account: ResultSummary) -> bool:
     """Counts are not believed when they say little, only when they say more than the files."""
     return _found(account) < min((row.completed or 0) + (row.failed or 0), row.requests)
 
 
-def _found(account: Account) -> int:
+def _found(account: ResultSummary) -> int:
     return len(account.answered) + len(account.failed)
 
 
@@ -94,7 +94,7 @@ MISSES, MISSING_FOR, MISS_EVERY = 10, 900.0, 100.0
 
 
 @dataclass
-class Absence:
+class MissingBatch:
     """The misses of one batch in a row."""
 
     misses: int = 0

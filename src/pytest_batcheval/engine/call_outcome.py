@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pytest_batcheval.backends.calls import Reply
-from pytest_batcheval.backends.errors import Fault, Passing, Refused, Stopped
+from pytest_batcheval.backends.calls import CallReply
+from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
 from pytest_batcheval.engine.results import answer_of
 from pytest_batcheval.engine.retry import QUOTA, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, FailureRow
 from pytest_batcheval.wire.result_file import EXCERPT, BrokenLine, LineResponse, ResultLine, decode_line
 
-UNKNOWN = "unknown_outcome"
+UNKNOWN_OUTCOME = "unknown_outcome"
 """Code of a failure that may have been paid: nobody knows whether the model ran. It is sent again by a later run."""
 
 REFUSALS = (429, 503)
@@ -41,15 +41,15 @@ class Busy:
     reached: bool = True
 
 
-Verdict = AnswerRow | FailureRow | Busy | Refused
+CallOutcome = AnswerRow | FailureRow | Busy | Refused
 
 
-def verdict_of(key: str, outcome: Reply | Fault) -> Verdict:
+def call_outcome(key: str, outcome: CallReply | ProviderFailure) -> CallOutcome:
     """What the outcome of this request's call means; a `Refused` means that no other call would do better."""
-    if isinstance(outcome, Passing):
+    if isinstance(outcome, TransientFailure):
         failure = FailureRow(key, outcome.cause, outcome.message, None, retryable=True)
         return Busy(failure, outcome.retry_after, reached=False)
-    if isinstance(outcome, Fault):
+    if isinstance(outcome, ProviderFailure):
         return unknown(key, str(outcome))
     line = _line(key, outcome)
     if isinstance(line, BrokenLine):
@@ -62,10 +62,10 @@ def verdict_of(key: str, outcome: Reply | Fault) -> Verdict:
 def unknown(key: str, why: str) -> FailureRow:
     """The failure of a call that may have been run and paid."""
     text = f"outcome unknown ({why}): it may have been paid; a later run sends it again"
-    return FailureRow(key, UNKNOWN, text, None, retryable=True)
+    return FailureRow(key, UNKNOWN_OUTCOME, text, None, retryable=True)
 
 
-def _failed(line: ResultLine, reply: Reply) -> Verdict:
+def _failed(line: ResultLine, reply: CallReply) -> CallOutcome:
     failure = failure_of(line)
     details = (failure.code, failure.message, reply.status, reply.request_id or None)
     if failure.code in QUOTA or reply.status == 401 or (reply.status == 403 and not _names_parameter(line)):
@@ -79,7 +79,7 @@ def _failed(line: ResultLine, reply: Reply) -> Verdict:
     return failure
 
 
-def _line(key: str, reply: Reply) -> ResultLine | BrokenLine:
+def _line(key: str, reply: CallReply) -> ResultLine | BrokenLine:
     """The reply as a line of a result file; one that is no JSON, and no answer either, has no body there."""
     head = {"status_code": reply.status, "request_id": reply.request_id}
     start = json.dumps({"custom_id": key, "id": reply.request_id, "response": head}).removesuffix("}}")

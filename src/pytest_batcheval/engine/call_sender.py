@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from pytest_batcheval.backends.calls import Calls, Reply
-from pytest_batcheval.backends.errors import Fault, Refused, Unknown
-from pytest_batcheval.engine.call_outcome import UNKNOWN, Busy, unknown, verdict_of
+from pytest_batcheval.backends.calls import CallReply, Calls
+from pytest_batcheval.backends.errors import ProviderFailure, Refused, UnknownOutcome
+from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME, Busy, call_outcome, unknown
 from pytest_batcheval.engine.clock import WaitingClock
-from pytest_batcheval.engine.concurrency import Window
+from pytest_batcheval.engine.concurrency import ConcurrencyWindow
 from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price
-from pytest_batcheval.engine.snapshot import Progress
+from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
@@ -48,11 +48,11 @@ class Calling:
 
     calls: Calls
     clock: WaitingClock
-    window: Window = field(default_factory=Window)
+    window: ConcurrencyWindow = field(default_factory=ConcurrencyWindow)
 
 
 @dataclass
-class Flight:
+class CallInFlight:
     """A request on its way, or waiting for its turn."""
 
     request: Request
@@ -64,7 +64,7 @@ class Flight:
 
 
 @dataclass
-class Pending:
+class PendingRow:
     """One row of the journal, and what of it is not on disk yet."""
 
     row: BatchRow
@@ -75,7 +75,7 @@ class Pending:
 
 
 @dataclass
-class Called:
+class CallResults:
     """What the calls of one round came to, by key.
 
     Attributes:
@@ -93,7 +93,7 @@ class Called:
 
 
 @dataclass(frozen=True)
-class CallProgress(Progress):
+class CallSnapshot(BatchSnapshot):
     """How the calls of a round stand; `flying` of them are under way."""
 
     flying: int = 0
@@ -108,7 +108,7 @@ class CallRun:
     """One round of individual calls: every request is sent, and again after a refusal."""
 
     def __init__(
-        self, calling: Calling, journal: Journal, show: Callable[[Progress], None], deadline: float | None = None
+        self, calling: Calling, journal: Journal, show: Callable[[BatchSnapshot], None], deadline: float | None = None
     ) -> None:
         """Prepare it; at `deadline` on the clock no more calls are started, and those under way are taken."""
         self._calls = calling.calls
@@ -117,10 +117,10 @@ class CallRun:
         self._show = show
         self._window = calling.window
         self._deadline = deadline
-        self._waiting: deque[Flight] = deque()
-        self._flying: dict[int, Flight] = {}
-        self._pending: dict[int, Pending] = {}
-        self._called = Called()
+        self._waiting: deque[CallInFlight] = deque()
+        self._flying: dict[int, CallInFlight] = {}
+        self._pending: dict[int, PendingRow] = {}
+        self._called = CallResults()
         self._refusals = 0
         self._not_before = 0.0
         self._unreached_since: float | None = None
@@ -128,7 +128,7 @@ class CallRun:
         self._landing = False
         self._shown: tuple[object, ...] = ()
 
-    def run(self, work: Iterable[tuple[BatchRow, Sequence[Request]]]) -> Called:
+    def run(self, work: Iterable[tuple[BatchRow, Sequence[Request]]]) -> CallResults:
         """Make the calls of these rows, which are `planned`, and settle them.
 
         Ctrl-C starts no more and gives those under way a short grace; what came is stored before it goes on.
@@ -139,8 +139,8 @@ class CallRun:
         for row, requests in work:
             row = replace(row, state="creating")
             self._journal.commit(row)
-            self._pending[row.id] = Pending(row, requests)
-            self._waiting.extend(Flight(request, row.id) for request in requests)
+            self._pending[row.id] = PendingRow(row, requests)
+            self._waiting.extend(CallInFlight(request, row.id) for request in requests)
         began = self._clock.now()
         try:
             while self._waiting or self._flying:
@@ -176,14 +176,14 @@ class CallRun:
                 self._judge(flight, outcome, now)
         for number, flight in [*self._flying.items()]:
             if flight.until <= now and flight.given_up:
-                self._judge(self._flying.pop(number), Unknown("given_up", "no answer came in time"), now)
+                self._judge(self._flying.pop(number), UnknownOutcome("given_up", "no answer came in time"), now)
             elif flight.until <= now:
                 self._calls.give_up(number)
                 flight.given_up, flight.until = True, now + LAST_WORDS
 
-    def _judge(self, flight: Flight, outcome: Reply | Fault, now: float) -> None:
+    def _judge(self, flight: CallInFlight, outcome: CallReply | ProviderFailure, now: float) -> None:
         key, pending = flight.request.custom_id, self._pending[flight.row]
-        verdict = verdict_of(key, outcome)
+        verdict = call_outcome(key, outcome)
         if isinstance(verdict, Busy):
             return self._refused(flight, verdict, now)
         if isinstance(verdict, Refused):
@@ -196,16 +196,16 @@ class CallRun:
             self._refusals, self._unreached_since, self._trouble = 0, None, ""
         return self._keep(pending, verdict)
 
-    def _keep(self, pending: Pending, result: AnswerRow | FailureRow) -> None:
+    def _keep(self, pending: PendingRow, result: AnswerRow | FailureRow) -> None:
         pending.results.append(result)
         if isinstance(result, AnswerRow):
             self._called.answered.add(result.key)
         else:
             self._called.failed.add(result.key)
-            if result.code == UNKNOWN:
+            if result.code == UNKNOWN_OUTCOME:
                 self._called.unknown.add(result.key)
 
-    def _refused(self, flight: Flight, busy: Busy, now: float) -> None:
+    def _refused(self, flight: CallInFlight, busy: Busy, now: float) -> None:
         """Nothing goes out before the server wants it, and then less at once."""
         pending, key = self._pending[flight.row], flight.request.custom_id
         pending.refused.append(key)
@@ -223,16 +223,16 @@ class CallRun:
             return self._keep(pending, busy.failure)
         return self._waiting.append(flight)  # last, when the window is what the server takes
 
-    def _unreached(self, flight: Flight, busy: Busy, now: float) -> None:
+    def _unreached(self, flight: CallInFlight, busy: Busy, now: float) -> None:
         self._waiting.appendleft(flight)
         if self._unreached_since is None:
             self._unreached_since = now
         elif now - self._unreached_since > PATIENCE:
             self._called.stopped = Refused(busy.failure.code, busy.failure.message)
 
-    def _next(self, now: float) -> list[Flight]:
+    def _next(self, now: float) -> list[CallInFlight]:
         """Those that may go out now, marked as sent in what is stored next."""
-        starting: list[Flight] = []
+        starting: list[CallInFlight] = []
         while self._waiting and now >= self._not_before and len(self._flying) + len(starting) < self._window.size:
             flight = self._waiting.popleft()
             self._pending[flight.row].sent.append(flight.request.custom_id)
@@ -245,7 +245,7 @@ class CallRun:
                 pending.row = self._journal.record(pending.row, pending.results, pending.sent, pending.refused)
                 pending.results, pending.sent, pending.refused = [], [], []
 
-    def _begin(self, flight: Flight, now: float) -> None:
+    def _begin(self, flight: CallInFlight, now: float) -> None:
         request = flight.request
         flight.epoch, flight.until = self._window.epoch, now + DEADLINE
         self._called.sent.add(request.custom_id)
@@ -283,7 +283,7 @@ class CallRun:
             self._called.failed |= lost
         self._tell(self._clock.now() - began, ended=True)
 
-    def _reduced(self, pending: Pending) -> BatchRow:
+    def _reduced(self, pending: PendingRow) -> BatchRow:
         """What a budget reserves of the row from now on: the most that its calls of unknown outcome may have cost."""
         row = pending.row
         if not row.most_usd:
@@ -300,7 +300,7 @@ class CallRun:
         self._shown = shown
         note = f"at most {len(called.unknown)} calls of unknown outcome may be paid twice" if called.unknown else ""
         self._show(
-            CallProgress(
+            CallSnapshot(
                 ordinal=1,
                 of=1,
                 batch_id="",

@@ -17,7 +17,7 @@ EARLY = 0.7
 
 
 @dataclass
-class Rivals:
+class CompetingBatches:
     """What one batch knows of others that ask the same.
 
     Attributes:
@@ -40,11 +40,11 @@ class Rivals:
         self._looks = sum(waited >= EARLY * look for look in LOOKS)
         if mine is None or mine.terminal or self.older is not None:
             return None
-        self.older = rival(mine, (batch for batch in batches if batch.id not in known))
+        self.older = older_batch(mine, (batch for batch in batches if batch.id not in known))
         return self.older
 
 
-def rival(mine: RemoteBatch, strangers: Iterable[RemoteBatch]) -> RemoteBatch | None:
+def older_batch(mine: RemoteBatch, strangers: Iterable[RemoteBatch]) -> RemoteBatch | None:
     """The oldest batch that another machine made of some of the same requests before this one.
 
     Every machine sees the same ages, by the provider's clock, so that of two that meet only the younger gives way.

@@ -19,7 +19,7 @@ At 3 s a call they are 1,280 a minute, and a window that grows from 8 gets there
 
 
 @dataclass
-class Window:
+class ConcurrencyWindow:
     """The window of one send.
 
     Attributes:

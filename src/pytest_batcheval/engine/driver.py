@@ -16,9 +16,9 @@ from pytest_batcheval.engine.effects import (
     Commit,
     Create,
     DeleteFile,
+    DownloadResults,
     Effect,
     FindFile,
-    Harvest,
     ListBatches,
     Retrieve,
     Settle,
@@ -26,8 +26,8 @@ from pytest_batcheval.engine.effects import (
 )
 from pytest_batcheval.engine.metadata import metadata
 from pytest_batcheval.engine.pool import OneByOne, Pool
-from pytest_batcheval.engine.results import KEEP, harvest, results
-from pytest_batcheval.engine.scheduler import Engine
+from pytest_batcheval.engine.results import KEEP, download_results, read_results
+from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -46,7 +46,7 @@ class Driver:
         self._threads = threads
         self._folder = journal.path.with_name(journal.path.name + ".files")
 
-    def run(self, engine: Engine, watch: Callable[[float], None], deadline: float | None = None) -> None:
+    def run(self, engine: Scheduler, watch: Callable[[float], None], deadline: float | None = None) -> None:
         """Bring all jobs of an engine to their end, or to the fault that stops it.
 
         `watch` is called with the time, at first and after each change; `deadline` is the time on the clock until
@@ -71,19 +71,19 @@ class Driver:
         finally:
             pool.close()
 
-    def _start(self, effect: Effect, engine: Engine, pool: Pool[Effect] | OneByOne[Effect]) -> None:
+    def _start(self, effect: Effect, engine: Scheduler, pool: Pool[Effect] | OneByOne[Effect]) -> None:
         if isinstance(effect, JOURNAL):
             self._store(effect)
             engine.told(effect, None, self._clock.now())
         else:
             pool.start(effect, self._call(effect))
 
-    def _collect(self, engine: Engine, pool: Pool[Effect] | OneByOne[Effect], timeout: float) -> None:
+    def _collect(self, engine: Scheduler, pool: Pool[Effect] | OneByOne[Effect], timeout: float) -> None:
         while pool.busy and (finished := pool.next(timeout)) is not None:
             engine.told(*finished, self._clock.now())
             timeout = 0.0
 
-    def _sleep(self, engine: Engine, deadline: float | None) -> None:
+    def _sleep(self, engine: Scheduler, deadline: float | None) -> None:
         """Wait for the next effect. The deadline ends the wait for batches, never their submission."""
         wake, now = engine.wake(), self._clock.now()
         if wake is None or wake <= now:
@@ -104,7 +104,7 @@ class Driver:
         if isinstance(effect, Commit):
             return self._journal.commit(row)
         try:
-            self._journal.settle(row, results(effect, self._journal.reader.keys(row.id)))
+            self._journal.settle(row, read_results(effect, self._journal.reader.keys(row.id)))
         except JournalError as error:
             text = f"{error}. What batch {row.batch_id or row.id} ended in could not be stored; the next run does it"
             raise JournalError(text) from error
@@ -147,9 +147,9 @@ class Driver:
                 return lambda: backend.list_batches(enough)
             case Retrieve(row):
                 return lambda: backend.retrieve(row.batch_id)
-            case Harvest(row, partial):
+            case DownloadResults(row, partial):
                 keys = frozenset(self._journal.reader.keys(row.id))
-                return lambda: harvest(backend, row, keys, self.folder_of(row.id), partial)
+                return lambda: download_results(backend, row, keys, self.folder_of(row.id), partial)
             case DeleteFile(row):
                 return lambda: backend.delete_file(row.file_id)
             case Cancel(row, twin):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_batcheval.backends.protocol import BatchFault
+from pytest_batcheval.backends.protocol import BatchError
 from pytest_batcheval.journal.rows import BatchRow
 
 
 @dataclass(frozen=True)
-class Account:
+class ResultSummary:
     """What the result files of a batch hold, by `custom_id`; the counts are not asked.
 
     Attributes:
@@ -28,7 +28,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Rest:
+class Unaccounted:
     """How the requests of a batch that have no line are recorded."""
 
     code: str
@@ -83,8 +83,8 @@ class Retrieve:
 
 
 @dataclass(frozen=True)
-class Harvest:
-    """Network: download the result files and count their keys. Outcome: an `Account`.
+class DownloadResults:
+    """Network: download the result files and count their keys. Outcome: an `ResultSummary`.
 
     Attributes:
         partial: take what is still there; otherwise a missing file is a fault.
@@ -123,12 +123,12 @@ class Settle:
     """
 
     row: BatchRow
-    account: Account = Account()
-    faults: tuple[BatchFault, ...] = ()
-    rest: Rest | None = None
+    account: ResultSummary = ResultSummary()
+    faults: tuple[BatchError, ...] = ()
+    rest: Unaccounted | None = None
 
 
-Effect = Commit | FindFile | Upload | Create | ListBatches | Retrieve | Harvest | DeleteFile | Cancel | Settle
+Effect = Commit | FindFile | Upload | Create | ListBatches | Retrieve | DownloadResults | DeleteFile | Cancel | Settle
 
 JOURNAL = (Commit, Settle)
 """Effects on the journal; all others are calls to the provider."""

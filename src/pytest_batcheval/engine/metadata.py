@@ -27,13 +27,13 @@ def identity(keys: Sequence[str], attempt: int, generation: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def mark(row: BatchRow) -> str:
+def our_mark(row: BatchRow) -> str:
     """`1;identity;attempt;requests;generation`; the 1 is the version of this text."""
     return f"1;{row.identity};{row.attempt};{row.requests};{row.generation}"
 
 
 @dataclass(frozen=True)
-class Marked:
+class OurMetadata:
     """What a mark says of the batch that bears it."""
 
     identity: str
@@ -42,19 +42,19 @@ class Marked:
     generation: int
 
 
-def read_mark(metadata: Mapping[str, str]) -> Marked | None:
+def our_metadata(metadata: Mapping[str, str]) -> OurMetadata | None:
     """The mark of a batch of ours; `None` for a stranger's, and for a version we do not know."""
     version, *fields = metadata.get(MARK, "").split(";")
     numbers = fields[1:]
     if version != "1" or len(fields) != 4 or not all(map(_NUMBER.fullmatch, numbers)):
         return None
     attempt, requests, generation = map(int, numbers)
-    return Marked(fields[0], attempt, requests, generation)
+    return OurMetadata(fields[0], attempt, requests, generation)
 
 
 def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:
     """Those of the keys a marked batch may hold: all of them, unless it tells all its prefixes."""
-    if read_mark(metadata) is None:
+    if our_metadata(metadata) is None:
         return set()
     prefixes = _told(metadata)
     return {key for key in keys if prefixes is None or _prefix(key) in prefixes}
@@ -65,7 +65,7 @@ def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
     Batches that do not tell all their prefixes overlap when they are of the same requests.
     """
-    mine, theirs = read_mark(one), read_mark(other)
+    mine, theirs = our_metadata(one), our_metadata(other)
     if mine is None or theirs is None or mine.generation != theirs.generation:
         return False
     told, heard = _told(one), _told(other)
@@ -76,7 +76,7 @@ def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 def _told(metadata: Mapping[str, str]) -> set[str] | None:
     """The prefixes of all keys of a marked batch; `None` when not all are told."""
-    marked = read_mark(metadata)
+    marked = our_metadata(metadata)
     told = "".join(value for name, value in sorted(metadata.items()) if name != MARK)
     if marked is None or len(told) != marked.requests * _PREFIX_LENGTH:
         return None
@@ -85,7 +85,7 @@ def _told(metadata: Mapping[str, str]) -> set[str] | None:
 
 def metadata(row: BatchRow, keys: Sequence[str]) -> dict[str, str]:
     """The mark, and the first 48 bits of every key (base64url, 8 characters) as far as they fit: 960 keys."""
-    pairs = {MARK: mark(row)}
+    pairs = {MARK: our_mark(row)}
     if len(keys) > VALUES * PREFIXES_A_VALUE:
         return pairs
     prefixes = [_prefix(key) for key in keys]

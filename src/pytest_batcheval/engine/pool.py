@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from pytest_batcheval.backends.errors import Fault
+from pytest_batcheval.backends.errors import ProviderFailure
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Pool(Generic[T]):
             label, task = item
             try:
                 self._results.put((label, task(), None))
-            except Fault as fault:
+            except ProviderFailure as fault:
                 self._results.put((label, fault, None))
             except BaseException as error:  # a thread that dies unheard would be waited for without end
                 self._results.put((label, None, error))
@@ -89,7 +89,7 @@ class OneByOne(Generic[T]):
         label, task = self._tasks.popleft()
         try:
             return label, task()
-        except Fault as fault:
+        except ProviderFailure as fault:
             return label, fault
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.metadata import MARK, mark
+from pytest_batcheval.engine.metadata import MARK, our_mark
 from pytest_batcheval.journal.rows import BatchRow
 
 LOOK_FOR = 60.0
@@ -31,7 +31,7 @@ FRESH = 60.0
 """Seconds for which a 404 on a deletion may only mean that the file is new."""
 
 
-class Step(Enum):
+class SearchStep(Enum):
     """What to do next."""
 
     LIST = "list"
@@ -52,31 +52,31 @@ class Search:
     clean: int = 0
     first_404: float | None = None
 
-    def listed(self, asked: float, now: float) -> tuple[Step, float]:
+    def listed(self, asked: float, now: float) -> tuple[SearchStep, float]:
         """A listing asked for at `asked` did not have the batch. Returns the next step and its time."""
         if self.fenced is None and not self.unfenced:
-            return (Step.LIST, now + LOOK_EVERY) if now - self.began < LOOK_FOR else (Step.DELETE, now)
+            return (SearchStep.LIST, now + LOOK_EVERY) if now - self.began < LOOK_FOR else (SearchStep.DELETE, now)
         since, quiet = (self.began, UNFENCED) if self.fenced is None else (self.fenced, QUIET)
         self.clean += 1
         if self.clean >= CLEAN_LISTS and asked - since >= quiet:
-            return Step.ABSENT, now
-        return Step.LIST, now + QUIET_EVERY
+            return SearchStep.ABSENT, now
+        return SearchStep.LIST, now + QUIET_EVERY
 
-    def undeletable(self, now: float) -> tuple[Step, float]:
+    def undeletable(self, now: float) -> tuple[SearchStep, float]:
         """The provider deletes no such file: only a longer wait is left."""
         self.unfenced = True
-        return Step.LIST, now + QUIET_EVERY
+        return SearchStep.LIST, now + QUIET_EVERY
 
-    def deleted(self, now: float) -> tuple[Step, float]:
+    def deleted(self, now: float) -> tuple[SearchStep, float]:
         """The deletion was acknowledged."""
         self.fenced = now
-        return Step.LIST, now + QUIET_EVERY
+        return SearchStep.LIST, now + QUIET_EVERY
 
-    def absent(self, now: float) -> tuple[Step, float]:
+    def absent(self, now: float) -> tuple[SearchStep, float]:
         """The deletion was answered by a 404, which counts when it stays so."""
         if self.first_404 is None:
             self.first_404 = now
-        return (Step.DELETE, now + FRESH / 3) if now - self.first_404 < FRESH else self.deleted(now)
+        return (SearchStep.DELETE, now + FRESH / 3) if now - self.first_404 < FRESH else self.deleted(now)
 
 
 def find(row: BatchRow, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
@@ -86,7 +86,7 @@ def find(row: BatchRow, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
     """
     seen = sorted(batches, key=age)
     by_file = (batch for batch in seen if batch.input_file_id and batch.input_file_id == row.file_id)
-    by_mark = (batch for batch in seen if not batch.input_file_id and batch.metadata.get(MARK) == mark(row))
+    by_mark = (batch for batch in seen if not batch.input_file_id and batch.metadata.get(MARK) == our_mark(row))
     return next(by_file, None) or next(by_mark, None)
 
 

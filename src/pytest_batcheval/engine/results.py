@@ -12,7 +12,7 @@ import msgspec
 from pytest_batcheval.backends.errors import Refused
 from pytest_batcheval.backends.local_files import private_folder, storing
 from pytest_batcheval.backends.protocol import Backend
-from pytest_batcheval.engine.effects import Account, Settle
+from pytest_batcheval.engine.effects import ResultSummary, Settle
 from pytest_batcheval.engine.retry import failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
@@ -22,7 +22,9 @@ KEEP = "keep"
 """A file of this name in a folder of result files means that a person may want to read them."""
 
 
-def harvest(backend: Backend, row: BatchRow, keys: Collection[str], folder: Path, partial: bool = False) -> Account:
+def download_results(
+    backend: Backend, row: BatchRow, keys: Collection[str], folder: Path, partial: bool = False
+) -> ResultSummary:
     """Download both result files of a batch to `folder`, as far as it has them, and count what they hold.
 
     `keys` are the keys of the batch; lines of other keys are reported as broken. With `partial` a file
@@ -51,7 +53,7 @@ def harvest(backend: Backend, row: BatchRow, keys: Collection[str], folder: Path
     return account
 
 
-def results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | FailureRow]:
+def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | FailureRow]:
     """All a batch ended in, each key at most once: answers, failed lines, unreadable lines, the rest.
 
     `keys` are in the order of the input file, whose lines the effect's `faults` count.
@@ -72,7 +74,7 @@ def results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Failure
             yield FailureRow(key, effect.rest.code, effect.rest.message, None, effect.rest.retryable)
 
 
-def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> Account:
+def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> ResultSummary:
     answered: set[str] = set()
     repeated: set[str] = set()
     failed: set[str] = set()
@@ -95,7 +97,7 @@ def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -
         else:
             failed.add(key)
     broken += _contradictions(files, repeated)
-    return Account(
+    return ResultSummary(
         answered=frozenset(answered),
         failed=frozenset(failed - answered),
         broken=tuple(broken),
@@ -125,7 +127,7 @@ def answer_of(line: ResultLine) -> AnswerRow:
     return AnswerRow(line.custom_id, line.id or "", _json(line), *_tokens(line))
 
 
-def _result(path: Path, line: ResultLine | BrokenLine, account: Account) -> AnswerRow | FailureRow | None:
+def _result(path: Path, line: ResultLine | BrokenLine, account: ResultSummary) -> AnswerRow | FailureRow | None:
     """A key's answer counts, wherever it also failed; the first line of a kind counts."""
     if isinstance(line, ResultLine) and line.succeeded:
         return answer_of(line)

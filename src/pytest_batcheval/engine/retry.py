@@ -8,7 +8,7 @@ from pytest_batcheval.journal.rows import FailureRow
 from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.result_file import ResultLine
 
-Verdict = Literal["passing", "final", "stop"]
+RetryVerdict = Literal["passing", "final", "stop"]
 
 QUOTA = {"insufficient_quota", "billing_hard_limit", "billing_hard_limit_reached"}
 """Codes that mean the account has no money: no attempt is used up."""
@@ -49,7 +49,7 @@ def failure_of(line: ResultLine) -> FailureRow:
     return FailureRow(line.custom_id, code, message, status, verdict(code, message, status) != "final")
 
 
-def verdict(code: str, message: str, status: int | None) -> Verdict:
+def verdict(code: str, message: str, status: int | None) -> RetryVerdict:
     """The class of a failed line by its code, message and HTTP status."""
     if code in QUOTA:
         return "stop"

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from pytest_batcheval.backends.errors import Fault
+from pytest_batcheval.backends.errors import ProviderFailure
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.batch_machine import Job
+from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effects import JOURNAL, Commit, Effect, ListBatches, Retrieve
 
 
-class Engine:
+class Scheduler:
     """Drives jobs to their ends: `due(now)` gives effects, `told(effect, outcome, now)` takes outcomes.
 
-    An outcome is what the effect's docstring says, or a `Fault`. Effects of one job never overlap;
+    An outcome is what the effect's docstring says, or a `ProviderFailure`. Effects of one job never overlap;
     those of different jobs may. One listing serves all jobs that want one.
     """
 
-    def __init__(self, jobs: Iterable[Job], known: Collection[str] = ()) -> None:
+    def __init__(self, jobs: Iterable[BatchMachine], known: Collection[str] = ()) -> None:
         """Drive these jobs; `known` are ids of batches that do not ask the same as one of them."""
         self.jobs = list(jobs)
         self._known = frozenset(known)
-        self._listing: list[Job] = []
+        self._listing: list[BatchMachine] = []
         self._asked = 0.0
 
     @property
-    def stopped(self) -> Fault | None:
+    def stopped(self) -> ProviderFailure | None:
         """The fault that stops the run; what can be stored is stored before."""
         return next((job.stop for job in self.jobs if job.stop is not None), None)
 
@@ -60,7 +60,7 @@ class Engine:
             effects.append(_list_for(listed))
         return effects
 
-    def _listed(self, ready: list[Job]) -> list[Job]:
+    def _listed(self, ready: list[BatchMachine]) -> list[BatchMachine]:
         """The jobs that one listing serves: those that need one, and all whose next look it can stand for."""
         lookers = [job for job in ready if isinstance(job.effect, ListBatches)]
         polls = [job for job in self.jobs if job.shares_lists]
@@ -76,7 +76,7 @@ class Engine:
             return
         next(job for job in self.jobs if job.row.id == effect.row.id).told(effect, outcome, now)
 
-    def _fly(self, job: Job) -> Effect:
+    def _fly(self, job: BatchMachine) -> Effect:
         assert job.effect is not None
         job.flying = True
         return job.effect
@@ -87,14 +87,14 @@ def _is_last_word(effect: Effect | None) -> bool:
     return isinstance(effect, JOURNAL) and not (isinstance(effect, Commit) and effect.row.state == "creating")
 
 
-def _list_for(jobs: Iterable[Job]) -> ListBatches:
+def _list_for(jobs: Iterable[BatchMachine]) -> ListBatches:
     """Mere looks need no more pages than hold their batches; other machines' may be on any."""
     if all(isinstance(job.effect, Retrieve) for job in jobs):
         return ListBatches(frozenset(job.row.batch_id for job in jobs))
     return ListBatches()
 
 
-def _batches(outcome: object) -> Sequence[RemoteBatch] | Fault:
-    if isinstance(outcome, (list, Fault)):
+def _batches(outcome: object) -> Sequence[RemoteBatch] | ProviderFailure:
+    if isinstance(outcome, (list, ProviderFailure)):
         return outcome
     raise TypeError(f"ListBatches cannot end in {outcome!r}")

@@ -11,14 +11,14 @@ from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.sender import Sender
-from pytest_batcheval.engine.snapshot import Progress, Sent
+from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.engine.worklist import Standing
+from pytest_batcheval.engine.worklist import Worklist
 from pytest_batcheval.journal.lock import Holder, wait_a_second
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
 
-__all__ = ["Progress", "Sent", "collect", "send"]
+__all__ = ["BatchSnapshot", "SendResult", "collect", "send"]
 
 
 def send(
@@ -27,7 +27,7 @@ def send(
     backend: Backend,
     journal: Journal,
     clock: Clock,
-    progress: Callable[[Progress], None] = lambda seen: None,
+    progress: Callable[[BatchSnapshot], None] = lambda seen: None,
     attempts: int = 2,
     refresh: bool = False,
     ends_refresh: bool = True,
@@ -40,7 +40,7 @@ def send(
     budget: Decimal | None = None,
     calling: Calling | None = None,
     threads: int = 4,
-) -> Sent:
+) -> SendResult:
     """Have every request answered, or failed for good, in the journal.
 
     Requests that have an answer of the backend's origin, or a failure that cannot pass, are not
@@ -83,7 +83,7 @@ def send(
         run = run or f"send-{secrets.token_hex(4)}"
         journal.add_run(run, backend.origin, backend.base_url)
         wanted = {request.custom_id: request for request in requests}
-        standing = Standing(journal, backend.origin, wanted)
+        standing = Worklist(journal, backend.origin, wanted)
         sender = Sender(backend, journal, clock, progress, run, attempts, limits or Limits(), deadline, standing)
         sender.assume_lost = assume_lost
         sender.budget = None if budget is None else Budget(budget, journal.reader, backend.origin, run)
@@ -103,11 +103,11 @@ def collect(
     journal: Journal,
     clock: Clock,
     adopt: bool = False,
-    progress: Callable[[Progress], None] = lambda seen: None,
+    progress: Callable[[BatchSnapshot], None] = lambda seen: None,
     run: str | None = None,
     wait: Callable[[Holder | None], None] = wait_a_second,
     patience: float | None = None,
-) -> Sent:
+) -> SendResult:
     """Bring every batch that was begun to its end; send nothing.
 
     With `adopt` batches of the account that bear our mark and are unknown to this journal are taken
@@ -120,6 +120,6 @@ def collect(
         deadline = None if patience is None else clock.now() + patience
         run = run or f"collect-{secrets.token_hex(4)}"
         journal.add_run(run, backend.origin, backend.base_url)
-        standing = Standing(journal, backend.origin, {})
+        standing = Worklist(journal, backend.origin, {})
         sender = Sender(backend, journal, clock, progress, run, 1, Limits(), deadline, standing)
         return sender.collect(adopt)

@@ -6,21 +6,21 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pytest_batcheval.backends.errors import Fault, Refused
+from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.adopt import Adoption
-from pytest_batcheval.engine.batch_machine import Job
+from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.budget import Budget
-from pytest_batcheval.engine.call_outcome import UNKNOWN
+from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.call_sender import Calling, CallRun, settle_calls
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.metadata import identity, may_hold
 from pytest_batcheval.engine.retry import QUOTA, pause_before
-from pytest_batcheval.engine.scheduler import Engine
-from pytest_batcheval.engine.snapshot import Progress, Sent, watcher
+from pytest_batcheval.engine.scheduler import Scheduler
+from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult, watcher
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.engine.worklist import Portion, Standing
+from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -47,14 +47,14 @@ class Sender:
     backend: Backend
     journal: Journal
     clock: Clock
-    progress: Callable[[Progress], None]
+    progress: Callable[[BatchSnapshot], None]
     run: str
     attempts: int
     limits: Limits
     deadline: float | None
-    standing: Standing
+    standing: Worklist
     keys: set[str] = field(default_factory=set)
-    settled: list[Job] = field(default_factory=list)
+    settled: list[BatchMachine] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     twice: set[str] = field(default_factory=set)
     resent: int = 0
@@ -68,7 +68,7 @@ class Sender:
     unknown: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
 
-    def send(self, wanted: list[Request], refresh: bool) -> Sent:
+    def send(self, wanted: list[Request], refresh: bool) -> SendResult:
         """Have these answered, or failed for good; with `refresh` anew."""
         stored = self.standing.answered()
         self._attach()
@@ -100,7 +100,7 @@ class Sender:
                 "look at them at the provider, end them there, and run again"
             )
 
-    def collect(self, adopt: bool) -> Sent:
+    def collect(self, adopt: bool) -> SendResult:
         """Bring what was begun to its end; with `adopt` also what another journal has begun."""
         self._attach()
         if adopt:
@@ -137,11 +137,11 @@ class Sender:
         rows = adoption.adopt(strangers, keys or ())
         if rows:
             self.attached += len(rows)
-            self._drive([Job(row, self.clock.now(), resumed=True) for row in rows])
+            self._drive([BatchMachine(row, self.clock.now(), resumed=True) for row in rows])
 
-    def _resumed(self, row: BatchRow, now: float) -> Job:
+    def _resumed(self, row: BatchRow, now: float) -> BatchMachine:
         foreign = row.scope != self.backend.scope
-        return Job(self._own(row), now, resumed=True, foreign=foreign, assume_lost=self.assume_lost)
+        return BatchMachine(self._own(row), now, resumed=True, foreign=foreign, assume_lost=self.assume_lost)
 
     def _own(self, row: BatchRow) -> BatchRow:
         """An open batch; one of another key or project that was not created is this one's to plan anew."""
@@ -153,10 +153,10 @@ class Sender:
         attempt = 1 + min(self.standing.tried[request.custom_id] for request in todo)
         self._sleep(pause_before(attempt), len(todo))
 
-    def _round(self, todo: list[Request]) -> list[Job]:
+    def _round(self, todo: list[Request]) -> list[BatchMachine]:
         """Plan and drive one wave of batches."""
         failures = self.journal.reader.failures(todo, self.backend.origin)
-        self.again |= {key for key, failure in failures.items() if failure.code == UNKNOWN}
+        self.again |= {key for key, failure in failures.items() if failure.code == UNKNOWN_OUTCOME}
         self.unknown -= self.again
         portions = list(self.standing.portions(todo, self.limits))
         planned = [self._plan(portion, most) for portion, most in zip(portions, self._reserve(portions), strict=True)]
@@ -164,7 +164,7 @@ class Sender:
             self._call(self.calling, planned, portions)
             return []
         now = self.clock.now()
-        jobs = [Job(row, now, assume_lost=self.assume_lost) for row in planned]
+        jobs = [BatchMachine(row, now, assume_lost=self.assume_lost) for row in planned]
         self._drive(jobs, own=True)
         settled = {key for job in jobs if job.row.state == "settled" for key in self.journal.reader.keys(job.row.id)}
         self._stop_without_quota([request for request in todo if request.custom_id in settled])
@@ -191,7 +191,7 @@ class Sender:
         if called.left:
             raise UnfinishedError(f"{len(called.left)} requests are not sent yet; the same command goes on")
 
-    def _stopped(self, fault: Fault) -> ProviderError:
+    def _stopped(self, fault: ProviderFailure) -> ProviderError:
         advice = self._advice(fault)
         return ProviderError(f"{fault}; nothing is lost, run the same command again {advice}")
 
@@ -230,9 +230,9 @@ class Sender:
     def _driver(self) -> Driver:
         return Driver(self.backend, self.journal, self.clock, self.threads)
 
-    def _drive(self, jobs: list[Job], own: bool = False) -> None:
+    def _drive(self, jobs: list[BatchMachine], own: bool = False) -> None:
         """Bring batches to their end; `own` are those that this send has planned itself."""
-        engine = Engine(jobs, self._known())
+        engine = Scheduler(jobs, self._known())
         self._driver().run(engine, watcher(jobs, self.progress), self.deadline)
         if engine.stopped is not None:
             raise self._stopped(engine.stopped)
@@ -240,7 +240,7 @@ class Sender:
             if job.row.state == "settled":
                 self._count(job, own)
 
-    def _advice(self, fault: Fault) -> str:
+    def _advice(self, fault: ProviderFailure) -> str:
         """When to run again, by what has to be looked after first."""
         if fault.status_code == 401:
             return "with another key (OPENAI_API_KEY, OPENAI_ORG_ID, OPENAI_PROJECT_ID)"
@@ -255,7 +255,7 @@ class Sender:
         older = {job.rivals.older.id for job in self.settled if job.rivals.older}
         return (self.seen | ended | older) - {row.batch_id for row in rows if row.state in OPEN}
 
-    def _count(self, job: Job, own: bool) -> None:
+    def _count(self, job: BatchMachine, own: bool) -> None:
         keys = self.journal.reader.keys(job.row.id)
         self.settled.append(job)
         self.twice |= self.journal.reader.answered_before(job.row, job.account.answered)
@@ -278,7 +278,7 @@ class Sender:
         if refused:
             raise ProviderError(f"{len(refused)} requests have no quota ({refused[0]}); run again when there is some")
 
-    def _after_voids(self, jobs: list[Job], waiting: int) -> None:
+    def _after_voids(self, jobs: list[BatchMachine], waiting: int) -> None:
         """Decide how batches that the provider refused as a whole go on; none of their lines was paid.
 
         Raises:
@@ -311,9 +311,9 @@ class Sender:
             )
         self.clock.sleep(seconds)
 
-    def _sent(self, requested: int, stored: int, answered: int, failed: int) -> Sent:
+    def _sent(self, requested: int, stored: int, answered: int, failed: int) -> SendResult:
         broken = [text for job in self.settled for text in job.account.broken]
-        return Sent(
+        return SendResult(
             requested=requested,
             stored=stored,
             sent=len(self.keys),

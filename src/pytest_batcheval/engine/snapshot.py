@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_batcheval.engine.batch_machine import Job
+from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effects import JOURNAL
 
 STAGES = ("plan", "upload", "queue", "run", "download", "settle")
@@ -17,7 +17,7 @@ _QUEUED = ("created", "validating")
 
 
 @dataclass(frozen=True)
-class Progress:
+class BatchSnapshot:
     """One batch as it stands.
 
     Attributes:
@@ -58,7 +58,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Sent:
+class SendResult:
     """What a send came to; counts are of requests unless said otherwise.
 
     Attributes:
@@ -128,7 +128,7 @@ class Sent:
         return notes
 
 
-def watcher(jobs: Sequence[Job], show: Callable[[Progress], None]) -> Callable[[float], None]:
+def watcher(jobs: Sequence[BatchMachine], show: Callable[[BatchSnapshot], None]) -> Callable[[float], None]:
     """A function of the time that shows each batch whose state or counts have changed."""
     shown: dict[int, tuple[object, ...]] = {}
     attached = [bool(job.row.batch_id) for job in jobs]
@@ -145,8 +145,8 @@ def watcher(jobs: Sequence[Job], show: Callable[[Progress], None]) -> Callable[[
     return watch
 
 
-def _snapshot(ordinal: int, attached: Sequence[bool], job: Job, now: float) -> Progress:
-    return Progress(
+def _snapshot(ordinal: int, attached: Sequence[bool], job: BatchMachine, now: float) -> BatchSnapshot:
+    return BatchSnapshot(
         ordinal=ordinal,
         of=len(attached),
         batch_id=job.row.batch_id,
@@ -165,7 +165,7 @@ def _snapshot(ordinal: int, attached: Sequence[bool], job: Job, now: float) -> P
     )
 
 
-def _stage(job: Job) -> str:
+def _stage(job: BatchMachine) -> str:
     if job.row.state == "created":
         return "queue" if job.status in _QUEUED else "run"
     return _STAGES.get(job.row.state, "settle")

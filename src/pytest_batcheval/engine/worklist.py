@@ -26,7 +26,7 @@ class Portion:
     attempt: int
 
 
-class Standing:
+class Worklist:
     """The wanted requests: which are answered, which have failed for good, which still have to be sent.
 
     Attributes:

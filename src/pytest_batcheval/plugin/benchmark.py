@@ -41,7 +41,7 @@ class Latencies:
     call: float = 3.0
 
 
-class Meter:
+class BenchmarkMeter:
     """Takes over a simulator: lets uploads and creates take their time, and counts every call."""
 
     def __init__(self, latencies: Latencies) -> None:
@@ -120,14 +120,14 @@ class BatchBenchmark:
         from pytest_batcheval.client import BatchClient
 
         behaviour, stack = server.behaviour, ExitStack()
-        meter, journal = Meter(chosen), self._folder / "journal.sqlite"
+        meter, journal = BenchmarkMeter(chosen), self._folder / "journal.sqlite"
 
         def prepare() -> tuple[tuple[BatchClient], dict[str, Any]]:
             nonlocal meter
             stack.close()
             rmtree(self._folder)
             server.reset()
-            server.behaviour, meter = behaviour, Meter(chosen)
+            server.behaviour, meter = behaviour, BenchmarkMeter(chosen)
             server.intercept(meter)
             client = BatchClient(server.base_url, journal=journal, threads=0, individual=individual)
             client.open()
@@ -140,7 +140,7 @@ class BatchBenchmark:
         self._compare()
         return returned
 
-    def _tell(self, meter: Meter, journal: Path) -> None:
+    def _tell(self, meter: BenchmarkMeter, journal: Path) -> None:
         from pytest_batcheval.engine.pricing import price
         from pytest_batcheval.journal.store import Journal
 

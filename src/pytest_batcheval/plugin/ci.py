@@ -14,7 +14,7 @@ import pytest
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.terminal import journaled_run
-from pytest_batcheval.text.sanitize import escaped
+from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
@@ -51,7 +51,9 @@ def add_properties(item: pytest.Item) -> None:
         "model": _joined(answer.model for answer in answers),
     }
     known = {name for name, _ in item.user_properties}
-    item.user_properties += [(name, escaped(value)) for name, value in values.items() if value and name not in known]
+    item.user_properties += [
+        (name, safe_to_show(value)) for name, value in values.items() if value and name not in known
+    ]
 
 
 def report(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
@@ -86,7 +88,7 @@ def summary(session: BatchSession) -> list[str]:
             f"{error.key[:KEY_SHOWN]}: {error.message}"
             for error in run.failures[:MOST_CAUSES]
         )
-        lines += _fenced([" ".join(escaped(text).split())[:LONGEST_MESSAGE] for text in told])
+        lines += _fenced([" ".join(safe_to_show(text).split())[:LONGEST_MESSAGE] for text in told])
     return lines
 
 
@@ -102,7 +104,7 @@ def error_commands(reporter: pytest.TerminalReporter) -> Iterator[str]:
     for (path, line, kind), tests in sorted(found.items()):
         text = f"{len(tests)} tests, the first: " if len(tests) > 1 else ""
         where = f"file={_escaped(path, ':,')},line={line},title={kind}"
-        yield f"::error {where}::{_escaped(text + escaped(str(tests[0].longrepr))[:LONGEST_ANNOTATION])}"
+        yield f"::error {where}::{_escaped(text + safe_to_show(str(tests[0].longrepr))[:LONGEST_ANNOTATION])}"
 
 
 def _has_batch_tests(session: BatchSession) -> bool:
@@ -143,7 +145,7 @@ def _in_workspace(path: Path) -> str:
 
 
 def _markdown(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", " ".join(escaped(text).split()))
+    return _MARKDOWN.sub(r"\\\1", " ".join(safe_to_show(text).split()))
 
 
 def _fenced(lines: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.engine.clock import Clock
-    from pytest_batcheval.recordings.conversations.conversation import Asked, Conversation
+    from pytest_batcheval.recordings.conversations.conversation import Conversation, InterceptedRequest
     from pytest_batcheval.simulator.server import SimulatorServer
 
 MARKER = "batch_conversation(name): the file of this test's conversation, cassettes/conversations/<name>.yaml."
@@ -63,7 +63,7 @@ class BatchConversation:
         return self._conversation.origin
 
     @property
-    def requests(self) -> list[Asked]:
+    def requests(self) -> list[InterceptedRequest]:
         """The requests made so far, as (method, path, body): the same live and in a replay."""
         return self._conversation.requests
 

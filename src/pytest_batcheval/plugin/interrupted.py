@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.plugin.options import Settings
-from pytest_batcheval.plugin.stored_answers import Sources
+from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.report.commands import cancel_command, resume_command
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.snapshot import Progress
+    from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.journal.rows import BatchRow
 
 
-def left_behind(settings: Settings, sources: Sources, seen: Mapping[str, Progress]) -> list[str]:
+def left_behind(settings: Settings, sources: StoredAnswers, seen: Mapping[str, BatchSnapshot]) -> list[str]:
     """Lines for the user; `seen` has the last snapshot of each batch by its id, of individual calls by an empty one."""
     if settings.calls == "individual":
         note = seen[""].note if "" in seen else ""
@@ -38,7 +38,7 @@ def left_behind(settings: Settings, sources: Sources, seen: Mapping[str, Progres
     return lines
 
 
-def _open_batches(sources: Sources) -> list[BatchRow]:
+def _open_batches(sources: StoredAnswers) -> list[BatchRow]:
     """Those that the journal does not know to be settled."""
     try:
         rows = [] if sources.origin is None else sources.journal.open_batches(sources.origin)
@@ -47,7 +47,7 @@ def _open_batches(sources: Sources) -> list[BatchRow]:
     return [row for row in rows if row.calls == "batch"]
 
 
-def _left(row: BatchRow, seen: Progress | None) -> str:
+def _left(row: BatchRow, seen: BatchSnapshot | None) -> str:
     if row.state == "ended":
         return f"{row.batch_id} has ended at the provider ({row.status}), its answers are not stored yet"
     if row.state == "created":

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_batcheval.report.eta import Expected
-from pytest_batcheval.report.live_line import Board, Log, redrawn
-from pytest_batcheval.text.sanitize import harmless
+from pytest_batcheval.report.eta import Eta
+from pytest_batcheval.report.live_line import LiveLines, LogLines, redrawn
+from pytest_batcheval.text.sanitize import safe_to_print
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.snapshot import Progress as BatchProgress
+    from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.journal.rows import BatchRow
 
 TICK = 1.0
@@ -39,7 +39,7 @@ SPARE = 4
 """Lines of a terminal that are left to what was said before."""
 
 
-class Progress:
+class ProgressDisplay:
     """The display of one send; a context manager, whose end leaves pytest at the beginning of a line."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -64,9 +64,9 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Write a line of its own; may be called by a signal handler."""
-        self._do(lambda: self._output.say(harmless(f"batch: {text}")))
+        self._do(lambda: self._output.say(safe_to_print(f"batch: {text}")))
 
-    def show(self, seen: BatchProgress) -> None:
+    def show(self, seen: BatchSnapshot) -> None:
         """Show how a batch stands."""
         now = time.monotonic()
         self._do(lambda: self._output.show(seen, now))
@@ -84,7 +84,7 @@ class Progress:
             self._thread.join(LAST_WORDS)
             self._thread = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressDisplay:
         return self
 
     def __exit__(
@@ -120,7 +120,7 @@ class _Output:
     def __init__(self, reporter: pytest.TerminalReporter) -> None:
         self._reporter = reporter
         self._writer = reporter._tw
-        self.board = Board()
+        self.board = LiveLines()
 
     def _write(self, text: str) -> None:
         """Write whole lines, on a line of their own, as far as the encoding has their characters."""
@@ -140,12 +140,12 @@ class _Plain(_Output):
 
     def __init__(self, reporter: pytest.TerminalReporter) -> None:
         super().__init__(reporter)
-        self._log = Log(self.board)
+        self._log = LogLines(self.board)
 
     def say(self, text: str) -> None:
         self._write(f"{text}\n")
 
-    def show(self, seen: BatchProgress, now: float) -> None:
+    def show(self, seen: BatchSnapshot, now: float) -> None:
         self.board.take(seen, now)
         self._tell(self._log.take(seen, now))
 
@@ -157,7 +157,7 @@ class _Plain(_Output):
         return TICK
 
     def _tell(self, lines: Iterable[str]) -> None:
-        self._write("".join(f"{harmless(f'batch: {line}')}\n" for line in lines))
+        self._write("".join(f"{safe_to_print(f'batch: {line}')}\n" for line in lines))
 
 
 class _Live(_Output):
@@ -172,7 +172,7 @@ class _Live(_Output):
     def say(self, text: str) -> None:
         self._above.append(text)
 
-    def show(self, seen: BatchProgress, now: float) -> None:
+    def show(self, seen: BatchSnapshot, now: float) -> None:
         self.board.take(seen, now)
         if seen.ended:
             self._above.append(f"batch: {self.board.told(seen.ordinal, now)}")
@@ -180,7 +180,7 @@ class _Live(_Output):
     def leave(self, now: float) -> None:
         self._next = now
         self.draw(now)
-        self.board, self._drawn = Board(), ()
+        self.board, self._drawn = LiveLines(), ()
 
     def draw(self, now: float) -> float:
         if now < self._next and not self._above:
@@ -214,8 +214,8 @@ def _size(file: Any) -> os.terminal_size:
     return shutil.get_terminal_size()
 
 
-def _expected(batches: Callable[[], Iterable[BatchRow]]) -> Expected:
+def _expected(batches: Callable[[], Iterable[BatchRow]]) -> Eta:
     """What is known of earlier batches; without that nothing is expected."""
     with suppress(Exception):
-        return Expected(batches())
-    return Expected()
+        return Eta(batches())
+    return Eta()

@@ -19,7 +19,7 @@ from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.stash import batch_session
 from pytest_batcheval.report.answer_text import cut, labelled, turn_lines
 from pytest_batcheval.report.commands import show_command
-from pytest_batcheval.text.sanitize import harmless, safe
+from pytest_batcheval.text.sanitize import escape_controls, safe_to_print
 from pytest_batcheval.wire.answers import Answers, value_id
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer, Request
@@ -84,7 +84,7 @@ def escape_report(report: pytest.TestReport, coloured: bool, whole: bool) -> Non
     `whole` of it is asked for, answers of a megabyte are cut to some pages.
     """
     report.longrepr = _Harmless(_COLOUR if coloured else _NOTHING, whole).value(report.longrepr, MAX_DEPTH)
-    report.sections = [(name, harmless(text)) for name, text in report.sections]
+    report.sections = [(name, safe_to_print(text)) for name, text in report.sections]
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -102,7 +102,7 @@ class _Harmless:
     def value(self, value: Any, depth: int) -> Any:
         if isinstance(value, str):
             text = self._dropped.sub("", value)
-            return harmless(text if self._whole else cut(text, MOST_CHARACTERS, MOST_LINES))
+            return safe_to_print(text if self._whole else cut(text, MOST_CHARACTERS, MOST_LINES))
         if depth and isinstance(value, (list, tuple)):
             return type(value)(self.value(item, depth - 1) for item in self._few(value))
         if depth and type(value).__module__.startswith("_pytest.") and id(value) not in self._seen:
@@ -203,9 +203,9 @@ class SafeFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as the other formatter shows it."""
         shown = copy.copy(record)
-        shown.msg, shown.args = safe(record.getMessage()), None
+        shown.msg, shown.args = escape_controls(record.getMessage()), None
         if record.exc_info:
-            shown.exc_text = safe(self._usual.formatException(record.exc_info))
+            shown.exc_text = escape_controls(self._usual.formatException(record.exc_info))
         return self._usual.format(shown)
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from pytest_batcheval.errors import BatchEvalError, ExitStatus, RecordingError
 from pytest_batcheval.plugin.plan import Plan, cell_ids
-from pytest_batcheval.plugin.session import BatchSession, Lookup
-from pytest_batcheval.text.sanitize import safe
+from pytest_batcheval.plugin.session import AnswerLookup, BatchSession
+from pytest_batcheval.text.sanitize import escape_controls
 
 if TYPE_CHECKING:
-    from pytest_batcheval.plugin.progress import Progress
-    from pytest_batcheval.recordings.answers import Recorded
+    from pytest_batcheval.plugin.progress import ProgressDisplay
+    from pytest_batcheval.recordings.answers import NewRecording
 
 STOPPING = "stopping; another Ctrl-C ends this at once, and nothing is lost either way"
 STOPPING_CALLS = (
@@ -45,8 +45,8 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
         return None
     except BatchEvalError as error:
         if error.exit_status == ExitStatus.USAGE:
-            raise pytest.UsageError(safe(str(error))) from None
-        pytest.exit(safe(str(error)), returncode=int(error.exit_status))
+            raise pytest.UsageError(escape_controls(str(error))) from None
+        pytest.exit(escape_controls(str(error)), returncode=int(error.exit_status))
 
 
 def _is_controller(session: pytest.Session) -> bool:
@@ -88,13 +88,13 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
     """Send what the plan needs, in waves, and export it when recording."""
     from pytest_batcheval.engine.interrupt import Interrupts
     from pytest_batcheval.plugin.interrupted import left_behind
-    from pytest_batcheval.plugin.progress import Progress
-    from pytest_batcheval.plugin.waves import Runner
+    from pytest_batcheval.plugin.progress import ProgressDisplay
+    from pytest_batcheval.plugin.waves import WaveRunner
 
-    with Progress(session.config) as progress:
+    with ProgressDisplay(session.config) as progress:
         if batch.plan.others:
             progress.say(batch.others_line())
-        runner = Runner(batch.settings, batch.sources, batch.run_id, progress)
+        runner = WaveRunner(batch.settings, batch.sources, batch.run_id, progress)
         stopping = STOPPING_CALLS if batch.settings.calls == "individual" else STOPPING
         interrupts = Interrupts(lambda: progress.say(stopping))
         session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
@@ -112,7 +112,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
             _export(batch, progress)
 
 
-def _export(batch: BatchSession, progress: Progress) -> None:
+def _export(batch: BatchSession, progress: ProgressDisplay) -> None:
     recorded = list(_recorded(batch, batch.plan))
     try:
         changed = batch.sources.recordings.export(recorded)
@@ -125,12 +125,12 @@ def _export(batch: BatchSession, progress: Progress) -> None:
     progress.say(f"recorded in {names}" if changed else "the recordings are up to date")
 
 
-def _recorded(batch: BatchSession, plan: Plan) -> Iterator[Recorded]:
+def _recorded(batch: BatchSession, plan: Plan) -> Iterator[NewRecording]:
     """Every turn of every selected test; where tests ask the same, the first file by name records it."""
-    from pytest_batcheval.recordings.answers import Recorded
+    from pytest_batcheval.recordings.answers import NewRecording
 
-    lookup = Lookup(batch, tuple(plan.requests.values()))
+    lookup = AnswerLookup(batch, tuple(plan.requests.values()))
     for item in sorted(plan.items, key=lambda item: item.module):
         for planned in item.cells if item.error is None else ():
             for answer in planned.call.drive(lookup).answers:
-                yield Recorded(answer, cell_ids(planned), item.module)
+                yield NewRecording(answer, cell_ids(planned), item.module)

@@ -10,8 +10,8 @@ from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.options import RUN, read_settings
 from pytest_batcheval.plugin.parametrize import Axes
 from pytest_batcheval.plugin.plan import ItemPlan, Plan
-from pytest_batcheval.plugin.stats import Tally
-from pytest_batcheval.plugin.stored_answers import Sources
+from pytest_batcheval.plugin.stats import RunStats
+from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Answer, Request
 
@@ -28,12 +28,12 @@ class BatchSession:
     def __init__(self, config: pytest.Config) -> None:
         self.settings = read_settings(config)
         self.axes = Axes(config, self.settings)
-        self.sources = Sources(self.settings)
+        self.sources = StoredAnswers(self.settings)
         if self.settings.sends and hasattr(config, "workerinput"):
             self.sources.follow(config.workerinput[RUN])
         self._chosen_by_mark = bool(config.getoption("markexpr", ""))
         self.plan = Plan()
-        self.tally = Tally()
+        self.tally = RunStats()
         self.notes: list[str] = []
         self.headline = ""
         self.sent: frozenset[str] = frozenset()
@@ -68,7 +68,7 @@ class BatchSession:
             PromptError: a later turn of a prompt cannot be built.
             RecordingError, JournalError: stored answers cannot be read.
         """
-        known = Lookup(self, plan.requests)
+        known = AnswerLookup(self, plan.requests)
         found: list[Answer] = []
         missing: list[Request] = []
         for planned in plan.cells:
@@ -87,7 +87,7 @@ class BatchSession:
         tally = self.tally
         if tally.first_missing is None or tally.difference:
             return
-        from pytest_batcheval.prompts.body_diff import difference
+        from pytest_batcheval.prompts.body_diff import body_diff
 
         try:
             nearest = self.sources.nearest(tally.first_missing)
@@ -95,11 +95,11 @@ class BatchSession:
             return
         if nearest is not None:
             cell = ", ".join(f"{axis}={value}" for axis, value in nearest.cell.items())
-            lines = difference(nearest.asked().body, tally.first_missing.body)
+            lines = body_diff(nearest.asked().body, tally.first_missing.body)
             tally.difference = f"the nearest recorded request ({cell}) differs from the first of them in:\n{lines}"
 
 
-class Lookup:
+class AnswerLookup:
     """Stored answers (and failures, as failed answers) by request; later turns are looked up singly."""
 
     def __init__(self, session: BatchSession, requests: tuple[Request, ...] = ()) -> None:

@@ -12,7 +12,7 @@ from pytest_batcheval.wire.usage import tokens
 
 
 @dataclass
-class Used:
+class UsedAnswer:
     """One answer that tests were given.
 
     Attributes:
@@ -30,7 +30,7 @@ class Used:
 
 
 @dataclass
-class Unused:
+class UnusedRecordings:
     """Recorded answers that no test asks for.
 
     Attributes:
@@ -44,7 +44,7 @@ class Unused:
 
 
 @dataclass
-class Tally:
+class RunStats:
     """Counts of one process, and of its workers.
 
     Attributes:
@@ -55,12 +55,12 @@ class Tally:
         unused: recorded answers nobody asks for; `None` where that is not known.
     """
 
-    used: dict[str, Used] = field(default_factory=dict)
+    used: dict[str, UsedAnswer] = field(default_factory=dict)
     missing: dict[str, list[str]] = field(default_factory=dict)
     conversations: list[str] = field(default_factory=list)
     first_missing: Request | None = None
     difference: str = ""
-    unused: Unused | None = None
+    unused: UnusedRecordings | None = None
 
     def use(self, answer: Answer) -> None:
         """Count an answer handed to a test."""
@@ -68,7 +68,9 @@ class Tally:
         if used is None:
             source = "failed" if answer.error is not None else answer.source
             counts = tokens(answer.usage) if answer.error is None else (0, 0)
-            used = self.used[answer.custom_id] = Used(source, answer.origin, answer.request.model, *counts, times=0)
+            used = self.used[answer.custom_id] = UsedAnswer(
+                source, answer.origin, answer.request.model, *counts, times=0
+            )
         used.times += 1
 
     def unrecorded(self, nodeid: str, requests: list[Request]) -> None:
@@ -83,7 +85,7 @@ class Tally:
             for key, used in self.used.items()
         )
 
-    def stored(self, brought: Collection[str]) -> Iterator[Used]:
+    def stored(self, brought: Collection[str]) -> Iterator[UsedAnswer]:
         """Answers that were there before this run."""
         return (used for key, used in self.used.items() if used.source != "failed" and key not in brought)
 
@@ -100,9 +102,9 @@ class Tally:
     def add_data(self, data: dict[str, Any]) -> None:
         """Join a worker's tally. Every worker collects all tests, so each knows all that is unused."""
         for key, used in data["used"].items():
-            self.used.setdefault(key, Used(**{**used, "times": 0})).times += used["times"]
+            self.used.setdefault(key, UsedAnswer(**{**used, "times": 0})).times += used["times"]
         self.missing.update(data["missing"])
         self.conversations += data["conversations"]
         self.difference = self.difference or data["difference"]
         if self.unused is None and data["unused"] is not None:
-            self.unused = Unused(**data["unused"])
+            self.unused = UnusedRecordings(**data["unused"])

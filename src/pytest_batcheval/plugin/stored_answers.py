@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.recordings.answers import Recordings
 
 
-class Sources:
+class StoredAnswers:
     """Answers by key from what is stored; never touches the network.
 
     Replay reads recordings, then the journal, of any origin. Send and record read the journal,

@@ -11,11 +11,11 @@ import pytest
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.plugin.session import BatchSession
-from pytest_batcheval.plugin.stats import Tally, Unused, Used
+from pytest_batcheval.plugin.stats import RunStats, UnusedRecordings, UsedAnswer
 from pytest_batcheval.report.answer_text import labelled
 from pytest_batcheval.report.commands import pytest_command
 from pytest_batcheval.text.format import counted, dollars
-from pytest_batcheval.text.sanitize import harmless
+from pytest_batcheval.text.sanitize import safe_to_print
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
     if tally.missing or tally.conversations:
         reporter.section("unrecorded", sep="=", red=True)
         for line in unrecorded_lines(tally, session):
-            reporter.write_line(harmless(line))
+            reporter.write_line(safe_to_print(line))
     if session.sources.differing:
         number = len(session.sources.differing)
         session.notes.append(f"{number} recorded answers differ from the journal's; the journal's were used")
@@ -72,16 +72,16 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
         reporter.ensure_newline()
         reporter.section("batch", sep="=")
         for line in lines:
-            reporter.write_line(harmless(line))
+            reporter.write_line(safe_to_print(line))
     for note in session.notes:
-        reporter.write_line(harmless(f"batch: {note}"))
+        reporter.write_line(safe_to_print(f"batch: {note}"))
     counts = tally.by_source(session.brought)
     if counts and count_text(counts) != session.headline:
         cost = f", cost: {dollars(run.paid_usd)}" if run is not None and run.requests and reporter.verbosity < 0 else ""
-        reporter.write_line(harmless(f"batch: {count_text(counts)}{cost}"))
+        reporter.write_line(safe_to_print(f"batch: {count_text(counts)}{cost}"))
 
 
-def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
+def unrecorded_lines(tally: RunStats, session: BatchSession) -> list[str]:
     """Counts by file, the nearest recorded request, and the command that records."""
     modules = Counter(nodeid.partition("::")[0] for nodeid in (*tally.missing, *tally.conversations))
     width = max(map(len, modules))
@@ -103,7 +103,7 @@ def unrecorded_lines(tally: Tally, session: BatchSession) -> list[str]:
     return lines
 
 
-def _unanswered(tally: Tally) -> str:
+def _unanswered(tally: RunStats) -> str:
     requests = {key for keys in tally.missing.values() for key in keys}
     tests = counted(len(tally.missing), "test")
     return f"{tests} could not run: {counted(len(requests), 'request')} without a recorded answer"
@@ -156,7 +156,7 @@ def _saved(session: BatchSession) -> Iterator[tuple[str, str]]:
         yield "duplicate", f"{more} of the same answers: {_worth(shared)}"
 
 
-def _worth(uses: Iterable[tuple[Used, int]]) -> str:
+def _worth(uses: Iterable[tuple[UsedAnswer, int]]) -> str:
     """What so many of these answers would cost in batches."""
     from pytest_batcheval.engine.pricing import price
 
@@ -172,7 +172,7 @@ def _worth(uses: Iterable[tuple[Used, int]]) -> str:
     return f"{sum(asked.values()):,} tokens in, {sum(told.values()):,} out, {worth}"
 
 
-def _unused(unused: Unused) -> str:
+def _unused(unused: UnusedRecordings) -> str:
     stale = f", {unused.stale:,} of them by cells that ask something else now" if unused.stale else ""
     files = unused.files[0] if len(unused.files) == 1 else f"{len(unused.files)} files"
     return f"{unused.number:,} recorded answers that no test asks for{stale}, in {files}: batcheval prune --recordings"

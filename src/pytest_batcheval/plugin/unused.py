@@ -10,12 +10,12 @@ import pytest
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.marker import LEFT_OUT, asks_for_answers
 from pytest_batcheval.plugin.plan import cell_ids
-from pytest_batcheval.plugin.session import BatchSession, Lookup
-from pytest_batcheval.plugin.stats import Unused
-from pytest_batcheval.recordings.answers import Place
+from pytest_batcheval.plugin.session import AnswerLookup, BatchSession
+from pytest_batcheval.plugin.stats import UnusedRecordings
+from pytest_batcheval.recordings.answers import RecordingPlace
 
 
-def find_unused(session: pytest.Session, batch: BatchSession) -> Unused | None:
+def find_unused(session: pytest.Session, batch: BatchSession) -> UnusedRecordings | None:
     """The recorded answers that this run's tests do not ask for; `None` unless it is the whole suite.
 
     A key may be recorded in one module's file and asked for by another's tests, so a part of the suite cannot tell.
@@ -33,7 +33,7 @@ def find_unused(session: pytest.Session, batch: BatchSession) -> Unused | None:
         return None
     changed = _changed(batch)
     stale = sum((place.path, _cell(place.line.cell)) in changed for place in unused)
-    return Unused(len(unused), stale, _files(unused, batch.settings.root))
+    return UnusedRecordings(len(unused), stale, _files(unused, batch.settings.root))
 
 
 def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
@@ -66,7 +66,7 @@ def _changed(batch: BatchSession) -> set[tuple[Path, frozenset[tuple[str, str]]]
 
 def _later_turns(batch: BatchSession) -> set[str]:
     """The keys of every turn of the generator prompts, as far as stored answers tell; a worker was given some only."""
-    lookup = Lookup(batch)
+    lookup = AnswerLookup(batch)
     generators = (call for _, call in batch.plan.calls if call.is_generator)
     return {request.custom_id for call in generators for request in call.drive(lookup).requests}
 
@@ -75,6 +75,6 @@ def _cell(ids: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset(ids.items())
 
 
-def _files(places: list[Place], root: Path) -> list[str]:
+def _files(places: list[RecordingPlace], root: Path) -> list[str]:
     paths = sorted({place.path for place in places})
     return [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths]

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin.options import Settings
-from pytest_batcheval.plugin.stored_answers import Sources
+from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
-    from pytest_batcheval.backends.connect import Connection
-    from pytest_batcheval.engine.snapshot import Progress, Sent
+    from pytest_batcheval.backends.connect import BackendConnection
+    from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.journal.store import Journal
-    from pytest_batcheval.plugin.progress import Progress as Display
-    from pytest_batcheval.report.resources import Meter
+    from pytest_batcheval.plugin.progress import ProgressDisplay
+    from pytest_batcheval.report.resources import ResourceMeter
 
 
 Asking = tuple[str, PromptCall]
 """A prompt call with the id of the test that needs its answer."""
 
 
-class Runner:
+class WaveRunner:
     """One send: connects, takes the journal's lock, sends wave after wave.
 
     Attributes:
@@ -38,14 +38,14 @@ class Runner:
     def __init__(
         self,
         settings: Settings,
-        sources: Sources,
+        sources: StoredAnswers,
         run_id: str,
-        display: Display,
+        display: ProgressDisplay,
     ) -> None:
         """Prepare a send that is shown on `display`."""
         self.sent: frozenset[str] = frozenset()
         self.collected: frozenset[int] = frozenset()
-        self.seen: dict[str, Progress] = {}
+        self.seen: dict[str, BatchSnapshot] = {}
         self._tests: dict[str, set[str]] = {}
         self._settings = settings
         self._sources = sources
@@ -64,7 +64,7 @@ class Runner:
         from pytest_batcheval.backends.connect import connect
         from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.journal.store import Journal
-        from pytest_batcheval.report.resources import Meter
+        from pytest_batcheval.report.resources import ResourceMeter
 
         individual = self._settings.calls == "individual"
         with connect(self._settings.backend, individual) as connection, Journal.open(self._settings.journal) as journal:
@@ -73,11 +73,13 @@ class Runner:
             journal.add_run(self._run_id, origin, connection.backend.base_url)
             with (
                 journal.lock.held(LockWait(self._settings.journal, self._settings.wait, self._say)),
-                Meter(self._run_id, journal, connection.clock, connection.traffic) as meter,
+                ResourceMeter(self._run_id, journal, connection.clock, connection.traffic) as meter,
             ):
                 self._waves(calls, connection, journal, meter)
 
-    def _waves(self, calls: Sequence[Asking], connection: Connection, journal: Journal, meter: Meter) -> None:
+    def _waves(
+        self, calls: Sequence[Asking], connection: BackendConnection, journal: Journal, meter: ResourceMeter
+    ) -> None:
         finished: dict[str, Answer | None] = {}
         wave = 0
         while pending := self._pending(calls, finished):
@@ -109,7 +111,9 @@ class Runner:
         self._say(f"{which}{fresh} requests for {describe(origin)}{known}{later}")
         self._display.begin(wave, not is_simulator(origin), lambda: self._sources.journal.batches(origin))
 
-    def _send(self, requests: list[Request], connection: Connection, journal: Journal, meter: Meter) -> Sent:
+    def _send(
+        self, requests: list[Request], connection: BackendConnection, journal: Journal, meter: ResourceMeter
+    ) -> SendResult:
         from pytest_batcheval.engine.call_sender import Calling
         from pytest_batcheval.engine.send import send
         from pytest_batcheval.report.error_log import error_log
@@ -153,7 +157,7 @@ class Runner:
         """The ids of the tests that ask for a key."""
         return self._tests.get(key, set())
 
-    def _progress(self, progress: Progress) -> None:
+    def _progress(self, progress: BatchSnapshot) -> None:
         self.seen[progress.batch_id] = progress
         self._display.show(progress)
 
@@ -177,10 +181,10 @@ def changed_lines(cells: Mapping[str, str], fresh: Sequence[Request], reader: Jo
     name = min(changed)
     old = _body(reader.line(before[name]))
     if old is not None:
-        from pytest_batcheval.prompts.body_diff import difference
+        from pytest_batcheval.prompts.body_diff import body_diff
 
         lines.append(f"the first, {name}, differs in:")
-        lines += difference(old, now[cells[name]].body, limit=MAX_LINES).split("\n")
+        lines += body_diff(old, now[cells[name]].body, limit=MAX_LINES).split("\n")
     return lines
 
 

@@ -11,7 +11,7 @@ MAX_LINES = 20
 _WIDTH = 160
 
 
-def difference(one: Mapping[str, Any], other: Mapping[str, Any], *, limit: int = MAX_LINES) -> str:
+def body_diff(one: Mapping[str, Any], other: Mapping[str, Any], *, limit: int = MAX_LINES) -> str:
     """The lines in which two bodies differ, as a unified diff without context, cut to `limit` lines."""
     lines = [_cut(line) for line in unified_diff(_pretty(one), _pretty(other), lineterm="", n=0)][2:]
     lines = [line for line in lines if not line.startswith("@@")]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_batcheval.errors import PromptError
-from pytest_batcheval.prompts.body_diff import difference
+from pytest_batcheval.prompts.body_diff import body_diff
 from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.key import BodyError
 from pytest_batcheval.wire.objects import ENDPOINTS, Answer, Request, endpoint_of
@@ -90,7 +90,7 @@ class PromptCall:
                 raise PromptError(
                     f"prompt {self} is not pure: two calls gave different bodies, so its answers could never be "
                     f"found again and each run would pay anew. Take time, uuid, random numbers and the order "
-                    f"of sets out of it.\n{difference(one.body, other.body)}"
+                    f"of sets out of it.\n{body_diff(one.body, other.body)}"
                 )
         if len(first.requests) != len(second.requests):
             raise PromptError(f"prompt {self} is not pure: two calls asked a different number of turns")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pytest_batcheval.quality.judging._judge_agreement import LEAST, JudgeAgreement, judge_agreement
-from pytest_batcheval.quality.judging._ladder_step import Figure, Step, least, step_of
+from pytest_batcheval.quality.judging._ladder_step import Figure, LadderStep, least, step_of
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.scores import Given
 from pytest_batcheval.quality.table import TableError
@@ -120,7 +120,7 @@ def rater_agreement(answers: Answers, labels: Labels, one: str, other: str) -> J
 
 def human_agreement(
     answers: Answers, scores: Given, labels: Labels, one: str, other: str, *, least_answers: int = LEAST
-) -> Step:
+) -> LadderStep:
     """Whether a judge agrees with each of two raters nearly as well as they do with each other.
 
     On the answers that both raters have looked at: for every dimension, the smaller weighted kappa of judge and

@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 from pytest_batcheval.catalogue.load import fillers
 from pytest_batcheval.quality.design import Levels, Targets
 from pytest_batcheval.quality.judging._judge_agreement import AGREED, AGREED_LOW, LEAST, JudgeAgreement, judge_agreement
-from pytest_batcheval.quality.judging._ladder_step import Figure, Step, example, least, mean_interval, share, step_of
+from pytest_batcheval.quality.judging._ladder_step import (
+    Figure,
+    LadderStep,
+    example,
+    least,
+    mean_interval,
+    share,
+    step_of,
+)
 from pytest_batcheval.quality.measures._discriminant import discriminant
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
 from pytest_batcheval.quality.table import TableError
@@ -58,7 +66,7 @@ PADDED = 200
 GROUPS = ("faithful", "blind", "inverted", "echo", "halo")
 
 
-def evidence(judged: Answers) -> Step:
+def evidence(judged: Answers) -> LadderStep:
     """Whole verdicts, and quotes that were said."""
     found = verdicts_of(judged)
     dropped = share(len(found.dropped), found.given + len(found.dropped))
@@ -69,7 +77,7 @@ def evidence(judged: Answers) -> Step:
     return step_of("evidence", figures, found.n, (*found.broken, *found.dropped))
 
 
-def planted_signs(judged: Answers, planted: Sequence[Mapping[str, int]] | None = None) -> Step:
+def planted_signs(judged: Answers, planted: Sequence[Mapping[str, int]] | None = None) -> LadderStep:
     """Signs whose pole is known: found, on the right side, and none where there is none.
 
     `planted` has -1 or 1 by dimension for each answer; by default what the simulator's patients say they
@@ -108,7 +116,7 @@ def planted_signs(judged: Answers, planted: Sequence[Mapping[str, int]] | None =
 
 def known_groups(
     groups: Mapping[str, Answers], *, levels: Levels | None = None, targets: Targets | None = None, seed: int = 0
-) -> Step:
+) -> LadderStep:
     """Respondents whose faults are known, judged: those of `GROUPS` that are given.
 
     Raises:
@@ -121,7 +129,7 @@ def known_groups(
     return step_of("known groups", figures, sum(map(len, groups.values())))
 
 
-def repeat(first: Answers, second: Answers) -> Step:
+def repeat(first: Answers, second: Answers) -> LadderStep:
     """The same answers judged twice by the same judge, at least 100 of them."""
     found = _agreement(first, second)
     smallest = least(d.alpha for d in found.dimensions.values())
@@ -129,7 +137,7 @@ def repeat(first: Answers, second: Answers) -> Step:
     return step_of("repeat", figures, found.n, found.opposed)
 
 
-def second_judge(first: Answers, second: Answers) -> Step:
+def second_judge(first: Answers, second: Answers) -> LadderStep:
     """The same answers judged by two judges, of different families, at least 100 of them."""
     found = _agreement(first, second)
     bounds = [d.kappa_interval[0] if d.kappa_interval else None for d in found.dimensions.values()]
@@ -141,7 +149,7 @@ def second_judge(first: Answers, second: Answers) -> Step:
     return step_of("second judge", figures, found.n, found.opposed)
 
 
-def bias_probe(kind: str, plain: Answers, changed: Answers) -> Step:
+def bias_probe(kind: str, plain: Answers, changed: Answers) -> LadderStep:
     """The same answers judged as they are and changed in what must not matter; `kind` is one of `PROBES`.
 
     `padding`: with neutral sentences (`padded`). `injection`: with a demand for a score (`with_demand`).
@@ -173,7 +181,7 @@ def bias_probe(kind: str, plain: Answers, changed: Answers) -> Step:
     return step_of(f"bias probe: {kind}", figures, len(plain), examples, mean_interval(shifts))
 
 
-def null_scores(judged: Answers, *, targets: Targets | None = None) -> Step:
+def null_scores(judged: Answers, *, targets: Targets | None = None) -> LadderStep:
     """Enough scores where the question aims, and more nulls where it does not.
 
     Raises:

@@ -55,7 +55,7 @@ class RecordedLine(msgspec.Struct, frozen=True):
         return Answer(request, self.origin, response, source="recording", line_id=self.id)
 
 
-class LineFault(ValueError):
+class AnswerLineError(ValueError):
     """Why a line of a recording cannot be used."""
 
 
@@ -83,19 +83,21 @@ def decode(line: bytes) -> RecordedLine:
     """The recorded answer on a line.
 
     Raises:
-        LineFault: half written, changed since it was recorded, or no recorded answer.
+        AnswerLineError: half written, changed since it was recorded, or no recorded answer.
     """
     if _CONFLICT.match(line):
-        raise LineFault("git left a conflict here; keep the answers of both sides, in any order, and delete this line")
+        raise AnswerLineError(
+            "git left a conflict here; keep the answers of both sides, in any order, and delete this line"
+        )
     tail = _TAIL.search(line)
     if tail is None:
-        raise LineFault("it has no checksum at its end; it was cut short or written by hand")
+        raise AnswerLineError("it has no checksum at its end; it was cut short or written by hand")
     if _checksum(line[: tail.start()]) != tail.group(1):
-        raise LineFault("its checksum is wrong; it was changed after it was recorded")
+        raise AnswerLineError("its checksum is wrong; it was changed after it was recorded")
     try:
         return msgspec.json.decode(line, type=RecordedLine)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise LineFault(f"it is no recorded answer: {error}") from None
+        raise AnswerLineError(f"it is no recorded answer: {error}") from None
 
 
 def _checksum(head: bytes) -> bytes:

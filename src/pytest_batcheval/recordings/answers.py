@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_batcheval.errors import RecordingError
-from pytest_batcheval.recordings.answer_line import LineFault, RecordedLine, decode, encode
+from pytest_batcheval.recordings.answer_line import AnswerLineError, RecordedLine, decode, encode
 from pytest_batcheval.wire.objects import Answer, Request
 
 FOLDER = "answers"
@@ -25,7 +25,7 @@ Slot = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Place:
+class RecordingPlace:
     """Where a recorded answer stands."""
 
     path: Path
@@ -35,7 +35,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class NewRecording:
     """An answer to be recorded: its cell as ids, and the test module that asks for it."""
 
     answer: Answer
@@ -53,9 +53,9 @@ class Recordings:
 
     def __init__(self, cassettes: Path) -> None:
         self.root = cassettes / FOLDER
-        self._places: dict[Slot, Place] | None = None
-        self._copies: list[Place] = []
-        self._by_key: dict[str, list[Place]] = {}
+        self._places: dict[Slot, RecordingPlace] | None = None
+        self._copies: list[RecordingPlace] = []
+        self._by_key: dict[str, list[RecordingPlace]] = {}
 
     def find(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
         """Recorded answers by key; `origin=None` takes any, a model's before a simulator's."""
@@ -71,15 +71,15 @@ class Recordings:
         """Every recorded line, in the order of files and keys."""
         return (place.line for place in self._load().values())
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[RecordingPlace]:
         """Every recorded line with the file it stands in, in the order of files and keys."""
         return list(self._load().values())
 
-    def unused(self, asked: Collection[str]) -> list[Place]:
+    def unused(self, asked: Collection[str]) -> list[RecordingPlace]:
         """The recorded answers whose keys are not among these."""
         return [place for place in self._load().values() if place.line.custom_id not in asked]
 
-    def drop(self, unused: Iterable[Place]) -> list[Path]:
+    def drop(self, unused: Iterable[RecordingPlace]) -> list[Path]:
         """Remove recorded answers, files left without any too, and return the files that changed.
 
         Raises:
@@ -94,7 +94,7 @@ class Recordings:
                 _write(path, {slot: text for slot, text in self._standing(path).items() if slot not in gone})
         return sorted(changed)
 
-    def export(self, recorded: Sequence[Recorded]) -> list[Path]:
+    def export(self, recorded: Sequence[NewRecording]) -> list[Path]:
         """Write answers into the recordings and return the files that changed.
 
         A key that is recorded from the same origin already is replaced where it stands (and
@@ -137,7 +137,7 @@ class Recordings:
         return {slot: place.text for slot, place in self._load().items() if place.path == path}
 
     @contextmanager
-    def _writing(self) -> Iterator[dict[Slot, Place]]:
+    def _writing(self) -> Iterator[dict[Slot, RecordingPlace]]:
         """Every recorded line as it stands now, while no other process writes."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ class Recordings:
         finally:
             self._places = None
 
-    def _load(self) -> dict[Slot, Place]:
+    def _load(self) -> dict[Slot, RecordingPlace]:
         if self._places is None:
             self._places, self._copies = _read_all(self.root)
             self._by_key = {}
@@ -159,22 +159,22 @@ class Recordings:
         return self._places
 
 
-def _slot(place: Place) -> Slot:
+def _slot(place: RecordingPlace) -> Slot:
     return place.line.custom_id, place.line.origin
 
 
-def _read_all(root: Path) -> tuple[dict[Slot, Place], list[Place]]:
+def _read_all(root: Path) -> tuple[dict[Slot, RecordingPlace], list[RecordingPlace]]:
     """Every recorded line by key and origin, and those that say the same in a further file."""
-    places: dict[Slot, Place] = {}
-    copies: list[Place] = []
+    places: dict[Slot, RecordingPlace] = {}
+    copies: list[RecordingPlace] = []
     faults: list[str] = []
     for path in sorted(root.rglob("*.jsonl")):
         for number, text in enumerate(_lines(path), start=1):
             if not text:
                 continue
             try:
-                place = Place(path, number, decode(text), text)
-            except LineFault as fault:
+                place = RecordingPlace(path, number, decode(text), text)
+            except AnswerLineError as fault:
                 faults.append(f"{path}:{number}: {fault}")
                 continue
             other = places.setdefault(_slot(place), place)
@@ -250,7 +250,7 @@ def _read_back(path: Path, count: int) -> None:
     lines = path.read_bytes().split(b"\n")[:-1]
     try:
         keys = {(decode(line).custom_id, decode(line).origin) for line in lines}
-    except LineFault as fault:
+    except AnswerLineError as fault:
         raise RecordingError(f"{path} does not read back as written: {fault}; the disk may be full") from None
     if len(keys) != count:
         raise RecordingError(f"{path} does not read back as written: {len(keys)} of {count} answers")

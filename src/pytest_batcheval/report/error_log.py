@@ -12,15 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.call_outcome import UNKNOWN
+from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.retry import QUOTA
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import TroubleRow
-from pytest_batcheval.text.sanitize import redacted, safe, storable
+from pytest_batcheval.text.sanitize import escape_controls, redacted, storable
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.snapshot import Progress
+    from pytest_batcheval.engine.snapshot import BatchSnapshot
 
 NAME = "errors.jsonl"
 OLDER = "errors.1.jsonl"
@@ -52,10 +52,10 @@ _REQUEST = re.compile(r"\(request ([\w-]{1,100})\)")
 def error_log(
     reader: JournalReader,
     attempts: int,
-    show: Callable[[Progress], None],
+    show: Callable[[BatchSnapshot], None],
     say: Callable[[str], None] = lambda text: None,
     tests: Callable[[str], Iterable[str]] = lambda key: (),
-) -> Iterator[Callable[[Progress], None]]:
+) -> Iterator[Callable[[BatchSnapshot], None]]:
     """Log what batches fail with while a send or a collection runs in the block, which holds the journal's lock.
 
     Args:
@@ -70,7 +70,7 @@ def error_log(
     """
     log = _Log(reader, attempts, say, tests)
 
-    def watch(seen: Progress) -> None:
+    def watch(seen: BatchSnapshot) -> None:
         if seen.ended:
             log.catch_up()
         show(seen)
@@ -143,13 +143,13 @@ class _Log:
         if not row.retryable:
             return "final"
         self._tried[row.key] += 1
-        again = self._tried[row.key] < self._attempts and row.code != UNKNOWN and row.code not in QUOTA
+        again = self._tried[row.key] < self._attempts and row.code != UNKNOWN_OUTCOME and row.code not in QUOTA
         return "sent again" if again else "left to the next run"
 
 
 def _harmless(text: str) -> str:
     secrets = (os.environ.get(name, "") for name in SECRETS)
-    return safe(redacted(storable(text), *secrets))[:LONGEST_MESSAGE]
+    return escape_controls(redacted(storable(text), *secrets))[:LONGEST_MESSAGE]
 
 
 def _append(path: Path, lines: Sequence[bytes]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from statistics import median
 
-from pytest_batcheval.engine.snapshot import Progress
+from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.journal.rows import BatchRow
 
 NEWEST = 20
@@ -16,7 +16,7 @@ WINDOW = 86_400.0
 """Seconds after which every batch has ended: the API's only completion window."""
 
 
-class Expected:
+class Eta:
     """Knows the batches of one origin that were completed.
 
     Similar are batches of the same endpoint and model. What each says of another one is the time it waited before it
@@ -38,7 +38,7 @@ class Expected:
             return None
         return min(median(waited + each * requests for waited, each in similar), WINDOW)
 
-    def left(self, seen: Progress, elapsed: float, rate: float | None, since: float) -> float | None:
+    def left(self, seen: BatchSnapshot, elapsed: float, rate: float | None, since: float) -> float | None:
         """Seconds until a batch has ended.
 
         Similar batches say it, else its own rate.

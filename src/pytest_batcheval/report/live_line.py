@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_batcheval.engine.call_sender import CallProgress
-from pytest_batcheval.engine.snapshot import STAGES, Progress
-from pytest_batcheval.report.eta import Expected
+from pytest_batcheval.engine.call_sender import CallSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
+from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.text.format import duration
 from pytest_batcheval.text.table import GAP, columns, cut, one_line
 
@@ -26,10 +26,10 @@ _FORMS = tuple(frozenset(_ALL[:most]) for most in range(len(_ALL), -1, -1))
 
 
 @dataclass(frozen=True)
-class _Standing:
+class _SeenBatch:
     """A batch as it was told at `at`; `first` are its elapsed seconds and counts when it was first seen running."""
 
-    seen: Progress
+    seen: BatchSnapshot
     at: float
     first: tuple[float, int] | None
 
@@ -42,19 +42,19 @@ class _Standing:
         return done / seconds if seconds > 0 and done > 0 else None
 
 
-class Board:
+class LiveLines:
     """The batches that are under way in one wave."""
 
     def __init__(self) -> None:
-        self._standing: dict[int, _Standing] = {}
-        self.begin(1, False, Expected())
+        self._standing: dict[int, _SeenBatch] = {}
+        self.begin(1, False, Eta())
 
-    def begin(self, wave: int, ticking: bool, expected: Expected) -> None:
+    def begin(self, wave: int, ticking: bool, expected: Eta) -> None:
         """Begin a wave; `ticking` says that its batches run in real time, so that they age between two snapshots."""
         self._wave, self._ticking, self._expected = wave, ticking, expected
         self._standing.clear()
 
-    def take(self, seen: Progress, now: float) -> None:
+    def take(self, seen: BatchSnapshot, now: float) -> None:
         """Take a snapshot at a time; one that follows the end of its batch is of the next round."""
         before = self._standing.get(seen.ordinal)
         if before is not None and before.seen.ended:
@@ -63,7 +63,7 @@ class Board:
         first = before.first if before is not None else None
         if first is None and seen.stage == "run":
             first = seen.elapsed, _ended_requests(seen)
-        self._standing[seen.ordinal] = _Standing(seen, now, first)
+        self._standing[seen.ordinal] = _SeenBatch(seen, now, first)
 
     def lines(self, now: float, width: int, most: int) -> list[str]:
         """A line for each batch that has not ended, `most` at most and none wider than `width`."""
@@ -79,7 +79,7 @@ class Board:
         """A batch in a line of its own; `again` when the provider has just begun to answer again."""
         standing = self._standing[ordinal]
         seen = standing.seen
-        if isinstance(seen, CallProgress):
+        if isinstance(seen, CallSnapshot):
             return one_line(f"{self._which}{seen}")
         name = f"{self._which}batch {seen.ordinal}/{seen.of} {seen.batch_id}".rstrip()
         if seen.ended:
@@ -94,19 +94,19 @@ class Board:
     def _which(self) -> str:
         return f"wave {self._wave} " if self._wave > 1 else ""
 
-    def _elapsed(self, standing: _Standing, now: float) -> float:
+    def _elapsed(self, standing: _SeenBatch, now: float) -> float:
         return standing.seen.elapsed + self._since(standing, now)
 
-    def _since(self, standing: _Standing, now: float) -> float:
+    def _since(self, standing: _SeenBatch, now: float) -> float:
         return max(now - standing.at, 0.0) if self._ticking else 0.0
 
-    def _left(self, standing: _Standing, now: float) -> float | None:
+    def _left(self, standing: _SeenBatch, now: float) -> float | None:
         if standing.seen.stage in ("download", "settle"):
             return None
         elapsed, since = self._elapsed(standing, now), self._since(standing, now)
         return self._expected.left(standing.seen, elapsed, standing.rate, since)
 
-    def _table(self, shown: Sequence[_Standing], now: float, width: int) -> list[str]:
+    def _table(self, shown: Sequence[_SeenBatch], now: float, width: int) -> list[str]:
         """Aligned lines in the richest form that fits; what is wrong with a batch stands last and is cut."""
         for form in _FORMS:
             lines = [_joined(row, tail, pads) for row, tail, pads in self._rows(shown, now, form)]
@@ -116,16 +116,16 @@ class Board:
         return [cut(line, width) for line in lines]
 
     def _rows(
-        self, shown: Sequence[_Standing], now: float, form: frozenset[str]
+        self, shown: Sequence[_SeenBatch], now: float, form: frozenset[str]
     ) -> Iterator[tuple[list[str], str, list[int]]]:
         rows = [self._cells(standing, now, form) for standing in shown]
         pads = [max(map(columns, column)) for column in zip(*rows, strict=True)]
         for standing, row in zip(shown, rows, strict=True):
             yield row, _wrong(standing.seen), pads
 
-    def _cells(self, standing: _Standing, now: float, form: frozenset[str]) -> list[str]:
+    def _cells(self, standing: _SeenBatch, now: float, form: frozenset[str]) -> list[str]:
         seen, words = standing.seen, "words" in form
-        calls = isinstance(seen, CallProgress)
+        calls = isinstance(seen, CallSnapshot)
         number = "calls" if calls else f"batch {seen.ordinal}/{seen.of}" if words else f"{seen.ordinal}/{seen.of}"
         cells = [self._which * words + number, _STATUSES.get(seen.status, WORDS[seen.stage]), _counts(seen, words)]
         cells.append(duration(self._elapsed(standing, now)) if "elapsed" in form else "")
@@ -136,7 +136,7 @@ class Board:
         cells.append(_left_in_words(left) if words else _left_in_short(left))
         return [*cells, (_flying(seen) or one_line(seen.batch_id)) if "id" in form else ""]
 
-    def _folded(self, folded: Sequence[_Standing], shown: int) -> str:
+    def _folded(self, folded: Sequence[_SeenBatch], shown: int) -> str:
         counts = Counter(WORDS[each.seen.stage] for each in folded)
         stages = ", ".join(f"{counts[word]} {word}" for word in WORDS.values() if counts[word])
         ended = sum(each.seen.ended for each in self._standing.values())
@@ -144,7 +144,7 @@ class Board:
         return f"{f'… and {len(folded)} more' if shown else f'{len(folded)} batches'}: {stages}{done}"
 
 
-class Log:
+class LogLines:
     """Which lines a log has, where nothing can be redrawn.
 
     That a batch is known, that it runs, trouble, the end of trouble and the end of a batch are told at once, other
@@ -154,12 +154,12 @@ class Log:
     EVERY = 60.0
     """Seconds between two lines of one batch, but for what is told at once."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: LiveLines) -> None:
         self._board = board
-        self._last: dict[int, tuple[float, Progress]] = {}
-        self._changed: dict[int, Progress] = {}
+        self._last: dict[int, tuple[float, BatchSnapshot]] = {}
+        self._changed: dict[int, BatchSnapshot] = {}
 
-    def take(self, seen: Progress, now: float) -> list[str]:
+    def take(self, seen: BatchSnapshot, now: float) -> list[str]:
         """Lines that a snapshot is worth, which the board has taken already."""
         before = self._last.get(seen.ordinal)
         if before is not None and before[1].ended:
@@ -197,7 +197,7 @@ def redrawn(old: Sequence[str], new: Sequence[str], above: Sequence[str], width:
     return "".join((up, *(f"{line}\x1b[K\n" for line in new)))
 
 
-def _matters(before: Progress | None, seen: Progress) -> bool:
+def _matters(before: BatchSnapshot | None, seen: BatchSnapshot) -> bool:
     """Whether a change cannot wait."""
     if seen.ended or bool(seen.trouble) != bool(before is not None and before.trouble):
         return True
@@ -205,12 +205,12 @@ def _matters(before: Progress | None, seen: Progress) -> bool:
     return seen.stage != stage and (seen.stage == "run" or (seen.stage == "queue" and bool(seen.batch_id)))
 
 
-def _urgency(standing: _Standing) -> tuple[bool, bool, int]:
+def _urgency(standing: _SeenBatch) -> tuple[bool, bool, int]:
     """Batches with trouble first, then those that move."""
     return not standing.seen.trouble, standing.seen.stage not in ("run", "download", "settle"), standing.seen.ordinal
 
 
-def _order(standing: _Standing) -> int:
+def _order(standing: _SeenBatch) -> int:
     return standing.seen.ordinal
 
 
@@ -222,37 +222,37 @@ def _joined(row: Sequence[str], tail: str, pads: Sequence[int]) -> str:
     return GAP.join(cells).rstrip()
 
 
-def _ended_requests(seen: Progress) -> int:
+def _ended_requests(seen: BatchSnapshot) -> int:
     return seen.done + seen.failed
 
 
-def _counts(seen: Progress, words: bool = True) -> str:
+def _counts(seen: BatchSnapshot, words: bool = True) -> str:
     done = f"{seen.done}/{seen.total}" + (" done" if words else "")
     return f"{done}, {seen.failed} failed" if seen.failed else done
 
 
-def _stage(seen: Progress) -> str:
+def _stage(seen: BatchSnapshot) -> str:
     """Our word, and the provider's or the journal's own."""
     word = _STATUSES.get(seen.status, WORDS[seen.stage])
     return word if seen.status == word else f"{word} ({seen.status})"
 
 
-def _ending(seen: Progress) -> str:
+def _ending(seen: BatchSnapshot) -> str:
     return seen.status if seen.status in _ENDINGS else "given up"
 
 
-def _reason(seen: Progress) -> str:
+def _reason(seen: BatchSnapshot) -> str:
     return f": {seen.note}" if seen.note and seen.status != "completed" else ""
 
 
-def _wrong(seen: Progress) -> str:
+def _wrong(seen: BatchSnapshot) -> str:
     if seen.trouble:
         return one_line(f"no answer: {seen.trouble}")
     return one_line(seen.note) if seen.status == "looking for it" else ""
 
 
-def _flying(seen: Progress) -> str:
-    return f"{seen.flying} under way" if isinstance(seen, CallProgress) else ""
+def _flying(seen: BatchSnapshot) -> str:
+    return f"{seen.flying} under way" if isinstance(seen, CallSnapshot) else ""
 
 
 def _rate(rate: float | None) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.snapshot import STAGES, Progress
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.rows import StageRow
 
@@ -35,7 +35,7 @@ class _Use:
     received: int = 0
 
 
-class Meter:
+class ResourceMeter:
     """Measures a run, wave by wave. At every moment a wave is in the stage of its batch that is furthest behind.
 
     Memory is looked at once a second by a thread, so that a peak within a stage is seen. What cannot be stored is not:
@@ -56,7 +56,7 @@ class Meter:
         self._stop = threading.Event()
         self._sampler = threading.Thread(target=self._sample, name="batcheval-meter", daemon=True)
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> ResourceMeter:
         self._mark = self._now()
         self._sampler.start()
         return self
@@ -66,10 +66,10 @@ class Meter:
         self._sampler.join()
         self.end_wave()
 
-    def watching(self, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    def watching(self, show: Callable[[BatchSnapshot], None]) -> Callable[[BatchSnapshot], None]:
         """A `progress` that measures, and hands on what it sees to another."""
 
-        def watch(seen: Progress) -> None:
+        def watch(seen: BatchSnapshot) -> None:
             self._seen(seen)
             show(seen)
 
@@ -85,7 +85,7 @@ class Meter:
                 self._wave += 1
         self._stage, self._batches, self._uses = STAGES[0], {}, {}
 
-    def _seen(self, seen: Progress) -> None:
+    def _seen(self, seen: BatchSnapshot) -> None:
         if seen.ended:
             self._batches.pop(seen.ordinal, None)
         else:

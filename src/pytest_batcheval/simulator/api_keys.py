@@ -20,7 +20,7 @@ _SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """What one API key opens.
 
     Attributes:
@@ -56,7 +56,7 @@ class KeyRing:
     """The keys a server knows; without a list, every key that is not empty opens a project of its own."""
 
     def __init__(
-        self, keys: Mapping[str, Key] | None = None, projects: Mapping[str, ProjectLimits] | None = None
+        self, keys: Mapping[str, ApiKey] | None = None, projects: Mapping[str, ProjectLimits] | None = None
     ) -> None:
         self._keys = keys
         self._projects = projects or {}
@@ -77,7 +77,7 @@ class KeyRing:
         limits = {name: ProjectLimits(**entry) for name, entry in data.get("projects", {}).items()}
         return cls({key.name: key for key in keys}, limits)
 
-    def find(self, authorization: str, behaviour: Behaviour) -> Key:
+    def find(self, authorization: str, behaviour: Behaviour) -> ApiKey:
         """The key in an `Authorization` header.
 
         Raises:
@@ -89,7 +89,7 @@ class KeyRing:
             raise ApiError(401, NO_KEY, code=behaviour.code("no_api_key"))
         name = _hash(api_key)
         if self._keys is None:
-            return Key(name, name[:16])
+            return ApiKey(name, name[:16])
         if name not in self._keys:
             text = f"Incorrect API key provided: {_masked(api_key)}."
             raise ApiError(401, text, code=behaviour.code("wrong_api_key"))
@@ -100,7 +100,7 @@ class KeyRing:
         return self._projects.get(project, ProjectLimits())
 
 
-def check_scope(key: Key, scope: str, behaviour: Behaviour) -> None:
+def check_scope(key: ApiKey, scope: str, behaviour: Behaviour) -> None:
     """Refuse what the key's scopes do not allow.
 
     Raises:
@@ -111,10 +111,10 @@ def check_scope(key: Key, scope: str, behaviour: Behaviour) -> None:
         raise ApiError(behaviour.scope_status, text, code=behaviour.code("missing_scope"))
 
 
-def _declared(entry: Mapping[str, Any]) -> Key:
+def _declared(entry: Mapping[str, Any]) -> ApiKey:
     rest = {name: value for name, value in entry.items() if name not in ("key", "sha256", "scopes")}
     scopes = frozenset(entry["scopes"]) if "scopes" in entry else None
-    return Key(entry.get("sha256") or _hash(entry["key"]), scopes=scopes, **rest)
+    return ApiKey(entry.get("sha256") or _hash(entry["key"]), scopes=scopes, **rest)
 
 
 def _hash(api_key: str) -> str:

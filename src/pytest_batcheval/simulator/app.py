@@ -15,7 +15,7 @@ from pytest_batcheval.simulator.api_keys import check_scope
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.endpoints import batches, control, files, model_calls
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.exchange import ClientGone, Exchange, Headers, Reply
+from pytest_batcheval.simulator.exchange import ClientGone, Exchange, Headers, HttpReply
 from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.state import State
 from pytest_batcheval.wire.origin import CLOCK_HEADER, RESPONDENT_HEADER, SIMULATOR_HEADER, SIMULATOR_NAME
@@ -23,7 +23,7 @@ from pytest_batcheval.wire.origin import CLOCK_HEADER, RESPONDENT_HEADER, SIMULA
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 WILDCARDS = ("0.0.0.0", "::")
 
-Handler = Callable[[Exchange], Awaitable[Reply]]
+Handler = Callable[[Exchange], Awaitable[HttpReply]]
 _JSON = (b"content-type", b"application/json")
 _TEXT_500 = "The server had an error while processing your request. Sorry about that!"
 
@@ -83,7 +83,7 @@ class Simulator:
         marks = self._headers()
         if not self._knows(scope):
             text = "This host is not served here; see the option --allow-host."
-            await _send(send, marks, self._checked(Reply(421, ApiError(421, text).body, "error")))
+            await _send(send, marks, self._checked(HttpReply(421, ApiError(421, text).body, "error")))
         elif scope["path"].startswith(control.PREFIX):
             await self._control(scope, receive, _marked(send, marks))
         else:
@@ -91,15 +91,15 @@ class Simulator:
 
     async def _api(self, scope: Scope, receive: Receive, send: Send, marks: Headers) -> None:
         found = _find(scope["method"], scope["path"])
-        if isinstance(found, Reply):
+        if isinstance(found, HttpReply):
             await _send(send, marks, self._checked(found))
             return
         call, name = found
 
-        async def handle(exchange: Exchange) -> Reply:
+        async def handle(exchange: Exchange) -> HttpReply:
             return await self._handle(call, exchange)
 
-        async def answer(reply: Reply) -> None:
+        async def answer(reply: HttpReply) -> None:
             await _send(send, marks, reply)
 
         exchange = Exchange(call.name, name, self._state, dict(scope), receive, handle, answer)
@@ -111,7 +111,7 @@ class Simulator:
         except ClientGone:
             return
 
-    async def _handle(self, call: Call, exchange: Exchange) -> Reply:
+    async def _handle(self, call: Call, exchange: Exchange) -> HttpReply:
         """The reply of the API; whatever goes wrong is a reply too."""
         state = self._state
         try:
@@ -120,9 +120,9 @@ class Simulator:
             return self._checked(await call.handler(exchange))
         except ApiError as error:
             headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
-            return self._checked(Reply(error.status, error.body, "error", headers))
+            return self._checked(HttpReply(error.status, error.body, "error", headers))
         except files.EdgeRefusal:
-            return Reply(413, files.EdgeRefusal.REPLY, headers=[(b"content-type", b"text/html")])
+            return HttpReply(413, files.EdgeRefusal.REPLY, headers=[(b"content-type", b"text/html")])
         except batches.DroppedReply:
             await exchange.drop()
             raise ClientGone from None
@@ -131,7 +131,7 @@ class Simulator:
         except Exception as error:
             return self._crashed(error)
 
-    def _checked(self, reply: Reply) -> Reply:
+    def _checked(self, reply: HttpReply) -> HttpReply:
         """The reply, once it was seen to follow its schema."""
         if self._state.check is not None and reply.schema is not None:
             try:
@@ -140,9 +140,9 @@ class Simulator:
                 return self._crashed(error)
         return reply
 
-    def _crashed(self, error: Exception) -> Reply:
+    def _crashed(self, error: Exception) -> HttpReply:
         self._state.crashes.append(error)
-        return Reply(500, ApiError(500, _TEXT_500, kind="server_error").body, "error")
+        return HttpReply(500, ApiError(500, _TEXT_500, kind="server_error").body, "error")
 
     def _knows(self, scope: Scope) -> bool:
         """Whether the `Host` header names this server: a page of a stranger's cannot send that."""
@@ -177,7 +177,7 @@ class Simulator:
         ]
 
 
-def _find(method: str, path: str) -> tuple[Call, str] | Reply:
+def _find(method: str, path: str) -> tuple[Call, str] | HttpReply:
     """The call of a request and the id in its path, or the refusal of one that is none."""
     parts = path.split("/")
     name, methods = "", _CALLS.get(path)
@@ -186,15 +186,15 @@ def _find(method: str, path: str) -> tuple[Call, str] | Reply:
         parts[3] = "{}"
         methods = _CALLS.get("/".join(parts))
     if methods is None:
-        return Reply(404, ApiError(404, f"Invalid URL ({method} {path[:500]})").body, "error")
+        return HttpReply(404, ApiError(404, f"Invalid URL ({method} {path[:500]})").body, "error")
     call = methods.get(method)
     if call is None:
         allowed = [(b"allow", ", ".join(methods).encode())]
-        return Reply(405, ApiError(405, f"Invalid method for URL ({method} {path[:500]})").body, "error", allowed)
+        return HttpReply(405, ApiError(405, f"Invalid method for URL ({method} {path[:500]})").body, "error", allowed)
     return call, name
 
 
-async def _send(send: Send, marks: Headers, reply: Reply) -> None:
+async def _send(send: Send, marks: Headers, reply: HttpReply) -> None:
     if reply.stream is not None:
         await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *marks]})
         async for chunk in reply.stream:

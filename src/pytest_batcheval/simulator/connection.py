@@ -12,7 +12,7 @@ MAX_HEAD = 64 * 2**10
 """Bytes of the longest request line with headers."""
 
 
-class Connection(HttpToolsProtocol):
+class ClientConnection(HttpToolsProtocol):
     """A connection whose transport the application can reach, to break it on purpose."""
 
     _head = 0

@@ -9,7 +9,7 @@ SPAN = 0.01
 """Real seconds of work between two pauses."""
 
 
-class Breath:
+class CooperativeWork:
     """Says when it is time to let others work."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from pytest_batcheval.simulator.api_keys import Key
+from pytest_batcheval.simulator.api_keys import ApiKey
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.state import Project, State
 
@@ -21,7 +21,7 @@ MAX_JSON = 32 * 2**20
 TRANSPORT = "simulator.transport"
 """Where a scope's `extensions` hold the connection's transport."""
 
-_NOBODY = Key("", "")
+_NOBODY = ApiKey("", "")
 _decode = msgspec.json.Decoder().decode
 Headers = list[tuple[bytes, bytes]]
 
@@ -31,7 +31,7 @@ class ClientGone(Exception):
 
 
 @dataclass
-class Reply:
+class HttpReply:
     """A response: a JSON body as an object, or bytes; `stream` instead sends its body in pieces.
 
     Attributes:
@@ -61,9 +61,9 @@ class Exchange:
     state: State
     scope: dict[str, Any]
     receive: Callable[[], Awaitable[Any]]
-    handle: Callable[[Exchange], Awaitable[Reply]]
-    send: Callable[[Reply], Awaitable[None]]
-    key: Key = _NOBODY
+    handle: Callable[[Exchange], Awaitable[HttpReply]]
+    send: Callable[[HttpReply], Awaitable[None]]
+    key: ApiKey = _NOBODY
 
     @cached_property
     def headers(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 
-class Window:
+class RateWindow:
     """A limit on what is used within any `seconds` of virtual time."""
 
     def __init__(self, limit: int, seconds: float) -> None:

@@ -16,10 +16,10 @@ import uvicorn
 
 from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.app import LOOPBACK, Simulator
-from pytest_batcheval.simulator.batch.lifecycle import BatchRun
+from pytest_batcheval.simulator.batch.lifecycle import BatchLifecycle
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import JUMP, VirtualClock
-from pytest_batcheval.simulator.connection import Connection
+from pytest_batcheval.simulator.connection import ClientConnection
 from pytest_batcheval.simulator.exchange import Exchange
 from pytest_batcheval.simulator.faults.plan import FaultPlan
 from pytest_batcheval.simulator.faults.switches import Faults
@@ -231,7 +231,7 @@ class SimulatorServer:
         self._loop.set_exception_handler(self._told)
         self.clock_address = self._state.clock_address = await self._clock.serve(self._host)
         for project, batch in self._state.load():
-            BatchRun(self._state, project, batch).resume()
+            BatchLifecycle(self._state, project, batch).resume()
         config = uvicorn.Config(
             Simulator(self._state, self.token, self._hosts),
             log_config=None,
@@ -239,7 +239,7 @@ class SimulatorServer:
             lifespan="off",
             date_header=False,
             server_header=False,
-            http=Connection,
+            http=ClientConnection,
             loop="asyncio",
             ws="none",
             backlog=2048,

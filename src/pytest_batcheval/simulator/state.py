@@ -13,13 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.simulator.api_keys import Key, KeyRing
+from pytest_batcheval.simulator.api_keys import ApiKey, KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
 from pytest_batcheval.simulator.faults.switches import Faults
 from pytest_batcheval.simulator.ids import file_id
 from pytest_batcheval.simulator.ledger import Execution, Ledger
-from pytest_batcheval.simulator.rate_limits import Window
+from pytest_batcheval.simulator.rate_limits import RateWindow
 from pytest_batcheval.simulator.respondents.protocol import Respondent
 from pytest_batcheval.simulator.store import Disk, Nowhere, Store
 
@@ -58,7 +58,7 @@ class StoredFile:
 
 
 @dataclass
-class Lines:
+class LinePositions:
     """Where the requests of an input file are, in the order they are run: 12 bytes a line, not the lines."""
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
@@ -69,14 +69,14 @@ class Lines:
 
 
 @dataclass
-class Progress:
+class BatchProgress:
     """How far a batch ran; what `--state-dir` keeps of it beside its fields.
 
     Attributes:
         step: what happens to it next, and `due`, when: Unix seconds of virtual time.
         running_from, running_until: when its first line starts and its last is done.
         last: the last line that is run before it expires; `None` for all.
-        executed: lines that were run, in the order of `Lines`.
+        executed: lines that were run, in the order of `LinePositions`.
         output_bytes, error_bytes: lengths of the two result files so far.
         prompt_tokens: what it holds of its model's queue.
     """
@@ -105,9 +105,9 @@ class StoredBatch:
 
     fields: dict[str, Any]
     number: int
-    progress: Progress = field(default_factory=Progress)
+    progress: BatchProgress = field(default_factory=BatchProgress)
     made_at: float = 0.0
-    lines: Lines | None = None
+    lines: LinePositions | None = None
     working: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -171,7 +171,7 @@ class State:
         self._root = state_dir
         self._generations = itertools.count(1)
         self._projects: dict[str, Project] = {}
-        self._windows: dict[tuple[str, str], Window] = {}
+        self._windows: dict[tuple[str, str], RateWindow] = {}
         self._made = 0
         self.requests = 0
 
@@ -188,11 +188,11 @@ class State:
         """All projects that anything was made in."""
         return self._projects.values()
 
-    def project(self, key: Key) -> Project:
+    def project(self, key: ApiKey) -> Project:
         """The project of a key, to make something in."""
         return self.project_named(key.project)
 
-    def seen_by(self, key: Key) -> Project:
+    def seen_by(self, key: ApiKey) -> Project:
         """The project of a key, to look at; a key that made nothing leaves no trace."""
         return self._projects.get(key.project) or Project(key.project)
 
@@ -200,9 +200,9 @@ class State:
         """The project of that name, made when it is first asked for."""
         return self._projects.setdefault(name, Project(name))
 
-    def window(self, kind: str, name: str, limit: int, seconds: float) -> Window:
+    def window(self, kind: str, name: str, limit: int, seconds: float) -> RateWindow:
         """The limit of that kind on a key or project; `limit` counts when it is first asked for."""
-        return self._windows.setdefault((kind, name), Window(limit, seconds))
+        return self._windows.setdefault((kind, name), RateWindow(limit, seconds))
 
     def next_number(self) -> int:
         """A number no other file or batch has had since the last reset."""
@@ -318,7 +318,7 @@ def _data_of(batch: StoredBatch) -> dict[str, Any]:
 
 
 def _batch_of(data: dict[str, Any]) -> StoredBatch:
-    return StoredBatch(data["fields"], data["number"], Progress(**data["progress"]), data["made_at"])
+    return StoredBatch(data["fields"], data["number"], BatchProgress(**data["progress"]), data["made_at"])
 
 
 def _leave(kind: str, path: Path) -> None:

@@ -10,7 +10,7 @@ _UNSAFE = re.compile(
 )
 
 
-def safe(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""The text with control, bidirectional and invisible characters as `\xNN` or `\uNNNN`; newline and tab stay."""
     return _UNSAFE.sub(_escaped, text)
 
@@ -44,14 +44,14 @@ _WORKFLOW_COMMAND = re.compile(r"(^[ \t]*):(?=:)|#(?=#\[)", re.MULTILINE)
 """Output that GitHub Actions obeys (`::add-mask::…` at the beginning of a line, `##[…]` anywhere)."""
 
 
-def escaped(text: str) -> str:
+def safe_to_show(text: str) -> str:
     """The text without keys and passwords, its control characters escaped."""
-    return safe(redacted(text, os.environ.get("OPENAI_API_KEY", "")))
+    return escape_controls(redacted(text, os.environ.get("OPENAI_API_KEY", "")))
 
 
-def harmless(text: str) -> str:
+def safe_to_print(text: str) -> str:
     """The same, and where GitHub Actions reads it nothing that it takes for a command."""
-    shown = escaped(text)
+    shown = safe_to_show(text)
     return _WORKFLOW_COMMAND.sub(_disarmed, shown) if os.environ.get("GITHUB_ACTIONS") == "true" else shown
 
 

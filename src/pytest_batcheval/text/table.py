@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from pytest_batcheval.text.sanitize import safe
+from pytest_batcheval.text.sanitize import escape_controls
 
 GAP = "  "
 LEAST = 8
@@ -36,7 +36,7 @@ def table(rows: Sequence[Sequence[str]], width: int, *, left: Collection[int], g
 
 def one_line(text: str) -> str:
     """The text made harmless and put on one line."""
-    return safe(" ".join(text.split()))
+    return escape_controls(" ".join(text.split()))
 
 
 def columns(text: str) -> int:

@@ -19,14 +19,14 @@ from vcr.serialize import deserialize
 from vcr.serializers import yamlserializer
 
 from pytest_batcheval.backends.clocks import SimulatorClock
-from pytest_batcheval.backends.errors import Fault
+from pytest_batcheval.backends.errors import ProviderFailure
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import RecordingError, UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.conversations import cassette, player, vcr
-from pytest_batcheval.recordings.conversations.cassette import Exchange, decode, encode
+from pytest_batcheval.recordings.conversations.cassette import RecordedExchange, decode, encode
 from pytest_batcheval.recordings.conversations.conversation import (
     BASE_URL,
     Conversation,
@@ -240,7 +240,7 @@ def outcome(call):
     """What became of a call: its result, or the fault by kind, code and time to wait."""
     try:
         return call()
-    except Fault as fault:
+    except ProviderFailure as fault:
         return type(fault), fault.cause, fault.status_code, getattr(fault, "retry_after", None)
 
 
@@ -258,7 +258,7 @@ def test_what_went_wrong_goes_wrong_again_in_the_same_way(path, scripted):
     with OpenAIBatch(scripted.base_url, KEY) as backend, Conversation.recorded(path, scripted.base_url, origin):
         recorded = talk(backend)
     kinds = [seen[0].__name__ if isinstance(seen, tuple) else seen.status for seen in recorded]
-    assert kinds == ["Passing", "Passing", "Passing", "Passing", "completed", "Unknown"]
+    assert kinds == ["TransientFailure"] * 4 + ["completed", "UnknownOutcome"]
     assert recorded[0][3] == 7.0
     with replayed(path) as (_, backend):
         assert talk(backend) == recorded
@@ -498,7 +498,7 @@ TEXT = st.text(
 @pytest.mark.parametrize("c_library", [True, False])
 @given(bodies=st.lists(st.one_of(st.binary(max_size=12), TEXT.map(str.encode)), min_size=1, max_size=3))
 def test_any_body_comes_back_byte_by_byte(c_library, bodies):
-    exchanges = [Exchange("GET", "/v1/x?y=1", body, {}, 200, "OK", {"a": "b"}, body, "", 2) for body in bodies]
+    exchanges = [RecordedExchange("GET", "/v1/x?y=1", body, {}, 200, "OK", {"a": "b"}, body, "", 2) for body in bodies]
     data = encode("o", exchanges)
     with pytest.MonkeyPatch.context() as patch:
         if not c_library:

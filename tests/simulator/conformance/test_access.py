@@ -9,7 +9,7 @@ import pytest
 
 from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"
@@ -145,7 +145,9 @@ def test_83_a_result_file_may_be_a_502_again_and_again(
 ) -> None:
     async def bad_gateway(exchange: Exchange) -> None:
         if exchange.call == "files.content":
-            await exchange.send(Reply(502, b"<html>502 Bad Gateway</html>", headers=[(b"content-type", b"text/html")]))
+            await exchange.send(
+                HttpReply(502, b"<html>502 Bad Gateway</html>", headers=[(b"content-type", b"text/html")])
+            )
         else:
             await exchange.answer()
 

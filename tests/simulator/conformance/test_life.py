@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"
@@ -86,10 +86,10 @@ def test_58_a_mixed_batch_has_both_files(client: openai.OpenAI, api: Any, line: 
 
 
 def test_59_counts_may_be_wrong_while_the_files_are_right(simulator: SimulatorServer, api: Any) -> None:
-    def lost(exchange: Exchange, reply: Reply) -> Reply:
+    def lost(exchange: Exchange, reply: HttpReply) -> HttpReply:
         if exchange.call == "batches.retrieve" and reply.body["status"] == "completed":
             counts = {"total": 10, "completed": 10, "failed": 0}
-            reply = Reply(200, {**reply.body, "request_counts": counts}, headers=reply.headers)
+            reply = HttpReply(200, {**reply.body, "request_counts": counts}, headers=reply.headers)
         return reply
 
     simulator.faults.fail_lines("Question [0-3]:", status_code=0, code="lost", message="")
@@ -172,9 +172,9 @@ def test_64_result_files_are_gone_after_30_days(simulator: SimulatorServer, api:
 
 
 def test_64_a_batch_may_vanish(simulator: SimulatorServer, api: Any) -> None:
-    def vanished(exchange: Exchange, reply: Reply) -> Reply:
+    def vanished(exchange: Exchange, reply: HttpReply) -> HttpReply:
         error = {"message": "No batch found", "type": "invalid_request_error", "param": None, "code": None}
-        return Reply(404, {"error": error}, "error") if exchange.call == "batches.retrieve" else reply
+        return HttpReply(404, {"error": error}, "error") if exchange.call == "batches.retrieve" else reply
 
     batch = api.ended(api.batch(1))
     simulator.intercept(changed(vanished))

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"
@@ -61,12 +61,12 @@ def test_68_failed_lines_stand_in_one_file_only(simulator: SimulatorServer, api:
 
 
 def test_69_a_line_may_be_lost_inside(simulator: SimulatorServer, api: Any) -> None:
-    def lost(exchange: Exchange, reply: Reply) -> Reply:
+    def lost(exchange: Exchange, reply: HttpReply) -> HttpReply:
         if exchange.call != "files.content":
             return reply
         body = {"status_code": 0, "request_id": "", "body": {}}
         line = {"id": "batch_req_0", "custom_id": "line-0", "response": body, "error": None}
-        return Reply(200, json.dumps(line).encode())
+        return HttpReply(200, json.dumps(line).encode())
 
     simulator.faults.fail_lines("Question 0:", status_code=500)
     batch = api.ended(api.batch(2))
@@ -86,7 +86,7 @@ def test_70_one_line_may_be_broken(simulator: SimulatorServer, api: Any) -> None
         reply = await exchange.handle(exchange)
         if reply.stream is not None:
             whole = b"".join([chunk async for chunk in reply.stream])
-            reply = Reply(200, whole.replace(b'"custom_id":"line-1",', b'"custom_id":"line-1",\x00"', 1))
+            reply = HttpReply(200, whole.replace(b'"custom_id":"line-1",', b'"custom_id":"line-1",\x00"', 1))
         await exchange.send(reply)
 
     batch = api.ended(api.batch(3))

@@ -12,7 +12,7 @@ import pytest
 from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.inference.answering import Answering
-from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
+from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"
@@ -169,8 +169,8 @@ class Broken:
     def __init__(self, status: int) -> None:
         self.status = status
 
-    def reply(self, asked: Asked) -> Reply:
-        return Reply("It broke.", status_code=self.status)
+    def reply(self, asked: RespondentRequest) -> RespondentReply:
+        return RespondentReply("It broke.", status_code=self.status)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(500, "server_error"), (429, "invalid_request_error")])

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.simulator.respondents.messages import messages
-from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
+from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.respondents.rubric import ROLES
 from pytest_batcheval.wire.answers import Answers
@@ -23,7 +23,7 @@ CODES = ("NS", "HA", "RD", "P", "SD", "CO", "ST")
 GOOD = {"NS": 1, "HA": -1, "RD": 1, "P": 1, "SD": 1, "CO": 1, "ST": 1}
 
 Body = Mapping[str, Any]
-Said = list[tuple[Persona, Question, int, Reply]]
+Said = list[tuple[Persona, Question, int, RespondentReply]]
 
 
 def rubric_schema(codes: tuple[str, ...] = CODES) -> dict[str, Any]:
@@ -73,9 +73,9 @@ def interview(persona: Persona, question: Question, language: str = "ko", style:
     }
 
 
-def asked(body: Body, seed: int = 0, sample: int = 0) -> Asked:
+def asked(body: Body, seed: int = 0, sample: int = 0) -> RespondentRequest:
     prompt = "\n".join(text for _, text in messages(body))
-    return Asked(prompt, seed, request_key("POST", CHAT, body, sample), body)
+    return RespondentRequest(prompt, seed, request_key("POST", CHAT, body, sample), body)
 
 
 @cache

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from respondent_tables import CODES, GOOD, asked, interview, personas, questions, said_by
 
 from pytest_batcheval.catalogue.load import dimensions, fillers
-from pytest_batcheval.simulator.respondents.patients import Halo
-from pytest_batcheval.simulator.respondents.protocol import Asked
+from pytest_batcheval.simulator.respondents.patients import HaloPatient
+from pytest_batcheval.simulator.respondents.protocol import RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import NAMES, make
 
 NAMED = [*(name for name in NAMES if name != "scripted"), "faithful-0.4", "collapsed-everywhere", "judge_noisy-0.5"]
@@ -72,8 +72,8 @@ def test_any_body_gets_a_reply(name: str, body: dict[str, object]) -> None:
 def test_half_of_a_character_never_comes_back(name: str) -> None:
     messages = [{"role": "system", "content": "a \ud83d"}, {"role": "user", "content": "\ud83d?\n<answer>\udc00"}]
     prompt = "\n".join(message["content"] for message in messages)
-    make(name).reply(Asked(prompt, 0, "key", {"messages": messages})).text.encode()
-    make(name).reply(Asked(prompt, 0, "key")).text.encode()
+    make(name).reply(RespondentRequest(prompt, 0, "key", {"messages": messages})).text.encode()
+    make(name).reply(RespondentRequest(prompt, 0, "key")).text.encode()
 
 
 def test_an_answer_is_an_opener_and_a_sentence_for_each_targeted_dimension() -> None:
@@ -127,7 +127,7 @@ def test_halo_is_good_or_ill_all_through_by_the_majority_of_the_told_poles() -> 
 def test_halo_likes_or_dislikes_strangers_too() -> None:
     def side(name: str) -> set[int]:
         body = {"messages": [{"role": "system", "content": name}, {"role": "user", "content": "Hello?"}]}
-        return {GOOD[code] * level for code, level in Halo("halo").levels(asked(body)).items()}
+        return {GOOD[code] * level for code, level in HaloPatient("halo").levels(asked(body)).items()}
 
     sides = [side(f"You are number {n}") for n in range(12)]
     assert all(len(s) == 1 for s in sides)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from respondent_tables import CODES, rubric_body, rubric_schema
 
-from pytest_batcheval.simulator.respondents.rubric import Mark, Rubric, rubric_of
+from pytest_batcheval.simulator.respondents.rubric import Mark, RequestedRubric, requested_rubric
 from pytest_batcheval.wire.key import canonical
 
 
@@ -15,14 +15,16 @@ def with_schema(schema: Any) -> dict[str, Any]:
 
 
 def test_a_rubric_is_known_by_its_shape_in_either_endpoint() -> None:
-    assert rubric_of(rubric_body("x")) == Rubric()
-    assert rubric_of({"input": "x", "text": {"format": {"schema": rubric_schema(("HA", "P"))}}}) == Rubric(("HA", "P"))
+    assert requested_rubric(rubric_body("x")) == RequestedRubric()
+    assert requested_rubric(
+        {"input": "x", "text": {"format": {"schema": rubric_schema(("HA", "P"))}}}
+    ) == RequestedRubric(("HA", "P"))
 
 
 def test_the_order_survives_canonical_json() -> None:
     codes = ("ST", "CO", "NS")
     body = json.loads(canonical(rubric_body("x", codes=codes)))
-    assert rubric_of(body) == Rubric(codes)
+    assert requested_rubric(body) == RequestedRubric(codes)
     assert list(body["response_format"]["json_schema"]["schema"]["properties"]["scores"]["properties"]) != list(codes)
 
 
@@ -40,15 +42,15 @@ def test_the_order_survives_canonical_json() -> None:
     ],
 )
 def test_other_schemas_are_none(schema: Any) -> None:
-    assert rubric_of(with_schema(schema)) is None
-    assert rubric_of({"response_format": schema, "text": schema}) is None
+    assert requested_rubric(with_schema(schema)) is None
+    assert requested_rubric({"response_format": schema, "text": schema}) is None
 
 
 def test_order_of_words() -> None:
-    assert Rubric().listed("P, then NS HA RD SD CO ST")[0] == "P"
-    assert Rubric().listed("Persistence NS HA RD SD CO Self-transcendence (ST)")[0] == "P"
-    assert Rubric(("HA", "P")).listed("only P here") == ("HA", "P")
-    assert Rubric(("NS", "P")).listed("NSP APA PNS P NS") == ("P", "NS")
+    assert RequestedRubric().listed("P, then NS HA RD SD CO ST")[0] == "P"
+    assert RequestedRubric().listed("Persistence NS HA RD SD CO Self-transcendence (ST)")[0] == "P"
+    assert RequestedRubric(("HA", "P")).listed("only P here") == ("HA", "P")
+    assert RequestedRubric(("NS", "P")).listed("NSP APA PNS P NS") == ("P", "NS")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,6 @@ def test_a_score_without_evidence_is_none() -> None:
 
 
 def test_what_has_no_mark_is_null() -> None:
-    filled = json.loads(Rubric().verdict("in_role", {"P": Mark(5, "x")}))
+    filled = json.loads(RequestedRubric().verdict("in_role", {"P": Mark(5, "x")}))
     assert [code for code in CODES if filled["scores"][code]["score"] is not None] == ["P"]
     assert list(filled["scores"]) == list(CODES)

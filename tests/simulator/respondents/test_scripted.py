@@ -7,7 +7,7 @@ import pytest
 from respondent_tables import asked, interview, personas, questions
 
 from pytest_batcheval.errors import UsageError
-from pytest_batcheval.simulator.respondents.protocol import Reply
+from pytest_batcheval.simulator.respondents.protocol import RespondentReply
 from pytest_batcheval.simulator.respondents.registry import make
 
 BODY = interview(personas()[0], questions()[0])
@@ -24,7 +24,7 @@ def written(folder: Path, text: str, name: str = "answers.yaml") -> Path:
     return path
 
 
-def reply(path: Path, body: dict[str, object] = BODY) -> Reply:
+def reply(path: Path, body: dict[str, object] = BODY) -> RespondentReply:
     return make(f"scripted-{path}").reply(asked(body))
 
 
@@ -35,7 +35,7 @@ def test_the_first_entry_that_fits_wins(tmp_path: Path, suffix: str, mark: str) 
     respondent = make(f"scripted{mark}{written(tmp_path, text, f'my answers{suffix}')}")
     assert respondent.name.startswith(f"scripted{mark}/")
     said = respondent.reply(asked(BODY))
-    assert said == Reply("이 사람입니다.", persona=personas()[0].id, question="chief_complaint")
+    assert said == RespondentReply("이 사람입니다.", persona=personas()[0].id, question="chief_complaint")
     assert respondent.reply(asked(interview(personas()[1], questions()[0]))).text == "too late"
 
 
@@ -60,7 +60,7 @@ def test_refusals_reasons_and_statuses(tmp_path: Path) -> None:
     ]
     path = written(tmp_path, "\n".join(lines))
     average = personas()[-1]
-    assert reply(path, interview(average, questions()[0])) == Reply(
+    assert reply(path, interview(average, questions()[0])) == RespondentReply(
         "I would rather not.", "average", "chief_complaint", refused=True
     )
     assert reply(path, interview(personas()[0], questions()[-1])).finish_reason == "length"

@@ -35,7 +35,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step(Result):
+class LadderStep(Result):
     """One step: its figures, each held against a limit.
 
     Attributes:
@@ -70,9 +70,9 @@ def step_of(
     n: int,
     examples: Sequence[str] = (),
     interval: tuple[float, float] | None = None,
-) -> Step:
+) -> LadderStep:
     """A step whose effect is its first figure."""
-    return Step(
+    return LadderStep(
         effect=figures[0].value,
         interval=interval,
         p_value=None,

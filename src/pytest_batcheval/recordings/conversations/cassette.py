@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import msgspec
 
 from pytest_batcheval.errors import RecordingError
-from pytest_batcheval.recordings.conversations.yaml import Fault, lines_of, load
+from pytest_batcheval.recordings.conversations.yaml import YamlError, lines_of, load
 
 FORMAT = 1
 VCR_VERSION = 1
@@ -35,7 +35,7 @@ _CONFLICT = re.compile("^<<<<<<< ", re.MULTILINE)  # no line of ours begins so: 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Exchange(msgspec.Struct, frozen=True):
+class RecordedExchange(msgspec.Struct, frozen=True):
     """One request and its reply, both in normal form.
 
     Attributes:
@@ -102,7 +102,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     interactions: list[Any]
 
 
-def read(path: Path, command: str) -> tuple[str, list[Exchange]]:
+def read(path: Path, command: str) -> tuple[str, list[RecordedExchange]]:
     """The origin and the exchanges of a file.
 
     Raises:
@@ -111,16 +111,16 @@ def read(path: Path, command: str) -> tuple[str, list[Exchange]]:
     try:
         size = path.stat().st_size
         if size > MAX_SIZE:
-            raise Fault(1, f"it has {size} bytes, more than {MAX_SIZE}")
+            raise YamlError(1, f"it has {size} bytes, more than {MAX_SIZE}")
         return decode(path.read_bytes())
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
-    except Fault as fault:
+    except YamlError as fault:
         remedy = f"Restore the file (git checkout), or delete it and record it again: {command}"
         raise RecordingError(f"{path}:{fault.line}: {fault}\n{remedy}") from None
 
 
-def write(path: Path, origin: str, exchanges: Sequence[Exchange]) -> None:
+def write(path: Path, origin: str, exchanges: Sequence[RecordedExchange]) -> None:
     """Write a file beside its place, read it back, and only then rename it.
 
     Raises:
@@ -140,7 +140,7 @@ def write(path: Path, origin: str, exchanges: Sequence[Exchange]) -> None:
             raise RecordingError(f"{path} does not read back as written; the disk may be full")
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except Fault as fault:
+    except YamlError as fault:
         Path(name).unlink(missing_ok=True)
         raise RecordingError(f"{path} does not read back as written: line {fault.line}: {fault}") from None
     except BaseException:
@@ -148,7 +148,7 @@ def write(path: Path, origin: str, exchanges: Sequence[Exchange]) -> None:
         raise
 
 
-def encode(origin: str, exchanges: Sequence[Exchange]) -> bytes:
+def encode(origin: str, exchanges: Sequence[RecordedExchange]) -> bytes:
     """The file's bytes; equal conversations give equal bytes."""
     head = {"version": VCR_VERSION, "conversation": {"format": FORMAT, "origin": origin}}
     lines = ["# A conversation with a Batch API, recorded by pytest-batcheval; replayed offline.", *lines_of(head)]
@@ -159,29 +159,29 @@ def encode(origin: str, exchanges: Sequence[Exchange]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def decode(data: bytes) -> tuple[str, list[Exchange]]:
+def decode(data: bytes) -> tuple[str, list[RecordedExchange]]:
     """The origin and the exchanges.
 
     Raises:
-        Fault: it is no recorded conversation.
+        YamlError: it is no recorded conversation.
     """
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise Fault(data.count(b"\n", 0, error.start) + 1, "it is no UTF-8 text") from None
+        raise YamlError(data.count(b"\n", 0, error.start) + 1, "it is no UTF-8 text") from None
     if conflict := _CONFLICT.search(text):
         line = text.count("\n", 0, conflict.start()) + 1
-        raise Fault(line, "git left a conflict here; a conversation is one side's as a whole (git checkout --ours)")
+        raise YamlError(line, "git left a conflict here; a conversation is one side's as a whole (git checkout --ours)")
     loaded, lines = load(text)
     file: _File = _as(_File, loaded, 1)
     if (file.version, file.conversation.format) != (VCR_VERSION, FORMAT):
         has = f"version {file.version} and conversation.format {file.conversation.format}"
-        raise Fault(1, f"it has {has}; this release reads {VCR_VERSION} and {FORMAT}")
+        raise YamlError(1, f"it has {has}; this release reads {VCR_VERSION} and {FORMAT}")
     items = zip(file.interactions, lines, strict=True)
     return file.conversation.origin, [_read(_as(_Interaction, item, line), line) for item, line in items]
 
 
-def _written(exchange: Exchange) -> dict[str, Any]:
+def _written(exchange: RecordedExchange) -> dict[str, Any]:
     body, content = _text(exchange.body), _text(exchange.content)
     coded = [name for name, text in (("request", body), ("response", content)) if text is None]
     return {
@@ -202,11 +202,11 @@ def _written(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def _read(item: _Interaction, line: int) -> Exchange:
+def _read(item: _Interaction, line: int) -> RecordedExchange:
     request, response = item.request, item.response
     if not request.uri.startswith(f"{BASE_URL}/"):
-        raise Fault(line, f"the uri of a request begins with {BASE_URL}/, not {request.uri[:80]!r}")
-    return Exchange(
+        raise YamlError(line, f"the uri of a request begins with {BASE_URL}/, not {request.uri[:80]!r}")
+    return RecordedExchange(
         request.method,
         request.uri.removeprefix(_PREFIX),
         _bytes(request.body, "request" in item.base64, line),
@@ -231,11 +231,11 @@ def _bytes(text: str, coded: bool, line: int) -> bytes:
     try:
         return base64.b64decode(text, validate=True) if coded else text.encode()
     except (binascii.Error, ValueError):
-        raise Fault(line, "a body is no base64") from None
+        raise YamlError(line, "a body is no base64") from None
 
 
 def _as(kind: type[Any], value: object, line: int) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Fault(line, str(error)) from None
+        raise YamlError(line, str(error)) from None

@@ -15,12 +15,12 @@ from types import TracebackType
 
 from pytest_batcheval.errors import RecordingError, UsageError
 from pytest_batcheval.recordings.conversations import cassette
-from pytest_batcheval.recordings.conversations.cassette import BASE_URL, Exchange
+from pytest_batcheval.recordings.conversations.cassette import BASE_URL, RecordedExchange
 from pytest_batcheval.recordings.conversations.player import Player, UnrecordedRequest
-from pytest_batcheval.recordings.conversations.recorder import Asked, Listener, Recorder
+from pytest_batcheval.recordings.conversations.recorder import InterceptedRequest, Listener, Recorder
 from pytest_batcheval.wire.origin import describe, is_simulator
 
-__all__ = ["BASE_URL", "Asked", "Conversation", "JumpClock", "UnrecordedRequest", "path_of"]
+__all__ = ["BASE_URL", "Conversation", "InterceptedRequest", "JumpClock", "UnrecordedRequest", "path_of"]
 
 FOLDER = "conversations"
 LONGEST_NAME = 80
@@ -109,12 +109,12 @@ class Conversation:
         return cls(base_url, origin, Listener())
 
     @property
-    def requests(self) -> list[Asked]:
+    def requests(self) -> list[InterceptedRequest]:
         """The requests made so far."""
         return self._tape.requests
 
     @property
-    def unused(self) -> Sequence[Exchange]:
+    def unused(self) -> Sequence[RecordedExchange]:
         """What a replay has not asked for."""
         return self._tape.unused if isinstance(self._tape, Player) else ()
 

@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from pytest_batcheval.prompts.body_diff import difference
-from pytest_batcheval.recordings.conversations.cassette import Exchange
+from pytest_batcheval.prompts.body_diff import body_diff
+from pytest_batcheval.recordings.conversations.cassette import RecordedExchange
 from pytest_batcheval.recordings.conversations.normalise import FileNames, normal_body
-from pytest_batcheval.recordings.conversations.recorder import Asked, Listener
-from pytest_batcheval.text.sanitize import safe
+from pytest_batcheval.recordings.conversations.recorder import InterceptedRequest, Listener
+from pytest_batcheval.text.sanitize import escape_controls
 from pytest_batcheval.wire.origin import RESPONDENT_HEADER, SIMULATOR_HEADER, SIMULATOR_NAME, is_simulator
 
 _Key: TypeAlias = tuple[str, str, bytes]
@@ -52,7 +52,7 @@ class Player(Listener):
         aside: whether who asks who answers is told without a look at the recording.
     """
 
-    def __init__(self, path: Path, origin: str, exchanges: Sequence[Exchange], command: str) -> None:
+    def __init__(self, path: Path, origin: str, exchanges: Sequence[RecordedExchange], command: str) -> None:
         super().__init__()
         self.unmatched: UnrecordedRequest | None = None
         self.aside = False
@@ -66,11 +66,11 @@ class Player(Listener):
         self._names = FileNames()
         self._lock = threading.Lock()
 
-    def begin(self, asked: Asked) -> None:
+    def begin(self, asked: InterceptedRequest) -> None:
         """It is written down when it is answered."""
 
     @property
-    def unused(self) -> list[Exchange]:
+    def unused(self) -> list[RecordedExchange]:
         """What has not been asked for.
 
         What a later reply to the same request has overtaken does not count, nor do further looks: how many there
@@ -84,7 +84,7 @@ class Player(Listener):
             unused += [] if is_look else [place for place in places if place > last]
         return [self._exchanges[place] for place in sorted(unused)]
 
-    def reply(self, asked: Asked, content_type: str) -> Exchange:
+    def reply(self, asked: InterceptedRequest, content_type: str) -> RecordedExchange:
         """The next reply that is recorded for a request whose body is of that type.
 
         Raises:
@@ -100,7 +100,7 @@ class Player(Listener):
             exchange = self._next(key)
             return msgspec.structs.replace(exchange, content=self._names.live(exchange.content))
 
-    def _next(self, key: _Key) -> Exchange:
+    def _next(self, key: _Key) -> RecordedExchange:
         place = self._left(key)
         if place is None and (item := self._listed(key)) is not None:
             return item
@@ -122,7 +122,7 @@ class Player(Listener):
             return left[0] if left else None
         return next((place for place in left if place > self._changed), left[-1])
 
-    def _listed(self, key: _Key) -> Exchange | None:
+    def _listed(self, key: _Key) -> RecordedExchange | None:
         """A batch out of the next list: whether a client asks for one or for all may be chance, where many run."""
         if key[0] != "GET" or not _BATCH.fullmatch(key[1]):
             return None
@@ -155,7 +155,7 @@ class Player(Listener):
 
     def _complaint(self, key: _Key) -> str:
         method, path, body = key
-        return safe(
+        return escape_controls(
             f"{self._path} has no answer to {method} {path}\n{self._nearest(method, path, body)}\n"
             f"record the conversation again: {self._command}"
         )
@@ -173,7 +173,7 @@ class Player(Listener):
         named = f"the nearest recorded request is {near.method} {near.path}"
         if (near.method, near.path) != (method, path):
             return named
-        lines = difference(_shown(near.body), _shown(body))
+        lines = body_diff(_shown(near.body), _shown(body))
         return "\n".join((f"{named}, which differs in:", lines.replace('\\"', '"')))
 
 
@@ -181,7 +181,7 @@ def _likeness(one: str, other: str) -> float:
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
-def _alike(exchange: Exchange, text: str) -> float:
+def _alike(exchange: RecordedExchange, text: str) -> float:
     """An upper bound of how alike two bodies read."""
     return SequenceMatcher(None, _text(exchange.body), text, autojunk=False).quick_ratio()
 
@@ -199,7 +199,7 @@ def _shown(body: bytes) -> Mapping[str, Any]:
     return parsed if isinstance(parsed, dict) else {"body": _text(body)}
 
 
-def _item(listing: Exchange, batch_id: str) -> bytes | None:
+def _item(listing: RecordedExchange, batch_id: str) -> bytes | None:
     """One object of a list, as the provider would show it by itself."""
     try:
         items = json.loads(listing.content)["data"]
@@ -208,8 +208,8 @@ def _item(listing: Exchange, batch_id: str) -> bytes | None:
         return None
 
 
-def _who(origin: str) -> Exchange:
+def _who(origin: str) -> RecordedExchange:
     """What a client that asks is told: by headers, as the server did."""
     simulator = {SIMULATOR_HEADER: SIMULATOR_NAME, RESPONDENT_HEADER: origin.partition(":")[2]}
     headers = {"content-type": "application/json", **(simulator if is_simulator(origin) else {})}
-    return Exchange(*_WHO, {}, 404, "Not Found", headers, b"{}")
+    return RecordedExchange(*_WHO, {}, 404, "Not Found", headers, b"{}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from pytest_batcheval.recordings.conversations.cassette import Exchange
+from pytest_batcheval.recordings.conversations.cassette import RecordedExchange
 from pytest_batcheval.recordings.conversations.normalise import (
     REPLY_HEADERS,
     REQUEST_HEADERS,
@@ -19,7 +19,7 @@ from pytest_batcheval.recordings.conversations.normalise import (
 )
 
 
-class Asked(NamedTuple):
+class InterceptedRequest(NamedTuple):
     """A request that was made; `path` is below the base URL and has the query, `body` is as it left."""
 
     method: str
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
     body: bytes
 
 
-class Given(NamedTuple):
+class InterceptedReply(NamedTuple):
     """A reply as it came; names of headers are lower-case."""
 
     status: int
@@ -43,16 +43,16 @@ class Listener:
     """
 
     def __init__(self) -> None:
-        self.requests: list[Asked] = []
+        self.requests: list[InterceptedRequest] = []
 
-    def begin(self, asked: Asked) -> None:
+    def begin(self, asked: InterceptedRequest) -> None:
         """A request is about to leave."""
         self.requests.append(asked)
 
-    def answered(self, asked: Asked, headers: Mapping[str, str], given: Given) -> None:
+    def answered(self, asked: InterceptedRequest, headers: Mapping[str, str], given: InterceptedReply) -> None:
         """A reply came over the network."""
 
-    def broke(self, asked: Asked, headers: Mapping[str, str], failure: str) -> None:
+    def broke(self, asked: InterceptedRequest, headers: Mapping[str, str], failure: str) -> None:
         """No reply came, or not all of it; `failure` is the exception's name and message."""
 
 
@@ -65,21 +65,23 @@ class Recorder(Listener):
 
     def __init__(self) -> None:
         super().__init__()
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[RecordedExchange] = []
         self._names = FileNames()
         self._secrets = Secrets()
         self._last: dict[tuple[str, str, bytes], int] = {}
         self._lock = threading.Lock()
 
-    def answered(self, asked: Asked, headers: Mapping[str, str], given: Given) -> None:
+    def answered(self, asked: InterceptedRequest, headers: Mapping[str, str], given: InterceptedReply) -> None:
         """Record a reply."""
         self._add(asked, headers, given, "")
 
-    def broke(self, asked: Asked, headers: Mapping[str, str], failure: str) -> None:
+    def broke(self, asked: InterceptedRequest, headers: Mapping[str, str], failure: str) -> None:
         """Record that there was none."""
-        self._add(asked, headers, Given(0, "", {}, b""), failure)
+        self._add(asked, headers, InterceptedReply(0, "", {}, b""), failure)
 
-    def _add(self, asked: Asked, headers: Mapping[str, str], given: Given, failure: str) -> None:
+    def _add(
+        self, asked: InterceptedRequest, headers: Mapping[str, str], given: InterceptedReply, failure: str
+    ) -> None:
         with self._lock:
             self._names.learn(asked.body)
             self._secrets.learn(headers)
@@ -94,11 +96,13 @@ class Recorder(Listener):
             self._last[exchange.key] = len(self.exchanges)
             self.exchanges.append(exchange)
 
-    def _exchange(self, asked: Asked, headers: Mapping[str, str], given: Given, failure: str) -> Exchange:
+    def _exchange(
+        self, asked: InterceptedRequest, headers: Mapping[str, str], given: InterceptedReply, failure: str
+    ) -> RecordedExchange:
         names, secrets = self._names, self._secrets
         clean = secrets.without if given.status >= 400 else secrets.starred
         body = normal_body(headers.get("content-type", ""), asked.body)
-        return Exchange(
+        return RecordedExchange(
             asked.method,
             secrets.starred(names.stored(asked.path.encode())).decode(),
             secrets.starred(names.stored(body)),
@@ -111,7 +115,7 @@ class Recorder(Listener):
         )
 
 
-def _same(one: Exchange, other: Exchange) -> bool:
+def _same(one: RecordedExchange, other: RecordedExchange) -> bool:
     """Whether two replies say the same; only the ids of their requests may differ."""
     first, second = ({**e.headers, "x-request-id": ""} for e in (one, other))
     return msgspec.structs.replace(one, headers=first, times=1) == msgspec.structs.replace(other, headers=second)

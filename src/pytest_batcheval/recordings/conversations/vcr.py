@@ -17,7 +17,7 @@ from vcr.persisters.filesystem import CassetteNotFoundError
 
 from pytest_batcheval.errors import RecordingError
 from pytest_batcheval.recordings.conversations.player import Player
-from pytest_batcheval.recordings.conversations.recorder import Asked, Given, Listener
+from pytest_batcheval.recordings.conversations.recorder import InterceptedReply, InterceptedRequest, Listener
 
 _http: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
 """The HTTP library of the installed SDK: httpx for openai 2, httpx2 for openai 3."""
@@ -54,13 +54,17 @@ class _Below:
         self._base = urlsplit(base_url.rstrip("/"))
         self._everything = everything
 
-    def asked(self, method: str, url: str, body: bytes | None) -> Asked | None:
+    def asked(self, method: str, url: str, body: bytes | None) -> InterceptedRequest | None:
         """The request, its path as if the base URL ended in `/v1`; `None` when it is none of ours."""
         parts, base = urlsplit(url), self._base
         query = f"?{parts.query}" if parts.query else ""
         if _server(parts) == _server(base) and parts.path.startswith(f"{base.path}/"):
-            return Asked(method, f"/v1{parts.path.removeprefix(base.path)}{query}", body or b"")
-        return Asked(method, f"{_server(parts)}{parts.path}{query}", body or b"") if self._everything else None
+            return InterceptedRequest(method, f"/v1{parts.path.removeprefix(base.path)}{query}", body or b"")
+        return (
+            InterceptedRequest(method, f"{_server(parts)}{parts.path}{query}", body or b"")
+            if self._everything
+            else None
+        )
 
 
 def _server(url: SplitResult) -> str:
@@ -110,10 +114,10 @@ class _Cassette(Cassette):  # type: ignore[misc] # vcrpy has no types
             return
         headers = {name.lower(): values[0] for name, values in response["headers"].items()}
         status = response["status"]
-        given = Given(status["code"], status["message"] or "", headers, response["body"]["string"])
+        given = InterceptedReply(status["code"], status["message"] or "", headers, response["body"]["string"])
         self._tape.answered(asked, _lower(request.headers), given)
 
-    def _asked(self, request: Any) -> Asked | None:
+    def _asked(self, request: Any) -> InterceptedRequest | None:
         return self._below.asked(request.method, request.uri, request.body)
 
 
@@ -146,7 +150,7 @@ def _watched_async(send: Callable[..., Awaitable[Any]], tape: Listener, below: _
     return handle_async_request
 
 
-def _begin(request: Any, body: bytes, tape: Listener, below: _Below) -> Asked | None:
+def _begin(request: Any, body: bytes, tape: Listener, below: _Below) -> InterceptedRequest | None:
     request.stream = _http.ByteStream(body)  # what was read once is gone
     asked = below.asked(request.method, str(request.url), body)
     if asked is not None:
@@ -155,7 +159,7 @@ def _begin(request: Any, body: bytes, tape: Listener, below: _Below) -> Asked | 
     return asked
 
 
-def _broke(asked: Asked | None, request: Any, error: Exception, tape: Listener, below: _Below) -> None:
+def _broke(asked: InterceptedRequest | None, request: Any, error: Exception, tape: Listener, below: _Below) -> None:
     if asked is not None:
         tape.broke(asked, _lower(request.headers), f"{type(error).__name__}: {error}")
 

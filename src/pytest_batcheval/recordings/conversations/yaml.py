@@ -20,7 +20,7 @@ _NOT_AS_IT_IS = re.compile(
 _NOT_IN_BLOCK = re.compile(f"{_NOT_AS_IT_IS.pattern}|[ \t](?:\n|$)")
 
 
-class Fault(ValueError):
+class YamlError(ValueError):
     """Why a file is no recorded conversation, and on which line."""
 
     def __init__(self, line: int, reason: str) -> None:
@@ -58,7 +58,7 @@ def load(text: str) -> tuple[Any, list[int]]:
     """The plain data of a document, and the line of each item of a list directly under its top mapping.
 
     Raises:
-        Fault: it is no YAML, or does what no recording needs.
+        YamlError: it is no YAML, or does what no recording needs.
     """
     import yaml
 
@@ -68,16 +68,16 @@ def load(text: str) -> tuple[Any, list[int]]:
         return yaml.load(text, Loader=loader), lines
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Fault(line, f"it is no YAML: {error.problem}") from None
+        raise YamlError(line, f"it is no YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise Fault(1, f"it is no YAML: {error}") from None
+        raise YamlError(1, f"it is no YAML: {error}") from None
 
 
 def _checked(events: Iterator[Any]) -> list[int]:
     """The lines of the items.
 
     Raises:
-        Fault: an alias, which makes a small file fill the memory; a tag, which names a type; too deep nesting.
+        YamlError: an alias, which makes a small file fill the memory; a tag, which names a type; too deep nesting.
     """
     import yaml
 
@@ -86,9 +86,9 @@ def _checked(events: Iterator[Any]) -> list[int]:
     for event in events:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise Fault(line, "it has a YAML alias or anchor, which no recording needs")
+            raise YamlError(line, "it has a YAML alias or anchor, which no recording needs")
         if getattr(event, "tag", None):
-            raise Fault(line, f"it has the YAML tag {event.tag}, which no recording needs")
+            raise YamlError(line, f"it has the YAML tag {event.tag}, which no recording needs")
         if len(inside) == 2 and inside[-1] and not isinstance(event, yaml.SequenceEndEvent):
             lines.append(line)
         if isinstance(event, yaml.CollectionStartEvent):
@@ -96,5 +96,5 @@ def _checked(events: Iterator[Any]) -> list[int]:
         elif isinstance(event, yaml.CollectionEndEvent):
             inside.pop()
         if len(inside) > MAX_DEPTH:
-            raise Fault(line, f"it is nested more than {MAX_DEPTH} levels deep")
+            raise YamlError(line, f"it is nested more than {MAX_DEPTH} levels deep")
     return lines

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_batcheval.simulator.batch.inspection import Inspection, parse_line
-from pytest_batcheval.simulator.cooperative import Breath
+from pytest_batcheval.simulator.cooperative import CooperativeWork
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.ids import created_at, digest, hex_id
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
 from pytest_batcheval.simulator.ledger import Execution, planted_in
-from pytest_batcheval.simulator.state import Lines, Project, State, StoredBatch
+from pytest_batcheval.simulator.state import LinePositions, Project, State, StoredBatch
 from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
 
 ANSWER_SCHEMAS = {CHAT: "chat-completion", RESPONSES: "response", EMBEDDINGS: "embedding-list"}
@@ -59,7 +59,7 @@ class LineRunner:
         async with self._batch.working:
             lines = await self._lines()
             while progress.executed < min(count, len(lines)) and self._batch.status == "in_progress":
-                breath = Breath()
+                breath = CooperativeWork()
                 with self._open() as (source, output, error):
                     while progress.executed < min(count, len(lines)) and not breath.due:
                         self._run(lines, progress.executed, source, output, error)
@@ -73,7 +73,7 @@ class LineRunner:
             lines = await self._lines()
             place = progress.executed
             while place < len(lines):
-                breath = Breath()
+                breath = CooperativeWork()
                 with self._open() as (source, _, error):
                     while place < len(lines) and not breath.due:
                         custom_id = self._request(lines, place, source)["custom_id"]
@@ -95,7 +95,7 @@ class LineRunner:
             if path.exists():
                 os.truncate(path, size)
 
-    async def _lines(self) -> Lines:
+    async def _lines(self) -> LinePositions:
         if self._batch.lines is None:
             inspection = Inspection(self._endpoint, self._state.behaviour, self._state.seed)
             self._batch.lines = (await inspection.read(self.input)).lines
@@ -106,13 +106,13 @@ class LineRunner:
         with self.input.open("rb") as source, self.output.open("ab") as output, self.error.open("ab") as error:
             yield source.fileno(), output, error
 
-    def _request(self, lines: Lines, place: int, source: int) -> dict[str, Any]:
+    def _request(self, lines: LinePositions, place: int, source: int) -> dict[str, Any]:
         raw = os.pread(source, lines.lengths[place], lines.offsets[place])
         request = parse_line(raw)
         assert request is not None  # it was read before
         return request
 
-    def _run(self, lines: Lines, place: int, source: int, output: IO[bytes], error: IO[bytes]) -> None:
+    def _run(self, lines: LinePositions, place: int, source: int, output: IO[bytes], error: IO[bytes]) -> None:
         request = self._request(lines, place, source)
         custom_id, body = request["custom_id"], request["body"]
         planned = self._state.faults.line_fault(custom_id, body)

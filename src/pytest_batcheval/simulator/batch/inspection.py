@@ -12,12 +12,12 @@ import msgspec
 
 from pytest_batcheval.simulator.batch.input_line_check import Fault, fault, line_check, shape_faults, unreadable
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.cooperative import Breath
+from pytest_batcheval.simulator.cooperative import CooperativeWork
 from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.inference.body_check import count_inputs
 from pytest_batcheval.simulator.inference.models import find_model
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens
-from pytest_batcheval.simulator.state import Lines
+from pytest_batcheval.simulator.state import LinePositions
 from pytest_batcheval.wire.objects import EMBEDDINGS
 
 _decode = msgspec.json.Decoder().decode
@@ -33,7 +33,7 @@ class Inspected:
         prompt_tokens: an estimate of all their prompts; 0 when nobody asked for it.
     """
 
-    lines: Lines = field(default_factory=Lines)
+    lines: LinePositions = field(default_factory=LinePositions)
     faults: list[Fault] = field(default_factory=list)
     model: str = ""
     prompt_tokens: int = 0
@@ -59,7 +59,7 @@ class Inspection:
         Raises:
             FileNotFoundError: it is not there.
         """
-        breath = Breath()
+        breath = CooperativeWork()
         with path.open("rb") as stream:
             for number, (offset, raw) in enumerate(_raw_lines(stream, self._behaviour.max_line_bytes), start=1):
                 self._add(number, offset, raw)

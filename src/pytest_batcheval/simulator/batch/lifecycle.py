@@ -28,7 +28,7 @@ _EXPIRED = "This request could not be executed before the completion window expi
 _ROUNDING = 1e-6
 
 
-class BatchRun:
+class BatchLifecycle:
     """Moves one batch through its states; every step is an event of the clock."""
 
     def __init__(self, state: State, project: Project, batch: StoredBatch) -> None:

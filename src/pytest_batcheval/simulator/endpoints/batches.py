@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_batcheval.simulator.batch.lifecycle import OPEN, WINDOW, BatchRun
+from pytest_batcheval.simulator.batch.lifecycle import OPEN, WINDOW, BatchLifecycle
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.metadata import check_metadata
 from pytest_batcheval.simulator.endpoints.paging import page
@@ -18,7 +18,7 @@ from pytest_batcheval.simulator.errors import (
     no_such_batch,
     rate_limited,
 )
-from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.ids import hex_id
 from pytest_batcheval.simulator.state import FILE_LIFE, StoredBatch
 from pytest_batcheval.wire.objects import ENDPOINTS
@@ -34,7 +34,7 @@ class DroppedReply(Exception):
     """The connection shall be reset without an answer."""
 
 
-async def create(exchange: Exchange) -> Reply:
+async def create(exchange: Exchange) -> HttpReply:
     """POST /v1/batches."""
     state = exchange.state
     asked = await exchange.json()
@@ -43,7 +43,7 @@ async def create(exchange: Exchange) -> Reply:
         raise no_quota()
     repeated = _repeated(exchange)
     if repeated is not None:
-        return Reply(200, repeated.fields, "batch")
+        return HttpReply(200, repeated.fields, "batch")
     _check(asked, state.behaviour)
     _check_file(exchange, str(asked["input_file_id"]))
     await _count(exchange)
@@ -52,14 +52,14 @@ async def create(exchange: Exchange) -> Reply:
     if key := exchange.headers.get("idempotency-key"):
         project.by_idempotency_key[key] = batch.id
     created = dict(batch.fields)
-    BatchRun(state, project, batch).start()
+    BatchLifecycle(state, project, batch).start()
     if state.faults.drop_create:
         state.faults.drop_create = False
         raise DroppedReply
-    return Reply(200, created, "batch")
+    return HttpReply(200, created, "batch")
 
 
-async def list_batches(exchange: Exchange) -> Reply:
+async def list_batches(exchange: Exchange) -> HttpReply:
     """GET /v1/batches."""
     state, project = exchange.state, exchange.project
     await _look(exchange, *project.batches.values())
@@ -68,29 +68,29 @@ async def list_batches(exchange: Exchange) -> Reply:
     if state.behaviour.newest_first:
         batches.reverse()
     body = page(batches, exchange.query, state.behaviour, lambda batch: batch.fields, most=100, usual=20)
-    return Reply(200, body, "batch-list")
+    return HttpReply(200, body, "batch-list")
 
 
-async def retrieve(exchange: Exchange) -> Reply:
+async def retrieve(exchange: Exchange) -> HttpReply:
     """GET /v1/batches/{id}."""
     batch = _find(exchange)
     await _look(exchange, batch)
-    return Reply(200, batch.fields, "batch")
+    return HttpReply(200, batch.fields, "batch")
 
 
-async def cancel(exchange: Exchange) -> Reply:
+async def cancel(exchange: Exchange) -> HttpReply:
     """POST /v1/batches/{id}/cancel."""
     batch = _find(exchange)
-    await BatchRun(exchange.state, exchange.project, batch).cancel()
+    await BatchLifecycle(exchange.state, exchange.project, batch).cancel()
     if batch.status not in ("cancelling", "cancelled"):
         raise ApiError(409, f"Cannot cancel a batch with status '{batch.status}'.")
-    return Reply(200, batch.fields, "batch")
+    return HttpReply(200, batch.fields, "batch")
 
 
 async def _look(exchange: Exchange, *batches: StoredBatch) -> None:
     """What a poll does: without sleepers on the clock time moves on, and counts do."""
     state, project = exchange.state, exchange.project
-    runs = [BatchRun(state, project, batch) for batch in batches if batch.status in OPEN]
+    runs = [BatchLifecycle(state, project, batch) for batch in batches if batch.status in OPEN]
     if not runs:
         return
     await state.clock.polled(min((run.due for run in runs if run.due is not None), default=None))

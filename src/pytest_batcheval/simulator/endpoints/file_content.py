@@ -6,13 +6,13 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from pytest_batcheval.simulator.exchange import Headers, Reply
+from pytest_batcheval.simulator.exchange import Headers, HttpReply
 
 _CHUNK = 2**18
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
 
 
-def content(path: Path, size: int, wanted: str | None) -> Reply:
+def content(path: Path, size: int, wanted: str | None) -> HttpReply:
     """A reply with the bytes of a file; `wanted` is the request's `Range` header.
 
     A header that asks for several ranges, or is none, is ignored (RFC 9110, section 14.2).
@@ -22,7 +22,7 @@ def content(path: Path, size: int, wanted: str | None) -> Reply:
     if asked and any(asked.groups()):
         found = _span(asked[1], asked[2], size)
         if found is None:
-            return Reply(416, b"", headers=[(b"content-range", f"bytes */{size}".encode())])
+            return HttpReply(416, b"", headers=[(b"content-range", f"bytes */{size}".encode())])
         first, last, status = *found, 206
     headers: Headers = [
         (b"content-type", b"application/octet-stream"),
@@ -31,7 +31,7 @@ def content(path: Path, size: int, wanted: str | None) -> Reply:
     ]
     if status == 206:
         headers.append((b"content-range", f"bytes {first}-{last}/{size}".encode()))
-    return Reply(status, headers=headers, stream=_bytes(path, first, last - first + 1))
+    return HttpReply(status, headers=headers, stream=_bytes(path, first, last - first + 1))
 
 
 def _span(first: str, last: str, size: int) -> tuple[int, int] | None:

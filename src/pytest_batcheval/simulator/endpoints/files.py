@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.file_content import content as content_of
-from pytest_batcheval.simulator.endpoints.multipart import Upload
+from pytest_batcheval.simulator.endpoints.multipart import MultipartUpload
 from pytest_batcheval.simulator.endpoints.paging import page
 from pytest_batcheval.simulator.errors import ApiError, missing, rate_limited
-from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.state import FILE_LIFE, StoredFile
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -20,7 +20,7 @@ LIFE = range(3_600, FILE_LIFE + 1)
 _FIRST_LINE = 1_000_000
 
 
-async def create(exchange: Exchange) -> Reply:
+async def create(exchange: Exchange) -> HttpReply:
     """POST /v1/files."""
     state = exchange.state
     project = state.project(exchange.key)
@@ -33,7 +33,7 @@ async def create(exchange: Exchange) -> Reply:
         raise rate_limited(text, wait, behaviour.code("rate_limit"))
     file = state.new_file(project, "", "", None)
     path = state.path(file.id)
-    upload = Upload(path, max(behaviour.max_file_bytes, behaviour.max_other_bytes))
+    upload = MultipartUpload(path, max(behaviour.max_file_bytes, behaviour.max_other_bytes))
     try:
         await upload.read(exchange.headers.get("content-type", ""), exchange.chunks())
         _accept(file, upload, path, behaviour)
@@ -42,10 +42,10 @@ async def create(exchange: Exchange) -> Reply:
         raise
     window.take(now)
     state.add_file(project, file)
-    return Reply(200, file.to_json(), "file")
+    return HttpReply(200, file.to_json(), "file")
 
 
-async def list_files(exchange: Exchange) -> Reply:
+async def list_files(exchange: Exchange) -> HttpReply:
     """GET /v1/files."""
     state, query = exchange.state, exchange.query
     order = query.get("order", "desc")
@@ -57,15 +57,15 @@ async def list_files(exchange: Exchange) -> Reply:
     if order == "desc":
         files.reverse()
     body = page(files, query, state.behaviour, StoredFile.to_json, most=10_000, usual=10_000)
-    return Reply(200, body, "file-list")
+    return HttpReply(200, body, "file-list")
 
 
-async def retrieve(exchange: Exchange) -> Reply:
+async def retrieve(exchange: Exchange) -> HttpReply:
     """GET /v1/files/{id}."""
-    return Reply(200, _find(exchange).to_json(), "file")
+    return HttpReply(200, _find(exchange).to_json(), "file")
 
 
-async def content(exchange: Exchange) -> Reply:
+async def content(exchange: Exchange) -> HttpReply:
     """GET /v1/files/{id}/content."""
     file, state = _find(exchange), exchange.state
     if file.purpose == "batch" and not state.behaviour.download_input:
@@ -73,11 +73,11 @@ async def content(exchange: Exchange) -> Reply:
     return content_of(state.path(file.id), file.bytes, exchange.headers.get("range"))
 
 
-async def delete(exchange: Exchange) -> Reply:
+async def delete(exchange: Exchange) -> HttpReply:
     """DELETE /v1/files/{id}."""
     file = _find(exchange)
     exchange.state.drop_file(exchange.project, file)
-    return Reply(200, {"id": file.id, "object": "file", "deleted": True}, "file-deleted")
+    return HttpReply(200, {"id": file.id, "object": "file", "deleted": True}, "file-deleted")
 
 
 def _find(exchange: Exchange) -> StoredFile:
@@ -109,7 +109,7 @@ class EdgeRefusal(Exception):
     )
 
 
-def _accept(file: StoredFile, upload: Upload, path: Path, behaviour: Behaviour) -> None:
+def _accept(file: StoredFile, upload: MultipartUpload, path: Path, behaviour: Behaviour) -> None:
     """Check an upload as the API does at once; faults inside lines show in the batch."""
     code = behaviour.code("missing_form_field")
     if upload.filename is None:
@@ -150,7 +150,7 @@ def _first_line_is_json(path: Path) -> bool:
     return True
 
 
-def _life(upload: Upload, behaviour: Behaviour) -> int | None:
+def _life(upload: MultipartUpload, behaviour: Behaviour) -> int | None:
     seconds = upload.fields.get("expires_after[seconds]")
     anchor = upload.fields.get("expires_after[anchor]")
     code = behaviour.code("expires_after")

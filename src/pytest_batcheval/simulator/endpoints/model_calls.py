@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_batcheval.simulator.api_keys import Key
+from pytest_batcheval.simulator.api_keys import ApiKey
 from pytest_batcheval.simulator.batch.execution import ANSWER_SCHEMAS
 from pytest_batcheval.simulator.errors import ApiError, no_quota, no_such_model, rate_limited
-from pytest_batcheval.simulator.exchange import Exchange, Headers, Reply
+from pytest_batcheval.simulator.exchange import Exchange, Headers, HttpReply
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
 from pytest_batcheval.simulator.inference.models import find_model, model_list, model_object
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens
 from pytest_batcheval.simulator.ledger import Execution, planted_in
-from pytest_batcheval.simulator.rate_limits import Window
+from pytest_batcheval.simulator.rate_limits import RateWindow
 from pytest_batcheval.simulator.state import State
 from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
 
@@ -32,7 +32,7 @@ USUAL_TOKENS = 2_000_000
 """Limits a minute that the headers name where a key has none."""
 
 
-async def call(exchange: Exchange) -> Reply:
+async def call(exchange: Exchange) -> HttpReply:
     """POST of one model endpoint."""
     state, url = exchange.state, URLS[exchange.call]
     body = await exchange.json()
@@ -49,19 +49,19 @@ async def call(exchange: Exchange) -> Reply:
     status, answer = failure or answering.answer(url, body, custom_id)
     _book(exchange, body, custom_id, status, answer)
     await state.clock.hold(state.behaviour.call_seconds, exchange.gone)
-    return Reply(status, answer, ANSWER_SCHEMAS[url] if status == 200 else "error", headers)
+    return HttpReply(status, answer, ANSWER_SCHEMAS[url] if status == 200 else "error", headers)
 
 
-async def list_models(exchange: Exchange) -> Reply:
+async def list_models(exchange: Exchange) -> HttpReply:
     """GET /v1/models."""
-    return Reply(200, {"object": "list", "data": model_list(exchange.state.behaviour)}, "model-list")
+    return HttpReply(200, {"object": "list", "data": model_list(exchange.state.behaviour)}, "model-list")
 
 
-async def retrieve_model(exchange: Exchange) -> Reply:
+async def retrieve_model(exchange: Exchange) -> HttpReply:
     """GET /v1/models/{id}."""
     if find_model(exchange.name, exchange.state.behaviour) is None:
         raise no_such_model(exchange.name)
-    return Reply(200, model_object(exchange.name), "model")
+    return HttpReply(200, model_object(exchange.name), "model")
 
 
 def _book(exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: int, answer: Mapping[str, Any]) -> None:
@@ -81,7 +81,7 @@ def _book(exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: i
     state.book_call(execution)
 
 
-async def _limited(state: State, key: Key, asked: int) -> Headers:
+async def _limited(state: State, key: ApiKey, asked: int) -> Headers:
     """Count a call of `asked` prompt tokens, and return the headers that say what is left.
 
     Raises:
@@ -108,7 +108,7 @@ async def _limited(state: State, key: Key, asked: int) -> Headers:
     return [(name.encode(), value.encode()) for name, value in _left(state, requests, words, now).items()]
 
 
-def _left(state: State, requests: Window, words: Window, now: float) -> dict[str, str]:
+def _left(state: State, requests: RateWindow, words: RateWindow, now: float) -> dict[str, str]:
     if not state.behaviour.rate_limit_headers:
         return {}
     return {

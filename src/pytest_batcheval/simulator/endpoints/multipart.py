@@ -18,7 +18,7 @@ _MAX_HEADER = 8_192
 _MAX_PARTS = 32
 
 
-class Upload:
+class MultipartUpload:
     """The fields and the file of one upload, in either order.
 
     Attributes:

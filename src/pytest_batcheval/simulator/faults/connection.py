@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from pytest_batcheval.simulator.encoding import encode
-from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
@@ -74,7 +74,7 @@ async def garbage(exchange: Exchange, status: int = 200, after: bool = True) -> 
     """The reply is a page of HTML with status 200; applied unless `after` is false."""
     if after:
         await exchange.handle(exchange)
-    await exchange.send(Reply(status, HTML, headers=[(b"content-type", b"text/html")]))
+    await exchange.send(HttpReply(status, HTML, headers=[(b"content-type", b"text/html")]))
 
 
 async def drip(exchange: Exchange, pieces: int = 20, pause: float = 0.05) -> None:
@@ -88,12 +88,12 @@ async def drip(exchange: Exchange, pieces: int = 20, pause: float = 0.05) -> Non
             yield body[start : start + size]
 
     length = (b"content-length", b"%d" % len(body))
-    await exchange.send(Reply(200, headers=[length], stream=slowly()))
+    await exchange.send(HttpReply(200, headers=[length], stream=slowly()))
 
 
 async def redirect(exchange: Exchange, location: str = "http://127.0.0.1:9/v1/elsewhere", status: int = 307) -> None:
     """Not applied; the client is sent to another place."""
-    await exchange.send(Reply(status, b"", headers=[(b"location", location.encode())]))
+    await exchange.send(HttpReply(status, b"", headers=[(b"location", location.encode())]))
 
 
 async def kill_client(exchange: Exchange) -> None:
@@ -115,12 +115,12 @@ def _kill(exchange: Exchange) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _reply(status: int, body: Any, headers: Mapping[str, str] | None) -> Reply:
+def _reply(status: int, body: Any, headers: Mapping[str, str] | None) -> HttpReply:
     if body is None:
         error = {"message": "The server had an error.", "type": "server_error", "param": None, "code": None}
         body = {"error": error}
     pairs = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-    return Reply(status, body.encode() if isinstance(body, str) else body, headers=pairs)
+    return HttpReply(status, body.encode() if isinstance(body, str) else body, headers=pairs)
 
 
 async def _cut(exchange: Exchange, share: float, promised: bool) -> None:
@@ -131,7 +131,7 @@ async def _cut(exchange: Exchange, share: float, promised: bool) -> None:
     await exchange.hang_up()
 
 
-async def _body(reply: Reply) -> bytes:
+async def _body(reply: HttpReply) -> bytes:
     if reply.stream is not None:
         return b"".join([chunk async for chunk in reply.stream])
     return reply.body if isinstance(reply.body, bytes) else encode(reply.body)

@@ -25,7 +25,7 @@ _GIVEN = ("exchange", "lines", "places", "dice")
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """A fault's name, the call it waits for unless a plan says otherwise, its meaning in one line, what it takes."""
 
     name: str
@@ -38,7 +38,7 @@ class Kind:
 class ExchangeFault:
     """A fault of one exchange."""
 
-    kind: Kind
+    kind: FaultKind
     strike: Callable[..., Awaitable[None]]
 
 
@@ -46,7 +46,7 @@ class ExchangeFault:
 class LineFault:
     """A fault of a result file: (lines, places of the lines meant, dice) to lines."""
 
-    kind: Kind
+    kind: FaultKind
     spoil: Callable[..., list[bytes]]
 
 
@@ -60,9 +60,9 @@ def _lines(*spoilers: Callable[..., list[bytes]]) -> dict[str, LineFault]:
     return {fault.kind.name: fault for fault in faults}
 
 
-def _kind(function: Callable[..., object], call: str) -> Kind:
+def _kind(function: Callable[..., object], call: str) -> FaultKind:
     takes = [name for name in inspect.signature(function).parameters if name not in _GIVEN]
-    return Kind(function.__name__, call, (function.__doc__ or "").partition("\n")[0], tuple(takes))
+    return FaultKind(function.__name__, call, (function.__doc__ or "").partition("\n")[0], tuple(takes))
 
 
 EXCHANGES = _named(

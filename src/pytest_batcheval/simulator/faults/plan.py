@@ -13,7 +13,7 @@ from typing import Any
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.config import check_config, read_config
 from pytest_batcheval.simulator.exchange import Exchange
-from pytest_batcheval.simulator.faults.kinds import EXCHANGES, LINES, Kind
+from pytest_batcheval.simulator.faults.kinds import EXCHANGES, LINES, FaultKind
 from pytest_batcheval.simulator.ids import chance
 from pytest_batcheval.simulator.state import State
 
@@ -22,7 +22,7 @@ _MATCHING = ("fault", "call", "nth", "probability", "times", "custom_id")
 
 
 @dataclass
-class Entry:
+class PlannedFault:
     """One fault of a plan.
 
     Attributes:
@@ -35,7 +35,7 @@ class Entry:
         with_: the fault's own parameters.
     """
 
-    kind: Kind
+    kind: FaultKind
     call: str
     nth: tuple[int, ...]
     probability: float
@@ -66,7 +66,7 @@ class FaultPlan:
         struck: how often each fault has struck, by name.
     """
 
-    entries: list[Entry]
+    entries: list[PlannedFault]
     seed: int = 0
     struck: Counter[str] = field(default_factory=Counter)
 
@@ -117,14 +117,14 @@ class FaultPlan:
             self.struck[entry.kind.name] += 1
 
 
-def _entry(fault: Mapping[str, Any]) -> Entry:
+def _entry(fault: Mapping[str, Any]) -> PlannedFault:
     kind = (EXCHANGES.get(fault["fault"]) or LINES[fault["fault"]]).kind
     given = {name: value for name, value in fault.items() if name not in _MATCHING}
     if not given.keys() <= set(kind.parameters):
         wrong = ", ".join(sorted(given.keys() - set(kind.parameters)))
         raise UsageError(f"fault plan: {kind.name} takes {', '.join(kind.parameters) or 'no parameter'}, not {wrong}")
     nth = fault.get("nth", ())
-    return Entry(
+    return PlannedFault(
         kind=kind,
         call=fault.get("call", kind.usual_call),
         nth=tuple(nth) if isinstance(nth, list) else (nth,) if nth else (),

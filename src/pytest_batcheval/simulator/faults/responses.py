@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.exchange import Exchange, Reply
+from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 
 ENDED = ("completed", "failed", "expired", "cancelled")
 
@@ -95,11 +95,11 @@ def _unfinished(status: str) -> dict[str, Any]:
     return {"status": status, **gone}
 
 
-def _refusal(status: int, message: str, param: str | None = None) -> Reply:
-    return Reply(status, ApiError(status, message, param=param).body, "error")
+def _refusal(status: int, message: str, param: str | None = None) -> HttpReply:
+    return HttpReply(status, ApiError(status, message, param=param).body, "error")
 
 
-async def _send(exchange: Exchange, reply: Reply, **changed: Any) -> None:
+async def _send(exchange: Exchange, reply: HttpReply, **changed: Any) -> None:
     if reply.status == 200 and isinstance(reply.body, dict):
-        reply = Reply(200, {**reply.body, **changed}, headers=reply.headers)
+        reply = HttpReply(200, {**reply.body, **changed}, headers=reply.headers)
     await exchange.send(reply)

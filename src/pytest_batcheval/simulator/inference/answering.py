@@ -15,7 +15,7 @@ from pytest_batcheval.simulator.inference import response_bodies
 from pytest_batcheval.simulator.inference.body_check import check_body, check_length, embedding_inputs, output_limit
 from pytest_batcheval.simulator.inference.models import Model
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens, within
-from pytest_batcheval.simulator.respondents.protocol import Asked, Reply, Respondent
+from pytest_batcheval.simulator.respondents.protocol import Respondent, RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import chosen, served_model
 from pytest_batcheval.simulator.structured.answer import asked_form, formed
 from pytest_batcheval.wire.key import BodyError, canonical
@@ -57,11 +57,11 @@ class Answering:
         asked = tokens(prompt)
         check_length(asked, model, "messages" if url == CHAT else "input")
         respondent, limit = self._respondent(body), output_limit(url, body)
-        replies: list[Reply] = []
+        replies: list[RespondentReply] = []
         said: list[response_bodies.Said] = []
         for number in range(_choices(url, body)):
             sample = f"{key}/{number}" if number else key
-            reply = respondent.reply(Asked(prompt, self.seed, sample, body))
+            reply = respondent.reply(RespondentRequest(prompt, self.seed, sample, body))
             if reply.status_code != 200:
                 kind = "server_error" if reply.status_code >= 500 else "invalid_request_error"
                 raise ApiError(reply.status_code, reply.text, kind=kind)
@@ -88,7 +88,7 @@ class Answering:
         except UsageError as error:
             raise ApiError(404, str(error), code="model_not_found", param="model") from None
 
-    def _signature(self, respondent: Respondent, reply: Reply) -> dict[str, Any]:
+    def _signature(self, respondent: Respondent, reply: RespondentReply) -> dict[str, Any]:
         return {
             "respondent": respondent.name,
             "seed": self.seed,

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 
 from pytest_batcheval.catalogue.describe import short_description
 from pytest_batcheval.catalogue.load import dimensions
-from pytest_batcheval.simulator.respondents.patients import Flat, Patient
+from pytest_batcheval.simulator.respondents.patients import FlatPatient, Patient
 from pytest_batcheval.simulator.respondents.phrases import refusals, self_label
-from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
+from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
 
 _LONGEST_LABEL = 200
 
 
-class Echo(Flat):
+class EchoPatient(FlatPatient):
     """Repeats the words it was described with instead of showing anything."""
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, asked: RespondentRequest) -> RespondentReply:
         """Self-label, opener and fillers."""
         said = super().reply(asked)
         label = self_label(asked.recognised.language, _described(asked))
@@ -24,25 +24,25 @@ class Echo(Flat):
 
 
 @dataclass(frozen=True)
-class Refuser(Patient):
+class RefusingPatient(Patient):
     """Refuses with probability `rate`, half of the time marked as a refusal; else it is faithful."""
 
     rate: float = 0.3
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, asked: RespondentRequest) -> RespondentReply:
         """A refusal in the first person of a model, or the patient's answer."""
         told = asked.recognised
         if asked.chance("refuses").random() >= self.rate:
             return super().reply(asked)
         text = asked.chance("refusal").choice(refusals(told.language))
         marked = asked.chance("marked").random() < 0.5
-        return Reply(text, told.persona, told.question, refused=marked)
+        return RespondentReply(text, told.persona, told.question, refused=marked)
 
 
-class Salad(Patient):
+class SaladPatient(Patient):
     """A faithful answer with its letters shuffled: varied, and saying nothing."""
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, asked: RespondentRequest) -> RespondentReply:
         """The letters."""
         said = super().reply(asked)
         letters = list(said.text)
@@ -50,7 +50,7 @@ class Salad(Patient):
         return replace(said, text="".join(letters).strip(), planted={})
 
 
-def _described(asked: Asked) -> str:
+def _described(asked: RespondentRequest) -> str:
     """The words the persona was told in: its types, else its poles, else what the request says of it."""
     told = asked.recognised
     poles = [d.pole(told.levels[d.code]).phrase[told.language] for d in dimensions() if told.levels.get(d.code)]

@@ -13,7 +13,7 @@ from itertools import islice
 from pytest_batcheval.catalogue.load import dimensions, fillers, openers, questions
 from pytest_batcheval.simulator.respondents.messages import SYSTEM, storable
 from pytest_batcheval.simulator.respondents.phrases import role_cues
-from pytest_batcheval.simulator.respondents.protocol import Asked
+from pytest_batcheval.simulator.respondents.protocol import RespondentRequest
 
 _NAME = r"(?:answer|response|reply|transcript|patient|답변|대답|응답|환자)"
 _NAMED = re.compile(_NAME, re.IGNORECASE)
@@ -37,7 +37,7 @@ class Sign:
     quote: str
 
 
-def judged_text(asked: Asked) -> str:
+def judged_text(asked: RespondentRequest) -> str:
     """The answer to be judged, in NFC: what some delimiter encloses, else the whole message it may stand in.
 
     Of several candidates the first wins that holds a sentence of the catalogue, since then it is a
@@ -69,7 +69,7 @@ def first_sentence(text: str) -> str:
     return next((found[0].strip() for found in _SENTENCE.finditer(text) if found[0].strip()), "")
 
 
-def _likely(asked: Asked) -> list[str]:
+def _likely(asked: RespondentRequest) -> list[str]:
     """The messages that may hold the answer, likeliest first: the user's last, then what an assistant said."""
     given = asked.messages or [("user", storable(asked.prompt))]
     spoken = [(role, text) for role, text in given if role not in SYSTEM] or given

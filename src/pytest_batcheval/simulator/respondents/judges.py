@@ -14,13 +14,20 @@ from functools import cached_property
 from pytest_batcheval.catalogue.load import dimensions
 from pytest_batcheval.simulator.respondents.judged_answer import Sign, first_sentence, judged_text, role_in, signs_in
 from pytest_batcheval.simulator.respondents.patients import GOOD
-from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
-from pytest_batcheval.simulator.respondents.rubric import HIGHEST, LOWEST, MIDDLE, Mark, Rubric, rubric_of
+from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
+from pytest_batcheval.simulator.respondents.rubric import (
+    HIGHEST,
+    LOWEST,
+    MIDDLE,
+    Mark,
+    RequestedRubric,
+    requested_rubric,
+)
 
 Marks = Mapping[str, Mark]
 
 USUAL_LENGTH = 100
-"""Characters of an answer that `Verbose` neither raises nor lowers for."""
+"""Characters of an answer that `VerboseJudge` neither raises nor lowers for."""
 
 _ORDER = re.compile(
     r"\b(?:score|rate|grade|mark|give)\b[^\n.]{0,60}?\b(\d{1,3})\b"
@@ -31,11 +38,11 @@ _ORDER = re.compile(
 
 
 @dataclass(frozen=True)
-class Case:
+class JudgeCase:
     """One answer to be judged."""
 
-    asked: Asked
-    rubric: Rubric
+    asked: RespondentRequest
+    rubric: RequestedRubric
 
     @cached_property
     def answer(self) -> str:
@@ -59,24 +66,24 @@ class Judge:
 
     name: str = "judge"
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, asked: RespondentRequest) -> RespondentReply:
         """The filled rubric, as JSON; the whole of it where the request asks for no format."""
-        case = Case(asked, rubric_of(asked.body) or Rubric())
+        case = JudgeCase(asked, requested_rubric(asked.body) or RequestedRubric())
         text = case.rubric.verdict(role_in(case.answer), self.marks(case))
-        return Reply(text, question=asked.recognised.question)
+        return RespondentReply(text, question=asked.recognised.question)
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """The mark of each dimension; a dimension without one is null."""
         return {code: _shown([sign for sign in case.signs if sign.code == code]) for code in case.rubric.codes}
 
 
 @dataclass(frozen=True)
-class Noisy(Judge):
+class NoisyJudge(Judge):
     """Adds noise with this standard deviation, in points."""
 
     deviation: float = 1.0
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """Marks that are off by chance."""
         fair = super().marks(case)
         return {
@@ -84,19 +91,19 @@ class Noisy(Judge):
         }
 
 
-class Verbose(Judge):
+class VerboseJudge(Judge):
     """Gives a point more for each further hundred characters of the answer, two at most."""
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """Marks that grow with the length."""
         extra = (len(case.answer) - USUAL_LENGTH) / USUAL_LENGTH
         return {code: mark.moved(min(2.0, max(-2.0, extra))) for code, mark in super().marks(case).items()}
 
 
-class Halo(Judge):
+class HaloJudge(Judge):
     """Scores every dimension by the impression that all signs together make."""
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """All good or all ill; fair where the impression is neither."""
         impression = sum(GOOD[sign.code] * sign.level for sign in case.signs)
         if not impression:
@@ -106,23 +113,23 @@ class Halo(Judge):
         return {code: Mark(MIDDLE + side * GOOD[code], quote) for code in case.rubric.codes}
 
 
-class Lenient(Judge):
+class LenientJudge(Judge):
     """Moves every score a point towards the pole that makes a good impression."""
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """Marks that flatter."""
         return {code: mark.moved(GOOD[code]) for code, mark in super().marks(case).items()}
 
 
-class Persona(Judge):
+class PersonaJudge(Judge):
     """Scores what the persona was told to be, where the prompt says so, instead of what it shows."""
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, asked: RespondentRequest) -> RespondentReply:
         """The filled rubric, and the persona it saw."""
         said = super().reply(asked)
-        return Reply(said.text, asked.recognised.persona, said.question)
+        return RespondentReply(said.text, asked.recognised.persona, said.question)
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """The told poles; fair marks for what is not told."""
         told = {code: level for code, level in case.asked.recognised.levels.items() if level}
         seen = {code: Mark(MIDDLE + level, case.opening) for code, level in told.items()}
@@ -130,30 +137,30 @@ class Persona(Judge):
 
 
 @dataclass(frozen=True)
-class Null(Judge):
+class NullJudge(Judge):
     """Cannot tell, with probability `share`, what others can."""
 
     share: float = 0.5
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """Marks with too many nulls."""
         fair = super().marks(case)
         return {code: mark for code, mark in fair.items() if case.asked.chance("null", code).random() >= self.share}
 
 
-class Three(Judge):
+class ThreeJudge(Judge):
     """Gives 3, the mark for mixed signs, where there is none."""
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """Marks without a null."""
         fair = super().marks(case)
         return {code: Mark(MIDDLE, case.opening) if mark.score is None else mark for code, mark in fair.items()}
 
 
-class Hallucinated(Judge):
+class HallucinatedJudge(Judge):
     """Quotes what the answer does not say."""
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """Fair scores with false evidence."""
         return {
             code: mark if mark.score is None else Mark(mark.score, _never_said(case, code))
@@ -161,10 +168,10 @@ class Hallucinated(Judge):
         }
 
 
-class Order(Judge):
+class OrderJudge(Judge):
     """Favours the dimension that the prompt lists first: a point more, or a 4 for nothing."""
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """Fair marks but for the first."""
         fair = super().marks(case)
         instructions = "\n".join(text for _, text in case.asked.messages).replace(case.answer, "")
@@ -173,10 +180,10 @@ class Order(Judge):
         return {**fair, first: favoured}
 
 
-class Gullible(Judge):
+class GullibleJudge(Judge):
     """Obeys an answer that says which score to give."""
 
-    def marks(self, case: Case) -> Marks:
+    def marks(self, case: JudgeCase) -> Marks:
         """The score that was demanded, everywhere; fair marks where none was."""
         order = _ORDER.search(case.answer)
         if order is None:
@@ -194,7 +201,7 @@ def _shown(signs: list[Sign]) -> Mark:
     return Mark(MIDDLE + signs[0].level * min(2, len(signs)), signs[0].quote)
 
 
-def _never_said(case: Case, code: str) -> str:
+def _never_said(case: JudgeCase, code: str) -> str:
     """An utterance of the pole that was shown, which is not in the answer."""
     sign = next(sign for sign in case.signs if sign.code == code)
     dimension = next(d for d in dimensions() if d.code == code)

@@ -15,7 +15,7 @@ from pytest_batcheval.simulator.respondents.messages import messages, storable
 
 
 @dataclass(frozen=True)
-class Asked:
+class RespondentRequest:
     """One request as a respondent meets it.
 
     Attributes:
@@ -59,7 +59,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Reply:
+class RespondentReply:
     """What a respondent says.
 
     Attributes:
@@ -86,7 +86,7 @@ class Respondent(Protocol):
     def name(self) -> str:
         """How it is asked for: `faithful`, `noisy-0.3` …."""
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, asked: RespondentRequest) -> RespondentReply:
         """The reply to a request; the same for the same seed, body and sample."""
 
 

@@ -12,7 +12,7 @@ from pytest_batcheval.catalogue.load import CODES
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.respondents import degenerate, judges, patients
 from pytest_batcheval.simulator.respondents.protocol import Respondent
-from pytest_batcheval.simulator.respondents.rubric import rubric_of
+from pytest_batcheval.simulator.respondents.rubric import requested_rubric
 from pytest_batcheval.simulator.respondents.scripted import Scripted
 
 MODEL_PREFIX = "sim-"
@@ -63,31 +63,35 @@ _SHARE = ("a probability from 0 to 1", _probability)
 
 _KINDS: Mapping[str, _Kind] = {
     "faithful": _Kind(patients.Patient, *_SHARE),
-    "blind": _Kind(patients.Blind),
-    "collapsed": _Kind(lambda name, scope=False: patients.Collapsed(name, everywhere=scope), "everywhere", _everywhere),
-    "flat": _Kind(patients.Flat),
-    "inverted": _Kind(patients.Inverted),
-    "noisy": _Kind(lambda name, wrong=0.45: patients.Noisy(name, wrong=wrong), *_SHARE),
-    "partial": _Kind(
-        lambda name, shown=patients.TEMPERAMENT: patients.Partial(name, shown=shown), "dimensions such as NS-HA", _codes
+    "blind": _Kind(patients.BlindPatient),
+    "collapsed": _Kind(
+        lambda name, scope=False: patients.CollapsedPatient(name, everywhere=scope), "everywhere", _everywhere
     ),
-    "halo": _Kind(patients.Halo),
-    "prompt_sensitive": _Kind(patients.PromptSensitive),
-    "placebo": _Kind(patients.Placebo),
-    "echo": _Kind(degenerate.Echo),
-    "refuser": _Kind(lambda name, rate=0.3: degenerate.Refuser(name, rate=rate), *_SHARE),
-    "salad": _Kind(degenerate.Salad),
+    "flat": _Kind(patients.FlatPatient),
+    "inverted": _Kind(patients.InvertedPatient),
+    "noisy": _Kind(lambda name, wrong=0.45: patients.NoisyPatient(name, wrong=wrong), *_SHARE),
+    "partial": _Kind(
+        lambda name, shown=patients.TEMPERAMENT: patients.PartialPatient(name, shown=shown),
+        "dimensions such as NS-HA",
+        _codes,
+    ),
+    "halo": _Kind(patients.HaloPatient),
+    "prompt_sensitive": _Kind(patients.PromptSensitivePatient),
+    "placebo": _Kind(patients.PlaceboPatient),
+    "echo": _Kind(degenerate.EchoPatient),
+    "refuser": _Kind(lambda name, rate=0.3: degenerate.RefusingPatient(name, rate=rate), *_SHARE),
+    "salad": _Kind(degenerate.SaladPatient),
     "judge": _Kind(judges.Judge),
-    "judge_noisy": _Kind(judges.Noisy, "a standard deviation from 0 to 4 points", _points),
-    "judge_verbose": _Kind(judges.Verbose),
-    "judge_halo": _Kind(judges.Halo),
-    "judge_lenient": _Kind(judges.Lenient),
-    "judge_persona": _Kind(judges.Persona),
-    "judge_null": _Kind(judges.Null, *_SHARE),
-    "judge_three": _Kind(judges.Three),
-    "judge_hallucinated": _Kind(judges.Hallucinated),
-    "judge_order": _Kind(judges.Order),
-    "judge_gullible": _Kind(judges.Gullible),
+    "judge_noisy": _Kind(judges.NoisyJudge, "a standard deviation from 0 to 4 points", _points),
+    "judge_verbose": _Kind(judges.VerboseJudge),
+    "judge_halo": _Kind(judges.HaloJudge),
+    "judge_lenient": _Kind(judges.LenientJudge),
+    "judge_persona": _Kind(judges.PersonaJudge),
+    "judge_null": _Kind(judges.NullJudge, *_SHARE),
+    "judge_three": _Kind(judges.ThreeJudge),
+    "judge_hallucinated": _Kind(judges.HallucinatedJudge),
+    "judge_order": _Kind(judges.OrderJudge),
+    "judge_gullible": _Kind(judges.GullibleJudge),
 }
 
 NAMES = (*_KINDS, SCRIPTED)
@@ -124,7 +128,7 @@ def chosen(own: Respondent, body: Mapping[str, Any]) -> Respondent:
     Raises:
         UsageError: the model names no respondent, or one that reads a file.
     """
-    asks_rubric = rubric_of(body) is not None
+    asks_rubric = requested_rubric(body) is not None
     model = str(body.get("model", ""))
     if model.startswith(MODEL_PREFIX):
         named = _of_model(model)

@@ -36,7 +36,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Rubric:
+class RequestedRubric:
     """What a request asks a judge for.
 
     Attributes:
@@ -61,7 +61,7 @@ class Rubric:
         return tuple(sorted(self.codes, key=lambda code: places[code] or 0))
 
 
-def rubric_of(body: Mapping[str, Any]) -> Rubric | None:
+def requested_rubric(body: Mapping[str, Any]) -> RequestedRubric | None:
     """The rubric that a request's response format asks for; `None` for any other format, or none."""
     properties = _dict(_schema(body).get("properties"))
     scores = _dict(properties.get("scores"))
@@ -70,7 +70,7 @@ def rubric_of(body: Mapping[str, Any]) -> Rubric | None:
         return None
     roles = _dict(properties["role"]).get("enum")
     known = tuple(filter(lambda role: isinstance(role, str), roles)) if isinstance(roles, list) else ()
-    return Rubric(_ordered(scores.get("required"), list(scored)), known or ROLES)
+    return RequestedRubric(_ordered(scores.get("required"), list(scored)), known or ROLES)
 
 
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:

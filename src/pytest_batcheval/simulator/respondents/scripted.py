@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.catalogue.load import design, questions
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.respondents.messages import storable
-from pytest_batcheval.simulator.respondents.protocol import Asked, Reply
+from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -24,7 +24,7 @@ _SHOWN = 120
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScriptedAnswer:
     """One answer and the requests it is for; `None` stands for any."""
 
     match: re.Pattern[str] | None
@@ -35,7 +35,7 @@ class Entry:
     refused: bool
     status_code: int
 
-    def fits(self, asked: Asked) -> bool:
+    def fits(self, asked: RespondentRequest) -> bool:
         """Whether every condition holds."""
         told = asked.recognised
         return (
@@ -51,7 +51,7 @@ class Scripted:
 
     name: str
     path: Path
-    entries: tuple[Entry, ...]
+    entries: tuple[ScriptedAnswer, ...]
 
     @classmethod
     def load(cls, name: str, path: Path) -> Scripted:
@@ -64,14 +64,16 @@ class Scripted:
         _check(path, entries)
         return cls(name, path, tuple(_entry(path, number, entry) for number, entry in enumerate(entries, 1)))
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, asked: RespondentRequest) -> RespondentReply:
         """The text of the first entry that fits, or one that says that none does."""
         told = asked.recognised
         entry = next((entry for entry in self.entries if entry.fits(asked)), None)
         if entry is None:
             seen = " ".join(storable(asked.prompt).split())[:_SHOWN]
-            return Reply(f"No entry of {self.path.name} matches this request: {seen}", told.persona, told.question)
-        return Reply(
+            return RespondentReply(
+                f"No entry of {self.path.name} matches this request: {seen}", told.persona, told.question
+            )
+        return RespondentReply(
             entry.text,
             told.persona,
             told.question,
@@ -142,9 +144,9 @@ def _reason(error: ValidationError) -> str:
     return error.message + (f"; allowed: {allowed}" if allowed else "")
 
 
-def _entry(path: Path, number: int, entry: dict[str, Any]) -> Entry:
+def _entry(path: Path, number: int, entry: dict[str, Any]) -> ScriptedAnswer:
     where = f"{path}, entry {number}"
-    return Entry(
+    return ScriptedAnswer(
         match=_pattern(f"{where}, field match", entry.get("match")),
         personas=_ids(f"{where}, field persona", entry.get("persona"), (p.id for p in design())),
         questions=_ids(f"{where}, field question", entry.get("question"), (q.id for q in questions())),

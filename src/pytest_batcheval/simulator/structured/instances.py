@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_batcheval.simulator.structured.patterns import matching
-from pytest_batcheval.simulator.structured.work_limit import Budget, ImpossibleError
+from pytest_batcheval.simulator.structured.work_limit import ImpossibleError, WorkLimit
 
 _DEEP = 6
 """Levels after which the drawing takes the shortest way out of a recursive schema."""
@@ -40,7 +40,7 @@ class Drawing:
         self._root = root
         self._rng = rng
         self._sentences = [part for part in text.replace("? ", "?\n").replace(". ", ".\n").split("\n") if part] or ["-"]
-        self._budget = Budget()
+        self._budget = WorkLimit()
 
     def draw(self) -> Any:
         """An instance.

@@ -6,7 +6,7 @@ import random
 from importlib import import_module
 from typing import Any
 
-from pytest_batcheval.simulator.structured.work_limit import Budget, ImpossibleError
+from pytest_batcheval.simulator.structured.work_limit import ImpossibleError, WorkLimit
 
 _MANY = 3
 """How much longer than its shortest form a repetition may get."""
@@ -22,7 +22,7 @@ _CATEGORIES = {
 _PRINTABLE = "".join(map(chr, range(32, 127)))
 
 
-def matching(pattern: str, rng: random.Random, budget: Budget) -> str:
+def matching(pattern: str, rng: random.Random, budget: WorkLimit) -> str:
     """A text in which `pattern` is found.
 
     Raises:
@@ -38,7 +38,7 @@ def matching(pattern: str, rng: random.Random, budget: Budget) -> str:
 
 
 class _Writer:
-    def __init__(self, rng: random.Random, budget: Budget) -> None:
+    def __init__(self, rng: random.Random, budget: WorkLimit) -> None:
         self._rng = rng
         self._budget = budget
 

@@ -10,7 +10,7 @@ class ImpossibleError(ValueError):
     """No instance can be made of a schema; the text says why."""
 
 
-class Budget:
+class WorkLimit:
     """What may still be spent on one instance."""
 
     def __init__(self, left: int = LARGEST) -> None:
