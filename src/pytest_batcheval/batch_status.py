@@ -175,5 +175,5 @@ def _answer(line: ResultLine, request: Request | None, origin: str) -> Answer:
     if line.succeeded:
         return Answer(asked, origin, response, source="provider", line_id=line.id or "")
     failure = failure_of(line)
-    error = RequestError(failure.code, failure.message, failure.status_code)
+    error = RequestError(failure.code, failure.message, failure.status_code, failure.retryable)
     return Answer(asked, origin, response, error, source="provider", line_id=line.id or "")

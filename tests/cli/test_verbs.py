@@ -137,9 +137,9 @@ def test_show_tells_why_it_would_be_sent_again(folder, batch_server, capsys):
     with connect("openai") as connection, Journal.open(folder / ".batcheval/journal.sqlite") as journal:
         send(REQUESTS, backend=connection.backend, journal=journal, clock=connection.clock, attempts=1)
     main(["show", REQUESTS[0].custom_id])
-    assert "not sent again until its body changes" in capsys.readouterr().out
+    assert "is not sent again: change the prompt; a changed body is a new request" in capsys.readouterr().out
     main(["show", REQUESTS[1].custom_id])
-    assert "sent again by the next run" in capsys.readouterr().out
+    assert "run the same command again, and only failed requests are sent" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("start", ["", "zzz", "%", "__________"])

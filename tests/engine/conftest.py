@@ -65,7 +65,10 @@ class MemoryProvider:
         self.batches: dict[str, dict[str, object]] = {}
         self.takes = 3600.0
         self.status_of: Callable[[int], str] = lambda number: "completed"
-        self.line_of: Callable[[str, int], tuple[int, dict[str, object]] | None] = lambda key, run: (200, answer(key))
+        self.line_of: Callable[[str, int], tuple[int | None, dict[str, object]] | None] = lambda key, run: (
+            200,
+            answer(key),
+        )
         self.fault: Callable[[str], ProviderFailure | None] = lambda call: None
         self.late: list[tuple[float, str, str, Mapping[str, str]]] = []
         self.list_lag = 0.0
@@ -205,8 +208,8 @@ class MemoryProvider:
                 line = {
                     "id": f"r-{key}",
                     "custom_id": key,
-                    "response": {"status_code": code, "body": body},
-                    "error": None,
+                    "response": None if code is None else {"status_code": code, "body": body},
+                    "error": body if code is None else None,
                 }
                 (good if code == 200 else bad).append(json.dumps(line))
         data["status"] = status

@@ -1,10 +1,27 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
+from collections import Counter
+from itertools import product
 
 import pytest
 
-from pytest_batcheval.engine.retry import LONGEST_MESSAGE, failure_of, pause_before, verdict
+from pytest_batcheval.cli import show
+from pytest_batcheval.engine.retry import (
+    LONGEST_MESSAGE,
+    Retry,
+    classify_failure,
+    failure_of,
+    pause_before,
+    retry_of,
+    retry_of_error,
+)
+from pytest_batcheval.engine.send import send
+from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.plugin.reports import RequestFailed
+from pytest_batcheval.report.error_log import error_log
+from pytest_batcheval.report.figures import Figures
 from pytest_batcheval.wire.result_file import decode_line
 
 BUSY = "The server had an error while processing your request."
@@ -13,36 +30,36 @@ BUSY = "The server had an error while processing your request."
 @pytest.mark.parametrize(
     ("code", "message", "status", "expected"),
     [
-        ("rate_limit_exceeded", "slow down", 429, "passing"),
-        ("rate_limit_exceeded", "slow down", None, "passing"),
-        ("server_error", BUSY, 500, "passing"),
-        ("http_502", "", 502, "passing"),
-        ("http_503", "", 503, "passing"),
-        ("http_504", "", 504, "passing"),
-        ("http_529", "overloaded", 529, "passing"),
-        ("http_408", "", 408, "passing"),
-        ("error", "", 0, "passing"),
-        ("batch_expired", "could not be executed", None, "passing"),
-        ("batch_cancelled", "was cancelled", None, "passing"),
-        ("request_timeout", "", None, "passing"),
-        ("error", "An error occurred while processing your request. You can retry.", None, "passing"),
-        ("error", BUSY, None, "passing"),
-        ("error", "An error occurred while processing your request.", 400, "final"),
-        ("invalid_request_error", "bad", 400, "final"),
-        ("context_length_exceeded", "too long", 400, "final"),
-        ("content_filter", "filtered", 400, "final"),
-        ("model_not_found", "no such model", 404, "final"),
-        ("invalid_api_key", "no", 401, "final"),
-        ("forbidden", "no", 403, "final"),
-        ("http_200", "", 200, "final"),
-        ("error", "who knows", None, "final"),
-        ("insufficient_quota", "no money", 429, "stop"),
-        ("billing_hard_limit", "no money", 429, "stop"),
-        ("billing_hard_limit_reached", "no money", 400, "stop"),
+        ("rate_limit_exceeded", "slow down", 429, Retry.TRANSIENT),
+        ("rate_limit_exceeded", "slow down", None, Retry.TRANSIENT),
+        ("server_error", BUSY, 500, Retry.TRANSIENT),
+        ("http_502", "", 502, Retry.TRANSIENT),
+        ("http_503", "", 503, Retry.TRANSIENT),
+        ("http_504", "", 504, Retry.TRANSIENT),
+        ("http_529", "overloaded", 529, Retry.TRANSIENT),
+        ("http_408", "", 408, Retry.TRANSIENT),
+        ("error", "", 0, Retry.TRANSIENT),
+        ("batch_expired", "could not be executed", None, Retry.TRANSIENT),
+        ("batch_cancelled", "was cancelled", None, Retry.TRANSIENT),
+        ("request_timeout", "", None, Retry.TRANSIENT),
+        ("error", "An error occurred while processing your request. You can retry.", None, Retry.TRANSIENT),
+        ("error", BUSY, None, Retry.TRANSIENT),
+        ("error", "An error occurred while processing your request.", 400, Retry.REFUSED),
+        ("invalid_request_error", "bad", 400, Retry.REFUSED),
+        ("context_length_exceeded", "too long", 400, Retry.REFUSED),
+        ("content_filter", "filtered", 400, Retry.REFUSED),
+        ("model_not_found", "no such model", 404, Retry.ACCESS),
+        ("invalid_api_key", "no", 401, Retry.ACCESS),
+        ("forbidden", "no", 403, Retry.ACCESS),
+        ("http_200", "", 200, Retry.REFUSED),
+        ("error", "who knows", None, Retry.REFUSED),
+        ("insufficient_quota", "no money", 429, Retry.QUOTA),
+        ("billing_hard_limit", "no money", 429, Retry.QUOTA),
+        ("billing_hard_limit_reached", "no money", 400, Retry.QUOTA),
     ],
 )
 def test_the_class_of_a_failed_line(code, message, status, expected):
-    assert verdict(code, message, status) == expected
+    assert classify_failure(code, message, status) is expected
 
 
 def line(**more):
@@ -91,3 +108,83 @@ def test_a_key_that_a_line_repeats_is_not_stored():
 
 def test_the_second_attempt_comes_at_once_and_later_ones_after_ten_minutes():
     assert [pause_before(attempt) for attempt in range(1, 6)] == [0, 0, 600, 600, 600]
+
+
+CODES = (
+    "batch_cancelled", "batch_expired", "conflict", "content_filter", "context_length_exceeded", "error", "http_500",
+    "invalid_request", "invalid_value", "lost", "model_not_found", "rate_limit_exceeded", "request_timeout",
+    "server_error", "timeout", "unaccounted",
+)  # fmt: skip
+STATUSES = (None, 0, 400, 401, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504, 529)
+
+
+def test_the_engine_the_report_of_a_test_and_every_command_say_the_same_of_a_failure(
+    provider, journal, clock, ask, monkeypatch, capsys
+):
+    """Every code with every status fails in one batch; then what was done is compared with what each place says."""
+    kinds = list(product(CODES, STATUSES))
+    requests = ask(len(kinds))
+    kind_of = {request.custom_id: kind for request, kind in zip(requests, kinds, strict=True)}
+
+    def line_of(key, run):
+        code, status = kind_of[key]
+        body = {"code": code, "message": f"{code} {status}"}
+        return (None, body) if status is None else (status, {"error": body})
+
+    provider.line_of = line_of
+    with error_log(journal.reader, 2, lambda seen: None) as progress:
+        send(requests, backend=provider, journal=journal, clock=clock, attempts=2, progress=progress)
+    within, failures = Counter(provider.ledger), journal.reader.failures(requests, provider.origin)
+    logged = {}
+    for line in (journal.path.parent / "errors.jsonl").read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        logged.setdefault(event["custom_id"], []).append(event["done"])
+    printed = Figures(journal.reader).errors()
+    advised = {(error.code, error.status_code, error.retryable): error.next_step for error in printed}
+    send(requests, backend=provider, journal=journal, clock=clock, attempts=1)
+    for request in requests:
+        key, error = request.custom_id, failures[request.custom_id]
+        retry = classify_failure(error.code, error.message, error.status_code)
+        assert retry_of_error(error).retryable is retry.retryable is error.retryable, error
+        assert within[key] == (2 if retry.in_this_run else 1), error
+        assert provider.ledger[key] - within[key] == retry.retryable, error
+        advice = retry_of_error(error).value
+        assert advice in str(RequestFailed(journal_answer(request, provider, error), "batcheval show"))
+        assert advised[error.code, error.status_code, error.retryable] == advice
+        assert logged[key] == (["sent again", "left to the next run"] if retry.in_this_run else [done_of(error)]), error
+        show.run(Namespace(key=key, journal=journal.path, cassettes=journal.path.parent / "none", json=False))
+        assert advice in capsys.readouterr().out
+
+
+def journal_answer(request, provider, error):
+    from pytest_batcheval.wire.objects import Answer
+
+    return Answer(request, provider.origin, error=error)
+
+
+def done_of(error):
+    return "lost" if retry_of_error(error) is Retry.PAID else "final"
+
+
+@pytest.mark.parametrize("code", ["insufficient_quota", "billing_hard_limit", "billing_hard_limit_reached"])
+@pytest.mark.parametrize("status", [None, 400, 402, 403, 429])
+def test_a_request_without_quota_stops_the_run_and_is_sent_by_the_next(provider, journal, clock, ask, code, status):
+    body = {"code": code, "message": "no money"}
+    provider.line_of = lambda key, run: (None, body) if status is None else (status, {"error": body})
+    with pytest.raises(ProviderError, match="no quota"):
+        send(ask(1), backend=provider, journal=journal, clock=clock, attempts=3)
+    assert set(provider.ledger.values()) == {1}
+    (error,) = journal.reader.failures(ask(1), provider.origin).values()
+    assert retry_of_error(error) is Retry.QUOTA
+    assert Figures(journal.reader).errors()[0].next_step == Retry.QUOTA.value
+    with pytest.raises(ProviderError, match="no quota"):
+        send(ask(1), backend=provider, journal=journal, clock=clock, attempts=3)
+    assert set(provider.ledger.values()) == {2}
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_was_stored_is_not_overruled(code, status):
+    """A journal of an older version keeps its decisions: the advice follows what the engine will do."""
+    assert retry_of(code, status, True).retryable
+    assert not retry_of(code, status, False).retryable

@@ -18,7 +18,9 @@ LONGEST_PAUSE = 3600.0
 QUOTA_PAUSE = 600.0
 """Seconds between reads while the account has no quota: reading is free, so it goes on slowly."""
 
-_QUOTA = {"insufficient_quota", "billing_hard_limit_reached"}
+QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit", "billing_hard_limit_reached"})
+"""Codes that mean the account has no money left."""
+
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
 _LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 LONGEST_MESSAGE = 1000
@@ -137,7 +139,7 @@ def _limited(
     call: Call, error: Exception, code: str | None, details: tuple[str, str, int, str | None]
 ) -> ProviderFailure:
     fault = _after(TransientFailure(*details), error)
-    if code not in _QUOTA:
+    if code not in QUOTA_CODES:
         return fault
     if call in ("upload", "create"):
         return Stopped(*details)

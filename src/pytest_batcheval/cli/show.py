@@ -159,8 +159,7 @@ def _data(request: Request | None, places: Sequence[RecordingPlace], reader: Jou
 
 
 def _failure(reader: JournalReader, key: str, origin: str) -> str:
-    final = key in reader.final([key], origin)
+    from pytest_batcheval.engine.retry import retry_of_error
+
     found = reader.failure_of(key, origin)
-    if found is None:
-        return ""
-    return f"{found}; " + ("not sent again until its body changes" if final else "sent again by the next run")
+    return "" if found is None else f"{found}; {retry_of_error(found).value}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine.effects import ResultSummary, Unaccounted
+from pytest_batcheval.engine.retry import UNACCOUNTED
 from pytest_batcheval.journal.rows import BatchRow
 
 TIMES = (
@@ -65,7 +66,7 @@ def unaccounted_requests(row: BatchRow, account: ResultSummary, partial: bool) -
         f"{batch}, {counts}, but no readable line of its files is for this request; it may have been paid, "
         "so it is not sent again by itself"
     )
-    return Unaccounted("unaccounted", text, retryable=False)
+    return Unaccounted(UNACCOUNTED, text, retryable=False)
 
 
 def unseen(row: BatchRow, fault: ProviderFailure) -> Refused:

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 import msgspec
 
 from pytest_batcheval.backends.calls import CallReply
-from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
+from pytest_batcheval.backends.errors import QUOTA_CODES, ProviderFailure, Refused, Stopped, TransientFailure
 from pytest_batcheval.engine.results import answer_of
-from pytest_batcheval.engine.retry import QUOTA, failure_of
+from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, FailureRow
 from pytest_batcheval.wire.result_file import EXCERPT, BrokenLine, LineResponse, ResultLine, decode_line
-
-UNKNOWN_OUTCOME = "unknown_outcome"
-"""Code of a failure that may have been paid: nobody knows whether the model ran. It is sent again by a later run."""
 
 REFUSALS = (429, 503)
 """Statuses of a server that is too busy; it ran nothing."""
@@ -68,7 +65,7 @@ def unknown(key: str, why: str) -> FailureRow:
 def _failed(line: ResultLine, reply: CallReply) -> CallOutcome:
     failure = failure_of(line)
     details = (failure.code, failure.message, reply.status, reply.request_id or None)
-    if failure.code in QUOTA or reply.status == 401 or (reply.status == 403 and not _names_parameter(line)):
+    if failure.code in QUOTA_CODES or reply.status == 401 or (reply.status == 403 and not _names_parameter(line)):
         return Stopped(*details)
     if 300 <= reply.status < 400 or (reply.status == 404 and not _names_model(failure)):
         return Refused(*details)  # the base URL is wrong, not the request

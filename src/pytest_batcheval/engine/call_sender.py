@@ -14,10 +14,11 @@ from decimal import Decimal
 
 from pytest_batcheval.backends.calls import CallReply, Calls
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, UnknownOutcome
-from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME, Busy, call_outcome, unknown
+from pytest_batcheval.engine.call_outcome import Busy, call_outcome, unknown
 from pytest_batcheval.engine.clock import WaitingClock
 from pytest_batcheval.engine.concurrency import ConcurrencyWindow
 from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price
+from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal

@@ -13,7 +13,7 @@ from pytest_batcheval.backends.errors import Refused
 from pytest_batcheval.backends.local_files import private_folder, storing
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.effects import ResultSummary, Settle
-from pytest_batcheval.engine.retry import failure_of
+from pytest_batcheval.engine.retry import BROKEN_LINE, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
 from pytest_batcheval.wire.usage import tokens
@@ -136,7 +136,7 @@ def _result(path: Path, line: ResultLine | BrokenLine, account: ResultSummary) -
     if not line.custom_id or line.custom_id in account.answered:
         return None
     text = f"its line cannot be read ({line.reason}); the file is kept at {path}. It was paid, so it is not sent again"
-    return FailureRow(line.custom_id, "broken_line", text, None, retryable=False)
+    return FailureRow(line.custom_id, BROKEN_LINE, text, None, retryable=False)
 
 
 def _tokens(line: ResultLine) -> tuple[int, int]:

@@ -1,27 +1,25 @@
-"""Failed requests: which are sent again, which are not, which stop the run, and what the user should do."""
+"""Failed requests: whether one is sent again, by which run, and the advice to the user. Decided here and nowhere else."""
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import Enum
 
+from pytest_batcheval.backends.errors import QUOTA_CODES
 from pytest_batcheval.journal.rows import FailureRow
 from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.wire.objects import RequestError
 from pytest_batcheval.wire.result_file import ResultLine
 
-RetryVerdict = Literal["passing", "final", "stop"]
+UNKNOWN_OUTCOME = "unknown_outcome"
+"""Code of an individual call that may have been paid: nobody knows whether the model ran."""
 
-QUOTA = {"insufficient_quota", "billing_hard_limit", "billing_hard_limit_reached"}
-"""Codes that mean the account has no money: no attempt is used up."""
+LOST, UNACCOUNTED, BROKEN_LINE = "lost", "unaccounted", "broken_line"
+"""Codes of requests that may have been paid and whose answers are gone."""
 
-PASSING_CODES = {
-    "batch_expired",
-    "batch_cancelled",
-    "rate_limit_exceeded",
-    "server_error",
-    "timeout",
-    "request_timeout",
-}
-PASSING_STATUSES = {0, 408, 409, 425, 429, *range(500, 600)}
+TRANSIENT_CODES = frozenset(
+    {"batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "timeout", "request_timeout"}
+)
+TRANSIENT_STATUSES = frozenset({0, 408, 409, 425, 429, *range(500, 600)})
 """0 is a line that was lost inside the provider."""
 
 LONGEST_MESSAGE = 4000
@@ -31,13 +29,36 @@ PAUSES = (0.0, 0.0, 600.0)
 """Seconds before attempts 1, 2, 3; later ones wait like the third."""
 
 
+class Retry(Enum):
+    """Whether a failed request is sent again; the value is the advice to the user, one sentence."""
+
+    TRANSIENT = "This is a transient failure: run the same command again, and only failed requests are sent."
+    NEXT_RUN = "The outcome of the call is unknown and it may have been paid: the next run sends it again."
+    QUOTA = "The account has no quota left: add credit, then run the same command again."
+    ACCESS = "It is not sent again: check that the key may use this model; then --batch-refresh sends it."
+    REFUSED = (
+        "The request itself was refused and is not sent again: change the prompt; a changed body is a new request."
+    )
+    PAID = "It may have been paid, and its answer is gone: --batch-pay-again sends it again."
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a later run sends the request again by itself."""
+        return self in (Retry.TRANSIENT, Retry.NEXT_RUN, Retry.QUOTA)
+
+    @property
+    def in_this_run(self) -> bool:
+        """Whether the run that saw the failure sends the request again, while it has attempts left."""
+        return self is Retry.TRANSIENT
+
+
 def pause_before(attempt: int) -> float:
     """Seconds to wait before an attempt, counted from 1."""
     return PAUSES[min(attempt, len(PAUSES)) - 1]
 
 
 def failure_of(line: ResultLine) -> FailureRow:
-    """The failure a line tells; call it only for lines that did not succeed."""
+    """The failure in a result line; call it only for lines that did not succeed."""
     body = line.response.body if line.response is not None else None
     inner = body.get("error") if isinstance(body, dict) else None
     details = inner if isinstance(inner, dict) else {}
@@ -46,31 +67,34 @@ def failure_of(line: ResultLine) -> FailureRow:
     message = details.get("message") or (line.error and line.error.message) or "the provider gave no message"
     code = redacted(str(code or (f"http_{status}" if status else "error"))[:LONGEST_MESSAGE])
     message = redacted(str(message)[:LONGEST_MESSAGE])
-    return FailureRow(line.custom_id, code, message, status, verdict(code, message, status) != "final")
+    return FailureRow(line.custom_id, code, message, status, classify_failure(code, message, status).retryable)
 
 
-def verdict(code: str, message: str, status: int | None) -> RetryVerdict:
-    """The class of a failed line by its code, message and HTTP status."""
-    if code in QUOTA:
-        return "stop"
-    if status in PASSING_STATUSES or code in PASSING_CODES:
-        return "passing"
-    if status is None and (
-        "error while processing" in message.lower() or "error occurred while processing" in message.lower()
-    ):
-        return "passing"
-    return "final"
+def classify_failure(code: str, message: str, status: int | None) -> Retry:
+    """Classify a failure by its code, message and HTTP status, as they came from the provider."""
+    if code in QUOTA_CODES:
+        return Retry.QUOTA
+    if status in TRANSIENT_STATUSES or code in TRANSIENT_CODES:
+        return Retry.TRANSIENT
+    text = message.lower()
+    if status is None and ("error while processing" in text or "error occurred while processing" in text):
+        return Retry.TRANSIENT
+    return Retry.ACCESS if status in (401, 403, 404) else Retry.REFUSED
 
 
-def next_step(code: str, status: int | None, retryable: bool | None = None) -> str:
-    """One sentence, by the failure's code, HTTP status, and whether the next run sends it again (`None`: unknown)."""
-    if code in ("lost", "unaccounted", "broken_line"):
-        return "It may have been paid, and its answer is gone: --batch-pay-again sends it again."
-    if retryable is None:
-        passing = status in (None, 0, 408, 429) or (status or 0) >= 500
-        retryable = passing or code in ("batch_expired", "batch_cancelled")
+def retry_of(code: str, status: int | None, retryable: bool) -> Retry:
+    """The class of a failure that was stored as `retryable` or not; what was stored is never overruled."""
+    if retryable and code == UNKNOWN_OUTCOME:
+        return Retry.NEXT_RUN
     if retryable:
-        return "This is a passing failure: run the same command again and only what failed is sent."
-    if status in (401, 403, 404):
-        return "Check that the key may use this model; a stored failure is sent again with --batch-refresh."
-    return "The request itself was refused: change the prompt; a changed body is a new request and is sent."
+        return Retry.QUOTA if code in QUOTA_CODES else Retry.TRANSIENT
+    if code in (LOST, UNACCOUNTED, BROKEN_LINE):
+        return Retry.PAID
+    return Retry.ACCESS if status in (401, 403, 404) else Retry.REFUSED
+
+
+def retry_of_error(error: RequestError) -> Retry:
+    """The class of an answer's error; where nobody stored whether it is retryable, by its code and status."""
+    if error.retryable is None:
+        return classify_failure(error.code, error.message, error.status_code)
+    return retry_of(error.code, error.status_code, error.retryable)

@@ -11,12 +11,11 @@ from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.budget import Budget
-from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.call_sender import Calling, CallRun, settle_calls
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.metadata import identity, may_hold
-from pytest_batcheval.engine.retry import QUOTA, pause_before
+from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, Retry, pause_before, retry_of_error
 from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult, watcher
 from pytest_batcheval.engine.split import Limits
@@ -274,7 +273,7 @@ class Sender:
             ProviderError: lines failed because the account has no money.
         """
         failures = self.journal.reader.failures(requests, self.backend.origin).values()
-        refused = [failure for failure in failures if failure.code in QUOTA]
+        refused = [failure for failure in failures if retry_of_error(failure) is Retry.QUOTA]
         if refused:
             raise ProviderError(f"{len(refused)} requests have no quota ({refused[0]}); run again when there is some")
 

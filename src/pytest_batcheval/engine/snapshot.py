@@ -67,7 +67,7 @@ class SendResult:
         sent: those sent by this run at least once; `keys` are theirs.
         answered: those that have an answer now.
         failed: those that have a failure and no answer now.
-        resent: lines sent again after a passing failure.
+        resent: lines sent again after a transient failure.
         batches: batches settled, `attached` of them begun by an earlier run.
         collected: numbers of settled batches that an earlier run had begun.
         rivals: older batches of other machines for whose sake some of ours were cancelled.

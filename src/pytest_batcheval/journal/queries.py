@@ -97,7 +97,7 @@ SELECT key FROM answer WHERE key IN ({keys}) AND origin = ? AND generation = ? A
 """
 
 FAILURES = """
-SELECT key, code, message, status_code FROM failure
+SELECT key, code, message, status_code, retryable FROM failure
 WHERE key IN ({keys}) AND origin = ?
   AND NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = failure.origin)
 """

@@ -65,12 +65,12 @@ class JournalReader:
         """Why these requests have no answer of this origin, by key; only those that failed."""
         keys = list({request.custom_id for request in requests})
         rows = self._by_keys(queries.FAILURES, keys, origin)
-        return {key: RequestError(code, message, status) for key, code, message, status in rows}
+        return {key: _error(*error) for key, *error in rows}
 
     def failure_of(self, key: str, origin: str) -> RequestError | None:
         """Why a request has no answer of this origin."""
         rows = self._by_keys(queries.FAILURES, [key], origin)
-        return next((RequestError(code, message, status) for _, code, message, status in rows), None)
+        return next((_error(*error) for _, *error in rows), None)
 
     def final(self, keys: Sequence[str], origin: str) -> dict[str, int]:
         """The generation in which a key failed so that it is not sent again; other keys are missing."""
@@ -228,3 +228,7 @@ class JournalReader:
         if self._connection is not None:
             connect.forget(self._connection)
         self._connection, self._guard, self._process = None, threading.Lock(), os.getpid()
+
+
+def _error(code: str, message: str, status: int | None, retryable: int) -> RequestError:
+    return RequestError(code, message, status, bool(retryable))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from _pytest._code.code import ExceptionRepr
 
-from pytest_batcheval.engine.retry import next_step
+from pytest_batcheval.engine.retry import retry_of_error
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.stash import batch_session
@@ -58,7 +58,7 @@ class RequestFailed(Exception):
         super().__init__(
             f"the request of this test failed: {error}\n"
             f"custom_id {answer.custom_id}, sent to {answer.origin}\n"
-            f"{next_step(error.code, error.status_code)}\n"
+            f"{retry_of_error(error).value}\n"
             f"all of it: {show}"
         )
 

@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME
-from pytest_batcheval.engine.retry import QUOTA
+from pytest_batcheval.engine.retry import Retry, retry_of
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import TroubleRow
@@ -42,7 +41,6 @@ SECRETS = ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 """Variables whose values are written nowhere."""
 
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-_PAID = {"lost", "unaccounted", "broken_line"}
 _WHOLE = {"lost": "lost", "void": "not run"}
 _REQUEST = re.compile(r"\(request ([\w-]{1,100})\)")
 """How a fault of an individual call names the provider's id of the call."""
@@ -138,12 +136,13 @@ class _Log:
     def _done(self, row: TroubleRow) -> str:
         if row.key is None:
             return _WHOLE[row.state]
-        if row.code in _PAID:
+        retry = retry_of(row.code or "", row.status_code, bool(row.retryable))
+        if retry is Retry.PAID:
             return "lost"
-        if not row.retryable:
+        if not retry.retryable:
             return "final"
         self._tried[row.key] += 1
-        again = self._tried[row.key] < self._attempts and row.code != UNKNOWN_OUTCOME and row.code not in QUOTA
+        again = retry.in_this_run and self._tried[row.key] < self._attempts
         return "sent again" if again else "left to the next run"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pytest_batcheval.engine.pricing import price
-from pytest_batcheval.engine.retry import next_step
+from pytest_batcheval.engine.retry import retry_of
 from pytest_batcheval.engine.snapshot import STAGES
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow
@@ -276,7 +276,7 @@ def _errors(causes: Iterable[CauseRow], batches: set[int]) -> list[ErrorFigures]
         if name in found:
             found[name] = replace(found[name], count=found[name].count + cause.count)
         else:
-            step = next_step(cause.code, cause.status_code, cause.retryable)
+            step = retry_of(cause.code, cause.status_code, cause.retryable).value
             found[name] = ErrorFigures(*name[:2], cause.count, cause.key, cause.message, cause.retryable, step)
     return sorted(found.values(), key=lambda error: (-error.count, error.code))
 

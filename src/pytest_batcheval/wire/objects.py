@@ -80,11 +80,16 @@ class Request:
 
 @dataclass(frozen=True)
 class RequestError:
-    """Why a request has no answer: the API's own code and message."""
+    """Why a request has no answer: the API's own code and message.
+
+    Attributes:
+        retryable: whether a later run sends the request again by itself; `None` where that was not decided.
+    """
 
     code: str
     message: str
     status_code: int | None = None
+    retryable: bool | None = None
 
     def __str__(self) -> str:
         status = f" (HTTP {self.status_code})" if self.status_code else ""
