@@ -268,3 +268,17 @@ def test_the_import_is_light():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "['msgspec']\n"
     )
+
+
+def test_a_pause_before_another_attempt_is_shown_and_measured_as_a_wait(client, environment, batch_server):
+    """Booked as work of the journal it would look like ten minutes of storing."""
+    batch_server.faults.fail_lines("question 0", times=2)
+    seen = []
+    with BatchClient(progress=seen.append) as watched:
+        assert not watched.run(ask(2)).failed
+        waits = {row.name: row.wall for row in Journal.read(environment / ".batcheval" / "journal.sqlite").stages()}
+    assert [str(each) for each in seen if each.ordinal == 0][:1] == [
+        "waiting 10m 00s before 1 request can be sent again: attempt 3 of 3"
+    ]
+    assert 600 <= waits["wait"] < 605
+    assert waits["settle"] < 60

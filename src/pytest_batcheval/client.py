@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
     from pytest_batcheval.engine.call_sender import Calling
     from pytest_batcheval.engine.clock import Clock
-    from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult
+    from pytest_batcheval.engine.send_result import SendResult
+    from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.journal.store import Journal
 
 
@@ -130,7 +131,7 @@ class BatchClient:
         Raises:
             ProviderError, JournalError, UsageError: see `engine.send.send`.
         """
-        from pytest_batcheval.engine.snapshot import SendResult
+        from pytest_batcheval.engine.send_result import SendResult
 
         wanted = tuple(requests)
         try:
@@ -219,7 +220,7 @@ class BatchClient:
         refresh: bool,
         lock_wait: float | None,
     ) -> BatchRun:
-        from pytest_batcheval.engine.send import send
+        from pytest_batcheval.engine.send import SendPolicy, send
         from pytest_batcheval.engine.split import Limits
 
         backend, clock, journal = self._opened()
@@ -233,13 +234,15 @@ class BatchClient:
                 journal=journal,
                 clock=clock,
                 progress=progress,
-                attempts=self._attempts,
-                refresh=refresh,
-                limits=limits,
-                patience=timeout,
-                budget=self._budget,
-                threads=self._threads,
                 calling=self._calling,
+                policy=SendPolicy(
+                    attempts=self._attempts,
+                    refresh=refresh,
+                    limits=limits,
+                    patience=timeout,
+                    budget=self._budget,
+                    threads=self._threads,
+                ),
             )
         return self._look_up(requests, sent)
 

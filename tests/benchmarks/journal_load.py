@@ -150,7 +150,7 @@ def settle(journal: Journal, row: BatchRow, path: Path) -> None:
     folder = path.with_name("files")
     account = download_results(Linked(), ended, frozenset(keys), folder)  # type: ignore[arg-type] # only `download` is asked
     assert (len(account.answered), account.broken) == (len(keys), ())
-    journal.settle(ended, read_results(Settle(ended, account, rest=Unaccounted("unanswered", "", True)), keys))
+    journal.settle(ended, read_results(Settle(ended, account, unaccounted=Unaccounted("unanswered", "", True)), keys))
     shutil.rmtree(folder)
 
 

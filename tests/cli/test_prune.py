@@ -7,7 +7,7 @@ import pytest
 
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.cli import main
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
 from pytest_batcheval.wire.objects import Request
@@ -174,7 +174,7 @@ def journal(tmp_path, monkeypatch, batch_server):
     with connect("openai") as connection, Journal.open(path) as journal:
         with_all = {"backend": connection.backend, "journal": journal, "clock": connection.clock}
         send(REQUESTS, **with_all)
-        send(REQUESTS[:2], refresh=True, **with_all)
+        send(REQUESTS[:2], policy=SendPolicy(refresh=True), **with_all)
     return path
 
 

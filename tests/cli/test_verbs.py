@@ -8,7 +8,7 @@ import pytest
 
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.cli import main
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import NewRecording, Recordings
@@ -32,7 +32,7 @@ def submitted(folder, batch_server):
     with connect("openai") as connection, Journal.open(folder / ".batcheval/journal.sqlite") as journal:
         backend = connection.backend
         with pytest.raises(UnfinishedError):
-            send(REQUESTS, backend=backend, journal=journal, clock=connection.clock, patience=0)
+            send(REQUESTS, backend=backend, journal=journal, clock=connection.clock, policy=SendPolicy(patience=0))
         return journal.reader.batches()[0].batch_id
 
 
@@ -135,7 +135,9 @@ def test_show_tells_why_it_would_be_sent_again(folder, batch_server, capsys):
     batch_server.faults.fail_lines("질문 0", status_code=400, code="bad_request", times=9)
     batch_server.faults.fail_lines("질문 1", status_code=500, times=9)
     with connect("openai") as connection, Journal.open(folder / ".batcheval/journal.sqlite") as journal:
-        send(REQUESTS, backend=connection.backend, journal=journal, clock=connection.clock, attempts=1)
+        send(
+            REQUESTS, backend=connection.backend, journal=journal, clock=connection.clock, policy=SendPolicy(attempts=1)
+        )
     main(["show", REQUESTS[0].custom_id])
     assert "is not sent again: change the prompt; a changed body is a new request" in capsys.readouterr().out
     main(["show", REQUESTS[1].custom_id])

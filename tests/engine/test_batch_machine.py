@@ -8,8 +8,7 @@ import pytest
 
 from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile
-from pytest_batcheval.engine import backoff, batch_outcome, competing, reconcile
-from pytest_batcheval.engine import batch_machine as jobs
+from pytest_batcheval.engine import backoff, batch_handlers, batch_outcome, competing, reconcile
 from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effects import (
     Commit,
@@ -46,8 +45,8 @@ class Script:
     """An engine of one job, driven step by step: `step(outcome)` gives the next effect its outcome."""
 
     def __init__(self, row, **more):
-        self.job = BatchMachine(row, 0.0, **more)
-        self.engine = Scheduler([self.job])
+        self.machine = BatchMachine(row, 0.0, **more)
+        self.engine = Scheduler([self.machine])
         self.now = 0.0
         self.given = None
 
@@ -61,7 +60,7 @@ class Script:
 
     def tell(self, outcome=None):
         effect, self.given = self.next(), None
-        self.engine.told(effect, outcome, self.now)
+        self.engine.take(effect, outcome, self.now)
 
     def step(self, outcome=None, expect=None):
         effect = self.next()
@@ -98,7 +97,7 @@ def test_each_state_is_committed_before_the_next_call():
     assert (ended.state, ended.status, ended.completed, ended.output_file_id) == ("ended", "completed", 3, "out")
     script.step(ALL, DownloadResults)
     settle = script.step(expect=Settle)
-    assert (settle.row.state, settle.account) == ("settled", ALL)
+    assert (settle.row.state, settle.results) == ("settled", ALL)
     assert script.done
 
 
@@ -164,7 +163,7 @@ def test_a_file_that_is_too_large_for_the_provider_voids_the_batch_unpaid():
     script = Script(ROW)
     script.step(Refused("too_large", "413", 413), Upload)
     assert script.step(expect=Settle).row.state == "void"
-    assert script.job.faults[0].code == "file_too_large"
+    assert script.machine.errors[0].code == "file_too_large"
 
 
 @pytest.mark.parametrize("fault", [Refused("bad", "no", 400), Stopped("invalid_api_key", "no", 401)])
@@ -173,7 +172,7 @@ def test_a_refused_upload_stops_and_leaves_the_plan(fault):
     script.step(fault, Upload)
     assert script.engine.stopped is fault
     assert script.done
-    assert script.job.row.state == "planned"
+    assert script.machine.row.state == "planned"
 
 
 def test_the_time_a_server_names_is_waited_and_otherwise_longer_each_time():
@@ -227,7 +226,7 @@ def test_creates_that_are_turned_away_for_an_hour_stop():
         assert script.now < 2 * backoff.PATIENCE
     while not script.done:
         script.step()
-    assert script.job.row.state == "uploaded"
+    assert script.machine.row.state == "uploaded"
 
 
 def test_a_create_of_a_file_that_is_gone_uploads_it_again_and_not_for_ever():
@@ -295,7 +294,7 @@ def test_looked_for_then_fenced_then_quiet_then_void():
         lists += 1
     assert script.now - fenced >= reconcile.QUIET
     assert lists >= reconcile.CLEAN_LISTS
-    assert script.job.effect.row.state == "void"
+    assert script.machine.effect.row.state == "void"
     script.tell(None)
     assert script.done
 
@@ -324,7 +323,7 @@ def test_a_404_on_the_deletion_counts_only_when_it_stays():
     while isinstance(script.next(), DeleteFile):
         script.tell(GONE)
     assert script.now - first >= reconcile.FRESH
-    assert isinstance(script.job.effect, ListBatches)
+    assert isinstance(script.machine.effect, ListBatches)
 
 
 def test_where_files_cannot_be_deleted_a_longer_wait_is_all_there_is():
@@ -338,7 +337,7 @@ def test_where_files_cannot_be_deleted_a_longer_wait_is_all_there_is():
         lists += 1
     assert reconcile.UNFENCED <= script.now < reconcile.UNFENCED + 60
     assert lists > 20
-    assert script.job.effect.row.state == "void"
+    assert script.machine.effect.row.state == "void"
 
 
 def test_a_key_that_may_not_delete_stops_instead_of_guessing():
@@ -347,7 +346,7 @@ def test_a_key_that_may_not_delete_stops_instead_of_guessing():
         script.tell([])
     script.tell(Stopped("forbidden", "scope", 403))
     assert script.engine.stopped is not None
-    assert script.job.row.state == "creating"
+    assert script.machine.row.state == "creating"
 
 
 def test_failing_lists_are_asked_for_as_long_as_it_takes():
@@ -368,7 +367,7 @@ def test_a_status_never_heard_of_is_waited_out():
     script = created()
     script.step(replace(RUNNING, status="pondering"), Retrieve)
     assert isinstance(script.next(), Retrieve)
-    assert script.job.status == "pondering"
+    assert script.machine.status == "pondering"
 
 
 def test_a_batch_that_is_being_cancelled_is_waited_for_since_it_names_no_files_yet():
@@ -382,7 +381,7 @@ def test_a_status_that_goes_backwards_is_an_old_copy():
     script = created()
     script.step(replace(RUNNING, status="finalizing"), Retrieve)
     script.step(replace(RUNNING, status="validating"), Retrieve)
-    assert script.job.status == "finalizing"
+    assert script.machine.status == "finalizing"
 
 
 def test_looks_fail_for_days_and_nothing_stops():
@@ -403,7 +402,7 @@ def test_a_batch_that_cannot_be_found_is_lost_only_after_ten_misses_a_quarter_of
     assert script.now >= batch_outcome.MISSING_FOR
     script.step([], ListBatches)
     settle = script.step(expect=Settle)
-    assert (settle.row.state, settle.rest.retryable) == ("lost", False)
+    assert (settle.row.state, settle.unaccounted.retryable) == ("lost", False)
     assert "batch_1 is lost" in settle.row.note
 
 
@@ -487,7 +486,7 @@ def test_why_a_batch_was_refused_is_kept():
     faults = (BatchError("bad", "line two is bad", 2),)
     script.step(RemoteBatch("batch_1", "failed", errors=faults), Retrieve)
     settle = script.step(expect=Settle)
-    assert (settle.faults, settle.row.note, script.job.faults) == (faults, "line two is bad", faults)
+    assert (settle.errors, settle.row.note, script.machine.errors) == (faults, "line two is bad", faults)
 
 
 # -- harvesting ---------------------------------------------------------------------------------------------------
@@ -528,20 +527,20 @@ def test_when_files_are_believed_and_whether_the_rest_is_sent_again(fields, acco
     if doubted:
         reads = 0
         while not isinstance(script.next(), Settle):
-            effect = script.job.effect
+            effect = script.machine.effect
             outcome = account if isinstance(effect, DownloadResults) else None
             if isinstance(effect, Retrieve):
-                row = script.job.row
+                row = script.machine.row
                 outcome = RemoteBatch("batch_1", row.status, completed=row.completed, failed=row.failed)
                 reads += 1
             script.tell(outcome)
-        assert script.now >= jobs.DOUBT
+        assert script.now >= batch_handlers.DOUBT
         assert 3 <= reads <= 10
     else:
         assert isinstance(script.next(), Settle)
         assert script.now == 0
-    assert script.job.effect.rest.retryable is retryable
-    assert script.job.effect.row.state == "settled"
+    assert script.machine.effect.unaccounted.retryable is retryable
+    assert script.machine.effect.row.state == "settled"
 
 
 def test_what_an_earlier_look_has_seen_is_not_taken_back():
@@ -570,11 +569,11 @@ def test_files_that_fail_for_an_hour_stop_this_run_and_stay_for_the_next():
         script.step(TransientFailure("truncated", "half"), DownloadResults)
         assert script.now < 2 * backoff.PATIENCE
     assert script.done
-    assert script.job.row.state == "ended"
+    assert script.machine.row.state == "ended"
 
 
 def missing(script):
-    while isinstance(script.next(), DownloadResults) and not script.job.effect.partial:
+    while isinstance(script.next(), DownloadResults) and not script.machine.effect.partial:
         script.tell(GONE)
     assert script.now >= batch_outcome.MISSING_FOR
 
@@ -585,7 +584,7 @@ def test_when_one_file_is_gone_the_other_is_harvested(tmp_path):
     found = ResultSummary(answered=frozenset("ab"), files=(tmp_path,), broken=("the error file is gone",))
     script.step(found, DownloadResults)
     settle = script.step(expect=Settle)
-    assert (settle.row.state, settle.account, settle.rest.retryable) == ("settled", found, False)
+    assert (settle.row.state, settle.results, settle.unaccounted.retryable) == ("settled", found, False)
 
 
 def test_when_all_files_are_gone_the_batch_is_lost():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from send_with import send_with
 
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.estimate import plan, worst_case
 from pytest_batcheval.engine.pricing import price
-from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import UnfinishedError, UsageError
 from pytest_batcheval.wire.objects import Request
@@ -38,7 +38,7 @@ def usage(provider):
 @pytest.fixture
 def go(provider, journal, clock):
     def run(requests, budget, name="run", **more):
-        return send(requests, backend=provider, journal=journal, clock=clock, run=name, budget=budget, **more)
+        return send_with(requests, backend=provider, journal=journal, clock=clock, run=name, budget=budget, **more)
 
     return run
 

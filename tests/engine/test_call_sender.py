@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from checker import broken_rules
+from send_with import send_with
 
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.engine import call_sender
@@ -22,7 +23,7 @@ from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.concurrency import ConcurrencyWindow
 from pytest_batcheval.engine.pricing import price
-from pytest_batcheval.engine.send import collect, send
+from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.behaviour import Behaviour
@@ -67,7 +68,7 @@ def go(connection, journal):
         window = ConcurrencyWindow(size, size) if size else ConcurrencyWindow()
         calling = Calling(connection.calls, connection.clock, window) if way == "individual" else None
         backend, clock = connection.backend, connection.clock
-        return send(requests, backend=backend, journal=journal, clock=clock, calling=calling, **more)
+        return send_with(requests, backend=backend, journal=journal, clock=clock, calling=calling, **more)
 
     return run
 
@@ -628,6 +629,6 @@ def test_a_provider_without_batches_is_good_enough(go, server):
 
 def test_another_machines_batch_is_taken_over(go, server, tmp_path, connection):
     with Journal.open(tmp_path / "theirs.sqlite") as theirs, pytest.raises(UnfinishedError):
-        send(ask(3), backend=connection.backend, journal=theirs, clock=connection.clock, patience=0)
+        send(ask(3), backend=connection.backend, journal=theirs, clock=connection.clock, policy=SendPolicy(patience=0))
     sent = go(ask(5))
     assert (sent.attached, sent.sent, sent.answered) == (1, 2, 5)

@@ -13,7 +13,7 @@ from pytest_batcheval.engine.competing import older_batch
 from pytest_batcheval.engine.effects import Cancel, Commit, ListBatches, Retrieve
 from pytest_batcheval.engine.metadata import metadata, overlap
 from pytest_batcheval.engine.scheduler import Scheduler
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.journal.rows import BatchRow
@@ -74,7 +74,7 @@ def engine_of(found):
     """An engine whose batch was just created, told a list that holds it and these."""
     engine = Scheduler([BatchMachine(row(), 0.0)])
     assert engine.due(0.0) == [ListBatches()]
-    engine.told(ListBatches(), [MINE, *found], 0.0)
+    engine.take(ListBatches(), [MINE, *found], 0.0)
     return engine
 
 
@@ -83,18 +83,18 @@ def test_the_younger_is_cancelled_and_its_row_says_for_whose_sake():
     (cancel,) = engine.due(0.0)
     assert isinstance(cancel, Cancel)
     assert cancel.row.batch_id == "batch_5"
-    engine.told(cancel, replace(MINE, status="cancelled"), 1.0)
+    engine.take(cancel, replace(MINE, status="cancelled"), 1.0)
     (commit,) = engine.due(1.0)
     assert isinstance(commit, Commit)
     assert "batch_4" in commit.row.note
-    assert engine.jobs[0].rivals.older == batch("batch_4", 999.0)
+    assert engine.machines[0].competing.older == batch("batch_4", 999.0)
 
 
 @pytest.mark.parametrize("fault", [Refused("conflict", "it has ended", 409), Refused("gone", "no such batch", 404)])
 def test_a_cancellation_that_is_refused_leaves_the_batch_to_its_end(fault):
     engine = engine_of([batch("batch_4", 999.0)])
     (cancel,) = engine.due(0.0)
-    engine.told(cancel, fault, 1.0)
+    engine.take(cancel, fault, 1.0)
     (look,) = engine.due(1.0)
     assert isinstance(look, Retrieve)
     assert engine.stopped is None
@@ -103,7 +103,7 @@ def test_a_cancellation_that_is_refused_leaves_the_batch_to_its_end(fault):
 def test_a_cancellation_that_fails_in_passing_is_repeated():
     engine = engine_of([batch("batch_4", 999.0)])
     (cancel,) = engine.due(0.0)
-    engine.told(cancel, TransientFailure("503", "busy", 503), 1.0)
+    engine.take(cancel, TransientFailure("503", "busy", 503), 1.0)
     assert engine.due(engine.wake()) == [cancel]
 
 
@@ -126,19 +126,19 @@ def test_a_second_batch_of_the_same_input_file_is_stopped_if_it_runs(other, stop
 def test_what_becomes_of_the_second_batch_is_not_taken_for_the_first(outcome):
     engine = engine_of([replace(batch("batch_6", 1001.0), input_file_id=MINE.input_file_id)])
     (cancel,) = engine.due(engine.wake())
-    engine.told(cancel, outcome, 1.0)
+    engine.take(cancel, outcome, 1.0)
     (look,) = engine.due(1.0)
-    assert (type(look), look.row.batch_id, engine.jobs[0].status) == (Retrieve, "batch_5", "created")
+    assert (type(look), look.row.batch_id, engine.machines[0].status) == (Retrieve, "batch_5", "created")
 
 
 def test_a_list_that_lags_behind_ours_shows_a_rival_all_the_same():
     engine = Scheduler([BatchMachine(replace(row(), state="creating", batch_id="", file_id="file-batch_5"), 0.0)])
     (create,) = engine.due(0.0)
-    engine.told(create, MINE, 0.0)
+    engine.take(create, MINE, 0.0)
     (commit,) = engine.due(0.0)
-    engine.told(commit, None, 0.0)
+    engine.take(commit, None, 0.0)
     (listing,) = engine.due(0.0)
-    engine.told(listing, [batch("batch_4", 999.0)], 0.0)
+    engine.take(listing, [batch("batch_4", 999.0)], 0.0)
     assert isinstance(engine.due(0.0)[0], Cancel)
 
 
@@ -150,15 +150,21 @@ def test_a_rival_that_a_list_shows_only_later_is_found_too():
                 assert now >= 180
                 return
             late = [batch("batch_4", 999.0)] if now >= 179 else []
-            engine.told(effect, [MINE, *late] if effect == ListBatches() else MINE, float(now))
+            engine.take(effect, [MINE, *late] if effect == ListBatches() else MINE, float(now))
     pytest.fail("the younger batch was never cancelled")
 
 
 def test_a_send_takes_the_answers_of_the_older_batch_and_pays_nothing_twice(provider, clock, journal, ask):
     requests = ask(9)
     provider.rivalled = lambda number: number == 2
-    sent = send(requests, backend=provider, journal=journal, clock=clock, limits=Limits(requests=4), attempts=1)
-    assert (sent.answered, sent.rivals, sent.twice) == (9, ("batch_1",), frozenset())
+    sent = send(
+        requests,
+        backend=provider,
+        journal=journal,
+        clock=clock,
+        policy=SendPolicy(limits=Limits(requests=4), attempts=1),
+    )
+    assert (sent.answered, sent.older, sent.twice) == (9, ("batch_1",), frozenset())
     provider.settle_down()
     assert provider.paid == dict.fromkeys((request.custom_id for request in requests), 1)
 
@@ -174,7 +180,7 @@ def test_answers_that_both_batches_paid_are_counted(provider, clock, journal, as
 
     provider.cancel = cancel
     sent = send(requests, backend=provider, journal=journal, clock=clock)
-    assert (sent.answered, sent.rivals) == (3, ("batch_0",))
+    assert (sent.answered, sent.older) == (3, ("batch_0",))
     assert sent.twice == {request.custom_id for request in requests}
     assert sent.notes[-1].startswith("3 answers were paid twice")
     provider.settle_down()
@@ -190,7 +196,7 @@ def test_rivals_that_cannot_be_taken_over_do_not_keep_a_send_going_for_ever(prov
         provider._apply(provider._store(other, "forged.jsonl").id, endpoint, metadata, clock.time - 1)
 
     provider.rival = forged
-    with pytest.raises(ProviderError, match="ask the same as 3 of these requests, and cannot be taken over; look at"):
+    with pytest.raises(ProviderError, match="hold some of these 3 requests and cannot be adopted; check them"):
         send(ask(3), backend=provider, journal=journal, clock=clock)
 
 
@@ -203,7 +209,7 @@ def test_two_batches_of_lost_journals_are_not_both_left_running(provider, clock,
     with Journal.open(folder / "second" / "j") as second:
         sent = send(requests, backend=provider, journal=second, clock=clock)
     provider.settle_down()
-    assert (sent.answered, sent.sent, len(sent.rivals)) == (4, 0, 1)
+    assert (sent.answered, sent.sent, len(sent.older)) == (4, 0, 1)
     assert set(provider.paid.values()) == {1}
 
 
@@ -228,5 +234,5 @@ def test_a_create_that_a_proxy_repeats_is_paid_once(provider, clock, journal, as
     provider.settle_down()
     assert (sent.answered, provider.calls["create"]) == (6, 1)
     assert set(provider.paid.values()) == {1}
-    assert (sent.twins, sent.rivals) == (((), ("batch_0",)) if told == "the younger one" else (("batch_1",), ()))
+    assert (sent.twins, sent.older) == (((), ("batch_0",)) if told == "the younger one" else (("batch_1",), ()))
     assert any("applied twice" in note or "batch_0" in note for note in sent.notes)

@@ -12,12 +12,12 @@ from contextlib import suppress
 from typing import get_args
 
 import pytest
+from send_with import send_with
 
 from pytest_batcheval.backends.errors import Refused, TransientFailure, UnknownOutcome
 from pytest_batcheval.engine import sender as sending
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.effects import Effect
-from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.journal.store import Journal
 
@@ -112,7 +112,7 @@ def live(provider, path, reaper, requests, **more):
     more.setdefault("attempts", 4)
     try:
         with MortalJournal.open(path) as journal:
-            return send(requests, backend=provider, journal=journal, clock=provider.clock, limits=LIMITS, **more)
+            return send_with(requests, backend=provider, journal=journal, clock=provider.clock, limits=LIMITS, **more)
     finally:
         reaper.bury()
 

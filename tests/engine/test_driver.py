@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from send_with import send_with
 
 from pytest_batcheval.backends.errors import TransientFailure
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.pool import Pool
 from pytest_batcheval.engine.results import KEEP
-from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import BatchRow
@@ -19,7 +19,7 @@ from pytest_batcheval.journal.store import Journal
 
 
 def go(provider, journal, clock, requests, **more):
-    return send(requests, backend=provider, journal=journal, clock=clock, **more)
+    return send_with(requests, backend=provider, journal=journal, clock=clock, **more)
 
 
 # -- the pool -----------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_patience_is_used_up_to_its_end_and_a_last_look_is_taken_there(provider,
 def test_patience_does_not_outlast_a_pause_before_another_attempt(provider, journal, clock, ask):
     provider.takes = 10.0
     provider.line_of = lambda key, run: (503, {})
-    with pytest.raises(UnfinishedError, match="2 requests are to be sent again, in 600 s"):
+    with pytest.raises(UnfinishedError, match="2 requests can be sent again in 600 s at the earliest"):
         go(provider, journal, clock, ask(2), attempts=5, patience=300)
     assert clock.time < 300
     assert go(provider, journal, clock, ask(2), attempts=1).failed == 2

@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import pytest
 from checker import broken_rules
+from send_with import send_with
 
 from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
-from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import JournalError, ProviderError
 from pytest_batcheval.journal.store import Journal
@@ -37,7 +37,7 @@ def troubled(provider, requests):
 def go(backend, path, requests, **more):
     """One process: opens the journal and sends."""
     with Journal.open(path) as journal:
-        return send(
+        return send_with(
             requests,
             backend=backend,
             journal=journal,

@@ -19,11 +19,11 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
+from send_with import send_with
 
 from pytest_batcheval.backends.clocks import SimulatorClock
 from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
-from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.store import Journal
@@ -457,7 +457,7 @@ class World:
 
     def go(self, **more):
         usual = {"attempts": 3, "limits": Limits(requests=4, bytes=4000)}
-        return send(REQUESTS, backend=self.backend, journal=self.journal, clock=self.clock, **usual | more)
+        return send_with(REQUESTS, backend=self.backend, journal=self.journal, clock=self.clock, **usual | more)
 
     def failures(self):
         """How many requests have no answer, by the code of their failure."""

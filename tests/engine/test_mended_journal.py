@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from pytest_batcheval.engine.send import collect, send
+from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError
 from pytest_batcheval.journal.lock import JournalLock
@@ -32,9 +32,17 @@ def filled(path, provider, clock, ask):
     answer = {"choices": [{"message": {"content": "안녕하세요 " * 20}}]}
     provider.line_of = lambda key, run: {final: (400, {}), passing: (503, {})}.get(key, (200, answer))
     with Journal.open(path) as journal:
-        send(requests[:80], backend=provider, journal=journal, clock=clock, limits=LIMITS, attempts=1)
+        send(
+            requests[:80], backend=provider, journal=journal, clock=clock, policy=SendPolicy(limits=LIMITS, attempts=1)
+        )
         with pytest.raises(UnfinishedError):
-            send(requests[80:120], backend=provider, journal=journal, clock=clock, limits=LIMITS, patience=0)
+            send(
+                requests[80:120],
+                backend=provider,
+                journal=journal,
+                clock=clock,
+                policy=SendPolicy(limits=LIMITS, patience=0),
+            )
     provider.line_of = lambda key, run: (400, {}) if key == final else (200, answer)
     return requests
 
@@ -50,7 +58,9 @@ def check(path, provider, clock, requests):
     """Another run asks for everything: only what was never answered is sent, and every answer is paid once."""
     assert damage_of(path) is None
     with Journal.open(path) as journal:
-        sent = send(requests, backend=provider, journal=journal, clock=clock, limits=LIMITS, attempts=3)
+        sent = send(
+            requests, backend=provider, journal=journal, clock=clock, policy=SendPolicy(limits=LIMITS, attempts=3)
+        )
         assert (sent.answered, sent.failed) == (159, 1)
     provider.settle_down()
     assert set(provider.paid.values()) <= {0, 1}

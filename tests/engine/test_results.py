@@ -55,7 +55,7 @@ def reap(tmp_path):
         provider = Files(out=output, err=error)
         wanted = row("out" if output is not None or partial else "", "err" if error is not None else "")
         account = download_results(provider, wanted, keys, tmp_path / "1", partial)
-        rows = list(read_results(Settle(wanted, account, rest=REST), keys))
+        rows = list(read_results(Settle(wanted, account, unaccounted=REST), keys))
         assert len({result.key for result in rows}) == len(rows), "a key has two results"
         return account, {result.key: result for result in rows}
 
@@ -193,7 +193,7 @@ def test_a_file_that_may_not_be_read_is_no_missing_file(tmp_path):
 
 def test_lines_the_provider_named_are_failures_and_no_answer_is_overruled(tmp_path):
     faults = (BatchError("bad", "line two", 2), BatchError("bad", "far out", 99), BatchError("bad", "none", None))
-    rows = list(read_results(Settle(row(), ResultSummary(), faults=faults, rest=REST), KEYS))
+    rows = list(read_results(Settle(row(), ResultSummary(), errors=faults, unaccounted=REST), KEYS))
     assert [(r.key, r.code, r.retryable) for r in rows if isinstance(r, FailureRow)] == [
         ("bb", "bad", False),
         ("aa", "unanswered", True),
@@ -218,7 +218,7 @@ def test_a_mutated_file_loses_no_intact_line_and_gives_no_answer_to_a_wrong_key(
     parts[victim] = bytes(line)
     provider = Files(out=b"\n".join(parts))
     account = download_results(provider, row(), KEYS, tmp_path_factory.mktemp("harvest"))
-    found = {r.key: r for r in read_results(Settle(row(), account, rest=REST), KEYS)}
+    found = {r.key: r for r in read_results(Settle(row(), account, unaccounted=REST), KEYS)}
     for key in KEYS:
         if key != KEYS[victim] and key not in bytes(line).decode("utf-8", "replace"):
             assert text_of(found[key]) == texts[key]

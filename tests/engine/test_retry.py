@@ -17,7 +17,7 @@ from pytest_batcheval.engine.retry import (
     retry_of,
     retry_of_error,
 )
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.plugin.reports import RequestFailed
 from pytest_batcheval.report.error_log import error_log
@@ -133,7 +133,7 @@ def test_the_engine_the_report_of_a_test_and_every_command_say_the_same_of_a_fai
 
     provider.line_of = line_of
     with error_log(journal.reader, 2, lambda seen: None) as progress:
-        send(requests, backend=provider, journal=journal, clock=clock, attempts=2, progress=progress)
+        send(requests, backend=provider, journal=journal, clock=clock, progress=progress, policy=SendPolicy(attempts=2))
     within, failures = Counter(provider.ledger), journal.reader.failures(requests, provider.origin)
     logged = {}
     for line in (journal.path.parent / "errors.jsonl").read_text(encoding="utf-8").splitlines():
@@ -141,7 +141,7 @@ def test_the_engine_the_report_of_a_test_and_every_command_say_the_same_of_a_fai
         logged.setdefault(event["custom_id"], []).append(event["done"])
     printed = Figures(journal.reader).errors()
     advised = {(error.code, error.status_code, error.retryable): error.next_step for error in printed}
-    send(requests, backend=provider, journal=journal, clock=clock, attempts=1)
+    send(requests, backend=provider, journal=journal, clock=clock, policy=SendPolicy(attempts=1))
     for request in requests:
         key, error = request.custom_id, failures[request.custom_id]
         retry = classify_failure(error.code, error.message, error.status_code)
@@ -172,13 +172,13 @@ def test_a_request_without_quota_stops_the_run_and_is_sent_by_the_next(provider,
     body = {"code": code, "message": "no money"}
     provider.line_of = lambda key, run: (None, body) if status is None else (status, {"error": body})
     with pytest.raises(ProviderError, match="no quota"):
-        send(ask(1), backend=provider, journal=journal, clock=clock, attempts=3)
+        send(ask(1), backend=provider, journal=journal, clock=clock, policy=SendPolicy(attempts=3))
     assert set(provider.ledger.values()) == {1}
     (error,) = journal.reader.failures(ask(1), provider.origin).values()
     assert retry_of_error(error) is Retry.QUOTA
     assert Figures(journal.reader).errors()[0].next_step == Retry.QUOTA.value
     with pytest.raises(ProviderError, match="no quota"):
-        send(ask(1), backend=provider, journal=journal, clock=clock, attempts=3)
+        send(ask(1), backend=provider, journal=journal, clock=clock, policy=SendPolicy(attempts=3))
     assert set(provider.ledger.values()) == {2}
 
 

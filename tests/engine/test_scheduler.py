@@ -64,7 +64,7 @@ class World:
             effects = engine.due(self.clock.now())
             self.dice.shuffle(effects)
             for effect in effects:
-                engine.told(effect, self.do(effect), self.clock.now())
+                engine.take(effect, self.do(effect), self.clock.now())
             if not effects and engine.wake() > self.clock.now():
                 self.clock.sleep(engine.wake() - self.clock.now())
         assert engine.stopped is None
@@ -167,7 +167,7 @@ def test_one_listing_serves_many_batches(provider, clock, ask):
     engine = Scheduler(jobs)
     assert engine.due(0.0) == [ListBatches()]
     assert engine.due(0.0) == []
-    engine.told(ListBatches(), [], 0.0)
+    engine.take(ListBatches(), [], 0.0)
     assert len(engine.due(0.0)) == 64
 
 
@@ -183,8 +183,8 @@ def over_a_day(engine):
     while now < 86_400:
         for effect in engine.due(now):
             seen = RemoteBatch(getattr(getattr(effect, "row", None), "batch_id", ""), "in_progress")
-            listed = [RemoteBatch(job.row.batch_id, "in_progress") for job in engine.jobs]
-            engine.told(effect, listed if isinstance(effect, ListBatches) else seen, now)
+            listed = [RemoteBatch(job.row.batch_id, "in_progress") for job in engine.machines]
+            engine.take(effect, listed if isinstance(effect, ListBatches) else seen, now)
             asked.append(effect)
         now = engine.wake()
     return asked
@@ -208,10 +208,10 @@ def test_a_batch_that_has_trouble_waits_for_its_own_time():
     """Neither `Retry-After` nor the pause after a miss is cut short because another batch is looked at."""
     engine = Scheduler([running(1, 0.0), running(2, 0.0)])
     (listing,) = engine.due(0.0)
-    engine.told(listing, [RemoteBatch("batch_1", "in_progress")], 0.0)  # batch_2 is missing
+    engine.take(listing, [RemoteBatch("batch_1", "in_progress")], 0.0)  # batch_2 is missing
     (look,) = [effect for effect in engine.due(0.0) if isinstance(effect, Retrieve)]
-    engine.told(look, Refused("gone", "no such batch", 404), 0.0)
+    engine.take(look, Refused("gone", "no such batch", 404), 0.0)
     for now in (2.0, 4.0, 6.0):
         (other,) = engine.due(now)
         assert other.row.batch_id == "batch_1"
-        engine.told(other, RemoteBatch("batch_1", "in_progress"), now)
+        engine.take(other, RemoteBatch("batch_1", "in_progress"), now)

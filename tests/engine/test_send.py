@@ -4,16 +4,16 @@ import shutil
 from contextlib import suppress
 
 import pytest
+from send_with import send_with
 
 from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
-from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
 
 
 def go(provider, journal, clock, requests, **more):
-    return send(requests, backend=provider, journal=journal, clock=clock, **more)
+    return send_with(requests, backend=provider, journal=journal, clock=clock, **more)
 
 
 def test_each_request_is_paid_once(provider, journal, clock, ask):
@@ -340,7 +340,7 @@ def test_without_quota_nothing_more_is_tried_and_no_attempt_is_used_up(provider,
     error = {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}
     provider.line_of = lambda key, run: (429, error)
     for runs in (1, 2):
-        with pytest.raises(ProviderError, match="2 requests have no quota"):
+        with pytest.raises(ProviderError, match="2 requests failed: the account has no quota"):
             go(provider, journal, clock, ask(2), attempts=5)
         assert set(provider.ledger.values()) == {runs}
     provider.line_of = lambda key, run: FINE
@@ -444,7 +444,7 @@ def test_a_refresh_asks_anew_what_another_machine_has_refreshed_before(provider,
         for here, refresh in ((journal, False), (other, False), (journal, True), (other, True)):
             sent = go(provider, here, clock, ask(3), refresh=refresh)
             clock.sleep(7 * 86_400)
-        assert (sent.sent, sent.rivals) == (3, ())
+        assert (sent.sent, sent.older) == (3, ())
         assert {answer.text for answer in other.reader.answers(ask(3), provider.origin).values()} == {"3"}
     assert set(provider.paid.values()) == {3}
 
@@ -524,7 +524,7 @@ def refusing(provider, times, **error):
 
 def test_a_batch_refused_for_no_line_of_its_own_is_not_tried_again(provider, journal, clock, ask):
     refusing(provider, 99, code="billing_inactive", message="your account is not active")
-    with pytest.raises(ProviderError, match="refused 1 batches, unpaid: billing_inactive: your account is not active"):
+    with pytest.raises(ProviderError, match="refused 1 batch, unpaid: billing_inactive: your account is not active"):
         go(provider, journal, clock, ask(3))
     assert provider.calls["create"] == 1
     assert journal.reader.claimed(provider.origin) == set()
@@ -539,7 +539,7 @@ def test_batches_refused_without_a_reason_are_given_up_in_the_end(provider, jour
 
 def test_a_full_queue_is_not_waited_for_longer_than_the_caller_wants(provider, journal, clock, ask):
     refusing(provider, 99, code="token_limit_exceeded")
-    with pytest.raises(UnfinishedError, match="3 requests are to be sent again"):
+    with pytest.raises(UnfinishedError, match="3 requests can be sent again in 300 s"):
         go(provider, journal, clock, ask(3), patience=200)
     assert clock.time <= 200
     assert provider.calls["create"] == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_batcheval.backends.clocks import SimulatorClock
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ExitStatus, ProviderError
 from pytest_batcheval.journal.store import Journal
@@ -38,5 +38,5 @@ def _send(base_url: str, folder: str, count: int) -> bool:
         Journal.open(Path(folder) / "journal.sqlite") as journal,
     ):
         wanted = requests(count)
-        sent = send(wanted, backend=backend, journal=journal, clock=clock, limits=Limits(requests=4))
+        sent = send(wanted, backend=backend, journal=journal, clock=clock, policy=SendPolicy(limits=Limits(requests=4)))
         return sent.answered == len(wanted)

@@ -10,10 +10,10 @@ import pytest
 from world import DirectBackend, World
 
 from pytest_batcheval.backends.errors import UnknownOutcome
-from pytest_batcheval.engine import batch_machine, competing, reconcile
+from pytest_batcheval.engine import batch_handlers, batch_machine, competing, reconcile
 from pytest_batcheval.engine.adopt import Adoption
-from pytest_batcheval.engine.effects import Create, Settle
-from pytest_batcheval.engine.sender import Sender
+from pytest_batcheval.engine.batch_sender import BatchSender
+from pytest_batcheval.engine.effects import Create, Settle, Unaccounted
 from pytest_batcheval.journal.lock import JournalLock
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.store import Journal
@@ -23,14 +23,14 @@ Patch = Callable[[pytest.MonkeyPatch, World], None]
 
 def no_intent(patch: pytest.MonkeyPatch, world: World) -> None:
     """The create goes out before `creating` is committed."""
-    usual = batch_machine.BatchMachine._proceed
+    usual = batch_machine.BatchMachine.proceed
 
     def proceed(self: batch_machine.BatchMachine, now: float) -> None:
         usual(self, now)
         if self.row.state == "uploaded":
-            self._want(Create(self.row), self._not_before)
+            self.want(Create(self.row), self.not_before)
 
-    patch.setattr(batch_machine.BatchMachine, "_proceed", proceed)
+    patch.setattr(batch_machine.BatchMachine, "proceed", proceed)
 
 
 def retried_create(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -50,9 +50,9 @@ def no_look(patch: pytest.MonkeyPatch, world: World) -> None:
     """A create without an answer counts as not applied."""
 
     def look(self: batch_machine.BatchMachine, now: float) -> None:
-        self._want(Settle(replace(self.row, state="void")), now)
+        self.want(Settle(replace(self.row, state="void")), now)
 
-    patch.setattr(batch_machine.BatchMachine, "_look", look)
+    patch.setattr(batch_machine.BatchMachine, "reconcile", look)
 
 
 def no_fence(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -91,15 +91,15 @@ def cut_by_our_clock(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def partial_output_ignored(patch: pytest.MonkeyPatch, world: World) -> None:
     """What an expired batch has finished is thrown away."""
-    usual = batch_machine.ended
+    usual = batch_handlers.ended
 
     def ended(row: Any, batch: Any) -> Any:
-        told = usual(row, batch)
+        whole = usual(row, batch)
         if batch.status == "completed":
-            return told
-        return replace(told, output_file_id="", error_file_id="", completed=0, failed=0)
+            return whole
+        return replace(whole, output_file_id="", error_file_id="", completed=0, failed=0)
 
-    patch.setattr(batch_machine, "ended", ended)
+    patch.setattr(batch_handlers, "ended", ended)
 
 
 def two_transactions(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -116,11 +116,11 @@ def two_transactions(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def files_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     """A missing output file, or one with fewer lines than the counts say, is believed."""
-    patch.setattr(batch_machine, "doubtful", lambda row, account: False)
+    patch.setattr(batch_handlers, "doubtful", lambda row, account: False)
     patch.setattr(
-        batch_machine,
-        "rest_of",
-        lambda row, account, partial: batch_machine.Rest("unanswered", "no line", retryable=True),
+        batch_handlers,
+        "unaccounted_requests",
+        lambda row, account, partial: Unaccounted("unanswered", "no line", retryable=True),
     )
 
 
@@ -131,26 +131,25 @@ def no_lock(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def plans_owned_instead_of_keys(patch: pytest.MonkeyPatch, world: World) -> None:
     """Open batches are taken up only by a run that asks for exactly the same requests."""
-    usual = Sender._attach
+    usual = BatchSender.attach
 
-    def attach(self: Sender) -> None:
-        wanted = set(self.standing._wanted)
-        rows = self.journal.reader.open_batches(self.backend.origin)
-        if all(set(self.journal.reader.keys(row.id)) == wanted for row in rows):
-            usual(self)
+    def attach(self: BatchSender, rows: Any) -> None:
+        wanted = set(self._worklist._wanted)
+        if all(set(self._context.journal.reader.keys(row.id)) == wanted for row in rows):
+            usual(self, rows)
 
     def claim(self: Journal, connection: Any, row: Any, keys: Any) -> None:
         query = "INSERT INTO claim (key, origin, batch, open) VALUES (?, ?, ?, 0)"
         connection.executemany(query, [(key, row.origin, row.id) for key in keys])
 
-    patch.setattr(Sender, "_attach", attach)
+    patch.setattr(BatchSender, "attach", attach)
     patch.setattr(Journal, "_claim", claim)
     patch.setattr(JournalReader, "claimed", lambda self, origin: set())
 
 
 def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
     """A fresh journal sends without looking for what another one has sent."""
-    patch.setattr(Sender, "_adopt", lambda self, keys: None)
+    patch.setattr(BatchSender, "adopt", lambda self, keys, optional=False: None)
 
 
 def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:
@@ -160,17 +159,17 @@ def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def old_rows_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     """A row that knows of an upload and of no create is taken at its word, though its journal may be a backup."""
-    find, strangers = batch_machine.find, Adoption.strangers
+    find, unknown_batches = batch_handlers.find, Adoption.unknown_batches
 
     def found(row: Any, batches: Any) -> Any:
         return None if row.state == "uploaded" else find(row, batches)
 
     def unknown(self: Adoption, keys: Any = None) -> list[Any]:
         files = {row.file_id for row in self._journal.reader.batches()}
-        return [batch for batch in strangers(self, keys) if batch.input_file_id not in files]
+        return [batch for batch in unknown_batches(self, keys) if batch.input_file_id not in files]
 
-    patch.setattr(batch_machine, "find", found)
-    patch.setattr(Adoption, "strangers", unknown)
+    patch.setattr(batch_handlers, "find", found)
+    patch.setattr(Adoption, "unknown_batches", unknown)
 
 
 RULES: dict[str, Patch] = {

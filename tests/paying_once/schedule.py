@@ -14,7 +14,7 @@ from pathlib import Path
 from trouble import Trouble
 from world import BEHAVIOUR, Crash, DirectBackend, World, crashing_journal
 
-from pytest_batcheval.engine.send import collect, send
+from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.store import Journal
@@ -160,7 +160,14 @@ def _knock(world: World, folder: Path, requests: list[Request]) -> None:
         raise UnfinishedError("another process is sending")
 
     with suppress(ProviderError, UnfinishedError), Journal.open(folder / "journal.sqlite") as journal:
-        send(requests, backend=DirectBackend(world), journal=journal, clock=world, attempts=ATTEMPTS, wait=leave)
+        send(
+            requests,
+            backend=DirectBackend(world),
+            journal=journal,
+            clock=world,
+            wait=leave,
+            policy=SendPolicy(attempts=ATTEMPTS),
+        )
 
 
 def _run(
@@ -183,8 +190,7 @@ def _run(
             backend=DirectBackend(world),
             journal=journal,
             clock=world,
-            attempts=ATTEMPTS,
-            limits=Limits(requests=1 + world.rng.randrange(4)),
+            policy=SendPolicy(attempts=ATTEMPTS, limits=Limits(requests=1 + world.rng.randrange(4))),
         )
         outcome.twice |= sent.twice
         return True

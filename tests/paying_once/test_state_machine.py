@@ -17,7 +17,7 @@ from trouble import Trouble
 from world import BEHAVIOUR, Crash, DirectBackend, SerialPool, World, crashing_journal
 
 from pytest_batcheval.engine import driver
-from pytest_batcheval.engine.send import collect, send
+from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.salvage import mend
@@ -136,9 +136,7 @@ class Life(RuleBasedStateMachine):
                     backend=backend,
                     journal=journal,
                     clock=self.world,
-                    attempts=4,
-                    limits=limits,
-                    patience=patience,
+                    policy=SendPolicy(attempts=4, limits=limits, patience=patience),
                 )
             return True
         except (Crash, ProviderError, UnfinishedError):

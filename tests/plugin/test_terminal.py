@@ -105,7 +105,7 @@ def test_what_fails_is_told_by_cause_with_an_example_and_a_next_step(served, bat
     assert re.fullmatch(r"  3 x bad_request \(HTTP 400\), such as [0-9a-f]{12}: \\x1b\[2Jno", told[0])
     assert (
         told[1].strip()
-        == "The request itself was refused and is not sent again: change the prompt; a changed body is a new request."
+        == "The request was refused and is not sent again: change the prompt; a changed body is a new request."
     )
 
 

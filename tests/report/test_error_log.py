@@ -12,7 +12,7 @@ import pytest
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.cli import main
 from pytest_batcheval.client import BatchClient
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report import error_log
@@ -158,7 +158,9 @@ def test_resume_logs_what_it_collects(folder, batch_server, capsys):
         Journal.open(folder / "journal.sqlite") as journal,
         pytest.raises(UnfinishedError),
     ):
-        send(REQUESTS, backend=connection.backend, journal=journal, clock=connection.clock, patience=0)
+        send(
+            REQUESTS, backend=connection.backend, journal=journal, clock=connection.clock, policy=SendPolicy(patience=0)
+        )
     assert main(["resume"]) == 0
     assert told(folder) == [(KEYS[0], 1, 500, "server_error", "left to the next run")]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_batcheval.backends.traffic import Traffic
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report import resources
@@ -65,7 +65,8 @@ def test_each_second_belongs_to_the_stage_it_passed_in(journal, clock):
         32,
     ]
     rows = measure(journal, clock, steps)
-    assert {name: rows[1, name].wall for name in STAGES} == dict(zip(STAGES, (1, 2, 4, 8, 16, 32), strict=True))
+    passed = [name for name in STAGES if name != "wait"]
+    assert {name: rows[1, name].wall for name in passed} == dict(zip(passed, (1, 2, 4, 8, 16, 32), strict=True))
 
 
 def test_a_wave_is_in_the_stage_of_its_batch_that_is_furthest_behind(journal, clock):
@@ -73,6 +74,19 @@ def test_a_wave_is_in_the_stage_of_its_batch_that_is_furthest_behind(journal, cl
              seen("run", 2, 2), 8, seen("settle", 2, 2, ended=True)]  # fmt: skip
     rows = measure(journal, clock, steps)
     assert {name: row.wall for (_, name), row in rows.items() if row.wall} == {"queue": 7, "run": 8}
+
+
+def test_a_pause_before_another_attempt_is_a_stage_of_its_own(journal, clock):
+    pause = (600.0, 3, "attempt 3 of 3")
+    steps = [
+        seen("run"), 5, seen("settle", ended=True), 1,
+        WaitSnapshot.of_pause(*pause), 600, WaitSnapshot.of_pause(*pause, ended=True), 2,
+        seen("upload"), 3, seen("settle", ended=True),
+    ]  # fmt: skip
+    rows = measure(journal, clock, steps)
+    assert {name: row.wall for (_, name), row in rows.items()} == {
+        "plan": 2, "run": 5, "settle": 1, "wait": 600, "upload": 3,
+    }  # fmt: skip
 
 
 def test_waves_are_counted_and_one_that_sent_nothing_is_not_stored(journal, clock):

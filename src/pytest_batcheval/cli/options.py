@@ -14,7 +14,8 @@ from pytest_batcheval.text.sanitize import escape_controls
 from pytest_batcheval.wire.places import JOURNAL
 
 if TYPE_CHECKING:
-    from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult
+    from pytest_batcheval.engine.send_result import SendResult
+    from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.recordings.answers import Recordings
 
@@ -79,7 +80,8 @@ def say(text: str) -> None:
 
 def say_progress(seen: BatchSnapshot) -> None:
     """Print how a batch stands."""
-    say(str(seen))
+    if seen.ordinal or not seen.ended:  # the end of a pause is not worth a line
+        say(str(seen))
 
 
 def say_sent(sent: SendResult) -> None:

@@ -108,7 +108,7 @@ def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measur
     from pytest_batcheval.backends.openai_calls import IndividualCalls
     from pytest_batcheval.engine.call_sender import Calling
     from pytest_batcheval.engine.concurrency import ConcurrencyWindow
-    from pytest_batcheval.engine.send import send
+    from pytest_batcheval.engine.send import SendPolicy, send
     from pytest_batcheval.engine.split import Limits
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.report.comparison import Measured
@@ -135,9 +135,8 @@ def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measur
             backend=backend,
             journal=journal,
             clock=clock,
-            limits=Limits(requests=way.batch_size) if way.batch_size else None,
             calling=Calling(calls, clock, ConcurrencyWindow(*way.at_once)) if way.at_once else None,
-            threads=0,
+            policy=SendPolicy(limits=Limits(requests=way.batch_size) if way.batch_size else Limits(), threads=0),
         )
         seconds, polls = clock.now() - began, sum(counts[call] for call in POLLS)
         asked, told = _tokens(journal.reader)

@@ -18,6 +18,7 @@ import msgspec
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
 from pytest_batcheval.backends.local_files import storing
 from pytest_batcheval.backends.protocol import Backend, RemoteBatch
+from pytest_batcheval.engine.backoff import Backoff
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.metadata import may_hold, our_metadata
@@ -27,9 +28,8 @@ from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.result_file import BrokenLine, read_lines, split_lines
 
-PAUSE, LONGEST_PAUSE = 1.0, 60.0
-PATIENCE = 3600.0
-"""Seconds of failing in a row after which looking for batches is given up."""
+POLL_EVERY = 60.0
+"""Seconds between two polls of a batch whose input file is gone."""
 
 T = TypeVar("T")
 
@@ -61,8 +61,10 @@ class Adoption:
         self._clock = clock
         self._run = run
 
-    def strangers(self, keys: Collection[str] | None = None) -> list[RemoteBatch]:
-        """Marked batches this journal does not know, oldest first; with `keys` those that may hold one of them.
+    def unknown_batches(self, keys: Collection[str] | None = None) -> list[RemoteBatch]:
+        """Batches with our metadata that this journal does not know, oldest first.
+
+        With `keys` only those that may hold one of them.
 
         Raises:
             ProviderError: the provider cannot be asked.
@@ -142,11 +144,11 @@ class Adoption:
         """The batch once it has ended, or as it was seen last when the provider knows it no more."""
         absence = MissingBatch()
         while not batch.terminal and not absence.long(self._clock.now()):
-            if self._deadline is not None and self._clock.now() + LONGEST_PAUSE > self._deadline:
+            if self._deadline is not None and self._clock.now() + POLL_EVERY > self._deadline:
                 raise UnfinishedError(
                     f"batch {batch.id}, made by another journal, still runs; the same command collects it"
                 )
-            self._clock.sleep(LONGEST_PAUSE)
+            self._clock.sleep(POLL_EVERY)
             try:
                 batch = self._patiently(partial(self._backend.retrieve, batch.id))
                 absence = MissingBatch()
@@ -173,23 +175,23 @@ class Adoption:
             return read(path)
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        """A call that is repeated while its failure may pass.
+        """The result of a call, which is repeated after transient failures.
 
         Raises:
             Refused: the call was refused, and what it asks for may be gone.
             ProviderError: it fails for too long, or the account must be looked after.
         """
-        pause, began = PAUSE, self._clock.now()
+        backoff = Backoff()
         while True:
             try:
                 return call()
-            except TransientFailure as fault:
-                if self._clock.now() - began > PATIENCE:
-                    raise _unasked(fault) from None
-                self._clock.sleep(fault.retry_after or pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            except Stopped as fault:
-                raise _unasked(fault) from None
+            except TransientFailure as failure:
+                pause = backoff.failed(failure, self._clock.now())
+                if backoff.exhausted(self._clock.now()):
+                    raise _unasked(failure) from None
+                self._clock.sleep(pause)
+            except Stopped as failure:
+                raise _unasked(failure) from None
 
 
 def _unasked(fault: ProviderFailure) -> ProviderError:

@@ -1,4 +1,4 @@
-"""When a call that failed is made again, and when it is given up."""
+"""Delays before a failed call is made again: doubled with each failure in a row, or as long as the server asks."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ from dataclasses import dataclass
 
 from pytest_batcheval.backends.errors import TransientFailure
 
-BACK_OFF_FIRST, BACK_OFF_LAST = 1.0, 60.0
-"""Seconds before the same call is made again: doubled with each failure in a row."""
+FIRST, LAST = 2.0, 60.0
+"""Seconds before a call is made again: after the first failure, and at most."""
+
+LEAST = 1.0
+"""Seconds; a server that asks for less gets this."""
 
 PATIENCE = 3600.0
-"""Seconds of failing in a row after which a call that is no mere look is given up, for this run."""
+"""Seconds of failing in a row after which a call is given up for this run; polling goes on."""
+
+
+def delay(failures: int, first: float = FIRST, last: float = LAST) -> float:
+    """Seconds to wait after that many failures in a row, from 1: `first`, doubled each time, at most `last`."""
+    return float(min(first * 2 ** min(failures - 1, 20), last))
 
 
 @dataclass
 class Backoff:
-    """The failures of one batch's calls in a row."""
+    """Failures in a row of the calls for one purpose; a new one after each success."""
 
-    tries: int = 0
+    failures: int = 0
     since: float | None = None
 
-    def pause(self, fault: TransientFailure, now: float) -> float:
-        """One more has failed. Returns the seconds until it is made again: as the server says, a second at least."""
+    def failed(self, failure: TransientFailure, now: float) -> float:
+        """Count a failure. Returns the seconds until the next call."""
         self.since = now if self.since is None else self.since
-        self.tries += 1
-        usual = min(BACK_OFF_FIRST * 2 ** min(self.tries, 10), BACK_OFF_LAST)
-        return usual if not fault.retry_after else max(fault.retry_after, BACK_OFF_FIRST)
+        self.failures += 1
+        return max(failure.retry_after, LEAST) if failure.retry_after else delay(self.failures)
 
-    def long(self, now: float) -> bool:
-        """Whether they have lasted for so long that it is given up."""
+    def exhausted(self, now: float) -> bool:
+        """Whether the calls have failed for so long that they are given up."""
         return self.since is not None and now - self.since > PATIENCE

@@ -14,14 +14,21 @@ from decimal import Decimal
 
 from pytest_batcheval.backends.calls import CallReply, Calls
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, UnknownOutcome
+from pytest_batcheval.engine.backoff import PATIENCE, delay
+from pytest_batcheval.engine.batch_sender import stopped
 from pytest_batcheval.engine.call_outcome import Busy, call_outcome, unknown
 from pytest_batcheval.engine.clock import WaitingClock
 from pytest_batcheval.engine.concurrency import ConcurrencyWindow
+from pytest_batcheval.engine.policy import SendContext, SendPolicy
 from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME
+from pytest_batcheval.engine.send_result import SendCounts
 from pytest_batcheval.engine.snapshot import BatchSnapshot
+from pytest_batcheval.engine.worklist import Portion, Worklist
+from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
 DEADLINE = 600.0
@@ -30,11 +37,8 @@ DEADLINE = 600.0
 RETRIES = 2
 """How often a call that was refused for being too many goes out again by itself, as the SDK would."""
 
-PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_PAUSE = 1.0
 """Seconds after a refusal that names no time: doubled with each in a row."""
-
-PATIENCE = 3600.0
-"""Seconds in which no call reaches the server until it is given up, for this run."""
 
 GRACE = 15.0
 """Seconds that calls under way get after Ctrl-C: most answers are there by then."""
@@ -95,14 +99,14 @@ class CallResults:
 
 @dataclass(frozen=True)
 class CallSnapshot(BatchSnapshot):
-    """How the calls of a round stand; `flying` of them are under way."""
+    """How the calls of a round stand; `in_flight` of them are under way."""
 
-    flying: int = 0
+    in_flight: int = 0
 
     def __str__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
         trouble = f" ({self.trouble})" if self.trouble else ""
-        return f"calls: {self.done}/{self.total} answered{failed}, {self.flying} under way{trouble}"
+        return f"calls: {self.done}/{self.total} answered{failed}, {self.in_flight} under way{trouble}"
 
 
 class CallRun:
@@ -119,7 +123,7 @@ class CallRun:
         self._window = calling.window
         self._deadline = deadline
         self._waiting: deque[CallInFlight] = deque()
-        self._flying: dict[int, CallInFlight] = {}
+        self._in_flight: dict[int, CallInFlight] = {}
         self._pending: dict[int, PendingRow] = {}
         self._called = CallResults()
         self._refusals = 0
@@ -144,7 +148,7 @@ class CallRun:
             self._waiting.extend(CallInFlight(request, row.id) for request in requests)
         began = self._clock.now()
         try:
-            while self._waiting or self._flying:
+            while self._waiting or self._in_flight:
                 self._turn(began)
         except KeyboardInterrupt:
             self._land(began)
@@ -164,7 +168,7 @@ class CallRun:
         for flight in starting:
             self._begin(flight, now)
         self._tell(now - began)
-        if self._waiting or self._flying:
+        if self._waiting or self._in_flight:
             self._wait(now)
 
     def _is_late(self, now: float) -> bool:
@@ -172,12 +176,12 @@ class CallRun:
 
     def _take(self, now: float) -> None:
         for number, outcome in self._calls.finished():
-            flight = self._flying.pop(number, None)
+            flight = self._in_flight.pop(number, None)
             if flight is not None:  # else one of an interrupted round, which is settled
                 self._judge(flight, outcome, now)
-        for number, flight in [*self._flying.items()]:
+        for number, flight in [*self._in_flight.items()]:
             if flight.until <= now and flight.given_up:
-                self._judge(self._flying.pop(number), UnknownOutcome("given_up", "no answer came in time"), now)
+                self._judge(self._in_flight.pop(number), UnknownOutcome("given_up", "no answer came in time"), now)
             elif flight.until <= now:
                 self._calls.give_up(number)
                 flight.given_up, flight.until = True, now + LAST_WORDS
@@ -213,8 +217,7 @@ class CallRun:
         self._trouble = f"refused: {busy.failure.code}"
         if self._window.refused(flight.epoch):
             self._refusals += 1
-        usual = min(PAUSE * 2 ** min(self._refusals - 1, 10), LONGEST_PAUSE)
-        pause = usual if busy.retry_after is None else busy.retry_after
+        pause = delay(self._refusals, FIRST_PAUSE) if busy.retry_after is None else busy.retry_after
         self._not_before = max(self._not_before, now + pause)
         if not busy.reached:
             return self._unreached(flight, busy, now)
@@ -234,7 +237,7 @@ class CallRun:
     def _next(self, now: float) -> list[CallInFlight]:
         """Those that may go out now, marked as sent in what is stored next."""
         starting: list[CallInFlight] = []
-        while self._waiting and now >= self._not_before and len(self._flying) + len(starting) < self._window.size:
+        while self._waiting and now >= self._not_before and len(self._in_flight) + len(starting) < self._window.size:
             flight = self._waiting.popleft()
             self._pending[flight.row].sent.append(flight.request.custom_id)
             starting.append(flight)
@@ -251,33 +254,33 @@ class CallRun:
         flight.epoch, flight.until = self._window.epoch, now + DEADLINE
         self._called.sent.add(request.custom_id)
         number = self._calls.start(request.url, json.loads(request.line())["body"], request.custom_id)
-        self._flying[number] = flight
+        self._in_flight[number] = flight
 
     def _wait(self, now: float) -> None:
         """Until a call has finished, or time has come for something else."""
-        times = [flight.until for flight in self._flying.values()]
+        times = [flight.until for flight in self._in_flight.values()]
         if self._waiting and self._not_before > now:
             times.append(self._not_before)
         if self._waiting and self._deadline is not None:
             times.append(self._deadline)
         # One that was given up ends in real time: counted twice, it keeps a virtual clock from jumping over that.
-        calls = len(self._flying) + sum(flight.given_up for flight in self._flying.values())
+        calls = len(self._in_flight) + sum(flight.given_up for flight in self._in_flight.values())
         self._clock.wait(self._calls.signal, min(times) - now, calls)
 
     def _land(self, began: float) -> None:
         """Take what comes within the grace, and settle; a second Ctrl-C leaves that to the next run."""
         self._landing = True
         until = self._clock.now() + GRACE
-        for flight in self._flying.values():
+        for flight in self._in_flight.values():
             flight.until = min(flight.until, until)
-        while self._flying:
+        while self._in_flight:
             self._turn(began)
         self._settle(began)
 
     def _settle(self, began: float) -> None:
         """Give all keys free; what is still under way is of unknown outcome."""
         self._store()
-        self._flying.clear()
+        self._in_flight.clear()
         for pending in self._pending.values():
             lost = settle_calls(self._journal, self._reduced(pending), "interrupted")
             self._called.unknown |= lost
@@ -295,7 +298,7 @@ class CallRun:
 
     def _tell(self, elapsed: float, ended: bool = False) -> None:
         called = self._called
-        shown = (len(called.answered), len(called.failed), len(self._flying), self._trouble, ended)
+        shown = (len(called.answered), len(called.failed), len(self._in_flight), self._trouble, ended)
         if shown == self._shown:
             return
         self._shown = shown
@@ -305,7 +308,7 @@ class CallRun:
                 ordinal=1,
                 of=1,
                 batch_id="",
-                status="settled" if ended else "calling",
+                status="settled" if ended else "in_progress",
                 done=len(called.answered),
                 failed=len(called.failed),
                 total=sum(len(pending.requests) for pending in self._pending.values()),
@@ -313,10 +316,48 @@ class CallRun:
                 note=note,
                 trouble=self._trouble,
                 ended=ended,
-                flying=len(self._flying),
+                in_flight=len(self._in_flight),
                 stage="settle" if ended else "run",
             )
         )
+
+
+class CallSender:
+    """Sends the requests of a round as individual calls; a `RoundSender`."""
+
+    calls = "individual"
+
+    def __init__(
+        self, context: SendContext, policy: SendPolicy, worklist: Worklist, counts: SendCounts, calling: Calling
+    ) -> None:
+        self.limits = policy.limits
+        self._context = context
+        self._policy = policy
+        self._worklist = worklist
+        self._counts = counts
+        self._calling = calling
+
+    def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
+        """Make these calls. Always false: no other machine's calls can be seen.
+
+        Raises:
+            ProviderError: the provider refuses them all.
+            UnfinishedError: some were not sent before the deadline.
+        """
+        context, counts, worklist = self._context, self._counts, self._worklist
+        run = CallRun(self._calling, context.journal, context.progress, context.deadline)
+        called = run.run(zip(rows, (portion.requests for portion in portions), strict=True))
+        counts.keys |= called.sent
+        counts.resent += sum(worklist.tried[key] > 0 for key in called.sent)
+        counts.unknown |= called.unknown
+        worklist.count(called.sent - called.left)
+        # Another attempt might pay again what nobody knows to be unpaid.
+        worklist.tried.update(dict.fromkeys(called.unknown, self._policy.attempts))
+        if called.stopped is not None:
+            raise stopped(called.stopped, context.backend.base_url)
+        if called.left:
+            raise UnfinishedError(f"{counted(len(called.left), 'request')} not sent yet; the same command goes on")
+        return False
 
 
 def settle_calls(journal: Journal, row: BatchRow, why: str) -> set[str]:

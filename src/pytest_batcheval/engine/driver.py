@@ -46,7 +46,7 @@ class Driver:
         self._threads = threads
         self._folder = journal.path.with_name(journal.path.name + ".files")
 
-    def run(self, engine: Scheduler, watch: Callable[[float], None], deadline: float | None = None) -> None:
+    def run(self, scheduler: Scheduler, watch: Callable[[float], None], deadline: float | None = None) -> None:
         """Bring all jobs of an engine to their end, or to the fault that stops it.
 
         `watch` is called with the time, at first and after each change; `deadline` is the time on the clock until
@@ -59,40 +59,40 @@ class Driver:
         pool: Pool[Effect] | OneByOne[Effect] = Pool(self._threads) if self._threads else OneByOne()
         try:
             watch(self._clock.now())
-            while not engine.done:
-                effects = engine.due(self._clock.now())
+            while not scheduler.done:
+                effects = scheduler.due(self._clock.now())
                 for effect in effects:
-                    self._start(effect, engine, pool)
-                self._collect(engine, pool, 0.0 if effects else 1.0)
+                    self._start(effect, scheduler, pool)
+                self._collect(scheduler, pool, 0.0 if effects else 1.0)
                 watch(self._clock.now())
                 if not effects and not pool.busy:
-                    self._sleep(engine, deadline)
+                    self._sleep(scheduler, deadline)
             self._remove_empty()  # only now: a download would make its folder in the one that is removed
         finally:
             pool.close()
 
-    def _start(self, effect: Effect, engine: Scheduler, pool: Pool[Effect] | OneByOne[Effect]) -> None:
+    def _start(self, effect: Effect, scheduler: Scheduler, pool: Pool[Effect] | OneByOne[Effect]) -> None:
         if isinstance(effect, JOURNAL):
             self._store(effect)
-            engine.told(effect, None, self._clock.now())
+            scheduler.take(effect, None, self._clock.now())
         else:
             pool.start(effect, self._call(effect))
 
-    def _collect(self, engine: Scheduler, pool: Pool[Effect] | OneByOne[Effect], timeout: float) -> None:
+    def _collect(self, scheduler: Scheduler, pool: Pool[Effect] | OneByOne[Effect], timeout: float) -> None:
         while pool.busy and (finished := pool.next(timeout)) is not None:
-            engine.told(*finished, self._clock.now())
+            scheduler.take(*finished, self._clock.now())
             timeout = 0.0
 
-    def _sleep(self, engine: Scheduler, deadline: float | None) -> None:
+    def _sleep(self, scheduler: Scheduler, deadline: float | None) -> None:
         """Wait for the next effect. The deadline ends the wait for batches, never their submission."""
-        wake, now = engine.wake(), self._clock.now()
+        wake, now = scheduler.wake(), self._clock.now()
         if wake is None or wake <= now:
             return
-        rows = [job.row for job in engine.jobs if not job.finished]
+        rows = [machine.row for machine in scheduler.machines if not machine.finished]
         if deadline is not None and wake > deadline and all(row.state in ("created", "ended") for row in rows):
             if now < deadline:
                 self._clock.sleep(deadline - now)
-                return engine.look_at(deadline)
+                return scheduler.look_at(deadline)
             raise UnfinishedError(
                 f"{len(rows)} batches still run ({', '.join(row.batch_id for row in rows)}); nothing is lost: "
                 "the same command collects them, as soon as they are done"
@@ -108,7 +108,7 @@ class Driver:
         except JournalError as error:
             text = f"{error}. What batch {row.batch_id or row.id} ended in could not be stored; the next run does it"
             raise JournalError(text) from error
-        if not effect.account.broken:
+        if not effect.results.broken:
             shutil.rmtree(self.folder_of(row.id), ignore_errors=True)
         return None
 

@@ -1,4 +1,4 @@
-"""What the protocol asks to be done. Each effect is a place where a crash may happen."""
+"""Effects that a batch machine asks for. Each is a place where a crash may happen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_batcheval.journal.rows import BatchRow
 
 @dataclass(frozen=True)
 class ResultSummary:
-    """What the result files of a batch hold, by `custom_id`; the counts are not asked.
+    """Contents of a batch's result files by `custom_id`; the provider's counts play no part.
 
     Attributes:
         answered, failed: disjoint sets of keys; `failed` has those of unreadable lines too.
@@ -29,7 +29,7 @@ class ResultSummary:
 
 @dataclass(frozen=True)
 class Unaccounted:
-    """How the requests of a batch that have no line are recorded."""
+    """The failure that is stored for requests of a batch without a line."""
 
     code: str
     message: str
@@ -87,7 +87,7 @@ class DownloadResults:
     """Network: download the result files and count their keys. Outcome: an `ResultSummary`.
 
     Attributes:
-        partial: take what is still there; otherwise a missing file is a fault.
+        partial: take what is still there; otherwise a missing file is a failure.
     """
 
     row: BatchRow
@@ -118,14 +118,14 @@ class Settle:
     """Journal: answers, failures, claims and the last state in one transaction. Outcome: `None`.
 
     Attributes:
-        faults: the provider's complaints about single lines of the input file.
-        rest: how requests without a line are recorded; `None` records nothing of them.
+        errors: the provider's errors about single lines of the input file.
+        unaccounted: how requests without a line are recorded; `None` records nothing of them.
     """
 
     row: BatchRow
-    account: ResultSummary = ResultSummary()
-    faults: tuple[BatchError, ...] = ()
-    rest: Unaccounted | None = None
+    results: ResultSummary = ResultSummary()
+    errors: tuple[BatchError, ...] = ()
+    unaccounted: Unaccounted | None = None
 
 
 Effect = Commit | FindFile | Upload | Create | ListBatches | Retrieve | DownloadResults | DeleteFile | Cancel | Settle

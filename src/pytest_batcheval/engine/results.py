@@ -59,19 +59,21 @@ def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Fa
     `keys` are in the order of the input file, whose lines the effect's `faults` count.
     """
     open_keys = set(keys)
-    for path, line in _lines(effect.account.files):
-        row = _result(path, line, effect.account)
+    for path, line in _lines(effect.results.files):
+        row = _result(path, line, effect.results)
         if row is not None and row.key in open_keys:
             open_keys.discard(row.key)
             yield row
-    for fault in effect.faults:
+    for fault in effect.errors:
         if fault.line is not None and 0 < fault.line <= len(keys) and keys[fault.line - 1] in open_keys:
             key = keys[fault.line - 1]
             open_keys.discard(key)
             yield FailureRow(key, fault.code, fault.message, None, retryable=False)
-    if effect.rest is not None:
+    if effect.unaccounted is not None:
         for key in sorted(open_keys):
-            yield FailureRow(key, effect.rest.code, effect.rest.message, None, effect.rest.retryable)
+            yield FailureRow(
+                key, effect.unaccounted.code, effect.unaccounted.message, None, effect.unaccounted.retryable
+            )
 
 
 def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> ResultSummary:

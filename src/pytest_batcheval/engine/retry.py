@@ -1,4 +1,4 @@
-"""Failed requests: whether one is sent again, by which run, and the advice to the user. Decided here and nowhere else."""
+"""Failed requests: whether one is sent again, by which run, and the advice to the user. No other module decides it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ class Retry(Enum):
     NEXT_RUN = "The outcome of the call is unknown and it may have been paid: the next run sends it again."
     QUOTA = "The account has no quota left: add credit, then run the same command again."
     ACCESS = "It is not sent again: check that the key may use this model; then --batch-refresh sends it."
-    REFUSED = (
-        "The request itself was refused and is not sent again: change the prompt; a changed body is a new request."
-    )
+    REFUSED = "The request was refused and is not sent again: change the prompt; a changed body is a new request."
     PAID = "It may have been paid, and its answer is gone: --batch-pay-again sends it again."
 
     @property

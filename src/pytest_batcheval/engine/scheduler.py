@@ -1,8 +1,8 @@
-"""All batches of a run: which effects are due, and what their outcomes mean. No I/O, no time of its own."""
+"""The batch machines of a run: the effects that are due, and where their outcomes go. No I/O, no clock."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from pytest_batcheval.backends.errors import ProviderFailure
 from pytest_batcheval.backends.protocol import RemoteBatch
@@ -11,15 +11,15 @@ from pytest_batcheval.engine.effects import JOURNAL, Commit, Effect, ListBatches
 
 
 class Scheduler:
-    """Drives jobs to their ends: `due(now)` gives effects, `told(effect, outcome, now)` takes outcomes.
+    """Drives machines to their ends: `due(now)` gives effects, `take(effect, outcome, now)` takes outcomes.
 
-    An outcome is what the effect's docstring says, or a `ProviderFailure`. Effects of one job never overlap;
-    those of different jobs may. One listing serves all jobs that want one.
+    An outcome is what the effect's docstring says, or a `ProviderFailure`. Effects of one machine never overlap;
+    those of different machines may. One listing serves all machines that want one.
     """
 
-    def __init__(self, jobs: Iterable[BatchMachine], known: Collection[str] = ()) -> None:
-        """Drive these jobs; `known` are ids of batches that do not ask the same as one of them."""
-        self.jobs = list(jobs)
+    def __init__(self, machines: Iterable[BatchMachine], known: Collection[str] = ()) -> None:
+        """Drive these machines; `known` are ids of batches that do not ask the same as one of them."""
+        self.machines = list(machines)
         self._known = frozenset(known)
         self._listing: list[BatchMachine] = []
         self._asked = 0.0
@@ -27,59 +27,63 @@ class Scheduler:
     @property
     def stopped(self) -> ProviderFailure | None:
         """The fault that stops the run; what can be stored is stored before."""
-        return next((job.stop for job in self.jobs if job.stop is not None), None)
+        return next((machine.stop for machine in self.machines if machine.stop is not None), None)
 
     @property
     def done(self) -> bool:
         """Whether nothing is under way and nothing is left to ask for."""
         if self.stopped is None:
-            return all(job.finished for job in self.jobs)
-        return not any(job.flying or _is_last_word(job.effect) for job in self.jobs)
+            return all(machine.finished for machine in self.machines)
+        return not any(machine.in_flight or _is_last_word(machine.effect) for machine in self.machines)
 
     def wake(self) -> float | None:
         """When the next effect is due; `None` when only outcomes are awaited."""
-        return min((job.wake for job in self.jobs if job.effect and not job.flying), default=None)
+        return min((machine.wake for machine in self._waiting()), default=None)
 
     def look_at(self, moment: float) -> None:
         """Look at every running batch at that moment, if not earlier."""
-        for job in self.jobs:
-            if isinstance(job.effect, Retrieve) or (job.effect == ListBatches() and job.row.batch_id):
-                job.wake = min(job.wake, moment)
+        for machine in self.machines:
+            if isinstance(machine.effect, Retrieve) or (machine.effect == ListBatches() and machine.row.batch_id):
+                machine.wake = min(machine.wake, moment)
 
     def due(self, now: float) -> list[Effect]:
         """The effects to do now; each is given out once."""
-        ready = [job for job in self.jobs if job.effect and not job.flying and job.wake <= now]
+        ready = [machine for machine in self._waiting() if machine.wake <= now]
         if self.stopped is not None:
-            return [self._fly(job) for job in ready if _is_last_word(job.effect)]
+            return [self._fly(machine) for machine in ready if _is_last_word(machine.effect)]
         listed = self._listed(ready)
-        effects = [self._fly(job) for job in ready if job not in listed]
+        effects = [self._fly(machine) for machine in ready if machine not in listed]
         if listed and not self._listing:
-            for job in listed:
-                job.flying = True
+            for machine in listed:
+                machine.in_flight = True
             self._listing, self._asked = listed, now
             effects.append(_list_for(listed))
         return effects
 
+    def _waiting(self) -> Iterator[BatchMachine]:
+        """The machines whose next effect was not given out yet."""
+        return (machine for machine in self.machines if machine.effect and not machine.in_flight)
+
     def _listed(self, ready: list[BatchMachine]) -> list[BatchMachine]:
-        """The jobs that one listing serves: those that need one, and all whose next look it can stand for."""
-        lookers = [job for job in ready if isinstance(job.effect, ListBatches)]
-        polls = [job for job in self.jobs if job.shares_lists]
-        shared = lookers or (len(polls) > 1 and any(job.shares_lists for job in ready))
+        """The machines that one listing serves: those that need one, and all whose next look it can stand for."""
+        lookers = [machine for machine in ready if isinstance(machine.effect, ListBatches)]
+        polls = [machine for machine in self.machines if machine.shares_lists]
+        shared = lookers or (len(polls) > 1 and any(machine.shares_lists for machine in ready))
         return lookers + polls if shared else []
 
-    def told(self, effect: Effect, outcome: object, now: float) -> None:
+    def take(self, effect: Effect, outcome: object, now: float) -> None:
         """Take the outcome of an effect that `due` gave out."""
         if isinstance(effect, ListBatches):
-            jobs, self._listing = self._listing, []
-            for job in jobs:
-                job.listed(_batches(outcome), self._asked, now, None if effect.enough else self._known)
+            machines, self._listing = self._listing, []
+            for machine in machines:
+                machine.take_list(_batches(outcome), self._asked, now, None if effect.enough else self._known)
             return
-        next(job for job in self.jobs if job.row.id == effect.row.id).told(effect, outcome, now)
+        next(machine for machine in self.machines if machine.row.id == effect.row.id).take(effect, outcome, now)
 
-    def _fly(self, job: BatchMachine) -> Effect:
-        assert job.effect is not None
-        job.flying = True
-        return job.effect
+    def _fly(self, machine: BatchMachine) -> Effect:
+        assert machine.effect is not None
+        machine.in_flight = True
+        return machine.effect
 
 
 def _is_last_word(effect: Effect | None) -> bool:
@@ -87,10 +91,10 @@ def _is_last_word(effect: Effect | None) -> bool:
     return isinstance(effect, JOURNAL) and not (isinstance(effect, Commit) and effect.row.state == "creating")
 
 
-def _list_for(jobs: Iterable[BatchMachine]) -> ListBatches:
+def _list_for(machines: Iterable[BatchMachine]) -> ListBatches:
     """Mere looks need no more pages than hold their batches; other machines' may be on any."""
-    if all(isinstance(job.effect, Retrieve) for job in jobs):
-        return ListBatches(frozenset(job.row.batch_id for job in jobs))
+    if all(isinstance(machine.effect, Retrieve) for machine in machines):
+        return ListBatches(frozenset(machine.row.batch_id for machine in machines))
     return ListBatches()
 
 

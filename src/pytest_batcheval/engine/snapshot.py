@@ -1,16 +1,20 @@
-"""Snapshots of running batches for a display, and what a send came to."""
+"""Snapshots of running batches, for displays and measurements."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effects import JOURNAL
+from pytest_batcheval.text.format import counted, duration
 
-STAGES = ("plan", "upload", "queue", "run", "download", "settle")
-"""What a batch goes through, in this order: `run` is the provider's work on it, `settle` its end in the journal."""
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.batch_machine import BatchMachine
+
+STAGES = ("plan", "wait", "upload", "queue", "run", "download", "settle")
+"""The stages of a run in their order: `wait` is a pause before another attempt, `run` the provider's work on a batch,
+`settle` the end of a batch in the journal."""
 
 _STAGES = {"planned": "upload", "uploaded": "queue", "creating": "queue", "ended": "download"}
 _QUEUED = ("created", "validating")
@@ -23,7 +27,7 @@ class BatchSnapshot:
     Attributes:
         ordinal, of: its number among the batches of this wave, from 1, and their count.
         batch_id: the provider's id; empty until it has one.
-        status: the provider's word, or ours before and after (`planned`, `looking for it`, `settled` …).
+        status: the provider's word, or ours before and after (`planned`, `reconciling`, `settled` …).
         stage: one of `STAGES`.
         done, failed, total: requests answered, failed and asked.
         elapsed: seconds on the clock since it was begun, by this process.
@@ -58,114 +62,68 @@ class BatchSnapshot:
 
 
 @dataclass(frozen=True)
-class SendResult:
-    """What a send came to; counts are of requests unless said otherwise.
+class WaitSnapshot(BatchSnapshot):
+    """A pause before `total` requests are sent again, `seconds` long; `note` has the reason. Its `ordinal` is 0."""
 
-    Attributes:
-        requested: different requests asked for.
-        stored: those that had an answer before.
-        sent: those sent by this run at least once; `keys` are theirs.
-        answered: those that have an answer now.
-        failed: those that have a failure and no answer now.
-        resent: lines sent again after a transient failure.
-        batches: batches settled, `attached` of them begun by an earlier run.
-        collected: numbers of settled batches that an earlier run had begun.
-        rivals: older batches of other machines for whose sake some of ours were cancelled.
-        twins: batches that the create of one of ours has made beside it, and that were cancelled.
-        twice: keys that such a batch and ours both answered, so that they were paid twice.
-        lost: what became of batches whose results are gone.
-        unknown: keys whose individual call may have been paid without an answer.
-        again: keys sent though an earlier call of theirs may have been paid without an answer.
-        broken: unreadable lines, whose files are kept in `files`.
-    """
+    seconds: float = 0.0
 
-    requested: int
-    stored: int
-    sent: int
-    answered: int
-    failed: int
-    resent: int
-    batches: int
-    attached: int
-    keys: frozenset[str] = frozenset()
-    collected: tuple[int, ...] = ()
-    rivals: tuple[str, ...] = ()
-    twins: tuple[str, ...] = ()
-    twice: frozenset[str] = frozenset()
-    lost: tuple[str, ...] = ()
-    broken: tuple[str, ...] = ()
-    unknown: frozenset[str] = frozenset()
-    again: frozenset[str] = frozenset()
-    files: tuple[Path, ...] = ()
+    @classmethod
+    def of_pause(cls, seconds: float, requests: int, reason: str, ended: bool = False) -> WaitSnapshot:
+        """The snapshot at the beginning of a pause, or at its end."""
+        return cls(0, 0, "", "waiting", 0, 0, requests, 0.0, reason, ended=ended, stage="wait", seconds=seconds)
 
-    @property
-    def notes(self) -> list[str]:
-        """What a person should know of it, a line each."""
-        rivals = [f"another machine asked the same in batch {older}; ours was cancelled" for older in self.rivals]
-        rivals += [
-            f"a create was applied twice, by something between here and the provider; batch {second} was cancelled, "
-            "and what it had finished was paid twice"
-            for second in self.twins
-        ]
-        if self.twice:
-            rivals.append(f"{len(self.twice)} answers were paid twice: both batches had run before one was cancelled")
-        return [*self.lost, *rivals, *self._of_calls, *self.broken]
-
-    @property
-    def _of_calls(self) -> list[str]:
-        """What is not known of individual calls; they cannot be looked for as batches can."""
-        notes = []
-        if self.again:
-            notes.append(
-                f"at most {len(self.again)} calls of unknown outcome may be paid twice: they were under way when a run "
-                "ended, or got no answer, and were sent again"
-            )
-        if self.unknown:
-            notes.append(
-                f"{len(self.unknown)} calls of unknown outcome may have been paid; the next run sends them again, so "
-                "at most so many may be paid twice"
-            )
-        return notes
+    def __str__(self) -> str:
+        return (
+            f"waiting {duration(self.seconds)} before {counted(self.total, 'request')} can be sent again: {self.note}"
+        )
 
 
-def watcher(jobs: Sequence[BatchMachine], show: Callable[[BatchSnapshot], None]) -> Callable[[float], None]:
+def watcher(machines: Sequence[BatchMachine], show: Callable[[BatchSnapshot], None]) -> Callable[[float], None]:
     """A function of the time that shows each batch whose state or counts have changed."""
     shown: dict[int, tuple[object, ...]] = {}
-    attached = [bool(job.row.batch_id) for job in jobs]
+    attached = [bool(machine.row.batch_id) for machine in machines]
 
     def watch(now: float) -> None:
-        for ordinal, job in enumerate(jobs, 1):
-            if isinstance(job.effect, JOURNAL) and job.wake <= now:
+        for ordinal, machine in enumerate(machines, 1):
+            if isinstance(machine.effect, JOURNAL) and machine.wake <= now:
                 continue  # half of a change, whose other half is written next
-            state = (job.row.batch_id, job.row.state, job.status, job.done, job.failed, job.finished, bool(job.trouble))
+            state = (
+                machine.row.batch_id,
+                machine.row.state,
+                machine.status,
+                machine.done,
+                machine.failed,
+                machine.finished,
+                bool(machine.trouble),
+            )
             if shown.get(ordinal) != state:
                 shown[ordinal] = state
-                show(_snapshot(ordinal, attached, job, now))
+                show(_snapshot(ordinal, attached, machine, now))
 
     return watch
 
 
-def _snapshot(ordinal: int, attached: Sequence[bool], job: BatchMachine, now: float) -> BatchSnapshot:
+def _snapshot(ordinal: int, attached: Sequence[bool], machine: BatchMachine, now: float) -> BatchSnapshot:
     return BatchSnapshot(
         ordinal=ordinal,
         of=len(attached),
-        batch_id=job.row.batch_id,
-        status=job.status,
-        done=job.done,
-        failed=job.failed,
-        total=job.row.requests,
-        elapsed=max(now - job.began, 0.0),
-        note=job.row.note,
-        trouble=job.trouble,
-        ended=job.finished,
-        stage=_stage(job),
-        endpoint=job.row.endpoint,
-        model=job.row.model,
+        batch_id=machine.row.batch_id,
+        status=machine.status,
+        done=machine.done,
+        failed=machine.failed,
+        total=machine.row.requests,
+        elapsed=max(now - machine.began, 0.0),
+        note=machine.row.note,
+        trouble=machine.trouble,
+        ended=machine.finished,
+        stage=_stage(machine),
+        endpoint=machine.row.endpoint,
+        model=machine.row.model,
         attached=attached[ordinal - 1],
     )
 
 
-def _stage(job: BatchMachine) -> str:
-    if job.row.state == "created":
-        return "queue" if job.status in _QUEUED else "run"
-    return _STAGES.get(job.row.state, "settle")
+def _stage(machine: BatchMachine) -> str:
+    if machine.row.state == "created":
+        return "queue" if machine.status in _QUEUED else "run"
+    return _STAGES.get(machine.row.state, "settle")

@@ -15,7 +15,8 @@ from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import BackendConnection
-    from pytest_batcheval.engine.snapshot import BatchSnapshot, SendResult
+    from pytest_batcheval.engine.send_result import SendResult
+    from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.plugin.progress import ProgressDisplay
@@ -115,7 +116,7 @@ class WaveRunner:
         self, requests: list[Request], connection: BackendConnection, journal: Journal, meter: ResourceMeter
     ) -> SendResult:
         from pytest_batcheval.engine.call_sender import Calling
-        from pytest_batcheval.engine.send import send
+        from pytest_batcheval.engine.send import SendPolicy, send
         from pytest_batcheval.report.error_log import error_log
 
         show = meter.watching(self._progress)
@@ -126,15 +127,17 @@ class WaveRunner:
                 journal=journal,
                 clock=connection.clock,
                 progress=progress,
-                refresh=self._settings.refresh,
-                ends_refresh=False,
                 run=self._run_id,
-                attempts=self._settings.attempts,
-                patience=self._settings.wait,
-                assume_lost=self._settings.assume_lost,
-                pay_again=self._settings.pay_again,
                 calling=None if connection.calls is None else Calling(connection.calls, connection.clock),
-                budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
+                policy=SendPolicy(
+                    refresh=self._settings.refresh,
+                    ends_refresh=False,
+                    attempts=self._settings.attempts,
+                    patience=self._settings.wait,
+                    assume_lost=self._settings.assume_lost,
+                    pay_again=self._settings.pay_again,
+                    budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
+                ),
             )
         for line in sent.notes:
             self._say(line)
@@ -158,7 +161,8 @@ class WaveRunner:
         return self._tests.get(key, set())
 
     def _progress(self, progress: BatchSnapshot) -> None:
-        self.seen[progress.batch_id] = progress
+        if progress.ordinal:  # else a pause
+            self.seen[progress.batch_id] = progress
         self._display.show(progress)
 
 

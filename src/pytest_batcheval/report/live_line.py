@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.engine.call_sender import CallSnapshot
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.text.format import duration
 from pytest_batcheval.text.table import GAP, columns, cut, one_line
 
-WORDS = dict(zip(STAGES, ("planned", "uploading", "queued", "running", "downloading", "storing"), strict=True))
+WORDS = dict(
+    zip(STAGES, ("planned", "waiting", "uploading", "queued", "running", "downloading", "storing"), strict=True)
+)
 """What a stage is called on a terminal."""
 
-_STATUSES = {"finalizing": "finishing", "cancelling": "cancelling", "looking for it": "looking for it"}
+_STATUSES = {"finalizing": "finishing", "cancelling": "cancelling", "reconciling": "reconciling"}
 _ENDINGS = ("completed", "expired", "cancelled", "failed", "lost")
 _TAIL = 16
 """Columns of what is wrong with a batch that are worth more than its expected end."""
@@ -60,6 +62,9 @@ class LiveLines:
         if before is not None and before.seen.ended:
             self._standing.clear()
             before = None
+        if isinstance(seen, WaitSnapshot) and seen.ended:
+            self._standing.clear()
+            return
         first = before.first if before is not None else None
         if first is None and seen.stage == "run":
             first = seen.elapsed, _ended_requests(seen)
@@ -79,7 +84,7 @@ class LiveLines:
         """A batch in a line of its own; `again` when the provider has just begun to answer again."""
         standing = self._standing[ordinal]
         seen = standing.seen
-        if isinstance(seen, CallSnapshot):
+        if isinstance(seen, (CallSnapshot, WaitSnapshot)):
             return one_line(f"{self._which}{seen}")
         name = f"{self._which}batch {seen.ordinal}/{seen.of} {seen.batch_id}".rstrip()
         if seen.ended:
@@ -126,6 +131,8 @@ class LiveLines:
     def _cells(self, standing: _SeenBatch, now: float, form: frozenset[str]) -> list[str]:
         seen, words = standing.seen, "words" in form
         calls = isinstance(seen, CallSnapshot)
+        if isinstance(seen, WaitSnapshot):
+            return [self._which * words + "waiting", one_line(str(seen).removeprefix("waiting ")), "", "", "", "", ""]
         number = "calls" if calls else f"batch {seen.ordinal}/{seen.of}" if words else f"{seen.ordinal}/{seen.of}"
         cells = [self._which * words + number, _STATUSES.get(seen.status, WORDS[seen.stage]), _counts(seen, words)]
         cells.append(duration(self._elapsed(standing, now)) if "elapsed" in form else "")
@@ -161,6 +168,8 @@ class LogLines:
 
     def take(self, seen: BatchSnapshot, now: float) -> list[str]:
         """Lines that a snapshot is worth, which the board has taken already."""
+        if isinstance(seen, WaitSnapshot) and seen.ended:
+            return []  # the batches that follow say enough
         before = self._last.get(seen.ordinal)
         if before is not None and before[1].ended:
             self._last.clear()
@@ -202,7 +211,7 @@ def _matters(before: BatchSnapshot | None, seen: BatchSnapshot) -> bool:
     if seen.ended or bool(seen.trouble) != bool(before is not None and before.trouble):
         return True
     stage = "" if before is None else before.stage
-    return seen.stage != stage and (seen.stage == "run" or (seen.stage == "queue" and bool(seen.batch_id)))
+    return seen.stage != stage and (seen.stage in ("wait", "run") or (seen.stage == "queue" and bool(seen.batch_id)))
 
 
 def _urgency(standing: _SeenBatch) -> tuple[bool, bool, int]:
@@ -248,11 +257,11 @@ def _reason(seen: BatchSnapshot) -> str:
 def _wrong(seen: BatchSnapshot) -> str:
     if seen.trouble:
         return one_line(f"no answer: {seen.trouble}")
-    return one_line(seen.note) if seen.status == "looking for it" else ""
+    return one_line(seen.note) if seen.status == "reconciling" else ""
 
 
 def _flying(seen: BatchSnapshot) -> str:
-    return f"{seen.flying} under way" if isinstance(seen, CallSnapshot) else ""
+    return f"{seen.in_flight} under way" if isinstance(seen, CallSnapshot) else ""
 
 
 def _rate(rate: float | None) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.rows import StageRow
 
@@ -90,7 +90,9 @@ class ResourceMeter:
             self._batches.pop(seen.ordinal, None)
         else:
             self._batches[seen.ordinal] = seen.stage
-        stage = min(self._batches.values(), key=STAGES.index, default=STAGES[-1])
+        # After a pause the next round is planned; after the last batch only the journal is left.
+        idle = STAGES[0] if isinstance(seen, WaitSnapshot) else STAGES[-1]
+        stage = min(self._batches.values(), key=STAGES.index, default=idle)
         if stage != self._stage:
             self._account()
             self._stage = stage

@@ -21,7 +21,7 @@ from vcr.serializers import yamlserializer
 from pytest_batcheval.backends.clocks import SimulatorClock
 from pytest_batcheval.backends.errors import ProviderFailure
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import RecordingError, UsageError
 from pytest_batcheval.journal.store import Journal
@@ -49,7 +49,7 @@ def asks(count, text="질문"):
 def answers_of(requests, backend, clock, journal_path, limits=None):
     """What `engine.send.send` brings home of these requests, as the bytes of their responses by key."""
     with Journal.open(journal_path) as journal:
-        sent = send(requests, backend=backend, journal=journal, clock=clock, limits=limits)
+        sent = send(requests, backend=backend, journal=journal, clock=clock, policy=SendPolicy(limits=limits))
         assert (sent.answered, sent.failed) == (len(requests), 0)
         found = journal.reader.answers(requests, backend.origin)
         return {key: json.dumps(answer.response).encode() for key, answer in found.items()}

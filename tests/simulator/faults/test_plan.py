@@ -8,7 +8,7 @@ from naive import Canceller, Naive, Resumer
 
 from pytest_batcheval.backends.clocks import SimulatorClock
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.errors import ProviderError, UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.faults.kinds import EXCHANGES, LINES
@@ -115,7 +115,7 @@ def test_ours_pays_once_and_loses_nothing(simulator, tmp_path, name):
     ):
         for _ in range(30):
             try:
-                send(REQUESTS, backend=backend, journal=journal, clock=clock, attempts=3)
+                send(REQUESTS, backend=backend, journal=journal, clock=clock, policy=SendPolicy(attempts=3))
             except ProviderError:
                 continue  # it says what stands in the way; the next run goes on
             break

@@ -1,0 +1,294 @@
+"""Handlers of the batch machine: for each effect, what its outcome or its failure means for the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.backends.errors import (
+    ProviderFailure,
+    Refused,
+    Stopped,
+    TransientFailure,
+    UnknownOutcome,
+)
+from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile
+from pytest_batcheval.engine.backoff import delay
+from pytest_batcheval.engine.batch_outcome import (
+    MISS_EVERY,
+    MissingBatch,
+    doubtful,
+    ended,
+    refused_whole,
+    unaccounted_requests,
+    unseen,
+)
+from pytest_batcheval.engine.competing import twin
+from pytest_batcheval.engine.effects import (
+    Cancel,
+    Commit,
+    Create,
+    DeleteFile,
+    DownloadResults,
+    Effect,
+    FindFile,
+    ListBatches,
+    ResultSummary,
+    Retrieve,
+    Settle,
+    Upload,
+)
+from pytest_batcheval.engine.polling import Pace
+from pytest_batcheval.engine.reconcile import Search, SearchStep, find
+
+if TYPE_CHECKING:
+    from pytest_batcheval.engine.batch_machine import BatchMachine
+
+DOUBT = 900.0
+"""Seconds in which result files may still be incomplete after the batch has ended."""
+
+REREAD_FIRST, REREAD_LAST = 10.0, 300.0
+"""Seconds before incomplete result files are read again, doubled each time."""
+
+MAX_REFUSED_CREATES = 3
+"""Creates that may be refused because the input file is not found, each after an upload of its own."""
+
+_RANKS = {"validating": 1, "in_progress": 2, "finalizing": 3, "cancelling": 4}
+_READING = (Retrieve, ListBatches)
+"""Effects that are repeated as long as it takes; all others are given up in the end."""
+
+
+def _committed(machine: BatchMachine, effect: Commit | Settle, outcome: object, now: float) -> None:
+    machine.row = effect.row
+    machine.proceed(now)
+
+
+def _uploaded(machine: BatchMachine, effect: FindFile | Upload, outcome: object, now: float) -> None:
+    if isinstance(outcome, RemoteFile):
+        machine.commit(replace(machine.row, state="uploaded", file_id=outcome.id))
+    elif isinstance(effect, FindFile) and outcome is None:
+        machine.want(Upload(machine.row), now)
+    else:
+        raise _impossible(effect, outcome)
+
+
+def _created(machine: BatchMachine, effect: Create, outcome: object, now: float) -> None:
+    row = machine.row
+    if isinstance(outcome, RemoteBatch) and outcome.input_file_id not in (None, row.file_id):
+        outcome = UnknownOutcome("mismatch", f"the reply to the create is of another file, {outcome.input_file_id}")
+    if isinstance(outcome, RemoteBatch):
+        machine.began, machine.own, machine.pace = now, outcome, Pace(now)
+        machine.commit(replace(row, state="created", batch_id=outcome.id))
+    elif isinstance(outcome, UnknownOutcome):
+        machine.row = replace(row, note=str(outcome))
+        machine.reconcile(now)
+    elif isinstance(outcome, ProviderFailure):
+        _not_created(machine, outcome, now)
+    else:
+        raise _impossible(effect, outcome)
+
+
+def _not_created(machine: BatchMachine, failure: ProviderFailure, now: float) -> None:
+    """The create was surely not applied: it is made again, or the run stops."""
+    file_gone = isinstance(failure, Refused) and failure.status_code == 404
+    if file_gone and machine.refused_creates < MAX_REFUSED_CREATES:
+        machine.refused_creates += 1
+        return machine.commit(replace(machine.row, state="planned", file_id="", note=str(failure)))
+    machine.commit(replace(machine.row, state="uploaded", note=str(failure)))
+    if isinstance(failure, TransientFailure):
+        machine.not_before = now + machine.backoff.failed(failure, now)
+    if not isinstance(failure, TransientFailure) or machine.backoff.exhausted(now):
+        machine.stop = failure
+    return None
+
+
+def _polled(machine: BatchMachine, effect: Retrieve | Cancel, outcome: object, now: float) -> None:
+    if not isinstance(outcome, RemoteBatch):
+        raise _impossible(effect, outcome)
+    seen(machine, outcome, now)
+
+
+def _downloaded(machine: BatchMachine, effect: DownloadResults, outcome: object, now: float) -> None:
+    """Believe the files once they account for all requests, or for long enough did not."""
+    if not isinstance(outcome, ResultSummary):
+        raise _impossible(effect, outcome)
+    if effect.partial and not outcome.files:
+        return machine.lose("its result files are gone")
+    machine.ended_at = now if machine.ended_at is None else machine.ended_at
+    machine.results = outcome
+    machine.done, machine.failed = len(outcome.answered), len(outcome.failed)
+    if not effect.partial and doubtful(machine.row, outcome) and now - machine.ended_at < DOUBT:
+        machine.reads += 1
+        return machine.want(Retrieve(machine.row), now + delay(machine.reads, REREAD_FIRST, REREAD_LAST))
+    rest = unaccounted_requests(machine.row, outcome, effect.partial)
+    return machine.want(Settle(replace(machine.row, state="settled"), outcome, unaccounted=rest), now)
+
+
+def _deleted(machine: BatchMachine, effect: DeleteFile, outcome: object, now: float) -> None:
+    if machine.row.state == "uploaded":
+        absent(machine)
+    else:
+        _search_on(machine, *_searching(machine, now).deleted(now))
+
+
+HANDLERS: dict[type[Effect], Callable[[BatchMachine, Any, object, float], None]] = {
+    Commit: _committed,
+    Settle: _committed,
+    FindFile: _uploaded,
+    Upload: _uploaded,
+    Create: _created,
+    Retrieve: _polled,
+    Cancel: _polled,
+    DownloadResults: _downloaded,
+    DeleteFile: _deleted,
+}
+"""By effect: (machine, effect, outcome, now). A list of batches is shared by several machines: see `listed`."""
+
+
+def listed(
+    machine: BatchMachine, batches: Sequence[RemoteBatch], asked: float, now: float, known: Collection[str] | None
+) -> None:
+    """Take a list of batches; the arguments are those of `BatchMachine.take_list`."""
+    row = machine.row
+    if row.state in ("uploaded", "creating"):
+        return _looked_for(machine, find(row, batches), asked, now)
+    found = next((batch for batch in batches if batch.id == row.batch_id), None)
+    machine.own = found or machine.own
+    if known is not None and row.state == "created" and _yields(machine, batches, known, now):
+        return None
+    if found is not None:
+        return seen(machine, found, now)
+    if machine.missing.long(now) and row.state == "ended":
+        return machine.want(DownloadResults(row, partial=True), now)
+    if machine.missing.long(now):
+        return machine.lose("the provider does not know this batch any more")
+    machine.alone = True
+    return machine.want(Retrieve(row), now)
+
+
+def _looked_for(machine: BatchMachine, found: RemoteBatch | None, asked: float, now: float) -> None:
+    """A whole list has the batch this row made, or has not."""
+    if found is not None:
+        machine.commit(replace(machine.row, state="created", batch_id=found.id, note="found by reconciling"))
+    elif machine.row.state == "uploaded":
+        machine.want(DeleteFile(machine.row), now)
+    elif machine.assume_lost:
+        absent(machine)
+    else:
+        _search_on(machine, *_searching(machine, now).listed(asked, now))
+
+
+def _yields(machine: BatchMachine, batches: Sequence[RemoteBatch], known: Collection[str], now: float) -> bool:
+    """Cancel this batch in favour of an older one of another machine, or a second one that its create has made."""
+    older = machine.competing.listed(machine.own, batches, known, now - machine.began)
+    if older is not None:
+        note = f"cancelled in favour of {older.id}, in which another machine asks the same"
+        machine.row = replace(machine.row, note=note)
+        machine.want(Cancel(machine.row), now)
+        return True
+    if (second := twin(machine.own, batches)) is not None:
+        machine.competing.twins.add(second.id)
+        machine.row = replace(machine.row, note=f"its create was applied twice, and {second.id} was cancelled")
+        machine.want(Cancel(machine.row, second.id), now)
+        return True
+    return False
+
+
+def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
+    """Take the batch as the provider shows it."""
+    row = machine.row
+    if batch.id != row.batch_id:
+        return machine.want(Retrieve(row), now)  # its twin, which was cancelled
+    machine.missing, machine.alone, machine.own = MissingBatch(), False, batch
+    machine.done, machine.failed = batch.completed or 0, batch.failed or 0
+    if not batch.terminal:
+        # A status that goes backwards is an old copy of the truth.
+        if _RANKS.get(batch.status, 0) >= _RANKS.get(machine.status, 0):
+            machine.status = batch.status
+        machine.pace.seen(now, machine.done + machine.failed)
+        return machine.want_poll(now + machine.pace.pause(now, row.requests, batch.status))
+    if refused_whole(batch) and row.state == "created":
+        reason = batch.errors[0].message if batch.errors else "the provider gave no reason"
+        return machine.void(reason, batch.errors, status="failed")
+    machine.ended_at = now if machine.ended_at is None else machine.ended_at
+    return machine.commit(ended(row, batch))
+
+
+def absent(machine: BatchMachine) -> None:
+    """There is surely no batch of this row, so its requests may be planned again."""
+    machine.void(f"surely not created ({machine.row.note or 'the run that planned it ended before'})")
+
+
+def call_failed(machine: BatchMachine, effect: Effect, failure: ProviderFailure, now: float) -> None:
+    """Take the failure of any call but a create: make it again, go on without it, or stop the run."""
+    if isinstance(effect, DeleteFile) and machine.row.state == "uploaded":
+        absent(machine)  # a file that nobody needs stays behind
+    elif isinstance(failure, TransientFailure):
+        _again(machine, effect, failure, now)
+    elif not isinstance(failure, Stopped) and _without(machine, effect, failure, now):
+        pass
+    else:
+        blind = _blind(machine, effect, failure) and not isinstance(failure, Stopped)
+        machine.stop = unseen(machine.row, failure) if blind else failure
+
+
+def _again(machine: BatchMachine, effect: Effect, failure: TransientFailure, now: float) -> None:
+    machine.trouble = f"{failure}, trying again"
+    # An upload without a clear answer may have been stored.
+    unclear = isinstance(effect, Upload) and failure.status_code is None
+    machine.want(FindFile(machine.row) if unclear else effect, now + machine.backoff.failed(failure, now))
+    if machine.backoff.exhausted(now) and not isinstance(effect, _READING):
+        machine.stop = failure
+
+
+def _without(machine: BatchMachine, effect: Effect, failure: ProviderFailure, now: float) -> bool:
+    """Go on without what a refused effect was for; false where that is not possible."""
+    status, blind = failure.status_code, _blind(machine, effect, failure)
+    if isinstance(effect, DeleteFile) and not blind:
+        search = _searching(machine, now)
+        _search_on(machine, *(search.absent(now) if status == 404 else search.undeletable(now)))
+    elif isinstance(effect, Cancel):
+        machine.want(Retrieve(machine.row), now)
+    elif isinstance(effect, (Retrieve, DownloadResults)) and status == 404 and not blind:
+        _missed(machine, effect, now)
+    elif isinstance(effect, Upload) and status == 413:
+        machine.void(str(failure), status="failed")
+        machine.errors = (BatchError("file_too_large", failure.message),)
+    else:
+        return False
+    return True
+
+
+def _blind(machine: BatchMachine, effect: Effect, failure: ProviderFailure) -> bool:
+    """Whether a refusal says nothing, since the batch was sent with another key or project."""
+    missing = failure.status_code == 404 or isinstance(effect, DeleteFile)
+    return machine.foreign and not machine.assume_lost and missing
+
+
+def _missed(machine: BatchMachine, effect: Retrieve | DownloadResults, now: float) -> None:
+    machine.missing.missed(now)
+    if not machine.missing.long(now):
+        machine.want(effect, now + MISS_EVERY)
+    elif isinstance(effect, Retrieve):
+        machine.want(ListBatches(), now)
+    else:
+        machine.want(DownloadResults(machine.row, partial=True), now)
+
+
+def _searching(machine: BatchMachine, now: float) -> Search:
+    machine.search = machine.search or Search(now)
+    return machine.search
+
+
+def _search_on(machine: BatchMachine, step: SearchStep, wake: float) -> None:
+    if step is SearchStep.LIST:
+        machine.want(ListBatches(), wake)
+    elif step is SearchStep.DELETE:
+        machine.want(DeleteFile(machine.row), wake)
+    else:
+        absent(machine)
+
+
+def _impossible(effect: Effect, outcome: object) -> TypeError:
+    return TypeError(f"{type(effect).__name__} cannot end in {outcome!r}")

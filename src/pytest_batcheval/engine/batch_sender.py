@@ -1,0 +1,181 @@
+"""Sends the requests of a round as batches, and finishes batches of earlier runs and of other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_batcheval.backends.errors import ProviderFailure, Refused
+from pytest_batcheval.engine.adopt import Adoption
+from pytest_batcheval.engine.batch_machine import BatchMachine
+from pytest_batcheval.engine.driver import Driver
+from pytest_batcheval.engine.metadata import may_hold
+from pytest_batcheval.engine.policy import SendContext, SendPolicy
+from pytest_batcheval.engine.retry import Retry, retry_of_error
+from pytest_batcheval.engine.scheduler import Scheduler
+from pytest_batcheval.engine.send_result import SendCounts
+from pytest_batcheval.engine.snapshot import watcher
+from pytest_batcheval.engine.worklist import Portion, Worklist
+from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire.objects import Request
+
+MAX_VOID = 5
+"""Rounds in a row in which the provider refused whole batches before we give up."""
+
+QUEUE_PAUSES = (60.0, 300.0, 900.0, 1800.0)
+"""Seconds to wait while the provider's queue is full; the last one repeats."""
+
+_QUEUE_FULL = "token_limit_exceeded"
+_TOO_LARGE = "file_too_large"
+_FILE_GONE = "file_id"
+
+
+class BatchSender:
+    """Drives batches to their end; a `RoundSender`.
+
+    Attributes:
+        limits: of one batch file; halved when the provider refuses that much.
+    """
+
+    calls = "batch"
+
+    def __init__(self, context: SendContext, policy: SendPolicy, worklist: Worklist, counts: SendCounts) -> None:
+        self.limits = policy.limits
+        self._context = context
+        self._policy = policy
+        self._worklist = worklist
+        self._counts = counts
+        self._seen: set[str] = set()
+        self._voids = 0
+
+    def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
+        """Send these as batches; true when some were cancelled in favour of another machine's.
+
+        Raises:
+            ProviderError: the provider refuses them, or the account must be looked after.
+            UnfinishedError: batches still run at the deadline.
+        """
+        now = self._context.clock.now()
+        machines = [BatchMachine(row, now, assume_lost=self._policy.assume_lost) for row in rows]
+        self._drive(machines, own=True)
+        pairs = zip(machines, portions, strict=True)
+        self._stop_without_quota([r for m, portion in pairs if m.row.state == "settled" for r in portion.requests])
+        self._after_voids(machines, sum(len(portion.requests) for portion in portions))
+        return any(machine.competing.older for machine in machines)
+
+    def attach(self, rows: Sequence[BatchRow]) -> None:
+        """Finish the open batches of earlier runs."""
+        now = self._context.clock.now()
+        self._counts.attached = len(rows)
+        self._driver().tidy(rows)
+        if rows:
+            self._drive([self._resumed(row, now) for row in rows])
+
+    def adopt(self, keys: Sequence[str] | None, optional: bool = False) -> None:
+        """Take over what another machine, or a lost journal, has sent of these keys; `None` for any.
+
+        With `optional` the provider need not have a Batch API.
+
+        Raises:
+            ProviderError: the provider cannot be asked for its batches.
+        """
+        context = self._context
+        adoption = Adoption(context.backend, context.journal, context.clock, context.run, context.deadline)
+        try:
+            unknown = adoption.unknown_batches(keys)
+        except ProviderError as error:
+            failure = error.__context__
+            if optional and isinstance(failure, Refused) and failure.status_code in (404, 405):
+                return
+            raise
+        self._seen |= adoption.seen
+        rows = adoption.adopt(unknown, keys or ())
+        if rows:
+            self._counts.attached += len(rows)
+            self._drive([BatchMachine(row, context.clock.now(), resumed=True) for row in rows])
+
+    def _resumed(self, row: BatchRow, now: float) -> BatchMachine:
+        """An open batch; one of another key or project that was not created is planned again with this one."""
+        scope = self._context.backend.scope
+        foreign = row.scope != scope
+        if foreign and row.state not in ("creating", "created", "ended"):
+            row = replace(row, scope=scope, state="planned", file_id="")
+        return BatchMachine(row, now, resumed=True, foreign=foreign, assume_lost=self._policy.assume_lost)
+
+    def _driver(self) -> Driver:
+        return Driver(self._context.backend, self._context.journal, self._context.clock, self._policy.threads)
+
+    def _drive(self, machines: list[BatchMachine], own: bool = False) -> None:
+        """Drive batches to their end; `own` are those that this send has planned itself."""
+        scheduler = Scheduler(machines, self._known())
+        self._driver().run(scheduler, watcher(machines, self._context.progress), self._context.deadline)
+        if scheduler.stopped is not None:
+            raise stopped(scheduler.stopped, self._context.backend.base_url)
+        for machine in machines:
+            if machine.row.state == "settled":
+                self._count(machine, own)
+
+    def _known(self) -> set[str]:
+        """Batches that were seen before these were sent, or finished here; no open ones of this journal."""
+        rows = self._context.journal.reader.batches(self._context.backend.origin)
+        ended = {row.batch_id for row in rows if row.state not in OPEN}
+        older = {machine.competing.older.id for machine in self._counts.settled if machine.competing.older}
+        return (self._seen | ended | older) - {row.batch_id for row in rows if row.state in OPEN}
+
+    def _count(self, machine: BatchMachine, own: bool) -> None:
+        counts, reader = self._counts, self._context.journal.reader
+        keys = reader.keys(machine.row.id)
+        counts.settled.append(machine)
+        counts.twice |= reader.answered_before(machine.row, machine.results.answered)
+        if own:
+            counts.keys.update(keys)
+            counts.resent += sum(self._worklist.tried[key] > 0 for key in keys)
+        if machine.competing.older is None:
+            self._worklist.count(keys)
+        else:
+            counts.twice |= may_hold(machine.competing.older.metadata, machine.results.answered)
+
+    def _stop_without_quota(self, requests: Sequence[Request]) -> None:
+        """Stop the run: another attempt would only fail the same way.
+
+        Raises:
+            ProviderError: lines failed because the account has no money.
+        """
+        failures = self._context.journal.reader.failures(requests, self._context.backend.origin).values()
+        refused = [failure for failure in failures if retry_of_error(failure) is Retry.QUOTA]
+        if refused:
+            number = counted(len(refused), "request")
+            raise ProviderError(f"{number} failed: the account has no quota ({refused[0]}); add credit, run again")
+
+    def _after_voids(self, machines: list[BatchMachine], waiting: int) -> None:
+        """Decide how batches that the provider refused as a whole go on; none of their lines was paid.
+
+        Raises:
+            ProviderError: it would refuse them again.
+        """
+        errors = [error for machine in machines for error in machine.errors]
+        void = [machine for machine in machines if machine.row.state == "void"]
+        self._voids = self._voids + 1 if void else 0
+        if any(error.code in (_QUEUE_FULL, _TOO_LARGE) for error in errors):
+            self.limits = self.limits.halved()
+        if any(error.code == _QUEUE_FULL for error in errors):
+            pause = QUEUE_PAUSES[min(self._voids, len(QUEUE_PAUSES)) - 1]
+            return self._context.pause(pause, waiting, "the provider's queue is full")
+        hopeless = [e for e in errors if e.line is None and e.param != _FILE_GONE and e.code != _TOO_LARGE]
+        if hopeless or self._voids > MAX_VOID:
+            reason = f"{hopeless[0].code}: {hopeless[0].message}" if hopeless else void[0].row.note
+            batches = counted(len(void), "batch", "batches")
+            raise ProviderError(f"the provider refused {batches}, unpaid: {reason}")
+        return None
+
+
+def stopped(failure: ProviderFailure, base_url: str) -> ProviderError:
+    """The error that ends a run, with what has to be done before it is run again."""
+    advice = "when that is solved"
+    if failure.status_code == 401:
+        advice = "with another key (OPENAI_API_KEY, OPENAI_ORG_ID, OPENAI_PROJECT_ID)"
+    elif failure.status_code in (302, 307, 308, 404):
+        advice += f" (OPENAI_BASE_URL or --batch-backend: {base_url})"
+    return ProviderError(f"{failure}; nothing is lost, run the same command again {advice}")

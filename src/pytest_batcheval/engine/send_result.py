@@ -1,0 +1,127 @@
+"""The result of a send, and the counts it is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_batcheval.engine.batch_machine import BatchMachine
+from pytest_batcheval.text.format import counted
+
+
+@dataclass(frozen=True)
+class SendResult:
+    """Counts of a send, of requests unless said otherwise.
+
+    Attributes:
+        requested: different requests asked for.
+        stored: those that had an answer before.
+        sent: those sent by this run at least once; `keys` are theirs.
+        answered: those that have an answer now.
+        failed: those that have a failure and no answer now.
+        resent: lines sent again after a transient failure.
+        batches: batches settled, `attached` of them begun by an earlier run.
+        collected: numbers of settled batches that an earlier run had begun.
+        older: batches of other machines in favour of which some of ours were cancelled.
+        twins: batches that the create of one of ours has made beside it, and that were cancelled.
+        twice: keys that such a batch and ours both answered, so that they were paid twice.
+        lost: what became of batches whose results are gone.
+        unknown: keys whose individual call may have been paid without an answer.
+        again: keys sent though an earlier call of theirs may have been paid without an answer.
+        broken: unreadable lines, whose files are kept in `files`.
+    """
+
+    requested: int
+    stored: int
+    sent: int
+    answered: int
+    failed: int
+    resent: int
+    batches: int
+    attached: int
+    keys: frozenset[str] = frozenset()
+    collected: tuple[int, ...] = ()
+    older: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
+    twice: frozenset[str] = frozenset()
+    lost: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    unknown: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
+    files: tuple[Path, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """Remarks that the user should read, a line each."""
+        older = [f"another machine asked the same in batch {batch}; ours was cancelled" for batch in self.older]
+        twins = [
+            f"a create was applied twice, by something between here and the provider; batch {second} was cancelled, "
+            "and what it had finished was paid twice"
+            for second in self.twins
+        ]
+        twice = []
+        if self.twice:
+            answers = "1 answer was" if len(self.twice) == 1 else f"{len(self.twice):,} answers were"
+            twice.append(f"{answers} paid twice: both batches had run before one was cancelled")
+        return [*self.lost, *older, *twins, *twice, *self._of_calls, *self.broken]
+
+    @property
+    def _of_calls(self) -> list[str]:
+        """Remarks on individual calls of unknown outcome, which cannot be looked for as batches can."""
+        notes = []
+        if self.again:
+            notes.append(
+                f"at most {counted(len(self.again), 'call')} of unknown outcome may be paid twice: sent again after "
+                "a run ended during the call, or without an answer"
+            )
+        if self.unknown:
+            notes.append(
+                f"{counted(len(self.unknown), 'call')} of unknown outcome may have been paid; the next run sends "
+                "again, so at most that many may be paid twice"
+            )
+        return notes
+
+
+@dataclass
+class SendCounts:
+    """Counts of a send while it goes on.
+
+    Attributes:
+        keys: sent by this send; `resent` of its lines were sent again.
+        settled: the batches that reached their end, `attached` of them begun by an earlier run.
+        twice: keys that two batches both answered.
+        unknown: keys whose individual call may have been paid without an answer; `again` those that were sent again.
+    """
+
+    keys: set[str] = field(default_factory=set)
+    resent: int = 0
+    settled: list[BatchMachine] = field(default_factory=list)
+    attached: int = 0
+    twice: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
+
+    def result(
+        self, run: str, requested: int, stored: int, answered: int, failed: int, lost: tuple[str, ...]
+    ) -> SendResult:
+        """The result of the send of this run; `lost` are the notes of batches whose results are gone."""
+        return SendResult(
+            requested=requested,
+            stored=stored,
+            sent=len(self.keys),
+            answered=answered,
+            failed=failed,
+            resent=self.resent,
+            batches=len(self.settled),
+            attached=self.attached,
+            collected=tuple(machine.row.id for machine in self.settled if machine.row.run != run),
+            keys=frozenset(self.keys),
+            lost=lost,
+            twice=frozenset(self.twice),
+            older=tuple(machine.competing.older.id for machine in self.settled if machine.competing.older),
+            twins=tuple(second for machine in self.settled for second in sorted(machine.competing.twins)),
+            broken=tuple(text for machine in self.settled for text in machine.results.broken),
+            unknown=frozenset(self.unknown),
+            again=frozenset(self.again),
+            files=tuple(file for machine in self.settled if machine.results.broken for file in machine.results.files),
+        )
