@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from pytest_batcheval.errors import UsageError
 
+SET_WHEN_SENT = "set-when-sent"
+"""What the SDK's clients hold for a key; the key itself is put into each request as it leaves."""
+
 
 def key_from_environment() -> str:
     """The SDK's own variable.

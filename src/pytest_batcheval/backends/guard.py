@@ -5,16 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
-import openai
-
+from pytest_batcheval.backends._sdk import http
 from pytest_batcheval.backends.errors import BadReply
 from pytest_batcheval.backends.traffic import Traffic
-
-_http: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
-"""The HTTP library of the installed SDK: httpx for openai 2, httpx2 for openai 3."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ class Guard:
         return check
 
 
-class _Watched(_http.SyncByteStream):  # type: ignore[misc] # which library it is shows at run time
+class _Watched(http.SyncByteStream):  # type: ignore[misc] # which library it is shows at run time
     """A reply's body whose size so far is checked after each piece."""
 
     def __init__(self, stream: Any, check: Callable[[int], None], traffic: Traffic) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import openai
 
-from pytest_batcheval.backends.api_key import check, supplier
+from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
 from pytest_batcheval.backends.errors import (
     Call,
     ProviderFailure,
@@ -47,9 +47,6 @@ LISTINGS = 3
 
 CONNECT_TIMEOUT, PROBE_TIMEOUT, TIMEOUT = 10.0, 30.0, 600.0
 """Seconds of silence until a connection, the first look at a server, any other call is given up."""
-
-_SET_WHEN_SENT = "set-when-sent"
-"""What the SDK's client holds for a key; the key itself is put into each request as it leaves."""
 
 
 @dataclass(frozen=True)
@@ -324,7 +321,7 @@ def _client(base_url: str | None, api_key: Callable[[], str], guard: Guard) -> o
 
     hooks: dict[str, list[Callable[..., Any]]] = {"request": [guard.sending, sign], "response": [guard.answered]}
     return openai.OpenAI(
-        api_key=_SET_WHEN_SENT,
+        api_key=SET_WHEN_SENT,
         base_url=base_url,
         max_retries=0,
         timeout=openai.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),

@@ -11,13 +11,13 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import openai
 
-from pytest_batcheval.backends.api_key import check, supplier
+from pytest_batcheval.backends._sdk import http
+from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownOutcome, classify, retry_after
 from pytest_batcheval.backends.guard import Caps
@@ -30,10 +30,6 @@ OWN_ID = "X-Client-Request-Id"
 
 CLOSING = 5.0
 """Seconds that the connections get to close."""
-
-_SET_WHEN_SENT = "set-when-sent"
-_http: Any = import_module(openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
-"""The HTTP library of the installed SDK: httpx for openai 2, httpx2 for openai 3."""
 
 
 class IndividualCalls:
@@ -137,7 +133,7 @@ class IndividualCalls:
     async def _call(self, url: str, body: Mapping[str, Any], key: str) -> CallReply | ProviderFailure:
         try:
             path, headers = url.removeprefix("/v1"), {OWN_ID: key}
-            reply = await self._client.post(path, cast_to=_http.Response, body=body, options={"headers": headers})
+            reply = await self._client.post(path, cast_to=http.Response, body=body, options={"headers": headers})
             content = reply.content
         except openai.APIStatusError as error:
             reply = error.response
@@ -168,7 +164,7 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffi
         response.stream = _Capped(response.stream, caps.reply, traffic)
 
     return openai.AsyncOpenAI(
-        api_key=_SET_WHEN_SENT,
+        api_key=SET_WHEN_SENT,
         base_url=base_url,
         max_retries=0,
         timeout=openai.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
@@ -179,7 +175,7 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffi
     )
 
 
-class _Capped(_http.AsyncByteStream):  # type: ignore[misc] # which library it is shows at run time
+class _Capped(http.AsyncByteStream):  # type: ignore[misc] # which library it is shows at run time
     """A reply's body that is read up to a size."""
 
     def __init__(self, stream: Any, cap: int, traffic: Traffic) -> None:

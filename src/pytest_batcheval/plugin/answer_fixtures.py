@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.plan import ItemPlan, item_plan
-from pytest_batcheval.plugin.reports import RequestFailed, Unrecorded
-from pytest_batcheval.plugin.session import BatchSession
+from pytest_batcheval.plugin.reports import RequestFailed
 from pytest_batcheval.plugin.stash import batch_session
+from pytest_batcheval.plugin.unrecorded import end_unrecorded
 from pytest_batcheval.report.commands import show_command
 from pytest_batcheval.wire.answers import Answers, Row
-from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.objects import Answer
 
 
 def answer_of(request: pytest.FixtureRequest) -> Answer:
@@ -54,26 +52,16 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
     """The answers of a test's cells; ends the test for those that are missing or (unless kept) failed."""
     session = batch_session(request.config)
     try:
-        found, missing = session.resolve(plan)
+        found, missing = session.stored.resolve(plan)
     except BatchEvalError as error:
         pytest.fail(str(error), pytrace=False)
+    for answer in found:
+        for turn in answer.turns:
+            session.stats.use(turn)
     if missing:
-        _missing(session, request.node.nodeid, missing)
+        end_unrecorded(request.node.nodeid, missing, session.settings, session.stats)
     failed = [a for a in found if a.error is not None]
     if failed and not keep:
         settings = session.settings
         raise RequestFailed(failed[0], show_command(failed[0].custom_id, settings.journal, settings.cassettes))
     return found
-
-
-def _missing(session: BatchSession, nodeid: str, missing: list[Request]) -> NoReturn:
-    if session.settings.sends:
-        pytest.fail(
-            f"the answer to {missing[0].custom_id} was not sent for: the prompt builds another body in this process "
-            "than in the one that sent (the order of a set changes from process to process; sort it)",
-            pytrace=False,
-        )
-    session.tally.unrecorded(nodeid, missing)
-    if session.settings.missing == "skip":
-        pytest.skip(f"unrecorded: no answer for {len(missing)} of its requests; record with --batch=record")
-    raise Unrecorded(missing)

@@ -147,13 +147,13 @@ class BatchBenchmark:
         with closing(Journal.read(journal)) as reader:
             rows = reader.batches()
         prices = [price(row.model, row.input_tokens, row.output_tokens, row.calls == "batch") for row in rows]
-        told = meter.counts() | {
+        figures = meter.counts() | {
             "requests": sum(row.requests for row in rows if row.state == "settled"),
             "input_tokens": sum(row.input_tokens for row in rows),
             "output_tokens": sum(row.output_tokens for row in rows),
             "usd": float(sum(found.usd for found in prices if found is not None)),
         }
-        self._benchmark.extra_info.update(told)
+        self._benchmark.extra_info.update(figures)
 
     def _compare(self) -> None:
         """Fail when a count is another one than in the baseline; a benchmark that is not in it is new."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_batcheval.plugin.plan import item_plan
-from pytest_batcheval.plugin.session import BatchSession
-from pytest_batcheval.plugin.terminal import journaled_run
+from pytest_batcheval.plugin.stats import RunStats
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.key import KEY_SHOWN
@@ -56,14 +55,14 @@ def add_properties(item: pytest.Item) -> None:
     ]
 
 
-def report(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
+def report(
+    reporter: pytest.TerminalReporter, stats: RunStats, brought: Collection[str], run: RunFigures | None
+) -> None:
     """Write the step summary and the annotations, where GitHub Actions asks for them."""
-    if session.settings.mode == "plan" or not _has_batch_tests(session):
-        return
     if path := os.environ.get(SUMMARY):
         try:
             with Path(path).open("a", encoding="utf-8") as file:
-                file.write("\n".join(summary(session)) + "\n")
+                file.write("\n".join(summary(stats, brought, run)) + "\n")
         except OSError as error:
             reporter.write_line(f"batch: the summary for GitHub cannot be written: {error}")
     if os.environ.get(ACTIONS) == "true":
@@ -72,23 +71,22 @@ def report(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
             reporter.write_line(line)
 
 
-def summary(session: BatchSession) -> list[str]:
+def summary(stats: RunStats, brought: Collection[str], run: RunFigures | None) -> list[str]:
     """Markdown: answers by source and origin, requests sent, failed and unrecorded, cost, causes of failures."""
-    tally, run = session.tally, journaled_run(session)
-    counts = tally.by_source(session.brought)
+    counts = stats.by_source(brought)
     lines = ["### Batch tests", "", "| requests | | origin |", "|--:|---|---|"]
     lines += [f"| {number:,} | {source} | {_markdown(describe(origin))} |"
               for (source, origin), number in sorted(counts.items())]  # fmt: skip
-    if missing := len({key for keys in tally.missing.values() for key in keys}):
+    if missing := len({key for keys in stats.missing.values() for key in keys}):
         lines.append(f"| {missing:,} | **unrecorded** | |")
     lines += ["", _sent(run), ""]
     if run is not None and run.failures:
-        told = (
+        causes = (
             f"{error.count:,} x {error.code} (HTTP {error.status_code or '-'}), "
             f"{error.key[:KEY_SHOWN]}: {error.message}"
             for error in run.failures[:MOST_CAUSES]
         )
-        lines += _fenced([" ".join(safe_to_show(text).split())[:LONGEST_MESSAGE] for text in told])
+        lines += _fenced([" ".join(safe_to_show(text).split())[:LONGEST_MESSAGE] for text in causes])
     return lines
 
 
@@ -105,12 +103,6 @@ def error_commands(reporter: pytest.TerminalReporter) -> Iterator[str]:
         text = f"{len(tests)} tests, the first: " if len(tests) > 1 else ""
         where = f"file={_escaped(path, ':,')},line={line},title={kind}"
         yield f"::error {where}::{_escaped(text + safe_to_show(str(tests[0].longrepr))[:LONGEST_ANNOTATION])}"
-
-
-def _has_batch_tests(session: BatchSession) -> bool:
-    """Whether this run has anything to tell; xdist's controller knows its workers' tests by their counts."""
-    tally = session.tally
-    return bool(session.plan.items or tally.used or tally.missing or tally.conversations)
 
 
 def _kind(test: object) -> str | None:

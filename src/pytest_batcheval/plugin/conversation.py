@@ -110,13 +110,13 @@ def _opened(request: pytest.FixtureRequest) -> Iterator[BatchConversation]:
 @contextmanager
 def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[BatchConversation]:
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
-    from pytest_batcheval.plugin.reports import UnrecordedConversation
+    from pytest_batcheval.plugin.unrecorded import UnrecordedConversation
     from pytest_batcheval.recordings.conversations.conversation import Conversation, JumpClock
     from pytest_batcheval.report.commands import pytest_command
 
     path = _path(request, chosen)
     if not path.exists():
-        batch_session(request.config).tally.conversations.append(request.node.nodeid)
+        batch_session(request.config).stats.conversations.append(request.node.nodeid)
         if chosen.missing == "skip":
             pytest.skip(f"unrecorded: no conversation at {path}; record it with --batch=record")
         raise UnrecordedConversation(path)

@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
-from pytest_batcheval.plugin import conversation, hookspecs, options
+import pytest_batcheval.plugin.hookspecs as hookspecs
+from pytest_batcheval.plugin.conversation import MARKER as CONVERSATION_MARKER
 from pytest_batcheval.plugin.marker import LEFT_OUT, PASSED, asks_for_answers, is_ours, left_out, may_need_axes
+from pytest_batcheval.plugin.options import MARKER as BATCH_MARKER
+from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, mode
 from pytest_batcheval.plugin.stash import batch_session, begun_session
 from pytest_batcheval.wire.places import CASSETTES
 
-TALLY = "batcheval_tally"
+STATS = "batcheval_stats"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
-    options.add_options(parser)
+    add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -28,9 +31,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and refuse values no option has."""
-    config.addinivalue_line("markers", options.MARKER)
-    config.addinivalue_line("markers", conversation.MARKER)
-    options.check(config)
+    config.addinivalue_line("markers", BATCH_MARKER)
+    config.addinivalue_line("markers", CONVERSATION_MARKER)
+    check(config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -73,9 +76,10 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     batch = begun_session(config)
     if batch is None or batch.settings.mode != "replay" or not batch.plan.items:
         return []
-    from pytest_batcheval.plugin.terminal import replay_header
+    from pytest_batcheval.plugin.terminal import replay_headline
 
-    return replay_header(batch)
+    batch.headline, lines = replay_headline(batch.plan, batch.stored)
+    return lines
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -84,7 +88,7 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return None
-    if begun_session(config) is None and options.mode(config) == "replay" and not _workers_replay(config):
+    if begun_session(config) is None and mode(config) == "replay" and not _workers_replay(config):
         return None
     from pytest_batcheval.plugin.runtestloop import before_tests
 
@@ -94,8 +98,8 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell each xdist worker which run it belongs to."""
-    if options.mode(node.config) in options.SENDING:
-        node.workerinput[options.RUN] = batch_session(node.config).run_id
+    if mode(node.config) in SENDING:
+        node.workerinput[RUN] = batch_session(node.config).run_id
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -114,9 +118,9 @@ def pytest_runtest_makereport(
         from pytest_batcheval.plugin.reports import escape_report, shape_report
 
         if report.failed:
-            from pytest_batcheval.plugin.reports import add_section
+            from pytest_batcheval.plugin.reports import show_answers
 
-            add_section(item, report)
+            show_answers(item, report)
         shape_report(report, call.excinfo.value)
         reporter = item.config.pluginmanager.get_plugin("terminalreporter")
         whole = item.config.get_verbosity(item.config.VERBOSITY_ASSERTIONS) >= 2
@@ -136,21 +140,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     batch = begun_session(session.config)
     if batch is None:
         return
-    batch.find_difference()
+    from pytest_batcheval.plugin.unrecorded import find_difference
+
+    find_difference(batch.stats, batch.stored)
     if batch.plan.items and batch.settings.mode in ("replay", "record"):
         from pytest_batcheval.plugin.unused import find_unused
 
-        batch.tally.unused = find_unused(session, batch)
+        batch.stats.unused = find_unused(session, batch.plan, batch.stored, batch.stats.used)
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[TALLY] = batch.tally.to_data()
+        session.config.workeroutput[STATS] = batch.stats.to_data()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Join the counts of a finished xdist worker."""
-    data = getattr(node, "workeroutput", {}).get(TALLY)
+    data = getattr(node, "workeroutput", {}).get(STATS)
     if data is not None:
-        batch_session(node.config).tally.add_data(data)
+        batch_session(node.config).stats.add_data(data)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -160,8 +166,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         from pytest_batcheval.plugin.ci import report
         from pytest_batcheval.plugin.terminal import summary
 
+        stats = batch.stats
         summary(terminalreporter, batch)
-        report(terminalreporter, batch)
+        # xdist's controller knows its workers' tests by their counts
+        has_batch_tests = batch.plan.items or stats.used or stats.missing or stats.conversations
+        if has_batch_tests and batch.settings.mode != "plan":
+            report(terminalreporter, stats, batch.brought, batch.figures)
 
 
 def _workers_replay(config: pytest.Config) -> bool:

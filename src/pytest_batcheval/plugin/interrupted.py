@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pytest_batcheval.journal.rows import BatchRow
 
 
-def left_behind(settings: Settings, sources: StoredAnswers, seen: Mapping[str, BatchSnapshot]) -> list[str]:
+def left_behind(settings: Settings, stored: StoredAnswers, seen: Mapping[str, BatchSnapshot]) -> list[str]:
     """Lines for the user; `seen` has the last snapshot of each batch by its id, of individual calls by an empty one."""
     if settings.calls == "individual":
         note = seen[""].note if "" in seen else ""
-        told = note or "every call that went out was answered"
-        return [f"interrupted; {told}; what came is in the journal: run the same command again to go on"]
-    rows = _open_batches(sources)
+        calls = note or "every call that went out was answered"
+        return [f"interrupted; {calls}; what came is in the journal: run the same command again to go on"]
+    rows = _open_batches(stored)
     if not rows:
         return ["interrupted; no batch was running, nothing is lost"]
     if settings.backend.startswith("simulator"):
@@ -38,10 +38,10 @@ def left_behind(settings: Settings, sources: StoredAnswers, seen: Mapping[str, B
     return lines
 
 
-def _open_batches(sources: StoredAnswers) -> list[BatchRow]:
+def _open_batches(stored: StoredAnswers) -> list[BatchRow]:
     """Those that the journal does not know to be settled."""
     try:
-        rows = [] if sources.origin is None else sources.journal.open_batches(sources.origin)
+        rows = [] if stored.origin is None else stored.journal.open_batches(stored.origin)
     except JournalError:
         return []  # which is what ends the next run, and says what to do
     return [row for row in rows if row.calls == "batch"]

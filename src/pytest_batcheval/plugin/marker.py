@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_batcheval.plugin._pytest_compat import fixture_definitions
+
 RESERVED = ("prompt", "samples", "endpoint", "errors", "axes")
 ERRORS = ("raise", "keep")
 
@@ -111,7 +113,7 @@ def is_ours(item: pytest.Item) -> bool:
 
 
 def left_out(collected: Sequence[pytest.Item], kept: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """The collected tests that an option or a conftest.py does not let run; not all of them are told as deselected."""
+    """The collected tests that an option or a conftest.py leaves out, also those that no hook reports."""
     these = set(kept)
     return [item for item in collected if item not in these]
 
@@ -120,7 +122,7 @@ def may_need_axes(metafunc: pytest.Metafunc) -> bool:
     """Whether a test function has a batch marker, or an argument that nothing gives: perhaps an axis."""
     if has_batch_mark(metafunc.definition):
         return True
-    left = {name for name in metafunc.fixturenames if name not in metafunc._arg2fixturedefs and name != "request"}
+    left = {name for name in metafunc.fixturenames if name not in fixture_definitions(metafunc) and name != "request"}
     return bool(left) and not left <= _parametrized(metafunc.definition)
 
 

@@ -29,7 +29,7 @@ _INI = (
     ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
 )
 RUN = "batcheval_run"
-"""Under this name a worker is told the id of its controller's run."""
+"""Name under which a worker gets the id of its controller's run."""
 
 MARKER = (
     "batch(prompt, samples=1, endpoint=None, errors='raise', axes={}, **axis): get the answers of this test's requests "

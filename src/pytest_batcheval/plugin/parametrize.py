@@ -11,6 +11,13 @@ from typing import Any
 
 import pytest
 
+from pytest_batcheval.plugin._pytest_compat import (
+    fixture_definitions,
+    is_direct_definition,
+    is_fixture,
+    is_indirect,
+    parametrized_names,
+)
 from pytest_batcheval.plugin.marker import TAKES, BatchMark, MarkerError, asks_for_answers, has_batch_mark, read_mark
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.prompts.call import PromptCall, prompt_name
@@ -98,7 +105,7 @@ class Parametrization:
 
     def fill(self) -> None:
         """Parametrise the axes that the author left free; fold those that `answers` gathers."""
-        taken = _parametrized(self._metafunc)
+        taken = parametrized_names(self._metafunc)
         if self._mark is not None:
             self._check_prompt(self._mark, taken)
         free = [name for name in self._wanted if (name in self._axes or name == SAMPLE) and name not in taken]
@@ -127,7 +134,7 @@ class Parametrization:
                 )
 
     def _ours(self, name: str) -> bool:
-        definitions = self._metafunc._arg2fixturedefs.get(name) or ()
+        definitions = fixture_definitions(self._metafunc).get(name) or ()
         module = definitions[-1].func.__module__ if definitions else ""
         return module.startswith("pytest_batcheval.")
 
@@ -150,7 +157,7 @@ class Parametrization:
             return
         from pytest_batcheval.plugin.required_samples import least_samples
 
-        latest = [found[-1] for found in self._metafunc._arg2fixturedefs.values()]
+        latest = [found[-1] for found in fixture_definitions(self._metafunc).values()]
         fixtures = [definition.func for definition in latest if "answers" in definition.argnames]
         needed, measure = least_samples([self._metafunc.function, *fixtures])
         samples = 1 if SAMPLE in self._asked else self._mark.samples
@@ -168,26 +175,21 @@ class Parametrization:
         if both:
             raise MarkerError(f"batch({both[0]}=…) narrows an axis this test parametrises itself; drop one of them")
         for parameter in _parameters(mark):
-            if self._metafunc._params_directness.get(parameter) == "indirect":
+            if is_indirect(self._metafunc, parameter):
                 raise MarkerError(
                     f"prompt {name}() needs {parameter!r}, which is parametrised indirectly: the prompt would get the "
                     f"raw parameter and the test the fixture's value. A prompt can have: {can}"
                 )
             if parameter not in taken and parameter not in self._axes:
-                kind = "a fixture" if self._is_fixture(parameter) else "no axis and no parametrised argument"
+                kind = "a fixture" if is_fixture(self._metafunc, parameter) else "no axis and no parametrised argument"
                 raise MarkerError(
                     f"prompt {name}() needs {parameter!r}, which is {kind}. Requests are built before any fixture "
                     f"runs, so a prompt can only have axes and parametrised arguments: {can}"
                 )
 
-    def _is_fixture(self, name: str) -> bool:
-        """Whether a fixture of that name is visible to the test, in its arguments or not."""
-        definition = self._metafunc.definition
-        return bool(definition.session._fixturemanager.getfixturedefs(name, definition))
-
     def _has_fixture(self, name: str) -> bool:
-        definitions = self._metafunc._arg2fixturedefs.get(name)
-        return definitions is not None and len(definitions) > 0 and not _is_direct_definition(definitions[-1])
+        definitions = fixture_definitions(self._metafunc).get(name)
+        return definitions is not None and len(definitions) > 0 and not is_direct_definition(definitions[-1])
 
 
 def planned_cells(item: pytest.Item) -> list[PlannedCell]:
@@ -230,15 +232,6 @@ def _parameters(mark: BatchMark, optional: bool = False) -> Iterator[str]:
             raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has a parameter `sample`; samples share one body")
         if optional or parameter.default is parameter.empty:
             yield name
-
-
-def _parametrized(metafunc: pytest.Metafunc) -> set[str]:
-    return set(metafunc._calls[0].params) if metafunc._calls else set()
-
-
-def _is_direct_definition(definition: Any) -> bool:
-    """Whether a fixture definition is the one pytest makes for a plain parametrised argument."""
-    return getattr(definition.func, "__name__", "") == "get_direct_param_fixture_func"
 
 
 def _test_id(name: str, value: object) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
-from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_batcheval.errors import PromptError
+from pytest_batcheval.plugin._pytest_compat import will_run
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers
 from pytest_batcheval.plugin.parametrize import PlannedCell, marked_errors, planned_cells
 from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.objects import Request
 
@@ -65,7 +66,7 @@ def make_plan(items: Iterable[pytest.Item]) -> Plan:
     """Build the requests of all selected tests that will run; a broken prompt fails its own tests only."""
     plan = Plan()
     for item in items:
-        if not asks_for_answers(item) or not _will_run(item):
+        if not asks_for_answers(item) or not will_run(item):
             plan.others += 1
             continue
         item.stash[_PLAN] = planned = _plan_item(item)
@@ -90,12 +91,7 @@ def _plan_item(item: pytest.Item) -> ItemPlan:
         return ItemPlan(item.nodeid, module, tuple(cells), error=error)
 
 
-def _will_run(item: pytest.Item) -> bool:
-    """Whether no skip mark (or `xfail(run=False)`) keeps the test from running."""
-    try:
-        if evaluate_skip_marks(item):
-            return False
-        xfail = evaluate_xfail_marks(item)
-    except Exception:
-        return True  # pytest itself reports a broken mark when it sets the test up
-    return xfail is None or xfail.run or bool(item.config.option.runxfail)
+def others_line(plan: Plan, config: pytest.Config) -> str:
+    """A remark that tests without answers wait too, and how to leave them out unless marks choose already."""
+    text = f"{counted(plan.others, 'other test')} must wait for the batches"
+    return text if config.getoption("markexpr", "") else f"{text}; -m batch leaves out what is not marked"

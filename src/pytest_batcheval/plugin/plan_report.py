@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.engine.estimate import estimate_text, price_text
-from pytest_batcheval.plugin.session import BatchSession
+from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.plan import Plan
+from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import dollars
 from pytest_batcheval.wire.answers import value_id
-from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
@@ -54,27 +56,28 @@ class ModulePlan:
     fresh: list[Request] = field(default_factory=list)
 
 
-def plan_lines(batch: BatchSession) -> list[str]:
-    """The report, line by line; nothing is sent and no key is needed.
+def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: str) -> list[str]:
+    """The report, line by line; nothing is sent and no key is needed. `others` is a remark on tests without answers.
 
     Raises:
         RecordingError, JournalError: stored answers cannot be read.
     """
-    from pytest_batcheval.engine.estimate import plan
+    from pytest_batcheval.engine.estimate import plan as estimate
 
-    modules = _by_module(batch)
+    final = set() if settings.refresh else stored.final_failures(plan.requests)
+    modules = _by_module(plan, {} if settings.refresh else stored.find(plan.requests.values()), final)
     fresh = [request for module in modules.values() for request in module.fresh]
-    lines = [f"for {describe(batch.sources.origin or '')}; nothing is sent", ""]
-    batched = batch.settings.calls == "batch"
+    lines = [f"for {describe(stored.origin or '')}; nothing is sent", ""]
+    batched = settings.calls == "batch"
     rows = [_row(name, module, batched) for name, module in modules.items()]
     lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
-    lines += ["", *_files(plan(fresh, batch=batched), batched), *_notes(batch, bool(fresh))]
-    return lines + _power(batch)
+    lines += ["", *_files(estimate(fresh, batch=batched), batched), *_notes(plan, others, bool(fresh))]
+    return lines + _power(plan)
 
 
-def _power(batch: BatchSession) -> list[str]:
+def _power(plan: Plan) -> list[str]:
     """What the largest table of a test can show; nothing without a table of enough personas and questions."""
-    items = [item for item in batch.plan.items if item.error is None and len(item.cells) > 1]
+    items = [item for item in plan.items if item.error is None and len(item.cells) > 1]
     largest = max(items, key=lambda item: len(item.cells), default=None)
     if largest is None or not all({"persona", "question"} <= planned.cell.keys() for planned in largest.cells):
         return []
@@ -91,13 +94,10 @@ def _power(batch: BatchSession) -> list[str]:
     return ["", "what its largest table can show:", *(f"  {line}" for line in found.explain().splitlines())]
 
 
-def _by_module(batch: BatchSession) -> dict[str, ModulePlan]:
-    wanted = batch.plan.requests
-    stored = {} if batch.settings.refresh else batch.sources.find(wanted.values())
-    final = set() if batch.settings.refresh else batch.sources.final_failures(wanted)
+def _by_module(plan: Plan, stored: Mapping[str, Answer], final: Collection[str]) -> dict[str, ModulePlan]:
     modules: dict[str, ModulePlan] = {}
     seen: set[str] = set()
-    for item in batch.plan.items:
+    for item in plan.items:
         module = modules.setdefault(item.module, ModulePlan())
         module.tests += 1
         for request in item.requests:
@@ -169,14 +169,14 @@ def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
     return lines
 
 
-def _notes(batch: BatchSession, sends: bool) -> list[str]:
+def _notes(plan: Plan, others: str, sends: bool) -> list[str]:
     notes = []
-    if broken := sum(item.error is not None for item in batch.plan.items):
+    if broken := sum(item.error is not None for item in plan.items):
         notes.append(f"{broken} tests have a prompt that fails; they ask for nothing")
-    if any(planned.call.is_generator for item in batch.plan.items for planned in item.cells):
+    if any(planned.call.is_generator for item in plan.items for planned in item.cells):
         notes.append("generator prompts: only the first turn is counted; later turns follow from the answers")
-    if batch.plan.others:
-        notes.append(batch.others_line())
+    if plan.others:
+        notes.append(others)
     if sends:
         notes.append("-x, --stepwise and pytest.skip() inside a test save no money: all of it is sent before any test")
         notes.append(estimate_text())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_batcheval.plugin._pytest_compat import is_terminal, terminal_file, terminal_writer
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.report.live_line import LiveLines, LogLines, redrawn
 from pytest_batcheval.text.sanitize import safe_to_print
@@ -119,7 +120,7 @@ class _Output:
 
     def __init__(self, reporter: pytest.TerminalReporter) -> None:
         self._reporter = reporter
-        self._writer = reporter._tw
+        self._writer = terminal_writer(reporter)
         self.board = LiveLines()
 
     def _write(self, text: str) -> None:
@@ -129,9 +130,9 @@ class _Output:
         self._reporter.ensure_newline()
         if self._writer.width_of_current_line:
             self._writer.line()
-        encoding = getattr(self._writer._file, "encoding", None) or "utf-8"
+        encoding = getattr(terminal_file(self._reporter), "encoding", None) or "utf-8"
         # Past pytest's writer, which would not see, in codes that move the cursor, that a line begins after it.
-        self._writer._file.write(text.encode(encoding, "replace").decode(encoding))
+        terminal_file(self._reporter).write(text.encode(encoding, "replace").decode(encoding))
         self._writer.flush()
 
 
@@ -186,7 +187,7 @@ class _Live(_Output):
         if now < self._next and not self._above:
             return self._next - now
         self._next = now + FRAME
-        width, height = _size(self._writer._file)
+        width, height = _size(terminal_file(self._reporter))
         lines = self.board.lines(now, width - 1, max(height - SPARE, 1))
         if lines != self._drawn or self._above:
             self._write(redrawn(self._drawn, lines, self._above, width, height))
@@ -196,8 +197,7 @@ class _Live(_Output):
 
 def _can_redraw(config: pytest.Config, reporter: pytest.TerminalReporter) -> bool:
     """Whether lines can be redrawn: on a terminal that moves its cursor, and to which no live log writes."""
-    terminal: Any = reporter.isatty  # a method of pytest 9, an attribute of pytest 8
-    if not (terminal() if callable(terminal) else terminal):
+    if not is_terminal(reporter):
         return False
     logs = config.pluginmanager.has_plugin("logging-plugin") and (
         config.getoption("log_cli_level") is not None or config.getini("log_cli")

@@ -7,22 +7,23 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest._code.code import ExceptionRepr
 
 from pytest_batcheval.engine.retry import retry_of_error
+from pytest_batcheval.plugin._pytest_compat import add_section, is_report_part, live_log_handler
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.stash import batch_session
+from pytest_batcheval.plugin.unrecorded import Unrecorded
 from pytest_batcheval.report.answer_text import cut, labelled, turn_lines
 from pytest_batcheval.report.commands import show_command
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import escape_controls, safe_to_print
 from pytest_batcheval.wire.answers import Answers, value_id
 from pytest_batcheval.wire.key import KEY_SHOWN
-from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
 
 MAX_DEPTH = 20
@@ -30,22 +31,6 @@ MAX_DEPTH = 20
 
 MOST_LINES, MOST_CHARACTERS = 1_000, 8_000
 """Of one comparison, and of one of its lines: pytest itself cuts neither where the variable CI is set."""
-
-
-class Unrecorded(Exception):
-    """Requests of this test have no stored answer."""
-
-    def __init__(self, requests: list[Request]) -> None:
-        first = requests[0].custom_id
-        count = f"{len(requests)} of its requests have" if len(requests) > 1 else "its request has"
-        super().__init__(f"unrecorded: {count} no recorded answer ({first[:KEY_SHOWN]}…); record with --batch=record")
-
-
-class UnrecordedConversation(Unrecorded):
-    """The HTTP of this test is not recorded."""
-
-    def __init__(self, path: Path) -> None:
-        Exception.__init__(self, f"unrecorded: no conversation at {path}; record it with --batch=record")
 
 
 class RequestFailed(Exception):
@@ -105,7 +90,7 @@ class _Harmless:
             return safe_to_print(text if self._whole else cut(text, MOST_CHARACTERS, MOST_LINES))
         if depth and isinstance(value, (list, tuple)):
             return type(value)(self.value(item, depth - 1) for item in self._few(value))
-        if depth and type(value).__module__.startswith("_pytest.") and id(value) not in self._seen:
+        if depth and is_report_part(value) and id(value) not in self._seen:
             self._seen.add(id(value))
             for name, inner in vars(value).items():
                 # What stands in its sections has been cut already, each text for itself.
@@ -123,8 +108,8 @@ SECTION = "batch"
 MOST_ANSWERS = 3
 """Answers of a table that are shown, of those the failure names."""
 
-MOST_LINES, MOST_CHARACTERS = 12, 1_000
-"""Of one text, where `-vv` does not ask for the whole of it."""
+SHOWN_LINES, SHOWN_CHARACTERS = 12, 1_000
+"""Of one text of an answer, where `-vv` does not ask for the whole of it."""
 
 MOST_OF_A_VALUE = 200
 
@@ -132,17 +117,14 @@ _WORDS = ("text", "name", "description")
 """Attributes that tell more of an axis value than its id; the first it has is shown."""
 
 
-def add_section(item: pytest.Item, report: pytest.TestReport) -> None:
+def show_answers(item: pytest.Item, report: pytest.TestReport) -> None:
     """Show what was asked and answered: of a test's one answer, or of those in its table that the failure names."""
     lines: list[str] = []
     with suppress(Exception):  # an author's objects are shown in it, and no report is worth a run
         lines += _section(item, report)
     if not lines:
         return
-    if isinstance(report.longrepr, ExceptionRepr):
-        report.longrepr.addsection(SECTION, "\n".join(lines))
-    else:
-        report.sections.append((SECTION, "\n".join(lines)))
+    add_section(report, SECTION, "\n".join(lines))
 
 
 def _section(item: pytest.Item, report: pytest.TestReport) -> Iterator[str]:
@@ -150,14 +132,14 @@ def _section(item: pytest.Item, report: pytest.TestReport) -> Iterator[str]:
     whole = item.config.get_verbosity() >= 2
     settings = batch_session(item.config).settings
     if plan is not None and isinstance(answer := fixtures.get("answer"), Answer):
-        yield from _told(plan.cells[0].cell, answer, settings, whole)
+        yield from _answer_lines(plan.cells[0].cell, answer, settings, whole)
     if isinstance(answers := fixtures.get("answers"), Answers):
         text = report.longreprtext
         named = [row for row in answers.rows if row.answer.custom_id[:KEY_SHOWN] in text]
         yield _table(answers, named[:MOST_ANSWERS], len(named))
         for row in named[:MOST_ANSWERS]:
             yield ""
-            yield from _told(row.cell, row.answer, settings, whole)
+            yield from _answer_lines(row.cell, row.answer, settings, whole)
 
 
 def _table(answers: Answers, shown: list[Any], named: int) -> str:
@@ -165,16 +147,16 @@ def _table(answers: Answers, shown: list[Any], named: int) -> str:
     origins = ", ".join(sorted({describe(answer.origin) for answer in answers}))
     without = f", {failed:,} without an answer" if failed else ""
     few = f"{len(shown)} of the {named}" if len(shown) < named else f"{named}"
-    told = f"; {few} that the failure names:" if shown else ""
-    return f"a table of {len(answers):,} answers from {origins}{without}{told}"
+    rest = f"; {few} that the failure names:" if shown else ""
+    return f"a table of {counted(len(answers), 'answer')} from {origins}{without}{rest}"
 
 
-def _told(cell: Mapping[str, Any], answer: Answer, settings: Settings, whole: bool) -> Iterator[str]:
+def _answer_lines(cell: Mapping[str, Any], answer: Answer, settings: Settings, whole: bool) -> Iterator[str]:
     for name, value in cell.items():
         yield labelled(name, _value(value))
     yield labelled("custom_id", answer.custom_id)
     yield labelled("from", describe(answer.origin) + ("" if answer.error else f", model {answer.model}"))
-    yield from turn_lines(answer) if whole else turn_lines(answer, MOST_CHARACTERS, MOST_LINES)
+    yield from turn_lines(answer) if whole else turn_lines(answer, SHOWN_CHARACTERS, SHOWN_LINES)
     yield labelled("all of it", show_command(answer.custom_id, settings.journal, settings.cassettes))
 
 
@@ -211,7 +193,7 @@ class SafeFormatter(logging.Formatter):
 
 def escape_live_logs(config: pytest.Config) -> None:
     """Let pytest's live log escape what it shows from now on."""
-    handler = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_cli_handler", None)
+    handler = live_log_handler(config)
     formatter = getattr(handler, "formatter", None)
     if handler is not None and formatter is not None and not isinstance(formatter, SafeFormatter):
         handler.setFormatter(SafeFormatter(formatter))

@@ -115,9 +115,9 @@ def _driven(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[tup
         pytest.UsageError: a prompt or a marker is broken, so that nobody knows what it would ask.
     """
     from pytest_batcheval.plugin.parametrize import planned_cells
-    from pytest_batcheval.plugin.session import AnswerLookup
+    from pytest_batcheval.plugin.stored_answers import AnswerLookup
 
-    lookup = AnswerLookup(batch_session(config))
+    lookup = AnswerLookup(batch_session(config).stored)
     try:
         for item in filter(asks_for_answers, items):
             for planned in planned_cells(item):

@@ -1,12 +1,13 @@
-"""Which measures a test uses, read off its code before it runs: what cannot be measured is not paid for."""
+"""Samples that the measures of a test need, read from its source before anything is paid for."""
 
 from __future__ import annotations
 
-import dis
+import ast
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from types import CodeType, FunctionType, ModuleType
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 from pytest_batcheval.quality.required_samples import LEAST_SAMPLES
@@ -15,8 +16,8 @@ from pytest_batcheval.quality.required_samples import LEAST_SAMPLES
 def least_samples(functions: Iterable[Callable[..., Any]]) -> tuple[int, str]:
     """The most samples of a cell that a measure named in these functions needs, and its name; 1 and "" for none.
 
-    A function of the same file that they name is looked into as well; names that are put together at run time, methods
-    and helpers of other files are not seen.
+    A function of the same file that they name is read as well. Names that are put together at run time, methods,
+    helpers of other files, and functions without source are not seen.
     """
     seen: set[FunctionType] = set()
     used = [measure for function in functions for measure in _used(inspect.unwrap(function), seen)]
@@ -36,32 +37,36 @@ def _used(function: Callable[..., Any], seen: set[FunctionType]) -> Iterator[Fun
 
 
 def _named(function: FunctionType) -> Iterator[Any]:
-    """The values that a function's code names: globals, and what it takes from modules."""
-    for code in _codes(function.__code__):
-        value: Any = None
-        for instruction in dis.get_instructions(code):
-            name = str(instruction.argval)
-            if instruction.opname == "LOAD_GLOBAL":
-                value = function.__globals__.get(name)
-            elif instruction.opname == "IMPORT_NAME":
-                value = sys.modules.get(name)
-            elif instruction.opname == "IMPORT_FROM" and isinstance(value, ModuleType):
-                yield _of(value, name)  # the module stays for the next name
-            elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(value, ModuleType):
-                value = _of(value, name)
-            elif instruction.opname not in ("STORE_FAST", "STORE_DEREF", "STORE_NAME"):
-                value = None
-            yield value
+    """Values that a function's source names: its globals, attributes of modules, and imports inside it."""
+    known = {name: value for name, value in function.__globals__.items() if name not in function.__code__.co_varnames}
+    for statement in _body(function):
+        for node in ast.walk(statement):
+            if isinstance(node, (ast.Name, ast.Attribute)):
+                yield _value(node, known)
+            elif isinstance(node, ast.ImportFrom) and node.module in sys.modules:
+                yield from (_member(sys.modules[node.module], name.name) for name in node.names)
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
+def _body(function: FunctionType) -> list[ast.stmt]:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):  # no source, or a lambda in the middle of an expression
+        return []
+    definition = tree.body[0]
+    return definition.body if isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)) else tree.body
 
 
-def _of(module: ModuleType, name: str) -> Any:
+def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:
+    """The value of a name, or of a dotted name below a module; `None` for anything else."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    if isinstance(node, ast.Attribute):
+        owner = _value(node.value, known)
+        return _member(owner, node.attr) if isinstance(owner, ModuleType) else None
+    return None
+
+
+def _member(module: ModuleType, name: str) -> Any:
     # other people's modules may import something at a getattr
     ours = module.__name__.startswith("pytest_batcheval.")
     return getattr(module, name, None) if ours else vars(module).get(name)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError, ExitStatus, RecordingError
-from pytest_batcheval.plugin.plan import Plan, cell_ids
-from pytest_batcheval.plugin.session import AnswerLookup, BatchSession
+from pytest_batcheval.plugin.plan import Plan, cell_ids, others_line
+from pytest_batcheval.plugin.session import BatchSession
+from pytest_batcheval.plugin.stored_answers import AnswerLookup
 from pytest_batcheval.text.sanitize import escape_controls
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
         if batch.settings.mode == "replay":
             # Stop at a broken recording before any test runs on half of one; xdist's controller knows no plan.
             if batch.plan.items or _is_controller(session):
-                batch.sources.find(batch.plan.requests.values())
+                batch.stored.find(batch.plan.requests.values())
             return None
         failed = _plan_of_controller(session, batch) if _is_controller(session) else session.testsfailed
         if failed and not session.config.option.continue_on_collection_errors:
@@ -75,8 +76,13 @@ def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
     from pytest_batcheval.backends.connect import expected_origin
     from pytest_batcheval.plugin.plan_report import plan_lines
 
-    batch.sources.origin = expected_origin(batch.settings.backend)
-    lines = plan_lines(batch) if batch.plan.items else ["no selected test asks for answers"]
+    batch.stored.origin = expected_origin(batch.settings.backend)
+    others = others_line(batch.plan, session.config)
+    lines = (
+        plan_lines(batch.plan, batch.stored, batch.settings, others)
+        if batch.plan.items
+        else ["no selected test asks for answers"]
+    )
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.section("batch plan")
@@ -93,8 +99,8 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
 
     with ProgressDisplay(session.config) as progress:
         if batch.plan.others:
-            progress.say(batch.others_line())
-        runner = WaveRunner(batch.settings, batch.sources, batch.run_id, progress)
+            progress.say(others_line(batch.plan, session.config))
+        runner = WaveRunner(batch.settings, batch.stored, batch.run_id, progress)
         stopping = STOPPING_CALLS if batch.settings.calls == "individual" else STOPPING
         interrupts = Interrupts(lambda: progress.say(stopping))
         session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
@@ -103,7 +109,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
                 runner.run(batch.plan.calls)
         except KeyboardInterrupt:
             progress.leave()
-            for line in left_behind(batch.settings, batch.sources, runner.seen):
+            for line in left_behind(batch.settings, batch.stored, runner.seen):
                 progress.say(line)
             raise
         finally:
@@ -115,7 +121,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
 def _export(batch: BatchSession, progress: ProgressDisplay) -> None:
     recorded = list(_recorded(batch, batch.plan))
     try:
-        changed = batch.sources.recordings.export(recorded)
+        changed = batch.stored.recordings.export(recorded)
     except RecordingError as error:
         raise RecordingError(
             f"{error}\nThe answers are in the journal {batch.settings.journal}: once that is mended, the same command "
@@ -129,7 +135,7 @@ def _recorded(batch: BatchSession, plan: Plan) -> Iterator[NewRecording]:
     """Every turn of every selected test; where tests ask the same, the first file by name records it."""
     from pytest_batcheval.recordings.answers import NewRecording
 
-    lookup = AnswerLookup(batch, tuple(plan.requests.values()))
+    lookup = AnswerLookup(batch.stored, tuple(plan.requests.values()))
     for item in sorted(plan.items, key=lambda item: item.module):
         for planned in item.cells if item.error is None else ():
             for answer in planned.call.drive(lookup).answers:

@@ -1,9 +1,9 @@
-"""What the summary counts while tests run; a worker's tally travels to the controller as plain data."""
+"""Counts for the summary, taken while tests run; a worker's counts travel to the controller as plain data."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -73,7 +73,7 @@ class RunStats:
             )
         used.times += 1
 
-    def unrecorded(self, nodeid: str, requests: list[Request]) -> None:
+    def unrecorded(self, nodeid: str, requests: Sequence[Request]) -> None:
         """Count a test whose answers are not recorded."""
         self.missing[nodeid] = [request.custom_id for request in requests]
         self.first_missing = self.first_missing or requests[0]
@@ -100,7 +100,7 @@ class RunStats:
         }
 
     def add_data(self, data: dict[str, Any]) -> None:
-        """Join a worker's tally. Every worker collects all tests, so each knows all that is unused."""
+        """Add a worker's counts. Every worker collects all tests, so each knows all that is unused."""
         for key, used in data["used"].items():
             self.used.setdefault(key, UsedAnswer(**{**used, "times": 0})).times += used["times"]
         self.missing.update(data["missing"])

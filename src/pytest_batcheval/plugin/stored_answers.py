@@ -1,4 +1,4 @@
-"""Where a run finds answers that exist already: recordings and journal, in the order of its mode."""
+"""Answers that a run need not send for: from recordings and journal, in the order of its mode."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.store import JournalReader
+    from pytest_batcheval.plugin.plan import ItemPlan
     from pytest_batcheval.recordings.answer_line import RecordedLine
     from pytest_batcheval.recordings.answers import Recordings
 
 
 class StoredAnswers:
-    """Answers by key from what is stored; never touches the network.
+    """Stored answers by key; never touches the network.
 
     Replay reads recordings, then the journal, of any origin. Send and record read the journal,
     then recordings, both of the backend's origin only, so that a simulator's answer can never
@@ -87,6 +88,25 @@ class StoredAnswers:
         """Those of these keys that failed in a way that cannot pass, so that they are not sent again."""
         return set(self.journal.final(list(keys), self.origin or ""))
 
+    def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[Request]]:
+        """The answers of a test's cells, and the requests that have none.
+
+        Raises:
+            PromptError: a later turn of a prompt cannot be built.
+            RecordingError, JournalError: stored answers cannot be read.
+        """
+        lookup = AnswerLookup(self, plan.requests)
+        found: list[Answer] = []
+        missing: list[Request] = []
+        for planned in plan.cells:
+            turns = planned.call.drive(lookup)
+            if turns.pending is not None:
+                missing.append(turns.pending)
+                continue
+            last = turns.answers[-1]
+            found.append(Answer(last.request, last.origin, last.response, last.error, last.source, turns.answers))
+        return found, missing
+
     def nearest(self, request: Request) -> RecordedLine | None:
         """The recorded line whose request reads most like this one; `None` without recordings."""
         from pytest_batcheval.prompts.body_diff import likeness
@@ -96,3 +116,29 @@ class StoredAnswers:
 
     def _journaled(self, requests: Sequence[Request], origin: str | None) -> dict[str, Answer]:
         return self.journal.answers(requests, origin) if requests and self._settings.journal.exists() else {}
+
+
+class AnswerLookup:
+    """Stored answers (and failures, as failed answers) by request; later turns are looked up one by one."""
+
+    def __init__(self, stored: StoredAnswers, requests: Sequence[Request] = ()) -> None:
+        self._stored = stored
+        self._found: dict[str, Answer | None] = {}
+        self._fill(requests)
+
+    def __call__(self, request: Request) -> Answer | None:
+        """The stored answer of a request; a failed one has its error."""
+        if request.custom_id not in self._found:
+            self._fill((request,))
+        return self._found[request.custom_id]
+
+    def _fill(self, requests: Sequence[Request]) -> None:
+        answers = self._stored.find(requests)
+        unanswered = [request for request in requests if request.custom_id not in answers]
+        failures = self._stored.failures(unanswered) if unanswered else {}
+        for request in requests:
+            key = request.custom_id
+            answer = answers.get(key)
+            if answer is None and key in failures:
+                answer = Answer(request, self._stored.origin or "", error=failures[key])
+            self._found[key] = answer

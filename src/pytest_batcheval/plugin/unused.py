@@ -1,42 +1,44 @@
-"""Which recorded answers no test asks for: told after a run of the whole suite, as an invitation to prune."""
+"""Recorded answers that no test asks for: counted after a run of the whole suite, as an invitation to prune."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.marker import LEFT_OUT, asks_for_answers
-from pytest_batcheval.plugin.plan import cell_ids
-from pytest_batcheval.plugin.session import AnswerLookup, BatchSession
+from pytest_batcheval.plugin.plan import Plan, cell_ids
 from pytest_batcheval.plugin.stats import UnusedRecordings
-from pytest_batcheval.recordings.answers import RecordingPlace
+from pytest_batcheval.plugin.stored_answers import AnswerLookup, StoredAnswers
+from pytest_batcheval.recordings.answers import RecordingPlace, Recordings
 
 
-def find_unused(session: pytest.Session, batch: BatchSession) -> UnusedRecordings | None:
+def find_unused(
+    session: pytest.Session, plan: Plan, stored: StoredAnswers, used: Collection[str]
+) -> UnusedRecordings | None:
     """The recorded answers that this run's tests do not ask for; `None` unless it is the whole suite.
 
     A key may be recorded in one module's file and asked for by another's tests, so a part of the suite cannot tell.
-    Skipped tests ask for something too, which nobody has built.
+    Skipped tests ask for something too, which nobody has built. `used` are the keys that tests were given.
     """
     try:
-        if not _is_whole(session, batch):
+        if not _is_whole(session, plan, stored.recordings):
             return None
-        unused = batch.sources.recordings.unused(set(batch.plan.requests) | set(batch.tally.used))
-        later = _later_turns(batch) if unused else set()
+        unused = stored.recordings.unused({*plan.requests, *used})
+        later = _later_turns(plan, stored) if unused else set()
     except BatchEvalError:
         return None  # it has stopped the run, or fails the tests that need it
     unused = [place for place in unused if place.line.custom_id not in later]
     if not unused:
         return None
-    changed = _changed(batch)
+    changed = _changed(plan, stored.recordings)
     stale = sum((place.path, _cell(place.line.cell)) in changed for place in unused)
-    return UnusedRecordings(len(unused), stale, _files(unused, batch.settings.root))
+    return UnusedRecordings(len(unused), stale, _files(unused, session.config.rootpath))
 
 
-def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
+def _is_whole(session: pytest.Session, plan: Plan, recordings: Recordings) -> bool:
     """Whether every test that could ask for a recorded answer has been planned."""
     option, config = session.config.option, session.config
     if config.stash.get(LEFT_OUT, False) or option.ignore or option.ignore_glob or getattr(option, "lf", False):
@@ -44,30 +46,29 @@ def _is_whole(session: pytest.Session, batch: BatchSession) -> bool:
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         return False
     ours = sum(map(asks_for_answers, session.items))
-    if ours != len(batch.plan.items) or any(item.error is not None for item in batch.plan.items):
+    if ours != len(plan.items) or any(item.error is not None for item in plan.items):
         return False
-    planned = {batch.sources.recordings.path_of(item.module) for item in batch.plan.items}
-    recorded = {place.path for place in batch.sources.recordings.places()}
-    module_of, root = batch.sources.recordings.module_of, batch.settings.root
+    planned = {recordings.path_of(item.module) for item in plan.items}
+    recorded = {place.path for place in recordings.places()}
+    module_of, root = recordings.module_of, session.config.rootpath
     return not any(path not in planned and (root / module_of(path)).exists() for path in recorded)
 
 
-def _changed(batch: BatchSession) -> set[tuple[Path, frozenset[tuple[str, str]]]]:
+def _changed(plan: Plan, recordings: Recordings) -> set[tuple[Path, frozenset[tuple[str, str]]]]:
     """Cells, by the file they are recorded in, whose request is not recorded: they asked something else then."""
-    recordings = batch.sources.recordings
-    recorded = recordings.find(batch.plan.requests.values())
+    recorded = recordings.find(plan.requests.values())
     return {
         (recordings.path_of(item.module), _cell(cell_ids(planned)))
-        for item in batch.plan.items
+        for item in plan.items
         for planned, request in zip(item.cells, item.requests, strict=False)
         if request.custom_id not in recorded
     }
 
 
-def _later_turns(batch: BatchSession) -> set[str]:
+def _later_turns(plan: Plan, stored: StoredAnswers) -> set[str]:
     """The keys of every turn of the generator prompts, as far as stored answers tell; a worker was given some only."""
-    lookup = AnswerLookup(batch)
-    generators = (call for _, call in batch.plan.calls if call.is_generator)
+    lookup = AnswerLookup(stored)
+    generators = (call for _, call in plan.calls if call.is_generator)
     return {request.custom_id for call in generators for request in call.drive(lookup).requests}
 
 

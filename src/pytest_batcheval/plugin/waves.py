@@ -39,7 +39,7 @@ class WaveRunner:
     def __init__(
         self,
         settings: Settings,
-        sources: StoredAnswers,
+        stored: StoredAnswers,
         run_id: str,
         display: ProgressDisplay,
     ) -> None:
@@ -49,7 +49,7 @@ class WaveRunner:
         self.seen: dict[str, BatchSnapshot] = {}
         self._tests: dict[str, set[str]] = {}
         self._settings = settings
-        self._sources = sources
+        self._stored = stored
         self._run_id = run_id
         self._display = display
         self._say = display.say
@@ -70,7 +70,7 @@ class WaveRunner:
         individual = self._settings.calls == "individual"
         with connect(self._settings.backend, individual) as connection, Journal.open(self._settings.journal) as journal:
             origin = connection.backend.origin
-            self._sources.origin = origin
+            self._stored.origin = origin
             journal.add_run(self._run_id, origin, connection.backend.base_url)
             with (
                 journal.lock.held(LockWait(self._settings.journal, self._settings.wait, self._say)),
@@ -86,7 +86,7 @@ class WaveRunner:
         while pending := self._pending(calls, finished):
             wave += 1
             todo = {request.custom_id: request for _, request in pending}
-            stored = {} if self._settings.refresh else self._sources.find(todo.values())
+            stored = {} if self._settings.refresh else self._stored.find(todo.values())
             fresh = [request for key, request in todo.items() if key not in stored]
             cells = {name: request.custom_id for name, request in pending}
             if fresh:
@@ -110,7 +110,7 @@ class WaveRunner:
         known = f" ({stored} answered already)" if stored else ""
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
         self._say(f"{which}{fresh} requests for {describe(origin)}{known}{later}")
-        self._display.begin(wave, not is_simulator(origin), lambda: self._sources.journal.batches(origin))
+        self._display.begin(wave, not is_simulator(origin), lambda: self._stored.journal.batches(origin))
 
     def _send(
         self, requests: list[Request], connection: BackendConnection, journal: Journal, meter: ResourceMeter

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 from unittest import mock
 from urllib.parse import SplitResult, urlsplit
 
-import openai
 from vcr.cassette import Cassette
 from vcr.persisters.filesystem import CassetteNotFoundError
 
+from pytest_batcheval.backends._sdk import http
 from pytest_batcheval.errors import RecordingError
 from pytest_batcheval.recordings.conversations.player import Player
 from pytest_batcheval.recordings.conversations.recorder import InterceptedReply, InterceptedRequest, Listener
-
-_http: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
-"""The HTTP library of the installed SDK: httpx for openai 2, httpx2 for openai 3."""
 
 
 @contextmanager
@@ -31,7 +27,7 @@ def intercepted(tape: Listener, base_url: str) -> Iterator[None]:
         RecordingError: vcrpy does not know the SDK's HTTP library, and would let everything through.
     """
     below = _Below(base_url, everything=isinstance(tape, Player))
-    transports = ((_http.HTTPTransport, "handle_request"), (_http.AsyncHTTPTransport, "handle_async_request"))
+    transports = ((http.HTTPTransport, "handle_request"), (http.AsyncHTTPTransport, "handle_async_request"))
     unpatched = [getattr(transport, name) for transport, name in transports]
     with ExitStack() as stack:
         stack.enter_context(_Cassette.use(path="conversation", persister=_Nowhere, tape=tape, below=below))
@@ -40,7 +36,7 @@ def intercepted(tape: Listener, base_url: str) -> Iterator[None]:
             if patched is before:
                 raise RecordingError(
                     f"vcrpy {version('vcrpy')} does not see the requests of openai {version('openai')} "
-                    f"({_http.__name__}): pip install -U vcrpy"
+                    f"({http.__name__}): pip install -U vcrpy"
                 )
             watched = _watched_async if name == "handle_async_request" else _watched
             stack.enter_context(mock.patch.object(transport, name, watched(patched, tape, below)))
@@ -129,7 +125,7 @@ def _watched(send: Callable[..., Any], tape: Listener, below: _Below) -> Callabl
         asked = _begin(request, b"".join(request.stream), tape, below)
         try:
             return send(transport, request)
-        except _http.TransportError as error:
+        except http.TransportError as error:
             _broke(asked, request, error, tape, below)
             raise
 
@@ -143,7 +139,7 @@ def _watched_async(send: Callable[..., Awaitable[Any]], tape: Listener, below: _
         asked = _begin(request, body, tape, below)
         try:
             return await send(transport, request)
-        except _http.TransportError as error:
+        except http.TransportError as error:
             _broke(asked, request, error, tape, below)
             raise
 
@@ -151,7 +147,7 @@ def _watched_async(send: Callable[..., Awaitable[Any]], tape: Listener, below: _
 
 
 def _begin(request: Any, body: bytes, tape: Listener, below: _Below) -> InterceptedRequest | None:
-    request.stream = _http.ByteStream(body)  # what was read once is gone
+    request.stream = http.ByteStream(body)  # what was read once is gone
     asked = below.asked(request.method, str(request.url), body)
     if asked is not None:
         request.headers["accept-encoding"] = "identity"  # what is stored is to be read by people
@@ -167,9 +163,9 @@ def _broke(asked: InterceptedRequest | None, request: Any, error: Exception, tap
 def _failure(failure: str) -> Exception:
     """The HTTP library's exception of that name, else its most general one."""
     name, _, message = failure.partition(": ")
-    kind: Any = getattr(_http, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, _http.TransportError)):
-        kind = _http.TransportError
+    kind: Any = getattr(http, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, http.TransportError)):
+        kind = http.TransportError
     error: Exception = kind(message)
     return error
 

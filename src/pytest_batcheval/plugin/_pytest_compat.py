@@ -1,0 +1,85 @@
+"""Every private name of pytest that the plugin needs, each behind a function of its own with a test."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from _pytest._code.code import ExceptionRepr
+from _pytest._io import TerminalWriter
+from _pytest.fixtures import FixtureDef
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
+
+
+def terminal_writer(reporter: pytest.TerminalReporter) -> TerminalWriter:
+    """The writer of pytest's terminal reporter."""
+    return reporter._tw
+
+
+def terminal_file(reporter: pytest.TerminalReporter) -> Any:
+    """The text file that pytest's terminal reporter writes to."""
+    return reporter._tw._file
+
+
+def is_terminal(reporter: pytest.TerminalReporter) -> bool:
+    """Whether pytest writes to a terminal."""
+    terminal: Any = reporter.isatty  # a method of pytest 9, an attribute of pytest 8
+    return bool(terminal() if callable(terminal) else terminal)
+
+
+def live_log_handler(config: pytest.Config) -> logging.Handler | None:
+    """The handler that writes live logs (`log_cli`), where the logging plugin is loaded."""
+    handler = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_cli_handler", None)
+    return handler if isinstance(handler, logging.Handler) else None
+
+
+def add_section(report: pytest.TestReport, name: str, text: str) -> None:
+    """Add a section to the traceback of a failing test, else below the report."""
+    if isinstance(report.longrepr, ExceptionRepr):
+        report.longrepr.addsection(name, text)
+    else:
+        report.sections.append((name, text))
+
+
+def is_report_part(value: object) -> bool:
+    """Whether a value in a report is an object of pytest's, whose attributes hold texts that are shown."""
+    return type(value).__module__.startswith("_pytest.")
+
+
+def will_run(item: pytest.Item) -> bool:
+    """Whether no skip mark (or `xfail(run=False)`) keeps a test from running."""
+    try:
+        if evaluate_skip_marks(item):
+            return False
+        xfail = evaluate_xfail_marks(item)
+    except (Exception, pytest.fail.Exception):
+        return True  # pytest itself reports a broken mark when it sets the test up
+    return xfail is None or xfail.run or bool(item.config.option.runxfail)
+
+
+def fixture_definitions(metafunc: pytest.Metafunc) -> Mapping[str, Sequence[FixtureDef[Any]]]:
+    """By argument name, the fixtures that a test function gets, the one that counts last."""
+    return metafunc._arg2fixturedefs
+
+
+def is_direct_definition(definition: FixtureDef[Any]) -> bool:
+    """Whether a fixture is the one pytest makes for a plain parametrised argument."""
+    return getattr(definition.func, "__name__", "") == "get_direct_param_fixture_func"
+
+
+def is_fixture(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Whether a fixture of that name is visible to a test function, in its arguments or not."""
+    node = metafunc.definition
+    return bool(node.session._fixturemanager.getfixturedefs(name, node))
+
+
+def is_indirect(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Whether an argument is parametrised indirectly."""
+    return metafunc._params_directness.get(name) == "indirect"
+
+
+def parametrized_names(metafunc: pytest.Metafunc) -> set[str]:
+    """The arguments that a test function has been parametrised with so far."""
+    return set(metafunc._calls[0].params) if metafunc._calls else set()

@@ -1,0 +1,99 @@
+"""Unrecorded tests: the decision that one is, its outcome, and the section that says how to record them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.stats import RunStats
+from pytest_batcheval.plugin.stored_answers import StoredAnswers
+from pytest_batcheval.report.commands import pytest_command
+from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire.key import KEY_SHOWN
+from pytest_batcheval.wire.objects import Request
+
+
+class Unrecorded(Exception):
+    """Requests of this test have no stored answer."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        first = requests[0].custom_id
+        count = f"{len(requests)} of its requests have" if len(requests) > 1 else "its request has"
+        super().__init__(f"unrecorded: {count} no recorded answer ({first[:KEY_SHOWN]}…); record with --batch=record")
+
+
+class UnrecordedConversation(Unrecorded):
+    """The HTTP of this test is not recorded."""
+
+    def __init__(self, path: Path) -> None:
+        Exception.__init__(self, f"unrecorded: no conversation at {path}; record it with --batch=record")
+
+
+def end_unrecorded(nodeid: str, missing: Sequence[Request], settings: Settings, stats: RunStats) -> NoReturn:
+    """End a test whose `missing` requests have no stored answer.
+
+    Raises:
+        Unrecorded: the run replays, and the ini key `batch_missing` says `fail`.
+        pytest.skip.Exception: it says `skip`.
+        pytest.fail.Exception: the run sends, so that an answer ought to be there.
+    """
+    if settings.sends:
+        pytest.fail(
+            f"no request was sent for {missing[0].custom_id}: the prompt builds another body in this process than in "
+            "the one that sent (the order of a set changes from process to process; sort it)",
+            pytrace=False,
+        )
+    stats.unrecorded(nodeid, missing)
+    if settings.missing == "skip":
+        pytest.skip(f"unrecorded: no answer for {counted(len(missing), 'request')}; record with --batch=record")
+    raise Unrecorded(missing)
+
+
+def find_difference(stats: RunStats, stored: StoredAnswers) -> None:
+    """Note in `stats` how the nearest recorded request differs from the first unrecorded one."""
+    if stats.first_missing is None or stats.difference:
+        return
+    from pytest_batcheval.prompts.body_diff import body_diff
+
+    try:
+        nearest = stored.nearest(stats.first_missing)
+    except BatchEvalError:
+        return
+    if nearest is not None:
+        cell = ", ".join(f"{axis}={value}" for axis, value in nearest.cell.items())
+        lines = body_diff(nearest.asked().body, stats.first_missing.body)
+        stats.difference = f"the nearest recorded request ({cell}) differs from the first of them in:\n{lines}"
+
+
+def unrecorded_lines(stats: RunStats, settings: Settings) -> list[str]:
+    """Counts by file, the nearest recorded request, and the command that records."""
+    modules = Counter(nodeid.partition("::")[0] for nodeid in (*stats.missing, *stats.conversations))
+    width = max(map(len, modules))
+    lines = [_unanswered(stats)] if stats.missing else []
+    if stats.conversations:
+        lines.append(f"{counted(len(stats.conversations), 'test')} could not run: no recorded conversation")
+    lines += [f"  {module:{width}}  {number}" for module, number in sorted(modules.items())]
+    if stats.difference:
+        lines += stats.difference.split("\n")
+    elif stats.missing:
+        lines.append(f"no recording at all in {settings.cassettes}")
+    where = sorted(modules) if len(modules) <= 3 else []
+    for what, *options in (
+        ("see what recording would cost:", "--batch=plan"),
+        ("record from the provider:", "--batch=record"),
+        ("record from the simulator:", "--batch=record", "--batch-backend=simulator"),
+    ):
+        lines.append(f"{what:<31} {pytest_command(where, settings.root, *options)}")
+    return lines
+
+
+def _unanswered(stats: RunStats) -> str:
+    requests = {key for keys in stats.missing.values() for key in keys}
+    tests = counted(len(stats.missing), "test")
+    return f"{tests} could not run: {counted(len(requests), 'request')} without a recorded answer"
