@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_batcheval.catalogue.describe import describe, full_parts, short_description
 from pytest_batcheval.catalogue.load import CODES, design, dimensions, questions
-from pytest_batcheval.catalogue.recognise import Recognised, recognise
+from pytest_batcheval.catalogue.recognise import RecognisedPrompt, recognise
 
 LANGUAGES = st.sampled_from(["ko", "en"])
 LEVELS = st.fixed_dictionaries({code: st.sampled_from([-1, 0, 1]) for code in CODES})
@@ -88,7 +88,7 @@ def test_full_descriptions_are_read_back_whatever_the_levels(levels, language):
 def test_personas_and_questions_of_the_catalogue_are_read_back(persona, language, style, question):
     prompt = PROMPTS[language].format(describe(persona.levels, language, style))
     seen = recognise(f"{prompt}\n{question.text[language]}")
-    assert seen == Recognised(persona.id, dict(persona.levels), language, question.id)
+    assert seen == RecognisedPrompt(persona.id, dict(persona.levels), language, question.id)
 
 
 @given(LANGUAGES, st.integers(0, 63))

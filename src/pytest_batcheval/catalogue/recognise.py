@@ -17,7 +17,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True)
-class Recognised:
+class RecognisedPrompt:
     """What a text holds.
 
     Attributes:
@@ -33,20 +33,20 @@ class Recognised:
     question: str | None
 
 
-def recognise(text: str) -> Recognised:
+def recognise(text: str) -> RecognisedPrompt:
     """The first persona and the last question in a text.
 
     The last question, since a conversation's earlier ones have been answered. Texts are compared in NFC.
     """
     text = unicodedata.normalize("NFC", text)
-    told = _levels_in_parts(text)
-    typed = {} if len(told) == len(CODES) else _levels_in_types(text)
-    levels = {**typed, **told}
+    in_parts = _levels_in_parts(text)
+    in_types = {} if len(in_parts) == len(CODES) else _levels_in_types(text)
+    levels = {**in_types, **in_parts}
     persona = None
-    if typed or len(told) == len(CODES):
+    if in_types or len(in_parts) == len(CODES):
         persona, levels = _in_design(levels)
     ordered = {code: levels[code] for code in CODES if code in levels}
-    return Recognised(persona, ordered, _language(text), _question(text))
+    return RecognisedPrompt(persona, ordered, _language(text), _question(text))
 
 
 def _in_design(levels: dict[str, int]) -> tuple[str | None, dict[str, int]]:
