@@ -1,4 +1,4 @@
-"""From any prompt back to the persona and question of the catalogue that it holds."""
+"""Recognition of the catalogue's persona and question in a prompt."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 @dataclass(frozen=True)
 class RecognisedPrompt:
-    """What a text holds.
+    """The persona, language and question in a text.
 
     Attributes:
         persona: Id of the persona of the design, None for no persona or one of the user's own.
-        levels: -1, 0 or 1 by dimension code in the order of `CODES`; only the dimensions that are told.
+        levels: -1, 0 or 1 by dimension code in the order of `CODES`; only the dimensions in the text.
         language: ``ko`` where at least 3 letters in 10 are Hangul, else ``en``.
-        question: Id of the question, None where no question of the catalogue is there.
+        question: Id of the question, None if the text has no question of the catalogue.
     """
 
     persona: str | None
@@ -36,7 +36,7 @@ class RecognisedPrompt:
 def recognise(text: str) -> RecognisedPrompt:
     """The first persona and the last question in a text.
 
-    The last question, since a conversation's earlier ones have been answered. Texts are compared in NFC.
+    It is the last question because the earlier ones of a conversation have been answered. Texts are compared in NFC.
     """
     text = unicodedata.normalize("NFC", text)
     in_parts = _levels_in_parts(text)
@@ -50,7 +50,7 @@ def recognise(text: str) -> RecognisedPrompt:
 
 
 def _in_design(levels: dict[str, int]) -> tuple[str | None, dict[str, int]]:
-    """The one persona of the design that agrees with every level, and its whole profile."""
+    """The only persona of the design that has all these levels, and its whole profile."""
     same = [p for p in design() if levels.items() <= p.levels.items()]
     return (same[0].id, dict(same[0].levels)) if len(same) == 1 else (None, levels)
 
