@@ -45,7 +45,7 @@ def test_a_refusal_is_an_answer_without_text():
 
 
 def test_json_of_text_that_is_none_names_the_answer():
-    with pytest.raises(AnswerError, match=r"is no JSON .*잠을"):
+    with pytest.raises(AnswerError, match=r"is not valid JSON .*잠을"):
         answer(CHAT_BODY).json()
 
 
@@ -90,7 +90,7 @@ def test_a_table_from_records_is_filtered_by_ids():
 
 
 def test_a_record_without_text_is_named():
-    with pytest.raises(ValueError, match=r"record 1 has neither a `text` nor an `error`"):
+    with pytest.raises(ValueError, match=r"record 1 must have a `text` or an `error`"):
         Answers.from_records([{"text": "x"}, {"persona": "a"}])
 
 

@@ -1,4 +1,4 @@
-"""One request and its answer, as a test author meets them."""
+"""One request and its answer, as seen by test authors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDPOINTS = (CHAT, RESPONSES, EMBEDDINGS)
 
 
 def endpoint_of(body: Mapping[str, Any]) -> str | None:
-    """The endpoint a body is written for: `messages` means chat, `input` means responses."""
+    """The endpoint of a body: `messages` means chat, `input` means responses."""
     if "messages" in body:
         return CHAT
     return RESPONSES if "input" in body else None
@@ -44,9 +44,9 @@ class Request:
 
     @classmethod
     def from_jsonl(cls, source: Source, *, model: str | None = None, strict: bool = False) -> InputLines:
-        """The requests of a batch input file, or of such lines; see `wire.input_lines.InputLines`.
+        """The requests of a batch input file, or of its lines; see `wire.input_file.InputLines`.
 
-        Iterating raises `InputFileError` at its end, with every bad line.
+        Iteration raises `InputFileError` at its end if there are bad lines.
         """
         from pytest_batcheval.wire.input_file import InputLines
 
@@ -63,7 +63,7 @@ class Request:
 
     @property
     def model(self) -> str:
-        """The model asked for; empty when the body names none."""
+        """The requested model; empty when the body names none."""
         return str(self.body.get("model", ""))
 
     def line(self) -> bytes:
@@ -80,7 +80,7 @@ class Request:
 
 @dataclass(frozen=True)
 class RequestError:
-    """Why a request has no answer: the API's own code and message."""
+    """The failure of a request, with the API's own code and message."""
 
     code: str
     message: str
@@ -93,16 +93,16 @@ class RequestError:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one request.
+    """The response to one request, or its error.
 
     Attributes:
         request: the request it answers.
         origin: where it came from (see `wire.origin`).
         response: the `response` object of the output line (`status_code`, `request_id`, `body`);
             empty when the request failed without one.
-        error: why there is no answer, or `None`.
+        error: the failure of the request, or `None`.
         source: `recording` or `journal`: where this run found it.
-        turns: all answers of a generator prompt, this one last; one for a plain prompt.
+        turns: all answers of a generator prompt, this one last; one answer for a plain prompt.
         line_id: the provider's id of the output line.
     """
 
@@ -133,7 +133,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The words of the answer; empty when it has none (a refusal, a tool call).
+        """The text of the answer; empty when it has none (a refusal, a tool call).
 
         Raises:
             AnswerError: the request failed.
@@ -163,7 +163,7 @@ class Answer:
 
     @property
     def usage(self) -> Mapping[str, Any]:
-        """Token counts in the endpoint's own terms; empty when none came."""
+        """Token counts in the endpoint's own terms; empty when there are none."""
         return _mapping(self.body.get("usage"))
 
     @property
@@ -175,12 +175,12 @@ class Answer:
         """The text parsed as JSON.
 
         Raises:
-            AnswerError: the request failed, or the text is no JSON; the text is in the message.
+            AnswerError: the request failed, or the text is not valid JSON; the message has the text.
         """
         try:
             return json.loads(self.text)
         except ValueError as error:
-            raise AnswerError(f"answer {self.custom_id} is no JSON ({error}): {self.text[:200]!r}") from None
+            raise AnswerError(f"answer {self.custom_id} is not valid JSON ({error}): {self.text[:200]!r}") from None
 
     def _choice(self) -> Mapping[str, Any]:
         return next(iter(_mappings(self.body["choices"])), {})
@@ -195,7 +195,7 @@ def _parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:
-    """A server's list of objects; whatever else it sent instead is no reason to break off."""
+    """The objects of a server's list; anything else it may have sent is ignored."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
