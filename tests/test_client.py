@@ -282,3 +282,19 @@ def test_a_pause_before_another_attempt_is_shown_and_measured_as_a_wait(client, 
     ]
     assert 600 <= waits["wait"] < 605
     assert waits["settle"] < 60
+
+
+def test_a_run_prints_as_one_line(client, environment, batch_server):
+    batch_server.faults.fail_lines("question 0", status_code=400, code="bad", times=9)
+    run = client.run(ask(3))
+    assert repr(run) == "<BatchRun 2 answered, 1 failed>"
+    assert repr(run.sent) == "<SendResult 2 answered, 1 failed, 3 sent in 1 batch>"
+    assert repr(client.submit(ask(5))) == "<BatchRun 2 answered, 1 failed, 2 pending>"
+    assert repr(client) == "<BatchClient openai, journal .batcheval/journal.sqlite>"
+
+
+def test_the_package_lists_its_public_names():
+    import pytest_batcheval
+
+    assert dir(pytest_batcheval) == sorted(pytest_batcheval.__all__)
+    assert all(getattr(pytest_batcheval, name) for name in dir(pytest_batcheval))

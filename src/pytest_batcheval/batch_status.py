@@ -44,6 +44,10 @@ class BatchStatus:
     metadata: Mapping[str, str] = field(default_factory=dict)
     ended: bool = False
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count or 0:,} {name}" for name, count in self.request_counts.items())
+        return f"<BatchStatus {self.id}: {self.status}{f', {counts}' if counts else ''}>"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as JSON can hold it."""
         return asdict(self) | {"errors": list(self.errors)}

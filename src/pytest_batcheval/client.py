@@ -41,6 +41,10 @@ class BatchRun:
     pending: tuple[Request, ...]
     sent: SendResult
 
+    def __repr__(self) -> str:
+        pending = f", {len(self.pending):,} pending" if self.pending else ""
+        return f"<BatchRun {len(self.answers) - len(self.failed):,} answered, {len(self.failed):,} failed{pending}>"
+
     @property
     def finished(self) -> bool:
         """Whether nothing is pending."""
@@ -99,6 +103,10 @@ class BatchClient:
         self._progress = progress
         self._stack = ExitStack()
         self._open: tuple[Backend, Clock, Journal] | None = None
+
+    def __repr__(self) -> str:
+        backend = self._chosen if isinstance(self._chosen, str) else self._chosen.origin
+        return f"<BatchClient {backend}, journal {self._path}>"
 
     def run(
         self,

@@ -1,4 +1,4 @@
-"""The errors a user can meet, the exit status each one ends a run with, and the extra that a missing library needs."""
+"""The errors that users can see, with their exit statuses, and the extras that install missing libraries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """Exit statuses of `batcheval` and of a pytest run that could not do its tests."""
+    """Exit statuses of `batcheval` and of a pytest run that could not run its tests."""
 
     OK = 0
     FAILED = 1
@@ -18,64 +18,64 @@ class ExitStatus(IntEnum):
 
 
 class BatchEvalError(Exception):
-    """Base of every error this package raises on purpose; its text names the next step."""
+    """Base of all errors that this package raises deliberately; the message names the next step."""
 
     exit_status: ExitStatus = ExitStatus.FAILED
 
 
 class UsageError(BatchEvalError):
-    """Something the user wrote is wrong: an option, a marker, a matrix file, a missing key."""
+    """An error in the user's input: an option, a marker, a matrix file, a missing key."""
 
     exit_status = ExitStatus.USAGE
 
 
 class MatrixError(UsageError):
-    """A matrix file or axis is wrong; the text names file and row."""
+    """A matrix file or axis is wrong; the message names file and row."""
 
 
 class PromptError(BatchEvalError):
-    """A prompt raised, or did not return a request body; the text names function and parameters."""
+    """A prompt raised, or did not return a request body; the message names function and parameters."""
 
 
 class RecordingError(BatchEvalError):
-    """A recording is broken or contradicts another; the text names file and line."""
+    """A recording is broken or contradicts another; the message names file and line."""
 
     exit_status = ExitStatus.USAGE
 
 
 class ProviderError(BatchEvalError):
-    """The provider could not be reached, or refused; nothing was lost."""
+    """The provider was unreachable or refused a call; nothing was lost."""
 
     exit_status = ExitStatus.PROVIDER
 
 
 class UnfinishedError(BatchEvalError):
-    """Batches were submitted and are still running; the next run re-attaches to them."""
+    """Batches were created and are still running; the next run attaches to them."""
 
     exit_status = ExitStatus.UNFINISHED
 
 
 class JournalError(BatchEvalError):
-    """The journal cannot be used as it is; the text says what to do."""
+    """The journal cannot be used as it is; the message says what to do."""
 
     exit_status = ExitStatus.JOURNAL
 
 
 class AnswerError(BatchEvalError):
-    """The request of this answer failed; the text has code, message and next step."""
+    """The request of this answer failed; the message has the code and text of the failure."""
 
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "simulator": ("httptools", "jsonschema_rs", "python_multipart", "starlette", "uvicorn"),
     "quality": ("numpy",),
 }
-"""Modules by extra, of those without which something cannot be done at all."""
+"""Required modules by extra."""
 
 _WHAT = {"simulator": "the simulator", "quality": "the package's statistics"}
 
 
 def what_to_install(error: ImportError) -> str | None:
-    """What needs the missing library, and the command that installs it; `None` for a library of no extra."""
+    """A message with the feature that needs a missing library and the command to install it; `None` for other ones."""
     module = (error.name or "").partition(".")[0]
     for extra, modules in EXTRAS.items():
         if module in modules:

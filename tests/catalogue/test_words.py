@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_batcheval.catalogue.describe import describe, full_parts, short_description
 from pytest_batcheval.catalogue.load import CODES, design, dimensions, questions
-from pytest_batcheval.catalogue.recognise import Recognised, recognise
+from pytest_batcheval.catalogue.recognise import RecognisedPrompt, recognise
 
 LANGUAGES = st.sampled_from(["ko", "en"])
 LEVELS = st.fixed_dictionaries({code: st.sampled_from([-1, 0, 1]) for code in CODES})
@@ -44,7 +44,7 @@ def test_levels_that_are_no_corner_have_only_a_full_description(levels, language
     full = describe(levels, language, "full")
     assert full_parts(levels, language) in full
     if not corner:
-        with pytest.raises(ValueError, match="a short description needs a corner of both cubes"):
+        with pytest.raises(ValueError, match="a short description requires a corner of both cubes"):
             describe(levels, language, "short")
 
 
@@ -59,10 +59,10 @@ def test_persistence_is_not_told_in_the_short_description():
 @pytest.mark.parametrize(
     ("levels", "language", "style", "message"),
     [
-        ({}, "ko", "full", "see NS, HA, RD, P, SD, CO, ST"),
-        (dict.fromkeys(CODES, 1) | {"HA": 2}, "en", "full", "see HA"),
+        ({}, "ko", "full", "missing or wrong: NS, HA, RD, P, SD, CO, ST"),
+        (dict.fromkeys(CODES, 1) | {"HA": 2}, "en", "full", "missing or wrong: HA"),
         (dict.fromkeys(CODES, 1), "fr", "full", "language ko or en, not 'full' and 'fr'"),
-        (dict.fromkeys(CODES, 1), "ko", "long", "style is full or short"),
+        (dict.fromkeys(CODES, 1), "ko", "long", "style must be full or short"),
         ({"NS": 1}, "ko", "short", "no type has the levels"),
     ],
 )
@@ -88,7 +88,7 @@ def test_full_descriptions_are_read_back_whatever_the_levels(levels, language):
 def test_personas_and_questions_of_the_catalogue_are_read_back(persona, language, style, question):
     prompt = PROMPTS[language].format(describe(persona.levels, language, style))
     seen = recognise(f"{prompt}\n{question.text[language]}")
-    assert seen == Recognised(persona.id, dict(persona.levels), language, question.id)
+    assert seen == RecognisedPrompt(persona.id, dict(persona.levels), language, question.id)
 
 
 @given(LANGUAGES, st.integers(0, 63))

@@ -107,7 +107,7 @@ def test_mixed_models_are_a_note_and_an_error_with_strict(folder, capsys):
         "2 kinds of endpoint and model, and a batch takes one: a send makes a batch of each" in capsys.readouterr().out
     )
     assert main(["import", name, "--strict", "--output", "out.jsonl"]) == 4
-    assert "in.jsonl:2: asks 'gpt-4.1', lines before it 'gpt-4.1-mini'" in capsys.readouterr().err
+    assert "in.jsonl:2: has model 'gpt-4.1', earlier lines 'gpt-4.1-mini'" in capsys.readouterr().err
     assert names() == ["in.jsonl"]
 
 
@@ -123,7 +123,7 @@ def test_a_bad_line_stops_it_and_nothing_is_written(folder, capsys):
     name = write(simple("x"), b"{broken\n", b'{"model": "m"}\n')
     assert main(["import", name, "--output", "out.jsonl"]) == 4
     error = capsys.readouterr().err
-    assert "in.jsonl: 2 lines of 3 cannot be used:\nin.jsonl:2: is no JSON" in error
+    assert "in.jsonl: 2 lines of 3 cannot be used:\nin.jsonl:2: is not valid JSON" in error
     assert "in.jsonl:3: has neither" in error
     assert "or go on without them: --skip-bad BADFILE" in error
     assert names() == ["in.jsonl"]
@@ -152,7 +152,7 @@ def test_skip_bad_keeps_the_first_of_two_that_contradict(folder, capsys):
     name = write(official("a", "first"), official("a", "second"))
     assert main(["import", name, "--skip-bad", "bad.jsonl", "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
-    assert said["bad"] == [{"line": 2, "reason": "has the custom_id 'a' of line 1 and another body; rename one"}]
+    assert said["bad"] == [{"line": 2, "reason": "has the custom_id 'a' of line 1, but another body; rename one"}]
     assert Path("bad.jsonl").read_bytes() == official("a", "second")
 
 
@@ -172,7 +172,7 @@ def test_a_file_of_bad_lines_only_is_an_error_and_writes_nothing(folder, capsys)
         (["in.jsonl", "--output", "new", "--skip-bad", "./new"], "both name new"),
         (["in.jsonl", "--output", "no/such/out.jsonl"], "there is no folder no/such"),
         (["/dev/null", "--skip-bad", "bad.jsonl"], "/dev/null is no file"),
-        (["unnamed.jsonl"], "names no model"),
+        (["unnamed.jsonl"], "has no model"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

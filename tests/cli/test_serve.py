@@ -160,8 +160,8 @@ def test_a_port_that_is_taken_is_an_error_with_status_4(serve: Callable[..., Ser
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--clock", "fast"), "allowed are jump, per-poll, real and x<factor>"),
-        (("--respondent", "nobody"), "no respondent 'nobody'"),
+        (("--clock", "fast"), "must be jump, per-poll, real or x<factor>"),
+        (("--respondent", "nobody"), "unknown respondent 'nobody'"),
         (("--keys", "/nowhere.yaml"), "cannot read /nowhere.yaml"),
         (("--behaviour", "/nowhere.yaml"), "cannot read /nowhere.yaml"),
         (("--host", "203.0.113.7"), "cannot listen on 203.0.113.7"),
@@ -317,7 +317,7 @@ def test_a_state_directory_has_one_server(serve: Callable[..., Served], tmp_path
     serve("--state-dir", str(tmp_path))
     status, complaint = refused("--state-dir", str(tmp_path))
     assert status == 4
-    assert "is used by another running server" in complaint
+    assert "is in use by another running server" in complaint
 
 
 def test_a_state_directory_holds_no_key(serve: Callable[..., Served], tmp_path: Path) -> None:

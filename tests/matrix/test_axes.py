@@ -59,7 +59,7 @@ def test_a_persona_has_profile_and_levels() -> None:
 
 
 def test_a_persona_without_description_says_so() -> None:
-    with pytest.raises(MatrixError, match="Persona 'x' needs a field 'description'; it has: id, town"):
+    with pytest.raises(MatrixError, match="Persona 'x' requires a field 'description'; it has: id, town"):
         _ = Persona("x", {"town": "y"}).description
 
 

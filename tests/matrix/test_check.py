@@ -37,7 +37,7 @@ def test_a_name_that_means_something_else_is_refused(name: str) -> None:
         ({"age": [Town("-a")]}, "id '-a' is not allowed"),
         ({"age": [Town("a" * 41)]}, "at most 40"),
         ({"age": ["노인"]}, "id '' is not allowed"),
-        ({"age": [Town(3)]}, "id 3 is no text"),  # type: ignore[arg-type]
+        ({"age": [Town(3)]}, "id 3 must be a string"),  # type: ignore[arg-type]
         ({"age": ["old", ["young"]]}, "value 2: a list has no `id`"),
         ({"age": ["old", "old"]}, "-k old would select both"),
         ({"age": ["old", "Old"]}, "id 'old' of axis 'age' is part of id 'Old' of axis 'age'"),

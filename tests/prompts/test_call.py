@@ -65,8 +65,11 @@ def test_samples_of_one_prompt_have_keys_of_their_own():
         (lambda: {"model": "m", "prompt": "x"}, "neither `messages` nor `input`"),
         (lambda: {"messages": []}, "without `model`"),
         (lambda: {"model": "m", "messages": [], "stream": True}, "`stream`, which the Batch API does not support"),
-        (lambda: {"model": "m", "messages": [], "temperature": float("nan")}, r"no JSON: \$\.temperature is nan"),
-        (lambda: {"model": "m", "messages": ["\ud83d"]}, r"no JSON: \$\.messages\[0\] holds a lone surrogate"),
+        (
+            lambda: {"model": "m", "messages": [], "temperature": float("nan")},
+            r"not valid JSON: \$\.temperature is nan",
+        ),
+        (lambda: {"model": "m", "messages": ["\ud83d"]}, r"not valid JSON: \$\.messages\[0\] holds a lone surrogate"),
         (lambda: 1 / 0, r"raised ZeroDivisionError: division by zero \(.*test_call\.py:\d+\)"),
     ],
 )
@@ -132,3 +135,4 @@ def test_an_impure_later_turn_is_refused():
 def test_a_long_difference_is_cut():
     one, two = ({"lines": [f"{n} {i}" for i in range(50)]} for n in "ab")
     assert body_diff(one, two, limit=5).splitlines()[-1] == "… and 95 more lines"
+    assert body_diff(one, two, limit=99).splitlines()[-1] == "… and 1 more line"

@@ -113,7 +113,7 @@ def test_the_control_api_is_closed_without_its_token(
     headers = {} if token is None else {"authorization": token.encode("utf-8")}
     answer = http_client.request(method, url, headers=headers)
     assert answer.status_code == 401
-    assert answer.json()["error"]["message"] == "the control API needs its token"
+    assert answer.json()["error"]["message"] == "the control API requires its token"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"fault": 5}', b'{"fault": "reset"}', b'{"fault": "__init__"}',

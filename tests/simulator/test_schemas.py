@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from pytest_batcheval.simulator.batch.input_line_check import LINE_SCHEMAS, line_check, shape_faults, slow_line_check
+from pytest_batcheval.simulator.batch.input_line_check import LINE_SCHEMAS, line_check, shape_problems, slow_line_check
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.wire.schemas import NAMES, schema, validator
 
@@ -144,7 +144,7 @@ def test_both_validators_and_the_fault_finder_agree_on_lines(case: tuple[str, An
     assert line_check(endpoint)(line) == valid
     assert jsonschema_rs.is_valid(schema(LINE_SCHEMAS[endpoint]), line) == valid
     if isinstance(line, dict):
-        assert (not list(shape_faults(line, endpoint, 1, Behaviour()))) == valid
+        assert (not list(shape_problems(line, endpoint, 1, Behaviour()))) == valid
 
 
 @pytest.mark.parametrize("endpoint", LINE_SCHEMAS)

@@ -72,7 +72,7 @@ def test_a_line_without_a_model_takes_the_one_that_is_given():
         (chat("ho"), "", 2),
     ]
     assert found(line(body={"messages": []}), model="given")[0][0]["model"] == "given"
-    assert "names no model" in refusal(unnamed)
+    assert "has no model" in refusal(unnamed)
 
 
 def test_a_path_a_string_and_lines_of_any_kind_are_read_alike(tmp_path):
@@ -120,11 +120,11 @@ def test_a_file_is_read_no_further_than_it_is_asked_for():
 
 
 BAD = {
-    "not json": (b"{broken", r"is no JSON \(.*\); write one whole object"),
-    "cut": (line()[:-5], "is no JSON"),
-    "two objects": (line() + line(), "is no JSON"),
-    "list": (b'[{"model": "m"}]', "a list; write one object a line"),
-    "text": (b'"hello"', "no object; write one object a line"),
+    "not json": (b"{broken", r"is not valid JSON \(.*\); write one whole object"),
+    "cut": (line()[:-5], "is not valid JSON"),
+    "two objects": (line() + line(), "is not valid JSON"),
+    "list": (b'[{"model": "m"}]', "must be a JSON object, not an array; write one object per line"),
+    "text": (b'"hello"', "must be a JSON object, not a string; write one object per line"),
     "invalid utf-8": (b'{"model": "m", "input": "\xff"}', r"is not UTF-8 \(byte 26 of the line\)"),
     "utf-16": (simple().decode().encode("utf-16"), "is not UTF-8"),
     "lone surrogate": (b'{"model": "m", "input": "\\ud800"}', r"\$\.input holds a lone surrogate"),
@@ -132,33 +132,42 @@ BAD = {
     "nan": (b'{"model": "m", "input": "x", "temperature": NaN}', r"\$\.temperature is nan, which JSON does not have"),
     "infinity": (line(body={**CHAT_BODY, "x": float("-inf")}), r"\$\.body\.x is -inf"),
     "overflow": (line().replace(b'"m"', b'"m", "top_p": 1e999'), r"\$\.body\.top_p is inf"),
-    "digits": (line().replace(b'"m"', b'"m", "seed": ' + b"9" * 5000), "is no JSON"),
-    "bottomless": (b'{"model": "m", "input": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "is nested too deep"),
+    "digits": (line().replace(b'"m"', b'"m", "seed": ' + b"9" * 5000), "is not valid JSON"),
+    "bottomless": (b'{"model": "m", "input": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "is nested too deeply"),
     "deep": (line(body={**CHAT_BODY, "x": json.loads("[" * 120 + "]" * 120)}), "more than 100 levels deep"),
-    "empty object": (b"{}", "has neither the members of a batch input line"),
-    "only a model": (b'{"model": "m"}', "has neither"),
-    "only an id": (b'{"custom_id": "a"}', "lacks method, url, body"),
-    "no body": (b'{"custom_id": "a", "method": "POST", "url": "/v1/embeddings"}', "lacks body"),
-    "no custom_id": (b'{"method": "POST", "url": "/v1/embeddings", "body": {}}', "lacks custom_id"),
-    "custom_id a number": (line(7), "custom_id that is no text: 7; put it in quotes"),
-    "get": (line(method="GET"), "has method 'GET'; the Batch API takes POST only"),
-    "wrong url": (line(url="/v1/chat"), "has url '/v1/chat'; the Batch API takes /v1/chat/completions, "),
+    "empty object": (b"{}", "must have the members of a batch input line"),
+    "only a model": (b'{"model": "m"}', "must have the members"),
+    "only an id": (b'{"custom_id": "a"}', "has no method, url, body"),
+    "no body": (b'{"custom_id": "a", "method": "POST", "url": "/v1/embeddings"}', "has no body"),
+    "no custom_id": (b'{"method": "POST", "url": "/v1/embeddings", "body": {}}', "has no custom_id"),
+    "custom_id a number": (line(7), "has custom_id 7, which must be a string; put it in quotes"),
+    "get": (line(method="GET"), "has method 'GET'; the Batch API accepts POST only"),
+    "wrong url": (line(url="/v1/chat"), "has url '/v1/chat'; the Batch API accepts /v1/chat/completions, "),
     "url of another server": (line(url="https://api.openai.com/v1/embeddings"), "has url 'https:"),
     "url no text": (line(url=["x"]), r"has url \['x'\]"),
-    "body a list": (line(body=[]), r"a body that is no object: \[\]"),
-    "body null": (line(body=None), "a body that is no object: None"),
-    "no messages": (line(body={"model": "m"}), "without `messages`, which /v1/chat/completions needs"),
+    "body a list": (line(body=[]), r"has body \[\], which must be a JSON object"),
+    "body null": (line(body=None), "has body None, which must be a JSON object"),
+    "no messages": (line(body={"model": "m"}), "without `messages`, which /v1/chat/completions requires"),
     "null messages": (line(body={"model": "m", "messages": None}), "without `messages`"),
-    "no input": (line(body={"model": "m"}, url=EMBEDDINGS), "without `input`, which /v1/embeddings needs"),
-    "no model": (line(body={"messages": []}), "names no model; add `model` to its body"),
-    "empty model": (line(body={"model": "", "messages": []}), "a model that is no name: ''"),
-    "model a number": (line(body={"model": 4, "messages": []}), "a model that is no name: 4"),
-    "stream": (line(body={**CHAT_BODY, "stream": True}), "asks for `stream`"),
-    "stream 0": (line(body={**CHAT_BODY, "stream": 0}), "asks for `stream`"),
+    "no input": (line(body={"model": "m"}, url=EMBEDDINGS), "without `input`, which /v1/embeddings requires"),
+    "no model": (line(body={"messages": []}), "has no model; add `model` to its body"),
+    "empty model": (line(body={"model": "", "messages": []}), "has model '', which must be a string that is not empty"),
+    "model a number": (
+        line(body={"model": 4, "messages": []}),
+        "has model 4, which must be a string that is not empty",
+    ),
+    "stream": (line(body={**CHAT_BODY, "stream": True}), "has `stream`"),
+    "stream 0": (line(body={**CHAT_BODY, "stream": 0}), "has `stream`"),
     "unknown member": (line(metadata={}), "has 'metadata' beside custom_id, method, url, body, which would be lost"),
     "unknown simplified member": (simple(temperature=1), "has 'temperature' beside model, input, which would be lost"),
-    "input a list": (b'{"model": "m", "input": ["x"]}', r"input that is no text: \['x'\]"),
-    "input empty": (b'{"model": "m", "input": ""}', "input that is no text"),
+    "input a list": (
+        b'{"model": "m", "input": ["x"]}',
+        r"has input \['x'\]; the input of a simplified line is the prompt, a string",
+    ),
+    "input empty": (
+        b'{"model": "m", "input": ""}',
+        "has input ''; the input of a simplified line is the prompt, a string",
+    ),
 }
 
 
@@ -187,7 +196,7 @@ def test_the_first_ten_bad_lines_are_listed_and_the_others_counted(tmp_path):
 def test_a_file_without_a_line_is_an_error(tmp_path, data):
     path = tmp_path / "empty.jsonl"
     path.write_bytes(data)
-    with pytest.raises(InputFileError, match=r"empty\.jsonl: the file is empty; write one request a line"):
+    with pytest.raises(InputFileError, match=r"empty\.jsonl: the file is empty; write one request per line"):
         list(Request.from_jsonl(path))
 
 
@@ -200,7 +209,7 @@ def test_what_cannot_be_read_is_an_error(tmp_path, name):
 def test_a_line_too_long_to_be_held_is_named(monkeypatch):
     monkeypatch.setattr("pytest_batcheval.wire.result_file.MAX_LINE", 2000)
     monkeypatch.setattr(input_file, "MAX_LINE", 2000)
-    assert "input:2: has 5,027 bytes; the longest line that is read has 2,000" in refusal(line(), simple("x" * 5000))
+    assert "input:2: has 5,027 bytes; the longest allowed line has 2,000" in refusal(line(), simple("x" * 5000))
 
 
 def test_repeated_lines_are_merged_and_counted():
@@ -212,7 +221,7 @@ def test_repeated_lines_are_merged_and_counted():
 
 def test_one_custom_id_with_two_bodies_is_an_error_that_names_both_lines():
     text = refusal(line("a"), line("b", chat("x")), line("a", chat("y")))
-    assert "input:3: has the custom_id 'a' of line 1 and another body; rename one" in text
+    assert "input:3: has the custom_id 'a' of line 1, but another body; rename one" in text
     assert "input:2: has the custom_id 'a' of line 1" in refusal(
         line("a", {"model": "m", "input": "x"}, RESPONSES), line("a", {"model": "m", "input": "x"}, EMBEDDINGS)
     )
@@ -252,20 +261,22 @@ def test_several_models_and_endpoints_are_fine_unless_strict():
     assert len(found(*lines)) == 4
     text = refusal(*lines, strict=True)
     assert "2 lines of 4" in text
-    assert "input:2: asks 'other', lines before it 'm'; a batch has one model" in text
-    assert "input:3: asks /v1/responses, lines before it /v1/chat/completions; a batch has one endpoint" in text
+    assert "input:2: has model 'other', earlier lines 'm'; a batch has one model" in text
+    assert "input:3: has url /v1/responses, earlier lines /v1/chat/completions; a batch has one endpoint" in text
 
 
 def test_a_repeated_custom_id_is_fine_unless_strict():
     assert len(found(line(), line())) == 1
-    assert "input:2: repeats line 1 (custom_id 'a'); the Batch API refuses that" in refusal(line(), line(), strict=True)
+    assert "input:2: repeats the custom_id 'a' of line 1, which the Batch API refuses" in refusal(
+        line(), line(), strict=True
+    )
 
 
 def test_50_001_requests_are_fine_unless_strict():
     lines = [simple(str(number)) for number in range(50_001)]
     assert sum(1 for _ in Request.from_jsonl(lines)) == 50_001
     assert sum(1 for _ in Request.from_jsonl(lines[1:], strict=True)) == 50_000
-    assert "input:50001: is request 50,001 or later; a batch takes 50,000" in refusal(*lines, strict=True)
+    assert "input:50001: is request 50,001 or later; the limit of a batch is 50,000" in refusal(*lines, strict=True)
 
 
 def sized(total, pieces=20):

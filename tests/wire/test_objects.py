@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_refusal_is_an_answer_without_text():
 
 
 def test_json_of_text_that_is_none_names_the_answer():
-    with pytest.raises(AnswerError, match=r"is no JSON .*잠을"):
+    with pytest.raises(AnswerError, match=r"is not valid JSON .*잠을"):
         answer(CHAT_BODY).json()
 
 
@@ -86,11 +87,11 @@ def test_a_table_from_records_is_filtered_by_ids():
     assert [a.text for a in table.where(persona="b")] == ["bx", "by", "bz"]
     assert table.axis("question") == ["x", "y", "z"]
     assert len(table[1:3]) == 2
-    assert repr(table) == "<Answers: 6 (2 persona, 3 question)>"
+    assert repr(table) == "<Answers 6: persona × question>"
 
 
 def test_a_record_without_text_is_named():
-    with pytest.raises(ValueError, match=r"record 1 has neither a `text` nor an `error`"):
+    with pytest.raises(ValueError, match=r"record 1 must have a `text` or an `error`"):
         Answers.from_records([{"text": "x"}, {"persona": "a"}])
 
 
@@ -112,3 +113,31 @@ def test_a_record_without_text_is_named():
 def test_a_body_of_any_shape_has_no_words_and_raises_nothing(body):
     odd = answer(body)
     assert (odd.text, odd.refusal, odd.finish_reason, odd.usage) == ("", None, None, {})
+
+
+def test_a_repr_is_one_short_line():
+    """pytest prints it with each failing assertion."""
+    body = {"choices": [{"message": {"content": "가슴이 답답하고\n" * 9 + "\x1b[2J"}, "finish_reason": "stop"}]}
+    request = Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "x" * 9_000}]}, sample=2)
+    key = request.custom_id[:12]
+    assert repr(request) == f"<Request {key}… gpt-4.1-mini /v1/chat/completions sample 2>"
+    answer = Answer(request, "o", {"status_code": 200, "body": body})
+    shown = "'가슴이 답답하고 가슴이 답답하고 가슴이 답답하고 가슴이 답답하고 가슴이…'"
+    assert repr(answer) == f"<Answer {key}…: {shown}>"
+    known = replace(answer, cell={"persona": "independent-creative", "question": "complaint"})
+    assert repr(known) == f"<Answer independent-creative × complaint: {shown}>"
+    failed = replace(known, error=RequestError("server_error", "no\nluck", 500))
+    assert repr(failed) == "<Answer independent-creative × complaint: failed, 'server_error (HTTP 500): no luck'>"
+    assert known == answer
+    hostile = Answer(
+        request, "o", {"status_code": 200, "body": {"choices": [{"message": {"content": "\x1b[2J\u202e"}}]}}
+    )
+    assert "\x1b" not in repr(hostile)
+    assert "\u202e" not in repr(hostile)
+
+
+def test_the_repr_of_a_table_and_its_rows():
+    table = Answers.from_records({"persona": "calm", "question": "sleep", "text": f"well {n}"} for n in range(1_234))
+    assert repr(table) == "<Answers 1,234: persona × question>"
+    assert repr(table.rows[0]) == "<Row calm × sleep sample 0: <Answer calm × sleep: 'well 0'>>"
+    assert repr(Answers([])) == "<Answers 0>"

@@ -1,1 +1,1 @@
-"""The TCI dimensions, the 25 personas, the 11 questions and natural sentences for them, as data."""
+"""The TCI dimensions, 25 personas, 11 questions and matching natural sentences, as data."""

@@ -1,4 +1,4 @@
-"""The packaged data as frozen records; read once per process."""
+"""The packaged data as frozen records, read once per process."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Dimension:
     low: Pole
 
     def pole(self, level: int) -> Pole:
-        """The high pole for 1, the low one for -1; ValueError for anything else, since 0 has no pole."""
+        """The high pole for 1, the low one for -1; ValueError for any other level, since 0 has no pole."""
         if level not in (-1, 1):
-            raise ValueError(f"{self.code} has a pole at -1 and at 1, not at {level}")
+            raise ValueError(f"{self.code} has poles at -1 and 1 only, not at {level}")
         return self.high if level == 1 else self.low
 
 
@@ -60,7 +60,7 @@ class PersonaDesign:
 
 @dataclass(frozen=True)
 class QuestionText:
-    """One intake question by language, and the dimensions it is meant to bring out."""
+    """One intake question by language, and the dimensions it is designed to reveal."""
 
     id: str
     text: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""From any prompt back to the persona and question of the catalogue that it holds."""
+"""Recognition of the catalogue's persona and question in a prompt."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True)
-class Recognised:
-    """What a text holds.
+class RecognisedPrompt:
+    """The persona, language and question in a text.
 
     Attributes:
         persona: Id of the persona of the design, None for no persona or one of the user's own.
-        levels: -1, 0 or 1 by dimension code in the order of `CODES`; only the dimensions that are told.
+        levels: -1, 0 or 1 by dimension code in the order of `CODES`; only the dimensions in the text.
         language: ``ko`` where at least 3 letters in 10 are Hangul, else ``en``.
-        question: Id of the question, None where no question of the catalogue is there.
+        question: Id of the question, None if the text has no question of the catalogue.
     """
 
     persona: str | None
@@ -33,24 +33,24 @@ class Recognised:
     question: str | None
 
 
-def recognise(text: str) -> Recognised:
+def recognise(text: str) -> RecognisedPrompt:
     """The first persona and the last question in a text.
 
-    The last question, since a conversation's earlier ones have been answered. Texts are compared in NFC.
+    It is the last question because the earlier ones of a conversation have been answered. Texts are compared in NFC.
     """
     text = unicodedata.normalize("NFC", text)
-    told = _levels_in_parts(text)
-    typed = {} if len(told) == len(CODES) else _levels_in_types(text)
-    levels = {**typed, **told}
+    in_parts = _levels_in_parts(text)
+    in_types = {} if len(in_parts) == len(CODES) else _levels_in_types(text)
+    levels = {**in_types, **in_parts}
     persona = None
-    if typed or len(told) == len(CODES):
+    if in_types or len(in_parts) == len(CODES):
         persona, levels = _in_design(levels)
     ordered = {code: levels[code] for code in CODES if code in levels}
-    return Recognised(persona, ordered, _language(text), _question(text))
+    return RecognisedPrompt(persona, ordered, _language(text), _question(text))
 
 
 def _in_design(levels: dict[str, int]) -> tuple[str | None, dict[str, int]]:
-    """The one persona of the design that agrees with every level, and its whole profile."""
+    """The only persona of the design that has all these levels, and its whole profile."""
     same = [p for p in design() if levels.items() <= p.levels.items()]
     return (same[0].id, dict(same[0].levels)) if len(same) == 1 else (None, levels)
 

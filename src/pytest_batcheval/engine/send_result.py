@@ -50,6 +50,10 @@ class SendResult:
     again: frozenset[str] = frozenset()
     files: tuple[Path, ...] = ()
 
+    def __repr__(self) -> str:
+        batches = counted(self.batches, "batch", "batches")
+        return f"<SendResult {self.answered:,} answered, {self.failed:,} failed, {self.sent:,} sent in {batches}>"
+
     @property
     def notes(self) -> list[str]:
         """Remarks that the user should read, a line each."""

@@ -53,7 +53,7 @@ class LockWait:
         self._limit = limit
         self._say = say
         self._began: float | None = None
-        self._told: Holder | None = None
+        self._announced: Holder | None = None
 
     def __call__(self, holder: Holder | None) -> None:
         """Called each time the lock is found taken.
@@ -66,9 +66,9 @@ class LockWait:
         if self._limit is not None and now - self._began >= self._limit:
             who = holder or "another process"
             raise UnfinishedError(f"{who} still sends from the journal {self._path}; try again later")
-        if holder is not None and holder != self._told:
+        if holder is not None and holder != self._announced:
             self._say(f"waiting for {holder}, which is sending from the same journal")
-            self._told = holder
+            self._announced = holder
         time.sleep(1)
 
 

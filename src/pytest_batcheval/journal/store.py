@@ -313,16 +313,16 @@ class Journal:
 
 def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
     """Add answers and failures; returns the row with their number and tokens added to its own."""
-    number, asked, told = row.answers, row.input_tokens, row.output_tokens
+    number, input_tokens, output_tokens = row.answers, row.input_tokens, row.output_tokens
     for some in _chunks(results):
         answers = [result for result in some if isinstance(result, AnswerRow)]
         number += len(answers)
-        asked += sum(answer.input_tokens for answer in answers)
-        told += sum(answer.output_tokens for answer in answers)
+        input_tokens += sum(answer.input_tokens for answer in answers)
+        output_tokens += sum(answer.output_tokens for answer in answers)
         connection.executemany(queries.ADD_ANSWER, _answers(row, answers))
         failures = (_failure(row, result) for result in some if isinstance(result, FailureRow))
         connection.executemany(queries.ADD_FAILURE, failures)
-    return replace(row, answers=number, input_tokens=asked, output_tokens=told)
+    return replace(row, answers=number, input_tokens=input_tokens, output_tokens=output_tokens)
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:

@@ -17,7 +17,7 @@ LEVELS: Mapping[str, int] = {"low": -1, "average": 0, "high": 1}
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AxisValue:
-    """One entry of an axis; a field reads as `value.name` or `value["name"]`.
+    """One entry of an axis, whose fields are `value.name` or `value["name"]`.
 
     Attributes:
         id: the entry's id, part of the test id.
@@ -59,16 +59,16 @@ class AxisValue:
 
     def _text(self, name: str) -> str:
         if name not in self.fields:
-            raise MatrixError(f"{type(self).__name__} {self.id!r} needs a field {name!r}; it has: {self._known()}")
+            raise MatrixError(f"{type(self).__name__} {self.id!r} requires a field {name!r}; it has: {self._known()}")
         return str(self.fields[name])
 
 
 class Persona(AxisValue):
-    """A value of the axis `persona`: who is asked to answer."""
+    """A value of the axis `persona`: the role in which to answer."""
 
     @property
     def description(self) -> str:
-        """The words that tell the model who it is."""
+        """The words that describe the persona to the model."""
         return self._text("description")
 
     @property
@@ -86,7 +86,7 @@ class Persona(AxisValue):
         """The description in a language and style, from the entry's `descriptions`.
 
         Raises:
-            MatrixError: the entry has no such description; the text lists those it has.
+            MatrixError: the entry has no such description; the message lists those it has.
         """
         known: Mapping[str, Mapping[str, str]] = self.fields.get("descriptions") or {}
         if language in known and style in known[language]:
@@ -98,16 +98,16 @@ class Persona(AxisValue):
 
 
 class Question(AxisValue):
-    """A value of the axis `question`: what is asked."""
+    """A value of the axis `question`."""
 
     @property
     def text(self) -> str:
-        """The question as it is asked."""
+        """The wording of the question."""
         return self._text("text")
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The TCI codes whose signs an answer to it can show; a CSV cell has them between spaces."""
+        """The TCI codes whose signs an answer can show; in a CSV cell they are separated by spaces."""
         targets = self.fields.get("targets") or ()
         return tuple(targets.split()) if isinstance(targets, str) else tuple(targets)
 
@@ -115,7 +115,7 @@ class Question(AxisValue):
         """The question in a language, from the entry's `texts`.
 
         Raises:
-            MatrixError: the entry has no text in it; the message lists the languages it has.
+            MatrixError: the entry has no text in the language; the message lists the languages it has.
         """
         texts: Mapping[str, str] = self.fields.get("texts") or {}
         if language in texts:
@@ -131,6 +131,9 @@ class PersonaMatrix:
 
     axes: Mapping[str, Sequence[Any]]
 
+    def __repr__(self) -> str:
+        return f"<PersonaMatrix {' × '.join(f'{len(values):,} {name}' for name, values in self.axes.items())}>"
+
     @property
     def personas(self) -> Sequence[Persona]:
         """The values of the axis `persona`; `MatrixError` without one."""
@@ -142,7 +145,7 @@ class PersonaMatrix:
         return self._axis("question")
 
     def cells(self, *names: str) -> Iterator[dict[str, Any]]:
-        """The product of these axes (default: persona, question), the last one running fastest.
+        """The product of these axes (default: persona, question), of which the last varies fastest.
 
         Raises:
             MatrixError: the matrix has no axis of that name.
@@ -154,10 +157,10 @@ class PersonaMatrix:
         """The request of every cell: `prompt` is called with the axes that its parameters name.
 
         Raises:
-            MatrixError: a parameter is no axis, or the prompt asks turn by turn, which only tests can do.
+            MatrixError: a parameter is not an axis, or the prompt is a generator, which only tests can use.
         """
         if inspect.isgeneratorfunction(prompt):
-            raise MatrixError(f"{prompt.__name__} asks turn by turn; use it as the prompt of a test")
+            raise MatrixError(f"{prompt.__name__} is a generator prompt; use it as the prompt of a test")
         parameters = inspect.signature(prompt).parameters.values()
         names = [p.name for p in parameters if p.name in self.axes or p.default is inspect.Parameter.empty]
         bodies = (prompt(**cell) for cell in (self.cells(*names) if names else [{}]))

@@ -1,4 +1,4 @@
-"""What names and ids an axis may have, so that `-k <id>` selects exactly its cells."""
+"""Rules for the names and ids of axes, so that `-k <id>` selects exactly its cells."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def check_axes(axes: Mapping[str, Sequence[Any]]) -> None:
     """Check names and ids of all axes together.
 
     Raises:
-        MatrixError: a name that is reserved or no identifier, an empty axis, an id that breaks
-            `ID_RULE`, or an id that is part of another one (ignoring case, as `-k` does).
+        MatrixError: a name is reserved or not an identifier, an axis is empty, an id violates
+            `ID_RULE`, or an id is part of another one (ignoring case, as `-k` does).
     """
     owners: list[tuple[str, str]] = []
     for name, values in axes.items():
@@ -42,19 +42,21 @@ def check_axes(axes: Mapping[str, Sequence[Any]]) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise `MatrixError` unless `name` can be a test's argument and means nothing else."""
+    """Raise `MatrixError` unless `name` can be a test's argument and has no other meaning."""
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise MatrixError(f"axis name {name!r} is no Python identifier; it becomes an argument of tests and prompts")
+        raise MatrixError(
+            f"axis name {name!r} must be a Python identifier, since it becomes an argument of tests and prompts"
+        )
     if name in RESERVED:
-        raise MatrixError(f"axis name {name!r} is reserved; these names are taken: {', '.join(RESERVED)}")
+        raise MatrixError(f"axis name {name!r} is reserved; reserved names: {', '.join(RESERVED)}")
 
 
 def id_problem(identifier: object) -> str | None:
-    """Why this can't be an id, or `None`."""
+    """The reason that a value cannot be an id, or `None`."""
     if not isinstance(identifier, str):
-        return f"id {identifier!r} is no text; write it in quotes"
+        return f"id {identifier!r} must be a string; write it in quotes"
     if not _ID.fullmatch(identifier) or len(identifier) > MAX_ID:
-        return f"id {identifier!r} is not allowed; an id has {ID_RULE}"
+        return f"id {identifier!r} is not allowed; ids consist of {ID_RULE}"
     return None
 
 
@@ -64,7 +66,7 @@ def as_axis_values(name: str, values: Sequence[Any]) -> list[Any]:
     The id of a plain text, number or bool is its text, with each run of other characters as `-`.
 
     Raises:
-        MatrixError: a value has no id and is not plain, or its id breaks `ID_RULE`.
+        MatrixError: a value has no id and is not plain, or its id violates `ID_RULE`.
     """
     return [_axis_value(name, position, value) for position, value in enumerate(values, 1)]
 

@@ -1,4 +1,4 @@
-"""Axes from files: a YAML or JSON list, or a CSV, each entry with an `id`."""
+"""Axes from files: a YAML or JSON list, or a CSV file, whose entries have an `id`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
 from pytest_batcheval.matrix.check import check_name, id_problem
+from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -25,13 +26,15 @@ def parse_axes_option(lines: Sequence[str], base: Path) -> dict[str, Path]:
     """Axis files by name from lines such as `persona=fixtures/personas.yaml`, relative to `base`.
 
     Raises:
-        MatrixError: a line without `=` or path, a bad or repeated name; the line is quoted.
+        MatrixError: a line has no `=` or path, or a bad or repeated name; the message quotes the line.
     """
     axes: dict[str, Path] = {}
     for line in filter(None, map(str.strip, lines)):
         name, equals, path = (part.strip() for part in line.partition("="))
         if not (equals and name and path):
-            raise MatrixError(f"batch_axes: {line!r} is not `<axis>=<file>`, such as persona=fixtures/personas.yaml")
+            raise MatrixError(
+                f"batch_axes: {line!r} must have the form `<axis>=<file>`, such as persona=fixtures/personas.yaml"
+            )
         check_name(name)
         if name in axes:
             raise MatrixError(f"batch_axes: axis {name!r} is given twice: {axes[name]} and {path}")
@@ -43,8 +46,8 @@ def load_axis(name: str, path: Path) -> list[AxisValue]:
     """The values of an axis: `Persona` for `persona`, `Question` for `question`, else `AxisValue`.
 
     Raises:
-        MatrixError: the file is missing, unreadable, or breaks the schema of its axis; the text
-            names file, entry, field and what is allowed.
+        MatrixError: the file is missing, unreadable, or does not match the schema of its axis; the message
+            names file, entry, field and the allowed values.
     """
     entries, lines = _read(path)
     _check_schema(name, path, entries, lines)
@@ -62,10 +65,10 @@ def load_axis(name: str, path: Path) -> list[AxisValue]:
 
 
 def _read(path: Path) -> tuple[list[Any], list[int]]:
-    """The entries of a file, and for a CSV the line each one ends on."""
+    """The entries of a file, and for a CSV file the line on which each one ends."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise MatrixError(f"{path}: an axis file ends in {', '.join(SUFFIXES)}")
+        raise MatrixError(f"{path}: the name of an axis file must end in {', '.join(SUFFIXES)}")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -76,7 +79,9 @@ def _read(path: Path) -> tuple[list[Any], list[int]]:
         return _read_csv(path, text)
     entries = _read_json(path, text) if suffix == ".json" else _read_yaml(path, text)
     if not isinstance(entries, list):
-        raise MatrixError(f"{path}: the file holds a {type(entries).__name__}, not a list of entries with an `id` each")
+        raise MatrixError(
+            f"{path}: expected a list of entries with an `id` each, but the file contains a {type(entries).__name__}"
+        )
     return entries, []
 
 
@@ -84,7 +89,7 @@ def _read_json(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise MatrixError(f"{path}, line {error.lineno}: no valid JSON: {error.msg}") from None
+        raise MatrixError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}") from None
 
 
 def _read_yaml(path: Path, text: str) -> Any:
@@ -96,7 +101,7 @@ def _read_yaml(path: Path, text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or str(error)
-        raise MatrixError(f"{path}{where}: no valid YAML: {reason}") from None
+        raise MatrixError(f"{path}{where}: not valid YAML: {reason}") from None
 
 
 def _read_csv(path: Path, text: str) -> tuple[list[Any], list[int]]:
@@ -111,14 +116,14 @@ def _read_csv(path: Path, text: str) -> tuple[list[Any], list[int]]:
         for cells in filter(None, reader):
             if len(cells) > len(columns):
                 raise MatrixError(
-                    f"{path}, line {reader.line_num}: {len(cells)} cells for {len(columns)} columns "
-                    f"({', '.join(columns)}); a cell with a comma needs quotes"
+                    f"{path}, line {reader.line_num}: {counted(len(cells), 'cell')} for "
+                    f"{counted(len(columns), 'column')} ({', '.join(columns)}); put cells with a comma in quotes"
                 )
-            # a short row leaves its last columns out, as an empty cell does
+            # missing cells at the end of a row count as empty
             entries.append({column: cell for column, cell in zip(columns, cells, strict=False) if cell})
             lines.append(reader.line_num)
     except csv.Error as error:
-        raise MatrixError(f"{path}, line {reader.line_num}: no valid CSV: {error}") from None
+        raise MatrixError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from None
     return entries, lines
 
 

@@ -34,6 +34,11 @@ class PlannedCell:
     cell: Cell
     call: PromptCall
 
+    @property
+    def ids(self) -> dict[str, str]:
+        """The cell as ids by axis name, for recordings and reports."""
+        return {name: value_id(value) for name, value in self.cell.items()}
+
 
 class Axes:
     """The axes that a folder's tests see: from files, replaced or joined by the nearest hooks."""

@@ -13,7 +13,6 @@ from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers
 from pytest_batcheval.plugin.parametrize import PlannedCell, marked_errors, planned_cells
 from pytest_batcheval.prompts.call import PromptCall
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.objects import Request
 
 
@@ -72,11 +71,6 @@ def make_plan(items: Iterable[pytest.Item]) -> Plan:
         item.stash[_PLAN] = planned = _plan_item(item)
         plan.items.append(planned)
     return plan
-
-
-def cell_ids(planned: PlannedCell) -> dict[str, str]:
-    """The cell as ids by axis name, for recordings and reports."""
-    return {name: value_id(value) for name, value in planned.cell.items()}
 
 
 def _plan_item(item: pytest.Item) -> ItemPlan:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError, ExitStatus, RecordingError
-from pytest_batcheval.plugin.plan import Plan, cell_ids, others_line
+from pytest_batcheval.plugin.plan import Plan, others_line
 from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.stored_answers import AnswerLookup
 from pytest_batcheval.text.sanitize import escape_controls
@@ -139,4 +139,4 @@ def _recorded(batch: BatchSession, plan: Plan) -> Iterator[NewRecording]:
     for item in sorted(plan.items, key=lambda item: item.module):
         for planned in item.cells if item.error is None else ():
             for answer in planned.call.drive(lookup).answers:
-                yield NewRecording(answer, cell_ids(planned), item.module)
+                yield NewRecording(answer, planned.ids, item.module)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ class StoredAnswers:
                 missing.append(turns.pending)
                 continue
             last = turns.answers[-1]
-            found.append(Answer(last.request, last.origin, last.response, last.error, last.source, turns.answers))
+            found.append(replace(last, turns=turns.answers, cell=planned.ids))
         return found, missing
 
     def nearest(self, request: Request) -> RecordedLine | None:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.marker import LEFT_OUT, asks_for_answers
-from pytest_batcheval.plugin.plan import Plan, cell_ids
+from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.stats import UnusedRecordings
 from pytest_batcheval.plugin.stored_answers import AnswerLookup, StoredAnswers
 from pytest_batcheval.recordings.answers import RecordingPlace, Recordings
@@ -58,7 +58,7 @@ def _changed(plan: Plan, recordings: Recordings) -> set[tuple[Path, frozenset[tu
     """Cells, by the file they are recorded in, whose request is not recorded: they asked something else then."""
     recorded = recordings.find(plan.requests.values())
     return {
-        (recordings.path_of(item.module), _cell(cell_ids(planned)))
+        (recordings.path_of(item.module), _cell(planned.ids))
         for item in plan.items
         for planned, request in zip(item.cells, item.requests, strict=False)
         if request.custom_id not in recorded

@@ -1,1 +1,1 @@
-"""From a prompt function and its arguments to request bodies."""
+"""Request bodies from prompt functions and their arguments."""

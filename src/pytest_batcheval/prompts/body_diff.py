@@ -1,4 +1,4 @@
-"""The readable difference of two request bodies."""
+"""A readable difference of two request bodies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher, unified_diff
 from typing import Any
+
+from pytest_batcheval.text.format import counted
 
 MAX_LINES = 20
 _WIDTH = 160
@@ -16,11 +18,11 @@ def body_diff(one: Mapping[str, Any], other: Mapping[str, Any], *, limit: int = 
     lines = [_cut(line) for line in unified_diff(_pretty(one), _pretty(other), lineterm="", n=0)][2:]
     lines = [line for line in lines if not line.startswith("@@")]
     more = len(lines) - limit
-    return "\n".join(lines[:limit] + ([f"… and {more} more lines"] if more > 0 else []))
+    return "\n".join(lines[:limit] + ([f"… and {counted(more, 'more line')}"] if more > 0 else []))
 
 
 def likeness(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-    """How alike two bodies read, from 0 to 1; an upper bound first, so that it is quick on many."""
+    """The similarity of two bodies, from 0 to 1; an upper bound that is quick to compute."""
     first, second = ("\n".join(_pretty(body)) for body in (one, other))
     return SequenceMatcher(None, first, second, autojunk=False).quick_ratio()
 
@@ -30,7 +32,7 @@ def _pretty(body: Mapping[str, Any]) -> list[str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    r"""Long strings are one JSON line; breaking them at `\n` shows which sentence changed."""
+    r"""The lines of a JSON text, with strings broken at `\n` to show which sentence changed."""
     for line in text.split("\n"):
         yield from line.replace("\\n", "\n").split("\n")
 

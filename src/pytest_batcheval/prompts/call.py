@@ -1,8 +1,8 @@
 """One call of a prompt: the function, its arguments, and the requests it builds.
 
-A prompt returns one body, or is a generator that yields one body per turn and is sent each
-answer. Prompts are pure, so a generator is driven from its start each time with the answers
-known by then: judging, several turns and asking again are one mechanism.
+A prompt returns one body, or is a generator that yields one body per turn and receives each
+answer. Prompts are pure, so a generator is run from its start each time with the answers
+known by then: judging, several turns and repeated requests are one mechanism.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Known = Callable[[Request], Answer | None]
 
 @dataclass(frozen=True)
 class Turns:
-    """How far a prompt came: the answered turns, and the request that has no answer yet."""
+    """The progress of a prompt: the answered turns, and the request that has no answer yet."""
 
     answers: tuple[Answer, ...]
     pending: Request | None
@@ -32,8 +32,8 @@ class Turns:
     @property
     def requests(self) -> tuple[Request, ...]:
         """Every request built so far."""
-        asked = tuple(answer.request for answer in self.answers)
-        return asked if self.pending is None else (*asked, self.pending)
+        answered = tuple(answer.request for answer in self.answers)
+        return answered if self.pending is None else (*answered, self.pending)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PromptCall:
     Attributes:
         arguments: whole axis values by parameter name.
         sample: number of this sample, from 0.
-        endpoint: given by the marker; `None` to read it off the body.
+        endpoint: from the marker; `None` to derive it from the body.
     """
 
     prompt: Prompt
@@ -56,21 +56,21 @@ class PromptCall:
         return f"{prompt_name(self.prompt)}({arguments})"
 
     def name(self, turn: int = 0) -> str:
-        """What is the same for this call in every run, whatever it asks; `turn` counts from 0."""
+        """A name of this call and turn that is the same in every run, whatever the body; `turn` counts from 0."""
         sample = f" sample {self.sample}" if self.sample else ""
         later = f" turn {turn}" if turn else ""
         return f"{getattr(self.prompt, '__module__', '')}.{self}{sample}{later}"
 
     @property
     def is_generator(self) -> bool:
-        """Whether the prompt asks turn by turn."""
+        """Whether the prompt is a generator."""
         return inspect.isgeneratorfunction(self.prompt)
 
     def drive(self, known: Known) -> Turns:
         """Run the prompt with the answers known so far.
 
         Raises:
-            PromptError: the prompt raised, or what it gave is no request body.
+            PromptError: the prompt raised, or did not return a request body.
         """
         if not self.is_generator:
             request = self._request(self._guard(lambda: self.prompt(**self.arguments)))
@@ -82,18 +82,18 @@ class PromptCall:
         """Like `drive`, and refuse a prompt whose second run builds other bodies.
 
         Raises:
-            PromptError: as `drive`; or the two runs differ, with the differing lines.
+            PromptError: as `drive`; or the two runs differ, and the message shows the differing lines.
         """
         first, second = self.drive(known), self.drive(known)
         for one, other in zip(first.requests, second.requests, strict=False):
             if one.custom_id != other.custom_id:
                 raise PromptError(
-                    f"prompt {self} is not pure: two calls gave different bodies, so its answers could never be "
-                    f"found again and each run would pay anew. Take time, uuid, random numbers and the order "
-                    f"of sets out of it.\n{body_diff(one.body, other.body)}"
+                    f"prompt {self} is not pure: two calls returned different bodies, so its answers could never be "
+                    f"found again and each run would pay again. Remove time, uuid, random numbers and the order "
+                    f"of sets from it.\n{body_diff(one.body, other.body)}"
                 )
         if len(first.requests) != len(second.requests):
-            raise PromptError(f"prompt {self} is not pure: two calls asked a different number of turns")
+            raise PromptError(f"prompt {self} is not pure: two calls yielded a different number of turns")
         return first
 
     def _drive_generator(self, known: Known) -> Turns:
@@ -133,7 +133,7 @@ class PromptCall:
     def _request(self, body: Any) -> Request:
         if inspect.iscoroutine(body):
             body.close()
-            raise PromptError(f"prompt {self} is async; a prompt is a plain function, it never waits for anything")
+            raise PromptError(f"prompt {self} is async; a prompt must be a plain function or generator")
         if not isinstance(body, Mapping):
             raise PromptError(f"prompt {self} returned {_kind(body)}, not a request body (a dict)")
         url = self.endpoint or endpoint_of(body)
@@ -152,7 +152,7 @@ class PromptCall:
         try:
             _ = request.custom_id
         except BodyError as error:
-            raise PromptError(f"prompt {self} returned a body that is no JSON: {error}") from None
+            raise PromptError(f"prompt {self} returned a body that is not valid JSON: {error}") from None
         return request
 
 
@@ -160,7 +160,7 @@ _DONE = object()
 
 
 def prompt_name(prompt: Prompt) -> str:
-    """The name a prompt is known by in messages."""
+    """The name of a prompt in messages."""
     return str(getattr(prompt, "__qualname__", None) or getattr(prompt, "__name__", None) or repr(prompt))
 
 
@@ -169,7 +169,7 @@ def _kind(value: object) -> str:
 
 
 def _where(error: BaseException) -> str:
-    """The innermost place of an error: ` (file:line)`."""
+    """The innermost location of an error: ` (file:line)`."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,1 +1,1 @@
-"""A local server that speaks the Batch API; respondents write its answers, and its time is virtual."""
+"""A local server with the Batch API, whose answers respondents write and whose time is virtual."""

@@ -1,4 +1,4 @@
-"""API keys: which project each opens, and what it may do there. Keys are known by their hash only."""
+"""API keys, the project each one opens and its permissions there; only hashes of keys are kept."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class ApiKey:
-    """What one API key opens.
+    """The project and permissions of one API key.
 
     Attributes:
-        name: the SHA-256 of the key, which is all that is kept of it.
-        project: files and batches are seen by the keys of one project.
-        scopes: what a restricted key may do, such as `api.files.read`; `None` for everything.
-        requests_per_minute, tokens_per_minute: of its individual calls; `None` for no limit.
-        insufficient_quota: its account has no credit left.
+        name: the SHA-256 of the key; the key itself is not kept.
+        project: its files and batches are visible to all keys of the project.
+        scopes: the permissions of a restricted key, such as `api.files.read`; `None` for all.
+        requests_per_minute, tokens_per_minute: limits of its individual calls; `None` for no limit.
+        insufficient_quota: whether its account has no credit left.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ProjectLimits:
     """Limits of a project.
 
     Attributes:
-        creates_per_hour: batches; `None` for the behaviour's.
+        creates_per_hour: batches; `None` for the limit of the behaviour.
         enqueued_tokens: prompt tokens of unfinished batches by model name; a model not named has no limit.
     """
 
@@ -53,7 +53,7 @@ class ProjectLimits:
 
 
 class KeyRing:
-    """The keys a server knows; without a list, every key that is not empty opens a project of its own."""
+    """The keys that a server accepts; without a list, every key that is not empty opens its own project."""
 
     def __init__(
         self, keys: Mapping[str, ApiKey] | None = None, projects: Mapping[str, ProjectLimits] | None = None
@@ -66,13 +66,13 @@ class KeyRing:
         """Read a keys file (YAML or JSON), checked against `schemas/keys.schema.json`.
 
         Raises:
-            UsageError: it cannot be read, or something in it is not as the schema says; the place is named.
+            UsageError: the file cannot be read or does not match the schema; the message names the place.
         """
         return cls.from_data(read_config(path, "keys"))
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> KeyRing:
-        """The keys of a file's content, which must be as the schema says."""
+        """The keys of a file's content, which must match the schema."""
         keys = [_declared(entry) for entry in data["keys"]]
         limits = {name: ProjectLimits(**entry) for name, entry in data.get("projects", {}).items()}
         return cls({key.name: key for key in keys}, limits)
@@ -81,7 +81,7 @@ class KeyRing:
         """The key in an `Authorization` header.
 
         Raises:
-            ApiError: 401, there is none or it is unknown.
+            ApiError: 401, there is no key or it is unknown.
         """
         kind, _, api_key = authorization.partition(" ")
         api_key = api_key.strip()
@@ -122,6 +122,6 @@ def _hash(api_key: str) -> str:
 
 
 def _masked(api_key: str) -> str:
-    """The last characters of a long key, none of a short one."""
+    """The key with stars for all but its last characters; a short key is all stars."""
     shown = api_key[-_SHOWN:] if len(api_key) > 4 * _SHOWN else ""
     return "*" * min(len(api_key) - len(shown), 32) + shown

@@ -30,7 +30,7 @@ _TEXT_500 = "The server had an error while processing your request. Sorry about 
 
 @dataclass(frozen=True)
 class Call:
-    """One kind of call: its name for faults, who answers it, and the scope a key needs for it."""
+    """One kind of call: its name in fault plans, its handler, and the scope that a key needs for it."""
 
     name: str
     handler: Handler
@@ -61,14 +61,14 @@ _CALLS: dict[str, dict[str, Call]] = {
 }
 
 CALLS = tuple(call.name for methods in _CALLS.values() for call in methods.values())
-"""The names of all kinds of calls, as faults name them."""
+"""The names of all kinds of calls, as used in fault plans."""
 
 
 class Simulator:
-    """The application; every response says who answers, and has an id and a date."""
+    """The ASGI application; every response names the respondent, and has an id and a date."""
 
     def __init__(self, state: State, token: str, hosts: frozenset[str] = frozenset(LOOPBACK)) -> None:
-        """Serve `state`; `token` opens the control API, `hosts` are the names the server answers to."""
+        """Serve `state`; `token` opens the control API, `hosts` are the accepted `Host` names."""
         self._state = state
         self._hosts = hosts
         self._control = Starlette(routes=control.routes(token))
@@ -77,7 +77,7 @@ class Simulator:
         self._marks: Headers = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             return
         marks = self._headers()
@@ -112,7 +112,7 @@ class Simulator:
             return
 
     async def _handle(self, call: Call, exchange: Exchange) -> HttpReply:
-        """The reply of the API; whatever goes wrong is a reply too."""
+        """Return the API's reply; errors become replies too."""
         state = self._state
         try:
             exchange.key = state.keys.find(exchange.headers.get("authorization", ""), state.behaviour)
@@ -132,7 +132,7 @@ class Simulator:
             return self._crashed(error)
 
     def _checked(self, reply: HttpReply) -> HttpReply:
-        """The reply, once it was seen to follow its schema."""
+        """Return the reply after checking it against its schema."""
         if self._state.check is not None and reply.schema is not None:
             try:
                 self._state.check(reply.schema, reply.body)
@@ -145,7 +145,7 @@ class Simulator:
         return HttpReply(500, ApiError(500, _TEXT_500, kind="server_error").body, "error")
 
     def _knows(self, scope: Scope) -> bool:
-        """Whether the `Host` header names this server: a page of a stranger's cannot send that."""
+        """Whether the `Host` header names this server; a foreign web page cannot forge that."""
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         if name in self._hosts:
@@ -168,7 +168,9 @@ class Simulator:
         if self._dates[0] != now:
             self._dates = (now, formatdate(now, usegmt=True).encode())
         name = digest("http", state.seed, state.requests)
-        took = 20 + int(name[:4], 16) % 400  # drawn like ids are: a measured time would differ in every recording
+        took = (
+            20 + int(name[:4], 16) % 400
+        )  # drawn from the seed, as ids are: a measured time would differ in every recording
         return [
             *self._marks,
             (b"x-request-id", f"req_{name[:32]}".encode()),
@@ -178,7 +180,7 @@ class Simulator:
 
 
 def _find(method: str, path: str) -> tuple[Call, str] | HttpReply:
-    """The call of a request and the id in its path, or the refusal of one that is none."""
+    """The call and the id in its path, or the refusal of an unknown path or method."""
     parts = path.split("/")
     name, methods = "", _CALLS.get(path)
     if methods is None and len(parts) in (4, 5) and parts[3]:

@@ -1,7 +1,7 @@
-"""What is configurable about the simulated API: facts nobody has published, limits, durations.
+"""Configuration of the simulated API: behaviour that is not documented, limits, durations.
 
-Every default is the best known behaviour of the live API; a switch exists where that is an
-assumption, so that a client can be tried against each reading of it.
+Every default is the best known behaviour of the live API; a setting exists where that is an
+assumption, so that a client can be tested against each alternative.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CODES: Mapping[str, str | None] = {
     "too_many_inputs": "too_many_inputs",
     "cancelled_line": "batch_cancelled",
 }
-"""Error codes that are assumed, by the name of the situation."""
+"""Assumed error codes by the name of the situation."""
 
 TEXTS: Mapping[str, str] = {
     "no_such_file": "No such File object: {id}",
@@ -43,49 +43,49 @@ TEXTS: Mapping[str, str] = {
     "mismatched_model": "All requests of a batch must name the same model; this one names '{model}'.",
     "cancelled_line": "This request was not executed because the batch was cancelled.",
 }
-"""Texts that are assumed; the name in braces is filled in."""
+"""Assumed texts; the name in braces is filled in."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One reading of the API.
+    """One set of assumptions about the API.
 
     Attributes:
-        models: `known`: the names of known families; `any`: every name; or a list of the only names there are.
-        unknown_file: a create that names no file of the project: 200 and `failed` later, or a 400.
-        wrong_purpose: a create that names a file of another purpose: a 400, or `failed` later.
+        models: `known`: the names of known families; `any`: every name; or a list of the only names.
+        unknown_file: result of a create with an unknown file: 200 and `failed` later, or a 400.
+        wrong_purpose: result of a create with a file of another purpose: a 400, or `failed` later.
         idempotency_key: `honoured` answers a repeated `Idempotency-Key` with the first batch.
         download_input: whether the content of a batch input file can be read.
-        all_faults: report every fault of a line, not its first only.
-        no_error_file: what `error_file_id` is when no line failed: null, `""`, or an empty file.
-        failed_lines_in_output: failed lines stand in the output file too.
-        shuffle_output: results come in an order of their own, not in that of the input.
-        cancelled_lines: lines that a cancelled batch did not run stand in its error file, or nowhere.
+        all_faults: whether every error of a line is reported, or only its first.
+        no_error_file: value of `error_file_id` when no line failed: null, `""`, or an empty file.
+        failed_lines_in_output: whether failed lines are in the output file too.
+        shuffle_output: whether the order of the results differs from that of the input.
+        cancelled_lines: lines that a cancelled batch did not run are in its error file, or absent.
         bill_cancelled: whether the finished lines of a cancelled batch are billed.
-        cancel_finalizing: a cancel while the batch is finalizing: a 409, or accepted.
-        newest_first: the order of the list of batches.
-        empty_list_ids: `first_id` and `last_id` of an empty page: null, or not there.
+        cancel_finalizing: result of a cancel while the batch is finalizing: a 409, or accepted.
+        newest_first: whether the list of batches begins with the newest.
+        empty_list_ids: `first_id` and `last_id` of an empty page: null, or absent.
         scope_status: HTTP status of a call that the key's scopes do not allow.
-        usage: whether ended batches carry `usage`.
-        rate_limit_headers: whether individual calls carry `x-ratelimit-*`.
+        usage: whether ended batches have `usage`.
+        rate_limit_headers: whether replies to individual calls have `x-ratelimit-*`.
         codes, texts: replacements for entries of `CODES` and `TEXTS`.
         max_file_bytes: largest batch input file (200 MB, Batch guide).
         max_other_bytes: largest file of another purpose (512 MB, published reference).
-        max_line_bytes: longest line of an input file; a longer one counts as no JSON.
-        edge_limit_bytes: bodies from this size are refused by a proxy in front, as HTML; `None` for no proxy.
+        max_line_bytes: longest line of an input file; a longer one counts as invalid JSON.
+        edge_limit_bytes: larger bodies are refused by a proxy in front, as HTML; `None` for no proxy.
         max_requests, max_inputs: lines, and embedding inputs, of one batch (50,000; published reference).
-        max_faults: entries of `errors.data`.
-        creates_per_hour, uploads_per_minute: of one project (2,000 and 1,000; published reference).
+        max_faults: most entries of `errors.data`.
+        creates_per_hour, uploads_per_minute: limits of one project (2,000 and 1,000; published reference).
         validating_seconds: shortest and longest time until the first line runs.
-        line_seconds: shortest and longest mean time a line takes; a batch draws one.
+        line_seconds: shortest and longest mean time of a line; a batch draws one.
         start_seconds: added to the time of all lines.
-        longest_run: the most a batch runs, as a share of its completion window; over 1 it expires.
-        finalizing_seconds: base and time a line (2 s for 9 lines, 1,065 s for 10,000 were seen).
+        longest_run: longest run of a batch, as a share of its completion window; over 1 it expires.
+        finalizing_seconds: base, and time per line (2 s for 9 lines, 1,065 s for 10,000 were observed).
         cancelling_seconds: time from a cancel to `cancelled` ("up to 10 minutes").
         call_seconds: time from an individual call to its answer.
-        requests_per_minute, tokens_per_minute: of the individual calls of a key that has no limit of its own.
-        calls_at_once: individual calls of all keys that may be under way together.
-        list_lag: seconds until a new batch shows in the list.
+        requests_per_minute, tokens_per_minute: limits for individual calls of a key without its own.
+        calls_at_once: limit of concurrent individual calls, of all keys together.
+        list_lag: seconds until a new batch appears in the list.
         file_lag: seconds until a new file can be retrieved.
     """
 
@@ -146,7 +146,7 @@ def load_behaviour(path: Path) -> Behaviour:
     """Read a behaviour file (YAML or JSON), checked against `schemas/behaviour.schema.json`.
 
     Raises:
-        UsageError: it cannot be read, or something in it is not as the schema says; the place is named.
+        UsageError: the file cannot be read or does not match the schema; the message names the place.
     """
     data: dict[str, Any] = read_config(path, "behaviour")
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}

@@ -1,14 +1,14 @@
-"""Virtual time: it jumps when everybody who takes part sleeps, or flows with real time.
+"""Virtual time, which jumps when all participants sleep, or flows with real time.
 
-A participant is an open connection to the clock's port, which speaks one JSON array a line:
+A participant is an open connection to the clock's port, which sends one JSON array per line:
 `["now"]`, `["register", pid]` and `["sleep", seconds]` are answered with the time in seconds, the
-last when that time has come. `["await", calls, seconds]` is a sleep with so many individual calls under
-way: it counts once all of them are held here, so that none is on its way while time jumps, and `["awake"]`
-ends it early. Only registered processes are killed by faults that kill. A client that is killed closes its
-connection and holds nobody up.
+last one when that time has come. `["await", calls, seconds]` is a sleep with that number of individual
+calls in progress: it counts as a sleep once all of them are held here, so that none is in transit while
+time jumps; `["awake"]` ends it early. Faults that kill clients kill registered processes only. A killed
+client closes its connection, so it does not hold up the others.
 
-An event may take real time (executing 50,000 lines does). While time jumps it stands still until
-the event is done; while it flows it does not wait.
+An event may take real time (executing 50,000 lines does). In the jumping modes, time stands still until
+the event is done; in the flowing modes, it does not wait.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REAL = "real"
 PER_POLL = "per-poll"
 
 PATIENCE = 2.0
-"""Real seconds that a poll waits for work to be done before it shows how far the work is."""
+"""Real seconds that a poll waits for work to finish before it reports the progress."""
 
 _LONGEST_TIMER = 3_600.0
 _LONGEST_SLEEP = 10 * 366 * 86_400
@@ -39,10 +39,10 @@ Event = Callable[[], Awaitable[None] | None]
 
 
 def speed_of(mode: str) -> float | None:
-    """Virtual seconds a real second: `real` is 1, `x600` is 600; `jump` and `per-poll` have none.
+    """Virtual seconds per real second: 1 for `real`, 600 for `x600`, `None` for `jump` and `per-poll`.
 
     Raises:
-        UsageError: no such mode.
+        UsageError: the mode is unknown.
     """
     if mode in (JUMP, PER_POLL):
         return None
@@ -53,12 +53,12 @@ def speed_of(mode: str) -> float | None:
     except ValueError:
         speed = 0.0
     if not mode.startswith("x") or not 0 < speed < 1e9:
-        raise UsageError(f"clock {mode!r}: allowed are jump, per-poll, real and x<factor> such as x600")
+        raise UsageError(f"clock {mode!r}: must be jump, per-poll, real or x<factor>, such as x600")
     return speed
 
 
 class VirtualClock:
-    """The simulator's time and the events that wait for it. Used from the server's event loop only."""
+    """The simulator's time and its scheduled events. Used from the server's event loop only."""
 
     def __init__(self, mode: str = JUMP) -> None:
         self.mode = mode
@@ -74,7 +74,7 @@ class VirtualClock:
         self.reset()
 
     def reset(self, start: float | None = None) -> None:
-        """To `start` (default: the epoch, in real mode the present), without events; sleepers are woken."""
+        """Set the time to `start` (default: the epoch; now in real mode), drop all events, wake all sleepers."""
         for task in [*self._tasks]:
             task.cancel()
         if self._timer is not None:
@@ -90,21 +90,21 @@ class VirtualClock:
         for answer in [*self._held]:
             self._release(answer)
         for writer in list(self._participants):
-            self._tell(writer)
+            self._send_time(writer)
 
     @property
     def registered(self) -> set[int]:
-        """Ids of the processes that take part and have said who they are."""
+        """Ids of the participating processes that have registered."""
         return set(self._processes.values())
 
     def now(self) -> float:
-        """Unix seconds of virtual time."""
+        """The virtual time in Unix seconds."""
         if self._speed is None:
             return self._jumped
         return self._origin + (time.monotonic() - self._started) * self._speed
 
     def at(self, when: float, event: Event) -> None:
-        """Call `event` when that time has come; at once if it has."""
+        """Call `event` at the time `when`, or at once if that has passed."""
         heapq.heappush(self._events, (when, next(self._count), event))
         if self._speed is not None:
             self._arm()
@@ -113,13 +113,13 @@ class VirtualClock:
 
     @property
     def held(self) -> int:
-        """How many calls wait for their answer in virtual time."""
+        """The number of calls that wait in virtual time for their answer."""
         return len(self._held)
 
     async def hold(self, seconds: float, gone: Callable[[], Awaitable[None]]) -> None:
-        """Return `seconds` of virtual time later, or when `gone` says that nobody waits any more.
+        """Return `seconds` of virtual time later, or earlier when `gone` returns because the client has left.
 
-        Who waits counts as asleep meanwhile.
+        The caller counts as asleep meanwhile.
         """
         if not seconds:
             return
@@ -142,7 +142,7 @@ class VirtualClock:
             answer.set_result(None)
 
     async def forward(self, seconds: float) -> None:
-        """Let so much time pass at once; returns when everything on the way has happened."""
+        """Let `seconds` pass at once; return when all events up to then are done."""
         if self._speed is None:
             await self._jump(self._jumped + seconds)
             return
@@ -160,14 +160,14 @@ class VirtualClock:
         return task
 
     async def patiently(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work`, which goes on in the background when it takes long."""
+        """Run `work`, and leave it in the background if it takes longer than `PATIENCE`."""
         await asyncio.wait({self.start(work)}, timeout=PATIENCE)
 
     async def polled(self, when: float | None) -> None:
-        """A client looked at something that goes on at `when` (`None`: by nothing but itself).
+        """Note that a client polled something whose next event is at `when` (`None`: no event is planned).
 
-        What is due is done first. Then time jumps to `when` if polls move it: in the mode `per-poll`,
-        or when nobody takes part.
+        Events that are due are run first. Then time jumps to `when` if polls move it: in the mode
+        `per-poll`, or when there are no participants.
         """
         if self._speed is not None:
             return
@@ -184,7 +184,7 @@ class VirtualClock:
         return f"{host}:{port}"
 
     def close(self) -> None:
-        """Stop listening, drop the participants, end all work."""
+        """Stop listening, disconnect the participants and cancel all work."""
         if self._server is not None:
             self._server.close()
         for writer in list(self._participants):
@@ -193,7 +193,7 @@ class VirtualClock:
             task.cancel()
 
     def _arm(self) -> None:
-        """While time flows: wait in real time for the earliest event."""
+        """Schedule the earliest event in real time, if time flows."""
         if self._timer is not None:
             self._timer.cancel()
         if self._speed is not None and self._events:
@@ -216,7 +216,7 @@ class VirtualClock:
             while line := await reader.readline():
                 self._hear(writer, line)
         except (ConnectionError, ValueError, TypeError, RecursionError, asyncio.LimitOverrunError):
-            pass  # a participant that speaks nonsense leaves like one that was killed
+            pass  # a participant that sends nonsense is disconnected, like one that was killed
         finally:
             self._participants.discard(writer)
             self._sleepers.pop(writer, None)
@@ -238,11 +238,11 @@ class VirtualClock:
             calls, seconds = rest
             self._sleep(writer, float(seconds), int(calls))
         else:
-            self._tell(writer)
+            self._send_time(writer)
 
     def _sleep(self, writer: asyncio.StreamWriter, seconds: float, calls: int = 0) -> None:
         if math.isnan(seconds) or not 0 <= seconds <= _LONGEST_SLEEP:
-            raise ValueError(f"nobody can sleep {seconds} seconds")
+            raise ValueError(f"cannot sleep {seconds} seconds")
         until = self.now() + seconds
         self._sleepers[writer], self._awaited[writer] = until, calls
         if self._speed is None:
@@ -251,10 +251,10 @@ class VirtualClock:
             self.at(until, lambda: self._wake(writer, until))
 
     def _wake(self, writer: asyncio.StreamWriter, until: float | None = None) -> None:
-        """End a sleep, unless it has ended already; `until` tells it from a later one."""
+        """End a sleep, unless it has ended already; `until` distinguishes it from a later one."""
         if writer in self._sleepers and until in (None, self._sleepers[writer]):
             del self._sleepers[writer]
-            self._tell(writer)
+            self._send_time(writer)
 
     def _settle_soon(self) -> None:
         if not self._settling and self._all_asleep():
@@ -267,7 +267,7 @@ class VirtualClock:
         return sum(self._awaited[writer] for writer in self._sleepers) <= self.held
 
     async def _settle(self) -> None:
-        """While every participant sleeps, go to the earliest wake-up or event."""
+        """Go to the earliest wake-up or event for as long as every participant sleeps."""
         try:
             while self._all_asleep():
                 wake = min(self._sleepers.values())
@@ -278,7 +278,7 @@ class VirtualClock:
             self._settling = False
 
     async def _jump(self, when: float) -> None:
-        """Go to that time; each event on the way happens at its own."""
+        """Go to the time `when`; each event before it runs at its own time."""
         async with self._jumping:
             while self._events and self._events[0][0] <= max(when, self._jumped):
                 due, _, event = heapq.heappop(self._events)
@@ -286,12 +286,12 @@ class VirtualClock:
                 await self._called(event)
             self._jumped = max(self._jumped, when)
 
-    def _tell(self, writer: asyncio.StreamWriter) -> None:
+    def _send_time(self, writer: asyncio.StreamWriter) -> None:
         if not writer.is_closing():
             writer.write(json.dumps(self.now()).encode() + b"\n")
 
     async def _called(self, event: Event) -> None:
-        """An event that breaks is told, and does not stop time."""
+        """Run an event; if it raises, report the error and let time go on."""
         try:
             outcome = event()
             if outcome is not None:

@@ -1,4 +1,4 @@
-"""Configuration files of the simulator: YAML or JSON, checked against a schema beside this module."""
+"""Configuration files of the simulator: YAML or JSON, checked against the schemas beside this module."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
     """The object in a file, checked against `schemas/<kind>.schema.json`.
 
     Raises:
-        UsageError: it cannot be read, or something in it is not as the schema says; the place is named.
+        UsageError: the file cannot be read or does not match the schema; the message names the place.
     """
     import yaml
 
@@ -28,16 +28,16 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is neither YAML nor JSON: {error}") from None
+        raise UsageError(f"{path} is not valid YAML or JSON: {error}") from None
     check_config(data or {}, kind, str(path))
     return dict(data or {})
 
 
 def check_config(data: object, kind: str, where: str) -> None:
-    """Check data against `schemas/<kind>.schema.json`; `where` says whose it is.
+    """Check data against `schemas/<kind>.schema.json`; `where` names its source in messages.
 
     Raises:
-        UsageError: something in it is not as the schema says; the place is named.
+        UsageError: the data does not match the schema; the message names the place.
     """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
@@ -45,7 +45,7 @@ def check_config(data: object, kind: str, where: str) -> None:
     schema = json.loads((_SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8"))
     wrong = best_match(Draft202012Validator(schema).iter_errors(data))
     if wrong is not None:
-        # The value itself stays out of the message: it may be an API key. Names of members are none.
+        # The value stays out of the message, since it may be an API key; names of members are safe.
         rule = f"{wrong.validator}: {json.dumps(wrong.validator_value, ensure_ascii=False)[:300]}"
         unknown = _unknown_names(wrong) if wrong.validator == "additionalProperties" else ""
         raise UsageError(f"{where}: {wrong.json_path} breaks the rule {rule}{unknown}")

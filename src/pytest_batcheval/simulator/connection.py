@@ -1,4 +1,4 @@
-"""One client connection: uvicorn's protocol with a bound on headers, and a handle for faults."""
+"""One client connection: uvicorn's protocol with a limit on headers, and its transport for faults."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ MAX_HEAD = 64 * 2**10
 
 
 class ClientConnection(HttpToolsProtocol):
-    """A connection whose transport the application can reach, to break it on purpose."""
+    """A connection whose transport is accessible to the application, so that faults can break it."""
 
     _head = 0
 
     def data_received(self, data: bytes) -> None:
-        """Parse; a client that never ends its headers is cut off."""
+        """Parse the data; disconnect a client whose headers are too long."""
         self._head += len(data)
         super().data_received(data)
         if self._head > MAX_HEAD and not self.transport.is_closing():
             self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """A request starts."""
+        """Give the new request access to the transport."""
         super().on_message_begin()
         extensions: dict[str, Any] = {TRANSPORT: self.transport}
         self.scope["extensions"] = extensions
 
     def on_headers_complete(self) -> None:
-        """Its headers are complete: what follows may be long."""
+        """Stop counting bytes: the body may be long."""
         self._head = -(2**62)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """It is complete: the next one's headers are counted."""
+        """Count bytes from 0 again, for the next request's headers."""
         self._head = 0
         super().on_message_complete()

@@ -1,4 +1,4 @@
-"""Long work on the event loop that lets others work too."""
+"""Long work on the event loop that yields to other tasks."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ SPAN = 0.01
 
 
 class CooperativeWork:
-    """Says when it is time to let others work."""
+    """A timer for long work: `due` says when to `pause`."""
 
     def __init__(self) -> None:
         self._until = time.monotonic() + SPAN
 
     @property
     def due(self) -> bool:
-        """Whether the work has gone on for long enough."""
+        """Whether it is time to pause."""
         return time.monotonic() > self._until
 
-    async def take(self) -> None:
-        """Let others work."""
+    async def pause(self) -> None:
+        """Let other tasks run."""
         await asyncio.sleep(0)
         self._until = time.monotonic() + SPAN

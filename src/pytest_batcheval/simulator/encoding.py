@@ -1,4 +1,4 @@
-"""JSON as it leaves the server."""
+"""JSON encoding of what the server sends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode(value: object) -> bytes:
-    """Compact UTF-8 JSON; text that UTF-8 cannot hold (a lone surrogate) is escaped."""
+    """Encode as compact UTF-8 JSON; lone surrogates, which UTF-8 cannot hold, are escaped."""
     try:
         return _encode(value)
     except UnicodeEncodeError:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """A request the API refuses.
+    """A refusal of the API.
 
     Attributes:
         status: the HTTP status.
@@ -32,12 +32,12 @@ class ApiError(Exception):
 
 
 def missing(param: str, code: str | None = "missing_required_parameter") -> ApiError:
-    """400: a required parameter is not there."""
+    """400: a required parameter is missing."""
     return ApiError(400, f"Missing required parameter: '{param}'.", code=code, param=param)
 
 
 def invalid_value(param: str, value: object, allowed: Sequence[str], code: str | None = "invalid_value") -> ApiError:
-    """400: a value that is none of those allowed."""
+    """400: the value is not one of those allowed."""
     supported = ", ".join(f"'{name}'" for name in allowed)
     text = f"Invalid value: '{str(value)[:200]}'. Supported values are: {supported}."
     return ApiError(400, text, code=code, param=param)
@@ -61,14 +61,14 @@ def no_such_model(model: str) -> ApiError:
 
 
 def rate_limited(message: str, wait: float, code: str | None, headers: Mapping[str, str] | None = None) -> ApiError:
-    """429 that goes away by itself: `wait` in seconds of virtual time."""
+    """429 that ends by itself after `wait` seconds of virtual time."""
     wait = max(wait, 0.001)
     after = {"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
     return ApiError(429, message, code=code, kind="requests", headers={**after, **(headers or {})})
 
 
 def no_quota() -> ApiError:
-    """429 that never goes away: the account has no credit left."""
+    """429 that does not end: the account has no credit left."""
     text = "You exceeded your current quota, please check your plan and billing details."
     return ApiError(429, text, code="insufficient_quota", kind="insufficient_quota")
 

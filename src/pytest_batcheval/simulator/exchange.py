@@ -1,4 +1,4 @@
-"""One HTTP exchange with the API: what the handlers see, and what a fault can do to it."""
+"""One HTTP exchange with the API: the view of the handlers, and the operations of faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_JSON = 32 * 2**20
 """Bytes of the largest JSON body that is read."""
 
 TRANSPORT = "simulator.transport"
-"""Where a scope's `extensions` hold the connection's transport."""
+"""The key of the connection's transport in a scope's `extensions`."""
 
 _NOBODY = ApiKey("", "")
 _decode = msgspec.json.Decoder().decode
@@ -27,12 +27,12 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class ClientGone(Exception):
-    """The client closed the connection before it was answered."""
+    """The client closed the connection before the reply."""
 
 
 @dataclass
 class HttpReply:
-    """A response: a JSON body as an object, or bytes; `stream` instead sends its body in pieces.
+    """A response whose body is a JSON object, bytes, or with `stream` a sequence of chunks.
 
     Attributes:
         schema: the schema of `wire.schemas` that `body` must follow.
@@ -47,12 +47,12 @@ class HttpReply:
 
 @dataclass
 class Exchange:
-    """One request of a known call, and the means to answer it.
+    """One request of a known call, with the functions to reply to it.
 
     Attributes:
         call: the kind of call, such as `batches.create`.
         name: the id in the path; empty where the path has none.
-        handle: lets the API work out its reply; nothing is sent.
+        handle: returns the API's reply; sends nothing.
         send: sends a reply.
     """
 
@@ -67,25 +67,25 @@ class Exchange:
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """The request's headers by lower-case name; of several, the last."""
+        """The request's headers by lower-case name; the last of several."""
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """The query's parameters; of several of one name, the last."""
+        """The query's parameters by name; the last of several."""
         text = self.scope["query_string"].decode("latin-1")
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=None)) if text else {}
 
     @property
     def project(self) -> Project:
-        """What the caller's key sees."""
+        """The project of the caller's key."""
         return self.state.seen_by(self.key)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The request's body as it arrives.
+        """The chunks of the request's body as they arrive.
 
         Raises:
-            ClientGone: the client went away before it was complete.
+            ClientGone: the client disconnected before the body was complete.
         """
         more = True
         while more:
@@ -99,7 +99,7 @@ class Exchange:
         """The request's JSON object.
 
         Raises:
-            ApiError: it is none, or too large.
+            ApiError: the body is not a JSON object, or too large.
         """
         body = bytearray()
         async for chunk in self.chunks():
@@ -115,7 +115,7 @@ class Exchange:
         return value
 
     def with_body(self, body: bytes) -> Exchange:
-        """The same exchange with its body, which was read already."""
+        """The same exchange with a body that has already been read."""
         parts = [{"type": "http.request", "body": body}]
 
         async def receive() -> Any:
@@ -124,15 +124,15 @@ class Exchange:
         return replace(self, receive=receive)
 
     async def answer(self) -> None:
-        """Do what the API does: work out the reply and send it."""
+        """Reply as the API does."""
         await self.send(await self.handle(self))
 
     def write(self, data: bytes) -> None:
-        """Put raw bytes on the connection, in place of a response; `hang_up` or `drop` must follow."""
+        """Write raw bytes to the connection in place of a response; `hang_up` or `drop` must follow."""
         self._transport.write(data)
 
     async def hang_up(self) -> None:
-        """Close the connection after what was written."""
+        """Close the connection after sending the bytes written so far."""
         self._transport.close()
         await self.gone()
 
@@ -142,7 +142,7 @@ class Exchange:
         await self.gone()
 
     async def gone(self) -> None:
-        """Wait until the connection is gone; until the server has noticed, it would send a response of its own."""
+        """Wait until the connection is gone; before the server notices, it would send its own response."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 

@@ -1,4 +1,4 @@
-"""Ids, times and random numbers that depend on the seed and on what they are for, on nothing else."""
+"""Ids, times and random numbers that depend only on the seed and their purpose."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ _SPREAD = 86_400
 
 
 def digest(*parts: object) -> str:
-    """64 hex digits that depend on all parts."""
+    """64 hex digits derived from all parts."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
 
 
 def chance(*parts: object) -> random.Random:
-    """A source of random numbers that depends on all parts."""
+    """A random number generator seeded by all parts."""
     return random.Random(int(digest(*parts), 16))
 
 
 def created_at(seed: int, key: str) -> int:
-    """When the answer to a key says it was made, in Unix seconds: within a day of the epoch.
+    """The creation time in the answer to a key, in Unix seconds, within a day of the epoch.
 
-    It depends on the key, not on the clock, so that recording twice gives the same bytes.
+    It depends on the key and not on the clock, so that recording twice gives the same bytes.
     """
     return EPOCH + int(digest(seed, "created", key), 16) % _SPREAD
 
 
 def hex_id(prefix: str, second: int, *parts: object) -> str:
-    """`batch_` or `batch_req_` with 32 hex digits, the first 8 being the second of creation."""
+    """`batch_` or `batch_req_` and 32 hex digits, of which the first 8 are the second of creation."""
     return f"{prefix}{second:08x}{digest(prefix, *parts)[:24]}"
 
 
 def file_id(*parts: object) -> str:
-    """`file-` with 22 characters of base62."""
+    """`file-` and 22 characters of base62."""
     number = int(digest("file", *parts), 16)
     digits = []
     for _ in range(22):

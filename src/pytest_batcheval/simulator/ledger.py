@@ -1,4 +1,4 @@
-"""What was executed and billed: the simulator's own account, independent of all client code."""
+"""The simulator's own account of executions and bills, independent of all client code."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One line or call that a respondent answered, or that failed while it ran.
+    """One line or individual call that was answered, or that failed when it ran.
 
     Attributes:
-        key: the `custom_id` of a line that is a request key, else a hash of the body.
+        key: the `custom_id` of the line if it is a request key, else a hash of the body.
         batch_id: the batch it ran for; `None` for an individual call.
         at: Unix seconds of virtual time.
         tokens: billed tokens; 0 for a failure.
-        planted: the pole, -1 or 1, of each dimension that the respondent put a sign of into the answer.
+        planted: the pole, -1 or 1, of each dimension of which the respondent put a sign into the answer.
         project: the project of the caller's key.
-        free: not billed although it was answered, because its batch was cancelled.
+        free: whether an answer is not billed because its batch was cancelled.
     """
 
     key: str
@@ -36,12 +36,12 @@ class Execution:
 
     @property
     def billed(self) -> bool:
-        """Whether it was paid for: only answers are."""
+        """Whether it is billed; only answers are."""
         return self.status_code == 200 and not self.free
 
 
 def planted_in(answer: Mapping[str, Any]) -> Mapping[str, int]:
-    """The signs an answer says were planted in it; equal ones are one object, so that a million take no room."""
+    """The signs planted in an answer, as its signature says; equal results are one object, to save memory."""
     signature = answer.get("x_simulator") or {}
     return _shared(tuple(signature.get("planted", {}).items()))
 
@@ -55,7 +55,7 @@ class Ledger:
     """Every execution since the last reset, in order.
 
     Attributes:
-        intervals: when each batch could run lines: from its creation to its end in Unix seconds of virtual
+        intervals: creation and end of each batch, between which it could run lines, in Unix seconds of virtual
             time; the end is `None` while it is open.
     """
 
@@ -64,23 +64,23 @@ class Ledger:
         self.intervals: dict[str, tuple[float, float | None]] = {}
 
     def add(self, *executions: Execution) -> None:
-        """Book executions."""
+        """Record executions."""
         self.executions.extend(executions)
 
     def executed(self, custom_id: str) -> int:
-        """How often a line with this `custom_id` was executed, answered or not."""
+        """The number of executions of this `custom_id`, answered or failed."""
         return sum(e.custom_id == custom_id for e in self.executions)
 
     def billed(self) -> Counter[str]:
-        """How often each key was paid for."""
+        """The number of times each key was billed."""
         return Counter(e.key for e in self.executions if e.billed)
 
     def custom_ids(self) -> set[str]:
-        """Every `custom_id` that was executed."""
+        """Every executed `custom_id`."""
         return {e.custom_id for e in self.executions}
 
     def of_batch(self, batch_id: str) -> list[Execution]:
-        """What was executed for one batch."""
+        """The executions of one batch."""
         return [e for e in self.executions if e.batch_id == batch_id]
 
     def forgive(self, batch_id: str) -> None:
@@ -92,7 +92,7 @@ class Ledger:
         return [asdict(execution) | {"billed": execution.billed} for execution in self.executions]
 
     def restore(self, executions: Iterable[Execution]) -> None:
-        """Take over what was booked before a restart."""
+        """Take over the executions recorded before a restart."""
         self.executions[:] = executions
 
     def reset(self) -> None:

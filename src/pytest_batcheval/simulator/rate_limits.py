@@ -1,4 +1,4 @@
-"""Limits per span of time, such as 2,000 creates an hour."""
+"""Limits per period, such as 2,000 creates per hour."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 
 
 class RateWindow:
-    """A limit on what is used within any `seconds` of virtual time."""
+    """A limit on the amount used within any `seconds` of virtual time."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
@@ -15,7 +15,7 @@ class RateWindow:
         self._sum = 0
 
     def wait(self, now: float, amount: int = 1) -> float:
-        """Seconds until `amount` may be used; 0 when it may be now, the whole span when it never may."""
+        """Seconds until `amount` may be used; 0 if now, the whole period if never."""
         self._forget(now)
         over = self._sum + amount - self.limit
         if over <= 0:
@@ -36,12 +36,12 @@ class RateWindow:
         self._sum += amount
 
     def remaining(self, now: float) -> int:
-        """What may still be used now."""
+        """The amount that may still be used now."""
         self._forget(now)
         return max(self.limit - self._sum, 0)
 
     def reset_after(self, now: float) -> float:
-        """Seconds until nothing counts any more."""
+        """Seconds until all use so far has expired."""
         self._forget(now)
         return self._used[-1][0] + self.seconds - now if self._used else 0.0
 

@@ -1,4 +1,4 @@
-"""The simulator as a server: on a port of its own, in a thread, stopped when you are done."""
+"""The simulator as a server that runs in a thread, on its own port."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from pytest_batcheval.simulator.state import Check, State
 from pytest_batcheval.wire.origin import simulator_origin
 
 START_TIMEOUT = 30.0
-"""Seconds until a server that does not come up is given up."""
+"""Seconds after which a server that has not started is given up."""
 
 ANY_MODEL = Behaviour(models="any")
-"""Behaviour of a server in process unless it is told otherwise: tests name models that nobody serves."""
+"""The default behaviour of a server in process, since tests use made-up model names."""
 
 
 class SimulatorServer:
-    """A running Batch API that answers from a respondent.
+    """A Batch API server whose answers a respondent writes.
 
     Use it as a context manager, or call `start` and `stop`.
 
     Attributes:
         base_url: `http://127.0.0.1:PORT/v1`, for `OPENAI_BASE_URL`; any key that is not empty is accepted.
-        origin: what answers of this server are stored under.
+        origin: the origin of this server's answers.
         clock_address: `host:port` of the virtual clock.
         token: opens the control API.
     """
@@ -61,22 +61,22 @@ class SimulatorServer:
         allow_hosts: Collection[str] = (),
         check: Check | None = None,
     ) -> None:
-        """Prepare a server; nothing listens yet.
+        """Prepare a server, without listening yet.
 
         Args:
-            respondent: who writes the answers, see `respondents.registry`.
-            seed: answers, ids and times depend on it.
-            clock: how virtual time passes: `jump`, `per-poll`, `real`, `x600` ….
-            port: 0 takes a free one.
+            respondent: name of the respondent, see `respondents.registry`.
+            seed: determines answers, ids and times.
+            clock: the mode of virtual time: `jump`, `per-poll`, `real`, `x600` ….
+            port: 0 for any free one.
             host: the address to listen on.
-            behaviour: limits, durations, and readings of what nobody has published.
-            keys: API keys and their projects; `None` for one project each key.
-            state_dir: where the state is kept for the next server; `None` to forget it.
-            allow_hosts: names it answers to beside loopback names and `host`.
-            check: called with the name of a schema of `wire.schemas` and each object that goes out.
+            behaviour: limits, durations, and assumptions about undocumented behaviour.
+            keys: API keys and their projects; `None` to give each key its own project.
+            state_dir: folder that keeps the state for the next server; `None` to keep nothing.
+            allow_hosts: accepted `Host` names in addition to loopback names and `host`.
+            check: called with the name of a schema of `wire.schemas` and each object that is sent.
 
         Raises:
-            UsageError: no such respondent or clock, or the state directory cannot be used.
+            UsageError: the respondent or clock is unknown, or the state directory cannot be used.
         """
         self._clock = VirtualClock(clock)
         self._state = State(
@@ -102,22 +102,22 @@ class SimulatorServer:
 
     @property
     def ledger(self) -> Ledger:
-        """What was executed and billed since the last reset."""
+        """The executions and bills since the last reset."""
         return self._state.ledger
 
     @property
     def faults(self) -> Faults:
-        """What shall go wrong."""
+        """The faults to inject."""
         return self._state.faults
 
     @property
     def crashes(self) -> list[BaseException]:
-        """Errors since the last reset that should not happen; each was a reply of 500 or a broken event."""
+        """Unexpected errors since the last reset; each caused a 500 reply or a failed event."""
         return self._state.crashes
 
     @property
     def behaviour(self) -> Behaviour:
-        """The reading of the API in force; set another one until the next reset."""
+        """The current behaviour; a reset restores the initial one."""
         return self._state.behaviour
 
     @behaviour.setter
@@ -126,7 +126,7 @@ class SimulatorServer:
 
     @property
     def keys(self) -> KeyRing:
-        """The keys in force; set others until the next reset."""
+        """The current keys; a reset restores the initial ones."""
         return self._state.keys
 
     @keys.setter
@@ -141,7 +141,7 @@ class SimulatorServer:
         """Follow a fault plan until the next reset: `misbehave({"fault": "reset_after", "nth": 1})`.
 
         Raises:
-            UsageError: there is no such fault, or it takes no such parameter.
+            UsageError: a fault or one of its parameters is unknown.
         """
         return self.follow(FaultPlan.of(faults, self._state.seed))
 
@@ -150,10 +150,10 @@ class SimulatorServer:
         return plan.rule(self._state)
 
     def start(self) -> SimulatorServer:
-        """Listen; returns when the server answers.
+        """Start to listen; return when the server answers.
 
         Raises:
-            OSError: the port is taken; the server is stopped then.
+            OSError: the port is in use; the server is stopped then.
         """
         try:
             listener = self._listen()
@@ -167,7 +167,7 @@ class SimulatorServer:
         return self
 
     def stop(self) -> None:
-        """Stop listening; without a state directory everything is forgotten."""
+        """Stop listening; without a state directory the state is lost."""
         if self._server is not None:
             self._server.should_exit = True
         if self._thread is not None:
@@ -176,7 +176,7 @@ class SimulatorServer:
         self._state.close()
 
     def reset(self) -> None:
-        """Back to an empty server: no files, no batches, no faults, an empty ledger, time at its start."""
+        """Empty the server: no files, batches or faults, an empty ledger, time at its start."""
         self._on_loop(self._state.reset)
 
     def now(self) -> float:
@@ -184,7 +184,7 @@ class SimulatorServer:
         return self._clock.now()
 
     def forward(self, seconds: float) -> None:
-        """Let so much virtual time pass; returns when everything on the way has happened."""
+        """Let `seconds` of virtual time pass; return when all events up to then are done."""
         assert self._loop is not None
         asyncio.run_coroutine_threadsafe(self._clock.forward(seconds), self._loop).result()
 
@@ -228,7 +228,7 @@ class SimulatorServer:
 
     async def _serve(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(self._told)
+        self._loop.set_exception_handler(self._on_loop_error)
         self.clock_address = self._state.clock_address = await self._clock.serve(self._host)
         for project, batch in self._state.load():
             BatchLifecycle(self._state, project, batch).resume()
@@ -252,15 +252,15 @@ class SimulatorServer:
             listener.close()
             self._clock.close()
 
-    def _told(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Keep what broke on the loop; connections that clients break are no news."""
+    def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Keep errors of the loop, except for connections that clients broke."""
         error = context.get("exception")
         if error is not None and not isinstance(error, OSError):
             self._state.crashes.append(error)
 
 
 class _QuietServer(uvicorn.Server):
-    """A server in a thread: signals are the main thread's; it tells when it is up."""
+    """A server in a thread: it leaves signals to the main thread, and sets `up` when it has started."""
 
     def __init__(self, config: uvicorn.Config, up: threading.Event) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""What the server knows: projects with their files and batches, one clock, one ledger."""
+"""The server's state: projects with their files and batches, one clock, one ledger."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pytest_batcheval.simulator.respondents.protocol import Respondent
 from pytest_batcheval.simulator.store import Disk, Nowhere, Store
 
 FILE_LIFE = 2_592_000
-"""Seconds until a batch file expires: 30 days, as seen on live objects."""
+"""Seconds until a batch file expires: 30 days, as observed on live objects."""
 
 Check = Callable[[str, Any], None]
 
 
 @dataclass
 class StoredFile:
-    """A file of a project; its bytes are on disk."""
+    """A file of a project, whose bytes are on disk."""
 
     id: str
     number: int
@@ -59,7 +59,7 @@ class StoredFile:
 
 @dataclass
 class LinePositions:
-    """Where the requests of an input file are, in the order they are run: 12 bytes a line, not the lines."""
+    """The positions of an input file's requests, in the order of their execution: 12 bytes per line."""
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     lengths: array[int] = field(default_factory=lambda: array("I"))
@@ -70,15 +70,15 @@ class LinePositions:
 
 @dataclass
 class BatchProgress:
-    """How far a batch ran; what `--state-dir` keeps of it beside its fields.
+    """The progress of a batch, which `--state-dir` keeps in addition to its fields.
 
     Attributes:
-        step: what happens to it next, and `due`, when: Unix seconds of virtual time.
-        running_from, running_until: when its first line starts and its last is done.
-        last: the last line that is run before it expires; `None` for all.
+        step: its next step; `due` is the time of that, in Unix seconds of virtual time.
+        running_from, running_until: start of its first line and end of its last.
+        last: the number of lines run before it expires; `None` for all.
         executed: lines that were run, in the order of `LinePositions`.
         output_bytes, error_bytes: lengths of the two result files so far.
-        prompt_tokens: what it holds of its model's queue.
+        prompt_tokens: the tokens it has in its model's queue.
     """
 
     step: str = ""
@@ -101,7 +101,7 @@ class BatchProgress:
 
 @dataclass
 class StoredBatch:
-    """A batch of a project: the API's Batch object as `fields`, and how far it ran."""
+    """A batch of a project: the API's Batch object as `fields`, and its progress."""
 
     fields: dict[str, Any]
     number: int
@@ -123,7 +123,7 @@ class StoredBatch:
 
 @dataclass
 class Project:
-    """What the keys of one project see; files and batches in the order they were made."""
+    """A project, visible to its own keys only; files and batches in the order of creation."""
 
     name: str
     files: dict[str, StoredFile] = field(default_factory=dict)
@@ -135,11 +135,11 @@ class State:
     """Everything behind the HTTP surface. Used from the server's event loop only.
 
     Attributes:
-        requests: how many requests came since the last reset.
-        crashes: errors that should not happen: a reply of 500, an event that broke.
-        check: called with the name of a schema and each object that goes out; `None` for no check.
+        requests: number of requests since the last reset.
+        crashes: unexpected errors: a 500 reply, a failed event.
+        check: called with the name of a schema and each object that is sent; `None` for no check.
         interceptor: takes over every exchange with the API (see `exchange.Exchange`); `None` for none.
-        rewrite: may change a result file, `output` or `error`, before it is there.
+        rewrite: may change a result file, `output` or `error`, before it becomes visible.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class State:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the bytes of files are; made when it is first asked for."""
+        """The folder with the bytes of files, created on first use."""
         self._root = self._root or Path(tempfile.mkdtemp(prefix="batcheval-"))
         folder = self._root / "files"
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -185,32 +185,32 @@ class State:
 
     @property
     def projects(self) -> Iterable[Project]:
-        """All projects that anything was made in."""
+        """All projects in which something was created."""
         return self._projects.values()
 
     def project(self, key: ApiKey) -> Project:
-        """The project of a key, to make something in."""
+        """The project of a key, for creating something in it."""
         return self.project_named(key.project)
 
     def seen_by(self, key: ApiKey) -> Project:
-        """The project of a key, to look at; a key that made nothing leaves no trace."""
+        """The project of a key, for reading; reading alone creates no project."""
         return self._projects.get(key.project) or Project(key.project)
 
     def project_named(self, name: str) -> Project:
-        """The project of that name, made when it is first asked for."""
+        """The project of that name, created on first use."""
         return self._projects.setdefault(name, Project(name))
 
     def window(self, kind: str, name: str, limit: int, seconds: float) -> RateWindow:
-        """The limit of that kind on a key or project; `limit` counts when it is first asked for."""
+        """The window of that kind for a key or project; `limit` takes effect on first use."""
         return self._windows.setdefault((kind, name), RateWindow(limit, seconds))
 
     def next_number(self) -> int:
-        """A number no other file or batch has had since the last reset."""
+        """A number that no other file or batch has had since the last reset."""
         self._made += 1
         return self._made
 
     def new_file(self, project: Project, filename: str, purpose: str, life: int | None) -> StoredFile:
-        """A file entry with a path to write to; it is seen once it is added."""
+        """A file entry with a path to write to; it becomes visible with `add_file`."""
         number = self.next_number()
         now = int(self.clock.now())
         expires = None if life is None else now + life
@@ -218,11 +218,11 @@ class State:
         return StoredFile(name, number, 0, now, filename, purpose, expires, self.clock.now())
 
     def path(self, name: str) -> Path:
-        """Where the bytes of a file or of a batch's lines are."""
+        """The path of the bytes of a file or of a batch's lines."""
         return self.folder / name
 
     def add_file(self, project: Project, file: StoredFile) -> None:
-        """From now on the file is seen."""
+        """Make the file visible."""
         project.files[file.id] = file
         self.store.save("file", file.id, project.name, file.number, vars(file))
         self._remember()
@@ -234,18 +234,18 @@ class State:
         self.store.drop("file", file.id)
 
     def save_batch(self, project: Project, batch: StoredBatch) -> None:
-        """Keep a batch, new or changed."""
+        """Store a batch, new or changed."""
         project.batches[batch.id] = batch
         self.store.save("batch", batch.id, project.name, batch.number, _data_of(batch))
         self._remember()
 
     def book(self, batch: StoredBatch, executions: list[Execution]) -> None:
-        """Book what a batch executed, together with its progress."""
+        """Record a batch's executions together with its progress."""
         self.ledger.add(*executions)
         self.store.progress(batch.id, _data_of(batch), executions)
 
     def book_call(self, execution: Execution) -> None:
-        """Book an individual call."""
+        """Record an individual call."""
         self.ledger.add(execution)
         self.store.book(execution)
 
@@ -255,7 +255,7 @@ class State:
         self.store.forgive(batch.id)
 
     def load(self) -> list[tuple[Project, StoredBatch]]:
-        """Take over what an earlier server kept, and return its batches."""
+        """Take over the state that an earlier server stored, and return its batches."""
         if not isinstance(self.store, Disk):
             return []
         numbers = self.store.numbers()
@@ -273,13 +273,13 @@ class State:
         return batches
 
     def _sweep(self, known: set[str]) -> None:
-        """Remove what an upload left that was cut off by a kill."""
+        """Remove the remains of uploads that a kill interrupted."""
         for path in self.folder.iterdir():
             if path.name.partition(".")[0] not in known:
                 path.unlink()
 
     def reset(self) -> None:
-        """Back to an empty server at the start of time; the bytes of files are removed by and by."""
+        """Empty the server and set the clock to its start; files are removed in the background."""
         self._projects.clear()
         self._windows.clear()
         self._made = 0
@@ -297,7 +297,7 @@ class State:
         asyncio.get_running_loop().run_in_executor(None, lambda: shutil.rmtree(old, ignore_errors=True))
 
     def close(self) -> None:
-        """Let go of what is on disk; remove it unless it was to be kept."""
+        """Close the store; remove the files unless there is a state directory."""
         if isinstance(self.store, Nowhere) and self._root is not None:
             shutil.rmtree(self._root, ignore_errors=True)
         else:
@@ -322,4 +322,4 @@ def _batch_of(data: dict[str, Any]) -> StoredBatch:
 
 
 def _leave(kind: str, path: Path) -> None:
-    """No fault: result files stay as they are."""
+    """Leave result files as they are: the `rewrite` without faults."""

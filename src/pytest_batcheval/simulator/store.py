@@ -1,8 +1,8 @@
-"""What outlives the server with `--state-dir`: objects, progress and ledger in one SQLite file.
+"""Persistent state for `--state-dir`: objects, progress and ledger in one SQLite file.
 
 Every change is committed at once without waiting for the disk: it survives a killed server, not a
-power cut. Result lines are on disk before the progress that counts them, so that what is cut off
-after a kill is exactly what nobody counted.
+power cut. Result lines are written before the progress that counts them, so exactly the lines that
+were not counted are cut off after a kill.
 """
 
 from __future__ import annotations
@@ -31,69 +31,69 @@ _BOOK = f"INSERT INTO execution ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' *
 
 
 class Store(Protocol):
-    """Where state is kept."""
+    """A store of the server's state."""
 
     def save(self, kind: str, name: str, project: str, number: int, data: Mapping[str, Any]) -> None:
-        """Keep an object, new or changed."""
+        """Store an object, new or changed."""
 
     def drop(self, kind: str, name: str) -> None:
-        """Forget an object."""
+        """Remove an object."""
 
     def progress(self, name: str, data: Mapping[str, Any], executions: Iterable[Execution]) -> None:
-        """Keep a batch's progress and the executions that made it, both or neither."""
+        """Store a batch's progress together with the executions behind it, both or neither."""
 
     def book(self, execution: Execution) -> None:
-        """Keep an individual call."""
+        """Store the execution of an individual call."""
 
     def forgive(self, batch_id: str) -> None:
         """Bill nothing of one batch."""
 
     def remember(self, **values: float) -> None:
-        """Keep numbers by name."""
+        """Store numbers by name."""
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
 
     def close(self) -> None:
-        """Let others open it."""
+        """Close it, so that another server can open it."""
 
 
 class Nowhere:
-    """Keeps nothing: the state of a server without `--state-dir`."""
+    """The store of a server without `--state-dir`, which keeps nothing."""
 
     def save(self, kind: str, name: str, project: str, number: int, data: Mapping[str, Any]) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def drop(self, kind: str, name: str) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def progress(self, name: str, data: Mapping[str, Any], executions: Iterable[Execution]) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def book(self, execution: Execution) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def forgive(self, batch_id: str) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def remember(self, **values: float) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def clear(self) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 class Disk:
-    """A folder that one server at a time keeps its state in."""
+    """A folder with the state of one server at a time."""
 
     def __init__(self, folder: Path) -> None:
-        """Open or make the folder.
+        """Open the folder, or create it.
 
         Raises:
-            UsageError: it cannot be used, or another server uses it.
+            UsageError: it cannot be used, or another server is using it.
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -104,16 +104,16 @@ class Disk:
             raise UsageError(f"the state directory {folder} cannot be used: {error}") from None
 
     def save(self, kind: str, name: str, project: str, number: int, data: Mapping[str, Any]) -> None:
-        """Keep an object, new or changed."""
+        """Store an object, new or changed."""
         row = (kind, name, project, number, msgspec.json.encode(data).decode())
         self._database.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?)", row)
 
     def drop(self, kind: str, name: str) -> None:
-        """Forget an object."""
+        """Remove an object."""
         self._database.execute("DELETE FROM object WHERE kind = ? AND id = ?", (kind, name))
 
     def progress(self, name: str, data: Mapping[str, Any], executions: Iterable[Execution]) -> None:
-        """Keep a batch's progress and the executions that made it, both or neither."""
+        """Store a batch's progress together with the executions behind it, both or neither."""
         rows = [_row(execution) for execution in executions]
         self._database.execute("BEGIN")
         self._database.executemany(_BOOK, rows)
@@ -122,7 +122,7 @@ class Disk:
         self._database.execute("COMMIT")
 
     def book(self, execution: Execution) -> None:
-        """Keep an individual call."""
+        """Store the execution of an individual call."""
         self._database.execute(_BOOK, _row(execution))
 
     def forgive(self, batch_id: str) -> None:
@@ -130,30 +130,30 @@ class Disk:
         self._database.execute("UPDATE execution SET free = 1 WHERE batch_id = ?", (batch_id,))
 
     def remember(self, **values: float) -> None:
-        """Keep numbers by name."""
+        """Store numbers by name."""
         self._database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         self._database.executescript("DELETE FROM object; DELETE FROM execution; DELETE FROM meta;")
 
     def close(self) -> None:
-        """Let others open it."""
+        """Close it, so that another server can open it."""
         self._database.close()
         self._lock.close()
 
     def objects(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
-        """Project and data of every object of a kind, in the order they were made."""
+        """Project and data of every object of a kind, in the order of creation."""
         rows = self._database.execute("SELECT project, data FROM object WHERE kind = ? ORDER BY number", (kind,))
         return [(project, msgspec.json.decode(data)) for project, data in rows]
 
     def executions(self) -> list[Execution]:
-        """Everything that was booked, in order."""
+        """All stored executions, in order."""
         rows = self._database.execute(f"SELECT {', '.join(_COLUMNS)} FROM execution ORDER BY rowid")
         return [_execution(row) for row in rows]
 
     def numbers(self) -> dict[str, float]:
-        """The numbers that were remembered."""
+        """The numbers stored with `remember`."""
         return dict(self._database.execute("SELECT name, value FROM meta"))
 
 
@@ -175,5 +175,5 @@ def _locked(folder: Path) -> IO[str]:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         stream.close()
-        raise UsageError(f"the state directory {folder} is used by another running server") from None
+        raise UsageError(f"the state directory {folder} is in use by another running server") from None
     return stream

@@ -1,1 +1,1 @@
-"""Text for people: made safe, formatted, laid out in tables."""
+"""Text for people: sanitizing, formatting, tables."""

@@ -1,4 +1,4 @@
-"""Numbers for people: counts with their plural, sums of money, durations, sizes; and durations as users write them."""
+"""Formatting of numbers for people: counts with plurals, money, durations, sizes; parsing of durations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def dollars(usd: Decimal | None) -> str:
 
 
 def duration(seconds: float, tenths: bool = False) -> str:
-    """`45s`, `13m 05s`, `2h 07m`, `1d 03h`, as a clock shows them; below ten seconds perhaps with `tenths`: `2.4s`."""
+    """`45s`, `13m 05s`, `2h 07m`, `1d 03h`, rounded down; with `tenths`, `2.4s` below ten seconds."""
     if tenths and 0.05 <= seconds < 9.95:
         return f"{seconds:.1f}s".replace(".0s", "s")
     whole = max(int(seconds), 0)
@@ -45,9 +45,9 @@ def seconds(text: str) -> float:
     """`90`, `90s`, `15m`, `12h` or `2d` in seconds.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the text has another form.
     """
     number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
     if not number.isascii() or not number.replace(".", "", 1).isdigit():
-        raise ValueError(f"{text!r}: a number of seconds, or with a unit: 90s, 15m, 12h, 2d")
+        raise ValueError(f"{text!r} must be a number of seconds, or a number with a unit: 90s, 15m, 12h, 2d")
     return float(number) * _UNITS[unit]

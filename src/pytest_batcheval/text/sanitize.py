@@ -1,4 +1,4 @@
-"""Text from elsewhere made safe to store and to show: control characters escaped, API keys removed."""
+"""Sanitizing of foreign text for storage and display: control characters escaped, API keys removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 _KEY = re.compile(r"\b(sk-|gsk_|xai-|pplx-)[\w*-]{8,}")
-"""Keys as providers write them, and as they repeat them, partly starred, in their refusals."""
+"""Keys as providers write them, and as their error messages repeat them, partly starred."""
 
 _USER = re.compile(r"(?<=://)[^/\s@]+@")
 """Name and password before the host of a URL."""
@@ -33,7 +33,7 @@ def storable(text: str) -> str:
 
 
 def redacted(text: str, *secrets: str) -> str:
-    """The text without these secrets, without what looks like an API key, and without passwords in URLs."""
+    """The text without these secrets, without anything that looks like an API key, and without passwords in URLs."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "…")
@@ -41,16 +41,16 @@ def redacted(text: str, *secrets: str) -> str:
 
 
 _WORKFLOW_COMMAND = re.compile(r"(^[ \t]*):(?=:)|#(?=#\[)", re.MULTILINE)
-"""Output that GitHub Actions obeys (`::add-mask::…` at the beginning of a line, `##[…]` anywhere)."""
+"""Output that GitHub Actions takes for a command (`::add-mask::…` at the beginning of a line, `##[…]` anywhere)."""
 
 
 def safe_to_show(text: str) -> str:
-    """The text without keys and passwords, its control characters escaped."""
+    """The text without keys and passwords, with control characters escaped."""
     return escape_controls(redacted(text, os.environ.get("OPENAI_API_KEY", "")))
 
 
 def safe_to_print(text: str) -> str:
-    """The same, and where GitHub Actions reads it nothing that it takes for a command."""
+    """The same, and on GitHub Actions also without workflow commands."""
     shown = safe_to_show(text)
     return _WORKFLOW_COMMAND.sub(_disarmed, shown) if os.environ.get("GITHUB_ACTIONS") == "true" else shown
 

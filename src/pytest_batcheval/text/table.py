@@ -1,4 +1,4 @@
-"""Tables of text that fit a width, whoever wrote what stands in them."""
+"""Tables of text that fit a width, safe for text from any source."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pytest_batcheval.text.sanitize import escape_controls
 
 GAP = "  "
 LEAST = 8
-"""Columns of the terminal that the column which gives way keeps."""
+"""Least columns of the terminal left to a column that is cut short."""
 
 
 def table(rows: Sequence[Sequence[str]], width: int, *, left: Collection[int], give_way: Sequence[int]) -> list[str]:
-    """Lines of aligned columns, at most `width` wide; the first is the head.
+    """The lines of a table, at most `width` wide; the first row is the head.
 
     Args:
         rows: of equal length.
         width: columns of the terminal; a wide character takes two.
         left: numbers of the columns that are aligned left.
-        give_way: numbers of the columns that are cut short, with `…`, one after the other while there is too little
-            room; where even that is not enough, the lines are cut.
+        give_way: numbers of the columns that are cut short, with `…`, one after the other until the table fits;
+            if that is not enough, the lines are cut.
     """
     cells = [[one_line(text) for text in row] for row in rows]
     widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
@@ -35,17 +35,17 @@ def table(rows: Sequence[Sequence[str]], width: int, *, left: Collection[int], g
 
 
 def one_line(text: str) -> str:
-    """The text made harmless and put on one line."""
+    """The text on one line, safe to show."""
     return escape_controls(" ".join(text.split()))
 
 
 def columns(text: str) -> int:
-    """Columns of the terminal that a text takes."""
+    """The number of terminal columns of a text."""
     return sum(_columns(character) for character in text)
 
 
 def cut(text: str, width: int) -> str:
-    """The text, or as much of its beginning as fits with `…` behind it."""
+    """The text, or as much of its beginning as fits followed by `…`."""
     if columns(text) <= width:
         return text
     kept, room = "", width - 1

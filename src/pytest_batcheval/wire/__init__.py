@@ -1,1 +1,1 @@
-"""The Batch API's objects as data: requests, answers, keys, lines. Knows no network, no pytest."""
+"""The Batch API's objects as data: requests, answers, keys, lines; without network or pytest."""

@@ -1,4 +1,4 @@
-"""The table of answers a test gets when it takes `answers`."""
+"""The table of answers that a test gets as its argument `answers`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 @dataclass(frozen=True)
 class Row:
-    """One cell's answer: the values of its axes (whole objects, not ids), sample and answer."""
+    """One answer with its cell: the values of the axes (whole objects, not ids), the sample and the answer."""
 
     cell: Mapping[str, Any]
     sample: int
     answer: Answer
+
+    def __repr__(self) -> str:
+        return f"<Row {' × '.join(map(self.id, self.cell))} sample {self.sample}: {self.answer!r}>"
 
     def id(self, axis: str) -> str:
         """The id of this row's value on an axis: `row.id("persona")`."""
@@ -30,8 +33,8 @@ def value_id(value: object) -> str:
 class Answers(Sequence[Answer]):
     """Answers with the cell each belongs to, in the order of the matrix.
 
-    A sequence of `Answer`; `rows` has the cells beside them. Build one of your own data with
-    `Answers.from_records`, so that answers of any origin can be judged.
+    A sequence of `Answer`; `rows` also has their cells. `Answers.from_records` builds a table from
+    your own data, so that answers of any origin can be judged.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
@@ -44,7 +47,7 @@ class Answers(Sequence[Answer]):
         `status` (default `stop`) is the finish reason; `model` the served model.
 
         Raises:
-            ValueError: a record has neither `text` nor `error`; its position is named.
+            ValueError: a record has neither `text` nor `error`; the message has its position.
         """
         return cls(_row(position, record) for position, record in enumerate(records))
 
@@ -77,9 +80,8 @@ class Answers(Sequence[Answer]):
         return (r.answer for r in self.rows)
 
     def __repr__(self) -> str:
-        axes = sorted({axis for r in self.rows for axis in r.cell})
-        sizes = ", ".join(f"{len(self.axis(a))} {a}" for a in axes)
-        return f"<Answers: {len(self)} ({sizes})>"
+        axes = " × ".join(dict.fromkeys(axis for row in self.rows for axis in row.cell))
+        return f"<Answers {len(self):,}{f': {axes}' if axes else ''}>"
 
 
 def _row(position: int, record: Mapping[str, Any]) -> Row:
@@ -90,9 +92,10 @@ def _row(position: int, record: Mapping[str, Any]) -> Row:
     request = Request({"model": record.get("model", ""), "cell": ids}, sample=sample)
     origin = str(record.get("origin", "records"))
     if record.get("error"):
-        return Row(cell, sample, Answer(request, origin, error=RequestError("error", str(record["error"]))))
+        error = RequestError("error", str(record["error"]))
+        return Row(cell, sample, Answer(request, origin, error=error, cell=ids))
     if not isinstance(record.get("text"), str):
-        raise ValueError(f"record {position} has neither a `text` nor an `error`: {sorted(record)}")
+        raise ValueError(f"record {position} must have a `text` or an `error`; it has: {sorted(record)}")
     choice = {"message": {"content": record["text"]}, "finish_reason": record.get("status", "stop")}
     body = {"model": record.get("model", ""), "choices": [choice]}
-    return Row(cell, sample, Answer(request, origin, {"status_code": 200, "body": body}))
+    return Row(cell, sample, Answer(request, origin, {"status_code": 200, "body": body}, cell=ids))

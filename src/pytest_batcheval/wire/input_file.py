@@ -1,4 +1,4 @@
-"""Batch input files as requests: official lines of any endpoint, and simplified lines of a model and its input."""
+"""Requests from batch input files: official lines of any endpoint, and simplified lines with model and input."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.key import KEY_LENGTH, BodyError, canonical, sample_of
 from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES, Request
 from pytest_batcheval.wire.result_file import MAX_LINE, split_lines
@@ -23,10 +24,10 @@ MAX_BYTES = 200_000_000
 """Bytes of a batch input file (OpenAI's Batch guide)."""
 
 MAX_STRANGE = 20
-"""So many `custom_id`s may look like keys and be none; after that, none of the file is taken for a key."""
+"""Most `custom_id`s that may look like keys but are not; after them, no `custom_id` of the file is tried as a key."""
 
 LISTED = 10
-"""Bad lines that an error shows."""
+"""Most bad lines in an error message."""
 
 _BOM = b"\xef\xbb\xbf"
 _KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
@@ -36,16 +37,19 @@ Source = str | os.PathLike[str] | Iterable[bytes | str]
 
 @dataclass(frozen=True)
 class ImportedLine:
-    """A request with where it stood; it can be a value of an axis.
+    """A request with its line in the file; it can be a value of an axis.
 
     Attributes:
-        custom_id: as the file gives it; empty in a simplified line. The request's own is its key.
-        number: of the line, from 1.
+        custom_id: the `custom_id` in the file; empty in a simplified line. The request's own is its key.
+        number: number of the line, from 1.
     """
 
     request: Request
     custom_id: str
     number: int
+
+    def __repr__(self) -> str:
+        return f"<ImportedLine {self.number:,}: {self.request!r}>"
 
     @property
     def id(self) -> str:
@@ -55,10 +59,10 @@ class ImportedLine:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that is no request.
+    """A line that is not a valid request.
 
     Attributes:
-        number: of the line, from 1.
+        number: number of the line, from 1.
         offset, length: its bytes in the file, without the newline.
     """
 
@@ -69,10 +73,10 @@ class BadLine:
 
 
 class InputFileError(UsageError):
-    """A batch input file cannot be used; the text names file, line numbers and remedies.
+    """A batch input file cannot be used; the message names file, line numbers and remedies.
 
     Attributes:
-        bad: the first ten lines that are no request; empty when it is the file as a whole.
+        bad: the first ten bad lines; empty when the problem is the file as a whole.
     """
 
     def __init__(self, text: str, bad: Sequence[BadLine] = ()) -> None:
@@ -83,16 +87,16 @@ class InputFileError(UsageError):
 class InputLines(Iterable[ImportedLine]):
     """The requests of a batch input file, each once, in the order of the file.
 
-    What repeats is merged and counted: a `custom_id` with an equal body, and an equal body without a `custom_id`.
-    Equal bodies under different `custom_id`s are samples of one request. Every iteration reads anew.
+    Repeated lines are merged and counted: a `custom_id` with an equal body, and an equal body without a `custom_id`.
+    Equal bodies under different `custom_id`s are samples of one request. Every iteration reads the source again.
 
     Attributes:
-        name: what messages call the source.
-        lines: those that are not blank, so far.
-        bytes: of the source, so far.
-        requests: distinct ones, so far.
-        repeated: lines that repeat an earlier one, so far.
-        bad: lines that are no request, so far.
+        name: name of the source in messages.
+        lines: number of lines so far that are not blank.
+        bytes: number of bytes so far.
+        requests: number of distinct requests so far.
+        repeated: number of lines so far that repeat an earlier one.
+        bad: number of bad lines so far.
     """
 
     def __init__(
@@ -107,10 +111,10 @@ class InputLines(Iterable[ImportedLine]):
 
         Args:
             source: a path, or lines as bytes or text, with or without their newlines.
-            model: for lines that name none.
-            strict: hold the file to one batch: 200 MB at most, and a line is a bad one after 50,000 requests, of
-                another endpoint or model than the first, or with a `custom_id` that stood there already.
-            on_bad: is told each bad line; without it they are an error at the end.
+            model: the model for lines that name none.
+            strict: require that the file fits one batch: at most 200 MB; a line is bad if it comes after 50,000
+                requests, has another endpoint or model than the first, or repeats a `custom_id`.
+            on_bad: called with each bad line; without it, bad lines are an error at the end.
         """
         self._source = source
         self._model = model
@@ -131,8 +135,8 @@ class InputLines(Iterable[ImportedLine]):
         """Yield the requests.
 
         Raises:
-            InputFileError: at the end, when there were bad lines and nobody is told of them, or there was no line;
-                at once, when the source cannot be read or is too large to be strict about.
+            InputFileError: at the end, if there were bad lines and no `on_bad`, or no lines; at once, if the
+                source cannot be read, or is too large for `strict`.
         """
         self._begin()
         for number, (offset, text, length) in enumerate(split_lines(self._chunks()), start=1):
@@ -153,13 +157,13 @@ class InputLines(Iterable[ImportedLine]):
         for chunk in _from_file(self._source) if isinstance(self._source, str | os.PathLike) else _bytes(self._source):
             self.bytes += len(chunk)
             if self._strict and self.bytes > MAX_BYTES:
-                raise InputFileError(f"{self.name} has more than {MAX_BYTES:,} bytes; a batch input file takes no more")
+                raise InputFileError(f"{self.name} has more than {MAX_BYTES:,} bytes, the limit of a batch input file")
             yield chunk
 
     def _line(self, number: int, line: bytes, offset: int, length: int) -> ImportedLine | None:
-        """The line's request; `None` when it repeats an earlier one."""
+        """The line's request; `None` if it repeats an earlier one."""
         if length > MAX_LINE:
-            raise InputLineError(f"has {length:,} bytes; the longest line that is read has {MAX_LINE:,}")
+            raise InputLineError(f"has {length:,} bytes; the longest allowed line has {MAX_LINE:,}")
         custom_id, request = parse_input_line(line, self._model)
         body = bytes.fromhex(request.custom_id)
         if custom_id in self._ids:
@@ -181,12 +185,14 @@ class InputLines(Iterable[ImportedLine]):
     def _check_repeated(self, custom_id: str, body: bytes) -> None:
         earlier, number = self._ids[custom_id]
         if earlier != body:
-            raise InputLineError(f"has the custom_id {custom_id[:80]!r} of line {number} and another body; rename one")
+            raise InputLineError(f"has the custom_id {custom_id[:80]!r} of line {number}, but another body; rename one")
         if self._strict:
-            raise InputLineError(f"repeats line {number} (custom_id {custom_id[:80]!r}); the Batch API refuses that")
+            raise InputLineError(
+                f"repeats the custom_id {custom_id[:80]!r} of line {number}, which the Batch API refuses"
+            )
 
     def _sample(self, custom_id: str, request: Request, body: bytes) -> int:
-        """The number whose key the `custom_id` is; else the first that no line of this body has yet."""
+        """The sample number if the `custom_id` is a key; else the first that no line with this body has yet."""
         if _KEY.fullmatch(custom_id) and self._strange < MAX_STRANGE:
             sample = sample_of(custom_id, request.method, request.url, request.body)
             if sample is not None:
@@ -198,13 +204,13 @@ class InputLines(Iterable[ImportedLine]):
     def _check_fits(self, request: Request) -> None:
         self._first = first = self._first or request
         if request.url != first.url:
-            raise InputLineError(f"asks {request.url}, lines before it {first.url}; a batch has one endpoint")
+            raise InputLineError(f"has url {request.url}, earlier lines {first.url}; a batch has one endpoint")
         if request.model != first.model:
             raise InputLineError(
-                f"asks {request.model[:80]!r}, lines before it {first.model[:80]!r}; a batch has one model"
+                f"has model {request.model[:80]!r}, earlier lines {first.model[:80]!r}; a batch has one model"
             )
         if self.requests >= MAX_REQUESTS:
-            raise InputLineError(f"is request {MAX_REQUESTS + 1:,} or later; a batch takes {MAX_REQUESTS:,}")
+            raise InputLineError(f"is request {MAX_REQUESTS + 1:,} or later; the limit of a batch is {MAX_REQUESTS:,}")
 
     def _add_bad(self, line: BadLine) -> None:
         self.bad += 1
@@ -215,15 +221,14 @@ class InputLines(Iterable[ImportedLine]):
 
     def _conclude(self) -> None:
         if not self.lines:
-            raise InputFileError(f"{self.name}: the file is empty; write one request a line")
+            raise InputFileError(f"{self.name}: the file is empty; write one request per line")
         if self.bad and (self._on_bad is None or not self.requests):
             raise InputFileError(self._bad_text(), self._shown)
 
     def _bad_text(self) -> str:
         shown = "\n".join(f"{self.name}:{line.number}: {line.reason}" for line in self._shown)
-        more = f"\n… and {self.bad - LISTED} more" if self.bad > LISTED else ""
-        how_many = "1 line" if self.bad == 1 else f"{self.bad} lines"
-        return f"{self.name}: {how_many} of {self.lines} cannot be used:\n{shown}{more}"
+        more = f"\n… and {self.bad - LISTED:,} more" if self.bad > LISTED else ""
+        return f"{self.name}: {counted(self.bad, 'line')} of {self.lines:,} cannot be used:\n{shown}{more}"
 
 
 def _from_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
@@ -231,7 +236,9 @@ def _from_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
         with open(path, "rb") as stream:
             yield from iter(lambda: stream.read(2**20), b"")
     except OSError as error:
-        raise InputFileError(f"{os.fspath(path)} cannot be read ({error.strerror}); name a batch input file") from None
+        raise InputFileError(
+            f"{os.fspath(path)} cannot be read ({error.strerror}); give the path of a batch input file"
+        ) from None
 
 
 def _bytes(lines: Iterable[bytes | str]) -> Iterator[bytes]:
@@ -250,7 +257,7 @@ PROMPTS = {
     "/v1/images/edits": "prompt",
     "/v1/videos": "prompt",
 }
-"""The endpoints that OpenAI's Batch API names, and the member of a body that each cannot do without."""
+"""The endpoints of OpenAI's Batch API, with the required member of their bodies."""
 
 OFFICIAL = ("custom_id", "method", "url", "body")
 SIMPLIFIED = ("model", "input")
@@ -259,14 +266,14 @@ _decode = msgspec.json.Decoder().decode
 
 
 class InputLineError(ValueError):
-    """Why a line is no request, and what to do about it."""
+    """A line is not a valid request; the message gives the reason and the remedy."""
 
 
 def parse_input_line(line: bytes, model: str | None = None) -> tuple[str, Request]:
-    """The given `custom_id` (empty in the simplified form) and the request; `model` for a line that names none.
+    """The `custom_id` in the line (empty in the simplified form) and the request; `model` is for lines without one.
 
     Raises:
-        InputLineError: the line is no request.
+        InputLineError: the line is not a valid request.
     """
     value = _object(line)
     if any(name in value for name in OFFICIAL):
@@ -274,8 +281,8 @@ def parse_input_line(line: bytes, model: str | None = None) -> tuple[str, Reques
     if "input" in value:
         return "", _simplified(value, model)
     raise InputLineError(
-        f"has neither the members of a batch input line ({', '.join(OFFICIAL)}) "
-        f"nor those of a simplified one ({', '.join(SIMPLIFIED)})"
+        f"must have the members of a batch input line ({', '.join(OFFICIAL)}) "
+        f"or those of a simplified one ({', '.join(SIMPLIFIED)})"
     )
 
 
@@ -285,41 +292,45 @@ def _object(line: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InputLineError(_unreadable(line, error)) from None
     if not isinstance(value, dict):
-        kind = "a list" if isinstance(value, list) else "no object"
-        raise InputLineError(f"is JSON but {kind}; write one object a line")
+        raise InputLineError(f"must be a JSON object, not {_json_type(value)}; write one object per line")
     return value
 
 
+def _json_type(value: object) -> str:
+    names = {type(None): "null", bool: "a boolean", str: "a string", list: "an array"}
+    return names.get(type(value), "a number")
+
+
 def _unreadable(line: bytes, error: Exception) -> str:
-    """What is wrong with a line that the strict decoder refused; a lenient one may tell where."""
+    """The error in a line that the strict decoder refused; a lenient decoder may find the place."""
     try:
         text = line.decode()
     except UnicodeDecodeError as wrong:
         return f"is not UTF-8 (byte {wrong.start + 1} of the line); save the file as UTF-8"
     if isinstance(error, RecursionError):
-        return "is nested too deep"
+        return "is nested too deeply"
     try:
         canonical(json.loads(text))
     except BodyError as wrong:
-        return f"is no JSON: {wrong}"
+        return f"is not valid JSON: {wrong}"
     except (ValueError, RecursionError):
         pass
-    return f"is no JSON ({error}); write one whole object a line, as json.dumps does"
+    return f"is not valid JSON ({error}); write one whole object per line, as json.dumps does"
 
 
 def _official(line: Mapping[str, Any], model: str | None) -> tuple[str, Request]:
     _check_members(line, OFFICIAL)
     if missing := [name for name in OFFICIAL if name not in line]:
-        raise InputLineError(f"lacks {', '.join(missing)}; a batch input line has {', '.join(OFFICIAL)}")
+        raise InputLineError(f"has no {', '.join(missing)}; a batch input line must have {', '.join(OFFICIAL)}")
     custom_id, method, url, body = (line[name] for name in OFFICIAL)
     if not isinstance(custom_id, str):
-        raise InputLineError(f"has a custom_id that is no text: {_shown(custom_id)}; put it in quotes")
+        raise InputLineError(f"has custom_id {_shown(custom_id)}, which must be a string; put it in quotes")
     if method != "POST":
-        raise InputLineError(f"has method {_shown(method)}; the Batch API takes POST only")
+        raise InputLineError(f"has method {_shown(method)}; the Batch API accepts POST only")
     if not isinstance(url, str) or url not in PROMPTS:
-        raise InputLineError(f"has url {_shown(url)}; the Batch API takes {', '.join(PROMPTS)}")
+        raise InputLineError(f"has url {_shown(url)}; the Batch API accepts {', '.join(PROMPTS)}")
     if not isinstance(body, dict):
-        raise InputLineError(f"has a body that is no object: {_shown(body)}")
+        raise InputLineError(f"has body {_shown(body)}, which must be a JSON object")
     return custom_id, _request(body, url, model)
 
 
@@ -327,7 +338,7 @@ def _simplified(line: Mapping[str, Any], model: str | None) -> Request:
     _check_members(line, SIMPLIFIED)
     text = line["input"]
     if not isinstance(text, str) or not text:
-        raise InputLineError(f"has an input that is no text: {_shown(text)}; a simplified line's input is the prompt")
+        raise InputLineError(f"has input {_shown(text)}; the input of a simplified line is the prompt, a string")
     body = {name: line[name] for name in ("model",) if name in line}
     return _request({**body, "messages": [{"role": "user", "content": text}]}, CHAT, model)
 
@@ -335,21 +346,21 @@ def _simplified(line: Mapping[str, Any], model: str | None) -> Request:
 def _check_members(line: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
     if unknown := [name for name in line if name not in allowed]:
         raise InputLineError(
-            f"has {', '.join(map(_shown, unknown))} beside {', '.join(allowed)}, which would be lost; take it out"
+            f"has {', '.join(map(_shown, unknown))} beside {', '.join(allowed)}, which would be lost; remove it"
         )
 
 
 def _request(body: dict[str, Any], url: str, model: str | None) -> Request:
     if body.get("model") is None:
         if model is None:
-            raise InputLineError("names no model; add `model` to its body, or name one for such lines: --model, model=")
+            raise InputLineError("has no model; add `model` to its body, or give one for such lines: --model, model=")
         body = {**body, "model": model}
     if not isinstance(body["model"], str) or not body["model"]:
-        raise InputLineError(f"has a model that is no name: {_shown(body['model'])}")
+        raise InputLineError(f"has model {_shown(body['model'])}, which must be a string that is not empty")
     if body.get(PROMPTS[url]) is None:
-        raise InputLineError(f"has a body without `{PROMPTS[url]}`, which {url} needs")
+        raise InputLineError(f"has a body without `{PROMPTS[url]}`, which {url} requires")
     if body.get("stream") is not None and body["stream"] is not False:  # 0 == False, but not in JSON
-        raise InputLineError("asks for `stream`, which the Batch API does not support; take it out")
+        raise InputLineError("has `stream`, which the Batch API does not support; remove it")
     request = Request(body, url)
     try:
         _ = request.custom_id

@@ -1,4 +1,4 @@
-"""The canonical form of a request body and the key made of it.
+"""The canonical form of a request body and the key derived from it.
 
 The form is RFC 8785 (JSON Canonicalization Scheme) with one difference: integers keep all their
 digits, because `seed` is an int64 and RFC 8785's doubles would give two seeds one key.
@@ -14,10 +14,10 @@ from collections.abc import Mapping
 KEY_VERSION = 1
 KEY_LENGTH = 40
 KEY_SHOWN = 12
-"""Hex digits of a key that tell answers apart at sight; enough for `batcheval show`."""
+"""Hex digits of a shortened key; enough for `batcheval show`."""
 
 MAX_SAMPLE = 1000
-"""Sample numbers that are tried for a key whose request does not tell its own."""
+"""Number of sample numbers tried for a key whose request does not include its own."""
 
 MAX_DEPTH = 100
 
@@ -35,8 +35,8 @@ def canonical(value: object) -> str:
     """The canonical JSON text of `value`.
 
     Raises:
-        BodyError: NaN, infinity, a lone surrogate, a key that is no string, a type JSON lacks,
-            or more than 100 levels of nesting.
+        BodyError: the value has NaN, infinity, a lone surrogate, a key that is not a string, a type that
+            JSON does not have, or more than 100 levels of nesting.
     """
     return _text(value, "$", 0)
 
@@ -51,7 +51,7 @@ def request_key(method: str, url: str, body: object, sample: int = 0) -> str:
 
 
 def sample_of(key: str, method: str, url: str, body: object) -> int | None:
-    """The sample number, below `MAX_SAMPLE`, with which a request has this key; `None` when it has another one.
+    """The sample number, below `MAX_SAMPLE`, with which the request has this key; `None` if there is none.
 
     Raises:
         BodyError: as `canonical`.
@@ -91,7 +91,7 @@ def _text(value: object, where: str, depth: int) -> str:
 def _object(value: Mapping[object, object], where: str, depth: int) -> str:
     for name in value:
         if not isinstance(name, str):
-            raise BodyError(where, f"has a key that is no string: {name!r}")
+            raise BodyError(where, f"has the key {name!r}, which must be a string")
     names = [str(name) for name in value]
     names.sort(key=None if all(map(str.isascii, names)) else _utf16)
     fields = (f"{_string(n, where)}:{_text(value[n], f'{where}.{n}', depth + 1)}" for n in names)
@@ -99,7 +99,7 @@ def _object(value: Mapping[object, object], where: str, depth: int) -> str:
 
 
 def _utf16(name: str) -> bytes:
-    """RFC 8785 sorts keys by UTF-16 code units, not by code points."""
+    """The sort key of RFC 8785: UTF-16 code units, not code points."""
     return name.encode("utf-16-be", "surrogatepass")
 
 

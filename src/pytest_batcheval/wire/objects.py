@@ -1,4 +1,4 @@
-"""One request and its answer, as a test author meets them."""
+"""One request and its answer, as seen by test authors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import AnswerError
-from pytest_batcheval.wire.key import canonical, request_key
+from pytest_batcheval.wire.key import KEY_SHOWN, canonical, request_key
 
 if TYPE_CHECKING:
     from pytest_batcheval.wire.input_file import InputLines, Source
@@ -19,9 +19,12 @@ RESPONSES = "/v1/responses"
 EMBEDDINGS = "/v1/embeddings"
 ENDPOINTS = (CHAT, RESPONSES, EMBEDDINGS)
 
+EXCERPT = 40
+"""Characters of a text that a `repr` shows."""
+
 
 def endpoint_of(body: Mapping[str, Any]) -> str | None:
-    """The endpoint a body is written for: `messages` means chat, `input` means responses."""
+    """The endpoint of a body: `messages` means chat, `input` means responses."""
     if "messages" in body:
         return CHAT
     return RESPONSES if "input" in body else None
@@ -44,9 +47,9 @@ class Request:
 
     @classmethod
     def from_jsonl(cls, source: Source, *, model: str | None = None, strict: bool = False) -> InputLines:
-        """The requests of a batch input file, or of such lines; see `wire.input_lines.InputLines`.
+        """The requests of a batch input file, or of its lines; see `wire.input_file.InputLines`.
 
-        Iterating raises `InputFileError` at its end, with every bad line.
+        Iteration raises `InputFileError` at its end if there are bad lines.
         """
         from pytest_batcheval.wire.input_file import InputLines
 
@@ -63,13 +66,17 @@ class Request:
 
     @property
     def model(self) -> str:
-        """The model asked for; empty when the body names none."""
+        """The requested model; empty when the body names none."""
         return str(self.body.get("model", ""))
 
     def line(self) -> bytes:
         """The official line of a batch input file, without its newline."""
         head = f'{{"custom_id":"{self.custom_id}","method":"{self.method}","url":{json.dumps(self.url)},"body":'
         return (head + canonical(self.body) + "}").encode()
+
+    def __repr__(self) -> str:
+        sample = f" sample {self.sample}" if self.sample else ""
+        return f"<Request {self.custom_id[:KEY_SHOWN]}… {excerpt(self.model or '-')[1:-1]} {self.url}{sample}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Request) and other.custom_id == self.custom_id
@@ -80,7 +87,7 @@ class Request:
 
 @dataclass(frozen=True)
 class RequestError:
-    """Why a request has no answer: the API's own code and message.
+    """The failure of a request, with the API's own code and message.
 
     Attributes:
         retryable: whether a later run sends the request again by itself; `None` where that was not decided.
@@ -98,17 +105,18 @@ class RequestError:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one request.
+    """The response to one request, or its error.
 
     Attributes:
         request: the request it answers.
         origin: where it came from (see `wire.origin`).
         response: the `response` object of the output line (`status_code`, `request_id`, `body`);
             empty when the request failed without one.
-        error: why there is no answer, or `None`.
+        error: the failure of the request, or `None`.
         source: `recording` or `journal`: where this run found it.
-        turns: all answers of a generator prompt, this one last; one for a plain prompt.
+        turns: all answers of a generator prompt, this one last; one answer for a plain prompt.
         line_id: the provider's id of the output line.
+        cell: ids of the axis values it answers, by axis; empty where nobody knows them.
     """
 
     request: Request
@@ -118,6 +126,11 @@ class Answer:
     source: str = "journal"
     turns: tuple[Answer, ...] = field(default=(), repr=False)
     line_id: str = ""
+    cell: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __repr__(self) -> str:
+        name = " × ".join(excerpt(value)[1:-1] for value in self.cell.values()) or f"{self.custom_id[:KEY_SHOWN]}…"
+        return f"<Answer {name}: {excerpt(self.text) if self.error is None else f'failed, {excerpt(str(self.error))}'}>"
 
     @property
     def custom_id(self) -> str:
@@ -138,7 +151,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The words of the answer; empty when it has none (a refusal, a tool call).
+        """The text of the answer; empty when it has none (a refusal, a tool call).
 
         Raises:
             AnswerError: the request failed.
@@ -168,7 +181,7 @@ class Answer:
 
     @property
     def usage(self) -> Mapping[str, Any]:
-        """Token counts in the endpoint's own terms; empty when none came."""
+        """Token counts in the endpoint's own terms; empty when there are none."""
         return _mapping(self.body.get("usage"))
 
     @property
@@ -180,12 +193,12 @@ class Answer:
         """The text parsed as JSON.
 
         Raises:
-            AnswerError: the request failed, or the text is no JSON; the text is in the message.
+            AnswerError: the request failed, or the text is not valid JSON; the message has the text.
         """
         try:
             return json.loads(self.text)
         except ValueError as error:
-            raise AnswerError(f"answer {self.custom_id} is no JSON ({error}): {self.text[:200]!r}") from None
+            raise AnswerError(f"answer {self.custom_id} is not valid JSON ({error}): {self.text[:200]!r}") from None
 
     def _choice(self) -> Mapping[str, Any]:
         return next(iter(_mappings(self.body["choices"])), {})
@@ -194,13 +207,19 @@ class Answer:
         return _mapping(self._choice().get("message"))
 
 
+def excerpt(text: str) -> str:
+    """The beginning of a text, quoted, on one line, its control characters escaped: `'가슴이 답답…'`."""
+    line = " ".join(text.split())
+    return repr(line if len(line) <= EXCERPT else f"{line[:EXCERPT]}…")
+
+
 def _parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The parts of all output items of a response."""
     return (part for item in _mappings(body.get("output")) for part in _mappings(item.get("content")))
 
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:
-    """A server's list of objects; whatever else it sent instead is no reason to break off."""
+    """The objects of a server's list; anything else it may have sent is ignored."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 

@@ -1,7 +1,7 @@
-"""Where an answer came from, as text that can be compared.
+"""Origins of answers, as text that can be compared.
 
 A provider's origin is scheme, host, port and path of its base URL; a simulator's is its
-respondent and seed, whatever port it happens to run on. The served model stands in the answer.
+respondent and seed, whatever its port. The served model is in the answer.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 SIMULATOR_HEADER = "x-simulator"
-"""Every response of the simulator carries it, with the value `pytest-batcheval`."""
+"""The header of every response of the simulator, with the value `pytest-batcheval`."""
 
 SIMULATOR_NAME = "pytest-batcheval"
 
 RESPONDENT_HEADER = "x-simulator-respondent"
-"""Every response of the simulator says who answers: `<respondent>@<seed>`."""
+"""The header of every response of the simulator that names the respondent: `<respondent>@<seed>`."""
 
 CLOCK_HEADER = "x-simulator-clock"
-"""Where a client may register as a sleeper on the simulator's virtual clock: `host:port`."""
+"""The header with the address, `host:port`, at which a client may register on the simulator's virtual clock."""
 
 IN_PROCESS = "in-process"
-"""The account of a simulator that a run starts for itself: nothing is paid, and batches end with the run."""
+"""The account name of a simulator that a run starts itself: nothing is paid, and batches end with the run."""
 
 _SIMULATOR = "simulator:"
 
@@ -35,12 +35,12 @@ def provider_origin(base_url: str) -> str:
 
 
 def simulator_origin(respondent: str, seed: int) -> str:
-    """The origin of answers written by the simulator: `simulator:faithful@0`."""
+    """The origin of the simulator's answers: `simulator:faithful@0`."""
     return f"{_SIMULATOR}{respondent}@{seed}"
 
 
 def is_simulator(origin: str) -> bool:
-    """Whether answers of this origin were written by the simulator, not by a model."""
+    """Whether the simulator, and not a model, wrote the answers of this origin."""
     return origin.startswith(_SIMULATOR)
 
 

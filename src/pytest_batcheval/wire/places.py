@@ -1,4 +1,4 @@
-"""Where a suite keeps what is stored, from its root, unless it is told otherwise."""
+"""Default paths of the journal and the recordings, relative to the root of the suite."""
 
 JOURNAL = ".batcheval/journal.sqlite"
 CASSETTES = "cassettes"

@@ -1,7 +1,7 @@
-r"""Output and error files of a batch, line by line, without believing any of them.
+r"""Output and error files of a batch, decoded line by line with every line checked.
 
-Lines end at `\n` only: U+2028, U+0085 and friends are ordinary characters of an answer.
-Typed decoding by msgspec checks the shape at 4 us a line; nothing is built per line but this.
+Lines end at `\n` only: U+2028, U+0085 and the like are ordinary characters of an answer.
+Typed decoding by msgspec checks the form at 4 us a line; no other objects are built per line.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Annotated, Any
 import msgspec
 
 MAX_LINE = 16 * 2**20
-"""Bytes of the longest line that is read; longer ones are quarantined."""
+"""Bytes of the longest line that is decoded; a longer one is a `BrokenLine`."""
 
 MAX_DEPTH = 100
-"""Levels of nesting of an answer's body; more would break readers that recurse."""
+"""Most levels of nesting of an answer's body; more would break recursive readers."""
 
 HEAD = 1024
-"""Bytes kept of a line that is too long."""
+"""Bytes that are kept of a line that is too long."""
 
 EXCERPT = 200
 """Bytes of a broken line that are shown."""
@@ -53,7 +53,7 @@ class ResultLine(msgspec.Struct, frozen=True):
 
     @property
     def succeeded(self) -> bool:
-        """Success is only: no error, status 200 and a body that is an object."""
+        """Whether there is no error, status 200 and a body that is an object."""
         return (
             self.error is None
             and self.response is not None
@@ -64,12 +64,12 @@ class ResultLine(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class BrokenLine:
-    """A line that could not be read; kept with its place so that the others are not lost.
+    """A line that could not be read, with its place in the file.
 
     Attributes:
         offset: bytes before it in the file.
         excerpt: its first bytes.
-        custom_id: the key it names, as far as that can still be read; else empty.
+        custom_id: its `custom_id`, if that can still be read; else empty.
     """
 
     offset: int
@@ -82,10 +82,10 @@ _decoder = msgspec.json.Decoder(ResultLine)
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[ResultLine | BrokenLine]:
-    """Decode a result file given as chunks of bytes; broken lines come as `BrokenLine`."""
+    """Decode a result file given as chunks of bytes; broken lines are returned as `BrokenLine`."""
     for offset, line, length in split_lines(chunks):
         if length > MAX_LINE:
-            yield _broken(line, offset, f"the line has {length} bytes, more than {MAX_LINE}")
+            yield _broken(line, offset, f"the line has {length:,} bytes, more than {MAX_LINE:,}")
             continue
         text = line if offset else line.removeprefix(b"\xef\xbb\xbf")
         if text and not text.isspace():
@@ -93,10 +93,10 @@ def read_lines(chunks: Iterable[bytes]) -> Iterator[ResultLine | BrokenLine]:
 
 
 def decode_line(line: bytes, offset: int = 0) -> ResultLine | BrokenLine:
-    """One line, or why it is none."""
+    """Decode one line."""
     try:
         if not line.isascii():
-            line.decode()  # the decoder skips members that nobody asks for, whatever bytes they hold
+            line.decode()  # the decoder skips unused members without checking their encoding
         decoded = _decoder.decode(line)
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
         return _broken(line, offset, str(error) or type(error).__name__)
@@ -133,7 +133,7 @@ def split_lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _broken(line: bytes, offset: int, reason: str) -> BrokenLine:
-    # Only before anything nested: an answer may name another request's key.
+    # Only before any nested object: an answer may contain another request's key.
     begun = line.startswith(b"{")
     nested = line.find(b"{", 1)
     found = _CUSTOM_ID.search(line[: nested if nested >= 0 else len(line)]) if begun else None
@@ -141,7 +141,7 @@ def _broken(line: bytes, offset: int, reason: str) -> BrokenLine:
 
 
 def _deeper(value: object, levels: int) -> bool:
-    """Whether lists and objects are nested more than that many levels deep; without recursion."""
+    """Whether lists and objects are nested more than `levels` deep; without recursion."""
     layer = _containers((value,))
     for _ in range(levels):
         layer = [inner for outer in layer for inner in _containers(_inside(outer))]

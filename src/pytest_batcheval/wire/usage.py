@@ -1,4 +1,4 @@
-"""What an answer used, by whichever endpoint's names."""
+"""Token counts of an answer, under the names of any endpoint."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def tokens(usage: Any) -> tuple[int, int]:
-    """Input and output tokens of a response's `usage`; what is missing or no sensible number counts as 0."""
+    """Input and output tokens of a response's `usage`; missing and implausible numbers count as 0."""
     if not isinstance(usage, Mapping):
         return 0, 0
-    asked = usage.get("prompt_tokens", usage.get("input_tokens"))
-    told = usage.get("completion_tokens", usage.get("output_tokens"))
-    return _count(asked), _count(told)
+    input_tokens = usage.get("prompt_tokens", usage.get("input_tokens"))
+    output_tokens = usage.get("completion_tokens", usage.get("output_tokens"))
+    return _count(input_tokens), _count(output_tokens)
 
 
 def _count(number: object) -> int:

@@ -41,7 +41,7 @@ def test_parameters(name: str, field: str, value: object) -> None:
 @pytest.mark.parametrize("name", ["", "Faithful", "faithfull", "judges", "noisy_0.3", "-", "sim-blind"])
 def test_unknown_names_list_what_exists(name: str) -> None:
     with pytest.raises(
-        UsageError, match=r"no respondent '.*'; there are faithful, blind, .*judge_gullible and scripted-"
+        UsageError, match=r"unknown respondent '.*'; known: faithful, blind, .*judge_gullible and scripted-"
     ):
         make(name)
 
@@ -49,23 +49,23 @@ def test_unknown_names_list_what_exists(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("noisy-1.1", "a probability from 0 to 1 may follow 'noisy'-"),
-        ("noisy-", "a probability from 0 to 1 may follow"),
-        ("noisy--0.1", "a probability"),
-        ("noisy-nan", "a probability"),
-        ("noisy-0.3-0.4", "a probability"),
-        ("noisy-٠", "a probability"),
-        ("noisy-1e-1", "a probability"),
-        ("judge_noisy-5", "a standard deviation from 0 to 4 points may follow"),
-        ("partial-NS-XX", "dimensions such as NS-HA may follow"),
-        ("partial-", "dimensions such as NS-HA may follow"),
-        ("collapsed-here", "everywhere may follow"),
-        ("blind-0.3", "nothing may follow 'blind'"),
-        ("judge-1", "nothing may follow 'judge'"),
+        ("noisy-1.1", "the part after 'noisy-' must be a probability from 0 to 1"),
+        ("noisy-", "the part after 'noisy-' must be a probability from 0 to 1"),
+        ("noisy--0.1", "the part after 'noisy-' must be a probability"),
+        ("noisy-nan", "the part after 'noisy-' must be a probability"),
+        ("noisy-0.3-0.4", "the part after 'noisy-' must be a probability"),
+        ("noisy-٠", "the part after 'noisy-' must be a probability"),
+        ("noisy-1e-1", "the part after 'noisy-' must be a probability"),
+        ("judge_noisy-5", "the part after 'judge_noisy-' must be a standard deviation from 0 to 4 points"),
+        ("partial-NS-XX", "the part after 'partial-' must be dimensions such as NS-HA"),
+        ("partial-", "the part after 'partial-' must be dimensions such as NS-HA"),
+        ("collapsed-here", "the part after 'collapsed-' must be everywhere"),
+        ("blind-0.3", "'blind' has no parameter"),
+        ("judge-1", "'judge' has no parameter"),
     ],
 )
 def test_wrong_parameters_say_what_may_follow(name: str, why: str) -> None:
-    with pytest.raises(UsageError, match=f"no respondent '{name}': {why}"):
+    with pytest.raises(UsageError, match=f"unknown respondent '{name}': {why}"):
         make(name)
 
 
@@ -98,7 +98,7 @@ def test_a_script_answers_everything(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["sim-nobody", "sim-", "sim-noisy-7"])
 def test_a_model_of_no_respondent_is_an_error(model: str) -> None:
-    with pytest.raises(UsageError, match="no respondent"):
+    with pytest.raises(UsageError, match="unknown respondent"):
         chosen(make("faithful"), {**INTERVIEW, "model": model})
 
 
@@ -106,7 +106,7 @@ def test_a_model_of_no_respondent_is_an_error(model: str) -> None:
 def test_a_request_opens_no_file_of_the_server(tmp_path: Path, mark: str) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("- text: secret")
-    with pytest.raises(UsageError, match="a request cannot choose a file on the server"):
+    with pytest.raises(UsageError, match="a request cannot name a file on the server"):
         chosen(make("faithful"), {**INTERVIEW, "model": f"sim-scripted{mark}{path}"})
 
 

@@ -71,24 +71,24 @@ def test_refusals_reasons_and_statuses(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("- {text: a}\n- {txt: b}", "answers.yaml, entry 2: "),
-        ("- {text: a, refusal: b}", "answers.yaml, entry 1: needs either `text` or `refusal`, and not both"),
-        ("- {match: a}", "answers.yaml, entry 1: needs either `text` or `refusal`, and not both"),
+        ("- {text: a, refusal: b}", "answers.yaml, entry 1: must have either `text` or `refusal`, not both"),
+        ("- {match: a}", "answers.yaml, entry 1: must have either `text` or `refusal`, not both"),
         ("- {text: no}", "answers.yaml, entry 1, field text: False is not of type 'string'; allowed: .* need quotes"),
         (
             "- {text: a, finish_reason: end}",
             "entry 1, field finish_reason: .*; allowed: stop, length or content_filter",
         ),
         ("- {text: a, status_code: 200}", "entry 1, field status_code: .*; allowed: an HTTP status from 400 to 599"),
-        ("- {refusal: a, status_code: 500}", "entry 1: a `status_code` makes the request fail"),
-        ("- {text: a, match: '('}", r"answers.yaml, entry 1, field match: '\(' is no regular expression"),
+        ("- {refusal: a, status_code: 500}", "entry 1: `status_code` makes the request fail"),
+        ("- {text: a, match: '('}", r"answers.yaml, entry 1, field match: '\(' is not a valid regular expression"),
         ("- {text: a}\n- {text: a, persona: bob}", "entry 2, field persona: the catalogue has no 'bob'; it has indep"),
         ("- {text: a, question: [goals, x]}", "entry 1, field question: the catalogue has no 'x'; it has chief_comp"),
         ("- {text: a, persona: []}", "entry 1, field persona: .*; allowed: an id of the catalogue, or a list of them"),
         ("- just text", "answers.yaml, entry 1: "),
-        ("text: a", "answers.yaml: the file is a list with at least one entry"),
-        ("", "answers.yaml: the file is a list with at least one entry"),
-        ("- {text: [", "answers.yaml, line 1: no valid YAML"),
-        ("- text: 2024-13-45", "answers.yaml: no valid YAML"),
+        ("text: a", "answers.yaml: the file must be a list with at least one entry"),
+        ("", "answers.yaml: the file must be a list with at least one entry"),
+        ("- {text: [", "answers.yaml, line 1: not valid YAML"),
+        ("- text: 2024-13-45", "answers.yaml: not valid YAML"),
         ("- text: 2024-12-24", "entry 1, field text: .* is not of type 'string'"),
     ],
 )
@@ -98,9 +98,9 @@ def test_errors_name_file_and_entry(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_errors_name_the_line_of_json(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a.json, line 3: no valid JSON"):
+    with pytest.raises(UsageError, match=r"a.json, line 3: not valid JSON"):
         make(f"scripted-{written(tmp_path, '[{},' + chr(10) * 2 + 'x', 'a.json')}")
-    with pytest.raises(UsageError, match=r"a.jsonl, line 2: no valid JSON"):
+    with pytest.raises(UsageError, match=r"a.jsonl, line 2: not valid JSON"):
         make(f"scripted-{written(tmp_path, '{}' + chr(10) + '{', 'a.jsonl')}")
     with pytest.raises(UsageError, match="nested too deeply"):
         make(f"scripted-{written(tmp_path, '[' * 100_000, 'a.json')}")
@@ -108,11 +108,11 @@ def test_errors_name_the_line_of_json(tmp_path: Path) -> None:
 
 def test_errors_of_the_file_itself(tmp_path: Path) -> None:
     for name in ("scripted", "scripted-", "scripted:"):
-        with pytest.raises(UsageError, match="scripted needs a file of answers"):
+        with pytest.raises(UsageError, match="scripted requires a file of answers"):
             make(name)
     with pytest.raises(UsageError, match=r"gone.yaml: the file of scripted answers cannot be read: No such file"):
         make(f"scripted-{tmp_path / 'gone.yaml'}")
-    with pytest.raises(UsageError, match=r"ends in .yaml, .yml, .json, .jsonl"):
+    with pytest.raises(UsageError, match=r"must end in .yaml, .yml, .json, .jsonl"):
         make(f"scripted-{tmp_path / 'answers.csv'}")
     (tmp_path / "latin.yaml").write_bytes(b"- text: caf\xe9")
     with pytest.raises(UsageError, match=r"latin.yaml: the file is not UTF-8: .* at byte 11"):

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.server import SimulatorServer
-from pytest_batcheval.simulator.structured.answer import Form, asked_form, formed
+from pytest_batcheval.simulator.structured.answer import Form, in_form, requested_form
 from pytest_batcheval.simulator.structured.compiled import check_of, slow_check_of
 
 CHAT = "/v1/chat/completions"
@@ -83,7 +83,7 @@ def asked(schema: Any, name: str = "answer") -> dict[str, Any]:
 
 
 def form_of(schema: Any) -> Form:
-    form = asked_form(asked(schema))
+    form = requested_form(asked(schema))
     assert form is not None
     return form
 
@@ -92,7 +92,7 @@ def form_of(schema: Any) -> Form:
 def test_an_instance_is_valid(name: str) -> None:
     form, schema = form_of(SCHEMAS[name]), SCHEMAS[name]
     validators = (Draft202012Validator(schema), jsonschema_rs.Draft202012Validator(schema, validate_formats=True))
-    answers = {formed("I sleep badly. 잠을 못 자요? Yes", form, 0, str(number)) for number in range(40)}
+    answers = {in_form("I sleep badly. 잠을 못 자요? Yes", form, 0, str(number)) for number in range(40)}
     for answer in answers:
         for validator in validators:
             validator.validate(json.loads(answer))
@@ -101,20 +101,20 @@ def test_an_instance_is_valid(name: str) -> None:
 
 def test_an_instance_depends_on_seed_and_key_alone() -> None:
     form = form_of(TREE)
-    assert formed("Hello.", form, 0, "a") == formed("Hello.", form, 0, "a")
-    drawn = {formed("Hello.", form, seed, key) for seed in range(3) for key in "abc"}
+    assert in_form("Hello.", form, 0, "a") == in_form("Hello.", form, 0, "a")
+    drawn = {in_form("Hello.", form, seed, key) for seed in range(3) for key in "abc"}
     assert len(drawn) > 5
 
 
 def test_words_of_the_answer_stand_in_the_instance() -> None:
-    assert formed("Hello there.", form_of({"type": "string"}), 0, "k") == '"Hello there."'
-    assert json.loads(formed("Hello there.", form_of(TREE), 0, "k"))["name"] == "Hello there."
+    assert in_form("Hello there.", form_of({"type": "string"}), 0, "k") == '"Hello there."'
+    assert json.loads(in_form("Hello there.", form_of(TREE), 0, "k"))["name"] == "Hello there."
 
 
 def test_an_answer_that_is_valid_already_is_kept() -> None:
     said = '{"name": "a",   "children": []}'
-    assert formed(said, form_of(TREE), 0, "k") == said
-    assert formed("[1]", form_of(TREE), 0, "k") != "[1]"
+    assert in_form(said, form_of(TREE), 0, "k") == said
+    assert in_form("[1]", form_of(TREE), 0, "k") != "[1]"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_an_answer_that_is_valid_already_is_kept() -> None:
 )
 def test_a_schema_without_instances_is_a_400(schema: Any) -> None:
     with pytest.raises(ApiError) as refusal:
-        formed("Hello.", form_of(schema), 0, "k")
+        in_form("Hello.", form_of(schema), 0, "k")
     assert refusal.value.status == 400
     assert refusal.value.body["error"]["param"] == "response_format"
     assert refusal.value.body["error"]["message"].startswith("Invalid schema for response_format 'answer': ")
@@ -149,7 +149,7 @@ def test_a_schema_without_instances_is_a_400(schema: Any) -> None:
 
 def test_a_schema_somewhere_else_is_not_fetched() -> None:
     with pytest.raises(ApiError, match=r"https://example\.com/schema\.json"):
-        asked_form(asked({"$ref": "https://example.com/schema.json"}))
+        requested_form(asked({"$ref": "https://example.com/schema.json"}))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ NESTED = st.recursive(
 @given(NESTED)
 def test_any_schema_has_a_valid_instance_or_is_refused(schema: dict[str, Any]) -> None:
     try:
-        answer = formed("Hello there. How are you?", form_of(schema), 0, "k")
+        answer = in_form("Hello there. How are you?", form_of(schema), 0, "k")
     except ApiError:
         return
     Draft202012Validator(schema).validate(json.loads(answer))
@@ -272,9 +272,9 @@ def test_it_works_without_the_fast_validator(monkeypatch: pytest.MonkeyPatch) ->
     check_of.cache_clear()
     try:
         for name in ("tree", "numbers"):
-            Draft202012Validator(SCHEMAS[name]).validate(json.loads(formed("Hello.", form_of(SCHEMAS[name]), 0, "k")))
+            Draft202012Validator(SCHEMAS[name]).validate(json.loads(in_form("Hello.", form_of(SCHEMAS[name]), 0, "k")))
         for schema in ({"$ref": "https://example.com/x"}, {"$ref": "#"}, {"type": "nothing"}):
             with pytest.raises(ApiError):
-                formed("1", form_of(schema), 0, "k")
+                in_form("1", form_of(schema), 0, "k")
     finally:
         check_of.cache_clear()

@@ -1,1 +1,1 @@
-"""A batch from its create to its end: inspection of the input file, execution, result files."""
+"""A batch from its create to its end: inspection of the input file, execution of its lines, result files."""

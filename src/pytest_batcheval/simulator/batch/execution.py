@@ -1,4 +1,4 @@
-"""The lines of a batch, run one by one and written to disk as they are."""
+"""Execution of a batch's lines, one by one, each result written to disk at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _USAGE = {
 
 
 class LineRunner:
-    """Runs the lines of one batch, of which one stretch runs at a time."""
+    """Runs the lines of one batch, one stretch at a time."""
 
     def __init__(self, state: State, project: Project, batch: StoredBatch) -> None:
         self._state = state
@@ -40,17 +40,17 @@ class LineRunner:
 
     @property
     def input(self) -> Path:
-        """The batch's own link to its input file, which may be deleted while the batch runs."""
+        """The batch's own link to its input file, since that may be deleted while the batch runs."""
         return self._state.path(f"{self._batch.id}.input")
 
     @property
     def output(self) -> Path:
-        """The lines that were answered."""
+        """The path of the answered lines."""
         return self._state.path(f"{self._batch.id}.output")
 
     @property
     def error(self) -> Path:
-        """The lines that failed."""
+        """The path of the failed lines."""
         return self._state.path(f"{self._batch.id}.error")
 
     async def until(self, count: int) -> None:
@@ -59,37 +59,37 @@ class LineRunner:
         async with self._batch.working:
             lines = await self._lines()
             while progress.executed < min(count, len(lines)) and self._batch.status == "in_progress":
-                breath = CooperativeWork()
+                work = CooperativeWork()
                 with self._open() as (source, output, error):
-                    while progress.executed < min(count, len(lines)) and not breath.due:
+                    while progress.executed < min(count, len(lines)) and not work.due:
                         self._run(lines, progress.executed, source, output, error)
                 self._book()
-                await breath.take()
+                await work.pause()
 
     async def give_up(self, code: str | None, message: str) -> None:
-        """Put every line that was not run into the error file."""
+        """Write every line that was not run to the error file."""
         progress = self._batch.progress
         async with self._batch.working:
             lines = await self._lines()
             place = progress.executed
             while place < len(lines):
-                breath = CooperativeWork()
+                work = CooperativeWork()
                 with self._open() as (source, _, error):
-                    while place < len(lines) and not breath.due:
+                    while place < len(lines) and not work.due:
                         custom_id = self._request(lines, place, source)["custom_id"]
                         line = self._line(custom_id, None, {"code": code, "message": message})
                         progress.error_bytes += error.write(line)
                         place += 1
-                await breath.take()
+                await work.pause()
 
     def remove(self) -> None:
-        """Forget where the lines are; the result files have been taken away."""
+        """Forget the positions and remove the files; the result files have been moved away before."""
         self._batch.lines = None
         for path in (self.input, self.output, self.error):
             path.unlink(missing_ok=True)
 
     def cut(self) -> None:
-        """Cut off what a killed server wrote and did not count."""
+        """Cut off the lines that a killed server wrote and did not count."""
         progress = self._batch.progress
         for path, size in ((self.output, progress.output_bytes), (self.error, progress.error_bytes)):
             if path.exists():

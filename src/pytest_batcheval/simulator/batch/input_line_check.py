@@ -1,4 +1,4 @@
-"""Check of one line of an input file: its JSON Schema, and each error in the API's words."""
+"""The check of one line of an input file: by JSON Schema, with each error in the API's words."""
 
 from __future__ import annotations
 
@@ -11,63 +11,63 @@ from pytest_batcheval.simulator.errors import kind_of
 from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
 from pytest_batcheval.wire.schemas import schema, validator
 
-Fault = dict[str, Any]
+LineProblem = dict[str, Any]
 
 PROMPTS = {CHAT: "messages", RESPONSES: "input", EMBEDDINGS: "input"}
-"""The parameter that holds the words of a request."""
+"""The parameter that holds the prompt, by endpoint."""
 
 _REQUIRED = ("custom_id", "method", "url", "body")
 _STREAMING = {CHAT: "Chat Completions", RESPONSES: "Responses", EMBEDDINGS: "Embeddings"}
 
 
-def fault(code: str | None, message: str, line: int | None = None, param: str | None = None) -> Fault:
+def problem(code: str | None, message: str, line: int | None = None, param: str | None = None) -> LineProblem:
     """One entry of a failed batch's `errors.data`; lines are counted from 1."""
     return {"code": code, "message": message, "line": line, "param": param}
 
 
-def unreadable(number: int) -> Fault:
-    """The line is no JSON object."""
-    return fault("invalid_json_line", "This line is not parseable as valid JSON.", number)
+def unreadable(number: int) -> LineProblem:
+    """The entry for a line that is not a JSON object."""
+    return problem("invalid_json_line", "This line is not parseable as valid JSON.", number)
 
 
-def shape_faults(line: Mapping[str, Any], endpoint: str, number: int, behaviour: Behaviour) -> Iterator[Fault]:
-    """Every fault of a line's shape; none exactly when the line is valid by its schema."""
+def shape_problems(line: Mapping[str, Any], endpoint: str, number: int, behaviour: Behaviour) -> Iterator[LineProblem]:
+    """Every error in a line's shape; none exactly when the line matches its schema."""
     for name in _REQUIRED:
         if name not in line:
-            yield fault("missing_required_parameter", f"Missing required parameter: '{name}'.", number, name)
+            yield problem("missing_required_parameter", f"Missing required parameter: '{name}'.", number, name)
     if "custom_id" in line and not isinstance(line["custom_id"], str):
         yield _wrong_type("custom_id", "a string", line["custom_id"], number)
     if "method" in line and line["method"] != "POST":
         text = "Invalid method for a batch request: it must be POST."
-        yield fault(behaviour.code("invalid_method"), text, number, "method")
+        yield problem(behaviour.code("invalid_method"), text, number, "method")
     if "url" in line and line["url"] != endpoint:
         text = "The URL provided for this request does not match the batch endpoint."
-        yield fault("invalid_url", text, number, "url")
+        yield problem("invalid_url", text, number, "url")
     if "body" in line:
-        yield from _body_faults(line["body"], endpoint, number)
+        yield from _body_problems(line["body"], endpoint, number)
 
 
-def _body_faults(body: object, endpoint: str, number: int) -> Iterator[Fault]:
+def _body_problems(body: object, endpoint: str, number: int) -> Iterator[LineProblem]:
     if not isinstance(body, dict):
         yield _wrong_type("body", "an object", body, number)
         return
     # `0 == False` in Python, but not in JSON.
     if "stream" in body and body["stream"] is not False and body["stream"] is not None:
         text = f"{_STREAMING[endpoint]}: Streaming is not supported in the Batch API."
-        yield fault("streaming_unsupported", text, number, "body.stream")
+        yield problem("streaming_unsupported", text, number, "body.stream")
     model, prompt = body.get("model"), PROMPTS[endpoint]
     if model is None or model == "":
-        yield fault("invalid_request", "Model parameter is required.", number, "body.model")
+        yield problem("invalid_request", "Model parameter is required.", number, "body.model")
     elif not isinstance(model, str):
         yield _wrong_type("body.model", "a string", model, number)
     if body.get(prompt) is None:
         text = f"{prompt.capitalize()} parameter is required."
-        yield fault("invalid_request", text, number, f"body.{prompt}")
+        yield problem("invalid_request", text, number, f"body.{prompt}")
 
 
-def _wrong_type(param: str, expected: str, value: object, number: int) -> Fault:
+def _wrong_type(param: str, expected: str, value: object, number: int) -> LineProblem:
     text = f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead."
-    return fault("invalid_type", text, number, param)
+    return problem("invalid_type", text, number, param)
 
 
 LINE_SCHEMAS = {CHAT: "input-line-chat", RESPONSES: "input-line-responses", EMBEDDINGS: "input-line-embeddings"}
@@ -76,7 +76,7 @@ LINE_SCHEMAS = {CHAT: "input-line-chat", RESPONSES: "input-line-responses", EMBE
 
 @cache
 def line_check(endpoint: str) -> Callable[[Any], bool]:
-    """A function that says whether a line is valid for an endpoint."""
+    """A function that returns whether a line is valid for an endpoint."""
     try:
         from jsonschema_rs import Draft202012Validator
     except ImportError:
@@ -87,12 +87,12 @@ def line_check(endpoint: str) -> Callable[[Any], bool]:
     def is_valid(line: Any) -> bool:
         try:
             return fast(line)
-        except ValueError:  # older versions refuse to look at what is nested 255 levels deep
+        except ValueError:  # older versions refuse values nested 255 levels deep
             return slow(line)
 
     return is_valid
 
 
 def slow_line_check(endpoint: str) -> Callable[[Any], bool]:
-    """The same by `jsonschema`, a hundred times slower."""
+    """The same with `jsonschema`, a hundred times slower."""
     return validator(LINE_SCHEMAS[endpoint]).is_valid

@@ -1,4 +1,4 @@
-"""A batch's input file read once after the create: every fault with its line, and where each request is."""
+"""Inspection of a batch's input file after the create: every error with its line, every request with its position."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import IO, Any
 
 import msgspec
 
-from pytest_batcheval.simulator.batch.input_line_check import Fault, fault, line_check, shape_faults, unreadable
+from pytest_batcheval.simulator.batch.input_line_check import (
+    LineProblem,
+    line_check,
+    problem,
+    shape_problems,
+    unreadable,
+)
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.cooperative import CooperativeWork
 from pytest_batcheval.simulator.ids import digest
@@ -24,26 +30,27 @@ _decode = msgspec.json.Decoder().decode
 
 
 @dataclass
-class Inspected:
-    """What an input file holds.
+class InputFileContents:
+    """The contents of an input file.
 
     Attributes:
-        lines: its requests, in the order they will be run.
-        model: the model they name.
-        prompt_tokens: an estimate of all their prompts; 0 when nobody asked for it.
+        lines: positions of its requests, in the order of their execution.
+        problems: the errors, as entries of `errors.data`.
+        model: the model of the requests.
+        prompt_tokens: an estimate for all prompts; 0 without `count_tokens`.
     """
 
     lines: LinePositions = field(default_factory=LinePositions)
-    faults: list[Fault] = field(default_factory=list)
+    problems: list[LineProblem] = field(default_factory=list)
     model: str = ""
     prompt_tokens: int = 0
 
 
 class Inspection:
-    """The faults and places of the lines of one file."""
+    """One reading of an input file."""
 
     def __init__(self, endpoint: str, behaviour: Behaviour, seed: int, *, count_tokens: bool = False) -> None:
-        self.found = Inspected()
+        self.found = InputFileContents()
         self._endpoint = endpoint
         self._behaviour = behaviour
         self._seed = seed
@@ -53,34 +60,34 @@ class Inspection:
         self._ranks = array("Q")
         self._inputs = 0
 
-    async def read(self, path: Path) -> Inspected:
-        """Read the file, letting others work in between.
+    async def read(self, path: Path) -> InputFileContents:
+        """Read the file, letting other tasks run in between.
 
         Raises:
-            FileNotFoundError: it is not there.
+            FileNotFoundError: the file does not exist.
         """
-        breath = CooperativeWork()
+        work = CooperativeWork()
         with path.open("rb") as stream:
             for number, (offset, raw) in enumerate(_raw_lines(stream, self._behaviour.max_line_bytes), start=1):
                 self._add(number, offset, raw)
                 if len(self.found.lines) > self._behaviour.max_requests or self._full:
                     break
-                if breath.due:
-                    await breath.take()
+                if work.due:
+                    await work.pause()
         self._conclude()
         return self.found
 
     @property
     def _full(self) -> bool:
-        return len(self.found.faults) >= self._behaviour.max_faults
+        return len(self.found.problems) >= self._behaviour.max_faults
 
     def _add(self, number: int, offset: int, raw: bytes | None) -> None:
         if raw is not None and not raw.strip():
             return
         line = parse_line(raw)
-        faults = [unreadable(number)] if line is None else [*self._faults(line, number)]
-        if faults:
-            self.found.faults += faults if self._behaviour.all_faults else faults[:1]
+        problems = [unreadable(number)] if line is None else [*self._problems(line, number)]
+        if problems:
+            self.found.problems += problems if self._behaviour.all_faults else problems[:1]
         elif raw is not None and line is not None:
             self.found.lines.offsets.append(offset)
             self.found.lines.lengths.append(len(raw))
@@ -88,47 +95,47 @@ class Inspection:
             if self._count_tokens:
                 self.found.prompt_tokens += tokens(prompt_text(line["body"]))
 
-    def _faults(self, line: dict[str, Any], number: int) -> Iterator[Fault]:
+    def _problems(self, line: dict[str, Any], number: int) -> Iterator[LineProblem]:
         if not self._is_valid(line):
-            shape = list(shape_faults(line, self._endpoint, number, self._behaviour))
-            yield from shape or [fault("invalid_request", "This line is not a valid request.", number)]
+            shape = list(shape_problems(line, self._endpoint, number, self._behaviour))
+            yield from shape or [problem("invalid_request", "This line is not a valid request.", number)]
         custom_id, body = line.get("custom_id"), line.get("body")
         if isinstance(custom_id, str):
             if custom_id in self._seen:
                 text = self._behaviour.text("duplicate_custom_id", id=custom_id[:200])
-                yield fault(self._behaviour.code("duplicate_custom_id"), text, number, "custom_id")
+                yield problem(self._behaviour.code("duplicate_custom_id"), text, number, "custom_id")
             self._seen.add(custom_id)
         if isinstance(body, dict):
-            yield from self._model_faults(body.get("model"), number)
+            yield from self._model_problems(body.get("model"), number)
             self._inputs += count_inputs(body) if self._endpoint == EMBEDDINGS else 0
 
-    def _model_faults(self, model: object, number: int) -> Iterator[Fault]:
+    def _model_problems(self, model: object, number: int) -> Iterator[LineProblem]:
         if not isinstance(model, str) or not model:
             return
         if model == self.found.model:
             return
         if find_model(model, self._behaviour) is None:
             text = f"The provided model '{model[:200]}' is not supported by the Batch API."
-            yield fault("model_not_found", text, number, "body.model")
+            yield problem("model_not_found", text, number, "body.model")
         elif self.found.model:
             text = self._behaviour.text("mismatched_model", model=model[:200])
-            yield fault(self._behaviour.code("mismatched_model"), text, number, "body.model")
+            yield problem(self._behaviour.code("mismatched_model"), text, number, "body.model")
         else:
             self.found.model = model
 
     def _conclude(self) -> None:
-        """Faults of the whole file, and the order in which lines are run."""
+        """Add the errors of the file as a whole, and set the order of execution."""
         found, behaviour = self.found, self._behaviour
-        if not found.lines and not found.faults:
+        if not found.lines and not found.problems:
             text = "The input file is empty. Please ensure that the batch contains at least one request."
-            found.faults.append(fault("empty_file", text))
+            found.problems.append(problem("empty_file", text))
         if len(found.lines) > behaviour.max_requests:
             text = f"The batch has too many requests: at most {behaviour.max_requests} are allowed."
-            found.faults.append(fault(behaviour.code("too_many_requests"), text))
+            found.problems.append(problem(behaviour.code("too_many_requests"), text))
         if self._inputs > behaviour.max_inputs:
             text = f"The batch has too many embedding inputs: at most {behaviour.max_inputs} are allowed."
-            found.faults.append(fault(behaviour.code("too_many_inputs"), text))
-        del found.faults[behaviour.max_faults :]
+            found.problems.append(problem(behaviour.code("too_many_inputs"), text))
+        del found.problems[behaviour.max_faults :]
         if behaviour.shuffle_output:
             order = sorted(range(len(found.lines)), key=self._ranks.__getitem__)
             found.lines.offsets = array("Q", map(found.lines.offsets.__getitem__, order))
@@ -136,7 +143,7 @@ class Inspection:
 
 
 def _raw_lines(stream: IO[bytes], longest: int) -> Iterator[tuple[int, bytes | None]]:
-    """Offset and bytes of each line; `None` for one of more than `longest` bytes, which is never held whole."""
+    """Offset and bytes of each line; `None` for a line over `longest` bytes, which is never in memory as a whole."""
     offset = 0
     while raw := stream.readline(longest + 1):
         length, whole = len(raw), len(raw) <= longest or raw.endswith(b"\n")
@@ -147,7 +154,7 @@ def _raw_lines(stream: IO[bytes], longest: int) -> Iterator[tuple[int, bytes | N
 
 
 def parse_line(raw: bytes | None) -> dict[str, Any] | None:
-    """The JSON object on a line; `None` for a line that is none, or too long."""
+    """The JSON object on a line; `None` if it is not one, or too long."""
     if raw is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""The life of a batch on the clock: inspected, accepted, executed, written out, ended.
+"""The life of a batch on the clock: inspection, acceptance, execution, result files, end.
 
-A batch waits for one step at a time, which is due at one moment of virtual time; both are kept with
-it, so that a restarted server goes on where the last one stopped.
+A batch waits for one step at a time, which is due at one moment of virtual time; both are stored with
+it, so that a restarted server continues where the last one stopped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.simulator.batch.execution import LineRunner
-from pytest_batcheval.simulator.batch.input_line_check import Fault, fault
+from pytest_batcheval.simulator.batch.input_line_check import LineProblem, problem
 from pytest_batcheval.simulator.batch.inspection import Inspection
 from pytest_batcheval.simulator.batch.result_files import finish_fields, result_files
 from pytest_batcheval.simulator.clock import Event
@@ -29,7 +29,7 @@ _ROUNDING = 1e-6
 
 
 class BatchLifecycle:
-    """Moves one batch through its states; every step is an event of the clock."""
+    """The steps of one batch through its states, each an event of the clock."""
 
     def __init__(self, state: State, project: Project, batch: StoredBatch) -> None:
         self._state = state
@@ -39,12 +39,12 @@ class BatchLifecycle:
         self._lines = LineRunner(state, project, batch)
 
     def start(self) -> None:
-        """Begin: the input file is read at once."""
+        """Begin with the inspection of the input file."""
         self._state.ledger.intervals[self._batch.id] = (self._state.clock.now(), None)
         self._next("inspect", self._state.clock.now())
 
     def resume(self) -> None:
-        """Go on after a restart."""
+        """Continue after a restart."""
         created, ended = self._batch.made_at, self._progress.due
         is_open = self._batch.status in OPEN
         self._state.ledger.intervals[self._batch.id] = (created, None if is_open else ended)
@@ -54,25 +54,25 @@ class BatchLifecycle:
 
     @property
     def due(self) -> float | None:
-        """When something happens to it next, in Unix seconds of virtual time; `None` for nothing in sight."""
+        """The time of its next step, in Unix seconds of virtual time; `None` if no step is scheduled."""
         waits = self._state.faults.held and self._batch.status == "in_progress"
         return self._progress.due if self._batch.status in OPEN and not waits else None
 
     @property
     def behind(self) -> bool:
-        """Whether lines should be done by now that are not."""
+        """Whether some lines that should be done by now are not."""
         now = self._state.clock.now()
         return self._batch.status == "in_progress" and self._share(now) > self._progress.executed
 
     async def advance(self) -> None:
-        """Execute what should be done by now; counts follow."""
+        """Execute the lines that should be done by now, and update the counts."""
         if self._batch.status == "in_progress":
             await self._lines.until(self._share(self._state.clock.now()))
 
     async def cancel(self) -> None:
-        """Stop a batch that can be stopped: what is executed stays executed, the rest is not run.
+        """Cancel the batch if its status allows it: executed lines stay, the rest is not run.
 
-        Lines that should be done by now are executed first, unless that takes long or is going on already.
+        Lines that should be done by now are executed first, unless that takes long or is already in progress.
         """
         if self.behind and not self._batch.working.locked():
             await self._state.clock.patiently(self.advance())
@@ -90,7 +90,7 @@ class BatchLifecycle:
         self._state.clock.at(due, self._event(step, due))
 
     def _event(self, step: str, due: float) -> Event:
-        """The step as an event; it does nothing when another step took its place."""
+        """The step as an event, which does nothing if another step has replaced it."""
 
         def happen() -> Coroutine[Any, Any, None] | None:
             if (self._progress.step, self._progress.due) != (step, due) or self._batch.status not in OPEN:
@@ -108,22 +108,22 @@ class BatchLifecycle:
         batch, behaviour = self._batch, self._state.behaviour
         planned, self._state.faults.fail_batch = self._state.faults.fail_batch, None
         path = self._input_path()
-        faults = [planned] if planned else [] if path else [self._no_file()]
-        if path is not None and not faults:
+        problems = [planned] if planned else [] if path else [self._no_file()]
+        if path is not None and not problems:
             limits = self._state.keys.limits(self._project.name).enqueued_tokens
             inspection = Inspection(
                 str(batch.fields["endpoint"]), behaviour, self._state.seed, count_tokens=bool(limits)
             )
             found = await inspection.read(path)
-            faults = found.faults or self._over_queue(limits.get(found.model), found.model, found.prompt_tokens)
+            problems = found.problems or self._over_queue(limits.get(found.model), found.model, found.prompt_tokens)
             batch.lines = found.lines
             self._progress.model, self._progress.total = found.model, len(found.lines)
             self._progress.prompt_tokens = found.prompt_tokens
             _link(path, self._lines.input)
         if self._batch.status != "validating":
             return  # it was cancelled while it was read
-        if faults:
-            self._fail(faults, at)
+        if problems:
+            self._fail(problems, at)
         else:
             self._next("accept", at + self._draw("validating", *behaviour.validating_seconds))
 
@@ -189,9 +189,9 @@ class BatchLifecycle:
         self._enter(status, at)
         self._close(at)
 
-    def _fail(self, faults: list[Fault], at: float) -> None:
+    def _fail(self, problems: list[LineProblem], at: float) -> None:
         self._enter("failed", at)
-        self._batch.fields["errors"] = {"object": "list", "data": faults}
+        self._batch.fields["errors"] = {"object": "list", "data": problems}
         self._batch.fields["request_counts"] = {"total": 0, "completed": 0, "failed": 0}
         self._close(at)
 
@@ -202,7 +202,7 @@ class BatchLifecycle:
         self._state.save_batch(self._project, self._batch)
 
     def _share(self, at: float) -> int:
-        """How many lines are done at a time."""
+        """The number of lines done at the time `at`."""
         progress = self._progress
         span = max(progress.running_until - progress.running_from, 1e-9)
         share = min(max(at - progress.running_from, 0.0) / span, 1.0)
@@ -221,12 +221,12 @@ class BatchLifecycle:
             return None
         return self._state.path(file.id)
 
-    def _no_file(self) -> Fault:
+    def _no_file(self) -> LineProblem:
         name = self._batch.fields["input_file_id"]
         text = f"Cannot find file {name}, or organization org-simulator does not have access to it."
-        return fault("invalid_request", text, None, "file_id")
+        return problem("invalid_request", text, None, "file_id")
 
-    def _over_queue(self, limit: int | None, model: str, prompt_tokens: int) -> list[Fault]:
+    def _over_queue(self, limit: int | None, model: str, prompt_tokens: int) -> list[LineProblem]:
         waiting = (b for b in self._project.batches.values() if b.status in OPEN and b.progress.model == model)
         if limit is None or sum(b.progress.prompt_tokens for b in waiting) + prompt_tokens <= limit:
             return []
@@ -234,7 +234,7 @@ class BatchLifecycle:
             f"Enqueued token limit reached for {model} in organization org-simulator. Limit: {limit:,} enqueued "
             f"tokens. Please try again once some in_progress batches have been completed."
         )
-        return [fault("token_limit_exceeded", text)]
+        return [problem("token_limit_exceeded", text)]
 
 
 def _link(source: Path, target: Path) -> None:

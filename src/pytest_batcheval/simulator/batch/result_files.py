@@ -1,4 +1,4 @@
-"""What a batch leaves when it ends: its result files, counts, usage and model."""
+"""The results of an ended batch: result files, counts, usage and model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_batcheval.simulator.state import FILE_LIFE, Project, State, StoredBa
 
 
 def result_files(state: State, project: Project, batch: StoredBatch, lines: LineRunner) -> None:
-    """Make files of the lines that were written, and name them in the batch."""
+    """Turn the written lines into files, and set their ids in the batch."""
     batch.fields["output_file_id"] = _result_file(state, project, batch, "output", lines.output)
     found = _result_file(state, project, batch, "error", lines.error)
     if found is None and state.behaviour.no_error_file == "blank":
@@ -22,7 +22,7 @@ def result_files(state: State, project: Project, batch: StoredBatch, lines: Line
 
 
 def finish_fields(batch: StoredBatch, behaviour: Behaviour) -> None:
-    """Set the counts, and what a batch that ran has: usage and the served model."""
+    """Set the counts, the usage and the served model."""
     progress = batch.progress
     total = progress.total if batch.fields["in_progress_at"] is not None else 0
     batch.fields["request_counts"] = {"total": total, "completed": progress.completed, "failed": progress.failed}

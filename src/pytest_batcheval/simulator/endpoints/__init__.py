@@ -1,1 +1,1 @@
-"""The HTTP endpoints: a module for each group of calls, and the parsing they share."""
+"""The HTTP endpoints: a module for each group of calls, and their common parsing."""

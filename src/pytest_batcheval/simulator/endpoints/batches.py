@@ -1,4 +1,4 @@
-"""The calls below /v1/batches."""
+"""The calls under /v1/batches."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from pytest_batcheval.wire.objects import ENDPOINTS
 
 WINDOW_NAME = "24h"
 LIFE = range(3_600, FILE_LIFE + 1)
-"""Seconds result files may be told to live."""
+"""Allowed lifetimes of result files, in seconds."""
 
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
 class DroppedReply(Exception):
-    """The connection shall be reset without an answer."""
+    """The connection is to be reset without a reply."""
 
 
 async def create(exchange: Exchange) -> HttpReply:
     """POST /v1/batches."""
     state = exchange.state
-    asked = await exchange.json()
+    body = await exchange.json()
     project = state.project(exchange.key)
     if exchange.key.insufficient_quota:
         raise no_quota()
     repeated = _repeated(exchange)
     if repeated is not None:
         return HttpReply(200, repeated.fields, "batch")
-    _check(asked, state.behaviour)
-    _check_file(exchange, str(asked["input_file_id"]))
+    _check(body, state.behaviour)
+    _check_file(exchange, str(body["input_file_id"]))
     await _count(exchange)
-    batch = _new(exchange, asked)
+    batch = _new(exchange, body)
     state.save_batch(project, batch)
     if key := exchange.headers.get("idempotency-key"):
         project.by_idempotency_key[key] = batch.id
@@ -88,7 +88,7 @@ async def cancel(exchange: Exchange) -> HttpReply:
 
 
 async def _look(exchange: Exchange, *batches: StoredBatch) -> None:
-    """What a poll does: without sleepers on the clock time moves on, and counts do."""
+    """Do what a poll does: without sleepers on the clock, move time on; update the counts."""
     state, project = exchange.state, exchange.project
     runs = [BatchLifecycle(state, project, batch) for batch in batches if batch.status in OPEN]
     if not runs:
@@ -107,7 +107,7 @@ def _find(exchange: Exchange) -> StoredBatch:
 
 
 def _repeated(exchange: Exchange) -> StoredBatch | None:
-    """The batch an earlier create with the same `Idempotency-Key` made, where that is honoured."""
+    """The batch of an earlier create with the same `Idempotency-Key`, if the behaviour honours that."""
     project = exchange.project
     known = project.by_idempotency_key.get(exchange.headers.get("idempotency-key", ""))
     if known is None or exchange.state.behaviour.idempotency_key == "ignored":
@@ -116,7 +116,7 @@ def _repeated(exchange: Exchange) -> StoredBatch | None:
 
 
 async def _count(exchange: Exchange) -> None:
-    """Refuse a create beyond the project's limit an hour."""
+    """Refuse a create beyond the project's hourly limit."""
     state, name = exchange.state, exchange.key.project
     limit = state.keys.limits(name).creates_per_hour or state.behaviour.creates_per_hour
     window = state.window("creates", name, limit, 3_600)
@@ -128,17 +128,17 @@ async def _count(exchange: Exchange) -> None:
     window.take(now)
 
 
-def _new(exchange: Exchange, asked: Mapping[str, Any]) -> StoredBatch:
+def _new(exchange: Exchange, body: Mapping[str, Any]) -> StoredBatch:
     state, project = exchange.state, exchange.project
     made_at, number = state.clock.now(), state.next_number()
     now = int(made_at)
     fields: dict[str, Any] = {
         "id": hex_id("batch_", now, state.seed, project.name, number),
         "object": "batch",
-        "endpoint": asked["endpoint"],
+        "endpoint": body["endpoint"],
         "model": None,
         "errors": None,
-        "input_file_id": asked["input_file_id"],
+        "input_file_id": body["input_file_id"],
         "completion_window": WINDOW_NAME,
         "status": "validating",
         "output_file_id": None,
@@ -148,31 +148,31 @@ def _new(exchange: Exchange, asked: Mapping[str, Any]) -> StoredBatch:
         **{f"{name}_at": None for name in _TIMES},
         "request_counts": {"total": 0, "completed": 0, "failed": 0},
         "usage": None,
-        "metadata": asked.get("metadata"),
+        "metadata": body.get("metadata"),
     }
     batch = StoredBatch(fields, number, made_at=made_at)
-    if asked.get("output_expires_after") is not None:
-        batch.progress.output_life = asked["output_expires_after"]["seconds"]
+    if body.get("output_expires_after") is not None:
+        batch.progress.output_life = body["output_expires_after"]["seconds"]
     return batch
 
 
-def _check(asked: Mapping[str, Any], behaviour: Behaviour) -> None:
+def _check(body: Mapping[str, Any], behaviour: Behaviour) -> None:
     for name in ("input_file_id", "endpoint", "completion_window"):
-        if asked.get(name) is None:
+        if body.get(name) is None:
             raise missing(name)
-        if not isinstance(asked[name], str):
-            raise invalid_type(name, "a string", asked[name])
-    if asked["endpoint"] not in ENDPOINTS:
-        raise invalid_value("endpoint", asked["endpoint"], ENDPOINTS)
-    if asked["completion_window"] != WINDOW_NAME:
+        if not isinstance(body[name], str):
+            raise invalid_type(name, "a string", body[name])
+    if body["endpoint"] not in ENDPOINTS:
+        raise invalid_value("endpoint", body["endpoint"], ENDPOINTS)
+    if body["completion_window"] != WINDOW_NAME:
         code = behaviour.code("completion_window")
-        raise invalid_value("completion_window", asked["completion_window"], (WINDOW_NAME,), code)
-    check_metadata(asked.get("metadata"), behaviour)
-    _check_output_life(asked.get("output_expires_after"), behaviour)
+        raise invalid_value("completion_window", body["completion_window"], (WINDOW_NAME,), code)
+    check_metadata(body.get("metadata"), behaviour)
+    _check_output_life(body.get("output_expires_after"), behaviour)
 
 
 def _check_file(exchange: Exchange, name: str) -> None:
-    """What a create checks of its file; the rest is found out later."""
+    """Check the file of a create as far as the create itself does; the inspection checks the rest."""
     behaviour, file = exchange.state.behaviour, exchange.project.files.get(name)
     if file is None and behaviour.unknown_file == "refused":
         text = f"Cannot find file {name[:200]}, or project proj-simulator does not have access to it."

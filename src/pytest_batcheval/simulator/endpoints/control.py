@@ -1,4 +1,4 @@
-"""The control API below /_simulator/, a prefix no provider uses; closed without its token."""
+"""The control API under /_simulator/, a prefix that no provider uses; it requires a token."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from pytest_batcheval.simulator.state import State
 
 PREFIX = "/_simulator"
 KINDS = ("fail_lines", "expire_next_batch", "fail_next_batch", "hold_batches", "release", "drop_create_reply")
-"""The faults that can be asked for; the rest of the JSON object are the arguments."""
+"""The kinds of single faults; the rest of the JSON object are the arguments."""
 
 LONGEST_STEP = 10 * 366 * 86_400
-"""Seconds of virtual time that one request can pass."""
+"""Most seconds of virtual time that one request can let pass."""
 
 _MAX_BODY = 2**20
 
 
 def routes(token: str) -> list[Route]:
-    """The control routes, each open only to `Authorization: Bearer <token>`."""
+    """The control routes, each requiring `Authorization: Bearer <token>`."""
 
     def guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def checked(request: Request) -> Response:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), token.encode()):
-                return JSONResponse(ApiError(401, "the control API needs its token").body, 401)
+                return JSONResponse(ApiError(401, "the control API requires its token").body, 401)
             try:
                 return await endpoint(request)
             except ApiError as error:
@@ -63,11 +63,11 @@ async def _clock(request: Request) -> Response:
 
 
 async def _forward(request: Request) -> Response:
-    """Let `seconds` of virtual time pass; returns when everything on the way has happened."""
+    """Let `seconds` of virtual time pass; return when all events up to then are done."""
     state: State = request.app.state.simulator
     seconds = (await _json(request)).get("seconds")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_STEP:
-        raise ApiError(400, f"'seconds' is a number from 0 to {LONGEST_STEP}", param="seconds")
+        raise ApiError(400, f"'seconds' must be a number from 0 to {LONGEST_STEP}", param="seconds")
     await state.clock.forward(float(seconds))
     return JSONResponse({"now": state.clock.now(), "mode": state.clock.mode})
 
@@ -80,10 +80,10 @@ async def _reset(request: Request) -> Response:
 
 async def _faults(request: Request) -> Response:
     state: State = request.app.state.simulator
-    asked = await _json(request)
-    if "faults" in asked:
-        return JSONResponse({"faults": _follow(state, asked)})
-    return JSONResponse({"fault": _set(state.faults, asked)})
+    body = await _json(request)
+    if "faults" in body:
+        return JSONResponse({"faults": _follow(state, body)})
+    return JSONResponse({"fault": _set(state.faults, body)})
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -91,7 +91,7 @@ async def _json(request: Request) -> dict[str, Any]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MAX_BODY:
-            raise ApiError(413, f"a control request has at most {_MAX_BODY} bytes")
+            raise ApiError(413, f"a control request may have at most {_MAX_BODY} bytes")
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -101,21 +101,21 @@ async def _json(request: Request) -> dict[str, Any]:
     return value
 
 
-def _follow(state: State, asked: dict[str, Any]) -> int:
-    """Follow a fault plan from now, instead of any before; the number of its faults."""
+def _follow(state: State, body: dict[str, Any]) -> int:
+    """Replace the fault plan, and return the number of its faults."""
     try:
-        plan = FaultPlan.of(asked["faults"], state.seed)
+        plan = FaultPlan.of(body["faults"], state.seed)
     except (UsageError, TypeError) as error:
         raise ApiError(400, str(error), param="faults") from None
     return len(plan.rule(state).entries)
 
 
-def _set(faults: Faults, asked: dict[str, Any]) -> str:
-    kind = str(asked.pop("fault", ""))
+def _set(faults: Faults, body: dict[str, Any]) -> str:
+    kind = str(body.pop("fault", ""))
     if kind not in KINDS:
-        raise ApiError(400, f"no fault {kind!r}; there are {', '.join(KINDS)}", param="fault")
+        raise ApiError(400, f"unknown fault {kind!r}; known: {', '.join(KINDS)}", param="fault")
     try:
-        getattr(faults, kind)(**asked)
+        getattr(faults, kind)(**body)
     except TypeError as error:
         raise ApiError(400, f"fault {kind}: {error}") from None
     return kind

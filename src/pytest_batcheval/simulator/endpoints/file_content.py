@@ -1,4 +1,4 @@
-"""The content of a file, whole or the range that was asked for, read while it is sent."""
+"""The content of a file, whole or a requested range, read while it is sent."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)
 def content(path: Path, size: int, wanted: str | None) -> HttpReply:
     """A reply with the bytes of a file; `wanted` is the request's `Range` header.
 
-    A header that asks for several ranges, or is none, is ignored (RFC 9110, section 14.2).
+    A header with several ranges, or an invalid one, is ignored (RFC 9110, section 14.2).
     """
     first, last, status = 0, size - 1, 200
-    asked = _RANGE.match(wanted.strip()) if wanted else None
-    if asked and any(asked.groups()):
-        found = _span(asked[1], asked[2], size)
+    requested = _RANGE.match(wanted.strip()) if wanted else None
+    if requested and any(requested.groups()):
+        found = _span(requested[1], requested[2], size)
         if found is None:
             return HttpReply(416, b"", headers=[(b"content-range", f"bytes */{size}".encode())])
         first, last, status = *found, 206
@@ -35,7 +35,7 @@ def content(path: Path, size: int, wanted: str | None) -> HttpReply:
 
 
 def _span(first: str, last: str, size: int) -> tuple[int, int] | None:
-    """First and last byte of a range; `None` when the file has none of it."""
+    """First and last byte of a range; `None` if it lies outside the file."""
     if not first:
         length = min(int(last), size)
         return (size - length, size - 1) if length else None

@@ -1,4 +1,4 @@
-"""The calls below /v1/files."""
+"""The calls under /v1/files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_batcheval.simulator.state import FILE_LIFE, StoredFile
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 LIFE = range(3_600, FILE_LIFE + 1)
-"""Seconds a file may be told to live."""
+"""Allowed lifetimes of a file, in seconds."""
 
 _FIRST_LINE = 1_000_000
 
@@ -101,7 +101,7 @@ def _check_edge(length: str, behaviour: Behaviour) -> None:
 
 
 class EdgeRefusal(Exception):
-    """A proxy before the API refuses a body for its size; its reply is HTML."""
+    """A proxy in front of the API refuses a body for its size; its reply is HTML."""
 
     REPLY = (
         b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n"
@@ -110,7 +110,7 @@ class EdgeRefusal(Exception):
 
 
 def _accept(file: StoredFile, upload: MultipartUpload, path: Path, behaviour: Behaviour) -> None:
-    """Check an upload as the API does at once; faults inside lines show in the batch."""
+    """Check an upload as far as the API does at once; errors inside lines are found by the batch."""
     code = behaviour.code("missing_form_field")
     if upload.filename is None:
         raise missing("file", code)
@@ -142,7 +142,7 @@ def _first_line_is_json(path: Path) -> bool:
     with path.open("rb") as stream:
         line = stream.readline(_FIRST_LINE)
     if line and not line.strip():
-        return True  # blank lines alone are found at validation: empty_file
+        return True  # a file of blank lines is refused later, when the batch is validated: empty_file
     try:
         json.loads(line.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError):

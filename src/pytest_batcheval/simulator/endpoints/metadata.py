@@ -12,10 +12,10 @@ MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512
 
 
 def check_metadata(metadata: Any, behaviour: Behaviour) -> None:
-    """Refuse metadata that is no small object of strings.
+    """Refuse metadata that is not a small object of strings.
 
     Raises:
-        ApiError: 400 naming the pair.
+        ApiError: 400, names the pair.
     """
     if metadata is None:
         return

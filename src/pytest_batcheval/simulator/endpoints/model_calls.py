@@ -1,7 +1,7 @@
 """Individual calls of the model endpoints, and /v1/models.
 
-A call may name itself in the header `X-Client-Request-Id`, as the API lets it: a request key there is what its
-answer depends on and what it is booked under, as for a line of that `custom_id`.
+A call may have an id of its own in the header `X-Client-Request-Id`, as the API allows. If that is a request key,
+the answer depends on it and the ledger has the call under it, as for a line with that `custom_id`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS}
 """The endpoint of each kind of call."""
 
 OWN_ID = "x-client-request-id"
-"""The header in which a call names itself."""
+"""The header with a call's own id."""
 
 USUAL_REQUESTS = 10_000
 USUAL_TOKENS = 2_000_000
-"""Limits a minute that the headers name where a key has none."""
+"""Limits per minute in the reply headers, for a key without limits."""
 
 
 async def call(exchange: Exchange) -> HttpReply:
@@ -41,8 +41,8 @@ async def call(exchange: Exchange) -> HttpReply:
         raise ApiError(400, text, code="unsupported_value", param="stream")
     if exchange.key.insufficient_quota:
         raise no_quota()
-    asked = tokens(prompt_text(body))
-    headers = await _limited(state, exchange.key, asked)
+    prompt_tokens = tokens(prompt_text(body))
+    headers = await _limited(state, exchange.key, prompt_tokens)
     custom_id = exchange.headers.get(OWN_ID, "")
     failure = state.faults.line_fault(known_key(body, custom_id), body)
     answering = Answering(state.respondent, state.seed, state.behaviour)
@@ -65,7 +65,7 @@ async def retrieve_model(exchange: Exchange) -> HttpReply:
 
 
 def _book(exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: int, answer: Mapping[str, Any]) -> None:
-    """Book it when it begins: a client that goes away before its answer pays all the same."""
+    """Record the call when it begins: a client that disconnects before the answer pays too."""
     state = exchange.state
     execution = Execution(
         key=known_key(body, custom_id) or keyless(custom_id),
@@ -81,11 +81,11 @@ def _book(exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: i
     state.book_call(execution)
 
 
-async def _limited(state: State, key: ApiKey, asked: int) -> Headers:
-    """Count a call of `asked` prompt tokens, and return the headers that say what is left.
+async def _limited(state: State, key: ApiKey, prompt_tokens: int) -> Headers:
+    """Count a call of `prompt_tokens`, and return the headers with the remaining limits.
 
     Raises:
-        ApiError: 429, one of the key's limits is reached, or that of calls at once.
+        ApiError: 429, one of the key's limits or the limit of concurrent calls is reached.
     """
     now, behaviour = state.clock.now(), state.behaviour
     if behaviour.calls_at_once is not None and state.clock.held >= behaviour.calls_at_once:
@@ -95,7 +95,7 @@ async def _limited(state: State, key: ApiKey, asked: int) -> Headers:
     tokens_limit = key.tokens_per_minute or behaviour.tokens_per_minute
     requests = state.window("requests", key.name, requests_limit or USUAL_REQUESTS, 60)
     words = state.window("tokens", key.name, tokens_limit or USUAL_TOKENS, 60)
-    limits = ((requests, 1, requests_limit, "requests"), (words, asked, tokens_limit, "tokens"))
+    limits = ((requests, 1, requests_limit, "requests"), (words, prompt_tokens, tokens_limit, "tokens"))
     for window, amount, limit, kind in limits:
         wait = window.wait(now, amount)
         if limit is not None and wait:

@@ -1,4 +1,4 @@
-"""A multipart upload parsed while it arrives, its file part written straight to disk."""
+"""Parsing of a multipart upload while it arrives; the file part goes straight to disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from pytest_batcheval.simulator.errors import ApiError
 
 DRAINED = 2**30
-"""Bytes of a refused upload that are read and thrown away, so that the client reads the refusal."""
+"""Most bytes of a refused upload that are read and discarded, so that the client reads the refusal."""
 
 _MAX_FIELD = 10_000
 _MAX_HEADER = 8_192
@@ -47,8 +47,8 @@ class MultipartUpload:
         """Parse a request body.
 
         Raises:
-            ApiError: no multipart form, a broken or incomplete one, or the file is too large. What is left
-                of the body has been read then.
+            ApiError: the body is not a complete multipart form, or the file is too large; the rest of the
+                body has been read by then.
         """
         try:
             await self._parse(content_type, chunks)

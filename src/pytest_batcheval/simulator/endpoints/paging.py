@@ -1,4 +1,4 @@
-"""Lists as the API pages them: `after`, `limit`, `has_more`."""
+"""Paged lists as in the API: `after`, `limit`, `has_more`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_batcheval.simulator.errors import ApiError
 
 
 class Listed(Protocol):
-    """Something with an id."""
+    """An object with an id."""
 
     @property
     def id(self) -> str:
@@ -29,7 +29,7 @@ def page(
     most: int,
     usual: int,
 ) -> dict[str, Any]:
-    """One page of `objects`, which come in the order of the list; only those on it are shown.
+    """One page of `objects`, which are in the order of the list; `show` is called for those on the page.
 
     Raises:
         ApiError: `limit` is out of range, or `after` names nothing in the list.

@@ -1,1 +1,1 @@
-"""Fault plans: what shall go wrong with which call, by name."""
+"""Fault plans: named faults, and the calls that each one strikes."""

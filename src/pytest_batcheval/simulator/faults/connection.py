@@ -1,4 +1,4 @@
-"""Faults of the connection: what comes back is no answer, too late, or somebody else's."""
+"""Faults of the connection: the reply is missing, late or not from the API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def status(
 async def status_after(
     exchange: Exchange, status: int = 504, body: Any = None, headers: Mapping[str, str] | None = None
 ) -> None:
-    """Applied; the reply has any `status`, `body` and `headers` all the same."""
+    """Applied; the reply nevertheless has any `status`, `body` and `headers`."""
     await exchange.handle(exchange)
     await exchange.send(_reply(status, body, headers))
 
@@ -42,7 +42,7 @@ async def reset_after(exchange: Exchange) -> None:
 
 
 async def late(exchange: Exchange, seconds: float = 300.0) -> None:
-    """The connection is reset now, and the request is applied `seconds` of virtual time later."""
+    """The connection is reset at once; the request is applied `seconds` of virtual time later."""
     body = b"".join([chunk async for chunk in exchange.chunks()])
     held = exchange.with_body(body)
 
@@ -61,7 +61,7 @@ async def delay(exchange: Exchange, seconds: float = 30.0) -> None:
 
 
 async def truncated(exchange: Exchange, share: float = 0.5) -> None:
-    """The connection closes after a `share` of the body that Content-Length promises."""
+    """The connection is closed after a `share` of the body that Content-Length announces."""
     await _cut(exchange, share, promised=True)
 
 
@@ -71,14 +71,14 @@ async def truncated_silently(exchange: Exchange, share: float = 0.5) -> None:
 
 
 async def garbage(exchange: Exchange, status: int = 200, after: bool = True) -> None:
-    """The reply is a page of HTML with status 200; applied unless `after` is false."""
+    """The reply is an HTML page with status 200; applied unless `after` is false."""
     if after:
         await exchange.handle(exchange)
     await exchange.send(HttpReply(status, HTML, headers=[(b"content-type", b"text/html")]))
 
 
 async def drip(exchange: Exchange, pieces: int = 20, pause: float = 0.05) -> None:
-    """The body comes in `pieces`, with a `pause` of real seconds before each."""
+    """The body is sent in `pieces`, with a `pause` of real seconds before each."""
     body = await _body(await exchange.handle(exchange))
     size = max(len(body) // pieces, 1)
 
@@ -92,7 +92,7 @@ async def drip(exchange: Exchange, pieces: int = 20, pause: float = 0.05) -> Non
 
 
 async def redirect(exchange: Exchange, location: str = "http://127.0.0.1:9/v1/elsewhere", status: int = 307) -> None:
-    """Not applied; the client is sent to another place."""
+    """Not applied; the client is redirected to `location`."""
     await exchange.send(HttpReply(status, b"", headers=[(b"location", location.encode())]))
 
 

@@ -1,4 +1,4 @@
-"""Every fault by its name, with the call it usually waits for and what it takes."""
+"""Every fault by name, with its usual call and its parameters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _GIVEN = ("exchange", "lines", "places", "dice")
 
 @dataclass(frozen=True)
 class FaultKind:
-    """A fault's name, the call it waits for unless a plan says otherwise, its meaning in one line, what it takes."""
+    """A fault's name, the call it strikes unless a plan says otherwise, its meaning in one line, its parameters."""
 
     name: str
     usual_call: str
@@ -44,7 +44,7 @@ class ExchangeFault:
 
 @dataclass(frozen=True)
 class LineFault:
-    """A fault of a result file: (lines, places of the lines meant, dice) to lines."""
+    """A fault of a result file: a function from (lines, places of the chosen lines, dice) to lines."""
 
     kind: FaultKind
     spoil: Callable[..., list[bytes]]

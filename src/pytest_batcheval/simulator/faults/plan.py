@@ -1,4 +1,4 @@
-"""A fault plan: a list of faults, each with the calls it waits for, and how often it strikes."""
+"""A fault plan: a list of faults, each with the calls it strikes and how often."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class PlannedFault:
     """One fault of a plan.
 
     Attributes:
-        kind: what goes wrong.
-        call: the kind of call it waits for, such as `batches.create`; `*` for any.
-        nth: which calls of that kind, counted from 1; empty for each.
-        probability: with which it strikes where it could.
-        times: how often it strikes at most.
-        custom_id: for faults of lines: which lines, searched as a regular expression.
+        kind: the fault itself.
+        call: the kind of call it strikes, such as `batches.create`; `*` for any.
+        nth: numbers of the calls of that kind, counted from 1; empty for every call.
+        probability: chance that it strikes a matching call.
+        times: most times that it strikes.
+        custom_id: for faults of lines: the lines it may strike, as a regular expression to search for.
         with_: the fault's own parameters.
     """
 
@@ -46,7 +46,7 @@ class PlannedFault:
     struck: int = 0
 
     def strikes(self, call: str, dice: random.Random) -> bool:
-        """Whether this call is hit; each call of its kind counts."""
+        """Count a call of this kind, and return whether the fault strikes it."""
         if self.call not in (ANY, call):
             return False
         self.seen += 1
@@ -60,10 +60,10 @@ class PlannedFault:
 
 @dataclass
 class FaultPlan:
-    """All faults of a plan, with the dice of its seed.
+    """All faults of a plan, with the random numbers of its seed.
 
     Attributes:
-        struck: how often each fault has struck, by name.
+        struck: number of times each fault has struck, by name.
     """
 
     entries: list[PlannedFault]
@@ -75,30 +75,30 @@ class FaultPlan:
 
     @classmethod
     def of(cls, faults: Sequence[Mapping[str, Any]], seed: int = 0) -> FaultPlan:
-        """A plan from plain data.
+        """Create a plan from plain data.
 
         Raises:
-            UsageError: an entry names no fault, or breaks the schema; its place is named.
+            UsageError: an entry has an unknown fault or does not match the schema; the message names the place.
         """
         check_config({"faults": list(faults)}, "faults", "fault plan")
         return cls([_entry(fault) for fault in faults], seed)
 
     @classmethod
     def load(cls, path: Path, seed: int = 0) -> FaultPlan:
-        """A plan from a YAML or JSON file with a list `faults`.
+        """Read a plan from a YAML or JSON file with a list `faults`.
 
         Raises:
-            UsageError: the file cannot be read, or breaks the schema.
+            UsageError: the file cannot be read, or does not match the schema.
         """
         return cls.of(read_config(path, "faults").get("faults", []), seed)
 
     def rule(self, state: State) -> FaultPlan:
-        """Let this plan decide from now on, instead of any before, until the state's next reset."""
+        """Put this plan into effect, instead of any other, until the state's next reset."""
         state.interceptor, state.rewrite = self.intercept, self.rewrite
         return self
 
     async def intercept(self, exchange: Exchange) -> None:
-        """Let an exchange pass, or let the first fault that waits for it strike."""
+        """Let the first matching fault strike an exchange, or let it pass."""
         for entry in self.entries:
             if entry.kind.name in EXCHANGES and entry.strikes(exchange.call, self._dice):
                 self.struck[entry.kind.name] += 1
@@ -106,7 +106,7 @@ class FaultPlan:
         return await exchange.answer()
 
     def rewrite(self, kind: str, path: Path) -> None:
-        """Spoil a result file (`output` or `error`) before it is given a size and an id."""
+        """Apply the faults to a result file (`output` or `error`) before it gets a size and an id."""
         for entry in self.entries:
             fault = LINES.get(entry.kind.name)
             if fault is None or not path.exists() or not entry.strikes(f"result.{kind}", self._dice):
@@ -122,7 +122,9 @@ def _entry(fault: Mapping[str, Any]) -> PlannedFault:
     given = {name: value for name, value in fault.items() if name not in _MATCHING}
     if not given.keys() <= set(kind.parameters):
         wrong = ", ".join(sorted(given.keys() - set(kind.parameters)))
-        raise UsageError(f"fault plan: {kind.name} takes {', '.join(kind.parameters) or 'no parameter'}, not {wrong}")
+        raise UsageError(
+            f"fault plan: {kind.name} has no parameter {wrong}; it has: {', '.join(kind.parameters) or 'none'}"
+        )
     nth = fault.get("nth", ())
     return PlannedFault(
         kind=kind,

@@ -1,4 +1,4 @@
-"""Faults of what is told: the provider did one thing and says another."""
+"""Faults of responses: the provider did one thing and reports another."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ ENDED = ("completed", "failed", "expired", "cancelled")
 
 
 async def list_lag(exchange: Exchange, seconds: float = 60.0) -> None:
-    """Batches younger than `seconds` are not in the list."""
+    """Batches younger than `seconds` are missing from the list."""
     reply = await exchange.handle(exchange)
     oldest = exchange.state.clock.now() - seconds
     await _send(exchange, reply, data=[batch for batch in reply.body["data"] if batch["created_at"] <= oldest])
 
 
 async def page_repeats(exchange: Exchange) -> None:
-    """The first page comes again whatever `after` says, and promises more."""
+    """The first page is returned again, whatever `after` is, with `has_more` true."""
     exchange.query.pop("after", None)
     reply = await exchange.handle(exchange)
     await _send(exchange, reply, has_more=True)
 
 
 async def file_not_found(exchange: Exchange) -> None:
-    """404 for a file that is there, as just after an upload."""
+    """404 for a file that exists, as can happen just after an upload."""
     await exchange.send(_refusal(404, f"No such File object: {exchange.name}", "id"))
 
 
 async def batch_not_found(exchange: Exchange) -> None:
-    """404 for a batch that is alive."""
+    """404 for a batch that exists."""
     await exchange.send(_refusal(404, f"No batch found with id '{exchange.name}'."))
 
 
 async def wrong_counts(exchange: Exchange) -> None:
-    """The counts call every request completed, whatever happened."""
+    """The counts report every request as completed, whatever happened."""
     reply = await exchange.handle(exchange)
     total = (reply.body.get("request_counts") or {}).get("total", 0)
     await _send(exchange, reply, request_counts={"total": total, "completed": total, "failed": 0})
 
 
 async def status_backwards(exchange: Exchange) -> None:
-    """The batch is told as it was at its beginning."""
+    """The batch is reported as `validating` again."""
     await _send(exchange, await exchange.handle(exchange), **_unfinished("validating"))
 
 
 async def unknown_status(exchange: Exchange, status: str = "paused") -> None:
-    """The batch has a status nobody has heard of."""
+    """The batch has a status that the API does not define."""
     await _send(exchange, await exchange.handle(exchange), **_unfinished(status))
 
 
 async def stuck(exchange: Exchange, status: str = "finalizing") -> None:
-    """The batch is told to be `validating` or `finalizing` for as long as the fault strikes."""
+    """The batch is reported with the same `status` for as long as the fault strikes."""
     await _send(exchange, await exchange.handle(exchange), **_unfinished(status))
 
 
@@ -63,13 +63,13 @@ async def null_output(exchange: Exchange) -> None:
 
 
 async def empty_error_file(exchange: Exchange) -> None:
-    """`error_file_id` is an empty text."""
+    """`error_file_id` is an empty string."""
     reply = await exchange.handle(exchange)
     await _send(exchange, reply, error_file_id=reply.body.get("error_file_id") or "")
 
 
 async def vanished(exchange: Exchange) -> None:
-    """Once ended, the batch is gone; before that nothing happens."""
+    """The batch is gone once it has ended; until then nothing happens."""
     reply = await exchange.handle(exchange)
     if reply.body.get("status") not in ENDED:
         return await exchange.send(reply)
@@ -78,7 +78,7 @@ async def vanished(exchange: Exchange) -> None:
 
 
 async def expired_output(exchange: Exchange) -> None:
-    """The result file is gone, as it is after 30 days."""
+    """The result file is gone, as after 30 days."""
     file = exchange.project.files.get(exchange.name)
     if file is not None and file.purpose == "batch_output":
         exchange.state.drop_file(exchange.project, file)

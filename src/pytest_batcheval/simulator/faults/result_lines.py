@@ -1,4 +1,4 @@
-"""Faults of result files: each takes the lines, the places that are meant, and dice."""
+"""Faults of result files, as functions of the lines, the places of the chosen lines, and dice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def duplicate_line(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
-    """A line is there twice."""
+    """A line occurs twice."""
     place = _one(places, dice)
     return [*lines, *lines[place : place + 1]]
 
@@ -20,7 +20,7 @@ def conflicting_line(lines: list[bytes], places: list[int], dice: random.Random)
 
 
 def missing_line(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
-    """A line that was executed and billed is not there."""
+    """A line that was executed and billed is missing."""
     gone = _one(places, dice)
     return [line for place, line in enumerate(lines) if place != gone]
 
@@ -32,20 +32,20 @@ def foreign_line(lines: list[bytes], places: list[int], dice: random.Random) -> 
 
 
 def reordered_lines(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
-    """The lines come in another order."""
+    """The lines are in another order."""
     mixed = list(lines)
     dice.shuffle(mixed)
     return mixed
 
 
 def broken_line(lines: list[bytes], places: list[int], dice: random.Random, bytes_left: int = 120) -> list[bytes]:
-    """A line is no JSON: it breaks off after `bytes_left` bytes."""
+    """A line is not valid JSON: it breaks off after `bytes_left` bytes."""
     broken = _one(places, dice)
     return [line[:bytes_left] + b"\n" if place == broken else line for place, line in enumerate(lines)]
 
 
 def giant_line(lines: list[bytes], places: list[int], dice: random.Random, megabytes: int = 20) -> list[bytes]:
-    """Between the lines is one that never seems to end."""
+    """An extra line of `megabytes` is inserted among the others."""
     return [*lines[:1], b'{"custom_id":"giant","text":"' + b"x" * (megabytes << 20) + b'"}\n', *lines[1:]]
 
 
@@ -60,7 +60,7 @@ def byte_order_mark(lines: list[bytes], places: list[int], dice: random.Random) 
 
 
 def blank_lines(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
-    """Blank lines stand between the others."""
+    """There are blank lines between the others."""
     return [part for line in lines for part in (b"\n", line)]
 
 

@@ -1,4 +1,4 @@
-"""Misbehaviour on request: the few kinds that a client's recovery is first tested with."""
+"""Single faults that a test switches on: the first ones to test a client's recovery with."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class _LineFault:
 
 
 class Faults:
-    """What shall go wrong, set by a test in process or through the control API."""
+    """The faults to inject, set by a test in process or through the control API."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Nothing goes wrong any more; held batches go on."""
+        """Switch all faults off; held batches continue."""
         self._lines: list[_LineFault] = []
         self.expire_after: int | None = None
         self.fail_batch: dict[str, Any] | None = None
@@ -47,21 +47,21 @@ class Faults:
         message: str = "The server had an error while processing your request.",
         times: int = 1,
     ) -> None:
-        """The first `times` executions of each matching line fail.
+        """Let the first `times` executions of each matching line fail.
 
         Args:
-            match: a predicate on the body, or a regular expression searched in its JSON text.
+            match: a predicate on the body, or a regular expression to search for in its JSON text.
             status_code: HTTP status of the line.
             code: the error's code.
             message: the error's message.
-            times: how often each line fails before it succeeds.
+            times: number of times that each line fails before it succeeds.
         """
         matches = match if callable(match) else _search(match)
         error = {"error": {"message": message, "type": code, "param": None, "code": code}}
         self._lines.append(_LineFault(matches, status_code, error, times))
 
     def line_fault(self, custom_id: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]] | None:
-        """The failure of this execution of a line: status and body; `None` when it goes well."""
+        """Status and body of the failure of this execution of a line; `None` if it succeeds."""
         for fault in self._lines:
             if fault.match(body) and fault.seen[custom_id] < fault.times:
                 fault.seen[custom_id] += 1
@@ -69,31 +69,31 @@ class Faults:
         return None
 
     def expire_next_batch(self, after: int) -> None:
-        """The next batch ends `expired` after 24 hours with `after` lines done."""
+        """Let the next batch end as `expired` after 24 hours with `after` lines done."""
         self.expire_after = after
 
     def fail_next_batch(self, code: str, message: str, line: int | None = None, param: str | None = None) -> None:
-        """The next batch ends `failed` at validation, unpaid."""
+        """Let the next batch end as `failed` at validation, unpaid."""
         self.fail_batch = {"code": code, "message": message, "line": line, "param": param}
 
     def hold_batches(self) -> None:
-        """Batches that run stay `in_progress` until `release`."""
+        """Keep running batches `in_progress` until `release`."""
         self.held = True
 
     def release(self) -> None:
-        """Held batches go on."""
+        """Let held batches continue."""
         self.held = False
         waiting, self._resume = self._resume, []
         for resume in waiting:
             resume()
 
     def when_released(self, resume: Callable[[], None]) -> None:
-        """Call back at the next `release`, on the loop that is running now."""
+        """Call `resume` at the next `release`, on the loop that is running now."""
         loop = asyncio.get_running_loop()
         self._resume.append(lambda: _run_on(loop, resume))
 
     def drop_create_reply(self) -> None:
-        """The next create is applied, but its connection is closed without an answer."""
+        """Apply the next create, but close its connection without a reply."""
         self.drop_create = True
 
 

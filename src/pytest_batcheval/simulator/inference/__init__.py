@@ -1,1 +1,1 @@
-"""Answers to single request bodies, in the shape of each endpoint."""
+"""Answers to single request bodies, in the form of each endpoint."""

@@ -1,4 +1,4 @@
-"""From a request body to a response body in the endpoint's own shape."""
+"""Response bodies from request bodies, in the endpoint's own form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_batcheval.simulator.inference.models import Model
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens, within
 from pytest_batcheval.simulator.respondents.protocol import Respondent, RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import chosen, served_model
-from pytest_batcheval.simulator.structured.answer import asked_form, formed
+from pytest_batcheval.simulator.structured.answer import in_form, requested_form
 from pytest_batcheval.wire.key import BodyError, canonical
 from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS
 
@@ -26,7 +26,7 @@ _KEY = re.compile(r"[0-9a-f]{40}$")
 
 @dataclass(frozen=True)
 class Answering:
-    """Who answers: a respondent and a seed; a body may name another respondent by its model, `sim-…`."""
+    """A respondent and a seed; a body may name another respondent by its model, `sim-…`."""
 
     respondent: Respondent
     seed: int
@@ -35,9 +35,9 @@ class Answering:
     def answer(
         self, url: str, body: Mapping[str, Any], custom_id: str = "", *, key: str = ""
     ) -> tuple[int, dict[str, Any]]:
-        """HTTP status and response body; depends on seed, body and sample only.
+        """HTTP status and response body, which depend on seed, body and sample only.
 
-        `key` is what `known_key(body, custom_id)` gives, where the caller has asked already.
+        `key` is the result of `known_key(body, custom_id)`, if the caller has it already.
         """
         try:
             model = check_body(url, body, self.behaviour)
@@ -52,28 +52,28 @@ class Answering:
             return error.status, error.body
 
     def _text(self, url: str, model: Model, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        form = asked_form(body)
+        form = requested_form(body)
         prompt = prompt_text(body)
-        asked = tokens(prompt)
-        check_length(asked, model, "messages" if url == CHAT else "input")
+        prompt_tokens = tokens(prompt)
+        check_length(prompt_tokens, model, "messages" if url == CHAT else "input")
         respondent, limit = self._respondent(body), output_limit(url, body)
         replies: list[RespondentReply] = []
-        said: list[response_bodies.Said] = []
+        choices: list[response_bodies.Choice] = []
         for number in range(_choices(url, body)):
             sample = f"{key}/{number}" if number else key
             reply = respondent.reply(RespondentRequest(prompt, self.seed, sample, body))
             if reply.status_code != 200:
                 kind = "server_error" if reply.status_code >= 500 else "invalid_request_error"
                 raise ApiError(reply.status_code, reply.text, kind=kind)
-            text = formed(reply.text, form, self.seed, sample) if form and not reply.refused else reply.text
+            text = in_form(reply.text, form, self.seed, sample) if form and not reply.refused else reply.text
             text, cut = within(text, limit)
-            said.append(response_bodies.Said(text, "length" if cut else reply.finish_reason, reply.refused))
+            choices.append(response_bodies.Choice(text, "length" if cut else reply.finish_reason, reply.refused))
             replies.append(reply)
         served = replace(model, snapshot=served_model(self.respondent, str(body["model"]), model.snapshot))
         if url == CHAT:
-            answer = response_bodies.chat(served, self.seed, key, asked, said)
+            answer = response_bodies.chat(served, self.seed, key, prompt_tokens, choices)
         else:
-            answer = response_bodies.response(served, self.seed, key, asked, said[0], body, limit)
+            answer = response_bodies.response(served, self.seed, key, prompt_tokens, choices[0], body, limit)
         return {**answer, "x_simulator": self._signature(respondent, replies[0])}
 
     def _embeddings(self, model: Model, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Answering:
 
 
 def key_of(body: Mapping[str, Any], custom_id: str = "") -> str:
-    """What an answer depends on: a `custom_id` that is a request key (it has the sample in it), else the body.
+    """The key an answer depends on: the `custom_id` if it is a request key (which includes the sample), else a hash.
 
     Raises:
         BodyError: the body has no canonical form.
@@ -108,7 +108,7 @@ def key_of(body: Mapping[str, Any], custom_id: str = "") -> str:
 
 
 def known_key(body: Mapping[str, Any], custom_id: str = "") -> str:
-    """The same, but empty for a body that has no canonical form: it is answered with a 400."""
+    """The same, but empty for a body without a canonical form, which is answered with a 400."""
     try:
         return key_of(body, custom_id)
     except BodyError:
@@ -116,7 +116,7 @@ def known_key(body: Mapping[str, Any], custom_id: str = "") -> str:
 
 
 def keyless(custom_id: str = "") -> str:
-    """The key that an execution without one is booked under."""
+    """The ledger's key for an execution whose body has no canonical form."""
     return digest("no canonical form", custom_id)[:40]
 
 

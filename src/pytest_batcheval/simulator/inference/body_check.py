@@ -1,4 +1,4 @@
-"""What an endpoint checks of a request body before it answers; a fault is a 400 of that call or line."""
+"""An endpoint's check of a request body; an error is a 400 of that call or line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RESPONSES_LIMITS = ("max_output_tokens",)
 
 
 def check_body(url: str, body: Mapping[str, Any], behaviour: Behaviour) -> Model:
-    """The model that shall answer.
+    """Check a body and return its model.
 
     Raises:
         ApiError: 400 or 404, the endpoint refuses the body.
@@ -65,7 +65,7 @@ def check_length(prompt_tokens: int, model: Model, param: str) -> None:
 
 
 def output_limit(url: str, body: Mapping[str, Any]) -> int | None:
-    """The most tokens the answer may have; `None` for no limit."""
+    """The limit of the answer's tokens; `None` for no limit."""
     limits = (body.get(name) for name in _OUTPUT_LIMITS.get(url, _RESPONSES_LIMITS))
     return next((limit for limit in limits if isinstance(limit, int)), None)
 
@@ -77,7 +77,7 @@ def embedding_inputs(body: Mapping[str, Any]) -> list[str | list[int]]:
 
 
 def count_inputs(body: Mapping[str, Any]) -> int:
-    """How many inputs an embeddings request has, whatever they are."""
+    """The number of inputs of an embeddings request, which need not be valid."""
     given = body.get("input")
     if not isinstance(given, list):
         return 1

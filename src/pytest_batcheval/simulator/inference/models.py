@@ -17,11 +17,11 @@ class Model:
     """One model, with sizes in tokens as the provider's model pages give them.
 
     Attributes:
-        id: the name it is asked for by.
-        snapshot: the name that answers carry.
-        window: prompt and answer together.
-        most_output: the longest answer.
-        reasons: it thinks before it answers, and the thinking is billed.
+        id: the name in requests.
+        snapshot: the name in answers.
+        window: limit of prompt and answer together.
+        most_output: limit of the answer.
+        reasons: whether it reasons before it answers, which is billed.
         dimensions: length of its vectors; 0 for a model that writes text.
     """
 
@@ -59,10 +59,10 @@ _UNKNOWN_DATE = "2025-01-01"
 
 
 def find_model(name: object, behaviour: Behaviour) -> Model | None:
-    """The model of that name, `None` when there is none.
+    """The model of that name; `None` if there is none.
 
     A name of a known family (`gpt-…`, `o3…`, `text-embedding-…`, `ft:…`) is a model, so that tests of
-    tomorrow's models need no new release; `Behaviour.models` can draw the line elsewhere.
+    future models need no new release; `Behaviour.models` can change that.
     """
     if not isinstance(name, str):
         return None
@@ -96,7 +96,7 @@ def _of_respondent(name: str) -> Model | None:
 
 
 def _of_family(name: str) -> Model:
-    """A name we have no sizes for: those of a common model, and a date as served names have one."""
+    """A model of unknown size: with the sizes of a common model, and a date in its served name."""
     if name.startswith("text-embedding"):
         return Model(name, name, 8_191, 0, dimensions=1_536)
     snapshot = name if _DATED.search(name) else f"{name}-{_UNKNOWN_DATE}"

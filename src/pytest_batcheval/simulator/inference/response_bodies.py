@@ -1,4 +1,4 @@
-"""Response bodies in the shape of each endpoint."""
+"""Response bodies in the form of each endpoint."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pytest_batcheval.simulator.inference.models import Model
 from pytest_batcheval.simulator.inference.token_count import tokens
 
 _THINKING = 64
-"""Reasoning is billed in steps of so many tokens, as seen in answers of reasoning models."""
+"""Reasoning is billed in multiples of this number of tokens, as observed with reasoning models."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """One choice: what was said, why it ended, and whether the model marked it as a refusal."""
+class Choice:
+    """One choice of an answer: text, reason for its end, and whether the model marked it as a refusal."""
 
     text: str
     finish_reason: str
@@ -29,14 +29,14 @@ class Said:
 
 
 def thinking(model: Model, seed: int, key: str) -> int:
-    """Reasoning tokens of an answer; 0 for a model that doesn't reason."""
+    """Reasoning tokens of an answer; 0 for a model that does not reason."""
     return _THINKING * chance(seed, key, "thinking").randint(1, 8) if model.reasons else 0
 
 
-def chat(model: Model, seed: int, key: str, asked: int, choices: Sequence[Said]) -> dict[str, Any]:
-    """A chat completion; `asked` is the length of the prompt in tokens."""
+def chat(model: Model, seed: int, key: str, prompt_tokens: int, choices: Sequence[Choice]) -> dict[str, Any]:
+    """A chat completion; `prompt_tokens` is the length of the prompt."""
     reasoning = thinking(model, seed, key) * len(choices)
-    said = sum(tokens(choice.text) for choice in choices) + reasoning
+    completion_tokens = sum(tokens(choice.text) for choice in choices) + reasoning
     return {
         "id": f"chatcmpl-{digest('chat', seed, key)[:29]}",
         "object": "chat.completion",
@@ -44,9 +44,9 @@ def chat(model: Model, seed: int, key: str, asked: int, choices: Sequence[Said])
         "model": model.snapshot,
         "choices": [_choice(number, choice) for number, choice in enumerate(choices)],
         "usage": {
-            "prompt_tokens": asked,
-            "completion_tokens": said,
-            "total_tokens": asked + said,
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
             "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
             "completion_tokens_details": {
                 "reasoning_tokens": reasoning,
@@ -61,21 +61,21 @@ def chat(model: Model, seed: int, key: str, asked: int, choices: Sequence[Said])
 
 
 def response(
-    model: Model, seed: int, key: str, asked: int, said: Said, body: Mapping[str, Any], limit: int | None
+    model: Model, seed: int, key: str, prompt_tokens: int, choice: Choice, body: Mapping[str, Any], limit: int | None
 ) -> dict[str, Any]:
-    """A response; a reasoning model's thinking comes before its message."""
+    """A response; of a reasoning model, with a reasoning item before the message."""
     name = digest("response", seed, key)
-    reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(said.finish_reason)
+    reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(choice.finish_reason)
     status = "completed" if reason is None else "incomplete"
     reasoning = thinking(model, seed, key)
-    spoken = tokens(said.text) + reasoning
+    output_tokens = tokens(choice.text) + reasoning
     thought = {"id": f"rs_{name[:48]}", "type": "reasoning", "summary": []}
     message = {
         "id": f"msg_{name[:48]}",
         "type": "message",
         "role": "assistant",
         "status": status,
-        "content": [_part(said)],
+        "content": [_part(choice)],
     }
     return {
         "id": f"resp_{name[:48]}",
@@ -96,18 +96,18 @@ def response(
         "tools": [],
         "top_p": 1.0,
         "usage": {
-            "input_tokens": asked,
+            "input_tokens": prompt_tokens,
             "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": spoken,
+            "output_tokens": output_tokens,
             "output_tokens_details": {"reasoning_tokens": reasoning},
-            "total_tokens": asked + spoken,
+            "total_tokens": prompt_tokens + output_tokens,
         },
         "metadata": body.get("metadata") or {},
     }
 
 
 def embeddings(model: Model, inputs: Sequence[str | list[int]], dimensions: int, encoding: str) -> dict[str, Any]:
-    """Vectors of length 1: texts that share pieces of four letters point the same way."""
+    """Vectors of length 1; texts that share pieces of four letters point in similar directions."""
     data = []
     for index, item in enumerate(inputs):
         vector = _vector(item, dimensions)
@@ -118,20 +118,20 @@ def embeddings(model: Model, inputs: Sequence[str | list[int]], dimensions: int,
     return {"object": "list", "data": data, "model": model.snapshot, "usage": usage}
 
 
-def _choice(number: int, said: Said) -> dict[str, Any]:
+def _choice(number: int, choice: Choice) -> dict[str, Any]:
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if said.refused else said.text,
-        "refusal": said.text if said.refused else None,
+        "content": None if choice.refused else choice.text,
+        "refusal": choice.text if choice.refused else None,
         "annotations": [],
     }
-    return {"index": number, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
+    return {"index": number, "message": message, "logprobs": None, "finish_reason": choice.finish_reason}
 
 
-def _part(said: Said) -> dict[str, Any]:
-    if said.refused:
-        return {"type": "refusal", "refusal": said.text}
-    return {"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}
+def _part(choice: Choice) -> dict[str, Any]:
+    if choice.refused:
+        return {"type": "refusal", "refusal": choice.text}
+    return {"type": "output_text", "text": choice.text, "annotations": [], "logprobs": []}
 
 
 def _vector(item: str | list[int], dimensions: int) -> list[float]:
@@ -148,6 +148,6 @@ def _vector(item: str | list[int], dimensions: int) -> list[float]:
 
 @lru_cache(maxsize=4096)
 def _places(piece: str | int, dimensions: int) -> tuple[tuple[int, float], ...]:
-    """The few dimensions that one piece of text moves, and which way."""
+    """The few dimensions that one piece of text changes, each with a sign."""
     rng = random.Random(digest("piece", piece))
     return tuple((rng.randrange(dimensions), rng.choice((-1.0, 1.0))) for _ in range(8))

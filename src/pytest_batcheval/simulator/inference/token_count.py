@@ -1,4 +1,4 @@
-"""The words of a request, and how many tokens they would be."""
+"""The text of a request, and an estimate of its tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OTHER_TOKENS = 0.23
 
 
 def prompt_text(body: Mapping[str, Any]) -> str:
-    """All words of a request, of either endpoint, joined by newlines."""
+    """All text of a request, of either endpoint, joined by newlines."""
     if "messages" in body:
         messages = body["messages"] if isinstance(body["messages"], list) else []
         return "\n".join(_texts(message.get("content") for message in messages if isinstance(message, dict)))
@@ -23,7 +23,7 @@ def prompt_text(body: Mapping[str, Any]) -> str:
 
 
 def tokens(text: str) -> int:
-    """An estimate: 0.61 tokens a Hangul syllable, 0.23 any other character, at least 1.
+    """An estimate: 0.61 tokens per Hangul syllable, 0.23 per other character, at least 1.
 
     The shares were measured with a public vocabulary on a Korean and an English sentence.
     """

@@ -1,1 +1,1 @@
-"""Who writes the simulator's answers: pure functions of seed, request body and sample."""
+"""Respondents, which write the simulator's answers: pure functions of seed, request body and sample."""

@@ -1,4 +1,4 @@
-"""Respondents that break the form of an answer: echo, refusals, letters without words."""
+"""Respondents whose answers are degenerate: echoes, refusals, shuffled letters."""
 
 from __future__ import annotations
 
@@ -14,45 +14,46 @@ _LONGEST_LABEL = 200
 
 
 class EchoPatient(FlatPatient):
-    """Repeats the words it was described with instead of showing anything."""
+    """A patient that repeats its description instead of showing traits."""
 
-    def reply(self, asked: RespondentRequest) -> RespondentReply:
-        """Self-label, opener and fillers."""
-        said = super().reply(asked)
-        label = self_label(asked.recognised.language, _described(asked))
+    def reply(self, request: RespondentRequest) -> RespondentReply:
+        """A self-label, an opener and fillers."""
+        said = super().reply(request)
+        label = self_label(request.recognised.language, _described(request))
         return replace(said, text=f"{label} {said.text}")
 
 
 @dataclass(frozen=True)
 class RefusingPatient(Patient):
-    """Refuses with probability `rate`, half of the time marked as a refusal; else it is faithful."""
+    """A patient that refuses with probability `rate`, half of the time marked as a refusal, and else is faithful."""
 
     rate: float = 0.3
 
-    def reply(self, asked: RespondentRequest) -> RespondentReply:
-        """A refusal in the first person of a model, or the patient's answer."""
-        told = asked.recognised
-        if asked.chance("refuses").random() >= self.rate:
-            return super().reply(asked)
-        text = asked.chance("refusal").choice(refusals(told.language))
-        marked = asked.chance("marked").random() < 0.5
-        return RespondentReply(text, told.persona, told.question, refused=marked)
+    def reply(self, request: RespondentRequest) -> RespondentReply:
+        """A refusal in the model's own voice, or the patient's answer."""
+        recognised = request.recognised
+        if request.chance("refuses").random() >= self.rate:
+            return super().reply(request)
+        text = request.chance("refusal").choice(refusals(recognised.language))
+        marked = request.chance("marked").random() < 0.5
+        return RespondentReply(text, recognised.persona, recognised.question, refused=marked)
 
 
 class SaladPatient(Patient):
-    """A faithful answer with its letters shuffled: varied, and saying nothing."""
+    """A patient whose faithful answer has its letters shuffled: varied, without meaning."""
 
-    def reply(self, asked: RespondentRequest) -> RespondentReply:
-        """The letters."""
-        said = super().reply(asked)
+    def reply(self, request: RespondentRequest) -> RespondentReply:
+        """The shuffled letters."""
+        said = super().reply(request)
         letters = list(said.text)
-        asked.chance("salad").shuffle(letters)
+        request.chance("salad").shuffle(letters)
         return replace(said, text="".join(letters).strip(), planted={})
 
 
-def _described(asked: RespondentRequest) -> str:
-    """The words the persona was told in: its types, else its poles, else what the request says of it."""
-    told = asked.recognised
-    poles = [d.pole(told.levels[d.code]).phrase[told.language] for d in dimensions() if told.levels.get(d.code)]
-    words = short_description(told.levels, told.language) or ", ".join(poles)
-    return words or " ".join(asked.setting.split())[:_LONGEST_LABEL]
+def _described(request: RespondentRequest) -> str:
+    """The persona's description: its types, else its poles, else the beginning of the request's setting."""
+    recognised = request.recognised
+    levels, language = recognised.levels, recognised.language
+    poles = [d.pole(levels[d.code]).phrase[language] for d in dimensions() if levels.get(d.code)]
+    words = short_description(levels, language) or ", ".join(poles)
+    return words or " ".join(request.setting.split())[:_LONGEST_LABEL]

@@ -1,4 +1,4 @@
-"""The answer that a judge is asked about, wherever it stands in a prompt, and the signs in it."""
+"""The answer that a judge is to judge, found anywhere in a prompt, and the signs in it."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _LABEL = re.compile(rf"^[^\n:：]{{0,20}}{_NAME}[^\n:：]{{0,20}}[:：]", re.MUL
 _SENTENCE = re.compile(r"[^.?!。\n]+[.?!。]?")
 
 _MOST = 50
-"""Openings of one kind that are tried; a prompt with more is no prompt of a judge."""
+"""Delimiters of one kind that are tried; the prompt of a judge has no more."""
 
 
 @dataclass(frozen=True)
 class Sign:
-    """An utterance of the catalogue that a text holds: whose, which pole, and as it stands there."""
+    """An utterance of the catalogue in a text: its dimension, its pole, and its wording there."""
 
     code: str
     level: int
     quote: str
 
 
-def judged_text(asked: RespondentRequest) -> str:
-    """The answer to be judged, in NFC: what some delimiter encloses, else the whole message it may stand in.
+def judged_text(request: RespondentRequest) -> str:
+    """The answer to be judged, in NFC: the text between some delimiters, else the whole message it may be in.
 
-    Of several candidates the first wins that holds a sentence of the catalogue, since then it is a
-    patient of ours that speaks.
+    Of several candidates, the first with a sentence of the catalogue is taken, since it is the answer
+    of one of our patients.
     """
-    candidates = [part for message in _likely(asked) for part in (*_enclosed(message), message)]
+    candidates = [part for message in _likely(request) for part in (*_enclosed(message), message)]
     speaking = (part for part in candidates if _speaks(part))
     return next(speaking, candidates[0] if candidates else "").strip()
 
 
 def signs_in(text: str) -> list[Sign]:
-    """Every utterance of the catalogue in a text, in the order in which they stand there."""
+    """Every utterance of the catalogue in a text, in the order of the text."""
     folded = _folded(text)
     found = []
     for utterance, (code, level) in _utterances().items():
@@ -59,19 +59,19 @@ def signs_in(text: str) -> list[Sign]:
 
 
 def role_in(text: str) -> str:
-    """The rubric's label for who speaks in a text."""
+    """The rubric's role label for a text."""
     plain = text.casefold()
     return next((role for role, cues in role_cues().items() if any(cue in plain for cue in cues)), "in_role")
 
 
 def first_sentence(text: str) -> str:
-    """The first words up to the end of a sentence; empty for a text without any."""
+    """The first sentence of a text; empty for a text without one."""
     return next((found[0].strip() for found in _SENTENCE.finditer(text) if found[0].strip()), "")
 
 
-def _likely(asked: RespondentRequest) -> list[str]:
-    """The messages that may hold the answer, likeliest first: the user's last, then what an assistant said."""
-    given = asked.messages or [("user", storable(asked.prompt))]
+def _likely(request: RespondentRequest) -> list[str]:
+    """The messages that may contain the answer, likeliest first: the user's last, then the assistant's."""
+    given = request.messages or [("user", storable(request.prompt))]
     spoken = [(role, text) for role, text in given if role not in SYSTEM] or given
     last, earlier = spoken[-1], spoken[-2::-1]
     assistant = [text for role, text in earlier if role == "assistant"]
@@ -83,7 +83,7 @@ def _likely(asked: RespondentRequest) -> list[str]:
 
 
 def _enclosed(text: str) -> Iterator[str]:
-    """What delimiters enclose, likeliest first."""
+    """The texts between delimiters, likeliest first."""
     yield from _in_json(text)
     yield from _in_tags(text)
     yield from _between_lines(text)
@@ -95,7 +95,7 @@ def _enclosed(text: str) -> Iterator[str]:
 
 
 def _in_json(text: str) -> Iterator[str]:
-    """The value of a JSON object's field that is named as an answer."""
+    """The values of JSON fields whose name suggests an answer."""
     decoder = json.JSONDecoder()
     for found in islice(re.finditer(r"\{", text), _MOST):
         try:
@@ -107,7 +107,7 @@ def _in_json(text: str) -> Iterator[str]:
 
 
 def _in_tags(text: str) -> Iterator[str]:
-    """Between <x> and the last </x>, [x] and [/x], BEGIN and END."""
+    """The text between <x> and the last </x>, [x] and [/x], BEGIN and END."""
     for found in sorted(islice(_TAG.finditer(text), _MOST), key=_likelihood):
         angled, bracketed, _ = found.groups()
         closing = f"</{angled}" if angled else f"[/{bracketed}]" if bracketed else "END"
@@ -117,14 +117,14 @@ def _in_tags(text: str) -> Iterator[str]:
 
 
 def _likelihood(tag: re.Match[str]) -> tuple[bool, bool, int]:
-    """Least for the likeliest: the first of those named as an answer, at a line's start; else the last of all."""
+    """A sort key, likeliest first: tags named as an answer, first at the start of a line; else the last tag."""
     named = _NAMED.search(tag[0]) is not None
     inside = tag.start() > 0 and tag.string[tag.start() - 1] != "\n"
     return not named, named and inside, tag.start() if named else -tag.start()
 
 
 def _between_lines(text: str) -> Iterator[str]:
-    """Between the last two lines of ```, \"\"\", ===, --- and the like, or below the last of them."""
+    """The text between the last two lines of ```, \"\"\", ===, --- and the like, or below the last of them."""
     lines = list(_LINE.finditer(text))
     if not lines:
         return
@@ -139,7 +139,7 @@ def _between_lines(text: str) -> Iterator[str]:
 
 
 def _between_marks(text: str, marks: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """From the first opening mark of a kind to its last closing one."""
+    """The text from the first opening mark of a kind to its last closing one."""
     for opening, closing in marks:
         start, end = text.find(opening), text.rfind(closing)
         if -1 < start < end - len(opening):

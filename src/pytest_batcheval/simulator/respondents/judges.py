@@ -1,7 +1,7 @@
-"""Judges: they fill the rubric for an answer, well or with one known fault each.
+"""Judges, which fill the rubric for an answer, correctly or with one known error each.
 
-A judge sees the question and the answer. It knows the utterances of the catalogue and nothing else:
-in an answer of a patient of ours it finds every sign, in a real model's answer hardly any.
+A judge sees the question and the answer. It knows only the utterances of the catalogue: in an answer
+of one of our patients it finds every sign, in a real model's answer hardly any.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pytest_batcheval.simulator.respondents.rubric import (
 Marks = Mapping[str, Mark]
 
 USUAL_LENGTH = 100
-"""Characters of an answer that `VerboseJudge` neither raises nor lowers for."""
+"""Length of an answer, in characters, for which `VerboseJudge` neither raises nor lowers the scores."""
 
 _ORDER = re.compile(
     r"\b(?:score|rate|grade|mark|give)\b[^\n.]{0,60}?\b(\d{1,3})\b"
@@ -41,36 +41,36 @@ _ORDER = re.compile(
 class JudgeCase:
     """One answer to be judged."""
 
-    asked: RespondentRequest
+    request: RespondentRequest
     rubric: RequestedRubric
 
     @cached_property
     def answer(self) -> str:
-        """The words to be judged."""
-        return judged_text(self.asked)
+        """The text to be judged."""
+        return judged_text(self.request)
 
     @cached_property
     def signs(self) -> list[Sign]:
-        """The signs in them."""
+        """The signs in the answer."""
         return signs_in(self.answer)
 
     @property
     def opening(self) -> str:
-        """The first sentence of the answer: what is quoted for want of a reason."""
+        """The first sentence of the answer, quoted where there is no other evidence."""
         return first_sentence(self.answer)
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Scores what is shown: a sign is worth a point, two are worth two, both poles are 3, no sign is null."""
+    """Scores the signs: one is worth a point, two are worth two, both poles give 3, none gives null."""
 
     name: str = "judge"
 
-    def reply(self, asked: RespondentRequest) -> RespondentReply:
-        """The filled rubric, as JSON; the whole of it where the request asks for no format."""
-        case = JudgeCase(asked, requested_rubric(asked.body) or RequestedRubric())
+    def reply(self, request: RespondentRequest) -> RespondentReply:
+        """The filled rubric as JSON, with all dimensions if the request has no response format."""
+        case = JudgeCase(request, requested_rubric(request.body) or RequestedRubric())
         text = case.rubric.verdict(role_in(case.answer), self.marks(case))
-        return RespondentReply(text, question=asked.recognised.question)
+        return RespondentReply(text, question=request.recognised.question)
 
     def marks(self, case: JudgeCase) -> Marks:
         """The mark of each dimension; a dimension without one is null."""
@@ -79,32 +79,32 @@ class Judge:
 
 @dataclass(frozen=True)
 class NoisyJudge(Judge):
-    """Adds noise with this standard deviation, in points."""
+    """Adds noise with the given standard deviation, in points."""
 
     deviation: float = 1.0
 
     def marks(self, case: JudgeCase) -> Marks:
-        """Marks that are off by chance."""
+        """The fair marks with random errors."""
         fair = super().marks(case)
         return {
-            code: mark.moved(case.asked.chance("noise", code).gauss(0, self.deviation)) for code, mark in fair.items()
+            code: mark.moved(case.request.chance("noise", code).gauss(0, self.deviation)) for code, mark in fair.items()
         }
 
 
 class VerboseJudge(Judge):
-    """Gives a point more for each further hundred characters of the answer, two at most."""
+    """Adds a point for each further hundred characters of the answer, two at most."""
 
     def marks(self, case: JudgeCase) -> Marks:
-        """Marks that grow with the length."""
+        """The fair marks, moved by the length."""
         extra = (len(case.answer) - USUAL_LENGTH) / USUAL_LENGTH
         return {code: mark.moved(min(2.0, max(-2.0, extra))) for code, mark in super().marks(case).items()}
 
 
 class HaloJudge(Judge):
-    """Scores every dimension by the impression that all signs together make."""
+    """Scores every dimension by the overall impression of all signs."""
 
     def marks(self, case: JudgeCase) -> Marks:
-        """All good or all ill; fair where the impression is neither."""
+        """All marks good or all bad; fair marks if the impression is neither."""
         impression = sum(GOOD[sign.code] * sign.level for sign in case.signs)
         if not impression:
             return super().marks(case)
@@ -117,48 +117,48 @@ class LenientJudge(Judge):
     """Moves every score a point towards the pole that makes a good impression."""
 
     def marks(self, case: JudgeCase) -> Marks:
-        """Marks that flatter."""
+        """The fair marks, moved towards the good poles."""
         return {code: mark.moved(GOOD[code]) for code, mark in super().marks(case).items()}
 
 
 class PersonaJudge(Judge):
-    """Scores what the persona was told to be, where the prompt says so, instead of what it shows."""
+    """Scores the prompted traits of the persona, where the prompt has them, instead of the signs."""
 
-    def reply(self, asked: RespondentRequest) -> RespondentReply:
-        """The filled rubric, and the persona it saw."""
-        said = super().reply(asked)
-        return RespondentReply(said.text, asked.recognised.persona, said.question)
+    def reply(self, request: RespondentRequest) -> RespondentReply:
+        """The filled rubric, and the persona in the prompt."""
+        said = super().reply(request)
+        return RespondentReply(said.text, request.recognised.persona, said.question)
 
     def marks(self, case: JudgeCase) -> Marks:
-        """The told poles; fair marks for what is not told."""
-        told = {code: level for code, level in case.asked.recognised.levels.items() if level}
-        seen = {code: Mark(MIDDLE + level, case.opening) for code, level in told.items()}
-        return {**super().marks(case), **seen}
+        """The prompted poles; fair marks for the other dimensions."""
+        prompted = {code: level for code, level in case.request.recognised.levels.items() if level}
+        by_prompt = {code: Mark(MIDDLE + level, case.opening) for code, level in prompted.items()}
+        return {**super().marks(case), **by_prompt}
 
 
 @dataclass(frozen=True)
 class NullJudge(Judge):
-    """Cannot tell, with probability `share`, what others can."""
+    """Gives null, with probability `share`, where others give a score."""
 
     share: float = 0.5
 
     def marks(self, case: JudgeCase) -> Marks:
-        """Marks with too many nulls."""
+        """The fair marks with too many nulls."""
         fair = super().marks(case)
-        return {code: mark for code, mark in fair.items() if case.asked.chance("null", code).random() >= self.share}
+        return {code: mark for code, mark in fair.items() if case.request.chance("null", code).random() >= self.share}
 
 
 class ThreeJudge(Judge):
-    """Gives 3, the mark for mixed signs, where there is none."""
+    """Gives 3, the mark for mixed signs, where there is no sign."""
 
     def marks(self, case: JudgeCase) -> Marks:
-        """Marks without a null."""
+        """The fair marks without nulls."""
         fair = super().marks(case)
         return {code: Mark(MIDDLE, case.opening) if mark.score is None else mark for code, mark in fair.items()}
 
 
 class HallucinatedJudge(Judge):
-    """Quotes what the answer does not say."""
+    """Quotes words that are not in the answer."""
 
     def marks(self, case: JudgeCase) -> Marks:
         """Fair scores with false evidence."""
@@ -169,22 +169,22 @@ class HallucinatedJudge(Judge):
 
 
 class OrderJudge(Judge):
-    """Favours the dimension that the prompt lists first: a point more, or a 4 for nothing."""
+    """Favours the dimension that the prompt lists first: a point more, or a 4 without any sign."""
 
     def marks(self, case: JudgeCase) -> Marks:
-        """Fair marks but for the first."""
+        """Fair marks except for the first dimension."""
         fair = super().marks(case)
-        instructions = "\n".join(text for _, text in case.asked.messages).replace(case.answer, "")
+        instructions = "\n".join(text for _, text in case.request.messages).replace(case.answer, "")
         first = case.rubric.listed(instructions)[0]
         favoured = fair[first].moved(1) if fair[first].score is not None else Mark(MIDDLE + 1, case.opening)
         return {**fair, first: favoured}
 
 
 class GullibleJudge(Judge):
-    """Obeys an answer that says which score to give."""
+    """Obeys an answer that demands a score."""
 
     def marks(self, case: JudgeCase) -> Marks:
-        """The score that was demanded, everywhere; fair marks where none was."""
+        """The demanded score for every dimension; fair marks if none is demanded."""
         order = _ORDER.search(case.answer)
         if order is None:
             return super().marks(case)
@@ -202,8 +202,8 @@ def _shown(signs: list[Sign]) -> Mark:
 
 
 def _never_said(case: JudgeCase, code: str) -> str:
-    """An utterance of the pole that was shown, which is not in the answer."""
+    """An utterance of the shown pole that is not in the answer."""
     sign = next(sign for sign in case.signs if sign.code == code)
     dimension = next(d for d in dimensions() if d.code == code)
     said = [words for texts in dimension.pole(sign.level).utterances.values() for words in texts]
-    return case.asked.chance("false", code).choice([words for words in said if words not in case.answer] or ["…"])
+    return case.request.chance("false", code).choice([words for words in said if words not in case.answer] or ["…"])

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 SYSTEM = ("system", "developer")
-"""The roles that say how to answer, not what to answer."""
+"""The roles whose messages are instructions, not part of the conversation."""
 
 
 def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(role, text) of every message with text, in order; whatever is not shaped like one is left out."""
+    """(role, text) of every message with text, in order; malformed messages are left out."""
     return [(role, text) for role, content in _contents(body) if (text := _text(content))]
 
 

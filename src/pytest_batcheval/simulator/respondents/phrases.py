@@ -1,4 +1,4 @@
-"""Sentences and words of respondents that belong to no dimension, from `data/phrases.json`."""
+"""Sentences and words of respondents without a dimension, from `data/phrases.json`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 
 def refusals(language: str) -> tuple[str, ...]:
-    """How a model declines to answer."""
+    """Sentences in which a model declines to answer."""
     return tuple(_data()["refusals"][language])
 
 
 def self_label(language: str, words: str) -> str:
-    """A sentence that calls oneself by these words."""
+    """A sentence in which the speaker is described by these words."""
     return str(_data()["self_label"][language]).format(words)
 
 
 def role_cues() -> Mapping[str, tuple[str, ...]]:
-    """What gives each role label of the rubric away, in lower case, in the order in which they are looked for."""
+    """The words that indicate each role label of the rubric, in lower case, in the order of search."""
     return {role: tuple(cues) for role, cues in _data()["role_cues"].items()}
 
 

@@ -1,4 +1,4 @@
-"""What a respondent is asked, and what it says."""
+"""The protocol of respondents: request and reply."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from pytest_batcheval.catalogue.load import questions
-from pytest_batcheval.catalogue.recognise import Recognised, recognise
+from pytest_batcheval.catalogue.recognise import RecognisedPrompt, recognise
 from pytest_batcheval.simulator.ids import chance
 from pytest_batcheval.simulator.respondents.messages import messages, storable
 
 
 @dataclass(frozen=True)
 class RespondentRequest:
-    """One request as a respondent meets it.
+    """One request to a respondent.
 
     Attributes:
-        prompt: all words of the request.
+        prompt: all text of the request.
         seed: the server's seed.
-        key: what makes this execution different from others: hash of body and sample.
+        key: the identity of this execution: a hash of body and sample.
         body: the request body in the API's own terms.
     """
 
@@ -31,8 +31,8 @@ class RespondentRequest:
     body: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def recognised(self) -> Recognised:
-        """The persona and question of the catalogue that the prompt holds."""
+    def recognised(self) -> RecognisedPrompt:
+        """The persona and question of the catalogue in the prompt."""
         return recognise(self.prompt)
 
     @cached_property
@@ -42,13 +42,13 @@ class RespondentRequest:
 
     @cached_property
     def setting(self) -> str:
-        """What is said before the last message, or a single message without its question: whom to play."""
+        """The description of the role: the text before the last message, or a single message without its question."""
         before = "\n".join(text for _, text in self.messages[:-1])
         return before or storable(_without_question(self.prompt))
 
     @property
     def topic(self) -> str:
-        """What is asked: the catalogue's id, or the last of several messages; empty when neither is there."""
+        """The question: its id in the catalogue, or the last of several messages; else empty."""
         if self.recognised.question is not None:
             return self.recognised.question
         return self.messages[-1][1] if len(self.messages) > 1 else ""
@@ -60,14 +60,14 @@ class RespondentRequest:
 
 @dataclass(frozen=True)
 class RespondentReply:
-    """What a respondent says.
+    """The reply of a respondent.
 
     Attributes:
-        persona, question: ids that it recognised, `None` for none.
-        planted: the pole shown for each dimension of which a sign was put into the text: -1 or 1 by code.
+        persona, question: the recognised ids; `None` for none.
+        planted: the pole, -1 or 1 by code, of each dimension of which the text has a sign.
         finish_reason: `stop`, `length` or `content_filter`.
-        refused: whether the model marked it as a refusal, which the text then is.
-        status_code: of the response; any but 200 makes the text an error's message.
+        refused: whether the text is a refusal, marked as one by the model.
+        status_code: of the response; unless it is 200, the text is an error's message.
     """
 
     text: str
@@ -80,13 +80,13 @@ class RespondentReply:
 
 
 class Respondent(Protocol):
-    """A name that goes into the origin, and a pure function."""
+    """A pure function from requests to replies, with a name that is part of the origin."""
 
     @property
     def name(self) -> str:
-        """How it is asked for: `faithful`, `noisy-0.3` …."""
+        """The name users type: `faithful`, `noisy-0.3` …."""
 
-    def reply(self, asked: RespondentRequest) -> RespondentReply:
+    def reply(self, request: RespondentRequest) -> RespondentReply:
         """The reply to a request; the same for the same seed, body and sample."""
 
 

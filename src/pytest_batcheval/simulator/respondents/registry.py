@@ -1,4 +1,4 @@
-"""Respondents by the name a user types: `faithful`, `faithful-0.4`, `noisy-0.3`, `partial-NS-HA`."""
+"""Respondents by the name that users type: `faithful`, `faithful-0.4`, `noisy-0.3`, `partial-NS-HA`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODEL_PREFIX = "sim-"
 """A model `sim-<respondent>` is answered by that respondent, whatever the server's own is."""
 
 DEFAULT = "faithful"
-"""Who answers unless told otherwise; its answers say the model that was asked for."""
+"""The default respondent; its answers name the requested model."""
 
 SCRIPTED = "scripted"
 
@@ -29,12 +29,12 @@ _MOST_NOISE = 4.0
 
 @dataclass(frozen=True)
 class _Kind:
-    """How respondents of one name are made.
+    """The factory of the respondents of one name.
 
     Attributes:
-        make: from the whole name, and the parameter if there is one.
-        parameter: what may follow the name; empty for nothing.
-        read: the parameter's value from its text; `None` where it is none.
+        make: a function of the whole name, and of the parameter if there is one.
+        parameter: description of the parameter that may follow the name; empty for none.
+        read: a function from the parameter's text to its value; `None` if it is invalid.
     """
 
     make: Callable[..., Respondent]
@@ -102,31 +102,33 @@ def make(name: str) -> Respondent:
     """The respondent of that name; `scripted-<path>` and `scripted:<path>` read the file.
 
     Raises:
-        UsageError: there is none, its parameter is wrong, or its file is; the text says what there is.
+        UsageError: the name is unknown, or its parameter or file is wrong; the message lists the alternatives.
     """
     kind_name, dash, parameter = name.partition("-")
     if name.startswith(f"{SCRIPTED}:") or kind_name == SCRIPTED:
         return _scripted(name)
     kind = _KINDS.get(kind_name)
     if kind is None:
-        raise UsageError(f"no respondent {name!r}; there are {', '.join(_KINDS)} and {SCRIPTED}-<path of a file>")
+        raise UsageError(f"unknown respondent {name!r}; known: {', '.join(_KINDS)} and {SCRIPTED}-<path of a file>")
     if not dash:
         return kind.make(name)
     value = kind.read(parameter)
     if value is None:
-        wanted = f"{kind.parameter} may follow" if kind.parameter else "nothing may follow"
-        raise UsageError(f"no respondent {name!r}: {wanted} {kind_name!r}{'-' if kind.parameter else ''}")
+        wanted = f"the part after '{kind_name}-' must be {kind.parameter}"
+        if not kind.parameter:
+            wanted = f"{kind_name!r} has no parameter"
+        raise UsageError(f"unknown respondent {name!r}: {wanted}")
     return kind.make(name, value)
 
 
 def chosen(own: Respondent, body: Mapping[str, Any]) -> Respondent:
-    """Who answers a request on a server whose own respondent is `own`.
+    """The respondent for a request on a server whose own respondent is `own`.
 
-    A model `sim-<respondent>` names who answers. Else it is the server's own, but patients fill no
-    rubrics and judges give no interviews: `judge` does the first for them, `faithful` the second.
+    A model `sim-<respondent>` names it. Otherwise it is the server's own, except that patients cannot fill
+    rubrics and judges cannot give interviews: `judge` replaces the former, `faithful` the latter.
 
     Raises:
-        UsageError: the model names no respondent, or one that reads a file.
+        UsageError: the model names an unknown respondent, or one that reads a file.
     """
     asks_rubric = requested_rubric(body) is not None
     model = str(body.get("model", ""))
@@ -141,9 +143,9 @@ def chosen(own: Respondent, body: Mapping[str, Any]) -> Respondent:
 
 
 def served_model(own: Respondent, model: str, snapshot: str) -> str:
-    """The model that an answer names: the snapshot of the one asked for, where the server's own is the default.
+    """The model that an answer names: the snapshot of the requested one, if the server's own is the default.
 
-    Every other respondent signs as `sim-<respondent>`, so that its answers are not taken for the default's.
+    Answers of every other respondent name `sim-<respondent>`, so that they are not taken for the default's.
     """
     if model.startswith(MODEL_PREFIX):
         return model
@@ -153,12 +155,12 @@ def served_model(own: Respondent, model: str, snapshot: str) -> str:
 def _of_model(model: str) -> Respondent:
     name = model.removeprefix(MODEL_PREFIX)
     if name.startswith(SCRIPTED):
-        raise UsageError(f"model {model!r}: a request cannot choose a file on the server; start the server with it")
+        raise UsageError(f"model {model!r}: a request cannot name a file on the server; start the server with it")
     return make(name)
 
 
 def _scripted(name: str) -> Respondent:
     path = name[len(SCRIPTED) + 1 :]
     if not path:
-        raise UsageError(f"{SCRIPTED} needs a file of answers: {SCRIPTED}-answers.yaml")
+        raise UsageError(f"{SCRIPTED} requires a file of answers, such as {SCRIPTED}-answers.yaml")
     return Scripted.load(name, Path(path))

@@ -1,4 +1,4 @@
-"""The rubric a judge fills: recognised by the shape of the JSON Schema a request asks for."""
+"""The rubric that a judge fills, recognised by the form of the JSON Schema in a request."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 from pytest_batcheval.catalogue.load import CODES, dimensions
 
 ROLES = ("in_role", "ai_disclosure", "role_flip", "refusal", "meta_comment")
-"""The labels for what the answer's author took itself to be."""
+"""The labels for the role that the answer's author took."""
 
 LOWEST, MIDDLE, HIGHEST = 1, 3, 5
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a judge gives one dimension: a score in points, and the words that decided it; `None` for cannot tell."""
+    """A judge's mark for one dimension: a score in points, or `None` for no evidence, and the words that decided it."""
 
     score: float | None = None
     evidence: str = ""
 
     def moved(self, points: float) -> Mark:
-        """The mark some points higher; what has no score stays without."""
+        """The mark, higher by `points`; unchanged if it has no score."""
         return self if self.score is None else Mark(self.score + points, self.evidence)
 
     def data(self) -> dict[str, Any]:
-        """As the rubric has it: a whole score from 1 to 5, or null with no evidence."""
+        """The mark in the rubric's form: an integer score from 1 to 5, or null without evidence."""
         if self.score is None or not self.evidence:
             return {"evidence": "", "score": None}
         # half a point goes up, always; round() would send 2.5 and 3.5 to even numbers
@@ -37,10 +37,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class RequestedRubric:
-    """What a request asks a judge for.
+    """The rubric that a request asks a judge to fill.
 
     Attributes:
-        codes: the dimensions to score, in the order in which the schema requires them.
+        codes: the dimensions to score, in the order of the schema's `required`.
         roles: the role labels to choose from.
     """
 
@@ -54,7 +54,7 @@ class RequestedRubric:
         return json.dumps({"role": label, "scores": scores}, ensure_ascii=False)
 
     def listed(self, words: str) -> tuple[str, ...]:
-        """The dimensions in the order in which these words name them all, else in the order of the schema."""
+        """The dimensions in the order in which `words` name them, if they name all; else in the schema's order."""
         places = {code: _place(code, words) for code in self.codes}
         if any(place is None for place in places.values()):
             return self.codes
@@ -62,7 +62,7 @@ class RequestedRubric:
 
 
 def requested_rubric(body: Mapping[str, Any]) -> RequestedRubric | None:
-    """The rubric that a request's response format asks for; `None` for any other format, or none."""
+    """The rubric in a request's response format; `None` for any other format, or none."""
     properties = _dict(_schema(body).get("properties"))
     scores = _dict(properties.get("scores"))
     scored = _dict(scores.get("properties"))
@@ -80,7 +80,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _ordered(required: object, scored: Sequence[str]) -> tuple[str, ...]:
-    """The order of `required`, since a body on its way through canonical JSON loses that of its properties."""
+    """The codes in the order of `required`, since canonical JSON does not keep the order of properties."""
     if isinstance(required, list) and sorted(map(str, required)) == sorted(scored):
         return tuple(required)
     return tuple(scored)

@@ -1,4 +1,4 @@
-"""Answers from a user's file: the first entry that matches a request answers it."""
+"""Scripted answers from a user's file, in which the first entry that matches a request answers it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHOWN = 120
 
 @dataclass(frozen=True)
 class ScriptedAnswer:
-    """One answer and the requests it is for; `None` stands for any."""
+    """One answer and its conditions on the request; `None` matches anything."""
 
     match: re.Pattern[str] | None
     personas: tuple[str, ...] | None
@@ -35,19 +35,19 @@ class ScriptedAnswer:
     refused: bool
     status_code: int
 
-    def fits(self, asked: RespondentRequest) -> bool:
-        """Whether every condition holds."""
-        told = asked.recognised
+    def fits(self, request: RespondentRequest) -> bool:
+        """Whether the request meets every condition."""
+        recognised = request.recognised
         return (
-            (self.match is None or self.match.search(asked.prompt) is not None)
-            and (self.personas is None or told.persona in self.personas)
-            and (self.questions is None or told.question in self.questions)
+            (self.match is None or self.match.search(request.prompt) is not None)
+            and (self.personas is None or recognised.persona in self.personas)
+            and (self.questions is None or recognised.question in self.questions)
         )
 
 
 @dataclass(frozen=True)
 class Scripted:
-    """Says what a file says."""
+    """The respondent whose answers are in a file."""
 
     name: str
     path: Path
@@ -55,28 +55,28 @@ class Scripted:
 
     @classmethod
     def load(cls, name: str, path: Path) -> Scripted:
-        """Read a list of entries: YAML, JSON, or JSONL with one entry a line.
+        """Read a list of entries: YAML, JSON, or JSONL with one entry per line.
 
         Raises:
-            UsageError: the file cannot be read, or an entry is wrong; file, entry and field are named.
+            UsageError: the file cannot be read, or an entry is wrong; the message names file, entry and field.
         """
         entries = _read(path)
         _check(path, entries)
         return cls(name, path, tuple(_entry(path, number, entry) for number, entry in enumerate(entries, 1)))
 
-    def reply(self, asked: RespondentRequest) -> RespondentReply:
-        """The text of the first entry that fits, or one that says that none does."""
-        told = asked.recognised
-        entry = next((entry for entry in self.entries if entry.fits(asked)), None)
+    def reply(self, request: RespondentRequest) -> RespondentReply:
+        """The answer of the first entry that fits, or a text that none does."""
+        recognised = request.recognised
+        entry = next((entry for entry in self.entries if entry.fits(request)), None)
         if entry is None:
-            seen = " ".join(storable(asked.prompt).split())[:_SHOWN]
+            seen = " ".join(storable(request.prompt).split())[:_SHOWN]
             return RespondentReply(
-                f"No entry of {self.path.name} matches this request: {seen}", told.persona, told.question
+                f"No entry of {self.path.name} matches this request: {seen}", recognised.persona, recognised.question
             )
         return RespondentReply(
             entry.text,
-            told.persona,
-            told.question,
+            recognised.persona,
+            recognised.question,
             finish_reason=entry.finish_reason,
             refused=entry.refused,
             status_code=entry.status_code,
@@ -86,7 +86,7 @@ class Scripted:
 def _read(path: Path) -> Any:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise UsageError(f"{path}: a file of scripted answers ends in {', '.join(SUFFIXES)}")
+        raise UsageError(f"{path}: the name of a file of scripted answers must end in {', '.join(SUFFIXES)}")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -103,7 +103,7 @@ def _json(path: Path, text: str, first: int = 1) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{path}, line {first + error.lineno - 1}: no valid JSON: {error.msg}") from None
+        raise UsageError(f"{path}, line {first + error.lineno - 1}: not valid JSON: {error.msg}") from None
     except RecursionError:
         raise UsageError(f"{path}: the JSON is nested too deeply") from None
 
@@ -116,7 +116,7 @@ def _yaml(path: Path, text: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-45
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{path}{where}: no valid YAML: {getattr(error, 'problem', None) or error}") from None
+        raise UsageError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
 
 
 def _check(path: Path, entries: Any) -> None:
@@ -130,16 +130,16 @@ def _check(path: Path, entries: Any) -> None:
         return
     steps = list(found.absolute_path)
     if not steps:
-        raise UsageError(f"{path}: the file is a list with at least one entry, such as `- text: hello`")
+        raise UsageError(f"{path}: the file must be a list with at least one entry, such as `- text: hello`")
     where = f", field {'.'.join(map(str, steps[1:]))}" if len(steps) > 1 else ""
     raise UsageError(f"{path}, entry {int(steps[0]) + 1}{where}: {_reason(found)}")
 
 
 def _reason(error: ValidationError) -> str:
     if error.validator == "oneOf":
-        return "needs either `text` or `refusal`, and not both"
+        return "must have either `text` or `refusal`, not both"
     if error.validator == "not":
-        return "a `status_code` makes the request fail: no `refusal` or `finish_reason` goes with it"
+        return "`status_code` makes the request fail, so `refusal` and `finish_reason` are not allowed with it"
     allowed = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
     return error.message + (f"; allowed: {allowed}" if allowed else "")
 
@@ -161,7 +161,7 @@ def _pattern(where: str, text: str | None) -> re.Pattern[str] | None:
     try:
         return None if text is None else re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise UsageError(f"{where}: {text!r} is no regular expression: {error}") from None
+        raise UsageError(f"{where}: {text!r} is not a valid regular expression: {error}") from None
 
 
 def _ids(where: str, given: str | list[str] | None, known: Iterable[str]) -> tuple[str, ...] | None:

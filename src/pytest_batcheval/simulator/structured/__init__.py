@@ -1,1 +1,1 @@
-"""Structured outputs: answers that validate against the JSON Schema a request asks for."""
+"""Structured outputs: answers that match the JSON Schema in a request."""

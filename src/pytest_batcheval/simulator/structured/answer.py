@@ -1,4 +1,4 @@
-"""Which form a request asks its answer to have, and an answer in that form."""
+"""The form that a request asks its answer to have, and an answer in that form."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _ATTEMPTS = 16
 
 @dataclass(frozen=True)
 class Form:
-    """JSON that an answer must be.
+    """The JSON form required of an answer.
 
     Attributes:
-        schema: JSON text of the schema it must validate against; `None` for any JSON object.
+        schema: JSON text of the schema it must match; `None` for any JSON object.
         name: the schema's name, for error messages.
         param: the parameter of the request that asks for it.
-        code: the error code of a schema that cannot be used.
+        code: the error code for a schema that cannot be used.
     """
 
     schema: str | None
@@ -43,11 +43,11 @@ class Form:
         )
 
 
-def asked_form(body: Mapping[str, Any]) -> Form | None:
+def requested_form(body: Mapping[str, Any]) -> Form | None:
     """The form that `response_format` (chat) or `text.format` (responses) asks for; `None` for plain text.
 
     Raises:
-        ApiError: 400, it is not written as the API wants it, or its schema is none.
+        ApiError: 400, the format does not have the form the API requires, or its schema is invalid.
     """
     if "messages" in body:
         return _form(body.get("response_format"), "response_format", "response_format", None)
@@ -59,8 +59,8 @@ def asked_form(body: Mapping[str, Any]) -> Form | None:
     return _form(text.get("format"), "text.format", "text.format.schema", "invalid_json_schema")
 
 
-def formed(text: str, form: Form, seed: int, key: str) -> str:
-    """`text` if it has the form already, else an instance of it that depends on seed, key and text only.
+def in_form(text: str, form: Form, seed: int, key: str) -> str:
+    """`text` if it has the form already, else an instance of the form that depends on seed, key and text only.
 
     Raises:
         ApiError: 400, the schema has no instance that the simulator can make.
@@ -80,7 +80,7 @@ def formed(text: str, form: Form, seed: int, key: str) -> str:
     except ImpossibleError as error:
         raise form.refusal(f"{error}.") from None
     except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
-        pass  # a schema that is valid and still asks for something no drawing was written for
+        pass  # a valid schema with something that `Drawing` does not support
     raise form.refusal("the simulator cannot make an instance of it.")
 
 

@@ -1,4 +1,4 @@
-"""JSON Schemas of users, compiled: `jsonschema-rs` where it is installed, else `jsonschema`; nothing is fetched."""
+"""Compilation of users' JSON Schemas: by `jsonschema-rs` if installed, else `jsonschema`; nothing is fetched."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Check = Callable[[Any], bool]
 
 @lru_cache(maxsize=128)
 def check_of(text: str) -> Check:
-    """A function that says whether a value is valid; the schema is given as JSON text.
+    """A function that returns whether a value is valid; the schema is given as JSON text.
 
     Raises:
-        ImpossibleError: the schema is none, or refers to what is not in it.
+        ImpossibleError: the schema is invalid, or refers to something outside it.
     """
     schema = json.loads(text)
     try:
@@ -31,7 +31,7 @@ def check_of(text: str) -> Check:
 
 
 def slow_check_of(schema: Any) -> Check:
-    """The same, always by `jsonschema`."""
+    """The same, always with `jsonschema`."""
     return _slow(schema)
 
 

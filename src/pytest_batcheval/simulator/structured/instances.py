@@ -1,7 +1,7 @@
-"""Instances of a JSON Schema, drawn by the given random numbers.
+"""Random instances of a JSON Schema.
 
-The drawing knows the keywords that structured outputs are written with; what it does not know
-(`not`, `if`, `dependentSchemas` …) is left to luck: the caller validates, and draws again.
+The keywords of structured outputs are supported; others (`not`, `if`, `dependentSchemas` …) are left to
+chance: the caller validates the instance, and draws again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pytest_batcheval.simulator.structured.patterns import matching
 from pytest_batcheval.simulator.structured.work_limit import ImpossibleError, WorkLimit
 
 _DEEP = 6
-"""Levels after which the drawing takes the shortest way out of a recursive schema."""
+"""Levels after which the simplest option of a recursive schema is taken."""
 
 _DEEPEST = 40
 
@@ -34,7 +34,7 @@ _FORMATS: Mapping[str, Callable[[random.Random], str]] = {
 
 
 class Drawing:
-    """One attempt at an instance of `root`; strings are sentences of `text` where the schema lets them be."""
+    """One attempt at an instance of `root`; strings are sentences of `text` where the schema allows it."""
 
     def __init__(self, root: Any, rng: random.Random, text: str) -> None:
         self._root = root
@@ -46,7 +46,7 @@ class Drawing:
         """An instance.
 
         Raises:
-            ImpossibleError: the schema refers to what is not in it, contradicts itself or asks for too much.
+            ImpossibleError: the schema refers to something outside it, contradicts itself or requires too much.
         """
         return self._value(self._root, 0)
 
@@ -202,7 +202,7 @@ def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
 
 
 def _weight(schema: Mapping[str, Any]) -> int:
-    """How much a schema may lead to: scalars little, references and objects much."""
+    """An estimate of the size of a schema's instances: scalars are small, references and objects large."""
     kind = schema.get("type")
     if kind == "null" or "const" in schema or "enum" in schema:
         return 0

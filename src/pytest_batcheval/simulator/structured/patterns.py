@@ -1,4 +1,4 @@
-"""A text that matches a regular expression, drawn by the given random numbers."""
+"""Random texts that match a regular expression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pytest_batcheval.simulator.structured.work_limit import ImpossibleError, WorkLimit
 
 _MANY = 3
-"""How much longer than its shortest form a repetition may get."""
+"""Most repetitions beyond the minimum."""
 
 _CATEGORIES = {
     "CATEGORY_DIGIT": "0123456789",
@@ -26,10 +26,10 @@ def matching(pattern: str, rng: random.Random, budget: WorkLimit) -> str:
     """A text in which `pattern` is found.
 
     Raises:
-        ImpossibleError: the pattern is none of Python's, uses look-around or back references, or asks for
+        ImpossibleError: the pattern is not valid in Python, uses look-around or back references, or requires
             a text that is too long.
     """
-    parser = import_module("re._parser")  # the standard library's own reading of an expression
+    parser = import_module("re._parser")  # the standard library's own parser
     try:
         parsed = parser.parse(pattern)
     except (ValueError, OverflowError, RecursionError, parser.error) as error:

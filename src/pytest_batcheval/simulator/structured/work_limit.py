@@ -1,26 +1,26 @@
-"""A bound on the work that one schema of a user's may cause."""
+"""A limit on the work that one schema of a user may cause."""
 
 from __future__ import annotations
 
 LARGEST = 20_000
-"""Values and characters that one instance may take."""
+"""Most values and characters of one instance."""
 
 
 class ImpossibleError(ValueError):
-    """No instance can be made of a schema; the text says why."""
+    """No instance of a schema can be made; the message gives the reason."""
 
 
 class WorkLimit:
-    """What may still be spent on one instance."""
+    """The work that may still be spent on one instance."""
 
     def __init__(self, left: int = LARGEST) -> None:
         self._left = left
 
     def spend(self, amount: int = 1) -> None:
-        """Take from what is left.
+        """Use `amount` of what is left.
 
         Raises:
-            ImpossibleError: nothing is left.
+            ImpossibleError: less than `amount` is left.
         """
         self._left -= amount
         if self._left < 0:

@@ -1,4 +1,4 @@
-"""JSON Schemas of what travels over the wire, one readable file an object."""
+"""JSON Schemas of the objects sent over HTTP, one file per object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def schema(name: str) -> dict[str, Any]:
     """The schema of that name.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such schema.
     """
     loaded: dict[str, Any] = json.loads((_FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8"))
     return loaded
@@ -30,7 +30,7 @@ def schema(name: str) -> dict[str, Any]:
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    """A validator of that schema; references between the files here are known, nothing is fetched."""
+    """A validator of that schema; references between these files are resolved, nothing is fetched."""
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
