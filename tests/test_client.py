@@ -258,7 +258,7 @@ def test_a_prompt_of_several_turns_is_for_tests():
     def judged(persona):
         yield {}
 
-    with pytest.raises(MatrixError, match="turn by turn"):
+    with pytest.raises(MatrixError, match="is a generator prompt"):
         MATRIX.requests(judged)
 
 

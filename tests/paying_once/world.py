@@ -24,6 +24,7 @@ from pytest_batcheval.simulator.app import Simulator
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
 from pytest_batcheval.simulator.exchange import TRANSPORT
+from pytest_batcheval.simulator.faults.plan import FaultPlan
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.state import State
 
@@ -97,7 +98,7 @@ class World:
         self.loop = asyncio.new_event_loop()
 
         async def make_state() -> State:
-            return State(make("faithful"), 0, StillClock(), behaviour=BEHAVIOUR, keys=KeyRing())
+            return State(make("faithful"), 0, StillClock(), behaviour=BEHAVIOUR, keys=KeyRing(), faults=FaultPlan())
 
         self.state = self.loop.run_until_complete(make_state())
         self.app = Simulator(self.state, "token")

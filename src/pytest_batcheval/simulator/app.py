@@ -104,8 +104,11 @@ class Simulator:
 
         exchange = Exchange(call.name, name, self._state, dict(scope), receive, handle, answer)
         try:
-            if self._state.interceptor is not None:
-                await self._state.interceptor(exchange)
+            intercept = self._state.interceptor or (
+                self._state.faults.intercept if self._state.faults.entries else None
+            )
+            if intercept is not None:
+                await intercept(exchange)
             else:
                 await _send(send, marks, await self._handle(call, exchange))
         except ClientGone:
@@ -123,8 +126,6 @@ class Simulator:
             return self._checked(HttpReply(error.status, error.body, "error", headers))
         except files.EdgeRefusal:
             return HttpReply(413, files.EdgeRefusal.REPLY, headers=[(b"content-type", b"text/html")])
-        except batches.DroppedReply:
-            await exchange.drop()
             raise ClientGone from None
         except ClientGone:
             raise

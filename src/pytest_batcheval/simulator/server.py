@@ -22,7 +22,6 @@ from pytest_batcheval.simulator.clock import JUMP, VirtualClock
 from pytest_batcheval.simulator.connection import ClientConnection
 from pytest_batcheval.simulator.exchange import Exchange
 from pytest_batcheval.simulator.faults.plan import FaultPlan
-from pytest_batcheval.simulator.faults.switches import Faults
 from pytest_batcheval.simulator.ledger import Ledger
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.state import Check, State
@@ -85,6 +84,7 @@ class SimulatorServer:
             self._clock,
             behaviour=behaviour,
             keys=keys or KeyRing(),
+            faults=FaultPlan(seed=seed),
             state_dir=state_dir,
             check=check,
         )
@@ -106,7 +106,7 @@ class SimulatorServer:
         return self._state.ledger
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> FaultPlan:
         """The faults to inject."""
         return self._state.faults
 

@@ -11,17 +11,19 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.simulator.api_keys import ApiKey, KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
-from pytest_batcheval.simulator.faults.switches import Faults
 from pytest_batcheval.simulator.ids import file_id
 from pytest_batcheval.simulator.ledger import Execution, Ledger
 from pytest_batcheval.simulator.rate_limits import RateWindow
 from pytest_batcheval.simulator.respondents.protocol import Respondent
 from pytest_batcheval.simulator.store import Disk, Nowhere, Store
+
+if TYPE_CHECKING:
+    from pytest_batcheval.simulator.faults.plan import FaultPlan
 
 FILE_LIFE = 2_592_000
 """Seconds until a batch file expires: 30 days, as observed on live objects."""
@@ -139,7 +141,8 @@ class State:
         crashes: unexpected errors: a 500 reply, a failed event.
         check: called with the name of a schema and each object that is sent; `None` for no check.
         interceptor: takes over every exchange with the API (see `exchange.Exchange`); `None` for none.
-        rewrite: may change a result file, `output` or `error`, before it becomes visible.
+        rewrite: may change a result file, `output` or `error`, before it becomes visible; `None` for the faults.
+        faults: the faults to inject.
     """
 
     def __init__(
@@ -150,6 +153,7 @@ class State:
         *,
         behaviour: Behaviour,
         keys: KeyRing,
+        faults: FaultPlan,
         state_dir: Path | None = None,
         check: Check | None = None,
     ) -> None:
@@ -162,9 +166,9 @@ class State:
         self.check = check
         self.clock_address = ""
         self.interceptor: Callable[[Any], Awaitable[None]] | None = None
-        self.rewrite: Callable[[str, Path], None] = _leave
+        self.rewrite: Callable[[str, Path], None] | None = None
         self.ledger = Ledger()
-        self.faults = Faults()
+        self.faults = faults
         self.crashes: list[BaseException] = []
         self.clock.failed = self.crashes.append
         self.store: Store = Disk(state_dir) if state_dir else Nowhere()
@@ -286,7 +290,7 @@ class State:
         self.requests = 0
         self.behaviour = self.usual
         self.keys = self._usual_keys
-        self.interceptor, self.rewrite = None, _leave
+        self.interceptor, self.rewrite = None, None
         self.crashes.clear()
         self.ledger.reset()
         self.faults.reset()
@@ -319,7 +323,3 @@ def _data_of(batch: StoredBatch) -> dict[str, Any]:
 
 def _batch_of(data: dict[str, Any]) -> StoredBatch:
     return StoredBatch(data["fields"], data["number"], BatchProgress(**data["progress"]), data["made_at"])
-
-
-def _leave(kind: str, path: Path) -> None:
-    """Leave result files as they are: the `rewrite` without faults."""

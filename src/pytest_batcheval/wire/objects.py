@@ -210,7 +210,7 @@ class Answer:
 def excerpt(text: str) -> str:
     """The beginning of a text, quoted, on one line, its control characters escaped: `'가슴이 답답…'`."""
     line = " ".join(text.split())
-    return repr(line if len(line) <= EXCERPT else f"{line[:EXCERPT]}…")
+    return repr(line if len(line) <= EXCERPT else f"{line[:EXCERPT].rstrip()}…")
 
 
 def _parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

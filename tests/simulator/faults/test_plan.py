@@ -11,7 +11,7 @@ from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.errors import ProviderError, UsageError
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.simulator.faults.kinds import EXCHANGES, LINES
+from pytest_batcheval.simulator.faults.kinds import BATCHES, EXCHANGES, LINES
 from pytest_batcheval.simulator.faults.plan import FaultPlan
 from pytest_batcheval.wire.objects import Request
 
@@ -146,6 +146,7 @@ def test_a_plan_strikes_as_often_as_it_says():
         ({"fault": "nonsense"}, r"\$.faults\[0\].fault breaks the rule enum"),
         ({"call": "files.create"}, r"\$.faults\[0\] breaks the rule required"),
         ({"fault": "late", "minutes": 1}, r"\$.faults\[0\] breaks the rule additionalProperties"),
+        ({"fault": "expire_next_batch"}, r"expire_next_batch requires after"),
         ({"fault": "late", "share": 0.5}, r"late has no parameter share; it has: seconds"),
     ],
 )
@@ -158,10 +159,33 @@ def test_docs_list_every_fault_with_its_parameters():
     from pathlib import Path
 
     page = (Path(__file__).parents[3] / "docs" / "faults.md").read_text(encoding="utf-8")
-    for name, fault in {**EXCHANGES, **LINES}.items():
-        function = fault.strike if name in EXCHANGES else fault.spoil
+    functions = {name: fault.strike for name, fault in EXCHANGES.items()}
+    functions |= {name: fault.spoil for name, fault in LINES.items()}
+    functions |= {name: fault.happen for name, fault in BATCHES.items()}
+    for name, fault in {**EXCHANGES, **LINES, **BATCHES}.items():
+        function = functions[name]
         own = [p for p in inspect.signature(function).parameters if p not in ("exchange", "lines", "places", "dice")]
         row = next((line for line in page.splitlines() if line.startswith(f"| `{name}` |")), None)
         assert row is not None, name
         assert fault.kind.meaning in row, name
         assert all(f"`{parameter}`" in row for parameter in own), (name, own)
+
+
+def test_faults_of_batches_are_planned_like_any_other(simulator, api):
+    """The second batch expires, the third is refused, and one line fails twice: all from one list."""
+    plan = simulator.misbehave(
+        {"fault": "expire_next_batch", "nth": 2, "after": 3},
+        {"fault": "fail_next_batch", "nth": 3, "code": "invalid_request", "message": "no", "line": 2},
+        {"fault": "fail_lines", "match": "Question 0", "status_code": 503, "times": 2},
+    )
+    ended = [api.ended(api.batch(3)) for _ in range(3)]
+    assert [batch["status"] for batch in ended] == ["completed", "expired", "failed"]
+    assert ended[0]["request_counts"]["failed"] == 1
+    assert ended[2]["errors"]["data"][0] == {"code": "invalid_request", "message": "no", "line": 2, "param": None}
+    assert plan.struck == {"expire_next_batch": 1, "fail_next_batch": 1, "fail_lines": 2}
+
+
+def test_a_plan_that_is_replaced_keeps_faults_that_were_added_one_by_one(simulator, api):
+    simulator.faults.fail_lines("Question 1", times=1)
+    simulator.misbehave({"fault": "status", "call": "models.list"})
+    assert api.ended(api.batch(2))["request_counts"]["failed"] == 1

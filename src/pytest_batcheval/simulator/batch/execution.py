@@ -115,7 +115,7 @@ class LineRunner:
     def _run(self, lines: LinePositions, place: int, source: int, output: IO[bytes], error: IO[bytes]) -> None:
         request = self._request(lines, place, source)
         custom_id, body = request["custom_id"], request["body"]
-        planned = self._state.faults.line_fault(custom_id, body)
+        planned = self._state.faults.line_failure(custom_id, body)
         key = known_key(body, custom_id)
         status, answer = planned or self._answering.answer(self._endpoint, body, custom_id, key=key)
         name = digest("request", self._state.seed, custom_id)[:32]

@@ -106,7 +106,7 @@ class BatchLifecycle:
 
     async def _inspect(self, at: float) -> None:
         batch, behaviour = self._batch, self._state.behaviour
-        planned, self._state.faults.fail_batch = self._state.faults.fail_batch, None
+        planned = self._state.faults.strike("fail_next_batch")
         path = self._input_path()
         problems = [planned] if planned else [] if path else [self._no_file()]
         if path is not None and not problems:
@@ -134,7 +134,7 @@ class BatchLifecycle:
             return
         self._enter("in_progress", at)
         self._batch.fields["request_counts"] = {"total": progress.total, "completed": 0, "failed": 0}
-        progress.last, self._state.faults.expire_after = self._state.faults.expire_after, None
+        progress.last = self._state.faults.strike("expire_next_batch")
         takes = behaviour.start_seconds + progress.total * self._draw("lines", *behaviour.line_seconds)
         longest = WINDOW * behaviour.longest_run
         progress.running_from = at

@@ -41,7 +41,7 @@ def finish_fields(batch: StoredBatch, behaviour: Behaviour) -> None:
 def _result_file(
     state: State, project: Project, batch: StoredBatch, kind: str, lines: Path, *, empty: bool = False
 ) -> str | None:
-    state.rewrite(kind, lines)
+    (state.rewrite or state.faults.rewrite)(kind, lines)
     size = lines.stat().st_size if lines.exists() else 0
     if size == 0 and not empty:
         return None

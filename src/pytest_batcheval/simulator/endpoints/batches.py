@@ -30,10 +30,6 @@ LIFE = range(3_600, FILE_LIFE + 1)
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
-class DroppedReply(Exception):
-    """The connection is to be reset without a reply."""
-
-
 async def create(exchange: Exchange) -> HttpReply:
     """POST /v1/batches."""
     state = exchange.state
@@ -53,9 +49,6 @@ async def create(exchange: Exchange) -> HttpReply:
         project.by_idempotency_key[key] = batch.id
     created = dict(batch.fields)
     BatchLifecycle(state, project, batch).start()
-    if state.faults.drop_create:
-        state.faults.drop_create = False
-        raise DroppedReply
     return HttpReply(200, created, "batch")
 
 

@@ -14,12 +14,11 @@ from starlette.routing import Route
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.faults.plan import FaultPlan
-from pytest_batcheval.simulator.faults.switches import Faults
 from pytest_batcheval.simulator.state import State
 
 PREFIX = "/_simulator"
-KINDS = ("fail_lines", "expire_next_batch", "fail_next_batch", "hold_batches", "release", "drop_create_reply")
-"""The kinds of single faults; the rest of the JSON object are the arguments."""
+ACTIONS = ("release", "drop_create_reply")
+"""Methods of the fault plan that a single `fault` may name instead of a fault; they take no parameters."""
 
 LONGEST_STEP = 10 * 366 * 86_400
 """Most seconds of virtual time that one request can let pass."""
@@ -110,12 +109,14 @@ def _follow(state: State, body: dict[str, Any]) -> int:
     return len(plan.rule(state).entries)
 
 
-def _set(faults: Faults, body: dict[str, Any]) -> str:
-    kind = str(body.pop("fault", ""))
-    if kind not in KINDS:
-        raise ApiError(400, f"unknown fault {kind!r}; known: {', '.join(KINDS)}", param="fault")
+def _set(faults: FaultPlan, body: dict[str, Any]) -> str:
+    """Add one fault, or do what one of `ACTIONS` says; return its name."""
+    name = str(body.get("fault", ""))
+    if name in ACTIONS:
+        getattr(faults, name)()
+        return name
     try:
-        getattr(faults, kind)(**body)
-    except TypeError as error:
-        raise ApiError(400, f"fault {kind}: {error}") from None
-    return kind
+        faults.add(body)
+    except UsageError as error:
+        raise ApiError(400, str(error), param="fault") from None
+    return name

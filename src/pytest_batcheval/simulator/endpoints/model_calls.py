@@ -44,7 +44,7 @@ async def call(exchange: Exchange) -> HttpReply:
     prompt_tokens = tokens(prompt_text(body))
     headers = await _limited(state, exchange.key, prompt_tokens)
     custom_id = exchange.headers.get(OWN_ID, "")
-    failure = state.faults.line_fault(known_key(body, custom_id), body)
+    failure = state.faults.line_failure(known_key(body, custom_id), body)
     answering = Answering(state.respondent, state.seed, state.behaviour)
     status, answer = failure or answering.answer(url, body, custom_id)
     _book(exchange, body, custom_id, status, answer)

@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from pytest_batcheval.simulator.faults import connection, responses
+import pytest_batcheval.simulator.faults.connection as connection
+import pytest_batcheval.simulator.faults.responses as responses
+from pytest_batcheval.simulator.faults.batches import expire_next_batch, fail_lines, fail_next_batch, hold_batches
 from pytest_batcheval.simulator.faults.result_lines import (
     blank_lines,
     broken_line,
@@ -32,6 +34,7 @@ class FaultKind:
     usual_call: str
     meaning: str
     parameters: tuple[str, ...]
+    required: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,14 @@ class LineFault:
     spoil: Callable[..., list[bytes]]
 
 
+@dataclass(frozen=True)
+class BatchFault:
+    """A fault of a batch's life or of an execution: its parameters to what happens instead."""
+
+    kind: FaultKind
+    happen: Callable[..., object]
+
+
 def _named(*kinds: tuple[Callable[..., Awaitable[None]], str]) -> dict[str, ExchangeFault]:
     faults = (ExchangeFault(_kind(f, call), f) for f, call in kinds)
     return {fault.kind.name: fault for fault in faults}
@@ -61,8 +72,10 @@ def _lines(*spoilers: Callable[..., list[bytes]]) -> dict[str, LineFault]:
 
 
 def _kind(function: Callable[..., object], call: str) -> FaultKind:
-    takes = [name for name in inspect.signature(function).parameters if name not in _GIVEN]
-    return FaultKind(function.__name__, call, (function.__doc__ or "").partition("\n")[0], tuple(takes))
+    own = [p for p in inspect.signature(function).parameters.values() if p.name not in _GIVEN]
+    required = tuple(parameter.name for parameter in own if parameter.default is parameter.empty)
+    meaning = (function.__doc__ or "").partition("\n")[0]
+    return FaultKind(function.__name__, call, meaning, tuple(parameter.name for parameter in own), required)
 
 
 EXCHANGES = _named(
@@ -109,3 +122,14 @@ LINES = _lines(
     status_zero_line,
 )
 """Faults of result files by name."""
+
+BATCHES = {
+    function.__name__: BatchFault(_kind(function, call), function)
+    for function, call in (
+        (fail_lines, "line.run"),
+        (expire_next_batch, "batch.run"),
+        (fail_next_batch, "batch.validate"),
+        (hold_batches, "batch.run"),
+    )
+}
+"""Faults of batches and executions by name."""
