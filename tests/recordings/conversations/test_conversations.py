@@ -519,7 +519,11 @@ HEAD = 'version: 1\nconversation:\n  format: 1\n  origin: "o"\n'
         (f"{HEAD}interactions:\n- {'[' * 20}{']' * 20}\n", 6, "nested more than 12 levels"),
         (f"{HEAD}interactions:\n- {{}}\n- {{}}\n", 6, "required field `request`"),
         (f"{HEAD}interactions: [\n", 6, "the file is not valid YAML"),
-        (f"{HEAD.replace('1', '2')}interactions: []\n", 1, "the file has version 2 and conversation.format 2; this release"),
+        (
+            f"{HEAD.replace('1', '2')}interactions: []\n",
+            1,
+            "the file has version 2 and conversation.format 2; this release",
+        ),
         (f"{HEAD.replace('version: 1', 'version: 9')}interactions: []\n", 1, "version 9 and conversation.format 1"),
         (f"{HEAD}<<<<<<< HEAD\ninteractions: []\n=======\n>>>>>>> theirs\n", 5, "git left a conflict here"),
         (f"{HEAD}interactions: []\nmore: 1\n", 1, "unknown field `more`"),
@@ -552,7 +556,7 @@ def test_a_file_that_is_too_large_is_neither_read_nor_written(path, scripted, mo
     monkeypatch.setattr(cassette, "MAX_SIZE", len(before) - 1)
     with pytest.raises(RecordingError, match=r"job\.yaml:1: the file has \d+ bytes"):
         Conversation.replayed(path, command=COMMAND)
-    with pytest.raises(RecordingError, match="record less in one test"):
+    with pytest.raises(RecordingError, match="make fewer requests in one test"):
         cassette.write(path, *decode(before))
     assert path.read_bytes() == before
 
