@@ -59,7 +59,7 @@ def test_what_the_journal_knows_is_not_paid_again(client, environment, batch_ser
 def test_a_timeout_bounds_the_wait_for_another_sender_too(client, environment, batch_server):
     with Journal.open(environment / ".batcheval" / "journal.sqlite") as journal, journal.lock.held(None):
         for call in (client.run, client.collect):
-            with pytest.raises(UnfinishedError, match=f"process {os.getpid()} on .* still sends from the journal"):
+            with pytest.raises(UnfinishedError, match=f"process {os.getpid()} on .* is still sending from the journal"):
                 call(ask(2), timeout=0)
     assert executed(batch_server) == []
     assert client.run(ask(2)).finished

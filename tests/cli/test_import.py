@@ -124,7 +124,7 @@ def test_a_bad_line_stops_it_and_nothing_is_written(folder, capsys):
     assert main(["import", name, "--output", "out.jsonl"]) == 4
     error = capsys.readouterr().err
     assert "in.jsonl: 2 lines of 3 cannot be used:\nin.jsonl:2: is not valid JSON" in error
-    assert "in.jsonl:3: has neither" in error
+    assert "in.jsonl:3: must have the members" in error
     assert "or go on without them: --skip-bad BADFILE" in error
     assert names() == ["in.jsonl"]
 

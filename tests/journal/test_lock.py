@@ -102,7 +102,7 @@ def test_a_stopped_process_keeps_it_and_the_text_says_how_to_wake_it(lock, holde
     os.waitpid(holder.pid, os.WUNTRACED)
     with pytest.raises(GaveUp) as caught:
         lock.acquire(give_up)
-    assert str(caught.value.args[0]).endswith(f"which is stopped: `kill -CONT {holder.pid}` wakes it")
+    assert str(caught.value.args[0]).endswith(f"which is stopped: `kill -CONT {holder.pid}` resumes it")
     holder.send_signal(signal.SIGCONT)
 
 

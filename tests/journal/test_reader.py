@@ -141,7 +141,7 @@ def test_a_forked_child_does_not_write_with_its_parents_connection(filled):
         except JournalError as error:
             filled.close()
             gc.collect()
-            return "a forked one opens it anew" in str(error)
+            return "a forked process must open it again" in str(error)
         return False
 
     assert in_child(check)

@@ -37,7 +37,7 @@ def test_a_key_in_two_open_batches_is_an_error_that_names_both(journal, row, ask
     requests = ask(600)
     journal.settle(replace(journal.plan(row, requests[1:]), state="settled"), [])
     journal.commit(replace(journal.plan(row, requests[-1:]), state="created", batch_id="batch_7"))
-    with pytest.raises(JournalError, match=rf"{requests[-1].custom_id} is in batch 2 already \(batch_7, created\)"):
+    with pytest.raises(JournalError, match=rf"{requests[-1].custom_id} is already in batch 2 \(batch_7, created\)"):
         journal.plan(row, requests)
     assert len(journal.reader.batches()) == 2
     assert journal.reader.claimed(row.origin) == {requests[-1].custom_id}

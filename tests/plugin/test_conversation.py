@@ -118,7 +118,7 @@ def test_another_request_fails_the_test_with_the_nearest_recorded_one(suite):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*test_files.yaml has no answer to GET /v1/batches?limit=7",
+            "*test_files.yaml has no reply to GET /v1/batches?limit=7",
             "*the nearest recorded request is GET /v1/files",
             "*record the conversation again: pytest test_it.py::test_files --batch=record --batch-backend=simulator:faithful",
         ]
@@ -137,7 +137,7 @@ def test_a_test_that_swallows_the_error_does_not_pass(suite):
     """)
     result = suite.run()
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*has no answer to GET /v1/batches/batch_1"])
+    result.stdout.fnmatch_lines(["*has no reply to GET /v1/batches/batch_1"])
 
 
 def test_what_a_passed_replay_did_not_need_is_one_warning(suite):
@@ -193,7 +193,7 @@ def test_each_parameter_set_has_its_file_and_a_name_can_be_given(suite):
     """)
     result = suite.run(*RECORD, "--strict-markers")
     result.assert_outcomes(passed=3, errors=2)
-    result.stdout.fnmatch_lines(["*a conversation's name has letters*", "*batch_conversation takes one name*"])
+    result.stdout.fnmatch_lines(["*a conversation's name may have letters*", "*batch_conversation takes one name*"])
     named, one, other = conversations(suite)
     assert (named, one) == ("jobs/named.yaml", "test_it/test_one-a.yaml")
     assert other.startswith("test_it/test_one-")

@@ -1,1 +1,1 @@
-"""The local SQLite record of what was intended, sent and answered; knows no network."""
+"""The local SQLite record of what was planned, sent, paid and answered; without network."""

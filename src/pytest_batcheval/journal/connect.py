@@ -1,4 +1,4 @@
-"""Opening the journal's SQLite file: made whole and private, checked before it is trusted."""
+"""Creation of the journal's SQLite file, complete and private, and connections to it after a check."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pytest_batcheval.journal.migrate import scripts, upgrade, version
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 
 BUSY_SECONDS = 5.0
-"""How long a statement waits for another process's transaction."""
+"""Seconds that a statement waits for another process's transaction."""
 
 _inherited: list[sqlite3.Connection] = []
 
 
 def create(path: Path) -> None:
-    """Make a journal (0600) where there is no file.
+    """Create a journal (0600) if there is no file.
 
-    It is made beside its place and linked there when it is whole. So an empty file is never one that
-    was just being made, and is not taken for a new journal.
+    It is created under another name and linked to its path when it is complete. Therefore an empty file is
+    never a journal that is just being created, and is not taken for a new one.
 
     Raises:
-        JournalError: it cannot be made.
+        JournalError: it cannot be created.
     """
     if path.exists():
         return
@@ -44,10 +44,10 @@ def create(path: Path) -> None:
 
 
 def writer(path: Path) -> sqlite3.Connection:
-    """A connection that writes: WAL, synchronous=FULL, schema up to date.
+    """A connection for writing: WAL, synchronous=FULL, schema up to date.
 
     Raises:
-        JournalError: the file is empty, damaged, of another kind, or of a later release.
+        JournalError: the file is empty, damaged, not a journal, or of a later release.
     """
     with reporting(path):
         connection = _read_and_write(path)
@@ -63,16 +63,18 @@ def writer(path: Path) -> sqlite3.Connection:
 
 
 def reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, for any thread of this process; also from a folder that cannot be written.
+    """A connection for reading, for any thread of this process; also in a folder without write permission.
 
     Raises:
-        JournalError: the file is empty, damaged, of another kind, or of another release's version.
+        JournalError: the file is empty, damaged, not a journal, or has the version of another release.
     """
     with reporting(path):
         connection = _read_only(path)
         try:
             if _refuse_empty(connection, path) < len(scripts()):
-                raise JournalError(f"the journal {path} is of an older release; a run that sends brings it up to date")
+                raise JournalError(
+                    f"the journal {path} is from an older release; a run that sends requests upgrades it"
+                )
         except BaseException:
             connection.close()
             raise
@@ -80,7 +82,7 @@ def reader(path: Path) -> sqlite3.Connection:
 
 
 def forget(connection: sqlite3.Connection) -> None:
-    """Leave a connection that a fork brought along: closing it here could drop the parent's locks."""
+    """Abandon a connection inherited by a fork: closing it here could drop the parent's locks."""
     _inherited.append(connection)
 
 
@@ -89,7 +91,7 @@ def _read_and_write(path: Path) -> sqlite3.Connection:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    """SQLite needs a writable folder to read a WAL file, unless it is told that nobody can change it."""
+    """A connection for reading: SQLite needs a writable folder for a WAL file, unless the file is immutable."""
     connection = _connect(path, "mode=ro")
     try:
         connection.execute("PRAGMA user_version")
@@ -101,14 +103,14 @@ def _read_only(path: Path) -> sqlite3.Connection:
         if wal.exists() and wal.stat().st_size:
             raise JournalError(
                 f"the newest entries of the journal {path} are in {wal.name}, which cannot be read in a folder "
-                "without write permission; copy both to a folder of yours"
+                "without write permission; copy both files to a folder of your own"
             ) from None
         connection = _connect(path, "mode=ro&immutable=1")
     return connection
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    """The time to wait is set here, before the first statement: opening itself may have to wait."""
+    """A connection, with its timeout set before the first statement, since that may already have to wait."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",
         uri=True,
@@ -125,18 +127,18 @@ def _set_up(connection: sqlite3.Connection) -> None:
 
 
 def _refuse_empty(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of a file that is no empty one: that was a journal once, or never will be."""
+    """The version of a file, which must not be empty: an empty file was a journal once, or is something else."""
     found = version(connection, path)
     if found == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise JournalError(
-            f"the journal {path} is empty. If it was one, bring back a copy; "
-            "if nothing was ever sent with it, delete it and a new one is made"
+            f"the journal {path} is empty. If it had contents, restore a copy; "
+            "if nothing was ever sent with it, delete it, and a new one will be created"
         )
     return found
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Structure only: a flipped bit inside a text is seen by the checksums of the rows."""
+    """Check the structure only: a flipped bit inside a text is detected by the checksums of the rows."""
     with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
         result = cursor.fetchone()[0]
     if result != "ok":
@@ -144,13 +146,13 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _put(draft: Path, path: Path) -> None:
-    """Give the whole file its name, unless another process was faster."""
+    """Give the complete file its name, unless another process was faster."""
     with suppress(FileExistsError):
         try:
             os.link(draft, path)
         except FileExistsError:
             raise
         except OSError:
-            # A file system without links; who loses this race is told that its journal was replaced.
+            # A file system without links; the loser of this race gets the error that its journal was replaced.
             if not path.exists():
                 draft.rename(path)

@@ -1,4 +1,4 @@
-"""Where a journal may lie: on a local disk, in a folder that nobody else reads."""
+"""The location of a journal: on a local disk, in a private folder."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pathlib import Path
 from pytest_batcheval.errors import JournalError
 
 MOUNTS = Path("/proc/mounts")
-"""Linux's table of mounted file systems; on other systems it is missing and nothing is refused."""
+"""Linux's table of mounted file systems; other systems do not have it, and no location is refused there."""
 
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "9p", "fuse.sshfs", "fuse.rclone", "fuse.s3fs"}
 )
-"""File systems whose locks do not hold between machines, or at all."""
+"""File systems whose locks do not work between machines, or at all."""
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def prepare(path: Path, mounts: Path = MOUNTS) -> None:
-    """Make the journal's folder (0700, with a `.gitignore` of `*`) when it is missing.
+    """Create the journal's folder (0700, with a `.gitignore` of `*`) if it is missing.
 
     Raises:
-        JournalError: the folder lies on a network file system, where SQLite's locks do not hold.
-        OSError: the folder cannot be made.
+        JournalError: the folder is on a network file system, where SQLite's locks do not work.
+        OSError: the folder cannot be created.
     """
     kind = file_system(path, mounts)
     if kind in NETWORK:
         raise JournalError(
-            f"the journal {path} would lie on a network file system ({kind}), where SQLite's locks do not hold "
-            "and journals get damaged; name a file on a local disk with --batch-journal"
+            f"the journal {path} would be on a network file system ({kind}), where SQLite's locks do not work "
+            "and journals get damaged; choose a file on a local disk with --batch-journal"
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not any(path.parent.iterdir()):
@@ -39,12 +39,12 @@ def prepare(path: Path, mounts: Path = MOUNTS) -> None:
 
 
 def real(path: Path) -> Path:
-    """The journal itself where a path is a link to it: beside the link there would be another lock."""
+    """The journal's own path if `path` is a link to it: next to the link there would be another lock."""
     return path.resolve() if path.is_symlink() else path
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
-    """The kind of file system a path lies on, as the table of mounts calls it; `None` when there is no table."""
+    """The kind of file system of a path, by the table of mounts; `None` if there is no table."""
     place, found, longest = path.absolute().resolve(), None, -1
     with suppress(OSError):
         for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
@@ -56,16 +56,16 @@ def file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
 
 
 def private_file(path: Path) -> None:
-    """Make an empty file (0600): SQLite would make it readable to all, and gives -wal and -shm its mode.
+    """Create an empty file (0600): SQLite would make it readable to all, and gives -wal and -shm its mode.
 
     Raises:
-        FileExistsError: there is one already.
+        FileExistsError: the file exists already.
     """
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the folder's entries on disk when it returns."""
+    """Write the folder's entries to disk."""
     file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)

@@ -1,4 +1,4 @@
-"""One sender at a time: an operating-system lock that dies with its process and never expires."""
+"""The lock for one sender at a time: an operating-system lock that ends with its process and never expires."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Holder:
     """The process that holds a journal's lock.
 
     Attributes:
-        since: Unix seconds when it took the lock.
-        stopped: whether it is suspended (`kill -CONT <pid>` wakes it); known on Linux only.
+        since: time when it took the lock, in Unix seconds.
+        stopped: whether it is suspended (`kill -CONT <pid>` resumes it); known on Linux only.
     """
 
     pid: int
@@ -35,20 +35,20 @@ class Holder:
 
     def __str__(self) -> str:
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
-        state = f", which is stopped: `kill -CONT {self.pid}` wakes it" if self.stopped else ""
+        state = f", which is stopped: `kill -CONT {self.pid}` resumes it" if self.stopped else ""
         return f"process {self.pid} on {self.host} (since {started}: {' '.join(self.argv)}){state}"
 
 
 def wait_a_second(holder: Holder | None) -> None:
-    """The plain way to wait for a lock: look again in a second."""
+    """Wait a second before the next attempt to take a lock."""
     time.sleep(1)
 
 
 class LockWait:
-    """A `wait` for `JournalLock.held`: says once for whom, looks again every second, and gives up after a while."""
+    """A `wait` for `JournalLock.held` that announces each holder once, waits a second and gives up after `limit`."""
 
     def __init__(self, path: Path, limit: float | None = None, say: Callable[[str], None] = lambda text: None) -> None:
-        """`path` is the journal's, `limit` seconds, `None` for ever; 0 does not wait at all."""
+        """Wait for the journal at `path`, for at most `limit` seconds; `None` has no limit, 0 does not wait at all."""
         self._path = path
         self._limit = limit
         self._say = say
@@ -56,16 +56,16 @@ class LockWait:
         self._announced: Holder | None = None
 
     def __call__(self, holder: Holder | None) -> None:
-        """Called each time the lock is found taken.
+        """Wait after a failed attempt to take the lock.
 
         Raises:
-            UnfinishedError: it still is when the time to wait is over.
+            UnfinishedError: the time limit is over.
         """
         now = time.monotonic()
         self._began = now if self._began is None else self._began
         if self._limit is not None and now - self._began >= self._limit:
             who = holder or "another process"
-            raise UnfinishedError(f"{who} still sends from the journal {self._path}; try again later")
+            raise UnfinishedError(f"{who} is still sending from the journal {self._path}; try again later")
         if holder is not None and holder != self._announced:
             self._say(f"waiting for {holder}, which is sending from the same journal")
             self._announced = holder
@@ -78,7 +78,7 @@ def shown_argv() -> list[str]:
 
 
 class JournalLock:
-    """`flock` on a file beside the journal. One object is one holder; it can be taken again by itself."""
+    """`flock` on a file beside the journal. One object is one holder, which can take it repeatedly."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -87,7 +87,7 @@ class JournalLock:
 
     @contextmanager
     def held(self, wait: Callable[[Holder | None], None] | None) -> Iterator[None]:
-        """Hold the lock for a `with` block; nothing happens when this object holds it already."""
+        """Hold the lock for a `with` block; do nothing if this object holds it already."""
         if self._is_mine():
             yield
             return
@@ -98,33 +98,35 @@ class JournalLock:
             self.release()
 
     def acquire(self, wait: Callable[[Holder | None], None] | None = None) -> None:
-        """Take the lock; while another holds it, call `wait(holder)`, which sleeps or raises.
+        """Take the lock; while another process holds it, call `wait(holder)`, which sleeps or raises.
 
         Raises:
-            JournalError: `wait` is `None` and another process holds it, or the file cannot be made.
+            JournalError: `wait` is `None` and another process holds it, or the file cannot be created.
         """
         if self._is_mine():
             return
         while (file := self._take()) is None:
             holder = self.holder()
             if wait is None:
-                raise JournalError(f"the journal {self.path} is in use by {holder or 'another process'}; wait for it")
+                raise JournalError(
+                    f"the journal {self.path} is in use by {holder or 'another process'}; wait until it has ended"
+                )
             wait(holder)
         self._file, self._owner = file, os.getpid()
         _write(file)
 
     def release(self) -> None:
-        """Give the lock back; does nothing when it is not held."""
+        """Release the lock; do nothing if it is not held."""
         if self._is_mine() and self._file is not None:
             os.ftruncate(self._file, 0)
             _close(self._file)
         self._file = None
 
     def check(self) -> None:
-        """Make sure that nobody else can hold it, as long as this object does.
+        """Make sure that no other process can hold the lock while this object does.
 
         Raises:
-            JournalError: its file was deleted, so that another process may have made and locked a new one.
+            JournalError: its file was deleted, so another process may have created and locked a new one.
         """
         if not self._is_mine() or self._file is None:
             return
@@ -132,12 +134,12 @@ class JournalLock:
             if os.path.samestat(os.fstat(self._file), os.stat(self.path)):
                 return
         raise JournalError(
-            f"the lock {self.path} was deleted while it was held, and another process may send now; nothing was sent "
-            "after this. It ends with its process and is never in the way: leave it where it is, and run again"
+            f"the lock {self.path} was deleted while it was held, and another process may be sending; nothing was sent "
+            "after that. The lock ends with its process, so its file can stay: do not delete it, and run again"
         )
 
     def holder(self) -> Holder | None:
-        """Who says to hold it and lives, for messages; `None` when nobody does."""
+        """The process named in the lock's file, for messages; `None` if there is none or it has ended."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             seen = json.loads(self.path.read_text(encoding="utf-8"))
             pid, host = int(seen["pid"]), str(seen["host"])
@@ -148,11 +150,11 @@ class JournalLock:
         return None
 
     def _is_mine(self) -> bool:
-        """Not after a fork: the lock stayed with the parent."""
+        """Whether this process holds the lock; not after a fork, since the lock stays with the parent."""
         return self._file is not None and self._owner == os.getpid()
 
     def _take(self) -> int | None:
-        """Open the file, anew each time because somebody may have deleted it, and lock it; or close it again."""
+        """Open and lock the file, or close it again; it is opened each time because it may have been deleted."""
         with reporting(self.path):
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             _open.add(file)
@@ -168,7 +170,7 @@ class JournalLock:
 
 
 _open: set[int] = set()
-"""Descriptors of lock files in this process; a forked child would keep its parent's lock by them."""
+"""Descriptors of lock files in this process, with which a forked child would keep its parent's lock."""
 
 
 def _close(file: int) -> None:
@@ -185,7 +187,7 @@ os.register_at_fork(after_in_child=_close_all)
 
 
 def _write(file: int) -> None:
-    """Say who holds it, for messages only: on a full disk nobody is named."""
+    """Write the holder into the file, for messages only: on a full disk it is left out."""
     text = {"pid": os.getpid(), "host": socket.gethostname(), "argv": shown_argv(), "since": time.time()}
     with suppress(OSError):
         os.ftruncate(file, 0)
@@ -198,7 +200,7 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # it belongs to somebody else
+        pass  # the process belongs to another user
     return True
 
 

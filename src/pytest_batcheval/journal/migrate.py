@@ -1,4 +1,4 @@
-"""Versions of the journal's schema: one script each, an older file is copied before it is changed."""
+"""Versions of the journal's schema, with one script each; an older file is copied before it is changed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pytest_batcheval.journal.location import private_file
 from pytest_batcheval.journal.transaction import transaction
 
 APPLICATION_ID = 0x62656A31
-"""`bej1`: tells this SQLite file from others."""
+"""`bej1`, which distinguishes a journal from other SQLite files."""
 
 
 @cache
 def scripts() -> tuple[str, ...]:
-    """The scripts of all versions this release knows, the first one first."""
+    """The scripts of all versions that this release supports, oldest first."""
     folder = files(__package__) / "migrations"
     found = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return tuple(file.read_text(encoding="utf-8") for file in found)
@@ -29,7 +29,7 @@ def version(connection: sqlite3.Connection, path: Path, newest: int | None = Non
     """The schema version of the file; 0 for an empty one.
 
     Raises:
-        JournalError: the file is not a journal, or is of a later release.
+        JournalError: the file is not a journal, or is from a later release.
     """
     newest = len(scripts()) if newest is None else newest
     application, found = (
@@ -38,17 +38,17 @@ def version(connection: sqlite3.Connection, path: Path, newest: int | None = Non
     if found == 0 and application == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         return 0
     if application != APPLICATION_ID:
-        raise JournalError(f"{path} is no journal of pytest-batcheval; name another file with --batch-journal")
+        raise JournalError(f"{path} is not a journal of pytest-batcheval; choose another file with --batch-journal")
     if found > newest:
         raise JournalError(
-            f"the journal {path} has version {found} and this release knows versions up to {newest}; "
-            "upgrade pytest-batcheval, or name another file with --batch-journal"
+            f"the journal {path} has version {found}, but this release supports versions up to {newest}; "
+            "upgrade pytest-batcheval, or choose another file with --batch-journal"
         )
     return int(found)
 
 
 def upgrade(connection: sqlite3.Connection, path: Path, steps: Sequence[str] | None = None) -> None:
-    """Bring the schema up to date in one transaction; `steps` are the scripts, default this release's.
+    """Bring the schema up to date in one transaction; `steps` are the scripts, by default this release's.
 
     A journal of an older version is copied first, to `<name>.v<version>-<time>` beside it.
     """
@@ -73,7 +73,7 @@ def _back_up(connection: sqlite3.Connection, copy: Path) -> None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """One by one, since `executescript` would commit the transaction around it; each ends at the end of a line."""
+    """The statements of a script, each of which ends at the end of a line; `executescript` would commit early."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

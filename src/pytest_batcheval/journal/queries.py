@@ -2,13 +2,13 @@
 
 ADD_RUN = "INSERT INTO run (id, started, origin, base_url, argv) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
-# Whatever stands there for this key is this line, or damaged: the key is a hash of it.
+# The stored line of this key is this line, or damaged: the key is a hash of it.
 ADD_REQUEST = """
 INSERT INTO request (key, line, crc) VALUES (?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET line = excluded.line, crc = excluded.crc WHERE line <> excluded.line
 """
 
-# A line that is not known never takes the place of one that is.
+# An unknown line never replaces a known one.
 ADD_ADOPTED_REQUEST = "INSERT INTO request (key, line, crc) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 ADD_CLAIM = "INSERT INTO claim (key, origin, batch) VALUES (?, ?, ?)"
@@ -148,7 +148,7 @@ ANSWERED_BY = "SELECT key FROM answer WHERE batch IN (SELECT value FROM json_eac
 
 RUN_ORIGIN = "SELECT origin FROM run WHERE id = ?"
 
-# A refresh is whole when none of its requests waits any more.
+# A refresh is complete when none of its requests is waiting any more.
 FORGET_WHOLE_REFRESHES = """
 DELETE FROM refresh
 WHERE origin = :origin AND run <> :run
@@ -199,7 +199,7 @@ NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = claim.key AND answer.origin 
 AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.key = claim.key AND failure.origin = claim.origin)
 """
 
-# What makes a whole journal of the rows that were left of a damaged one.
+# Statements that make a consistent journal of the rows that were left of a damaged one.
 MEND = (
     # Answers and failures count, also those of a batch that could not be read.
     """
@@ -256,7 +256,7 @@ SELECT batch, code, status_code, count(*), min(key), message, retryable FROM fai
 GROUP BY batch, code, status_code, retryable
 """
 
-# A key that is sent again has a higher attempt, so batches without an earlier one of a lower attempt are not looked at;
+# A key that is sent again has a higher attempt, so batches without an earlier one of a lower attempt are skipped;
 # CROSS JOIN keeps SQLite from beginning with the claims.
 REPEATED_COUNTS = """
 SELECT claim.batch, count(*) FROM batch CROSS JOIN claim ON claim.batch = batch.id
@@ -279,7 +279,7 @@ STAGES = "SELECT run, wave, name, wall, cpu, memory, sent, received FROM stage"
 
 ENDED_BATCHES = "SELECT id FROM batch WHERE state IN ('settled', 'void', 'lost') ORDER BY id"
 
-# A batch that ended as a whole without answers has one row at least.
+# A batch that ended as a whole without answers has at least one row.
 TROUBLE_OF_BATCH = """
 SELECT batch.run, batch.batch_id, batch.attempt, batch.state, batch.note,
     failure.key, failure.code, failure.message, failure.status_code, failure.retryable

@@ -1,4 +1,4 @@
-"""Reading the journal: answers, failures, batches; also while another process writes."""
+"""Reading of the journal's answers, failures and batches, also while another process writes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 CHUNK = 500
-"""Keys in one query; SQLite allows 999 parameters in its older versions."""
+"""Most keys in one query; older versions of SQLite allow 999 parameters."""
 
 _BATCHES = queries.BATCHES.format(columns=", ".join(f.name for f in fields(BatchRow)))
 
 
 class JournalReader:
-    """Read-only view of a journal; a missing file is an empty journal and stays missing.
+    """A read-only view of a journal; a missing file is an empty journal, and is not created.
 
-    It may be used from any thread, and after a fork, whose child opens the file again.
+    It may be used from any thread, and after a fork, when the child opens the file again.
 
     Attributes:
         damaged: keys whose answer did not match its checksum and was not returned.
@@ -41,7 +41,7 @@ class JournalReader:
     def answers(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
         """The stored answers of these requests by key; the newest generation wins.
 
-        `origin` restricts them to answers of this origin; `None` takes any.
+        `origin` restricts them to answers of this origin; `None` accepts any.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -53,27 +53,27 @@ class JournalReader:
         }
 
     def answered(self, keys: Sequence[str], origin: str) -> set[str]:
-        """Which of these keys have an answer of this origin that matches its checksum."""
+        """Those of the keys with an answer of this origin that matches its checksum."""
         return set(self._newest(keys, origin))
 
     def answered_before(self, batch: BatchRow, keys: Iterable[str]) -> set[str]:
-        """Which of these keys another batch had answered already, in the same generation."""
+        """Those of the keys that another batch had already answered in the same generation."""
         rows = self._by_keys(queries.ANSWERED_BEFORE, list(keys), batch.origin, batch.generation, batch.id)
         return {key for (key,) in rows}
 
     def failures(self, requests: Iterable[Request], origin: str) -> dict[str, RequestError]:
-        """Why these requests have no answer of this origin, by key; only those that failed."""
+        """The failures of these requests for an origin, by key, where there is no answer."""
         keys = list({request.custom_id for request in requests})
         rows = self._by_keys(queries.FAILURES, keys, origin)
         return {key: _error(*error) for key, *error in rows}
 
     def failure_of(self, key: str, origin: str) -> RequestError | None:
-        """Why a request has no answer of this origin."""
+        """The failure of a request for an origin, if there is no answer."""
         rows = self._by_keys(queries.FAILURES, [key], origin)
         return next((_error(*error) for _, *error in rows), None)
 
     def final(self, keys: Sequence[str], origin: str) -> dict[str, int]:
-        """The generation in which a key failed so that it is not sent again; other keys are missing."""
+        """The generation of each key's final failure; keys without one are missing."""
         return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin))
 
     def generations(self, keys: Sequence[str], origin: str) -> dict[str, int]:
@@ -81,23 +81,23 @@ class JournalReader:
         return dict(self._by_keys(queries.GENERATIONS, keys, origin))
 
     def tries(self, keys: Sequence[str], origin: str) -> dict[str, tuple[int, int]]:
-        """The newest (generation, attempt) a key was planned with, from 1; keys never planned are missing."""
+        """The newest (generation, attempt) of each planned key, from 1; keys never planned are missing."""
         return {key: (generation, attempt) for key, generation, attempt in self._by_keys(queries.TRIES, keys, origin)}
 
     def refreshes(self, keys: Sequence[str], origin: str) -> dict[str, int]:
-        """The generation a refresh wants a key to reach; keys that none waits for are missing."""
+        """The generation that a refresh wants each key to reach; keys that no refresh waits for are missing."""
         return dict(self._by_keys(queries.REFRESHES, keys, origin))
 
     def cells(self, names: Iterable[str], origin: str) -> dict[str, str]:
-        """The key each of these cells was asked with last, by name; cells never asked are missing."""
+        """The key of each of these cells' last request, by name; cells without a request are missing."""
         return dict(self._by_keys(queries.CELLS, list(names), origin))
 
     def cells_of(self, key: str) -> list[str]:
-        """Names of the cells that asked this request last."""
+        """Names of the cells whose last request this was."""
         return [row[0] for row in self._rows(queries.CELLS_OF, (key,))]
 
     def line(self, key: str) -> bytes | None:
-        """The line of the input file of a request; `None` when nobody knows it any more."""
+        """The input file's line of a request; `None` if it is not stored any more."""
         return next((bytes(row[0]) for row in self._rows(queries.LINE, (key,))), None)
 
     def batches(self, origin: str | None = None) -> list[BatchRow]:
@@ -105,11 +105,11 @@ class JournalReader:
         return [BatchRow(*row) for row in self._rows(_BATCHES, {"origin": origin})]
 
     def open_batches(self, origin: str | None = None) -> list[BatchRow]:
-        """Batches that were begun and are not settled, oldest first."""
+        """Batches that are not finished, oldest first."""
         return [row for row in self.batches(origin) if row.state in OPEN]
 
     def claimed(self, origin: str) -> set[str]:
-        """Keys that a batch of this origin owns, so that no other may send them."""
+        """Keys claimed by an open batch of this origin, so that no other may send them."""
         return {row[0] for row in self._rows(queries.OPEN_CLAIMS, (origin,))}
 
     def keys(self, batch: int) -> list[str]:
@@ -117,14 +117,14 @@ class JournalReader:
         return [row[0] for row in self._rows(queries.KEYS_OF_BATCH, (batch,))]
 
     def unknown_calls(self, batch: int) -> list[str]:
-        """Keys whose individual call went out and has neither answer nor failure."""
+        """Keys whose individual call was sent and has neither answer nor failure."""
         return [row[0] for row in self._rows(queries.UNKNOWN_CALLS, (batch,))]
 
     def lines(self, batch: int) -> Iterator[bytes]:
         """The lines of a batch's input file, without newlines.
 
         Raises:
-            JournalError: a line is not what was stored; another question would be paid under its key.
+            JournalError: a line does not match its checksum; another request would be paid under its key.
         """
         for key, line, crc in self._rows(queries.LINES_OF_BATCH, (batch,)):
             if checksum(key, line) != crc:
@@ -132,7 +132,7 @@ class JournalReader:
             yield line
 
     def keys_like(self, start: str, most: int = 20) -> list[str]:
-        """Keys of requests that begin with this text, `most` at most."""
+        """Keys of requests that begin with this text, at most `most`."""
         return [row[0] for row in self._rows(queries.KEYS_LIKE, (start, most))]
 
     def answers_of(self, key: str) -> list[tuple[str, int, str]]:
@@ -140,11 +140,11 @@ class JournalReader:
         return list(self._rows(queries.ANSWERS_OF, (key,)))
 
     def batches_of(self, key: str) -> list[tuple[str, str, str, bool]]:
-        """(origin, batch id, state, whether it owns the key) of every batch that held a request, oldest first."""
+        """(origin, batch id, state, whether it claims the key) of every batch with a request, oldest first."""
         return [(*row[:3], bool(row[3])) for row in self._rows(queries.BATCHES_OF, (key,))]
 
     def verify(self) -> list[str]:
-        """What is wrong with the file: SQLite's own check, then the checksum of every answer and request."""
+        """The errors in the file, by SQLite's own check, then by the checksums of all answers and requests."""
         found = [f"SQLite: {row[0]}" for row in self._rows("PRAGMA integrity_check", ()) if row[0] != "ok"]
         for table, column in (("answer", "response"), ("request", "line")):
             rows = self._rows(f"SELECT key, {column}, crc FROM {table}", ())
@@ -154,7 +154,7 @@ class JournalReader:
         return found
 
     def answered_by(self, run: str, others: Collection[int] = ()) -> set[str]:
-        """Keys of the answers that the batches and calls of a run brought, and `others` by their numbers."""
+        """Keys of the answers from the batches and calls of a run, and from the batches numbered in `others`."""
         numbers = [row.id for row in self.batches() if row.run == run or row.id in others]
         return {row[0] for row in self._rows(queries.ANSWERED_BY, (json.dumps(numbers),))}
 
@@ -167,11 +167,11 @@ class JournalReader:
         return [RunRow(*row) for row in self._rows(queries.RUNS, ())]
 
     def stages(self) -> list[StageRow]:
-        """Where the time of every run went, wave by wave."""
+        """The measured stages of every run, wave by wave."""
         return [StageRow(*row) for row in self._rows(queries.STAGES, ())]
 
     def failure_counts(self) -> list[CauseRow]:
-        """How many requests still fail, by the batch that was their newest attempt, and by cause."""
+        """The number of requests that still fail, by the batch of their newest attempt, and by cause."""
         rows = self._rows(queries.FAILURE_COUNTS, ())
         return [
             CauseRow(batch, code, status, count, key, message, bool(retryable))
@@ -179,15 +179,15 @@ class JournalReader:
         ]
 
     def repeated_counts(self) -> dict[int, int]:
-        """How many requests of each batch an earlier batch of the same run held; batches without one are missing."""
+        """The number of each batch's requests that an earlier batch of the run had; batches with none are missing."""
         return dict(self._rows(queries.REPEATED_COUNTS, ()))
 
     def ended_batches(self) -> set[int]:
-        """Numbers of the batches with which nothing more is done."""
+        """Numbers of the batches that are finished."""
         return {row[0] for row in self._rows(queries.ENDED_BATCHES, ())}
 
     def trouble_of(self, batch: int) -> list[TroubleRow]:
-        """What an ended batch failed with: its failures, or that it ended as a whole without answers."""
+        """The failures of an ended batch, or that it ended as a whole without answers."""
         return [TroubleRow(*row) for row in self._rows(queries.TROUBLE_OF_BATCH, (batch,))]
 
     def close(self) -> None:
@@ -222,7 +222,7 @@ class JournalReader:
             return [] if self._connection is None else self._connection.execute(query, values).fetchall()
 
     def _leave_parent(self) -> None:
-        """A connection must not cross a fork; another thread may have held the guard meanwhile."""
+        """Abandon a connection and guard that were inherited by a fork; another thread may hold the guard."""
         if self._process == os.getpid():
             return
         if self._connection is not None:

@@ -1,4 +1,4 @@
-"""A piece of disk kept free, so that on a full one the id of a batch just paid for can still be stored."""
+"""Reserved disk space, so that the id of a batch that was just paid for can be stored even on a full disk."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ SIZE = 64 * 2**10
 
 
 class Reserve:
-    """A file of no use but its size."""
+    """A file whose only use is its size."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def keep(self) -> None:
-        """Have it on disk; called before each create, which must not be sent otherwise.
+        """Make sure that it is on disk; without that, a create must not be sent.
 
         Raises:
-            OSError: there is no room for it.
+            OSError: there is not enough space for it.
         """
         with suppress(FileNotFoundError):
             if self._path.stat().st_size == SIZE:
@@ -35,5 +35,5 @@ class Reserve:
             raise
 
     def give(self) -> None:
-        """Free its room; the next `keep` makes it anew."""
+        """Free its space; the next `keep` creates it again."""
         self._path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 OPEN = ("planned", "uploaded", "creating", "created", "ended")
-"""States of a batch that still has to be brought to its end."""
+"""States of a batch that is not finished."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,16 @@ class BatchRow:
         id: row number in the journal; 0 until it is planned.
         scope: fingerprint of base URL, organisation, project and API key; never the key.
         identity: hash of the sorted keys, attempt and generation.
-        file_name: of the input file; of individual calls a name to show.
+        file_name: name of the input file; for individual calls a name to show.
         state: `planned`, `uploaded`, `creating`, `created`, `ended`, `settled`, `void` or `lost`.
         status: the provider's own word.
         completed, failed: the provider's counts at the end; `None` when it gave none.
         times: the provider's times by name (`created_at` …) in Unix seconds, as JSON, once it has ended.
-        model: the one its requests name; empty when nobody knows it any more.
-        most_usd: the most it could cost, reserved of a budget (a decimal number); empty without one. Of settled
-            individual calls: the most that those of unknown outcome could.
-        calls: `batch`, or `individual` calls: `creating` while they are made, and `settled` then.
-        answers: how many came with it; `input_tokens`, `output_tokens`: what they used.
+        model: the model of its requests; empty if it is not known any more.
+        most_usd: its highest possible cost, reserved from a budget (a decimal number); empty without a budget. For
+            settled individual calls: the highest possible cost of those with unknown outcome.
+        calls: `batch`, or `individual` for calls, which are `creating` while they are made and `settled` after that.
+        answers: number of its answers; `input_tokens`, `output_tokens`: their tokens.
     """
 
     origin: str
@@ -92,13 +92,14 @@ class RunRow:
 
 @dataclass(frozen=True)
 class StageRow:
-    """Where the time of one wave of a run went, and what the process used meanwhile.
+    """The duration of one stage of a wave, and the resources that the process used meanwhile.
 
     Attributes:
         wave: from 1.
         name: `plan`, `upload`, `queue`, `run`, `download` or `settle`.
-        wall: seconds on the run's clock; `cpu` seconds of this process.
-        memory: the most resident bytes that were seen.
+        wall: seconds on the run's clock.
+        cpu: CPU seconds of this process.
+        memory: highest observed number of resident bytes.
         sent, received: bytes of request and reply bodies.
     """
 
@@ -114,7 +115,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class CauseRow:
-    """How many requests of a batch still fail for one cause; `key` and `message` are of one of them."""
+    """The number of a batch's requests that still fail for one cause; `key` and `message` are of one of them."""
 
     batch: int
     code: str
@@ -142,5 +143,5 @@ class TroubleRow:
 
 
 def checksum(key: str, content: bytes) -> int:
-    """CRC-32 of a key and what is stored under it."""
+    """CRC-32 of a key and the content stored under it."""
     return zlib.crc32(content, zlib.crc32(key.encode()))

@@ -1,4 +1,4 @@
-"""A damaged journal: a copy is kept, what can be read makes a new one, and the rest is left to the provider."""
+"""Repair of a damaged journal: a copy is kept, and the readable rows make a new one; the provider has the rest."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ TABLES = {
     "stage": "run, wave, name",
     "cell": "name, origin",
 }
-"""Every table, parents first, and what its rows are in order of."""
+"""Every table, parents first, with the columns that order its rows."""
 
 _SUMS = {"request": "line", "answer": "response"}
-"""The column whose checksum a row has, of tables that have one."""
+"""The column that a row's checksum covers, for tables with checksums."""
 
 
 @dataclass(frozen=True)
 class Salvaged:
-    """What became of a damaged journal.
+    """The outcome of a damaged journal's repair.
 
     Attributes:
-        why: what was wrong with it.
-        copy: where it is kept as it was found.
-        answers, batches: how many of them could be read, the latter with all their requests.
-        dropped: rows that could be read and were not what was stored.
+        why: the damage.
+        copy: path of the copy of the damaged journal.
+        answers, batches: numbers of those in the new journal.
+        dropped: number of rows that were readable but did not match their checksum.
     """
 
     why: str
@@ -54,16 +54,16 @@ class Salvaged:
 
 
 def mend(path: Path, wait: Callable[[Holder | None], None] | None = None) -> Salvaged | None:
-    """Put a new journal in the place of a damaged one, with all that could be read; `None` when it is sound.
+    """Replace a damaged journal by a new one with all its readable rows; `None` if it is not damaged.
 
-    Killed at any moment, it leaves the damaged journal or the new one, and a copy of the damaged one.
+    If killed at any moment, it leaves the damaged journal or the new one, and a copy of the damaged one.
 
     Args:
-        path: the journal; a missing one is sound.
+        path: the journal; a missing one is not damaged.
         wait: called while another process holds the journal's lock; it sleeps or raises.
 
     Raises:
-        JournalError: it cannot be read or written for a reason that is no damage.
+        JournalError: the journal cannot be read or written for another reason than damage.
     """
     path = real(path)
     with reporting(path), JournalLock(path.with_name(path.name + ".lock")).held(wait):
@@ -83,7 +83,7 @@ def mend(path: Path, wait: Callable[[Holder | None], None] | None = None) -> Sal
 
 
 def damage_of(path: Path) -> str | None:
-    """What is wrong with a journal, by SQLite's own check and the checksums of its rows."""
+    """The damage of a journal, by SQLite's own check and the checksums of its rows; `None` if there is none."""
     with closing(JournalReader(path)) as reader:
         try:
             return next(iter(reader.verify()), None)
@@ -92,7 +92,7 @@ def damage_of(path: Path) -> str | None:
 
 
 def _copy(path: Path) -> Path:
-    """A copy of the file and of its write-ahead log, under names that belong together."""
+    """Copy the file and its write-ahead log, under matching names."""
     copy = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}")
     for suffix in ("", "-wal"):
         with suppress(FileNotFoundError):
@@ -102,7 +102,7 @@ def _copy(path: Path) -> Path:
 
 
 def _replace(draft: Path, path: Path) -> None:
-    """The old log must not be applied to the new file, so it goes first; it is in the copy."""
+    """Replace the journal; its old log, which is in the copy, is removed first so that it is not applied to the new."""
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     os.replace(draft, path)
@@ -112,7 +112,7 @@ def _replace(draft: Path, path: Path) -> None:
 
 
 def _fill(new: sqlite3.Connection, copy: Path) -> int:
-    """Take over all rows that can be read and are what was stored; returns how many were not."""
+    """Take over all readable rows that match their checksums, and return the number that did not."""
     dropped = 0
     with closing(_open(copy)) as old, transaction(new):
         for table, order in TABLES.items():
@@ -121,7 +121,7 @@ def _fill(new: sqlite3.Connection, copy: Path) -> int:
                     dropped += 1
                     continue
                 columns, marks = ", ".join(names), ", ".join("?" * len(row))
-                with suppress(sqlite3.IntegrityError):  # a value that no column of its kind holds
+                with suppress(sqlite3.IntegrityError):  # a value that the column does not allow
                     new.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", tuple(row))
         new.create_function("checksum", 2, checksum)
         for statement in queries.MEND:
@@ -134,14 +134,14 @@ def _fill(new: sqlite3.Connection, copy: Path) -> int:
 def _open(copy: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     with suppress(sqlite3.DatabaseError):
-        connection.execute("PRAGMA writable_schema = ON")  # else nothing is read of a file that is shorter than it says
+        connection.execute("PRAGMA writable_schema = ON")  # else nothing can be read from a truncated file
     connection.row_factory = sqlite3.Row
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
     return connection
 
 
 def _rows(old: sqlite3.Connection, table: str, order: str) -> Iterator[tuple[list[str], sqlite3.Row]]:
-    """The rows of a table from its beginning up to where it is damaged, and from its end back to there."""
+    """The rows of a table from its beginning up to the damage, and from its end back to the damage."""
     backwards = ", ".join(f"{column} DESC" for column in order.split(", "))
     for way in (order, backwards):
         try:

@@ -1,4 +1,4 @@
-"""Writing the journal: each method is one transaction, on disk when it returns."""
+"""Writing of the journal: each method is one transaction, which is on disk when the method returns."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = ["Journal", "JournalReader"]
 
 
 class Journal:
-    """The writer of a journal file; who sends holds its `lock`.
+    """The writer of a journal file; a process that sends must hold its `lock`.
 
     Attributes:
         path: the SQLite file.
-        lock: the lock of whoever sends.
+        lock: the lock of the sending process.
         reader: a read-only view of the same file.
     """
 
@@ -45,12 +45,12 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, *, mounts: Path = location.MOUNTS) -> Journal:
-        """Open for writing; file (0600) and folder (0700) are made when missing.
+        """Open for writing; file (0600) and folder (0700) are created if missing.
 
-        `mounts` is the table of file systems by which one on a network is refused.
+        `mounts` is the table of file systems, by which a network file system is refused.
 
         Raises:
-            JournalError: the file cannot be used; the text says why and what to do.
+            JournalError: the file cannot be used; the message gives the reason and the remedy.
         """
         path = location.real(path)
         with reporting(path):
@@ -60,11 +60,11 @@ class Journal:
 
     @staticmethod
     def read(path: Path) -> JournalReader:
-        """Open for reading only; a missing file is an empty journal and is not made."""
+        """Open for reading only; a missing file is an empty journal, and is not created."""
         return JournalReader(path)
 
     def add_run(self, run: str, origin: str, base_url: str = "") -> None:
-        """Note that a run may send to an origin now; told twice, it stays as it was."""
+        """Note that a run may now send to an origin; a second call for the run changes nothing."""
         argv = json.dumps(shown_argv())
         with self._transaction() as connection:
             connection.execute(queries.ADD_RUN, (run, time.time(), origin, redacted(base_url), argv))
@@ -76,7 +76,7 @@ class Journal:
             The row with its number.
 
         Raises:
-            JournalError: one of the keys is in another open batch of this origin.
+            JournalError: another open batch of this origin has one of the keys.
         """
         self.lock.check()
         lines = ((request.custom_id, request.line()) for request in requests)
@@ -87,9 +87,9 @@ class Journal:
         return replace(row, id=number)
 
     def adopt(self, row: BatchRow, lines: Mapping[str, bytes]) -> BatchRow:
-        """Store a batch that another journal made, with the lines it holds by key (empty where nobody knows them).
+        """Store a batch that another journal created, with its lines by key (empty where they are unknown).
 
-        Keys that an open batch of this journal has already stay there.
+        Keys that an open batch of this journal already has stay with that batch.
 
         Returns:
             The row with its number.
@@ -104,10 +104,10 @@ class Journal:
         return row
 
     def commit(self, row: BatchRow) -> None:
-        """Store a batch's new state. A create goes out only if there will be room for its outcome.
+        """Store a batch's new state. A create may be sent only if there will be space for its outcome.
 
         Raises:
-            JournalError: it cannot be stored; the text names the batch, if one was just created.
+            JournalError: it cannot be stored; the message names the batch, if one was just created.
         """
         if row.state == "creating":
             self.lock.check()
@@ -121,7 +121,7 @@ class Journal:
             self._save_created(row, error)
 
     def settle(self, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> None:
-        """Store a batch's last state, its answers and failures, and give its keys free: all or nothing.
+        """Store a batch's last state, its answers and failures, and release its keys: all or nothing.
 
         The claims of a `lost` batch stay: its requests were paid, so nothing may send them again.
         """
@@ -139,19 +139,19 @@ class Journal:
         sent: Collection[str] = (),
         refused: Collection[str] = (),
     ) -> BatchRow:
-        """Store what individual calls came to, and which go out now; in state `settled` give all keys free.
+        """Store results of individual calls, and the next calls to send; in state `settled` release all keys.
 
         Args:
-            row: with the tokens its answers used before these.
-            results: answers and failures that have come.
-            sent: keys whose call goes out when this is on disk: their outcome is unknown until it is stored.
-            refused: keys whose call was surely not run.
+            row: the batch, with the tokens of its earlier answers.
+            results: new answers and failures.
+            sent: keys whose call is sent after this is on disk: their outcome is unknown until it is stored.
+            refused: keys whose call was certainly not run.
 
         Returns:
             The row with the tokens of all its answers.
 
         Raises:
-            JournalError: it cannot be stored; on a full disk the results are stored all the same, if they can be.
+            JournalError: it cannot be stored; on a full disk the results are stored nevertheless if possible.
         """
         try:
             return self._record(row, results, sent, refused)
@@ -162,27 +162,28 @@ class Journal:
             raise
 
     def add_stages(self, rows: Iterable[StageRow]) -> None:
-        """Store where the time of a wave went."""
+        """Store the measured stages of a wave."""
         with self._transaction() as connection:
             connection.executemany(queries.ADD_STAGE, (tuple(vars(row).values()) for row in rows))
 
     def note_cells(self, cells: Mapping[str, str], origin: str) -> None:
-        """Note the key that each cell, by name, is asked with now."""
+        """Note the key of each cell's current request, by the cell's name."""
         with self._transaction() as connection:
             connection.executemany(queries.ADD_CELL, ((name, origin, key) for name, key in cells.items()))
 
     def forgive(self, origin: str, keys: Sequence[str]) -> None:
-        """Let these requests be sent again though they were paid and are gone: their batches count as void."""
+        """Allow these requests to be sent again although they were paid and are lost."""
         with self._transaction() as connection:
             for key in keys:
                 connection.execute(queries.FORGIVE_FAILURE, (key, origin))
                 connection.execute(queries.FORGIVE_CLAIM, (key, origin))
 
     def begin_refresh(self, run: str, origin: str, generations: Mapping[str, int]) -> dict[str, int]:
-        """Note which generation each key shall reach, and return what stands.
+        """Note the generation that each key is to reach, and return the generations that are now in effect.
 
-        A key that a refresh still waits for which was cut short keeps the generation it had there. Keys that such a
-        refresh has all done are wanted anew: else what it did not do, and nobody asks for now, would bar them for ever.
+        A key for which an interrupted refresh still waits keeps the generation of that refresh. If the interrupted
+        refresh has finished all of these keys, they are refreshed again: else its unfinished keys, which are not
+        requested now, would block them for ever.
         """
         with self._transaction() as connection:
             connection.execute(queries.FORGET_WHOLE_REFRESHES, {"origin": origin, "run": run})
@@ -199,12 +200,14 @@ class Journal:
             connection.executemany(queries.END_REFRESH, ((key, origin) for key in keys))
 
     def prune(self, before: float | None, dry_run: bool = False) -> tuple[int, int]:
-        """Remove answers that a newer generation replaced, and what batches of runs begun `before` (Unix seconds) held.
+        """Remove replaced answers, and the contents of batches of runs that began before `before` (Unix seconds).
 
-        Batches themselves stay, so that they are known again at the provider; open and lost ones are not touched.
+        An answer is replaced if there is a newer generation. The batches themselves stay, so that they are
+        recognised at the provider; open and lost ones are not changed.
 
         Returns:
-            How many answers were replaced, and how many old answers and failures went; with `dry_run` would go.
+            The number of replaced answers, and of old answers and failures, that were (with `dry_run`: would be)
+            removed.
         """
         when = {"before": before}
         self._connection.create_function("checksum", 2, checksum)
@@ -223,7 +226,7 @@ class Journal:
         return replaced, old
 
     def close(self) -> None:
-        """Close the file and give the lock back."""
+        """Close the file and release the lock."""
         self.reader.close()
         if self._process == os.getpid():
             self._connection.close()
@@ -261,14 +264,14 @@ class Journal:
             connection.execute(queries.UPDATE_BATCH, vars(row))
 
     def _save_created(self, row: BatchRow, error: JournalError) -> None:
-        """The batch is paid for, so its id must not be lost: on a full disk the reserve makes room."""
+        """Store the id of a batch that has been paid for; on a full disk, the reserve makes space for it."""
         self._reserve.give()
         try:
             self._update(row)
         except JournalError:
             raise JournalError(
-                f"{error}. Batch {row.batch_id} was created at {row.origin} from file {row.file_id}, and its id could "
-                "not be stored; when that is solved, the same command looks for the batch and pays nothing twice"
+                f"{error}. Batch {row.batch_id} was created at {row.origin} from file {row.file_id}, but its id could "
+                "not be stored; when this is solved, the same command looks for the batch and pays nothing twice"
             ) from error
 
     def _claim(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> None:
@@ -281,7 +284,7 @@ class Journal:
             raise taken from error
 
     def _taken(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> JournalError | None:
-        """Which of the keys another open batch owns."""
+        """The error for the first of the keys that another open batch claims."""
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
             query = queries.CLAIMED.format(keys=", ".join("?" * len(part)))
@@ -289,30 +292,32 @@ class Journal:
             if found is not None:
                 key, number, state, batch_id = found
                 return JournalError(
-                    f"request {key} is in batch {number} already ({batch_id or 'no id yet'}, {state}); "
-                    "it is not sent a second time while that one is open"
+                    f"request {key} is already in batch {number} ({batch_id or 'no id yet'}, {state}); "
+                    "it is not sent a second time while that batch is open"
                 )
         return None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         if self._process != os.getpid():
-            raise JournalError(f"the journal {self.path} is process {self._process}'s; a forked one opens it anew")
+            raise JournalError(
+                f"the journal {self.path} was opened by process {self._process}; a forked process must open it again"
+            )
         with reporting(self.path):
             self._check_file()
             with transaction(self._connection) as connection:
                 yield connection
 
     def _check_file(self) -> None:
-        """What is written to a file without a name is lost with this process."""
+        """Refuse to write to a file that was deleted or replaced: the data would be lost with this process."""
         if not self.path.exists() or not os.path.samestat(self._file, os.stat(self.path)):
             raise JournalError(
-                f"the journal {self.path} was deleted or replaced while it was in use; nothing was sent after this"
+                f"the journal {self.path} was deleted or replaced while it was in use; nothing was sent after that"
             )
 
 
 def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
-    """Add answers and failures; returns the row with their number and tokens added to its own."""
+    """Add answers and failures, and return the row with their number and tokens added."""
     number, input_tokens, output_tokens = row.answers, row.input_tokens, row.output_tokens
     for some in _chunks(results):
         answers = [result for result in some if isinstance(result, AnswerRow)]
@@ -326,7 +331,7 @@ def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[Answer
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:
-    """Some at a time: a batch may hold more than fits in memory."""
+    """The results in chunks, since a batch may have more than fit in memory."""
     rows = iter(results)
     while some := list(islice(rows, CHUNK)):
         yield some

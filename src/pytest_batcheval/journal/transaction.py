@@ -1,4 +1,4 @@
-"""Transactions that wait for their turn, and SQLite's errors in the user's words."""
+"""Transactions that wait for their turn, and user-readable messages for SQLite's errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "EROFS", "EACCES", "EPERM")
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """BEGIN IMMEDIATE … COMMIT: a deferred one fails at once where this one waits for its turn."""
+    """BEGIN IMMEDIATE … COMMIT: a deferred transaction would fail at once where this one waits for its turn."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
@@ -37,20 +37,21 @@ def reporting(path: Path) -> Iterator[None]:
         name = _name(error)
         if name.startswith(DAMAGE):
             raise DamagedError(path, f"{name}: {error}") from error
-        advice = ". Whoever sends has to be able to write this file and its folder" * name.startswith(UNWRITABLE)
+        advice = ". A run that sends requests must be able to write this file and its folder"
+        advice *= name.startswith(UNWRITABLE)
         raise JournalError(
-            f"the journal {path} cannot be used ({name}: {error}); nothing was sent after this{advice}"
+            f"the journal {path} cannot be used ({name}: {error}); nothing was sent after that{advice}"
         ) from error
 
 
 class DamagedError(JournalError):
-    """The file is no longer what was written; `what` says where. Nothing is sent with it."""
+    """The file is damaged, as `what` describes; nothing is sent with it."""
 
     def __init__(self, path: Path, what: str) -> None:
         self.what = what
         super().__init__(
-            f"the journal {path} is damaged ({what}); it says what was paid for, so nothing is sent without it. "
-            "Run: batcheval recover. It keeps a copy, saves what can be read, and fetches the rest from the provider"
+            f"the journal {path} is damaged ({what}); it is the record of what was paid, so nothing is sent without "
+            "it. Run: batcheval recover. It keeps a copy, saves what it can, and fetches the rest from the provider"
         )
 
 

@@ -1,1 +1,1 @@
-"""What is committed under cassettes/ and replayed offline."""
+"""Recordings, which are committed under cassettes/ and replayed offline."""

@@ -1,9 +1,9 @@
 r"""One recorded answer as one line of JSON.
 
-The line is an official output line (`id`, `custom_id`, `response`, `error`) with what a reader
-needs beside it: the request, the cell, the origin. The checksum comes last and covers the bytes
-before it, so that it is checked without parsing. Korean stays Korean; characters that would
-break a line, a terminal or a diff are written as `\uXXXX`.
+The line is an official output line (`id`, `custom_id`, `response`, `error`) with the request, the
+cell and the origin in addition. The checksum comes last and covers the bytes before it, so that it
+is checked without parsing. Korean is written as it is; characters that would break a line, a
+terminal or a diff are written as `\uXXXX`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class LineRequest(msgspec.Struct, frozen=True):
 
 
 class RecordedLine(msgspec.Struct, frozen=True):
-    """A recorded answer as it stands in the file; `response` stays bytes until it is asked for."""
+    """A recorded answer as in the file; `request` and `response` are decoded on demand."""
 
     custom_id: str
     origin: str
@@ -45,9 +45,9 @@ class RecordedLine(msgspec.Struct, frozen=True):
     cell: dict[str, str] = {}
 
     def asked(self) -> Request:
-        """The recorded request, for showing how near it is to one that has no recording."""
-        asked = msgspec.json.decode(self.request, type=LineRequest)
-        return Request(asked.body, asked.url, asked.method, asked.sample)
+        """The recorded request, for comparison with one that has no recording."""
+        line = msgspec.json.decode(self.request, type=LineRequest)
+        return Request(line.body, line.url, line.method, line.sample)
 
     def answer(self, request: Request) -> Answer:
         """The recorded answer to `request`, which must have this line's key."""
@@ -56,20 +56,20 @@ class RecordedLine(msgspec.Struct, frozen=True):
 
 
 class AnswerLineError(ValueError):
-    """Why a line of a recording cannot be used."""
+    """A line of a recording cannot be used; the message gives the reason."""
 
 
 def encode(answer: Answer, cell: Mapping[str, str]) -> bytes:
     """The line of an answer, without its newline; equal answers give equal bytes."""
     request = answer.request
-    asked = {"method": request.method, "url": request.url, "body": json.loads(canonical(request.body))}
+    recorded = {"method": request.method, "url": request.url, "body": json.loads(canonical(request.body))}
     if request.sample:
-        asked["sample"] = request.sample
+        recorded["sample"] = request.sample
     fields = {
         "custom_id": answer.custom_id,
         "cell": dict(sorted(cell.items())),
         "origin": answer.origin,
-        "request": asked,
+        "request": recorded,
         "id": answer.line_id,
         "response": answer.response,
         "error": None,
@@ -83,7 +83,7 @@ def decode(line: bytes) -> RecordedLine:
     """The recorded answer on a line.
 
     Raises:
-        AnswerLineError: half written, changed since it was recorded, or no recorded answer.
+        AnswerLineError: the line is incomplete, was changed since it was recorded, or is not a recorded answer.
     """
     if _CONFLICT.match(line):
         raise AnswerLineError(
@@ -91,13 +91,13 @@ def decode(line: bytes) -> RecordedLine:
         )
     tail = _TAIL.search(line)
     if tail is None:
-        raise AnswerLineError("it has no checksum at its end; it was cut short or written by hand")
+        raise AnswerLineError("the line has no checksum at its end; it was cut short or written by hand")
     if _checksum(line[: tail.start()]) != tail.group(1):
-        raise AnswerLineError("its checksum is wrong; it was changed after it was recorded")
+        raise AnswerLineError("the checksum is wrong; the line was changed after it was recorded")
     try:
         return msgspec.json.decode(line, type=RecordedLine)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise AnswerLineError(f"it is no recorded answer: {error}") from None
+        raise AnswerLineError(f"the line is not a recorded answer: {error}") from None
 
 
 def _checksum(head: bytes) -> bytes:

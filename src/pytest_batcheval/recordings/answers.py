@@ -1,8 +1,9 @@
-"""The recorded answers under cassettes/answers: found by key over all files, written by merging.
+"""The recorded answers under cassettes/answers: found by key across all files, written by merging.
 
-A file belongs to a test module, but a key is looked up in all of them, so one recording serves
-every test that asks the same. Writing merges, never drops, and replaces a file only by a whole
-one that was read back. Processes that write take turns, and read again what the others wrote.
+A file belongs to a test module, but a key is looked up in all files, so one recording serves
+every test with the same request. Writing merges and never drops answers, and replaces a file only
+by a complete one that was read back. Writing processes take turns, and first read the changes of
+the others.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from pathlib import Path
 
 from pytest_batcheval.errors import RecordingError
 from pytest_batcheval.recordings.answer_line import AnswerLineError, RecordedLine, decode, encode
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Answer, Request
 
 FOLDER = "answers"
 Slot = tuple[str, str]
-"""Key and origin: what is recorded once."""
+"""Key and origin, for which there is one recorded answer."""
 
 
 @dataclass(frozen=True)
 class RecordingPlace:
-    """Where a recorded answer stands."""
+    """A recorded line with its place in a file."""
 
     path: Path
     number: int
@@ -36,7 +38,7 @@ class RecordingPlace:
 
 @dataclass(frozen=True)
 class NewRecording:
-    """An answer to be recorded: its cell as ids, and the test module that asks for it."""
+    """An answer to be recorded, its cell as ids, and the test module that uses it."""
 
     answer: Answer
     cell: Mapping[str, str]
@@ -44,11 +46,11 @@ class NewRecording:
 
 
 class Recordings:
-    """All recorded answers below `<cassettes>/answers`, read when first asked for.
+    """All recorded answers under `<cassettes>/answers`, read on first use.
 
     Raises:
-        RecordingError: from any method that reads, when a line is broken, a file holds a key twice
-            or two files have different answers for one; every such line is named (the first ten).
+        RecordingError: from any method that reads, if a line is broken, a file has a key twice
+            or two files have different answers for a key; the message names the first ten such lines.
     """
 
     def __init__(self, cassettes: Path) -> None:
@@ -58,7 +60,7 @@ class Recordings:
         self._by_key: dict[str, list[RecordingPlace]] = {}
 
     def find(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
-        """Recorded answers by key; `origin=None` takes any, a model's before a simulator's."""
+        """Recorded answers by key; `origin=None` accepts any, with a model's preferred to a simulator's."""
         self._load()
         found: dict[str, Answer] = {}
         for request in requests:
@@ -72,18 +74,18 @@ class Recordings:
         return (place.line for place in self._load().values())
 
     def places(self) -> list[RecordingPlace]:
-        """Every recorded line with the file it stands in, in the order of files and keys."""
+        """Every recorded line with its file, in the order of files and keys."""
         return list(self._load().values())
 
-    def unused(self, asked: Collection[str]) -> list[RecordingPlace]:
-        """The recorded answers whose keys are not among these."""
-        return [place for place in self._load().values() if place.line.custom_id not in asked]
+    def unused(self, used: Collection[str]) -> list[RecordingPlace]:
+        """The recorded answers whose keys are not in `used`."""
+        return [place for place in self._load().values() if place.line.custom_id not in used]
 
     def drop(self, unused: Iterable[RecordingPlace]) -> list[Path]:
-        """Remove recorded answers, files left without any too, and return the files that changed.
+        """Remove recorded answers and files that become empty, and return the changed files.
 
         Raises:
-            RecordingError: a recording is broken by now, or cannot be written.
+            RecordingError: a recording is now broken, or cannot be written.
         """
         gone = set(map(_slot, unused))
         if not gone:
@@ -95,14 +97,14 @@ class Recordings:
         return sorted(changed)
 
     def export(self, recorded: Sequence[NewRecording]) -> list[Path]:
-        """Write answers into the recordings and return the files that changed.
+        """Write answers into the recordings and return the changed files.
 
-        A key that is recorded from the same origin already is replaced where it stands (and
-        left alone when equal); a new one goes to the file of the first test module that asks for it.
+        A key that is already recorded from the same origin is replaced in place (or left
+        unchanged if equal); a new one goes to the file of the first test module that uses it.
         Failed answers are not recorded.
 
         Raises:
-            RecordingError: a recording is broken by now, or cannot be written.
+            RecordingError: a recording is now broken, or cannot be written.
         """
         changes: dict[Path, dict[Slot, bytes]] = {}
         once = {(r.answer.custom_id, r.answer.origin): r for r in reversed(recorded) if r.answer.error is None}
@@ -129,20 +131,20 @@ class Recordings:
         return self.root.joinpath(*parts)
 
     def module_of(self, path: Path) -> Path:
-        """The test module of a recording, below rootdir: `answers/tests/test_x.jsonl` -> `tests/test_x.py`."""
+        """The test module of a recording, relative to rootdir: `answers/tests/test_x.jsonl` -> `tests/test_x.py`."""
         return path.relative_to(self.root).with_suffix(".py")
 
     def _standing(self, path: Path) -> dict[Slot, bytes]:
-        """The lines of a file, without copies of what another file has."""
+        """The lines of a file, without copies of lines in another file."""
         return {slot: place.text for slot, place in self._load().items() if place.path == path}
 
     @contextmanager
     def _writing(self) -> Iterator[dict[Slot, RecordingPlace]]:
-        """Every recorded line as it stands now, while no other process writes."""
+        """Every recorded line as it is now, while no other process writes."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with _alone(self.root):
-                # A run that waited for its batches read these files hours ago.
+                # A run that waited for its batches may have read these files hours ago.
                 self._places = None
                 yield self._load()
         except OSError as error:
@@ -164,35 +166,35 @@ def _slot(place: RecordingPlace) -> Slot:
 
 
 def _read_all(root: Path) -> tuple[dict[Slot, RecordingPlace], list[RecordingPlace]]:
-    """Every recorded line by key and origin, and those that say the same in a further file."""
+    """Every recorded line by key and origin, and its copies in other files."""
     places: dict[Slot, RecordingPlace] = {}
     copies: list[RecordingPlace] = []
-    faults: list[str] = []
+    problems: list[str] = []
     for path in sorted(root.rglob("*.jsonl")):
         for number, text in enumerate(_lines(path), start=1):
             if not text:
                 continue
             try:
                 place = RecordingPlace(path, number, decode(text), text)
-            except AnswerLineError as fault:
-                faults.append(f"{path}:{number}: {fault}")
+            except AnswerLineError as error:
+                problems.append(f"{path}:{number}: {error}")
                 continue
             other = places.setdefault(_slot(place), place)
             if other is place:
                 continue
             copies.append(place)
             if other.path == path or other.line.response != place.line.response:
-                faults.append(
+                problems.append(
                     f"{path}:{number}: key {place.line.custom_id} from {place.line.origin} is recorded twice; "
                     f"the other is {other.path}:{other.number}"
                 )
-    if faults:
-        raise RecordingError(_listed(faults))
+    if problems:
+        raise RecordingError(_listed(problems))
     return places, copies
 
 
 def _lines(path: Path) -> list[bytes]:
-    r"""The lines of a file; `\r\n`, as git writes where it is told to, ends one too."""
+    r"""The lines of a file; `\r\n`, which git may write, ends a line too."""
     try:
         return [line.removesuffix(b"\r") for line in path.read_bytes().split(b"\n")]
     except OSError as error:
@@ -201,7 +203,7 @@ def _lines(path: Path) -> list[bytes]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the system's lock on a folder, which leaves no file behind and ends with the process."""
+    """Hold the operating system's lock on a folder; it leaves no file behind and ends with the process."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -210,11 +212,11 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _listed(faults: list[str]) -> str:
-    more = f"\n… and {len(faults) - 10} more" if len(faults) > 10 else ""
+def _listed(problems: list[str]) -> str:
+    more = f"\n… and {len(problems) - 10:,} more" if len(problems) > 10 else ""
     return (
-        f"{len(faults)} recorded answer{'s' if len(faults) > 1 else ''} cannot be used:\n"
-        + "\n".join(faults[:10])
+        f"{counted(len(problems), 'recorded answer')} cannot be used:\n"
+        + "\n".join(problems[:10])
         + more
         + "\nRestore the file (git checkout), or delete the line and record it again: pytest --batch=record"
     )
@@ -250,7 +252,7 @@ def _read_back(path: Path, count: int) -> None:
     lines = path.read_bytes().split(b"\n")[:-1]
     try:
         keys = {(decode(line).custom_id, decode(line).origin) for line in lines}
-    except AnswerLineError as fault:
-        raise RecordingError(f"{path} does not read back as written: {fault}; the disk may be full") from None
+    except AnswerLineError as error:
+        raise RecordingError(f"{path} does not read back as written: {error}; the disk may be full") from None
     if len(keys) != count:
-        raise RecordingError(f"{path} does not read back as written: {len(keys)} of {count} answers")
+        raise RecordingError(f"{path} does not read back as written: {len(keys):,} of {counted(count, 'answer')}")

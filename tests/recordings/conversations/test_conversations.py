@@ -116,7 +116,7 @@ def test_another_job_is_told_what_differs_and_is_not_sent_for_ever(path, tmp_pat
     with replayed(path) as (conversation, backend), pytest.raises(UnrecordedRequest) as caught:
         answers_of(asks(3, "물음"), backend, JumpClock(), tmp_path / "replayed.sqlite")
     text = str(caught.value)
-    assert text.startswith(f"{path} has no answer to POST /v1/files\n")
+    assert text.startswith(f"{path} has no reply to POST /v1/files\n")
     assert "the nearest recorded request is POST /v1/files, which differs in:" in text
     assert "질문 0" in text
     assert "물음 0" in text
@@ -518,14 +518,18 @@ HEAD = 'version: 1\nconversation:\n  format: 1\n  origin: "o"\n'
         (f"{HEAD}interactions:\n- !!python/object/apply:os.system [ls]\n", 6, "the YAML tag tag:yaml.org,2002:python"),
         (f"{HEAD}interactions:\n- {'[' * 20}{']' * 20}\n", 6, "nested more than 12 levels"),
         (f"{HEAD}interactions:\n- {{}}\n- {{}}\n", 6, "required field `request`"),
-        (f"{HEAD}interactions: [\n", 6, "it is no YAML"),
-        (f"{HEAD.replace('1', '2')}interactions: []\n", 1, "it has version 2 and conversation.format 2; this release"),
+        (f"{HEAD}interactions: [\n", 6, "the file is not valid YAML"),
+        (
+            f"{HEAD.replace('1', '2')}interactions: []\n",
+            1,
+            "the file has version 2 and conversation.format 2; this release",
+        ),
         (f"{HEAD.replace('version: 1', 'version: 9')}interactions: []\n", 1, "version 9 and conversation.format 1"),
         (f"{HEAD}<<<<<<< HEAD\ninteractions: []\n=======\n>>>>>>> theirs\n", 5, "git left a conflict here"),
         (f"{HEAD}interactions: []\nmore: 1\n", 1, "unknown field `more`"),
         ("", 1, "Expected `object`"),
-        ("x: \udcff\n", 1, "it is no UTF-8 text"),
-        (HEAD + "x: \udcff\n", 5, "it is no UTF-8 text"),
+        ("x: \udcff\n", 1, "the file is not UTF-8"),
+        (HEAD + "x: \udcff\n", 5, "the file is not UTF-8"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(path, text, line, reason):
@@ -550,9 +554,9 @@ def test_a_file_that_is_too_large_is_neither_read_nor_written(path, scripted, mo
     script(scripted, path, [batch("completed")], polls(1))
     before = path.read_bytes()
     monkeypatch.setattr(cassette, "MAX_SIZE", len(before) - 1)
-    with pytest.raises(RecordingError, match=r"job\.yaml:1: it has \d+ bytes"):
+    with pytest.raises(RecordingError, match=r"job\.yaml:1: the file has \d+ bytes"):
         Conversation.replayed(path, command=COMMAND)
-    with pytest.raises(RecordingError, match="record less in one test"):
+    with pytest.raises(RecordingError, match="make fewer requests in one test"):
         cassette.write(path, *decode(before))
     assert path.read_bytes() == before
 

@@ -1,1 +1,1 @@
-"""Conversations with a Batch API under cassettes/conversations: recorded by vcrpy, replayed offline."""
+"""Conversations with a Batch API under cassettes/conversations, recorded by vcrpy and replayed offline."""

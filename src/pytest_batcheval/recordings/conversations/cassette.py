@@ -1,8 +1,8 @@
-r"""A recorded conversation as a file: a VCR cassette that a person can read, and that YAML cannot do harm with.
+r"""A recorded conversation as a file: a VCR cassette in readable and safe YAML.
 
-The layout is vcrpy's version 1, so that vcrpy reads it too, with a few entries of our own: what it was
-recorded against, how often a reply was given in a row (`times`), a connection that broke (`failure`), bodies
-that are no text (`base64`). Texts are literal blocks, in which Korean stays Korean; a text with characters that
+The layout is vcrpy's version 1, so that vcrpy reads it too, with a few entries of our own: the origin it was
+recorded against, the number of equal replies in a row (`times`), a broken connection (`failure`), bodies
+that are not text (`base64`). Texts are literal blocks, with Korean as it is; a text with characters that
 would break a line, a terminal or a diff is one line in double quotes, with those as `\uXXXX`.
 """
 
@@ -28,10 +28,10 @@ MAX_SIZE = 64 * 2**20
 """Bytes of the largest file that is read or written."""
 
 BASE_URL = "http://conversation.invalid/v1"
-"""Stands for the base URL; the top-level domain `.invalid` never resolves (RFC 2606)."""
+"""Placeholder for the base URL; the top-level domain `.invalid` never resolves (RFC 2606)."""
 
 _PREFIX = BASE_URL.removesuffix("/v1")
-_CONFLICT = re.compile("^<<<<<<< ", re.MULTILINE)  # no line of ours begins so: texts are indented
+_CONFLICT = re.compile("^<<<<<<< ", re.MULTILINE)  # no line of ours begins like that: texts are indented
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -39,15 +39,15 @@ class RecordedExchange(msgspec.Struct, frozen=True):
     """One request and its reply, both in normal form.
 
     Attributes:
-        path: below the base URL and with the query: `/v1/files?limit=100`.
-        failure: exception and message when the connection broke instead: `ReadError: …`; status is 0 then.
-        times: how often in a row the request was answered like that.
+        path: path below the base URL, with the query: `/v1/files?limit=100`.
+        failure: exception and message if the connection broke: `ReadError: …`; status is 0 then.
+        times: number of such replies in a row.
     """
 
     method: str
     path: str
     body: bytes
-    asked: dict[str, str]
+    request_headers: dict[str, str]
     status: int
     reason: str
     headers: dict[str, str]
@@ -57,7 +57,7 @@ class RecordedExchange(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, str, bytes]:
-        """What a request is matched on."""
+        """The parts on which requests are matched."""
         return self.method, self.path, self.body
 
 
@@ -106,29 +106,32 @@ def read(path: Path, command: str) -> tuple[str, list[RecordedExchange]]:
     """The origin and the exchanges of a file.
 
     Raises:
-        RecordingError: it is no recorded conversation; file, line and the `command` that records anew are named.
+        RecordingError: the file is not a recorded conversation; the message names file, line and the `command`
+            that records it again.
     """
     try:
         size = path.stat().st_size
         if size > MAX_SIZE:
-            raise YamlError(1, f"it has {size} bytes, more than {MAX_SIZE}")
+            raise YamlError(1, f"the file has {size:,} bytes, more than {MAX_SIZE:,}")
         return decode(path.read_bytes())
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
-    except YamlError as fault:
+    except YamlError as error:
         remedy = f"Restore the file (git checkout), or delete it and record it again: {command}"
-        raise RecordingError(f"{path}:{fault.line}: {fault}\n{remedy}") from None
+        raise RecordingError(f"{path}:{error.line}: {error}\n{remedy}") from None
 
 
 def write(path: Path, origin: str, exchanges: Sequence[RecordedExchange]) -> None:
     """Write a file beside its place, read it back, and only then rename it.
 
     Raises:
-        RecordingError: it would be too large, or does not read back.
+        RecordingError: the file would be too large, or does not read back.
     """
     data = encode(origin, exchanges)
     if len(data) > MAX_SIZE:
-        raise RecordingError(f"{path} would have {len(data)} bytes, more than {MAX_SIZE}: record less in one test")
+        raise RecordingError(
+            f"{path} would have {len(data):,} bytes, more than {MAX_SIZE:,}: make fewer requests in one test"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -140,9 +143,9 @@ def write(path: Path, origin: str, exchanges: Sequence[RecordedExchange]) -> Non
             raise RecordingError(f"{path} does not read back as written; the disk may be full")
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except YamlError as fault:
+    except YamlError as error:
         Path(name).unlink(missing_ok=True)
-        raise RecordingError(f"{path} does not read back as written: line {fault.line}: {fault}") from None
+        raise RecordingError(f"{path} does not read back as written: line {error.line}: {error}") from None
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -163,20 +166,20 @@ def decode(data: bytes) -> tuple[str, list[RecordedExchange]]:
     """The origin and the exchanges.
 
     Raises:
-        YamlError: it is no recorded conversation.
+        YamlError: the data is not a recorded conversation.
     """
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise YamlError(data.count(b"\n", 0, error.start) + 1, "it is no UTF-8 text") from None
+        raise YamlError(data.count(b"\n", 0, error.start) + 1, "the file is not UTF-8") from None
     if conflict := _CONFLICT.search(text):
         line = text.count("\n", 0, conflict.start()) + 1
-        raise YamlError(line, "git left a conflict here; a conversation is one side's as a whole (git checkout --ours)")
+        raise YamlError(line, "git left a conflict here; take the file of one side as a whole (git checkout --ours)")
     loaded, lines = load(text)
     file: _File = _as(_File, loaded, 1)
     if (file.version, file.conversation.format) != (VCR_VERSION, FORMAT):
         has = f"version {file.version} and conversation.format {file.conversation.format}"
-        raise YamlError(1, f"it has {has}; this release reads {VCR_VERSION} and {FORMAT}")
+        raise YamlError(1, f"the file has {has}; this release reads {VCR_VERSION} and {FORMAT}")
     items = zip(file.interactions, lines, strict=True)
     return file.conversation.origin, [_read(_as(_Interaction, item, line), line) for item, line in items]
 
@@ -188,7 +191,7 @@ def _written(exchange: RecordedExchange) -> dict[str, Any]:
         "request": {
             "method": exchange.method,
             "uri": _PREFIX + exchange.path,
-            "headers": {name: [value] for name, value in exchange.asked.items()},
+            "headers": {name: [value] for name, value in exchange.request_headers.items()},
             "body": base64.b64encode(exchange.body).decode() if body is None else body,
         },
         "response": {
@@ -205,7 +208,7 @@ def _written(exchange: RecordedExchange) -> dict[str, Any]:
 def _read(item: _Interaction, line: int) -> RecordedExchange:
     request, response = item.request, item.response
     if not request.uri.startswith(f"{BASE_URL}/"):
-        raise YamlError(line, f"the uri of a request begins with {BASE_URL}/, not {request.uri[:80]!r}")
+        raise YamlError(line, f"the uri of a request must begin with {BASE_URL}/, not {request.uri[:80]!r}")
     return RecordedExchange(
         request.method,
         request.uri.removeprefix(_PREFIX),
@@ -231,7 +234,7 @@ def _bytes(text: str, coded: bool, line: int) -> bytes:
     try:
         return base64.b64decode(text, validate=True) if coded else text.encode()
     except (binascii.Error, ValueError):
-        raise YamlError(line, "a body is no base64") from None
+        raise YamlError(line, "a body is not valid base64") from None
 
 
 def _as(kind: type[Any], value: object, line: int) -> Any:

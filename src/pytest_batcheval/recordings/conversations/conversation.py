@@ -1,7 +1,7 @@
-"""Conversations with a Batch API under cassettes/conversations: recorded by vcrpy, replayed offline.
+"""Conversations with a Batch API under cassettes/conversations, recorded by vcrpy and replayed offline.
 
-A conversation is the HTTP of one test of a client, from the upload to the answers. Unlike recorded answers,
-which are found by key, it is replayed request by request.
+A conversation is the HTTP traffic of one test of a client, from the upload to the answers. Unlike recorded
+answers, which are found by key, it is replayed request by request.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["BASE_URL", "Conversation", "InterceptedRequest", "JumpClock", "Unrec
 
 FOLDER = "conversations"
 LONGEST_NAME = 80
-"""Characters of a file's name before its hash."""
+"""Most characters of a file's name before its hash."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(/[A-Za-z0-9_-]{1,80})*")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
@@ -32,7 +32,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+(::[A-Za-z0-9_-]+)*(\[[A-Za-z0-9_-]+\])?")
 
 
 class JumpClock:
-    """A clock that nobody waits for: a sleep moves it on."""
+    """A clock on which a sleep takes no real time."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -42,23 +42,23 @@ class JumpClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Return at once, that much later."""
+        """Move the clock on by `seconds` and return at once."""
         self._now += max(seconds, 0.0)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 class Conversation:
-    """What goes over HTTP while the block lasts; made by `replayed`, `recorded` or `live`.
+    """The HTTP traffic during a `with` block; created by `replayed`, `recorded` or `live`.
 
-    It sees every request of this process to `base_url` that httpx sends (httpx2 for openai 3), so one
-    conversation at a time.
+    It sees every request of this process to `base_url` that httpx sends (httpx2 for openai 3), so there can
+    be one conversation at a time.
 
     Attributes:
-        base_url: where a client has to ask; when replayed, a name that leads nowhere.
-        origin: what the conversation was recorded against, or is held with.
-        command: records a replayed conversation again.
+        base_url: the base URL for the client; in a replay, a name that does not resolve.
+        origin: the origin it was recorded against, or that it is held with.
+        command: the command that records a replayed conversation again.
     """
 
     def __init__(self, base_url: str, origin: str, tape: Listener, path: Path | None = None, command: str = "") -> None:
@@ -71,11 +71,11 @@ class Conversation:
 
     @classmethod
     def replayed(cls, path: Path, *, command: str) -> Conversation:
-        """A conversation answered from a file; nothing goes over the network, from any client of this process.
+        """A conversation answered from a file; no client of this process uses the network.
 
         Args:
-            path: below the folder of recordings.
-            command: records the conversation; named in errors, with the simulator if that was recorded.
+            path: the file, under the folder of recordings.
+            command: the command that records it, for errors; completed with the simulator if that was recorded.
 
         Raises:
             RecordingError: the file is missing or broken.
@@ -89,15 +89,15 @@ class Conversation:
 
     @classmethod
     def recorded(cls, path: Path, base_url: str, origin: str) -> Conversation:
-        """A conversation with a server, written to a file at the end of the block, afresh.
+        """A conversation with a server that is written to a file, or replaces it, at the end of the block.
 
-        It is not written when the block ends by Ctrl-C, or when nothing was asked.
+        It is not written if the block ends by Ctrl-C, or if there were no requests.
 
         Raises:
-            RecordingError: the file is there and was recorded against another origin, or cannot be read.
+            RecordingError: the file exists and was recorded against another origin, or cannot be read.
         """
         if path.exists():
-            remedy = f"delete {path} if a conversation with {describe(origin)} shall take its place"
+            remedy = f"delete {path} if a conversation with {describe(origin)} is to replace it"
             standing, _ = cassette.read(path, f"delete it, then record against {describe(origin)}")
             if standing != origin:
                 raise RecordingError(f"{path} was recorded against {describe(standing)}; {remedy}")
@@ -110,22 +110,22 @@ class Conversation:
 
     @property
     def requests(self) -> list[InterceptedRequest]:
-        """The requests made so far."""
+        """The requests so far."""
         return self._tape.requests
 
     @property
     def unused(self) -> Sequence[RecordedExchange]:
-        """What a replay has not asked for."""
+        """The recorded exchanges that a replay has not used."""
         return self._tape.unused if isinstance(self._tape, Player) else ()
 
     @property
     def unmatched(self) -> UnrecordedRequest | None:
-        """The first request that a replay had no answer to."""
+        """The first request for which a replay had no reply."""
         return self._tape.unmatched if isinstance(self._tape, Player) else None
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """A client that asks who answers while it is made uses nothing up of a replay."""
+        """Let a client find out who answers without using up replies of a replay."""
         player = self._tape if isinstance(self._tape, Player) else None
         if player is not None:
             player.aside = True
@@ -153,21 +153,21 @@ class Conversation:
 
 
 def path_of(cassettes: Path, module: str, test: str, name: str | None = None, parameters: str = "") -> Path:
-    """The file of a test's conversation: `cassettes/conversations/tests/test_x/test_y.yaml`.
+    """The path of a test's conversation: `cassettes/conversations/tests/test_x/test_y.yaml`.
 
     Args:
         cassettes: the folder of recordings.
-        module: path of the test module below the root: `tests/test_x.py`.
+        module: path of the test module relative to the root: `tests/test_x.py`.
         test: name of the test with its classes and parameters: `TestA::test_y[한글]`.
-        name: to be used instead of module and test, such as `whole_job` or `jobs/whole`.
+        name: name to use instead of module and test, such as `whole_job` or `jobs/whole`.
         parameters: the part of `test` in brackets; appended to `name`, so that each set has its own file.
 
     Raises:
-        UsageError: the name has other characters than letters, digits, `_`, `-` and `/` between them.
-        RecordingError: the file or a folder on the way to it is a symbolic link.
+        UsageError: the name has characters other than letters, digits, `_`, `-`, and `/` between them.
+        RecordingError: the file or one of its folders is a symbolic link.
     """
     if name is not None and not _NAME.fullmatch(name):
-        raise UsageError(f"a conversation's name has letters, digits, _ and -, and / between them, not {name!r}")
+        raise UsageError(f"a conversation's name may have letters, digits, _, -, and / between them, not {name!r}")
     folders = [] if name is not None else [_part(part) for part in Path(module).with_suffix("").parts]
     last = _part(test) if name is None else f"{name}-{_part(parameters)}" if parameters else name
     path = cassettes.joinpath(FOLDER, *folders, f"{last}.yaml")
@@ -180,7 +180,7 @@ def path_of(cassettes: Path, module: str, test: str, name: str | None = None, pa
 
 
 def _part(text: str) -> str:
-    """A part of a path; what was lost of the text comes back as a hash."""
+    """The part of a path for a text, with a hash if the text itself cannot be used."""
     plain = _OTHER.sub("-", text.removesuffix("]"))
     if _PLAIN.fullmatch(text) and len(plain) <= LONGEST_NAME:
         return plain

@@ -1,4 +1,4 @@
-"""The normal form of requests and replies: what differs from run to run without meaning is made equal, or left out."""
+"""The normal form of requests and replies, without meaningless differences between runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_batcheval.wire.key import BodyError, canonical
 from pytest_batcheval.wire.origin import RESPONDENT_HEADER, SIMULATOR_HEADER
 
 BOUNDARY = "boundary"
-"""Stands for the random boundary of a multipart body."""
+"""Placeholder for the random boundary of a multipart body."""
 
 REQUEST_HEADERS = ("content-type",)
 REPLY_HEADERS = (
@@ -25,13 +25,13 @@ REPLY_HEADERS = (
     SIMULATOR_HEADER,
     RESPONDENT_HEADER,
 )
-"""The headers that are stored; all others are dropped. The address of a simulator's clock must not be among them."""
+"""The headers that are stored; the others are dropped. The address of a simulator's clock must not be among them."""
 
 SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "openai-organization", "openai-project", "cookie")
-"""Their values are not stored, and where a body repeats them they are starred."""
+"""Headers whose values are not stored; where a body repeats them, they are replaced by stars."""
 
 SHORTEST_SECRET = 12
-"""Characters; what is shorter is no key, and would be found in any text."""
+"""Least characters of a secret; a shorter value is not a key, and could occur in any text."""
 
 _FILE_NAME = re.compile(rb"(batcheval-[0-9a-f]{16}-)([0-9a-f]{8})(?![0-9a-f])")
 _ACCOUNT = re.compile(r"\b(org-|proj_)[A-Za-z0-9]{8,}")
@@ -41,7 +41,7 @@ _BOUNDARY = re.compile(r'boundary="?([^";,\s]+)')
 class FileNames:
     """The nonces in the names of our input files, numbered for each batch in the order in which requests name them.
 
-    So a recording has the same bytes each time, and a replay can be told its own names.
+    Thus a recording has the same bytes each time, and a replay returns the names of the current run.
     """
 
     def __init__(self) -> None:
@@ -49,41 +49,41 @@ class FileNames:
         self._lock = threading.Lock()
 
     def learn(self, request: bytes) -> None:
-        """Number the names that a request brings up."""
+        """Number the new names in a request."""
         with self._lock:
             for match in _FILE_NAME.finditer(request):
                 numbers = self._numbers.setdefault(match[1], {})
                 numbers.setdefault(match[2], b"%08x" % (len(numbers) + 1))
 
     def stored(self, data: bytes) -> bytes:
-        """Numbers instead of the nonces of this run."""
+        """The data with numbers in place of this run's nonces."""
         return _FILE_NAME.sub(lambda m: m[1] + self._numbers.get(m[1], {}).get(m[2], m[2]), data)
 
     def live(self, data: bytes) -> bytes:
-        """The nonces of this run instead of numbers."""
+        """The data with this run's nonces in place of numbers."""
         nonces = {(name, number): nonce for name, known in self._numbers.items() for nonce, number in known.items()}
         return _FILE_NAME.sub(lambda m: m[1] + nonces.get((m[1], m[2]), m[2]), data)
 
 
 class Secrets:
-    """What the requests of a recording were authorised by; stars of the same length stand for it."""
+    """The credentials in a recording's requests, which are replaced by the same number of stars."""
 
     def __init__(self) -> None:
         self._known: frozenset[bytes] = frozenset()
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Remember the secrets among the headers of a request."""
+        """Remember the credentials in a request's headers."""
         found = (headers.get(name, "").removeprefix("Bearer ").encode() for name in SECRET_HEADERS)
         self._known |= {secret for secret in found if len(secret) >= SHORTEST_SECRET}
 
     def starred(self, data: bytes) -> bytes:
-        """The data without them."""
+        """The data with stars in place of the credentials."""
         for secret in sorted(self._known, key=len, reverse=True):
             data = data.replace(secret, b"*" * len(secret))
         return data
 
     def without(self, refusal: bytes) -> bytes:
-        """The body of a refusal without them, and without what looks like a key or an account of any client."""
+        """A refusal's body without the credentials, or anything else that looks like a key or an account."""
         try:
             text = self.starred(refusal).decode()
         except UnicodeDecodeError:
@@ -92,12 +92,12 @@ class Secrets:
 
 
 def kept(headers: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """The headers of these names, in that order; a request id is hashed, a boundary is replaced."""
+    """The headers with these names, in that order; a request id is hashed, a boundary is replaced."""
     return {name: _CHANGED.get(name, str)(headers[name]) for name in names if headers.get(name)}
 
 
 def normal_body(content_type: str, body: bytes) -> bytes:
-    """The body as it is compared and stored: JSON in canonical form, multipart with a fixed boundary and no types."""
+    """The body in its stored form: JSON in canonical form, multipart with a fixed boundary and no types."""
     if content_type.startswith("multipart/"):
         boundary = _BOUNDARY.search(content_type)
         return _multipart(body, boundary[1].encode()) if boundary else body
@@ -110,7 +110,7 @@ def normal_body(content_type: str, body: bytes) -> bytes:
 
 
 def _multipart(body: bytes, boundary: bytes) -> bytes:
-    """Lines end in a newline but inside the parts; of a part's headers only its name and file name stay."""
+    """A multipart body with newlines at the ends of lines outside parts, and only the names in the parts' headers."""
     parts = (b"\r\n" + body).split(b"\r\n--" + boundary)
     if len(parts) < 3 or parts[0] or not parts[-1].startswith(b"--"):
         return body.replace(boundary, BOUNDARY.encode())

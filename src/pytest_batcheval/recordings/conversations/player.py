@@ -1,4 +1,4 @@
-"""How a recorded conversation answers: each request with its replies in order, or with an error that helps."""
+"""Replay of a recorded conversation: each request gets its replies in order, or a helpful error."""
 
 from __future__ import annotations
 
@@ -16,40 +16,41 @@ from pytest_batcheval.prompts.body_diff import body_diff
 from pytest_batcheval.recordings.conversations.cassette import RecordedExchange
 from pytest_batcheval.recordings.conversations.normalise import FileNames, normal_body
 from pytest_batcheval.recordings.conversations.recorder import InterceptedRequest, Listener
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import escape_controls
 from pytest_batcheval.wire.origin import RESPONDENT_HEADER, SIMULATOR_HEADER, SIMULATOR_NAME, is_simulator
 
 _Key: TypeAlias = tuple[str, str, bytes]
 
 MAX_REPEATS = 1000
-"""How often a poll is given its last recorded answer again: one that waits for more would wait for ever."""
+"""Most times that a poll gets its last recorded reply again, so that waiting for another one ends."""
 
 _WHO = ("GET", "/v1/models", b"")
-"""How a client asks who answers before it begins; a recording need not have that."""
+"""The request by which a client finds out who answers; it need not be recorded."""
 
 _BATCH = re.compile(r"/v1/batches/[^/?]+")
 _LIST = re.compile(r"/v1/batches(\?.*)?")
 
 _COMPARED = 100_000
-"""Bytes of two bodies whose difference is looked for."""
+"""Most bytes of two bodies that are compared."""
 
 
 class UnrecordedRequest(BaseException):
-    """A replayed conversation has no answer to a request.
+    """A replayed conversation has no reply to a request.
 
-    No `Exception`, because clients take those for a broken connection and try again, and nothing will come.
+    It is not an `Exception`, because clients take those for a broken connection and retry without end.
     """
 
 
 class Player(Listener):
-    """A tape that answers from a recording, each request with its replies in their order, and lets nothing out.
+    """A tape that replies from a recording, to each request in the recorded order, and sends nothing out.
 
-    Of requests that run side by side some come earlier than they did. A GET is therefore never answered from before
-    a POST or DELETE that was made already, as long as there is a later reply.
+    Concurrent requests may arrive in another order than in the recording. Therefore a GET never gets a reply from
+    before a POST or DELETE that has already been made, as long as there is a later reply.
 
     Attributes:
-        unmatched: the first request that had no answer.
-        aside: whether who asks who answers is told without a look at the recording.
+        unmatched: the first request that had no reply.
+        aside: whether the request for who answers is answered without the recording.
     """
 
     def __init__(self, path: Path, origin: str, exchanges: Sequence[RecordedExchange], command: str) -> None:
@@ -59,44 +60,44 @@ class Player(Listener):
         self._path, self._origin, self._command = path, origin, command
         self._exchanges = exchanges
         self._given = [0] * len(exchanges)
-        self._changed = -1  # the last place of those that change something; what was read before is out of date
+        self._changed = -1  # the last place used of a POST or DELETE; earlier replies to a GET are out of date
         self._places: dict[_Key, list[int]] = {}
         for place, exchange in enumerate(exchanges):
             self._places.setdefault(exchange.key, []).append(place)
         self._names = FileNames()
         self._lock = threading.Lock()
 
-    def begin(self, asked: InterceptedRequest) -> None:
-        """It is written down when it is answered."""
+    def begin(self, request: InterceptedRequest) -> None:
+        """Do nothing: `reply` adds the request to `requests`."""
 
     @property
     def unused(self) -> list[RecordedExchange]:
-        """What has not been asked for.
+        """The exchanges that have not been used.
 
-        What a later reply to the same request has overtaken does not count, nor do further looks: how many there
-        are, and whether at one batch or at the list, depends on how long the calls took.
+        Replies that a later reply to the same request has overtaken do not count, nor do further polls: their
+        number, and whether they are of one batch or of the list, depends on the duration of the calls.
         """
         unused = []
         for places in self._places.values():
             last = max((place for place in places if self._given[place]), default=-1)
             first = self._exchanges[places[0]]
-            is_look = first.method == "GET" and (last >= 0 or first.path.startswith("/v1/batches/"))
-            unused += [] if is_look else [place for place in places if place > last]
+            is_poll = first.method == "GET" and (last >= 0 or first.path.startswith("/v1/batches/"))
+            unused += [] if is_poll else [place for place in places if place > last]
         return [self._exchanges[place] for place in sorted(unused)]
 
-    def reply(self, asked: InterceptedRequest, content_type: str) -> RecordedExchange:
-        """The next reply that is recorded for a request whose body is of that type.
+    def reply(self, request: InterceptedRequest, content_type: str) -> RecordedExchange:
+        """The next recorded reply to a request whose body has that type.
 
         Raises:
-            UnrecordedRequest: there is none (any more); the nearest recorded request is named.
+            UnrecordedRequest: there is no reply, or none is left; the message names the nearest recorded request.
         """
         with self._lock:
-            self._names.learn(asked.body)
-            body = self._names.stored(normal_body(content_type, asked.body))
-            key = (asked.method, self._names.stored(asked.path.encode()).decode(), body)
+            self._names.learn(request.body)
+            body = self._names.stored(normal_body(content_type, request.body))
+            key = (request.method, self._names.stored(request.path.encode()).decode(), body)
             if key == _WHO and (self.aside or key not in self._places):
                 return _who(self._origin)
-            self.requests.append(asked)
+            self.requests.append(request)
             exchange = self._next(key)
             return msgspec.structs.replace(exchange, content=self._names.live(exchange.content))
 
@@ -123,7 +124,7 @@ class Player(Listener):
         return next((place for place in left if place > self._changed), left[-1])
 
     def _listed(self, key: _Key) -> RecordedExchange | None:
-        """A batch out of the next list: whether a client asks for one or for all may be chance, where many run."""
+        """A batch from the next list: with many batches, chance decides whether a client polls one or the list."""
         if key[0] != "GET" or not _BATCH.fullmatch(key[1]):
             return None
         for listing in self._places:
@@ -135,7 +136,7 @@ class Player(Listener):
         return None
 
     def _place_in(self, listing: _Key, key: _Key) -> int | None:
-        """The place of a list that is not older than what was said of the batch itself."""
+        """The place of a list that is not older than the last reply about the batch itself."""
         if listing[0] != "GET" or not _LIST.fullmatch(listing[1]):
             return None
         own = self._places.get(key)
@@ -145,7 +146,7 @@ class Player(Listener):
         return place if place is not None and (own is None or place > own[-1]) else None
 
     def _may_repeat(self, key: _Key) -> bool:
-        """Whether this is a poll: a GET that was made more than once. A client may poll more often than it did then."""
+        """Whether a request is a poll, a GET made more than once: a replay may poll more often than the recording."""
         places = self._places.get(key)
         if not places or key[0] != "GET":
             return False
@@ -156,16 +157,16 @@ class Player(Listener):
     def _complaint(self, key: _Key) -> str:
         method, path, body = key
         return escape_controls(
-            f"{self._path} has no answer to {method} {path}\n{self._nearest(method, path, body)}\n"
+            f"{self._path} has no reply to {method} {path}\n{self._nearest(method, path, body)}\n"
             f"record the conversation again: {self._command}"
         )
 
     def _nearest(self, method: str, path: str, body: bytes) -> str:
         if places := self._places.get((method, path, body)):
             recorded = sum(self._exchanges[place].times for place in places)
-            return f"it is recorded {recorded} time{'s' if recorded > 1 else ''}, and was made once more"
+            return f"the request is recorded {counted(recorded, 'time')}, and was made once more"
         if not self._exchanges:
-            return "nothing is recorded there"
+            return "the recording is empty"
         text = _text(body)
         near = max(
             self._exchanges, key=lambda e: (_likeness(f"{e.method} {e.path}", f"{method} {path}"), _alike(e, text))
@@ -182,7 +183,7 @@ def _likeness(one: str, other: str) -> float:
 
 
 def _alike(exchange: RecordedExchange, text: str) -> float:
-    """An upper bound of how alike two bodies read."""
+    """An upper bound of the similarity of two bodies."""
     return SequenceMatcher(None, _text(exchange.body), text, autojunk=False).quick_ratio()
 
 
@@ -191,7 +192,7 @@ def _text(body: bytes) -> str:
 
 
 def _shown(body: bytes) -> Mapping[str, Any]:
-    """A JSON object as it is, any other body as the text of one."""
+    """A body that is a JSON object, or else an object with the body as text."""
     try:
         parsed = json.loads(body)
     except ValueError:
@@ -200,7 +201,7 @@ def _shown(body: bytes) -> Mapping[str, Any]:
 
 
 def _item(listing: RecordedExchange, batch_id: str) -> bytes | None:
-    """One object of a list, as the provider would show it by itself."""
+    """One object of a list, as the provider would return it by itself."""
     try:
         items = json.loads(listing.content)["data"]
         return next((json.dumps(item, ensure_ascii=False).encode() for item in items if item["id"] == batch_id), None)
@@ -209,7 +210,7 @@ def _item(listing: RecordedExchange, batch_id: str) -> bytes | None:
 
 
 def _who(origin: str) -> RecordedExchange:
-    """What a client that asks is told: by headers, as the server did."""
+    """The reply to a client that asks who answers, with the server's headers."""
     simulator = {SIMULATOR_HEADER: SIMULATOR_NAME, RESPONDENT_HEADER: origin.partition(":")[2]}
     headers = {"content-type": "application/json", **(simulator if is_simulator(origin) else {})}
     return RecordedExchange(*_WHO, {}, 404, "Not Found", headers, b"{}")

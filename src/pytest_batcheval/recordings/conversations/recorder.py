@@ -1,4 +1,4 @@
-"""What is told of each request of a conversation, and how it is recorded."""
+"""Listeners to the requests of a conversation, and the one that records them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_batcheval.recordings.conversations.normalise import (
 
 
 class InterceptedRequest(NamedTuple):
-    """A request that was made; `path` is below the base URL and has the query, `body` is as it left."""
+    """A request; `path` is below the base URL and has the query, `body` is as sent."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class InterceptedRequest(NamedTuple):
 
 
 class InterceptedReply(NamedTuple):
-    """A reply as it came; names of headers are lower-case."""
+    """A reply as received; names of headers are in lower case."""
 
     status: int
     reason: str
@@ -37,30 +37,30 @@ class InterceptedReply(NamedTuple):
 
 
 class Listener:
-    """A tape that writes down the requests, and that is all; told of them in any thread.
+    """A tape that only keeps the requests; its methods may be called in any thread.
 
-    `headers` are those of the request, with lower-case names.
+    `headers` are the request's, with lower-case names.
     """
 
     def __init__(self) -> None:
         self.requests: list[InterceptedRequest] = []
 
-    def begin(self, asked: InterceptedRequest) -> None:
-        """A request is about to leave."""
-        self.requests.append(asked)
+    def begin(self, request: InterceptedRequest) -> None:
+        """Note a request that is about to be sent."""
+        self.requests.append(request)
 
-    def answered(self, asked: InterceptedRequest, headers: Mapping[str, str], given: InterceptedReply) -> None:
-        """A reply came over the network."""
+    def answered(self, request: InterceptedRequest, headers: Mapping[str, str], reply: InterceptedReply) -> None:
+        """Note a reply from the network."""
 
-    def broke(self, asked: InterceptedRequest, headers: Mapping[str, str], failure: str) -> None:
-        """No reply came, or not all of it; `failure` is the exception's name and message."""
+    def broke(self, request: InterceptedRequest, headers: Mapping[str, str], failure: str) -> None:
+        """Note that there was no complete reply; `failure` is the exception's name and message."""
 
 
 class Recorder(Listener):
-    """A tape that records: in normal form, without secrets, equal replies to a GET in a row as one.
+    """A tape that records in normal form, without secrets, with equal successive replies to a GET as one.
 
     Attributes:
-        exchanges: in the order in which the replies came.
+        exchanges: the exchanges in the order of the replies.
     """
 
     def __init__(self) -> None:
@@ -71,51 +71,51 @@ class Recorder(Listener):
         self._last: dict[tuple[str, str, bytes], int] = {}
         self._lock = threading.Lock()
 
-    def answered(self, asked: InterceptedRequest, headers: Mapping[str, str], given: InterceptedReply) -> None:
+    def answered(self, request: InterceptedRequest, headers: Mapping[str, str], reply: InterceptedReply) -> None:
         """Record a reply."""
-        self._add(asked, headers, given, "")
+        self._add(request, headers, reply, "")
 
-    def broke(self, asked: InterceptedRequest, headers: Mapping[str, str], failure: str) -> None:
-        """Record that there was none."""
-        self._add(asked, headers, InterceptedReply(0, "", {}, b""), failure)
+    def broke(self, request: InterceptedRequest, headers: Mapping[str, str], failure: str) -> None:
+        """Record that there was no reply."""
+        self._add(request, headers, InterceptedReply(0, "", {}, b""), failure)
 
     def _add(
-        self, asked: InterceptedRequest, headers: Mapping[str, str], given: InterceptedReply, failure: str
+        self, request: InterceptedRequest, headers: Mapping[str, str], reply: InterceptedReply, failure: str
     ) -> None:
         with self._lock:
-            self._names.learn(asked.body)
+            self._names.learn(request.body)
             self._secrets.learn(headers)
-            exchange = self._exchange(asked, headers, given, failure)
+            exchange = self._exchange(request, headers, reply, failure)
             last = self._last.get(exchange.key)
-            if last is not None and asked.method == "GET" and _same(self.exchanges[last], exchange):
+            if last is not None and request.method == "GET" and _same(self.exchanges[last], exchange):
                 before = self.exchanges[last]
                 self.exchanges[last] = msgspec.structs.replace(before, times=before.times + 1)
                 return
-            if asked.method != "GET":
-                self._last.clear()  # what is read from now on is not what was read before, though it looks the same
+            if request.method != "GET":
+                self._last.clear()  # replies from now on are new ones, even if they are equal to earlier ones
             self._last[exchange.key] = len(self.exchanges)
             self.exchanges.append(exchange)
 
     def _exchange(
-        self, asked: InterceptedRequest, headers: Mapping[str, str], given: InterceptedReply, failure: str
+        self, request: InterceptedRequest, headers: Mapping[str, str], reply: InterceptedReply, failure: str
     ) -> RecordedExchange:
         names, secrets = self._names, self._secrets
-        clean = secrets.without if given.status >= 400 else secrets.starred
-        body = normal_body(headers.get("content-type", ""), asked.body)
+        clean = secrets.without if reply.status >= 400 else secrets.starred
+        body = normal_body(headers.get("content-type", ""), request.body)
         return RecordedExchange(
-            asked.method,
-            secrets.starred(names.stored(asked.path.encode())).decode(),
+            request.method,
+            secrets.starred(names.stored(request.path.encode())).decode(),
             secrets.starred(names.stored(body)),
             kept(headers, REQUEST_HEADERS),
-            given.status,
-            given.reason,
-            kept(given.headers, REPLY_HEADERS),
-            clean(names.stored(given.content)),
+            reply.status,
+            reply.reason,
+            kept(reply.headers, REPLY_HEADERS),
+            clean(names.stored(reply.content)),
             secrets.without(failure.encode()).decode(),
         )
 
 
 def _same(one: RecordedExchange, other: RecordedExchange) -> bool:
-    """Whether two replies say the same; only the ids of their requests may differ."""
+    """Whether two replies are equal except for their request ids."""
     first, second = ({**e.headers, "x-request-id": ""} for e in (one, other))
     return msgspec.structs.replace(one, headers=first, times=1) == msgspec.structs.replace(other, headers=second)

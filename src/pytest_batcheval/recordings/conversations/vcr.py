@@ -1,4 +1,4 @@
-"""All that is used of vcrpy: it stands between the SDK's HTTP library (httpx or httpx2) and a tape."""
+"""The use of vcrpy, which connects the SDK's HTTP library (httpx or httpx2) to a tape."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pytest_batcheval.recordings.conversations.recorder import InterceptedReply,
 
 @contextmanager
 def intercepted(tape: Listener, base_url: str) -> Iterator[None]:
-    """Show a tape every request of this process below `base_url`; a `Player` lets none out, wherever it goes.
+    """Pass every request of this process below `base_url` to a tape; a `Player` blocks requests to other URLs too.
 
     Raises:
-        RecordingError: vcrpy does not know the SDK's HTTP library, and would let everything through.
+        RecordingError: vcrpy does not support the SDK's HTTP library, and would let everything through.
     """
     below = _Below(base_url, everything=isinstance(tape, Player))
     transports = ((http.HTTPTransport, "handle_request"), (http.AsyncHTTPTransport, "handle_async_request"))
@@ -44,14 +44,14 @@ def intercepted(tape: Listener, base_url: str) -> Iterator[None]:
 
 
 class _Below:
-    """Tells which requests belong to the conversation; `everything` of a replay does."""
+    """The filter of the conversation's requests: those below the base URL, or `everything` in a replay."""
 
     def __init__(self, base_url: str, everything: bool) -> None:
         self._base = urlsplit(base_url.rstrip("/"))
         self._everything = everything
 
-    def asked(self, method: str, url: str, body: bytes | None) -> InterceptedRequest | None:
-        """The request, its path as if the base URL ended in `/v1`; `None` when it is none of ours."""
+    def match(self, method: str, url: str, body: bytes | None) -> InterceptedRequest | None:
+        """The request, its path as if the base URL ended in `/v1`; `None` if it is not part of the conversation."""
         parts, base = urlsplit(url), self._base
         query = f"?{parts.query}" if parts.query else ""
         if _server(parts) == _server(base) and parts.path.startswith(f"{base.path}/"):
@@ -68,7 +68,7 @@ def _server(url: SplitResult) -> str:
 
 
 class _Nowhere:
-    """What vcrpy loads and saves: nothing; the file is ours."""
+    """A persister for vcrpy that loads and saves nothing, since we write the file ourselves."""
 
     @staticmethod
     def load_cassette(cassette_path: object, serializer: object) -> Any:
@@ -91,11 +91,11 @@ class _Cassette(Cassette):  # type: ignore[misc] # vcrpy has no types
         return isinstance(self._tape, Player)
 
     def play_response(self, request: Any) -> dict[str, Any]:
-        asked = self._asked(request)
+        intercepted_request = self._intercepted(request)
         assert isinstance(self._tape, Player)
-        assert asked is not None
-        # Not the headers: a traceback may show the locals of what is called from here, and they have the key.
-        exchange = self._tape.reply(asked, _lower(request.headers).get("content-type", ""))
+        assert intercepted_request is not None
+        # The headers are not passed on: they have the key, and a traceback may show the locals of called functions.
+        exchange = self._tape.reply(intercepted_request, _lower(request.headers).get("content-type", ""))
         if exchange.failure:
             raise _failure(exchange.failure)
         return {
@@ -105,28 +105,28 @@ class _Cassette(Cassette):  # type: ignore[misc] # vcrpy has no types
         }
 
     def append(self, request: Any, response: dict[str, Any]) -> None:
-        asked = self._asked(request)
-        if asked is None:
+        intercepted_request = self._intercepted(request)
+        if intercepted_request is None:
             return
         headers = {name.lower(): values[0] for name, values in response["headers"].items()}
         status = response["status"]
-        given = InterceptedReply(status["code"], status["message"] or "", headers, response["body"]["string"])
-        self._tape.answered(asked, _lower(request.headers), given)
+        reply = InterceptedReply(status["code"], status["message"] or "", headers, response["body"]["string"])
+        self._tape.answered(intercepted_request, _lower(request.headers), reply)
 
-    def _asked(self, request: Any) -> InterceptedRequest | None:
-        return self._below.asked(request.method, request.uri, request.body)
+    def _intercepted(self, request: Any) -> InterceptedRequest | None:
+        return self._below.match(request.method, request.uri, request.body)
 
 
 def _watched(send: Callable[..., Any], tape: Listener, below: _Below) -> Callable[..., Any]:
-    """`handle_request` of a transport that tells a tape what leaves and what breaks."""
+    """`handle_request` of a transport that reports requests and broken connections to a tape."""
 
     @wraps(send)
     def handle_request(transport: Any, request: Any) -> Any:
-        asked = _begin(request, b"".join(request.stream), tape, below)
+        intercepted_request = _begin(request, b"".join(request.stream), tape, below)
         try:
             return send(transport, request)
         except http.TransportError as error:
-            _broke(asked, request, error, tape, below)
+            _broke(intercepted_request, request, error, tape, below)
             raise
 
     return handle_request
@@ -136,28 +136,30 @@ def _watched_async(send: Callable[..., Awaitable[Any]], tape: Listener, below: _
     @wraps(send)
     async def handle_async_request(transport: Any, request: Any) -> Any:
         body = b"".join([piece async for piece in request.stream])
-        asked = _begin(request, body, tape, below)
+        intercepted_request = _begin(request, body, tape, below)
         try:
             return await send(transport, request)
         except http.TransportError as error:
-            _broke(asked, request, error, tape, below)
+            _broke(intercepted_request, request, error, tape, below)
             raise
 
     return handle_async_request
 
 
 def _begin(request: Any, body: bytes, tape: Listener, below: _Below) -> InterceptedRequest | None:
-    request.stream = http.ByteStream(body)  # what was read once is gone
-    asked = below.asked(request.method, str(request.url), body)
-    if asked is not None:
-        request.headers["accept-encoding"] = "identity"  # what is stored is to be read by people
-        tape.begin(asked)
-    return asked
+    request.stream = http.ByteStream(body)  # the stream can be read only once
+    intercepted_request = below.match(request.method, str(request.url), body)
+    if intercepted_request is not None:
+        request.headers["accept-encoding"] = "identity"  # the recording must be readable by people
+        tape.begin(intercepted_request)
+    return intercepted_request
 
 
-def _broke(asked: InterceptedRequest | None, request: Any, error: Exception, tape: Listener, below: _Below) -> None:
-    if asked is not None:
-        tape.broke(asked, _lower(request.headers), f"{type(error).__name__}: {error}")
+def _broke(
+    intercepted_request: InterceptedRequest | None, request: Any, error: Exception, tape: Listener, below: _Below
+) -> None:
+    if intercepted_request is not None:
+        tape.broke(intercepted_request, _lower(request.headers), f"{type(error).__name__}: {error}")
 
 
 def _failure(failure: str) -> Exception:

@@ -1,6 +1,6 @@
-r"""The YAML of a recorded conversation: written so that a person can read it, read so that it can do no harm.
+r"""The YAML of a recorded conversation: readable when written, safe when read.
 
-Written here and not by PyYAML, whose text depends on whether its C library is there, and which escapes emoji and
+It is not written by PyYAML, whose output depends on the presence of its C library, and which escapes emoji and
 leaves bidirectional characters as they are.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_DEPTH = 12
-"""Levels of nesting in a file; a conversation has seven."""
+"""Most levels of nesting in a file; a conversation has seven."""
 
 _NOT_AS_IT_IS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
@@ -21,7 +21,7 @@ _NOT_IN_BLOCK = re.compile(f"{_NOT_AS_IT_IS.pattern}|[ \t](?:\n|$)")
 
 
 class YamlError(ValueError):
-    """Why a file is no recorded conversation, and on which line."""
+    """A file is not a recorded conversation; `line` is the line of the error."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -29,7 +29,7 @@ class YamlError(ValueError):
 
 
 def lines_of(value: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
-    """A mapping of texts, numbers, lists and mappings as lines of YAML; lists are written in one line."""
+    """The lines of YAML for a mapping of texts, numbers, lists and mappings; each list is on one line."""
     pad = "  " * depth
     for name, inner in value.items():
         if isinstance(inner, dict) and inner:
@@ -44,7 +44,7 @@ def lines_of(value: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
 
 
 def _stands_as_block(text: str) -> bool:
-    """Whether a literal block shows the text better, and gives it back even after an editor has cut blanks at ends."""
+    """Whether a literal block is more readable, and survives editors that strip trailing whitespace."""
     shown = "\n" in text or '"' in text
     return shown and not (text[0] in " \t\n" or text.endswith("\n\n") or _NOT_IN_BLOCK.search(text))
 
@@ -58,7 +58,7 @@ def load(text: str) -> tuple[Any, list[int]]:
     """The plain data of a document, and the line of each item of a list directly under its top mapping.
 
     Raises:
-        YamlError: it is no YAML, or does what no recording needs.
+        YamlError: the text is not valid YAML, or uses features that no recording needs.
     """
     import yaml
 
@@ -68,16 +68,17 @@ def load(text: str) -> tuple[Any, list[int]]:
         return yaml.load(text, Loader=loader), lines
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise YamlError(line, f"it is no YAML: {error.problem}") from None
+        raise YamlError(line, f"the file is not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise YamlError(1, f"it is no YAML: {error}") from None
+        raise YamlError(1, f"the file is not valid YAML: {error}") from None
 
 
 def _checked(events: Iterator[Any]) -> list[int]:
     """The lines of the items.
 
     Raises:
-        YamlError: an alias, which makes a small file fill the memory; a tag, which names a type; too deep nesting.
+        YamlError: there is an alias, which lets a small file fill the memory, a tag, which names a type, or too deep
+            nesting.
     """
     import yaml
 
@@ -86,9 +87,9 @@ def _checked(events: Iterator[Any]) -> list[int]:
     for event in events:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise YamlError(line, "it has a YAML alias or anchor, which no recording needs")
+            raise YamlError(line, "the file has a YAML alias or anchor, which no recording needs")
         if getattr(event, "tag", None):
-            raise YamlError(line, f"it has the YAML tag {event.tag}, which no recording needs")
+            raise YamlError(line, f"the file has the YAML tag {event.tag}, which no recording needs")
         if len(inside) == 2 and inside[-1] and not isinstance(event, yaml.SequenceEndEvent):
             lines.append(line)
         if isinstance(event, yaml.CollectionStartEvent):
@@ -96,5 +97,5 @@ def _checked(events: Iterator[Any]) -> list[int]:
         elif isinstance(event, yaml.CollectionEndEvent):
             inside.pop()
         if len(inside) > MAX_DEPTH:
-            raise YamlError(line, f"it is nested more than {MAX_DEPTH} levels deep")
+            raise YamlError(line, f"the file is nested more than {MAX_DEPTH} levels deep")
     return lines
