@@ -63,7 +63,11 @@ class Components:
         if self.generalizability is None:
             return "G unknown: at least two questions must aim at it"
         needed = self.questions_needed(self.samples)
-        more = "no number of questions is enough" if needed is None else f"{counted(needed, 'question')} for {TRUSTED}"
+        more = (
+            "no number of questions is enough"
+            if needed is None
+            else f"{counted(needed, 'question')} needed for {TRUSTED}"
+        )
         return (
             f"G = {self.generalizability:.2f} with {self.questions:.1f} questions of {self.samples:.1f} scores "
             f"(variances: persona {self.persona:.2f}, with question {self.interaction:.2f}, "
