@@ -78,7 +78,7 @@ def test_the_word_list_is_on_the_judges_scale() -> None:
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [([1], "1 scores of NS for 2 answers"), ([1, np.inf], "not a number"), ([1, "high"], "not a number")],
+    [([1], "scores of NS: 1 for 2 answers"), ([1, np.inf], "not a number"), ([1, "high"], "not a number")],
 )
 def test_a_wrong_score_is_named(values: list[Any], message: str) -> None:
     with pytest.raises(TableError, match=message):

@@ -115,7 +115,7 @@ def numbers(what: str, values: Iterable[float | None] | Floats, answers: int) ->
     """
     given = list(values)
     if len(given) != answers:
-        raise TableError(f"{len(given)} {what} for {counted(answers, 'answer')}; give one per answer, NaN for none")
+        raise TableError(f"{what}: {len(given)} for {counted(answers, 'answer')}; give one per answer, NaN for none")
     column = np.full(answers, np.nan)
     for position, value in enumerate(given):
         number = math.nan if value is None else real(value)

@@ -140,7 +140,9 @@ def verdicts_of(answers: Answers) -> Verdicts:
     whole = next((verdict for verdict in found if verdict is not None and verdict.scores is not None), None)
     if whole is None or whole.scores is None:
         faults = [verdict.fault for verdict in found if verdict is not None]
-        raise TableError(f"all {len(answers)} verdicts are broken: {listed(faults, 1) or 'all requests failed'}")
+        raise TableError(
+            f"no verdict of {counted(len(answers), 'answer')} is complete: {listed(faults, 1) or 'all requests failed'}"
+        )
     read = sum(verdict is not None for verdict in found)
     broken = tuple(_named(answers, found, lambda verdict: [verdict.fault] if verdict.fault else []))
     return Verdicts(

@@ -221,7 +221,7 @@ def test_numbers_of_ones_own_need_a_name(respondent: Build) -> None:
     assert cell_values(answers, lengths, metric="length/1").metric == "length/1"
     with pytest.raises(TableError, match="values need a name"):
         cell_values(answers, lengths)
-    with pytest.raises(TableError, match="2 values for 275 answers"):
+    with pytest.raises(TableError, match="values: 2 for 275 answers"):
         cell_values(answers, [1, 2], metric="x/1")
     with pytest.raises(TableError, match="no x/1 to compare"):
         cell_values(answers, [None] * 275, metric="x/1")

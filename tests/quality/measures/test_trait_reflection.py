@@ -196,7 +196,7 @@ def test_what_cannot_be_tested_is_named(respondent: Build) -> None:
         trait_reflection(
             Answers.from_records({**r.cell, "question": r.id("question"), "text": ""} for r in small().rows)
         )
-    with pytest.raises(TableError, match="3 scores of HA for 32 answers"):
+    with pytest.raises(TableError, match="scores of HA: 3 for 32 answers"):
         trait_reflection(small(), scores={"HA": [1, 2, 3]})
 
 
