@@ -1,4 +1,4 @@
-"""One batch of whatever origin, as the provider tells it: its status and its results, without a journal."""
+"""Any batch as the provider reports it: its status and its results, without a journal."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class BatchStatus:
     """A batch as the provider reports it.
 
     Attributes:
-        status: the provider's word: `validating`, `in_progress`, `finalizing`, `completed`, `failed`, `expired` …
-        request_counts: `total`, `completed`, `failed`; `None` where the provider told none.
+        status: the provider's status: `validating`, `in_progress`, `finalizing`, `completed`, `failed`, `expired` …
+        request_counts: `total`, `completed`, `failed`; `None` if the provider reports none.
         times: Unix seconds by the API's names (`created_at`, `in_progress_at`, `expires_at` …), those that are set.
-        errors: why the whole batch was refused, a line each, with the number of the input file's line if it has one.
-        ended: whether it will not change any more.
+        errors: the reasons that the whole batch was refused, with the line number of the input file if there is one.
+        ended: whether its status is final.
     """
 
     id: str
@@ -49,50 +49,50 @@ class BatchStatus:
         return f"<BatchStatus {self.id}: {self.status}{f', {counts}' if counts else ''}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as JSON can hold it."""
+        """Return the status as JSON data."""
         return asdict(self) | {"errors": list(self.errors)}
 
 
 @dataclass(frozen=True, eq=False)
 class ForeignRequest(Request):
-    """A request of a batch that somebody else made, known by the `custom_id` they gave it."""
+    """A request of a batch that somebody else created, with the `custom_id` that they chose."""
 
     name: str = ""
 
     @property
     def custom_id(self) -> str:
-        """The name its maker gave it."""
+        """The `custom_id` in its batch."""
         return self.name
 
 
 def status_of(backend: Backend, batch_id: str) -> BatchStatus:
-    """How a batch stands.
+    """Return the status of a batch.
 
     Raises:
-        ProviderError: there is no such batch in this project, or the provider cannot be asked.
+        ProviderError: there is no such batch in this project, or the provider is unreachable.
     """
-    return _status(_asked(batch_id, lambda: backend.retrieve(batch_id), backend))
+    return _status(_called(batch_id, lambda: backend.retrieve(batch_id), backend))
 
 
 def cancelled(backend: Backend, batch_id: str) -> BatchStatus:
     """Ask the provider to stop a batch; one that has ended stays as it is.
 
     Raises:
-        ProviderError: there is no such batch in this project, or the provider cannot be asked.
+        ProviderError: there is no such batch in this project, or the provider is unreachable.
     """
-    return _status(_asked(batch_id, lambda: backend.cancel(batch_id), backend))
+    return _status(_called(batch_id, lambda: backend.cancel(batch_id), backend))
 
 
 def results(backend: Backend, batch_id: str) -> list[Answer]:
-    """The answers of an ended batch, in the order of its files; a line that failed has an `error`.
+    """Return the answers of an ended batch, in the order of its files; failed requests have an `error`.
 
     Raises:
         UnfinishedError: it still runs.
         ProviderError: there is no such batch in this project, its files are gone, or a line is broken.
     """
-    batch = _asked(batch_id, lambda: backend.retrieve(batch_id), backend)
+    batch = _called(batch_id, lambda: backend.retrieve(batch_id), backend)
     if not batch.terminal:
-        raise UnfinishedError(f"batch {batch_id} is {batch.status}; its results are there when it has ended")
+        raise UnfinishedError(f"batch {batch_id} is {batch.status}; its results are available when it has ended")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         requests = dict(_requests(backend, batch, folder))
@@ -104,15 +104,14 @@ def results(backend: Backend, batch_id: str) -> list[Answer]:
         ]
 
 
-def _asked(what: str, call: Callable[[], T], backend: Backend) -> T:
+def _called(what: str, call: Callable[[], T], backend: Backend) -> T:
     from pytest_batcheval.backends.errors import ProviderFailure
 
     try:
         return call()
-    except ProviderFailure as fault:
-        asked = f" (batches belong to a project: is {backend.base_url} asked with its key?)"
-        where = asked if fault.status_code == 404 else ""
-        raise ProviderError(f"batch {what}: {fault}{where}") from None
+    except ProviderFailure as failure:
+        hint = f" (batches belong to a project: does the key for {backend.base_url} belong to it?)"
+        raise ProviderError(f"batch {what}: {failure}{hint if failure.status_code == 404 else ''}") from None
 
 
 def _status(batch: RemoteBatch) -> BatchStatus:
@@ -132,7 +131,7 @@ def _status(batch: RemoteBatch) -> BatchStatus:
 
 
 def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tuple[str, Request]]:
-    """What was asked, by `custom_id`; nothing where the input file is gone."""
+    """Yield the requests by `custom_id`; nothing if the input file is gone."""
     from pytest_batcheval.backends.errors import Refused
     from pytest_batcheval.wire.result_file import split_lines
 
@@ -160,7 +159,7 @@ def _lines(backend: Backend, batch: RemoteBatch, file_id: str, folder: Path) -> 
     from pytest_batcheval.wire.result_file import BrokenLine, read_lines
 
     target = folder / "results.jsonl"
-    _asked(f"{batch.id}: file {file_id}", lambda: backend.download(file_id, target), backend)
+    _called(f"{batch.id}: file {file_id}", lambda: backend.download(file_id, target), backend)
     with target.open("rb") as stream:
         for line in read_lines(iter(lambda: stream.read(2**20), b"")):
             if isinstance(line, BrokenLine):

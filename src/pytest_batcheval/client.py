@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchRun:
-    """What became of some requests.
+    """The outcome of some requests.
 
     Attributes:
-        requests: as they were given, with duplicates.
-        answers: of those that have one, or have failed (then with an `error`), in the order of `requests`.
-        pending: those that have neither yet.
-        sent: what was done for it: counts of requests sent, sent again, batches …
+        requests: the given requests, with duplicates.
+        answers: the answers so far, in the order of `requests`; those of failed requests have an `error`.
+        pending: the requests without an answer or a failure.
+        sent: counts of the requests sent, sent again, batches …
     """
 
     requests: tuple[Request, ...]
@@ -57,10 +57,10 @@ class BatchRun:
 
 
 class BatchClient:
-    """Sends requests as batches and hands back their answers; what the journal knows is not paid again.
+    """A client that sends requests as batches and returns their answers; what the journal has is not paid again.
 
-    Close it, or use it as a context manager. Calls block; they work inside a running event loop too. A killed
-    process loses nothing: the same call goes on where it was.
+    Close it, or use it as a context manager. Calls block; they also work inside a running event loop. A killed
+    process loses nothing: the same call continues where it stopped.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class BatchClient:
         Args:
             backend: `openai` (keys and base URL from the SDK's environment variables), `simulator[:respondent]`,
                 a base URL, or an open backend.
-            journal: the SQLite file that remembers what was sent; it is made when missing.
-            clock: what all waits run on; default real time, or the simulator's.
-            attempts: how often a request whose failure may pass is sent at most by one call.
-            budget: US dollars that one call may spend; `None` for any sum.
+            journal: the SQLite file that records what was sent; created if missing.
+            clock: the clock of all waits; default real time, or the simulator's.
+            attempts: the most times that one call sends a request with transient failures.
+            budget: the most US dollars that one call may spend; `None` for no limit.
             enqueued_tokens: input tokens by model that the account may have enqueued at once; further batches
-                wait for these. They are counted by estimate; a model that is missing has no limit.
-            threads: calls to the provider at once, for batches; 0 makes them one by one, in a fixed order.
-            individual: send every request as a call of its own instead of in batches; `backend` is a name then.
+                wait for these. They are estimated; a model that is missing has no limit.
+            threads: concurrent calls to the provider, for batches; with 0 they are made one by one in a fixed order.
+            individual: send every request as an individual call instead of in batches; `backend` must be a name then.
             progress: called with a snapshot whenever a batch changes.
         """
         self._threads = threads
@@ -116,14 +116,14 @@ class BatchClient:
         timeout: float | None = None,
         refresh: bool = False,
     ) -> BatchRun:
-        """Have every request answered.
+        """Get every request answered.
 
         Args:
-            requests: duplicates are sent once.
-            batch_size: requests of one batch at most; default the API's limit.
+            requests: the requests; duplicates are sent once.
+            batch_size: the most requests of one batch; default the API's limit.
             timeout: seconds to wait for batches, and before that for another process that sends from the same
-                journal; `None` waits for ever.
-            refresh: ask again what has an answer; the newest counts.
+                journal; `None` waits without limit.
+            refresh: send also what has an answer; the newest counts.
 
         Raises:
             UnfinishedError: batches still run after `timeout`; the same call collects them.
@@ -132,9 +132,9 @@ class BatchClient:
         return self._send(tuple(requests), batch_size, timeout, refresh, lock_wait=timeout)
 
     def submit(self, requests: Iterable[Request], *, batch_size: int | None = None) -> BatchRun:
-        """Create the batches and do not wait for them; `wait` or a later `run` collects the answers.
+        """Create the batches without waiting for them; `wait` or a later `run` collects the answers.
 
-        While another process sends from the same journal, this waits: only one at a time may create.
+        This waits while another process sends from the same journal: only one at a time may create batches.
 
         Raises:
             ProviderError, JournalError, UsageError: see `engine.send.send`.
@@ -149,7 +149,7 @@ class BatchClient:
             return self._look_up(wanted, SendResult(count, 0, count, 0, 0, 0, 0, 0))
 
     def wait(self, run: BatchRun, *, timeout: float | None = None) -> BatchRun:
-        """Have the pending requests of a run answered; what fails in passing is sent again.
+        """Get the pending requests of a run answered; transient failures are sent again.
 
         Raises:
             UnfinishedError: batches still run after `timeout` seconds.
@@ -173,23 +173,23 @@ class BatchClient:
         return self._look_up(tuple(requests), sent)
 
     def status(self, batch_id: str) -> BatchStatus:
-        """How a batch stands.
+        """Return the status of a batch.
 
         Raises:
-            ProviderError: there is no such batch in this project, or the provider cannot be asked.
+            ProviderError: there is no such batch in this project, or the provider is unreachable.
         """
         return status_of(self._opened()[0], batch_id)
 
     def cancel(self, batch_id: str) -> BatchStatus:
-        """Ask the provider to stop a batch; what it has finished stays paid and is collected by the next call.
+        """Ask the provider to stop a batch; finished requests are still paid and collected by the next call.
 
         Raises:
-            ProviderError: there is no such batch in this project, or the provider cannot be asked.
+            ProviderError: there is no such batch in this project, or the provider is unreachable.
         """
         return cancelled(self._opened()[0], batch_id)
 
     def results(self, batch_id: str) -> list[Answer]:
-        """The results of an ended batch of whatever origin, as the provider has them; failed lines have an `error`.
+        """Return the results of any ended batch from the provider; failed requests have an `error`.
 
         Raises:
             UnfinishedError: it still runs.
@@ -198,17 +198,17 @@ class BatchClient:
         return results(self._opened()[0], batch_id)
 
     def open(self) -> BatchClient:
-        """Connect, and open the journal, before the first call does.
+        """Connect and open the journal now instead of at the first call.
 
         Raises:
             UsageError: no API key, no such backend.
-            ProviderError, JournalError: the provider cannot be reached, the journal not be used.
+            ProviderError, JournalError: the provider is unreachable, or the journal cannot be used.
         """
         self._opened()
         return self
 
     def close(self) -> None:
-        """Close connection and journal; a simulator that was started for this client ends."""
+        """Close connection and journal, and stop a simulator that was started for this client."""
         self._open = None
         self._stack.close()
 
@@ -256,7 +256,7 @@ class BatchClient:
 
     @contextmanager
     def _watched(self, run: str, attempts: int, lock_wait: float | None) -> Iterator[Callable[[BatchSnapshot], None]]:
-        """Under the journal's lock, a `progress` that keeps the error log and measures the run."""
+        """Hold the journal's lock and yield a `progress` that keeps the error log and measures the run."""
         from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.report.error_log import error_log
         from pytest_batcheval.report.resources import ResourceMeter
@@ -304,11 +304,11 @@ class BatchClient:
 
 
 def check_batch_status(batch_id: str, *, backend: str = "openai") -> BatchStatus:
-    """How a batch stands, asked of the provider; no journal is needed.
+    """Return the status of a batch at the provider; no journal is needed.
 
     Raises:
         UsageError: no API key.
-        ProviderError: there is no such batch in this project, or the provider cannot be asked.
+        ProviderError: there is no such batch in this project, or the provider is unreachable.
     """
     from pytest_batcheval.backends.connect import connect
 
@@ -317,9 +317,9 @@ def check_batch_status(batch_id: str, *, backend: str = "openai") -> BatchStatus
 
 
 def download_batch_results(batch_id: str, *, backend: str = "openai") -> list[Answer]:
-    """The results of an ended batch, whoever made it, in the order of its files; no journal is needed.
+    """Return the results of any ended batch, in the order of its files; no journal is needed.
 
-    A line that failed is an answer with an `error`.
+    A failed request is an answer with an `error`.
 
     Raises:
         UsageError: no API key.

@@ -74,7 +74,7 @@ def test_save_never_replaces_and_promote_does(record, folder, capsys):
 def test_promote_needs_something_to_replace(record, capsys):
     record("sim-faithful")
     assert main(["baseline", "promote", "main"]) == 4
-    assert "there is no baseline baselines/main.json; keep one: batcheval baseline save main" in capsys.readouterr().err
+    assert "there is no baseline baselines/main.json; save one: batcheval baseline save main" in capsys.readouterr().err
 
 
 def test_other_questions_are_refused(record, folder, capsys):
@@ -84,7 +84,7 @@ def test_other_questions_are_refused(record, folder, capsys):
     path.write_text(path.read_text().replace("targets: [NS, HA]", "targets: [NS]"))
     assert main(["baseline", "compare", "main"]) == 4
     err = capsys.readouterr().err
-    assert "do not compare; questions: " in err
+    assert "cannot be compared; questions: " in err
     assert "personas" not in err
 
 
@@ -127,17 +127,20 @@ def test_verdicts_by_two_rubrics_are_no_single_scale(record, answered, folder, c
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["save", "../x"], "a baseline's name is letters"),
+        (["save", "../x"], "a baseline's name must consist of letters"),
         (
             ["save", "main", "--model", "gpt-5"],
-            "no recorded answers of gpt-5; there are those of sim-blind, sim-faithful",
+            "no recorded answers of gpt-5; recorded models: sim-blind, sim-faithful",
         ),
         (["save", "main"], "answers of 2 models: sim-blind, sim-faithful; choose one with --model"),
         (["save", "main", "--module", "tests/test_none.py"], "no recorded answer in cassettes/answers"),
-        (["save", "main", "--cassettes", "none"], "there is no none/answers here; go to where pytest runs"),
-        (["save", "main", "--where", "question"], "--where question: say <axis>=<id>"),
+        (
+            ["save", "main", "--cassettes", "none"],
+            "there is no none/answers here; change to the folder where pytest runs",
+        ),
+        (["save", "main", "--where", "question"], "--where question: expected <axis>=<id>"),
         (["save", "main", "--model", "sim-blind", "--judge", "o3"], "no recorded verdict of o3 on "),
-        (["save", "main", "--model", "sim-blind", "--where", "question=goals"], "1 questions are too few"),
+        (["save", "main", "--model", "sim-blind", "--where", "question=goals"], "1 question are too few"),
         (["compare", "none", "--model", "sim-blind"], "there is no baseline baselines/none.json"),
         (["save", "main", "--axis", "persona=none.yaml"], "none.yaml: the axis file cannot be read"),
     ],
@@ -199,7 +202,7 @@ def test_only_the_file_that_configures_pytest_counts(record, folder, capsys):
     assert main(["baseline", "save", "main"]) == 0
     (folder / "pytest.ini").write_text("")
     assert main(["baseline", "save", "other"]) == 4
-    assert "pytest.ini has no batch_axes; --axis persona=FILE" in capsys.readouterr().err
+    assert "pytest.ini has no batch_axes; pass --axis persona=FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "text"), [("pytest.ini", "batch_axes"), ("pyproject.toml", "[tool")])

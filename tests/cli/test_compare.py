@@ -104,10 +104,13 @@ def test_a_judge_scores_both(record, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gpt-4.1-mini", "gpt-4.1-mini"], "name two models"),
-        (["gpt-4.1-mini", "o3"], "no answers of o3, recorded or in .batcheval/journal.sqlite; recorded: gpt-4.1-mini"),
-        (["gpt-4.1-mini", "gpt-4.1-nano", "--margin", "0"], "a margin is a positive number"),
-        (["gpt-4.1-mini", "gpt-4.1-nano", "--leave-out", "colour"], "no part colour"),
+        (["gpt-4.1-mini", "gpt-4.1-mini"], "name two different models"),
+        (
+            ["gpt-4.1-mini", "o3"],
+            "no answers of o3 in the recordings or .batcheval/journal.sqlite; recorded models: gpt-4.1-mini",
+        ),
+        (["gpt-4.1-mini", "gpt-4.1-nano", "--margin", "0"], "margin must be a positive number"),
+        (["gpt-4.1-mini", "gpt-4.1-nano", "--leave-out", "colour"], "unknown part colour"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(record, capsys, arguments, message):

@@ -111,8 +111,8 @@ def test_a_file_is_made_for_each_endpoint_and_model(suite, capsys):
     assert texts(paths[1]) == ["sleep", "work", "잠"]
     assert sorted(r.sample for r in requests(paths[0])) == [0, 0, 0, 1, 1, 1]
     out = capsys.readouterr().out
-    assert "3 prompts go on after the last request here" in out
-    assert "3 tests are skipped by their marks" in out
+    assert "3 prompts with further turns" in out
+    assert "left out: the requests of 3 tests skipped by their marks" in out
 
 
 def test_what_is_exported_is_imported_as_it_was(suite):
@@ -141,7 +141,7 @@ def test_a_prompt_of_several_turns_is_followed_as_far_as_answers_are_stored(suit
     assert judge in requests("out.jsonl")
     assert len(requests("out.jsonl")) == 4
     out = capsys.readouterr().out
-    assert "2 prompts go on after the last request here" in out
+    assert "2 prompts with further turns" in out
     assert "later turns are built from stored answers of the simulator (faithful@0)" in out
 
 
@@ -163,7 +163,7 @@ def test_arguments_of_pytest_may_stand_behind_two_dashes(suite):
         (SUITE, ["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (SUITE, ["-k", "nothing"], "no selected test asks for answers; nothing was written"),
         (SUITE, ["-k", "no_batch"], "no selected test asks for answers"),
-        (SUITE, ["-k", "another"], "no selected test asks for answers (3 are skipped by their marks)"),
+        (SUITE, ["-k", "another"], "no selected test asks for answers (3 skipped by their marks)"),
         (SUITE, ["--collect-only"], "no selected test asks"),
     ],
     ids=["syntax", "prompt", "impure", "marker", "path", "option", "none", "no batch", "skipped", "collect-only"],
@@ -193,7 +193,7 @@ def test_it_never_sends(suite, batch_server, monkeypatch, capsys, way):
 
 def test_what_makes_several_batches_needs_a_folder(suite, capsys):
     assert main(["export", "--output", "out.jsonl"]) == 4
-    assert "the requests make 2 batches; name a folder instead of out.jsonl" in capsys.readouterr().err
+    assert "the requests need 2 batches; name a folder instead of out.jsonl" in capsys.readouterr().err
     assert entries() == ["pytest.ini", "test_it.py"]
 
 
@@ -201,16 +201,16 @@ def test_nothing_that_exists_is_written_over(suite, capsys):
     Path("out").mkdir()
     assert main(["export", "--output", "out", "-k", "plain"]) == 0
     assert main(["export", "--output", "out", "-k", "other"]) == 4
-    assert "out has something in it already" in capsys.readouterr().err
+    assert "out is not empty" in capsys.readouterr().err
     (file,) = Path("out").iterdir()
     assert main(["export", "--output", str(file), "-k", "other"]) == 4
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert texts(file) == ["sleep", "work", "잠"]
 
 
 def test_a_folder_that_cannot_be_made_is_said(suite, capsys):
     assert main(["export", "--output", "pytest.ini/out", "-k", "plain"]) == 4
-    assert "pytest.ini/out cannot be written" in capsys.readouterr().err
+    assert "cannot write pytest.ini/out" in capsys.readouterr().err
     assert entries() == ["pytest.ini", "test_it.py"]
 
 

@@ -47,7 +47,7 @@ def test_the_committed_file_becomes_official_lines_that_a_batch_takes(folder, ba
     out = capsys.readouterr().out
     assert "275 lines, 275 requests, 0 repeated, 0 bad" in out
     assert "/v1/chat/completions  gpt-4-turbo-preview: 275 requests" in out
-    assert "next: send it" in out
+    assert "next: to send it" in out
     requests = [found.request for found in Request.from_jsonl(FIXTURE)]
     assert [json.loads(line) for line in Path("out.jsonl").read_bytes().splitlines()] == [
         {"custom_id": r.custom_id, "method": "POST", "url": "/v1/chat/completions", "body": r.body} for r in requests
@@ -62,7 +62,7 @@ def test_the_committed_file_becomes_official_lines_that_a_batch_takes(folder, ba
 
 def test_without_an_output_nothing_is_written(folder, capsys):
     assert main(["import", write(simple("x"))]) == 0
-    assert "next: write it as official lines: batcheval import in.jsonl --output" in capsys.readouterr().out
+    assert "next: to write official lines: batcheval import in.jsonl --output" in capsys.readouterr().out
     assert names() == ["in.jsonl"]
 
 
@@ -96,16 +96,14 @@ def test_repeats_and_samples_are_counted_and_said(folder, capsys):
     assert main(["import", name, "--output", "out.jsonl"]) == 0
     out = capsys.readouterr().out
     assert "5 lines, 3 requests, 2 repeated" in out
-    assert "1 requests repeat a body under another custom_id" in out
+    assert "1 request with the body of another custom_id, kept as further samples" in out
     assert len(Path("out.jsonl").read_bytes().splitlines()) == 3
 
 
 def test_mixed_models_are_a_note_and_an_error_with_strict(folder, capsys):
     name = write(simple("x"), simple("y", model="gpt-4.1"))
     assert main(["import", name]) == 0
-    assert (
-        "2 kinds of endpoint and model, and a batch takes one: a send makes a batch of each" in capsys.readouterr().out
-    )
+    assert "2 combinations of endpoint and model: each becomes a batch of its own when sent" in capsys.readouterr().out
     assert main(["import", name, "--strict", "--output", "out.jsonl"]) == 4
     assert "in.jsonl:2: has model 'gpt-4.1', earlier lines 'gpt-4.1-mini'" in capsys.readouterr().err
     assert names() == ["in.jsonl"]
@@ -114,7 +112,7 @@ def test_mixed_models_are_a_note_and_an_error_with_strict(folder, capsys):
 def test_more_than_a_batch_takes_is_a_note_and_an_error_with_strict(folder, capsys):
     name = write(*(simple(str(n)) for n in range(50_001)))
     assert main(["import", name]) == 0
-    assert "more than one batch takes (50,000 requests, 200 MB): a send cuts it" in capsys.readouterr().out
+    assert "more than fits into one batch (50,000 requests, 200 MB): it is split when sent" in capsys.readouterr().out
     assert main(["import", name, "--strict"]) == 4
     assert "in.jsonl:50001: is request 50,001 or later" in capsys.readouterr().err
 
@@ -125,7 +123,7 @@ def test_a_bad_line_stops_it_and_nothing_is_written(folder, capsys):
     error = capsys.readouterr().err
     assert "in.jsonl: 2 lines of 3 cannot be used:\nin.jsonl:2: is not valid JSON" in error
     assert "in.jsonl:3: must have the members" in error
-    assert "or go on without them: --skip-bad BADFILE" in error
+    assert "or continue without: --skip-bad BADFILE" in error
     assert names() == ["in.jsonl"]
 
 
@@ -138,7 +136,7 @@ def test_skip_bad_puts_bad_lines_aside_byte_for_byte_and_goes_on(folder, capsys)
     out = capsys.readouterr().out
     assert "6 lines, 2 requests, 0 repeated, 4 bad" in out
     assert "in.jsonl:4: has 16,777,243 bytes" in out
-    assert "bad lines are in bad.jsonl; mend them" in out
+    assert "the bad lines are in bad.jsonl; fix them" in out
     assert Path("bad.jsonl").read_bytes() == b"".join(BAD) + b"\n"
     assert [f.number for f in Request.from_jsonl("out.jsonl")] == [1, 2]
 
@@ -167,11 +165,11 @@ def test_a_file_of_bad_lines_only_is_an_error_and_writes_nothing(folder, capsys)
     [
         (["missing.jsonl"], "missing.jsonl cannot be read (No such file or directory)"),
         (["empty.jsonl"], "the file is empty"),
-        (["in.jsonl", "--output", "in.jsonl"], "in.jsonl exists already; name another file"),
-        (["in.jsonl", "--skip-bad", "empty.jsonl"], "empty.jsonl exists already"),
+        (["in.jsonl", "--output", "in.jsonl"], "in.jsonl already exists; name another file"),
+        (["in.jsonl", "--skip-bad", "empty.jsonl"], "empty.jsonl already exists"),
         (["in.jsonl", "--output", "new", "--skip-bad", "./new"], "both name new"),
         (["in.jsonl", "--output", "no/such/out.jsonl"], "there is no folder no/such"),
-        (["/dev/null", "--skip-bad", "bad.jsonl"], "/dev/null is no file"),
+        (["/dev/null", "--skip-bad", "bad.jsonl"], "/dev/null is not a regular file"),
         (["unnamed.jsonl"], "has no model"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),

@@ -116,7 +116,7 @@ def test_a_link_to_nowhere_is_kept_too(folder, capsys):
     (folder / "fixtures").mkdir()
     (folder / "fixtures/personas.yaml").symlink_to("nowhere")
     assert main(["init"]) == 4
-    assert ".gitignore cannot be read" in capsys.readouterr().err
+    assert re.search(r"cannot read \S*\.gitignore", capsys.readouterr().err)
     (folder / ".gitignore").unlink()
     assert main(["init"]) == 0
     assert "kept fixtures/personas.yaml" in capsys.readouterr().out
@@ -168,13 +168,13 @@ def test_the_file_that_pytest_would_read_is_named(folder, capsys):
     assert not (folder / "pytest.ini").exists()
 
 
-@pytest.mark.parametrize(("line", "told"), [(".batcheval", False), ("/.batcheval/", False), ("build/", True)])
-def test_gitignore_is_told_what_it_lacks(folder, capsys, line, told):
+@pytest.mark.parametrize(("line", "lacking"), [(".batcheval", False), ("/.batcheval/", False), ("build/", True)])
+def test_what_gitignore_lacks_is_named(folder, capsys, line, lacking):
     (folder / ".gitignore").write_text(f"*.egg-info\n{line}\n")
     main(["init"])
     out = capsys.readouterr().out
-    assert ("kept .gitignore" in out) == told
-    assert not told or advice(out, ".gitignore") == [".batcheval/"]
+    assert ("kept .gitignore" in out) == lacking
+    assert not lacking or advice(out, ".gitignore") == [".batcheval/"]
 
 
 def test_another_folder_is_made_and_named_in_the_next_step(pytester, folder, capsys):
@@ -198,7 +198,9 @@ def test_a_workflow_belongs_into_the_repository_around_the_folder(folder, capsys
     assert main(["init", "evaluations/mood"]) == 0
     assert written(folder / "evaluations/mood").keys() == ALL - {WORKFLOW}
     out, path = capsys.readouterr().out, folder / WORKFLOW
-    (lines,) = re.findall(rf"^left {re.escape(str(path))} to you, .*:\n((?:    .*\n)+)", out, re.MULTILINE)
+    (lines,) = re.findall(
+        rf"^not written: {re.escape(str(path))}, .*; add it yourself:\n((?:    .*\n)+)", out, re.MULTILINE
+    )
     workflow = yaml.safe_load(textwrap.dedent(lines))
     assert workflow["defaults"] == {"run": {"working-directory": "evaluations/mood"}}
     assert workflow["jobs"]["replay"]["steps"][-1] == {"run": "pytest -m batch"}
@@ -243,14 +245,14 @@ def test_the_folder_itself_may_not_be_a_file(folder, capsys):
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_ours(folder, capsys):
     assert main(["init", "/proc/nothing/here"]) == 4
-    assert "batcheval init: /proc/nothing" in capsys.readouterr().err
+    assert "batcheval init: cannot write /proc/nothing" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_is_closed_to_us_is_refused_before_anything_is_written(folder, capsys):
     (folder / "mine").mkdir(mode=0o500)
     assert main(["init", "mine"]) == 4
-    assert "cannot be written to; nothing was written" in capsys.readouterr().err
+    assert "is not writable; nothing was written" in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_no_half_file_and_the_same_command_goes_on(folder):
@@ -264,7 +266,7 @@ def test_a_full_disk_leaves_no_half_file_and_the_same_command_goes_on(folder):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (longest - 1, longest - 1)),
     )
     assert ended.returncode == 4
-    assert f"mine/{RECORDING} cannot be written" in ended.stderr
+    assert f"cannot write mine/{RECORDING}" in ended.stderr
     there = written(folder / "mine")
     assert {f"wrote mine/{name}" for name in there} == set(ended.stdout.splitlines())
     assert RECORDING not in there

@@ -70,36 +70,40 @@ def test_machines_get_the_same_numbers():
 
 
 @pytest.fixture(scope="module")
-def told():
+def comparison():
     """The JSON of a whole run."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
         assert main(["performance-comparison", "--requests", "10", "60", "--batch-size", "25", "--json"]) == 0
     return json.loads(out.getvalue())
 
 
-def ways(told, count):
-    (run,) = [run for run in told["runs"] if run["requests"] == count]
+def ways(comparison, count):
+    (run,) = [run for run in comparison["runs"] if run["requests"] == count]
     return {way["way"]: way for way in run["ways"]}
 
 
-def test_the_same_requests_are_answered_every_way(told):
-    assert (told["simulated"], told["model"], told["configured"]["call_seconds"]) == (True, "gpt-4.1-mini", 3.0)
+def test_the_same_requests_are_answered_every_way(comparison):
+    assert (comparison["simulated"], comparison["model"], comparison["configured"]["call_seconds"]) == (
+        True,
+        "gpt-4.1-mini",
+        3.0,
+    )
     for count in (10, 60):
-        found = ways(told, count)
+        found = ways(comparison, count)
         assert list(found) == ["calls, one by one", "calls, 8 to 64 at once", "one batch", "batches of 25"]
         assert {way["answers"] for way in found.values()} == {count}
         assert len({way["tokens"] for way in found.values()}) == 1
 
 
-def test_calls_take_the_configured_seconds(told):
-    assert ways(told, 10)["calls, one by one"]["seconds"] == 30
-    assert ways(told, 10)["calls, 8 to 64 at once"]["seconds"] == 6
-    assert ways(told, 60)["calls, one by one"]["seconds"] == 180
-    assert ways(told, 60)["calls, 8 to 64 at once"]["seconds"] == 18  # 8 + 9 + 10 + 11 + 12 + 10
+def test_calls_take_the_configured_seconds(comparison):
+    assert ways(comparison, 10)["calls, one by one"]["seconds"] == 30
+    assert ways(comparison, 10)["calls, 8 to 64 at once"]["seconds"] == 6
+    assert ways(comparison, 60)["calls, one by one"]["seconds"] == 180
+    assert ways(comparison, 60)["calls, 8 to 64 at once"]["seconds"] == 18  # 8 + 9 + 10 + 11 + 12 + 10
 
 
-def test_a_batch_takes_its_configured_time_and_half_the_money(told):
-    batch, single = ways(told, 60)["one batch"], ways(told, 60)["calls, one by one"]
+def test_a_batch_takes_its_configured_time_and_half_the_money(comparison):
+    batch, single = ways(comparison, 60)["one batch"], ways(comparison, 60)["calls, one by one"]
     least = 5 + 60 + 60 * 2 + 2 + 60 * 0.1
     assert least <= batch["seconds"]
     assert batch["saved_percent"] == pytest.approx(50)
@@ -108,8 +112,8 @@ def test_a_batch_takes_its_configured_time_and_half_the_money(told):
     assert single["usd"] == pytest.approx(float(rate.usd))
 
 
-def test_calls_are_counted_apart_from_polls(told):
-    found = ways(told, 60)
+def test_calls_are_counted_apart_from_polls(comparison):
+    found = ways(comparison, 60)
     assert found["calls, one by one"]["calls"] == found["calls, 8 to 64 at once"]["calls"] == 60
     # each batch: upload, create, the file's size, the file
     assert (found["one batch"]["calls"], found["batches of 25"]["calls"]) == (4, 12)
@@ -120,7 +124,7 @@ def test_people_get_a_table_that_says_what_it_is(capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)  # a worker of xdist has it
     assert main(["performance-comparison", "--requests", "2", "--call-seconds", "1.5", "--model", "nobody-knows"]) == 0
     out = capsys.readouterr().out
-    assert "simulated, on a virtual clock; configured latencies: 1.5 s a call; a batch 5 to 57 s of validating" in out
+    assert "simulated, on a virtual clock; configured latencies: 1.5 s per call; a batch 5 to 57 s of validating" in out
     lines = [line.split() for line in out.splitlines() if line.startswith("calls, one by one")]
     assert lines == [
         ["calls,", "one", "by", "one", "2", "3s", "1.00x", "2", "1", *lines[0][9:10], "unknown", "unknown"]
@@ -154,4 +158,4 @@ def test_numbers_out_of_range_are_refused(arguments, capsys):
 @pytest.mark.parametrize("seconds", ["-1", "600", "nan"])
 def test_so_are_seconds(seconds, capsys):
     assert main(["performance-comparison", "--call-seconds", seconds]) == 4
-    assert "from 0 to less than 600" in capsys.readouterr().err
+    assert "must be at least 0 and below 600" in capsys.readouterr().err

@@ -128,7 +128,7 @@ def test_status_of_a_run_for_machines(three, capsys):
 
 def test_status_takes_a_batch_or_a_run(journal, capsys):
     assert main(["status", "batch_1", "--run", "x"]) == 4
-    assert "either a BATCH or a --run" in capsys.readouterr().err
+    assert "either BATCH or --run, not both" in capsys.readouterr().err
 
 
 def test_status_alone_is_of_the_newest_run(three, capsys):

@@ -178,10 +178,10 @@ def test_an_option_that_is_wrong_is_an_error_with_status_4(options: tuple[str, .
 def test_a_port_that_is_none_is_refused(port: str) -> None:
     status, complaint = refused(f"--port={port}")
     assert status in (2, 4)
-    assert "a port is a number from 0 to 65535" in complaint
+    assert "must be a port from 0 to 65535" in complaint
 
 
-def test_a_wrong_keys_file_is_told_without_the_keys(tmp_path: Path) -> None:
+def test_a_wrong_keys_file_is_reported_without_the_keys(tmp_path: Path) -> None:
     path = tmp_path / "keys.yaml"
     path.write_text("keys:\n  - key: sk-proj-abcdefghijklmnop secret\n    project: a\n")
     status, complaint = refused("--keys", str(path))

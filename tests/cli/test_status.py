@@ -52,7 +52,7 @@ def test_download_writes_the_official_lines(batch, batch_server, capsys, tmp_pat
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert [(line["custom_id"], line["response"]["status_code"]) for line in lines] == [("good", 200), ("bad", 400)]
     assert main(["download", batch, "--output", "results.jsonl"]) == 4
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_download_to_the_terminal_is_harmless(batch, batch_server, capsys):

@@ -54,7 +54,7 @@ def test_resume_says_that_they_still_run(folder, submitted, batch_server, capsys
     assert submitted in capsys.readouterr().err
 
 
-def test_resume_names_who_sends_from_the_journal_and_waits_no_longer_than_told(folder, submitted, capsys):
+def test_resume_names_who_sends_from_the_journal_and_waits_no_longer_than_it_may(folder, submitted, capsys):
     with Journal.open(folder / ".batcheval/journal.sqlite") as journal, journal.lock.held(None):
         assert main(["resume", "--wait", "0"]) == 10
     assert f"process {os.getpid()} on " in capsys.readouterr().err
@@ -83,7 +83,7 @@ def test_recover_mends_a_damaged_journal(folder, submitted, batch_server, capsys
     assert main(["recover"]) == 0
     out = capsys.readouterr().out
     assert "the journal was damaged (SQLITE_NOTADB" in out
-    assert "saved 0 answers of 0 batches" in out
+    assert "recovered 0 answers of 0 batches" in out
     assert answers(folder) == before
     assert main(["verify"]) == 0
     assert set(batch_server.ledger.billed().values()) == {1}

@@ -13,7 +13,7 @@ import pexpect
 import pytest
 
 from pytest_batcheval.cli import main
-from pytest_batcheval.cli.status import _look_at_run
+from pytest_batcheval.cli.status import _poll_run
 from pytest_batcheval.cli.watch import TOLERATED, Documents, LineDisplay, Screen, WatchedState, watch
 from pytest_batcheval.errors import ExitStatus, ProviderError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
@@ -119,10 +119,10 @@ def test_ctrl_c_leaves_and_stops_nothing(batch, batch_server):
     ) as watching:
         first = watching.stdout.readline()
         watching.send_signal(signal.SIGINT)
-        _, told = watching.communicate()
+        _, note = watching.communicate()
     assert batch in first
     assert watching.returncode == 10
-    assert told == f"\nno longer watched; the batch goes on at the provider: batcheval status {batch}\n"
+    assert note == f"\nno longer watching; the batch continues at the provider: batcheval status {batch}\n"
     batch_server.faults.release()
     batch_server.forward(86_400)
     assert main(["status", batch]) == 0
@@ -136,9 +136,9 @@ def test_a_reader_that_goes_away_is_no_error(batch, batch_server):
     ) as watching:
         first = watching.stdout.readline()
         batch_server.faults.release()
-        out, told = watching.communicate()
+        out, note = watching.communicate()
     assert json.loads(first)["status"] == "in_progress"
-    assert (out, told) == ("10\n", "")
+    assert (out, note) == ("10\n", "")
 
 
 def test_a_run_is_watched_until_its_batches_are_settled(journal):
@@ -160,32 +160,32 @@ def test_ctrl_c_while_a_run_is_watched_names_what_collects_it(journal):
     ) as watching:
         first = watching.stdout.readline()
         watching.send_signal(signal.SIGINT)
-        _, told = watching.communicate()
+        _, note = watching.communicate()
     assert json.loads(first)["state"] == "open"
     assert watching.returncode == 10
-    assert "the run and its batches go on" in told
-    assert "batcheval resume" in told
+    assert "the run and its batches continue" in note
+    assert "batcheval resume" in note
 
 
 def test_a_run_goes_on_between_two_waves(journal):
     """No batch is open then, but its process holds the journal."""
     with journal.lock.held(None):
         settle(journal)
-        between = _look_at_run(journal.path, "the-run")
-    after = _look_at_run(journal.path, "the-run")
+        between = _poll_run(journal.path, "the-run")
+    after = _poll_run(journal.path, "the-run")
     assert (between.status, after.status) == (ExitStatus.UNFINISHED, ExitStatus.OK)
     assert "the-run: open" in between.line
     with journal.lock.held(None):
         journal.add_run("a-later-one", ORIGIN)
-        assert _look_at_run(journal.path, "the-run").ended
-        assert not _look_at_run(journal.path, "a-later").ended
+        assert _poll_run(journal.path, "the-run").ended
+        assert not _poll_run(journal.path, "a-later").ended
 
 
 def test_a_terminal_is_drawn_anew_and_the_last_page_stays(journal):
     command = [*COMMAND, "--run", "the-run", "--watch", "--interval", "0.05"]
     terminal = pexpect.spawn(command[0], command[1:], dimensions=(24, 100), encoding="utf-8", env=None)
     terminal.expect("run the-run: open")
-    terminal.expect("Ctrl-C leaves")
+    terminal.expect("Ctrl-C stops watching")
     terminal.expect_exact("A\x1b[J")
     settle(journal)
     terminal.expect("run the-run: done")
@@ -237,7 +237,7 @@ def test_a_provider_that_cannot_be_asked_for_a_while_is_asked_again(capsys):
     end = look("done", status=ExitStatus.OK)
     assert watched(LineDisplay(), look(), *trouble, look(), *trouble, end, interval=60.0) == ExitStatus.OK
     out = capsys.readouterr().out
-    assert "open; cannot be asked just now, tried again: HTTP 502 \\x1b[2J" in out
+    assert "open; provider unreachable, retrying: HTTP 502 \\x1b[2J" in out
     assert "\x1b" not in out
 
 

@@ -25,9 +25,9 @@ def test_a_failing_gate_names_part_and_reason(respondent: Build) -> None:
     gate = quality_gate(respondent("inverted"), permutations=999)
     assert gate.failed == ("traits", "discriminant")
     assert gate["traits"].reason.startswith("median delta -")
-    assert "FAIL discriminant: told traits do not raise their own scores" in gate.explain()
-    assert "0 of 7 dimensions are reflected" in gate.explain()
-    assert "not looked at: samples" in gate.explain()
+    assert "FAIL discriminant: prompted traits do not raise their own scores" in gate.explain()
+    assert "0 of 7 dimensions reflected" in gate.explain()
+    assert "left out: samples" in gate.explain()
 
 
 def test_reading_the_description_aloud_fails_its_part(respondent: Build) -> None:
@@ -70,9 +70,9 @@ def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(words
     gate = quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=99)
     assert gate.left_out == ("own_words", "traits", "discriminant", "samples")
     assert gate.failed == ("different",)
-    with pytest.raises(KeyError, match="part 'traits' was not looked at"):
+    with pytest.raises(KeyError, match="part 'traits' was not checked"):
         gate["traits"]
-    with pytest.raises(TableError, match="no part tone; the parts are form"):
+    with pytest.raises(TableError, match="unknown part tone; the parts are form"):
         quality_gate(words(), leave_out=["tone"])
 
 

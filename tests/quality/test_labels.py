@@ -93,17 +93,21 @@ HEAD = "persona,question,rater,dimension,score\n"
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", HEAD + "p0,q0,kim,NS,4\np0,q0,kim,HA,6\n", r"a\.csv:3: a score is a whole number .* not '6'"),
-        ("a.csv", HEAD + "p0,q0,kim,NS,3.5\n", r"a\.csv:2: a score is a whole number"),
-        ("a.csv", HEAD + "p0,,kim,NS,4\n", r"a\.csv:2: which answer"),
-        ("a.csv", HEAD + "p0,q0,,NS,4\n", r"a\.csv:2: there is no rater"),
+        (
+            "a.csv",
+            HEAD + "p0,q0,kim,NS,4\np0,q0,kim,HA,6\n",
+            r"a\.csv:3: score must be an integer from 1 to 5, .* not '6'",
+        ),
+        ("a.csv", HEAD + "p0,q0,kim,NS,3.5\n", r"a\.csv:2: score must be an integer"),
+        ("a.csv", HEAD + "p0,,kim,NS,4\n", r"a\.csv:2: a label needs a custom_id, or persona and question"),
+        ("a.csv", HEAD + "p0,q0,,NS,4\n", r"a\.csv:2: rater is missing"),
         ("a.csv", HEAD + "p0,q0,kim,NS,4,5\n", r"a\.csv:2: more values than columns: \['5'\]"),
-        ("a.csv", HEAD + 'p0,q0,"kim,NS,4\n', r"a\.csv:2: this is no CSV"),
-        ("a.csv", HEAD, r"a\.csv: there are no labels"),
-        ("a.csv", "persona,question,rater,dimension\np0,q0,kim,NS\n", r"a\.csv:2: there is no score"),
+        ("a.csv", HEAD + 'p0,q0,"kim,NS,4\n', r"a\.csv:2: not valid CSV"),
+        ("a.csv", HEAD, r"a\.csv: the file has no labels"),
+        ("a.csv", "persona,question,rater,dimension\np0,q0,kim,NS\n", r"a\.csv:2: score is missing"),
         ("a.csv", HEAD + "p0,q0,kim,NS,4\np0,q0,kim,NS,5\n", r"a\.csv:3: kim scores NS of p0 x q0 x 0 twice.*a\.csv:2"),
-        ("a.jsonl", '{"persona": "p0"\n', r"a\.jsonl:1: this is no JSON"),
-        ("a.jsonl", "\n[1]\n", r"a\.jsonl:2: a label is an object, not a list"),
+        ("a.jsonl", '{"persona": "p0"\n', r"a\.jsonl:1: not valid JSON"),
+        ("a.jsonl", "\n[1]\n", r"a\.jsonl:2: a label must be a JSON object, not a list"),
     ],
 )
 def test_a_wrong_row_is_named_with_file_and_line(tmp_path, name, text, message):
@@ -113,7 +117,7 @@ def test_a_wrong_row_is_named_with_file_and_line(tmp_path, name, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(TableError, match=r"none\.csv: the labels cannot be read"):
+    with pytest.raises(TableError, match=r"none\.csv: cannot read the labels"):
         Labels.load(tmp_path / "none.csv")
 
 
@@ -144,23 +148,23 @@ def test_only_answers_that_both_looked_at_count(tmp_path, table):
     labels = Labels.load(as_jsonl(tmp_path / "a.jsonl", few))
     scores = {code: [true_score(row, code) for row in table.rows] for code in CODES}
     assert human_agreement(table, scores, labels, "kim", "park").n == 120
-    with pytest.raises(TableError, match="120 answers have labels of both kim and park: at least 200 are needed"):
+    with pytest.raises(TableError, match="120 answers with labels of both kim and park: at least 200 are needed"):
         human_agreement(table, scores, labels, "kim", "park", least_answers=TO_RELEASE)
 
 
 def test_fewer_than_a_hundred_are_refused_whatever_is_asked(tmp_path, table):
     few = [*rows(table, "kim", 0.2, count=99), *rows(table, "park", 0.2, count=99)]
     labels = Labels.load(as_jsonl(tmp_path / "a.jsonl", few))
-    with pytest.raises(TableError, match="99 answers are too few"):
+    with pytest.raises(TableError, match="too few answers for the agreement of two judges: 99"):
         rater_agreement(table, labels, "kim", "park")
     with pytest.raises(TableError, match="at least 100 are needed"):
         human_agreement(table, {}, labels, "kim", "park", least_answers=10)
 
 
 def test_labels_of_other_answers_and_unknown_raters_are_refused(table, labels):
-    with pytest.raises(TableError, match=r"labels are of answers that are not in the table: .*a\.jsonl:"):
+    with pytest.raises(TableError, match=r"labels of answers that are not in the table: .*a\.jsonl:"):
         labels.scores(table[:10], "kim")
-    with pytest.raises(TableError, match="no rater 'lee'; the raters are kim, park"):
+    with pytest.raises(TableError, match="unknown rater 'lee'; the raters are kim, park"):
         labels.scores(table, "lee")
-    with pytest.raises(TableError, match="the judge gives no scores of HA"):
+    with pytest.raises(TableError, match="the judge has no scores of HA"):
         human_agreement(table, {"NS": [3] * 240}, labels, "kim", "park")

@@ -115,7 +115,7 @@ def test_a_constant_shift_hides_from_kappa_but_not_from_the_difference(step):
 def test_the_order_probe_names_cells_to_look_at(step):
     found = step("order", "judge_order")
     assert " x " in found.examples[0]
-    assert "look at: " in found.explain()
+    assert "see: " in found.explain()
 
 
 def test_padding_is_long_and_shows_nothing(driven):
@@ -130,10 +130,10 @@ def test_padding_is_long_and_shows_nothing(driven):
     [
         (lambda table: ladder.bias_probe("colour", table, table), "the probes are padding"),
         (lambda table: ladder.bias_probe("order", table, table[:10]), "100 and 10 answers"),
-        (lambda table: ladder.known_groups({"odd": table}), "the groups are faithful"),
+        (lambda table: ladder.known_groups({"odd": table}), "groups must be some of faithful"),
         (lambda table: ladder.known_groups({}), "not none"),
-        (lambda table: ladder.planted_signs(table, [{}] * len(table)), "some not empty"),
-        (lambda table: ladder.repeat(table[:99], table[:99]), "99 answers are too few"),
+        (lambda table: ladder.planted_signs(table, [{}] * len(table)), "not all empty"),
+        (lambda table: ladder.repeat(table[:99], table[:99]), "too few answers for the agreement of two judges: 99"),
     ],
 )
 def test_what_cannot_be_looked_at_is_refused(judged, call, message):

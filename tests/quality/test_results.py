@@ -135,7 +135,7 @@ def test_no_result_can_be_changed(respondent: Build, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"format_checks", "judge_agreement"}))
 def test_one_persona_is_too_few(respondent: Build, name: str) -> None:
     answers = respondent("faithful", samples=2).where(persona="methodical-downcast")
-    with pytest.raises(TableError, match=r"1 personas.* are too few.* 8 personas.* are needed"):
+    with pytest.raises(TableError, match=r"1 persona.* are too few.* 8 personas.* are needed"):
         STATISTICS[name](answers)
 
 
@@ -227,3 +227,45 @@ def test_no_module_hides_a_function() -> None:
     for module in iter_modules(quality.__path__):
         import_module(f"pytest_batcheval.quality.{module.name}")
     assert all(callable(getattr(quality, name)) for name in quality.__all__)
+
+
+ONE_LINE = {
+    "differentiation": r"p=0\.001 accuracy=0\.\d\d: (personas differ|only one persona differs|no difference shown)",
+    "trait_reflection": r"median_delta=[\d.]+ p=0\.001: \d of 7 traits reflected",
+    "discriminant": r"leak=[\d.]+ p=0\.001: traits raise their own scores",
+    "consistency": r"cell_icc=-?[\d.]+ duplicate=[\d.]+% G=[\d.]+: (consistent|inconsistent|not measurable)",
+    "diversity": r"vendi=0\.\d\d near_duplicates=[\d.]+%: diverse",
+    "format_checks": r"[\d.]+% of [\d,]+ answers fail a check: all checks within their limits",
+    "persona_echo": r"lift=-?0\.\d+ p=[\d.]+: in their own words",
+    "judge_agreement": r"least kappa=undefined n=[\d]+: not agreed on NS",
+    "compare": r"alignment/1 difference=\+0\.000 p=1: equivalent",
+    "regression": r"alignment/1 change=\+0\.000 p=1: PASS",
+    "quality_gate": r"[\d,]+ answers, 7 parts: (passed|failed [\w, ]+)",
+    "power": r"25 x 11 x 1 sample: .+ points, differences from 0\.\d+ sd",
+}
+
+
+@each_statistic
+def test_a_result_reads_in_one_short_line(respondent: Build, name: str) -> None:
+    result = STATISTICS[name](respondent("faithful", samples=2))
+    assert repr(result) == str(result)
+    assert re.fullmatch(rf"<{type(result).__name__} {ONE_LINE[name]}>", repr(result)), repr(result)
+    assert len(repr(result)) <= 120
+
+
+def test_no_figures_however_long_make_it_longer(respondent: Build) -> None:
+    answers = respondent("faithful")
+    values = quality.cell_values(answers, [1.0] * len(answers), metric="m\n " * 200)
+    for found in (values, quality.compare(values, values), quality.regression(values, values)):
+        assert "\n" not in repr(found)
+        assert len(repr(found)) < 200
+    assert repr(quality.cell_values(answers)).startswith(
+        "<CellValues alignment/1: 25 x 11, 264 cells with a value, mean "
+    )
+
+
+def test_every_public_result_has_the_line_of_its_base() -> None:
+    classes = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
+    results = [cls for cls in classes if issubclass(cls, Result)]
+    assert len(results) == 13
+    assert all(cls.__repr__ is Result.__repr__ for cls in results)

@@ -53,7 +53,7 @@ def test_a_failed_verdict_has_no_score() -> None:
 
 
 def test_an_answer_among_verdicts_that_is_none_is_named() -> None:
-    with pytest.raises(TableError, match="answer 1 is no verdict of a judge, others are: 'Sorry'"):
+    with pytest.raises(TableError, match="answer 1 is not a judge's verdict, but others are: 'Sorry'"):
         scored(judged({"scores": {"NS": 4}}, "Sorry"))
 
 
@@ -78,7 +78,7 @@ def test_the_word_list_is_on_the_judges_scale() -> None:
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [([1], "1 scores of NS for 2 answers"), ([1, np.inf], "no number"), ([1, "high"], "no number")],
+    [([1], "scores of NS: 1 for 2 answers"), ([1, np.inf], "not a number"), ([1, "high"], "not a number")],
 )
 def test_a_wrong_score_is_named(values: list[Any], message: str) -> None:
     with pytest.raises(TableError, match=message):

@@ -58,10 +58,10 @@ def test_products_of_cells_are_those_of_their_mean_vectors() -> None:
 def test_a_persona_or_question_without_any_answer_is_named() -> None:
     rows = records(60, 60)
     silent = [{**r, "error": "server_error"} if r["persona"] == "p7" else r for r in rows]
-    with pytest.raises(TableError, match=r"no answer at all of p7$"):
+    with pytest.raises(TableError, match=r"no answers of p7$"):
         table_of(Answers.from_records(silent))
     silent = [{**r, "error": "server_error"} if r["question"] == "q7" else r for r in rows]
-    with pytest.raises(TableError, match=r"no answer at all to q7$"):
+    with pytest.raises(TableError, match=r"no answers to q7$"):
         table_of(Answers.from_records(silent))
 
 

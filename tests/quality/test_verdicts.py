@@ -182,12 +182,12 @@ def test_a_score_counts_if_its_quote_was_said(judge, words, quote, counts):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("I think it is a 4", "no JSON"),
+        ("I think it is a 4", "not valid JSON"),
         (filled({"NS": (6, "just quit")}), "$.scores.NS.score"),
         (filled({"NS": (4.5, "just quit")}), "$.scores.NS.score"),
         (filled({}, role="doctor"), "$.role"),
         ('{"role": "in_role", "scores": {}}', "$.scores"),
-        ("[" * 100_000, "no JSON"),
+        ("[" * 100_000, "not valid JSON"),
     ],
 )
 def test_a_broken_verdict_says_what_is_broken(judge, text, fault):
@@ -212,8 +212,17 @@ def test_whatever_a_judge_writes_is_a_verdict_or_a_fault(judge, words, verdict):
     assert all(score in (None, 1, 2, 3, 4, 5) for score in (read.scores or {}).values())
 
 
+def test_verdicts_read_in_one_short_line(judge):
+    good = judge(filled({"NS": (5, "just quit")}))
+    assert repr(read_verdict(good)).startswith("<Verdict in_role: NS=5, ")
+    assert repr(read_verdict(judge("I think\nnot"))).startswith("<Verdict broken: not valid JSON (")
+    one, two = Row({"persona": "a"}, 0, good), Row({"persona": "a"}, 1, judge("x"))
+    assert repr(verdicts_of(Answers([one]))) == "<Verdicts 1 verdict, 0 broken (0.0%): usable>"
+    assert str(verdicts_of(Answers([one, two]))) == "<Verdicts 2 verdicts, 1 broken (50.0%): not usable>"
+
+
 def test_an_answer_to_something_else_is_no_verdict():
-    with pytest.raises(TableError, match="no answer to a request built by rubric_request"):
+    with pytest.raises(TableError, match="does not answer a request built by rubric_request"):
         read_verdict(said(filled({})))
 
 
@@ -222,7 +231,7 @@ def test_more_than_two_percent_broken_make_a_judge_unusable(judge):
     few = Answers(Row({"persona": "a"}, n, bad if n == 0 else good) for n in range(50))
     many = Answers(Row({"persona": "a"}, n, bad if n < 2 else good) for n in range(50))
     assert scores_of(few)["NS"] == [None] + [4] * 49
-    with pytest.raises(TableError, match=r"not usable: 50 verdicts, 2 of them broken.*a: no JSON"):
+    with pytest.raises(TableError, match=r"not usable: 50 verdicts, 2 of them broken.*a: not valid JSON"):
         scores_of(many)
 
 
@@ -258,7 +267,7 @@ def test_one_of_several_turns_is_chosen(driven, rubric):
     [
         (lambda data: data.pop("rules"), "'rules' is a required property"),
         (lambda data: data["scale"].pop(3), "'3' is a required property"),
-        (lambda data: data["dimensions"].append(data["dimensions"][0]), "NS is there twice"),
+        (lambda data: data["dimensions"].append(data["dimensions"][0]), "NS occurs twice"),
         (lambda data: data["dimensions"][0].update(high=[]), r"\$\.dimensions\[0\]\.high"),
     ],
 )

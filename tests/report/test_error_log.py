@@ -48,7 +48,7 @@ def events(folder, name="errors.jsonl"):
     return found
 
 
-def told(folder):
+def outcomes(folder):
     return [(e["custom_id"], e["attempt"], e["status_code"], e["code"], e["done"]) for e in events(folder)]
 
 
@@ -57,7 +57,7 @@ def test_every_attempt_is_a_line_that_says_what_was_done(folder, batch_server):
     batch_server.faults.fail_lines("질문 1", times=1)
     batch_server.faults.fail_lines("질문 2", times=9)
     run()
-    assert sorted(told(folder)) == sorted(
+    assert sorted(outcomes(folder)) == sorted(
         [
             (KEYS[0], 1, 400, "invalid_value", "final"),
             (KEYS[1], 1, 500, "server_error", "sent again"),
@@ -79,7 +79,7 @@ def test_a_later_run_adds_only_what_it_has_met_itself(folder, batch_server):
     run()
     lines = (folder / "errors.jsonl").read_bytes()
     assert lines.startswith(before)
-    assert [(attempt, done) for _, attempt, _, _, done in told(folder)] == [
+    assert [(attempt, done) for _, attempt, _, _, done in outcomes(folder)] == [
         (1, "sent again"),
         (2, "left to the next run"),
         (3, "sent again"),
@@ -162,7 +162,7 @@ def test_resume_logs_what_it_collects(folder, batch_server, capsys):
             REQUESTS, backend=connection.backend, journal=journal, clock=connection.clock, policy=SendPolicy(patience=0)
         )
     assert main(["resume"]) == 0
-    assert told(folder) == [(KEYS[0], 1, 500, "server_error", "left to the next run")]
+    assert outcomes(folder) == [(KEYS[0], 1, 500, "server_error", "left to the next run")]
 
 
 def test_a_test_run_logs_into_its_own_folder(folder, batch_server, pytester, monkeypatch):

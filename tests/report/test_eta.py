@@ -69,6 +69,6 @@ def test_the_duration_is_that_of_similar_batches(rows, requests, expected):
         ([], batch(), 30.0, None, 0.0, None),
     ],
 )
-def test_what_is_left_is_told_by_similar_batches_else_by_the_rate(rows, seen, elapsed, rate, since, left):
+def test_what_is_left_follows_from_similar_batches_else_from_the_rate(rows, seen, elapsed, rate, since, left):
     found = Eta(rows).left(seen, elapsed, rate, since)
     assert found == (None if left is None else pytest.approx(left))

@@ -173,7 +173,7 @@ def test_a_batch_that_ended_has_no_line_and_the_next_round_begins_anew():
 
 
 @pytest.mark.parametrize(
-    ("seen", "told"),
+    ("seen", "ending"),
     [
         (batch(status="completed", done=270, failed=5), "completed, 270/275 done, 5 failed after 1m 00s"),
         (batch(status="expired", done=9, failed=0), "expired, 9/275 done after 1m 00s"),
@@ -181,8 +181,8 @@ def test_a_batch_that_ended_has_no_line_and_the_next_round_begins_anew():
         (batch(status="reconciling", note="surely not created"), "given up, 0/275 done after 1m 00s: surely not created"),
     ],
 )  # fmt: skip
-def test_the_end_of_a_batch_is_told_in_a_line(seen, told):
-    assert board(replace(seen, ended=True)).told(1, 0.0) == f"batch 1/1 {ID}: {told}"
+def test_the_end_of_a_batch_is_one_line(seen, ending):
+    assert board(replace(seen, ended=True)).describe(1, 0.0) == f"batch 1/1 {ID}: {ending}"
 
 
 # -- the log ------------------------------------------------------------------------------------------------------
@@ -240,10 +240,10 @@ def test_a_log_tells_the_next_round_too():
     assert len(log_of((0, batch()), (1, ended), (2, batch()), (3, ended))) == 4
 
 
-def test_calls_are_told_in_their_own_words():
+def test_calls_have_their_own_words():
     seen = CallSnapshot(1, 1, "", "in_progress", 7, 1, 9, 5.0, in_flight=1, stage="run")
-    assert board(seen).told(1, 0.0) == "calls: 7/9 answered, 1 failed, 1 under way"
-    assert board(seen, wave=2).told(1, 0.0).startswith("wave 2 calls: ")
+    assert board(seen).describe(1, 0.0) == "calls: 7/9 answered, 1 failed, 1 under way"
+    assert board(seen, wave=2).describe(1, 0.0).startswith("wave 2 calls: ")
 
 
 # -- any snapshots ------------------------------------------------------------------------------------------------
@@ -288,11 +288,11 @@ def test_any_lines_fit_and_are_harmless(seen, width, most, wave, takes):
     for each, later in seen:
         now += later
         made.take(each, now)
-        told = log.take(each, now)
+        noted = log.take(each, now)
         lines = made.lines(now + later, width, most)
         assert len(lines) <= most
         assert all(columns(text) <= width and harmless(text) for text in lines)
-        assert all(harmless(text) for text in told)
+        assert all(harmless(text) for text in noted)
         before = under_way.get(each.ordinal)
         under_way = {**({} if before is not None and before.ended else under_way), each.ordinal: each}
         assert bool(lines) == any(not other.ended for other in under_way.values())

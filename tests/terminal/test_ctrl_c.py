@@ -140,5 +140,5 @@ def test_resume_says_that_the_batches_go_on(send, batch_server, terminal):
     resume.until("in_progress, 0/6 done")
     resume.ctrl_c()
     assert resume.rest() == 130
-    text = "interrupted; the batches go on at the provider and nothing is lost: the same command collects them"
+    text = "interrupted; the batches continue at the provider and nothing is lost: the same command collects them"
     assert resume.told[-1].endswith(text)

@@ -62,7 +62,7 @@ def shown(lines):
 @pytest.mark.parametrize(
     ("picture", "lines"),
     [
-        (0, [f"batch: {four().told(1, 0.0)}", *four().lines(0.0, 79, 20)]),
+        (0, [f"batch: {four().describe(1, 0.0)}", *four().lines(0.0, 79, 20)]),
         (1, four().lines(0.0, 39, 20)),
         (2, many().lines(0.0, 79, 4)),
         (3, later().lines(0.0, 79, 20)),

@@ -1,4 +1,4 @@
-"""The command `batcheval`: one file a verb."""
+"""The command `batcheval`: one file per verb."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ VERBS = (
 )
 EPILOG = """\
 exit statuses:
-  0   done, or all is well
-  1   something failed: a request, a comparison, a line that was put aside
-  4   usage: an option, a missing key, a file that is wrong or exists already
-  10  a batch still runs; the same command later has the answers
+  0   success
+  1   something failed: a request, a comparison, a line that was skipped
+  4   usage error: a wrong option, a missing key, a file that is invalid or already exists
+  10  a batch still runs; repeat the command later to get the answers
   11  the provider cannot be reached, or refused
-  12  the journal cannot be used as it is: batcheval recover
+  12  the journal cannot be used as it is: run batcheval recover
 
 example: batcheval init my-evaluation
-The options of a verb: batcheval VERB --help
+Options of a verb: batcheval VERB --help
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """Ends with our status for wrong usage, not with argparse's 2."""
+    """A parser that exits with our status for wrong usage, not with argparse's 2."""
 
     def error(self, message: str) -> NoReturn:
         from pytest_batcheval.errors import ExitStatus
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _needed(given: Sequence[str]) -> Sequence[str]:
-    """The verb asked for alone, since importing all of them takes longer than most need; all to list them."""
+    """Return only the given verb, because importing all of them is slow; all verbs if they must be listed."""
     return given[:1] if given and given[0] in VERBS else VERBS
 
 

@@ -1,4 +1,4 @@
-"""`batcheval baseline`: keep a run's measured values, and hold later runs against them."""
+"""`batcheval baseline`: keep a run's measured values and compare later runs with them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.cli.options import say
 from pytest_batcheval.cli.recorded_answers import RecordedTable, add_recorded, axis_digest
 from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
     from pytest_batcheval.quality.comparing._baseline import Baseline
 
 DESCRIPTION = """
-Measure recorded answers by persona and question, and keep the values in a readable file, bound to metric, judge,
-rubric, personas and questions. save: keep a new one; compare: hold the recorded answers of today against it, and fail
-(status 1) on a significant drop of a size that matters; promote: put them in its place. Nothing is sent.
+Measure recorded answers by persona and question, and keep the values in a readable file together with the metric,
+judge, rubric, personas and questions that they depend on. save: write a new baseline; compare: compare the recorded
+answers with it, and fail (status 1) on a significant drop of a size that matters; promote: replace it by the values of
+the recorded answers. Nothing is sent.
 """
 FOLDER = Path("baselines")
 
@@ -29,18 +31,20 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "baseline",
-        help="keep a run's values and hold later runs against them",
+        help="keep a run's values and compare later runs with them",
         description=DESCRIPTION,
         epilog="example: batcheval baseline compare main --model gpt-4.1-mini",
     )
-    parser.add_argument("action", choices=("save", "compare", "promote"), help="what to do with it, see above")
-    parser.add_argument("name", metavar="NAME", help="the baseline's name; its file is DIR/NAME.json")
-    parser.add_argument("--model", help="whose answers (default: the only model that there is)")
     parser.add_argument(
-        "--tolerated", type=float, metavar="DROP", help="of compare: a drop that never fails (default: 0.1)"
+        "action", choices=("save", "compare", "promote"), help="what to do with the baseline, see above"
+    )
+    parser.add_argument("name", metavar="NAME", help="the baseline's name; its file is DIR/NAME.json")
+    parser.add_argument("--model", help="the model to measure (default: the only recorded model)")
+    parser.add_argument(
+        "--tolerated", type=float, metavar="DROP", help="for compare: a drop that never fails (default: 0.1)"
     )
     parser.add_argument(
-        "--baselines", type=Path, default=FOLDER, metavar="DIR", help="where they are (default: %(default)s)"
+        "--baselines", type=Path, default=FOLDER, metavar="DIR", help="folder of the baselines (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     add_recorded(parser)
@@ -50,22 +54,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Save, compare or promote.
 
     Raises:
-        UsageError: a name or an option is wrong, the two do not compare, or there is nothing to measure.
+        UsageError: a name or an option is wrong, the two cannot be compared, or there is nothing to measure.
         RecordingError: a recording is broken.
     """
     if not _NAME.fullmatch(arguments.name):
-        raise UsageError(f"a baseline's name is letters, digits, '.', '_' and '-', not {arguments.name!r}")
+        raise UsageError(f"a baseline's name must consist of letters, digits, '.', '_' and '-', not {arguments.name!r}")
     path: Path = arguments.baselines / f"{arguments.name}.json"
     today = _measured(arguments)
     if arguments.action == "compare":
         return _compare(arguments, _load(path), today)
     if arguments.action == "save" and path.exists():
-        raise UsageError(f"{path} is there already; replace it on purpose: batcheval baseline promote {arguments.name}")
+        raise UsageError(f"{path} already exists; to replace it: batcheval baseline promote {arguments.name}")
     kept = _load(path) if arguments.action == "promote" else None
     today.save(path)
-    say(f"{'replaced' if kept else 'saved'} {path}: {_mean(today)}" + (f", before {_mean(kept)}" if kept else ""))
+    say(f"{'replaced' if kept else 'saved'} {path}: {_mean(today)}" + (f", previously {_mean(kept)}" if kept else ""))
     for line in kept.unlike(today) if kept else ():
-        say(f"bound anew: {line}")
+        say(f"changed: {line}")
     return int(ExitStatus.OK)
 
 
@@ -75,8 +79,8 @@ def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> 
 
     if unlike := kept.unlike(today):
         raise UsageError(
-            f"baseline {kept.name} and these answers do not compare; {'; '.join(unlike)}. "
-            f"If the change is meant: batcheval baseline promote {kept.name}"
+            f"baseline {kept.name} and these answers cannot be compared; {'; '.join(unlike)}. "
+            f"If the change is intended: batcheval baseline promote {kept.name}"
         )
     tolerated = TOLERATED if arguments.tolerated is None else arguments.tolerated
     found = regression(kept.values, today.values, tolerated=tolerated)
@@ -95,7 +99,7 @@ def _measured(arguments: argparse.Namespace) -> Baseline:
     recorded = RecordedTable(arguments)
     models = recorded.models()
     if arguments.model is None and len(models) != 1:
-        raise UsageError(f"answers of {len(models)} models: {', '.join(models)}; choose one with --model")
+        raise UsageError(f"answers of {counted(len(models), 'model')}: {', '.join(models)}; choose one with --model")
     model = arguments.model or models[0]
     scored = recorded.table(model)
     values = scored.values()
@@ -119,10 +123,10 @@ def _load(path: Path) -> Baseline:
     from pytest_batcheval.quality.comparing._baseline import Baseline
 
     if not path.exists():
-        raise UsageError(f"there is no baseline {path}; keep one: batcheval baseline save {path.stem}")
+        raise UsageError(f"there is no baseline {path}; save one: batcheval baseline save {path.stem}")
     return Baseline.load(path)
 
 
 def _mean(baseline: Baseline) -> str:
     values = [value for row in baseline.values.values for value in row if value is not None]
-    return f"{baseline.values.metric} {sum(values) / len(values):+.3f} in {len(values)} cells"
+    return f"{baseline.values.metric} {sum(values) / len(values):+.3f} in {counted(len(values), 'cell')}"

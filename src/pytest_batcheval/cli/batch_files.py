@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.engine.estimate import PlannedFile, estimate_text, price_text
 from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.text.format import dollars
+from pytest_batcheval.text.format import counted, dollars
 from pytest_batcheval.wire.objects import Request
 
 if TYPE_CHECKING:
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
 
 
 def file_line(file: PlannedFile) -> str:
-    """One file in a line: endpoint, model, requests, size, estimated tokens and price."""
-    count = "1 request" if file.requests == 1 else f"{file.requests:,} requests"
+    """Return a file in one line: endpoint, model, requests, size, estimated tokens and price."""
     most = "unlimited" if file.output_tokens is None else f"at most {file.output_tokens:,}"
     return (
-        f"{file.endpoint}  {file.model}: {count}, {file.bytes / 1000:,.0f} kB, "
+        f"{file.endpoint}  {file.model}: {counted(file.requests, 'request')}, {file.bytes / 1000:,.0f} kB, "
         f"about {file.input_tokens:,} tokens in, {most} out, {price_text(file)}"
     )
 
 
 def estimate_notes(files: Iterable[PlannedFile]) -> Iterator[str]:
-    """The sum, and what it is worth."""
+    """Yield the total, and a note on the accuracy of the estimate."""
     from pytest_batcheval.engine.estimate import total, worst_case
 
     known = list(files)
@@ -38,7 +37,7 @@ def estimate_notes(files: Iterable[PlannedFile]) -> Iterator[str]:
 
 
 def file_data(file: PlannedFile) -> dict[str, Any]:
-    """The same as plain data; `usd` is `null` when the price is unknown, and of the input alone without a limit."""
+    """Return the same as plain data; `usd` is `null` if the price is unknown, and that of the input without a limit."""
     return {
         "endpoint": file.endpoint,
         "model": file.model,
@@ -81,7 +80,7 @@ class FileTotals:
         found.output_tokens = None if None in (most, found.output_tokens) else (found.output_tokens or 0) + (most or 0)
 
     def files(self) -> list[PlannedFile]:
-        """A file for each endpoint and model, of any size."""
+        """Return one file for each endpoint and model, of any size."""
         return [
             PlannedFile(
                 endpoint=endpoint,
@@ -97,6 +96,6 @@ class FileTotals:
 
     @staticmethod
     def batches(file: PlannedFile) -> int:
-        """The batches that a file of that size needs at least."""
+        """Return the least number of batches for a file of that size."""
         limits = Limits()
         return max(-(-file.requests // limits.requests), -(-file.bytes // limits.bytes))

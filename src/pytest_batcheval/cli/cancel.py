@@ -9,8 +9,8 @@ from pytest_batcheval.cli.options import add_backend, say
 from pytest_batcheval.errors import ExitStatus, ProviderError
 
 DESCRIPTION = """
-Ask the provider to stop a batch. Lines that are finished stay paid, and are collected like those of any other batch by
-the next run or by batcheval resume; the others are sent again by a run that asks for them.
+Ask the provider to stop a batch. Finished requests are still paid for, and the next run or batcheval resume collects
+their answers; the others are sent again by the next run that needs them.
 """
 
 
@@ -24,7 +24,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Cancel, and print what the provider says of the batch then.
+    """Cancel the batch and print its status at the provider.
 
     Raises:
         UsageError: no API key, no such backend.
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     with connect(arguments.backend) as connection:
         try:
             batch = connection.backend.cancel(arguments.batch)
-        except ProviderFailure as fault:
-            raise ProviderError(f"batch {arguments.batch} was not cancelled: {fault}") from None
-    say(f"{batch.id} is {batch.status}; collect what it has finished with: batcheval resume")
+        except ProviderFailure as failure:
+            raise ProviderError(f"batch {arguments.batch} was not cancelled: {failure}") from None
+    say(f"{batch.id} is {batch.status}; to collect the finished answers: batcheval resume")
     return int(ExitStatus.OK)

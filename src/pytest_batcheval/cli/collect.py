@@ -1,4 +1,4 @@
-"""What `resume` and `recover` have in common: batches are brought to their end, and nothing is sent."""
+"""The common part of `resume` and `recover`: wait for batches and collect their answers, without sending anything."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pytest_batcheval.errors import ExitStatus
 from pytest_batcheval.text.format import seconds
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Journal, backend, and how long to wait."""
+    """Add the options for journal, backend and waiting time."""
     add_journal(parser)
     add_backend(parser)
     parser.add_argument(
         "--wait",
         type=_duration,
         metavar="DURATION",
-        help="how long to wait for them (90, 90s, 15m, 12h, 2d); status 10 says that they still run",
+        help="the longest time to wait (90, 90s, 15m, 12h, 2d); status 10 if batches still run then",
     )
 
 
@@ -32,9 +32,9 @@ def _duration(text: str) -> float:
 
 
 def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
-    """Collect, and print what came; with `adopt` also batches that the journal does not know.
+    """Collect and print a summary; with `adopt` also batches that the journal does not know.
 
-    Ctrl-C ends it with status 130, a second one at once.
+    Ctrl-C ends with status 130, a second one immediately.
 
     Raises:
         UsageError, ProviderError, UnfinishedError, JournalError: see their exit statuses.
@@ -46,7 +46,7 @@ def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
         with interrupts:
             return _collect(arguments, adopt)
     except KeyboardInterrupt:
-        say("interrupted; the batches go on at the provider and nothing is lost: the same command collects them")
+        say("interrupted; the batches continue at the provider and nothing is lost: the same command collects them")
         return INTERRUPTED
     finally:
         interrupts.restore()

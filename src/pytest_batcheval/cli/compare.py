@@ -1,4 +1,4 @@
-"""`batcheval compare`: is a cheaper model as good, by answers that are recorded or in the journal?"""
+"""`batcheval compare`: whether a cheaper model is as good, by answers in the recordings or the journal."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Answer
 
 DESCRIPTION = """
-Compare two models on the same cells: tokens and cost, the quality gate of either, and whether the second is as good as
-the first within a margin. The answers are recorded ones; where one model has none for a cell, the other's recorded
-request with its own model in it is looked up in the recordings and in the journal. Nothing is sent. Status 0 if
-the second model is as good (or better) and passes the gate, else 1.
+Compare two models on the same cells: tokens and cost, the quality gate of each, and whether the second is as good as
+the first within a margin. The answers are recorded ones; if one model has none for a cell, the other's recorded request
+with the model replaced is looked up in the recordings and the journal. Nothing is sent. Status 0 if the second model is
+as good (or better) and passes the gate, else 1.
 """
 
 
 @dataclass(frozen=True)
 class Side:
-    """One model: its answers, what it used, what that costs as a batch, and its gate."""
+    """One model: its answers, tokens, cost as a batch, and gate."""
 
     model: str
     answers: int
@@ -42,11 +42,11 @@ class Side:
 
     @property
     def each(self) -> Decimal | None:
-        """US dollars for one answer: the models may have answered a different number of samples."""
+        """US dollars per answer: the models may have different numbers of samples."""
         return None if self.usd is None else self.usd / self.answers
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON knows it."""
+        """Return the figures as JSON data."""
         return {
             "model": self.model,
             "answers": self.answers,
@@ -61,17 +61,19 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "compare",
-        help="is a cheaper model as good: cost, equivalence, gates",
+        help="check whether a cheaper model is as good: cost, equivalence, gates",
         description=DESCRIPTION,
         epilog="example: batcheval compare gpt-4.1-mini gpt-4.1-nano",
     )
-    parser.add_argument("reference", metavar="MODEL_A", help="the model that is good enough")
-    parser.add_argument("candidate", metavar="MODEL_B", help="the one that might do as well")
+    parser.add_argument("reference", metavar="MODEL_A", help="the reference model")
+    parser.add_argument("candidate", metavar="MODEL_B", help="the model that may be as good")
     parser.add_argument(
-        "--margin", type=float, help="of alignment, from -1 to 1; state it before you look (default: 0.15)"
+        "--margin",
+        type=float,
+        help="of alignment, which is from -1 to 1; choose it before you look (default: 0.15)",
     )
     parser.add_argument(
-        "--leave-out", action="append", default=[], metavar="PART", help="a part of the gate (repeatable)"
+        "--leave-out", action="append", default=[], metavar="PART", help="a part of the gate to leave out (repeatable)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     add_journal(parser)
@@ -82,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare and print.
 
     Raises:
-        UsageError: a model has no answers, or the two have not answered the same cells.
+        UsageError: a model has no answers, or the two have answers to different cells.
         RecordingError, JournalError: something stored cannot be read.
     """
     from pytest_batcheval.quality import compare
@@ -90,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     models = (arguments.reference, arguments.candidate)
     if models[0] == models[1]:
-        raise UsageError(f"{models[0]} is as good as itself; name two models")
+        raise UsageError(f"both models are {models[0]}; name two different models")
     recorded = RecordedTable(arguments)
     rows = _rows(recorded, models, arguments)
     scored = [recorded.scored(rows[model]) for model in models]
@@ -107,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _rows(recorded: RecordedTable, models: Sequence[str], arguments: argparse.Namespace) -> dict[str, list[Row]]:
-    """The rows of each model, over every cell that either was recorded for."""
+    """Return the rows of each model, over all cells that are recorded for either."""
     twins: dict[str, dict[str, Any]] = {model: {} for model in models}
     for line, request in recorded.said:
         if request.model in models:
@@ -120,7 +122,8 @@ def _rows(recorded: RecordedTable, models: Sequence[str], arguments: argparse.Na
         found[model] = [recorded.row(line, answers[key]) for key, (line, _) in asked.items() if key in answers]
         if not found[model]:
             raise UsageError(
-                f"no answers of {model}, recorded or in {arguments.journal}; recorded: {', '.join(recorded.models())}"
+                f"no answers of {model} in the recordings or {arguments.journal}; recorded models: "
+                f"{', '.join(recorded.models())}"
             )
     return found
 
@@ -143,9 +146,9 @@ def _side(model: str, scored: Scored, rows: Sequence[Row], leave_out: Sequence[s
     given = scores_of(scored.answers) if scored.rubric else None
     gate = quality_gate(scored.answers, scores=given, leave_out=leave_out)
     used = [tokens(row.answer.usage) for row in rows]
-    asked, told = sum(asked for asked, _ in used), sum(told for _, told in used)
-    cost = price(model, asked, told)
-    return Side(model, len(rows), asked, told, None if cost is None else cost.usd, gate)
+    input_tokens, output_tokens = sum(read for read, _ in used), sum(written for _, written in used)
+    cost = price(model, input_tokens, output_tokens)
+    return Side(model, len(rows), input_tokens, output_tokens, None if cost is None else cost.usd, gate)
 
 
 def _print(sides: Sequence[Side], found: Comparison, good: bool, source: str) -> None:
@@ -155,13 +158,13 @@ def _print(sides: Sequence[Side], found: Comparison, good: bool, source: str) ->
         ("input tokens", [f"{side.input_tokens:,}" for side in sides]),
         ("output tokens", [f"{side.output_tokens:,}" for side in sides]),
         ("USD as batches", ["unknown" if side.usd is None else f"{side.usd:.4f}" for side in sides]),
-        ("USD a thousand", ["unknown" if side.each is None else f"{side.each * 1000:.4f}" for side in sides]),
+        ("USD per 1,000", ["unknown" if side.each is None else f"{side.each * 1000:.4f}" for side in sides]),
         ("gate", ["passed" if side.gate.passed else f"failed: {', '.join(side.gate.failed)}" for side in sides]),
     ]
     width = max(len(cell) for _, cells in rows for cell in cells) + 2
     for name, cells in rows:
         say(f"{name:<16}" + "".join(f"{cell:>{width}}" for cell in cells))
-    say(f"\n{sides[1].model} less {sides[0].model}, scores by {source}\n{found.explain()}")
+    say(f"\n{sides[1].model} minus {sides[0].model}, scores by {source}\n{found.explain()}")
     for side in sides:
         if not side.gate.passed:
             say(f"\n{side.model}: {side.gate.explain()}")
@@ -171,9 +174,9 @@ def _print(sides: Sequence[Side], found: Comparison, good: bool, source: str) ->
 def _conclusion(sides: Sequence[Side], found: Comparison, good: bool) -> str:
     reference, candidate = sides
     if not good:
-        why = "does not pass the gate" if not candidate.gate.passed else f"is {found.verdict}"
-        return f"{candidate.model} is not shown to be as good as {reference.model}: it {why}"
+        reason = "does not pass the gate" if not candidate.gate.passed else f"is {found.verdict}"
+        return f"{candidate.model} is not shown to be as good as {reference.model}: it {reason}"
     words = f"{candidate.model} is as good as {reference.model} within {found.margin}"
     if reference.each and candidate.each is not None:
         return f"{words}, at {candidate.each / reference.each:.0%} of its cost"
-    return f"{words}; what either costs is unknown"
+    return f"{words}; the costs are unknown"

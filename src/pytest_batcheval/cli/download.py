@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_backend, say
 from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Answer
 
 DESCRIPTION = """
-Write the results of an ended batch, output and error file together, as the official output lines. No journal is needed
-or changed. Ends with status 1 when a request has failed, and 10 while the batch runs.
+Write the results of an ended batch, from output and error file, as the official output lines. No journal is needed or
+changed. The status is 1 if a request has failed, and 10 while the batch runs.
 """
 
 
@@ -27,12 +28,12 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "download",
-        help="the results of a batch",
+        help="download the results of a batch",
         description=DESCRIPTION,
         epilog="example: batcheval download batch_68a1... --output results.jsonl",
     )
     parser.add_argument("batch", metavar="BATCH", help="the batch's id")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where to (default: stdout); it must not exist")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="a new file to write (default: stdout)")
     add_backend(parser)
 
 
@@ -47,19 +48,19 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.client import download_batch_results
 
     if arguments.output is not None and arguments.output.exists():
-        raise UsageError(f"{arguments.output} exists already; name another file")
+        raise UsageError(f"{arguments.output} already exists; name another file")
     answers = download_batch_results(arguments.batch, backend=arguments.backend)
     failed = sum(answer.error is not None for answer in answers)
     if arguments.output is None:
         _print(answers)
         return int(ExitStatus.FAILED if failed else ExitStatus.OK)
     arguments.output.write_text("".join(f"{_line(answer)}\n" for answer in answers), encoding="utf-8")
-    say(f"{len(answers)} results in {arguments.output}, {failed} of them failed")
+    say(f"{counted(len(answers), 'result')} in {arguments.output}, {failed} of them failed")
     return int(ExitStatus.FAILED if failed else ExitStatus.OK)
 
 
 def _print(answers: Iterable[Answer]) -> None:
-    """Escaped to ASCII, since a model's words may be meant for the terminal; `| head` is no error."""
+    """Print escaped to ASCII, because a model's words may contain terminal codes; `| head` is not an error."""
     try:
         for answer in answers:
             print(_line(answer, ascii_only=True))

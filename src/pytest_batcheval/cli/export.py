@@ -17,18 +17,19 @@ from pytest_batcheval.cli.batch_files import estimate_notes, file_line
 from pytest_batcheval.cli.new_file import check_new, new_file, new_folder
 from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.estimate import PlannedFile
     from pytest_batcheval.wire.objects import Request
 
 PASSES_ON = True
-"""Arguments this verb does not know are pytest's."""
+"""Unknown arguments are passed on to pytest."""
 
 DESCRIPTION = """
-Write what the selected tests ask as official batch input files, cut by endpoint, model and limits as a send would cut
-them, whether it is answered already or not. The tests are collected, not run; nothing is sent and no key is needed.
-Every argument beside --output is pytest's. A prompt of several turns is followed as far as stored answers go.
+Write the requests of the selected tests as official batch input files, cut by endpoint, model and limits as for
+sending, including requests that are already answered. The tests are collected, not run; nothing is sent and no key is
+needed. All arguments except --output go to pytest. A prompt of several turns is followed as far as answers are stored.
 """
 
 
@@ -47,13 +48,13 @@ def add_parser(verbs: Any) -> None:
         type=Path,
         required=True,
         metavar="DIR_or_FILE",
-        help="a new or empty folder; or, for what fits into one batch, a new file ending in .jsonl",
+        help="a new or empty folder; or, if all requests fit into one batch, a new file ending in .jsonl",
     )
 
 
 @dataclass(frozen=True)
 class SelectedRequests:
-    """What the selected tests ask; see `pytest_batcheval.plugin.request_dump`."""
+    """The requests of the selected tests; see `pytest_batcheval.plugin.request_dump`."""
 
     requests: list[Request]
     unfinished: int
@@ -62,10 +63,10 @@ class SelectedRequests:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Collect the tests, write the files and print what they hold.
+    """Collect the tests, write the files and print their contents.
 
     Raises:
-        UsageError: the tests cannot be collected, none asks for answers, or the output is there already.
+        UsageError: the tests cannot be collected, none asks for answers, or the output already exists.
     """
     from pytest_batcheval.engine.estimate import plan
     from pytest_batcheval.engine.split import Limits, split
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_place(arguments.output)
     exported = _collected(arguments.passed_on)
     if not exported.requests:
-        skipped = f" ({exported.skipped} are skipped by their marks)" if exported.skipped else ""
+        skipped = f" ({exported.skipped} skipped by their marks)" if exported.skipped else ""
         raise UsageError(f"no selected test asks for answers{skipped}; nothing was written")
     parts = list(split(exported.requests, Limits()))
     files = dict(zip(_write(arguments.output, parts), plan(exported.requests), strict=True))
@@ -85,11 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_place(output: Path) -> None:
-    """Refuse what would be refused later, before tests are collected."""
+    """Check the output before tests are collected."""
     if output.suffix == ".jsonl":
         check_new(output)
     elif output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError(f"{output} has something in it already; name another folder, or empty it")
+        raise UsageError(f"{output} is not empty; name another folder, or empty it")
 
 
 def _collected(arguments: Sequence[str]) -> SelectedRequests:
@@ -101,17 +102,19 @@ def _collected(arguments: Sequence[str]) -> SelectedRequests:
         command = [sys.executable, "-m", "pytest", *options, f"--batch-dump-requests={path}", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if not path.exists():
-            raise UsageError(f"the tests cannot be collected, so nothing was written:\n{ended.stdout}{ended.stderr}")
+            raise UsageError(f"cannot collect the tests, so nothing was written:\n{ended.stdout}{ended.stderr}")
         found = json.loads(path.read_text(encoding="utf-8"))
     found["requests"] = [Request(**entry) for entry in found["requests"]]
     return SelectedRequests(**found)
 
 
 def _write(output: Path, parts: Sequence[list[Request]]) -> list[Path]:
-    """Write all files or none, and return where they are."""
+    """Write all files or none, and return their paths."""
     if output.suffix == ".jsonl":
         if len(parts) > 1:
-            raise UsageError(f"the requests make {len(parts)} batches; name a folder instead of {output}")
+            raise UsageError(
+                f"the requests need {counted(len(parts), 'batch', 'batches')}; name a folder instead of {output}"
+            )
         with new_file(output) as stream:
             stream.writelines(request.line() + b"\n" for request in parts[0])
         return [output]
@@ -131,12 +134,12 @@ def _name(number: int, first: Request) -> str:
 def _notes(exported: SelectedRequests, files: Iterable[PlannedFile]) -> Iterator[str]:
     if exported.unfinished:
         yield (
-            f"{exported.unfinished} prompts go on after the last request here: later turns are built from its answer, "
-            "which is not stored yet"
+            f"{counted(exported.unfinished, 'prompt')} with further turns, whose requests depend on an answer that is "
+            "not stored yet"
         )
     if exported.origins:
         yield f"later turns are built from stored answers of {', '.join(exported.origins)}"
     if exported.skipped:
-        yield f"{exported.skipped} tests are skipped by their marks; what they ask is left out"
+        yield f"left out: the requests of {counted(exported.skipped, 'test')} skipped by their marks"
     yield from estimate_notes(files)
-    yield "next: upload each file with purpose `batch`, and create a batch of it; or pytest --batch=send does both"
+    yield "next: upload each file with purpose `batch` and create a batch of it; pytest --batch=send does both"

@@ -13,16 +13,17 @@ from pytest_batcheval.cli.batch_files import estimate_notes, file_data, file_lin
 from pytest_batcheval.cli.new_file import check_new, new_file
 from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
     from pytest_batcheval.cli.batch_files import FileTotals
     from pytest_batcheval.wire.input_file import BadLine, InputLines
 
 DESCRIPTION = """
-Check a batch input file: official lines (custom_id, method, url, body), or simplified ones (model, input) of one user
-message each. Prints what it holds and would cost; sends nothing and needs no key. With --output it is written as
-official lines whose custom_id is the request's key. A bad line stops it with status 4 and nothing is written, unless
---skip-bad puts such lines aside; then the status is 1.
+Check a batch input file of official lines (custom_id, method, url, body) or simplified ones (model, input: one user
+message each). Print its contents and estimated cost; send nothing and need no key. With --output, write official lines
+whose custom_id is the request's key. A bad line ends it with status 4 and nothing is written, unless --skip-bad moves
+such lines to another file; then the status is 1.
 """
 
 
@@ -30,31 +31,34 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "import",
-        help="check a batch input file, and write it as official lines",
+        help="check a batch input file and write it as official lines",
         description=DESCRIPTION,
         epilog="example: batcheval import batchinput.jsonl --output requests.jsonl",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the batch input file")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write official lines; it must not exist")
-    parser.add_argument("--model", metavar="MODEL", help="the model of lines that name none")
+    parser.add_argument("--model", metavar="MODEL", help="the model for lines without one")
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="refuse what does not fit into one batch: more than 50,000 requests or 200 MB, a second model or "
-        "endpoint, a custom_id that repeats",
+        help="refuse a file that is not one batch: more than 50,000 requests or 200 MB, a second model or endpoint, a "
+        "repeated custom_id",
     )
     parser.add_argument(
-        "--skip-bad", type=Path, metavar="BADFILE", help="write bad lines here, byte for byte, and go on without them"
+        "--skip-bad",
+        type=Path,
+        metavar="BADFILE",
+        help="write bad lines to this file, unchanged, and continue without them",
     )
-    parser.add_argument("--json", action="store_true", help="print what was found as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print the contents as one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, write and print.
 
     Raises:
-        InputFileError: the file cannot be read, is empty, or has bad lines (with --skip-bad: only such).
-        UsageError: what is to be written exists already, or cannot be written.
+        InputFileError: the file cannot be read, is empty, or has bad lines (with --skip-bad: no others).
+        UsageError: an output file already exists or cannot be written.
     """
     from pytest_batcheval.cli.batch_files import FileTotals
     from pytest_batcheval.wire.input_file import InputLines
@@ -86,7 +90,7 @@ def _check_places(arguments: argparse.Namespace) -> None:
     if len(places) == 2 and places[0].resolve() == places[1].resolve():
         raise UsageError(f"--output and --skip-bad both name {places[0]}; name two files")
     if arguments.skip_bad is not None and arguments.file.exists() and not arguments.file.is_file():
-        raise UsageError(f"--skip-bad reads bad lines a second time, and {arguments.file} is no file; save it first")
+        raise UsageError(f"--skip-bad reads bad lines twice, but {arguments.file} is not a regular file; save it first")
 
 
 @contextmanager
@@ -107,11 +111,11 @@ def _read(lines: InputLines, tally: FileTotals, output: IO[bytes] | None, hint: 
     except InputFileError as error:
         if not (hint and error.bad):
             raise
-        raise InputFileError(f"{error}\nmend them, or go on without them: --skip-bad BADFILE", error.bad) from None
+        raise InputFileError(f"{error}\nfix them, or continue without: --skip-bad BADFILE", error.bad) from None
 
 
 def _put_aside(source: Path, bad: Iterable[BadLine], path: Path) -> None:
-    """Copy bad lines byte for byte, in pieces: one may be too long to be held."""
+    """Copy bad lines byte for byte, in pieces: one may be too long for memory."""
     with source.open("rb") as given, new_file(path) as aside:
         for line in bad:
             given.seek(line.offset)
@@ -125,28 +129,28 @@ def _put_aside(source: Path, bad: Iterable[BadLine], path: Path) -> None:
 def _notes(tally: FileTotals) -> Iterator[str]:
     files = tally.files()
     if len(files) > 1:
-        yield f"{len(files)} kinds of endpoint and model, and a batch takes one: a send makes a batch of each"
+        yield f"{counted(len(files), 'combination')} of endpoint and model: each becomes a batch of its own when sent"
     if any(tally.batches(file) > 1 for file in files):
-        yield "more than one batch takes (50,000 requests, 200 MB): a send cuts it"
+        yield "more than fits into one batch (50,000 requests, 200 MB): it is split when sent"
     if tally.samples:
-        yield f"{tally.samples} requests repeat a body under another custom_id; they are kept as further samples of it"
+        yield f"{counted(tally.samples, 'request')} with the body of another custom_id, kept as further samples of it"
     yield from estimate_notes(files)
 
 
 def _next(arguments: argparse.Namespace) -> str:
     if arguments.output is None:
-        return f"write it as official lines: batcheval import {arguments.file} --output requests.jsonl"
+        return f"to write official lines: batcheval import {arguments.file} --output requests.jsonl"
     return (
-        f"send it, each request paid once: BatchClient().run(line.request for line in "
-        f"Request.from_jsonl({str(arguments.output)!r})); or upload it with purpose `batch` yourself"
+        f"to send it, each request paid once: BatchClient().run(line.request for line in "
+        f"Request.from_jsonl({str(arguments.output)!r})); or upload it yourself with purpose `batch`"
     )
 
 
 def _say_found(arguments: argparse.Namespace, lines: InputLines, tally: FileTotals, bad: list[BadLine]) -> None:
     from pytest_batcheval.wire.input_file import LISTED
 
-    counts = f"{lines.requests:,} requests, {lines.repeated:,} repeated, {len(bad):,} bad"
-    say(f"{lines.name}: {lines.lines:,} lines, {counts}")
+    counts = f"{counted(lines.requests, 'request')}, {lines.repeated:,} repeated, {len(bad):,} bad"
+    say(f"{lines.name}: {counted(lines.lines, 'line')}, {counts}")
     for line in bad[:LISTED]:
         say(f"  {lines.name}:{line.number}: {line.reason}")
     if len(bad) > LISTED:
@@ -156,7 +160,7 @@ def _say_found(arguments: argparse.Namespace, lines: InputLines, tally: FileTota
     for note in _notes(tally):
         say(note)
     if bad:
-        say(f"bad lines are in {arguments.skip_bad}; mend them and import that file too")
+        say(f"the bad lines are in {arguments.skip_bad}; fix them and import that file too")
     if arguments.output is not None:
         say(f"written to {arguments.output}")
     say(f"next: {_next(arguments)}")

@@ -1,4 +1,4 @@
-"""`batcheval init [FOLDER]`: a small evaluation that works, written beside what is there."""
+"""`batcheval init [FOLDER]`: write a small working evaluation next to existing files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ExitStatus, UsageError
 
 DESCRIPTION = """
-Write a small evaluation that runs at once, offline and without a key: a matrix of 8 virtual patients and 4 questions, a
-prompt, tests, answers recorded from the simulator, pytest's configuration, a line for .gitignore and a workflow for
-GitHub Actions. A file that exists is never changed; what to add to it is printed.
+Write a small evaluation that runs immediately, offline and without a key: a matrix of 8 virtual patients and 4
+questions, a prompt, tests, answers recorded from the simulator, pytest's configuration, a line for .gitignore and a
+workflow for GitHub Actions. Existing files are never changed; what to add to them is printed.
 """
 SUITE = (
     "fixtures/personas.yaml",
@@ -30,8 +30,8 @@ SUITE = (
 WORKFLOW = ".github/workflows/evaluation.yml"
 NEXT = (
     ("pytest -m batch", "replays the recorded answers: offline, free"),
-    ("pytest -m batch --batch=plan", "what a model would be sent, and its cost; sends nothing"),
-    ("pytest -m batch --batch=send --batch-backend=simulator --batch-refresh", "live, against a simulator here"),
+    ("pytest -m batch --batch=plan", "shows what would be sent to a model and its cost; sends nothing"),
+    ("pytest -m batch --batch=send --batch-backend=simulator --batch-refresh", "sends to a simulator on this machine"),
 )
 
 
@@ -40,9 +40,9 @@ class InitStep:
     """One file.
 
     Attributes:
-        path: where it belongs, with the folder.
-        text: what a new one holds; `None` when nothing is to be written.
-        note: what is said of it when nothing is to be written.
+        path: its path, with the folder.
+        text: its content; `None` if nothing is to be written.
+        note: the message if nothing is to be written.
     """
 
     path: Path
@@ -54,21 +54,26 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "init",
-        help="write a small evaluation to begin with",
+        help="write a small evaluation to start with",
         description=DESCRIPTION,
         epilog="example: batcheval init my-evaluation",
     )
     parser.add_argument(
-        "folder", type=Path, nargs="?", default=Path(), metavar="FOLDER", help="where to (default: this one)"
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path(),
+        metavar="FOLDER",
+        help="the folder to write to (default: the current one)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be written")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would be written")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write what is missing, and print what was written, what was kept and what comes next.
+    """Write the missing files, and print what was written, what was kept and the next commands.
 
     Raises:
-        UsageError: a place leads out of the folder, is a file where a folder must be, or cannot be written.
+        UsageError: a path leads out of the folder, is a file instead of a folder, or cannot be written.
     """
     folder: Path = arguments.folder
     steps = list(_steps(folder))
@@ -83,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         if step.note:
             say(step.note)
     if not any(step.text or step.note for step in steps):
-        say("nothing to do: everything is there as it would be written")
+        say("nothing to do: all files are already there")
     if not arguments.dry_run:
         _say_next(folder, any(step.note for step in steps))
     return int(ExitStatus.OK)
@@ -102,7 +107,9 @@ def _steps(folder: Path) -> Iterator[InitStep]:
         elif _read(path) == text:
             yield InitStep(path, None)
         else:
-            yield InitStep(path, None, f"kept {path}; what init writes is other: batcheval init NEW_FOLDER shows it")
+            yield InitStep(
+                path, None, f"kept {path}, which differs from what init writes; to see that: batcheval init NEW_FOLDER"
+            )
     configuration = _template("pytest.ini")
     note = pytest_note(folder, configuration.decode())
     yield InitStep(folder / "pytest.ini", configuration if note is None else None, note or "")
@@ -112,13 +119,13 @@ def _steps(folder: Path) -> Iterator[InitStep]:
 
 
 def _template(name: str) -> bytes:
-    """A file of the suite, under a name that no tool takes for its own while it lies in this package."""
+    """Return a file of the suite; in this package its name ends in .template, so that no tool picks it up."""
     stem = name.rpartition("/")[2].removeprefix(".")
     return files("pytest_batcheval.cli").joinpath("init_files", f"{stem}.template").read_bytes()
 
 
 def _read(path: Path) -> bytes | None:
-    """Its content; `None` when it is no readable file."""
+    """Return a file's content; `None` if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError:
@@ -126,10 +133,10 @@ def _read(path: Path) -> bytes | None:
 
 
 def _check_place(folder: Path, path: Path) -> None:
-    """Refuse before anything is written what could not be written whole, or would land somewhere else.
+    """Check, before anything is written, that a file can be written and stays inside the folder.
 
     Raises:
-        UsageError: says which part of the path is wrong.
+        UsageError: names the part of the path that is wrong.
     """
     parts = [folder, *(folder / part for part in reversed(path.relative_to(folder).parents[:-1]))]
     for part in parts:
@@ -139,7 +146,7 @@ def _check_place(folder: Path, path: Path) -> None:
             raise UsageError(f"{part} leads out of {folder}, to {part.resolve()}; nothing was written")
     nearest = next(place for place in (*reversed(parts), *folder.absolute().parents) if place.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UsageError(f"{nearest} cannot be written to; nothing was written")
+        raise UsageError(f"{nearest} is not writable; nothing was written")
 
 
 def _write(path: Path, text: bytes) -> None:
@@ -148,13 +155,13 @@ def _write(path: Path, text: bytes) -> None:
         with new_file(path) as stream:
             stream.write(text)
     except (OSError, UsageError) as error:
-        reason = error if isinstance(error, UsageError) else f"{path} cannot be written ({error.strerror})"
-        raise UsageError(f"{reason}; files named above were written whole, and the same command goes on") from None
+        reason = error if isinstance(error, UsageError) else f"cannot write {path} ({error.strerror})"
+        raise UsageError(f"{reason}; the files named above are complete, and the same command continues") from None
 
 
 def _say_next(folder: Path, added: bool) -> None:
-    """The next commands; `added` when the user has something to add before they work."""
-    first = ["what is said above"] if added else []
+    """Print the next commands; `added` if the user must add something before they work."""
+    first = ["the additions above"] if added else []
     if folder.resolve() != Path.cwd():
         first.append(f"cd {shlex.quote(str(folder))}")
     say(f"\nnext, after {' and '.join(first)}:" if first else "\nnext:")

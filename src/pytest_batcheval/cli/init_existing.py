@@ -1,4 +1,4 @@
-"""What a user has to add by hand to files that `batcheval init` finds and does not change."""
+"""Notes on what to add by hand to existing files, which `batcheval init` does not change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IGNORED = {"/.batcheval", ".batcheval", "**/.batcheval", ".*"}
 
 
 def pytest_note(folder: Path, wanted: str) -> str | None:
-    """What to add to the file that configures pytest in `folder`; empty for nothing, `None` when there is no such file.
+    """Return what to add to pytest's configuration file in `folder`; empty for nothing, `None` without such a file.
 
     `wanted` is the text of a `pytest.ini`.
 
@@ -46,7 +46,7 @@ def pytest_note(folder: Path, wanted: str) -> str | None:
 
 
 def ignore_note(path: Path, wanted: str) -> str | None:
-    """What to add to a `.gitignore`; empty for nothing, `None` when there is no such file.
+    """Return what to add to a `.gitignore`; empty for nothing, `None` without such a file.
 
     Raises:
         UsageError: it cannot be read.
@@ -59,9 +59,9 @@ def ignore_note(path: Path, wanted: str) -> str | None:
 
 
 def workflow_note(folder: Path, name: str, wanted: str) -> str | None:
-    """What to add to the repository around `folder`, where alone GitHub reads workflows; empty for nothing.
+    """Return what to add at the root of the repository around `folder`, where GitHub reads workflows; or nothing.
 
-    `None` when `folder` is a repository's first one, or in none. `wanted` is the text of a workflow there.
+    `None` if `folder` is the root of a repository, or in none. `wanted` is the text of a workflow there.
 
     Raises:
         UsageError: a file cannot be read.
@@ -76,11 +76,11 @@ def workflow_note(folder: Path, name: str, wanted: str) -> str | None:
     if os.path.lexists(path) and _text(path) == text:
         return ""
     lines = "".join(f"    {line}\n" for line in text.splitlines()).rstrip("\n")
-    return f"left {path} to you, since {folder} is within a repository; write to it:\n{lines}"
+    return f"not written: {path}, because {folder} is inside a repository; add it yourself:\n{lines}"
 
 
 def _configuration(folder: Path) -> Path | None:
-    """The file that pytest reads, or would read if it named pytest.
+    """Return the file that pytest reads, or would read if it had a section for pytest.
 
     The order is pytest's: https://docs.pytest.org/en/stable/reference/customize.html
     """
@@ -95,7 +95,7 @@ def _configuration(folder: Path) -> Path | None:
 
 
 def _section(path: Path, there: str) -> str:
-    """The header below which pytest reads its options in this file."""
+    """Return the section header of pytest's options in this file."""
     if path.name == "pyproject.toml":
         return "[tool.pytest]" if _NATIVE.search(there) else "[tool.pytest.ini_options]"
     return "[tool:pytest]" if path.name == "setup.cfg" else "[pytest]"
@@ -115,4 +115,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}); nothing was written") from None
+        raise UsageError(f"cannot read {path} ({error.strerror}); nothing was written") from None

@@ -1,4 +1,4 @@
-"""Files that a verb writes: whole or not at all, and never over one that exists."""
+"""Output files of verbs: written completely or not at all, and never over an existing file."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pytest_batcheval.errors import UsageError
 
 
 def check_new(path: Path) -> None:
-    """Raise `UsageError` when there is something at `path` already, or no folder for it."""
+    """Raise `UsageError` if `path` already exists, or its folder does not."""
     if path.exists():
-        raise UsageError(f"{path} exists already; name another file")
+        raise UsageError(f"{path} already exists; name another file")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent} for {path.name}; make it first")
+        raise UsageError(f"there is no folder {path.parent} for {path.name}; create it first")
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A stream that becomes the file `path` when all went well, and else leaves nothing.
+    """Yield a stream that becomes the file `path` on success, and leaves nothing on an error.
 
     Raises:
         UsageError: the file exists, or cannot be written.
@@ -37,7 +37,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.chmod(name, 0o644)
-            check_new(path)  # again: an export takes its time
+            check_new(path)  # again, because an export takes time
             os.replace(name, path)
         finally:
             Path(name).unlink(missing_ok=True)
@@ -45,14 +45,14 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder that becomes `path` when all went well, and else leaves nothing; an empty one may be there.
+    """Yield a folder that becomes `path` on success, and leaves nothing on an error; `path` may be an empty folder.
 
     Raises:
-        UsageError: the folder has something in it, or cannot be written.
+        UsageError: the folder is not empty, or cannot be written.
     """
     with _writing(path):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(f"{path} has something in it already; name another folder, or empty it")
+            raise UsageError(f"{path} is not empty; name another folder, or empty it")
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         try:
@@ -68,4 +68,4 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}); nothing was") from None
+        raise UsageError(f"cannot write {path} ({error.strerror}); nothing was written") from None

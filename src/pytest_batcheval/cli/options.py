@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how they print."""
+"""Options and output functions that several verbs share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import escape_controls
 from pytest_batcheval.wire.places import JOURNAL
 
@@ -21,28 +22,28 @@ if TYPE_CHECKING:
 
 
 ENDLESS = 10_000
-"""Columns of a table that goes to a file or to another program."""
+"""Columns of a table that is not printed on a terminal."""
 
 
 def add_journal(parser: argparse.ArgumentParser) -> None:
-    """`--journal`."""
+    """Add `--journal`."""
     parser.add_argument(
         "--journal", type=Path, default=JOURNAL, metavar="PATH", help="the journal (default: %(default)s)"
     )
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
-    """`--backend`."""
+    """Add `--backend`."""
     parser.add_argument(
         "--backend",
         default="openai",
         metavar="BACKEND",
-        help="where the batches are: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL) or a base URL (http.../v1)",
+        help="the provider: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL) or a base URL (http.../v1)",
     )
 
 
 def open_reader(path: Path) -> JournalReader:
-    """The journal for reading.
+    """Open the journal for reading.
 
     Raises:
         UsageError: there is none.
@@ -50,12 +51,14 @@ def open_reader(path: Path) -> JournalReader:
     from pytest_batcheval.journal.store import Journal
 
     if not path.exists():
-        raise UsageError(f"there is no journal {path}; name another with --journal, or rebuild it: batcheval recover")
+        raise UsageError(
+            f"there is no journal {path}; name another with --journal, or rebuild it with batcheval recover"
+        )
     return Journal.read(path)
 
 
 def open_recordings(cassettes: Path) -> Recordings:
-    """The recorded answers.
+    """Open the recorded answers.
 
     Raises:
         UsageError: there is no such folder.
@@ -64,29 +67,31 @@ def open_recordings(cassettes: Path) -> Recordings:
 
     recordings = Recordings(cassettes)
     if not recordings.root.is_dir():
-        raise UsageError(f"there is no {recordings.root} here; go to where pytest runs, or name it: --cassettes DIR")
+        raise UsageError(
+            f"there is no {recordings.root} here; change to the folder where pytest runs, or pass --cassettes DIR"
+        )
     return recordings
 
 
 def width() -> int:
-    """Columns that a table may take: the terminal's, or as many as it wants where nobody sees it on one."""
+    """Return the width of a table: the terminal's columns, or no limit if stdout is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else ENDLESS
 
 
 def say(text: str) -> None:
-    """Print a line whose text may come from elsewhere."""
+    """Print a line, with control characters escaped."""
     print(escape_controls(text), flush=True)
 
 
 def say_progress(seen: BatchSnapshot) -> None:
-    """Print how a batch stands."""
+    """Print the state of a batch."""
     if seen.ordinal or not seen.ended:  # the end of a pause is not worth a line
         say(str(seen))
 
 
 def say_sent(sent: SendResult) -> None:
-    """Print what a collection came to."""
-    batches = "1 batch" if sent.batches == 1 else f"{sent.batches} batches"
-    say(f"collected {batches}: {sent.answered} requests answered, {sent.failed} failed")
+    """Print the outcome of a collection."""
+    batches = counted(sent.batches, "batch", "batches")
+    say(f"collected {batches}: {counted(sent.answered, 'request')} answered, {sent.failed:,} failed")
     for line in sent.notes:
         say(line)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say, width
 from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from pytest_batcheval.simulator.exchange import Exchange
 
 DESCRIPTION = """
-Send the same requests as individual calls, one by one and many at once, and as batches, to a simulator started for
-this, and compare time, HTTP calls, tokens and cost. Nothing leaves this machine. The times are virtual: they follow
-from the latencies that are configured, which the output names, and say nothing of a provider's load today.
+Send the same requests as individual calls, one by one and concurrently, and as batches, to a simulator started for this
+purpose, and compare time, HTTP calls, tokens and cost. Nothing leaves this machine. The times are virtual: they follow
+from the configured latencies, which the output names, and say nothing about a provider's current load.
 """
 MODEL = "gpt-4.1-mini"
 CALL_SECONDS = 3.0
-"""What tools that call one by one usually reckon with."""
+"""A usual estimate for an individual call."""
 
 POLLS = ("batches.retrieve", "batches.list")
 QUESTIONS = (
@@ -42,7 +43,7 @@ QUESTIONS = (
 
 @dataclass(frozen=True)
 class Way:
-    """One way of sending: as batches of at most so many requests, or as so many calls at once at first and at most."""
+    """A way of sending: in batches of at most `batch_size`, or as concurrent calls, `at_once` initially and at most."""
 
     name: str
     batch_size: int | None = None
@@ -53,15 +54,20 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "performance-comparison",
-        help="batches against individual calls: time, calls, cost",
+        help="compare batches with individual calls: time, calls, cost",
         description=DESCRIPTION,
         epilog="example: batcheval performance-comparison --requests 275 --batch-size 10 25 50",
     )
     parser.add_argument(
-        "--requests", type=_count, nargs="+", default=[10, 275], metavar="N", help="how many (default: 10 and 275)"
+        "--requests",
+        type=_count,
+        nargs="+",
+        default=[10, 275],
+        metavar="N",
+        help="numbers of requests (default: 10 and 275)",
     )
     parser.add_argument(
-        "--batch-size", type=_count, nargs="+", default=[], metavar="N", help="also as batches of N requests each"
+        "--batch-size", type=_count, nargs="+", default=[], metavar="N", help="also send batches of N requests each"
     )
     parser.add_argument(
         "--call-seconds",
@@ -71,7 +77,7 @@ def add_parser(verbs: Any) -> None:
         help="the latency of an individual call (default: %(default)s)",
     )
     parser.add_argument(
-        "--model", default=MODEL, help="whose prices count, and whom the requests name (default: %(default)s)"
+        "--model", default=MODEL, help="the model of the requests, whose prices are used (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 
@@ -86,7 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.simulator.behaviour import Behaviour
 
     if not 0 <= arguments.call_seconds < 600:
-        raise UsageError(f"--call-seconds {arguments.call_seconds}: from 0 to less than 600, when a call is given up")
+        raise UsageError(
+            f"--call-seconds must be at least 0 and below 600, when a call times out, not {arguments.call_seconds}"
+        )
     behaviour = Behaviour(models="any", call_seconds=arguments.call_seconds)
     found = {
         count: [measure(way, requests(count, arguments.model), behaviour) for way in _ways(arguments.batch_size)]
@@ -97,12 +105,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def requests(count: int, model: str) -> list[Request]:
-    """So many different questions to simulated patients."""
+    """Return `count` different questions to simulated patients."""
     return [Request({"model": model, "messages": _messages(number)}) for number in range(count)]
 
 
 def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measured:
-    """Send these requests in one way to a simulator of their own, and measure it on its clock."""
+    """Send the requests in one way to a new simulator, and measure by its clock."""
     from pytest_batcheval.backends.clocks import SimulatorClock
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.backends.openai_calls import IndividualCalls
@@ -139,9 +147,9 @@ def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measur
             policy=SendPolicy(limits=Limits(requests=way.batch_size) if way.batch_size else Limits(), threads=0),
         )
         seconds, polls = clock.now() - began, sum(counts[call] for call in POLLS)
-        asked, told = _tokens(journal.reader)
-        usd = _usd(wanted[0].model, asked, told, batch=way.at_once is None)
-    return Measured(way.name, sent.answered, seconds, counts.total() - polls, polls, asked, told, usd)
+        used = _tokens(journal.reader)
+        usd = _usd(wanted[0].model, *used, batch=way.at_once is None)
+    return Measured(way.name, sent.answered, seconds, counts.total() - polls, polls, *used, usd)
 
 
 def _ways(batch_sizes: Sequence[int]) -> Iterator[Way]:
@@ -167,10 +175,10 @@ def _tokens(reader: JournalReader) -> tuple[int, int]:
     return sum(row.input_tokens for row in rows), sum(row.output_tokens for row in rows)
 
 
-def _usd(model: str, asked: int, told: int, batch: bool) -> Any:
+def _usd(model: str, input_tokens: int, output_tokens: int, batch: bool) -> Any:
     from pytest_batcheval.engine.pricing import price
 
-    found = price(model, asked, told, batch)
+    found = price(model, input_tokens, output_tokens, batch)
     return None if found is None else found.usd
 
 
@@ -178,9 +186,9 @@ def _print_table(found: dict[int, list[Measured]], model: str, behaviour: Behavi
     from pytest_batcheval.report.comparison import comparison_table
 
     say(f"simulated, on a virtual clock; configured latencies: {_latencies(behaviour)}")
-    say(f"prices of {model} (genai-prices); speed-up and saved: against calls one by one")
+    say(f"prices of {model} (genai-prices); speed-up and saved: relative to calls one by one")
     for count, ways in found.items():
-        say(f"\n{count} requests")
+        say(f"\n{counted(count, 'request')}")
         for line in comparison_table(ways, width()):
             say(line)
 
@@ -199,13 +207,13 @@ def _print_json(found: dict[int, list[Measured]], model: str, behaviour: Behavio
 def _latencies(behaviour: Behaviour) -> str:
     validating, line, finalizing = behaviour.validating_seconds, behaviour.line_seconds, behaviour.finalizing_seconds
     return (
-        f"{behaviour.call_seconds:g} s a call; a batch {validating[0]:g} to {validating[1]:g} s of validating, "
-        f"{behaviour.start_seconds:g} s and {line[0]:g} to {line[1]:g} s a line, then {finalizing[0]:g} s and "
-        f"{finalizing[1]:g} s a line"
+        f"{behaviour.call_seconds:g} s per call; a batch {validating[0]:g} to {validating[1]:g} s of validating, "
+        f"{behaviour.start_seconds:g} s and {line[0]:g} to {line[1]:g} s per line, then {finalizing[0]:g} s and "
+        f"{finalizing[1]:g} s per line"
     )
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 50_000:
-        raise argparse.ArgumentTypeError(f"a number from 1 to 50000, not {text}")
+        raise argparse.ArgumentTypeError(f"must be an integer from 1 to 50000, not {text}")
     return int(text)

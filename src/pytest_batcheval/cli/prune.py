@@ -1,4 +1,4 @@
-"""`batcheval prune`: remove recordings that no test asks for, and what the journal does not need any more."""
+"""`batcheval prune`: remove recordings that no test asks for, and old entries of the journal."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import open_reader, open_recordings, say
 from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.places import CASSETTES, JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.recordings.answers import Recordings
 
 DESCRIPTION = """
-Remove what is not needed any more. --recordings: recorded answers that no test below the current folder asks for; the
+Remove what is no longer needed. --recordings: recorded answers that no test below the current folder asks for; the
 tests are collected, not run. --journal: answers that a refresh has replaced; with --older-than also all answers, input
-lines and failures of batches that old, whose requests a later run would pay for again unless they are recorded.
+lines and failures of older batches, whose requests a later run would pay for again unless they are recorded.
 """
 
 
@@ -32,7 +33,7 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "prune",
-        help="remove unused recordings, or old answers of the journal",
+        help="remove unused recordings, or old answers in the journal",
         description=DESCRIPTION,
         epilog="example: batcheval prune --recordings --dry-run",
     )
@@ -45,24 +46,24 @@ def add_parser(verbs: Any) -> None:
         metavar="PATH",
         help="prune the journal (default: %(const)s)",
     )
-    parser.add_argument("--older-than", type=_days, metavar="DAYS", help="of the journal: forget older answers too")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    parser.add_argument("--older-than", type=_days, metavar="DAYS", help="with --journal: also remove older answers")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would be removed")
     parser.add_argument(
         "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prune, and print what was removed.
+    """Prune and print what was removed.
 
     Raises:
-        UsageError: nothing was named to prune, or the tests cannot be collected.
+        UsageError: nothing was selected to prune, or the tests cannot be collected.
         RecordingError, JournalError: something stored cannot be read or written.
     """
     if not arguments.recordings and arguments.journal is None:
-        raise UsageError("say what to prune: --recordings, --journal, or both")
+        raise UsageError("nothing to prune: pass --recordings, --journal, or both")
     if arguments.older_than is not None and arguments.journal is None:
-        raise UsageError("--older-than is of --journal")
+        raise UsageError("--older-than requires --journal")
     if arguments.recordings:
         _prune_recordings(arguments.cassettes, arguments.dry_run)
     if arguments.journal is not None:
@@ -76,7 +77,7 @@ def _days(text: str) -> float:
     except ValueError:
         days = math.nan
     if not 0 <= days < math.inf:
-        raise argparse.ArgumentTypeError(f"a number of days from 0, not {text}")
+        raise argparse.ArgumentTypeError(f"must be a number of days, at least 0, not {text}")
     return days
 
 
@@ -87,15 +88,15 @@ def _prune_recordings(cassettes: Path, dry_run: bool) -> None:
     _check_collected(recordings, {place.path for place in unused}, asked)
     kind = "would be removed" if dry_run else "removed"
     for path, count in sorted(Counter(place.path for place in unused).items()):
-        say(f"{path}: {count} recorded answers that no test asks for {kind}")
+        say(f"{path}: {counted(count, 'recorded answer')} that no test asks for {kind}")
     if not unused:
-        say("every recorded answer is asked for by a test")
+        say("no unused recordings: tests ask for all of them")
     if not dry_run:
         recordings.drop(unused)
 
 
 def _check_collected(recordings: Recordings, paths: Iterable[Path], asked: dict[str, Any]) -> None:
-    """Refuse to remove what a test module asks for that is there and was not collected.
+    """Refuse to remove the recordings of a test module that exists but was not collected.
 
     Raises:
         UsageError: names such modules.
@@ -104,25 +105,25 @@ def _check_collected(recordings: Recordings, paths: Iterable[Path], asked: dict[
     there = {recordings.module_of(path) for path in set(paths) - collected}
     if missed := sorted(str(module) for module in there if (Path(asked["root"]) / module).exists()):
         raise UsageError(
-            f"{', '.join(missed)}: not collected from {Path.cwd()}, and what it asks for is unknown; nothing was "
-            "removed. Collect all tests (testpaths, --ignore, collect_ignore), or delete its recording yourself"
+            f"{', '.join(missed)}: not collected from {Path.cwd()}, so its requests are unknown; nothing was removed. "
+            "Collect all tests (testpaths, --ignore, collect_ignore), or delete its recording yourself"
         )
 
 
 def _asked() -> dict[str, Any]:
-    """What the tests ask for; see `pytest_batcheval.plugin.request_dump`."""
+    """Return the keys that the tests ask for; see `pytest_batcheval.plugin.request_dump`."""
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder) / "asked.json"
         options = ["-q", "--batch=replay", "-p", "no:xdist", "-p", "pytest_batcheval.plugin.request_dump"]
         command = [sys.executable, "-m", "pytest", *options, f"--batch-dump-keys={asked}"]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if not asked.exists():
-            raise UsageError(f"the tests cannot be collected, so nothing was removed:\n{ended.stdout}{ended.stderr}")
+            raise UsageError(f"cannot collect the tests, so nothing was removed:\n{ended.stdout}{ended.stderr}")
         found: dict[str, Any] = json.loads(asked.read_text(encoding="utf-8"))
     if found["left_out"]:
         raise UsageError(
-            f"{found['left_out']} tests are left out by pytest's configuration or a conftest.py, and what they ask "
-            "for is unknown; nothing was removed"
+            f"{counted(found['left_out'], 'test')} left out by pytest's configuration or a conftest.py, whose requests "
+            "are unknown; nothing was removed"
         )
     return found
 
@@ -135,6 +136,7 @@ def _prune_journal(path: Path, days: float | None, dry_run: bool) -> None:
     with Journal.open(path) as journal, journal.lock.held(None):
         replaced, old = journal.prune(before, dry_run)
     kind = "would be removed" if dry_run else "removed"
-    say(f"{path}: {replaced} answers that a refresh has replaced {kind}")
+    say(f"{path}: {counted(replaced, 'answer')} replaced by a refresh {kind}")
     if days is not None:
-        say(f"{path}: {old} answers and failures older than {days:g} days {kind}; their input lines too")
+        old_ones = counted(old, "answer or failure", "answers and failures")
+        say(f"{path}: {old_ones} older than {days:g} days {kind}, with their input lines")

@@ -1,4 +1,4 @@
-"""The axes that a project declares to pytest, found where pytest finds them, without running it."""
+"""The axes that a project declares in pytest's configuration, found as pytest does, without running it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Options = Mapping[str, Any]
 
 
 def declared_axes(start: Path) -> tuple[list[str], Path]:
-    """The lines of `batch_axes`, and the folder that their paths start from.
+    """Return the lines of `batch_axes`, and the folder that their paths are relative to.
 
-    Looked for in `start` and the folders above it; in each the first file counts that configures pytest, in pytest's
+    Searches `start` and the folders above it; in each, the first file that configures pytest counts, in pytest's
     order: https://docs.pytest.org/en/stable/reference/customize.html
 
     Raises:
@@ -30,9 +30,9 @@ def declared_axes(start: Path) -> tuple[list[str], Path]:
                 continue
             lines = options.get("batch_axes")
             if not lines:
-                raise UsageError(f"no axes: {path} has no batch_axes; {_INSTEAD}")
+                raise UsageError(f"no axes: {path} has no batch_axes; pass {_INSTEAD}")
             return [str(line) for line in (lines if isinstance(lines, list) else str(lines).splitlines())], folder
-    raise UsageError(f"no axes: no file here or above configures pytest; {_INSTEAD}")
+    raise UsageError(f"no axes: no file here or above configures pytest; pass {_INSTEAD}")
 
 
 _INSTEAD = "--axis persona=FILE --axis question=FILE"
@@ -74,4 +74,4 @@ _FILES: Mapping[str, Callable[[str], Options | None]] = {
     "tox.ini": _ini("pytest"),
     "setup.cfg": _ini("tool:pytest"),
 }
-"""Readers by file name; each gives pytest's options, `None` where the file has none of pytest's."""
+"""Readers by file name; each returns pytest's options, `None` if the file has none."""

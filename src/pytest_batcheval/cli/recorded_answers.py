@@ -1,4 +1,4 @@
-"""Tables of recorded answers, for the verbs that measure: which lines, whose axis values, whose scores."""
+"""Tables of recorded answers, for the verbs that measure: the lines, axis values and scores."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import open_recordings
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.places import CASSETTES
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Answer, Request
 
 WORDS = "word list/1"
-"""Where scores come from without a judge, with the version of the list."""
+"""The source of scores without a judge, with the version of the word list."""
 
 Axes = Mapping[str, Mapping[str, "AxisValue"]]
 
 
 def add_recorded(parser: argparse.ArgumentParser) -> None:
-    """The options that choose recorded answers."""
+    """Add the options that choose recorded answers."""
     parser.add_argument(
         "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
     )
@@ -46,10 +47,10 @@ def add_recorded(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Scored:
-    """A table, and where its scores come from.
+    """A table and the source of its scores.
 
     Attributes:
-        answers: the answers; verdicts of a judge after what was said, where there is one.
+        answers: the answers; with a judge, its verdicts after the turns that they judge.
         source: `word list/1`, or `judge MODEL`.
         rubric: its digest; empty without a judge.
     """
@@ -59,7 +60,7 @@ class Scored:
     rubric: str = ""
 
     def values(self) -> CellValues:
-        """The alignment of each cell."""
+        """Return the alignment of each cell."""
         from pytest_batcheval.quality import alignment, cell_values, scores_of
         from pytest_batcheval.quality.measures._cell_values import ALIGNMENT
 
@@ -89,36 +90,38 @@ class RecordedTable:
             if wanted.items() <= line.cell.items() and {"persona", "question"} <= line.cell.keys()
         ]
         if not kept:
-            raise UsageError(f"no recorded answer in {self.recordings.root} has persona and question, as far as chosen")
+            raise UsageError(
+                f"no recorded answer in {self.recordings.root} matches the options and has a persona and a question"
+            )
         asked = [(line, line.asked()) for line in kept]
         self.said = [(line, request) for line, request in asked if judged_words(request) is None]
         self._verdicts = [(line, request) for line, request in asked if judged_words(request) is not None]
         self._judge: str | None = arguments.judge
 
     def models(self) -> list[str]:
-        """The models asked for, without those that judged."""
+        """Return the models of the requests, without judges."""
         return sorted({request.model for _, request in self.said})
 
     def table(self, model: str) -> Scored:
-        """The answers of a model.
+        """Return the answers of a model.
 
         Raises:
             UsageError: there are none, or no verdicts of the judge on them.
         """
         found = [self.row(line, line.answer(request)) for line, request in self.said if request.model == model]
         if not found:
-            raise UsageError(f"no recorded answers of {model}; there are those of {', '.join(self.models())}")
+            raise UsageError(f"no recorded answers of {model}; recorded models: {', '.join(self.models())}")
         return self.scored(found)
 
     def row(self, line: RecordedLine, answer: Answer) -> Row:
-        """An answer in its cell, with the axes' own values."""
+        """Return an answer in its cell, with the values of the axes."""
         from pytest_batcheval.wire.answers import Row
 
         cell: dict[str, Any] = {name: self.axes.get(name, {}).get(i, i) for name, i in line.cell.items()}
         return Row(cell, answer.request.sample, answer)
 
     def scored(self, rows: Iterable[Row]) -> Scored:
-        """These answers, with the verdicts of the judge asked for.
+        """Return these answers, with the verdicts of the chosen judge.
 
         Raises:
             UsageError: an answer without a verdict, or verdicts by several rubrics.
@@ -130,7 +133,7 @@ class RecordedTable:
         if self._judge is None:
             return Scored(Answers(rows))
         verdicts: dict[tuple[str, str, int], tuple[RecordedLine, Request]] = {}
-        # of several verdicts on one answer (a judge asked twice) that with the least key, in whatever order they came
+        # of several verdicts on one answer the one with the least key counts, whatever their order
         for line, request in sorted(self._verdicts, key=lambda pair: pair[0].custom_id, reverse=True):
             if request.model == self._judge:
                 verdicts[_cell(line.cell), str(judged_words(request)), request.sample] = (line, request)
@@ -146,12 +149,14 @@ class RecordedTable:
             rubrics.add(judged_by(found[1]) or "")
             judged.append(replace(row, answer=replace(verdict, turns=(row.answer, verdict))))
         if len(rubrics) > 1:
-            raise UsageError(f"verdicts of {self._judge} by {len(rubrics)} rubrics; choose with --module or --where")
+            raise UsageError(
+                f"verdicts of {self._judge} by {counted(len(rubrics), 'rubric')}; choose with --module or --where"
+            )
         return Scored(Answers(judged), f"judge {self._judge}", rubrics.pop())
 
 
 def axis_digest(answers: Answers, axis: str) -> str:
-    """12 hex digits that change with every field of the axis values in a table."""
+    """Return 12 hex digits that change with every field of the axis values in a table."""
     values = {str(getattr(v, "id", v)): dict(getattr(v, "fields", {})) for v in answers.axis(axis)}
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -172,5 +177,5 @@ def _axes(given: list[str]) -> Axes:
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, equals, identifier = text.partition("=")
     if not (name and equals and identifier):
-        raise UsageError(f"{option} {text}: say <axis>=<id>, such as question=goals")
+        raise UsageError(f"{option} {text}: expected <axis>=<id>, such as question=goals")
     return name, identifier

@@ -1,4 +1,4 @@
-"""`batcheval recover`: mend a damaged journal, or rebuild a lost one from the provider."""
+"""`batcheval recover`: repair a damaged journal, or rebuild a lost one from the provider."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.collect import add_options, collect_batches
 from pytest_batcheval.cli.options import say
+from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.salvage import Salvaged
 
 DESCRIPTION = """
-Look for every batch of this account that bears our mark and is not in the journal, and store what it holds. So a lost
-journal is rebuilt, as long as the provider keeps the files (30 days at OpenAI). A damaged journal is mended first: a
-copy of it is kept, and what can be read of it makes a new one. Nothing is sent.
+Find all batches of this account that have our metadata and are not in the journal, and store their answers. This
+rebuilds a lost journal, as long as the provider keeps the files (30 days at OpenAI). A damaged journal is repaired
+first: a copy is kept, and a new journal is made of what can be read. Nothing is sent.
 """
 
 
@@ -22,7 +23,7 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser = verbs.add_parser(
         "recover",
-        help="mend a damaged journal, or rebuild a lost one from the provider",
+        help="repair a damaged journal, or rebuild a lost one from the provider",
         description=DESCRIPTION,
         epilog="example: batcheval recover",
     )
@@ -30,7 +31,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Mend the journal if it is damaged, then collect what any journal of this account has begun."""
+    """Repair the journal if it is damaged, then collect the batches of any journal of this account."""
     from pytest_batcheval.journal.lock import LockWait
     from pytest_batcheval.journal.salvage import mend
 
@@ -41,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _say_salvaged(found: Salvaged) -> None:
-    say(f"the journal was damaged ({found.why}); it is kept as it was in {found.copy}")
-    dropped = f"; {found.dropped} rows were not what had been stored" if found.dropped else ""
-    say(f"saved {found.answers} answers of {found.batches} batches{dropped}. The provider is asked for the rest:")
+    say(f"the journal was damaged ({found.why}); the damaged file is kept as {found.copy}")
+    dropped = f"; {counted(found.dropped, 'row')} with a wrong checksum left out" if found.dropped else ""
+    say(
+        f"recovered {counted(found.answers, 'answer')} of {counted(found.batches, 'batch', 'batches')}{dropped}. "
+        "Asking the provider for the rest:"
+    )

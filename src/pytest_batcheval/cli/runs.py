@@ -1,4 +1,4 @@
-"""`batcheval runs`: every run that the journal knows, a line each."""
+"""`batcheval runs`: the runs of the journal, one per line."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
 
 DESCRIPTION = """
-List the runs of the journal, oldest first: when it began, its id, where it sent to, requests, answers, requests that
-still fail, cost, state. The provider is not asked. A run is open (batches have not ended), failed, lost, refused (all
-of its batches, unpaid), empty (nothing had to be sent) or done.
+List the runs of the journal, oldest first: start, id, origin, requests, answers, requests that still fail, cost and
+state. The provider is not asked. A run is open (batches have not ended), failed, lost, refused (all of its batches,
+unpaid), empty (nothing had to be sent) or done.
 """
 
 _HEAD = ("when", "run", "origin", "requests", "answered", "failed", "cost", "state")
@@ -57,13 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def plain(figures: RunFigures) -> dict[str, Any]:
-    """A run's figures for `json.dumps(…, default=float)`."""
+    """Return a run's figures for `json.dumps(…, default=float)`."""
     derived = {"failed": figures.failed, "paid_usd": figures.paid_usd, "state": figures.state}
     return {**asdict(figures), **derived}
 
 
 def when(seconds: float) -> str:
-    """A time of this machine's zone, as it is shown."""
+    """Return a time in this machine's time zone, as text."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 

@@ -1,4 +1,4 @@
-"""`batcheval serve`: the simulator as a process of its own, for client code in any language."""
+"""`batcheval serve`: the simulator as a separate process, for client code in any language."""
 
 from __future__ import annotations
 
@@ -35,17 +35,21 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=0, help="the port; 0 takes a free one (default)")
-    parser.add_argument("--respondent", default="faithful", help="who writes the answers (default: %(default)s)")
+    parser.add_argument(
+        "--respondent", default="faithful", help="the respondent that writes the answers (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="answers and ids depend on it (default: %(default)s)")
-    parser.add_argument("--clock", default="x600", help=f"how virtual time passes: {CLOCKS} (default: %(default)s)")
+    parser.add_argument("--clock", default="x600", help=f"the virtual clock: {CLOCKS} (default: %(default)s)")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, their projects, scopes and limits")
     parser.add_argument(
         "--behaviour", type=Path, metavar="FILE", help="limits, durations and open questions of the API"
     )
-    parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault plan: what shall go wrong, and when")
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the state there for the next server")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault plan: what will go wrong, and when")
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="a Host header to answer to, beside loopback"
+        "--state-dir", type=Path, metavar="DIR", help="keep the state in this folder for the next server"
+    )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a Host header to accept besides loopback"
     )
 
 
@@ -69,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
+        raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, not {text}")
     return int(text)
 
 
@@ -111,7 +115,7 @@ def _started(server: SimulatorServer, arguments: argparse.Namespace) -> Iterator
 
 @contextmanager
 def _token_file(token: str, state_dir: Path | None) -> Iterator[Path]:
-    """A file that only this user can read, for as long as the server runs."""
+    """Yield the path of a file with the token that only this user can read, while the server runs."""
     with ExitStack() as stack:
         folder = state_dir or Path(stack.enter_context(TemporaryDirectory(prefix="batcheval-serve-")))
         path = folder.resolve() / "control-token"
@@ -123,7 +127,7 @@ def _token_file(token: str, state_dir: Path | None) -> Iterator[Path]:
 
 
 def _allow_many_connections() -> None:
-    """Raise the limit of open files as far as this user may: each connection is one."""
+    """Raise the limit of open files as far as allowed, because each connection is one."""
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""`batcheval show KEY`: where a request's answer is, and why it would be sent."""
+"""`batcheval show KEY`: all that is known of a request, and whether it would be sent."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Answer, Request
 
 DESCRIPTION = """
-Show everything that is known of a request: what it asks and which cells ask it, its recordings, its answers in the
-journal, the batches that held it, its failure, and whether a run would send it. Texts are shown whole. KEY is its
-custom_id, or the beginning of it.
+Show all that is known of a request: its content and cells, its recordings, its answers in the journal, its batches, its
+failure, and whether a run would send it. Texts are shown in full. KEY is its custom_id, or the beginning of it.
 """
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "show", help="what is known of a request", description=DESCRIPTION, epilog="example: batcheval show 02b1c7"
+        "show", help="show what is known of a request", description=DESCRIPTION, epilog="example: batcheval show 02b1c7"
     )
     parser.add_argument("key", metavar="KEY", help="the request's custom_id, or the beginning of it")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -39,10 +38,10 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is known.
+    """Print what is known of the request.
 
     Raises:
-        UsageError: nothing, or more than one request, begins with that text.
+        UsageError: no request, or more than one, begins with that text.
         RecordingError, JournalError: something stored cannot be read.
     """
     from pytest_batcheval.journal.store import Journal
@@ -71,14 +70,14 @@ def _the_one(keys: set[str], arguments: argparse.Namespace) -> str:
     if len(keys) == 1:
         return keys.pop()
     if not keys:
-        looked = f"the journal {arguments.journal} and the recordings in {arguments.cassettes}"
-        raise UsageError(f"no request begins with {start!r} in {looked}; name others by --journal and --cassettes")
+        places = f"the journal {arguments.journal} and the recordings in {arguments.cassettes}"
+        raise UsageError(f"no request begins with {start!r} in {places}; name others with --journal and --cassettes")
     listed = ", ".join(sorted(keys)[:5])
-    raise UsageError(f"{len(keys)} requests begin with {start!r}: {listed}; give more of the one you mean")
+    raise UsageError(f"{len(keys)} requests begin with {start!r}: {listed}; give more characters")
 
 
 def _request(places: Sequence[RecordingPlace], reader: JournalReader, key: str) -> Request | None:
-    """The request as it was recorded or journaled; `None` where its line is not kept any more."""
+    """Return the request from the recordings or the journal; `None` if its line is no longer kept."""
     if places:
         return places[0].line.asked()
     from pytest_batcheval.wire.input_file import parse_input_line
@@ -91,7 +90,7 @@ def _say_request(request: Request | None, reader: JournalReader, key: str) -> No
     for name in reader.cells_of(key):
         say(labelled("asked by", name))
     if request is None:
-        say("its line is not kept any more")
+        say("its line is no longer kept")
         return
     say(labelled("endpoint", f"{request.url}, model {request.model or '-'}"))
     say(labelled("request", asked_text(request.body)))
@@ -101,7 +100,7 @@ def _say_recordings(places: Sequence[RecordingPlace]) -> None:
     for place in places:
         line = place.line
         cell = ", ".join(f"{axis}={value}" for axis, value in line.cell.items())
-        say(f"recorded from {line.origin} ({cell}): replayed offline, and not sent to {line.origin} again")
+        say(f"recorded from {line.origin} ({cell}): replayed offline, not sent to {line.origin} again")
         say(labelled("in", f"{place.path}:{place.number}"))
         say(labelled("answer", answered_text(line.answer(line.asked()))))
 
@@ -114,20 +113,20 @@ def _say_journal(reader: JournalReader, key: str, request: Request | None) -> No
     for answer in _newest(reader, request, answered):
         say(labelled("answer", answered_text(answer)))
     for origin, batch, state, owned in reader.batches_of(key):
-        held = ", which owns it: nothing else may send it" if owned else ""
+        held = ", which has claimed it: no other batch may send it" if owned else ""
         say(f"was in batch {batch or '(no id)'} of {origin}: {state}{held}")
         if origin not in answered and (failure := _failure(reader, key, origin)):
             say(f"  failed: {failure}")
 
 
 def _newest(reader: JournalReader, request: Request | None, origins: Iterable[str]) -> Iterator[Answer]:
-    """The newest answer of each origin."""
+    """Yield the newest answer of each origin."""
     for origin in sorted(origins):
         yield from reader.answers([request], origin).values() if request is not None else ()
 
 
 def _data(request: Request | None, places: Sequence[RecordingPlace], reader: JournalReader, key: str) -> dict[str, Any]:
-    """The same for machines."""
+    """Return the same as data."""
     answers = reader.answers_of(key)
     newest = {answer.origin: answer for answer in _newest(reader, request, {origin for origin, *_ in answers})}
     batches = reader.batches_of(key)

@@ -1,4 +1,4 @@
-"""`batcheval status BATCH`: a batch as the provider reports it; `--run RUN`: a run as the journal has it."""
+"""`batcheval status BATCH`: a batch as the provider reports it; `--run RUN`: a run from the journal."""
 
 from __future__ import annotations
 
@@ -25,57 +25,57 @@ if TYPE_CHECKING:
 
 
 DESCRIPTION = """
-BATCH: ask the provider how a batch stands: status, counts, times, files, errors; no journal is needed. Ends with status
-0 when the batch has ended, and 10 while it runs. --run RUN: show the batches, errors, cost, stages and use of this
-machine of a run that the journal knows, without RUN and BATCH of the newest one; the provider is not asked. Ends with 0
-when it is done, 10 while batches of it are open, and 1 when requests of it failed, were refused or are lost. --watch:
-look again until it has ended; nothing is collected or changed.
+BATCH: ask the provider for the status, counts, times, files and errors of a batch; no journal is needed. The exit
+status is 0 if the batch has ended, and 10 while it runs. --run RUN: show the batches, errors, cost, stages and resource
+use of a run in the journal (without RUN and BATCH: the newest run); the provider is not asked. The exit status is 0 if
+it is done, 10 while batches of it are open, and 1 if requests failed, were refused or are lost. --watch: poll until it
+has ended; nothing is collected or changed.
 """
 RUN_SECONDS = 5.0
 BATCH_SECONDS = 30.0
-"""Between two looks, unless the user says otherwise: the journal costs nothing, the provider counts calls."""
+"""Default seconds between two polls: the journal costs nothing, the provider limits calls."""
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "status",
-        help="how a batch or a run stands",
+        help="show the status of a batch or a run",
         description=DESCRIPTION,
         epilog="example: batcheval status batch_68a1... --watch",
     )
     parser.add_argument("batch", metavar="BATCH", nargs="?", help="the batch's id")
     parser.add_argument("--run", metavar="RUN", help="a run's id, or the beginning of it (see batcheval runs)")
-    parser.add_argument("--json", action="store_true", help="print JSON; with --watch a line at each change")
+    parser.add_argument("--json", action="store_true", help="print JSON; with --watch one line per change")
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="go on until it has ended: drawn anew on a terminal, else a line at a change, at most one a minute",
+        help="poll until it has ended: redrawn on a terminal, else one line per change, at most one per minute",
     )
     parser.add_argument(
         "--interval",
         type=_seconds,
         metavar="SECONDS",
-        help=f"between two looks of --watch (default: {RUN_SECONDS:g} for a run, {BATCH_SECONDS:g} for a batch)",
+        help=f"time between two polls of --watch (default: {RUN_SECONDS:g} for a run, {BATCH_SECONDS:g} for a batch)",
     )
     add_backend(parser)
     add_journal(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, and print.
+    """Ask and print.
 
     Raises:
-        UsageError: no API key, no such backend, no such run, BATCH and --run, or --interval by itself.
-        ProviderError: there is no such batch in this project, or the provider cannot be asked.
+        UsageError: no API key, no such backend, no such run, BATCH and --run, or --interval without --watch.
+        ProviderError: there is no such batch in this project, or the provider is unreachable.
         JournalError: the journal cannot be read.
     """
     if arguments.batch is not None and arguments.run is not None:
-        raise UsageError("name either a BATCH or a --run")
+        raise UsageError("name either BATCH or --run, not both")
     if arguments.watch:
         return int(_watch(arguments))
     if arguments.interval is not None:
-        raise UsageError("--interval is of --watch")
+        raise UsageError("--interval requires --watch")
     if arguments.batch is None:
         return show_run(arguments.journal, arguments.run, arguments.json)
     from pytest_batcheval.client import check_batch_status
@@ -92,10 +92,10 @@ def _watch(arguments: argparse.Namespace) -> ExitStatus:
     from pytest_batcheval.cli.watch import interruptible
 
     if arguments.batch is not None:
-        goes_on = f"the batch goes on at the provider: batcheval status {arguments.batch}"
-        return interruptible(lambda: _watch_batch(arguments), goes_on)
-    goes_on = "the run and its batches go on; when nobody waits for them any more, collect them: batcheval resume"
-    return interruptible(lambda: _watch_run(arguments), goes_on)
+        continues = f"the batch continues at the provider: batcheval status {arguments.batch}"
+        return interruptible(lambda: _watch_batch(arguments), continues)
+    continues = "the run and its batches continue; if no process waits for them, collect them: batcheval resume"
+    return interruptible(lambda: _watch_run(arguments), continues)
 
 
 def _watch_batch(arguments: argparse.Namespace) -> ExitStatus:
@@ -104,7 +104,7 @@ def _watch_batch(arguments: argparse.Namespace) -> ExitStatus:
 
     with connect(arguments.backend) as connection:
         return watch(
-            lambda: _look_at_batch(connection.backend, arguments.batch),
+            lambda: _poll_batch(connection.backend, arguments.batch),
             connection.clock,
             arguments.interval or BATCH_SECONDS,
             display(arguments.json),
@@ -117,16 +117,16 @@ def _watch_run(arguments: argparse.Namespace) -> ExitStatus:
 
     name = arguments.run
 
-    def look() -> WatchedState:
+    def poll() -> WatchedState:
         nonlocal name
-        seen = _look_at_run(arguments.journal, name)
-        name = seen.data["id"]  # a later run may begin alike
+        seen = _poll_run(arguments.journal, name)
+        name = seen.data["id"]  # a later run's id may begin with the same text
         return seen
 
-    return watch(look, SystemClock(), arguments.interval or RUN_SECONDS, display(arguments.json))
+    return watch(poll, SystemClock(), arguments.interval or RUN_SECONDS, display(arguments.json))
 
 
-def _look_at_batch(backend: Backend, batch: str) -> WatchedState:
+def _poll_batch(backend: Backend, batch: str) -> WatchedState:
     from pytest_batcheval.batch_status import status_of
     from pytest_batcheval.cli.watch import WatchedState
     from pytest_batcheval.text.table import one_line
@@ -137,7 +137,7 @@ def _look_at_batch(backend: Backend, batch: str) -> WatchedState:
     return WatchedState("\n".join(lines), line, status.to_dict(), _exit_status(status))
 
 
-def _look_at_run(journal: Path, start: str | None) -> WatchedState:
+def _poll_run(journal: Path, start: str | None) -> WatchedState:
     from pytest_batcheval.cli.watch import WatchedState, captured, on_terminal
 
     data = json.loads(captured(lambda: show_run(journal, start, True)))
@@ -151,7 +151,7 @@ def _look_at_run(journal: Path, start: str | None) -> WatchedState:
 
 
 def _is_sending(journal: Path, run: dict[str, Any]) -> bool:
-    """Whether its process lives and holds the journal: between two waves no batch is open."""
+    """Return whether its process runs and holds the journal's lock: between two waves no batch is open."""
     from pytest_batcheval.journal.location import real
     from pytest_batcheval.journal.lock import JournalLock
 
@@ -173,7 +173,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"an interval is a number of seconds above 0, not {text}")
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text}")
     return seconds
 
 
@@ -195,7 +195,7 @@ def _lines(status: BatchStatus) -> list[str]:
     lines += [f"  {kind} file: {file_id}" for kind, file_id in files.items() if file_id]
     lines += [f"  refused: {error}" for error in status.errors]
     if status.ended and (status.output_file_id or status.error_file_id):
-        lines.append(f"its results: batcheval download {status.id}")
+        lines.append(f"to get its results: batcheval download {status.id}")
     return lines
 
 
@@ -204,10 +204,10 @@ _STAGES = ("wave", "stage", "time", "CPU", "memory", "sent", "received")
 
 
 def show_run(journal: Path, start: str | None, as_json: bool) -> int:
-    """Print how a run stands; `start` is its id, or the beginning of it, `None` the newest run.
+    """Print the status of a run; `start` is its id, or the beginning of it, `None` the newest run.
 
     Returns:
-        10 while batches of it are open, 1 when requests of it failed, were refused or are lost, else 0.
+        10 while batches of it are open, 1 if requests of it failed, were refused or are lost, else 0.
 
     Raises:
         UsageError: there is no journal, or not exactly one such run.
@@ -241,7 +241,7 @@ def _the_one(runs: Sequence[RunFigures], start: str | None) -> RunFigures:
     if len(found) != 1:
         listed = ", ".join(run.id for run in found[:5])
         many = f"{len(found)} runs begin with {start!r}: {listed}" if found else f"no run begins with {start!r}"
-        raise UsageError(f"{many}; the runs are listed by: batcheval runs")
+        raise UsageError(f"{many}; to list the runs: batcheval runs")
     return found[0]
 
 
@@ -264,11 +264,11 @@ def _say(run: RunFigures, batches: Sequence[BatchFigures], journal: Path) -> Non
         for line in error_lines(run.failures):
             say(f"  {line}")
     if run.waiting:
-        say(f"collect what has ended: {_resume(run, journal)}")
+        say(f"to collect what has ended: {_resume(run, journal)}")
 
 
 def _resume(run: RunFigures, journal: Path) -> str:
-    """The command that collects what this run has begun."""
+    """Return the command that collects the batches of this run."""
     from pytest_batcheval.backends.connect import DEFAULT_BASE_URL, OPENAI
     from pytest_batcheval.report.commands import resume_command
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from pytest_batcheval.cli.options import add_journal, open_reader, say
 from pytest_batcheval.errors import ExitStatus
+from pytest_batcheval.text.format import counted
 
 DESCRIPTION = """
-Check the journal: SQLite's own structure, and the checksum of every answer and request. Ends with status 12 when
-something is wrong; nothing is changed.
+Check the journal: SQLite's structure, and the checksum of every answer and request. The exit status is 12 if something
+is wrong; nothing is changed.
 """
 
 
@@ -23,7 +24,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, and print what is there and what is wrong.
+    """Check the journal and print its batches and errors.
 
     Raises:
         UsageError: there is no journal.
@@ -36,11 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         reader.close()
     waiting = [batch for batch in batches if batch.state not in ("settled", "void")]
-    say(f"{arguments.journal}: {len(batches)} batches, {len(waiting)} of them not settled")
+    say(f"{arguments.journal}: {counted(len(batches), 'batch', 'batches')}, {len(waiting)} of them not settled")
     for batch in waiting:
-        say(f"  {batch.batch_id or batch.file_name}: {batch.state}, {batch.requests} requests, {batch.origin}")
+        requests = counted(batch.requests, "request")
+        say(f"  {batch.batch_id or batch.file_name}: {batch.state}, {requests}, {batch.origin}")
     for text in wrong:
         say(f"wrong: {text}")
     if wrong:
-        say("mend it, with what the provider still has: batcheval recover")
+        say("to repair it, with what the provider still has: batcheval recover")
     return int(ExitStatus.JOURNAL if wrong else ExitStatus.OK)

@@ -1,4 +1,4 @@
-"""Looking again and again at a batch or a run until it has ended; nothing is written."""
+"""Polling a batch or a run until it has ended; nothing is written."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ExitStatus, ProviderError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import escape_controls
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.clock import Clock
 
 LINE_SECONDS = 60.0
-"""Between two lines of a log, unless it ends."""
+"""Least seconds between two lines of a log, except for the last one."""
 
 TOLERATED = 10
-"""Looks in a row that may fail, once one has succeeded: a network comes back."""
+"""Polls in a row that may fail, after one has succeeded: a network may come back."""
 
 
 @dataclass(frozen=True)
 class WatchedState:
-    """What one look has found.
+    """The result of one poll.
 
     Attributes:
         page: lines for a terminal, the same as without watching.
         line: the same in one line.
         data: the same for JSON.
-        status: what the verb ends with if it ends now; `UNFINISHED` goes on.
-        trouble: why the newest look failed, in which case the rest is of the one before.
+        status: the exit status if the verb ends now; `UNFINISHED` continues.
+        trouble: the error of the newest poll; the other fields are then from the one before.
     """
 
     page: str
@@ -48,27 +49,27 @@ class WatchedState:
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing more to wait for."""
+        """Whether there is nothing left to wait for."""
         return self.status != ExitStatus.UNFINISHED
 
 
 def watch(
-    look: Callable[[], WatchedState], clock: Clock, interval: float, show: Callable[[WatchedState, float], None]
+    poll: Callable[[], WatchedState], clock: Clock, interval: float, show: Callable[[WatchedState, float], None]
 ) -> ExitStatus:
-    """Look every `interval` seconds of the clock, and show each look with its time, until it has ended.
+    """Poll every `interval` seconds of the clock, and show each state with its time, until it has ended.
 
     Raises:
-        ProviderError: the first look failed, or too many in a row.
-        UsageError, JournalError: from a look.
+        ProviderError: the first poll failed, or too many in a row.
+        UsageError, JournalError: from a poll.
     """
-    seen, failed = look(), 0
+    seen, failed = poll(), 0
     while True:
         show(seen, clock.now())
         if seen.ended:
             return seen.status
         clock.sleep(interval)
         try:
-            seen, failed = look(), 0
+            seen, failed = poll(), 0
         except ProviderError as error:
             failed += 1
             if failed > TOLERATED:
@@ -77,25 +78,25 @@ def watch(
 
 
 def display(as_json: bool) -> Callable[[WatchedState, float], None]:
-    """How looks are shown: as JSON lines, drawn anew on a terminal, or as lines of a log."""
+    """Return the display of states: JSON lines, redrawn on a terminal, or lines of a log."""
     if as_json:
         return Documents()
     return Screen() if on_terminal() else LineDisplay()
 
 
 def on_terminal() -> bool:
-    """Whether stdout is a terminal that can be drawn on."""
+    """Return whether stdout is a terminal that can be redrawn."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class Documents:
-    """One JSON document a line, at each change."""
+    """A display of one JSON document per line, at each change."""
 
     def __init__(self) -> None:
         self._shown: str | None = None
 
     def __call__(self, seen: WatchedState, now: float) -> None:
-        """Print it if it has changed."""
+        """Print the state if it has changed."""
         text = json.dumps(seen.data, ensure_ascii=True)
         if text != self._shown:
             print(text, flush=True)
@@ -103,14 +104,14 @@ class Documents:
 
 
 class LineDisplay:
-    """A line with the time of day at each change, at most one a minute unless it ends."""
+    """A display of one line with the time of day per change, at most one a minute except for the last."""
 
     def __init__(self) -> None:
         self._shown: str | None = None
         self._when = -math.inf
 
     def __call__(self, seen: WatchedState, now: float) -> None:
-        """Print it if it has changed, and it is time."""
+        """Print the state if it has changed and the last line is old enough."""
         text = f"{seen.line}; {_trouble(seen)}" if seen.trouble else seen.line
         if text != self._shown and (seen.ended or now >= self._when + LINE_SECONDS):
             say(f"{time.strftime('%H:%M:%S')} {text}")
@@ -118,13 +119,13 @@ class LineDisplay:
 
 
 class Screen:
-    """The whole page, drawn over the one before."""
+    """A display of the full page, drawn over the one before."""
 
     def __init__(self) -> None:
         self._drawn: list[str] = []
 
     def __call__(self, seen: WatchedState, now: float) -> None:
-        """Draw it; the last one stays, whole."""
+        """Draw the page; the last one stays in full."""
         from pytest_batcheval.text.table import cut
 
         width, height = shutil.get_terminal_size()
@@ -139,19 +140,19 @@ class Screen:
 
 
 def captured(call: Callable[[], object]) -> str:
-    """What a call prints, laid out as for the stdout there is."""
+    """Return what a call prints, laid out for the current stdout."""
     page = _Page(sys.stdout.isatty())
     with contextlib.redirect_stdout(page):
         call()
     return page.getvalue()
 
 
-def interruptible(body: Callable[[], ExitStatus], goes_on: str) -> ExitStatus:
-    """What `body` returns; `UNFINISHED` after Ctrl-C, when the user is told what goes on, or when nobody reads."""
+def interruptible(body: Callable[[], ExitStatus], continues: str) -> ExitStatus:
+    """Return the status of `body`; `UNFINISHED` after Ctrl-C, with a note on what continues, or a closed stdout."""
     try:
         return body()
     except KeyboardInterrupt:
-        print(f"\nno longer watched; {goes_on}", file=sys.stderr)
+        print(f"\nno longer watching; {continues}", file=sys.stderr)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -168,25 +169,25 @@ class _Page(io.StringIO):
 
 
 def _foot(seen: WatchedState) -> str:
-    return _trouble(seen) if seen.trouble else "looked at; Ctrl-C leaves, and nothing is stopped"
+    return _trouble(seen) if seen.trouble else "Ctrl-C stops watching; nothing else is stopped"
 
 
 def _trouble(seen: WatchedState) -> str:
-    return escape_controls(f"cannot be asked just now, tried again: {' '.join(seen.trouble.split())}")
+    return escape_controls(f"provider unreachable, retrying: {' '.join(seen.trouble.split())}")
 
 
 def _fitting(lines: list[str], width: int, height: int) -> list[str]:
-    """As many of the first lines as fit, with a word on the others."""
+    """Return as many of the first lines as fit, and the number of the others."""
     left = max(height, 1)
     for number, line in enumerate(lines):
         left -= _rows(line, width)
         if left < 0:
-            return [*lines[: max(number - 1, 0)], f"... {len(lines) - max(number - 1, 0)} more lines"]
+            return [*lines[: max(number - 1, 0)], f"... {counted(len(lines) - max(number - 1, 0), 'more line')}"]
     return lines
 
 
 def _rows(line: str, width: int) -> int:
-    """Rows of the terminal that a line takes."""
+    """Return the number of terminal rows that a line takes."""
     from pytest_batcheval.text.table import columns
 
     return max(1, math.ceil(columns(line) / max(width, 1)))

@@ -176,7 +176,7 @@ class _Live(_Output):
     def show(self, seen: BatchSnapshot, now: float) -> None:
         self.board.take(seen, now)
         if seen.ended and seen.ordinal:  # the end of a pause is not worth a line
-            self._above.append(f"batch: {self.board.told(seen.ordinal, now)}")
+            self._above.append(f"batch: {self.board.describe(seen.ordinal, now)}")
 
     def leave(self, now: float) -> None:
         self._next = now

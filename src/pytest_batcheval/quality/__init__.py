@@ -105,8 +105,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Metrics are imported when first used, so that importing the package costs no numpy."""
-    # no module has the name of a function in it: importing it would put the module in the function's place
+    """Import a measure when it is first used, so that importing the package does not need numpy."""
+    # no module has the name of a function in it: importing the module would replace the function
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

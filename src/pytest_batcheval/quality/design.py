@@ -1,4 +1,4 @@
-"""Which traits the personas were told to have, and which questions aim at them."""
+"""The design of a table: the traits that prompts gave the personas, and the questions that aim at them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pytest_batcheval.quality.stats.cell_means import cell_means
 from pytest_batcheval.quality.table import Table, TableError, named
 from pytest_batcheval.quality.word_scores import DIMENSIONS
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import value_id
 
 T = TypeVar("T")
@@ -43,11 +44,11 @@ class Design:
         return tuple(code for code in self.factors if self.aimed.get(code))
 
     def level(self, code: str) -> npt.NDArray[np.int_]:
-        """Each persona's level of one factor, shape (P,)."""
+        """Return each persona's level of one factor, shape (P,)."""
         return self.levels[:, self.factors.index(code)]
 
     def chosen(self, asked: Sequence[str] | None) -> tuple[str, ...]:
-        """The dimensions to test: those asked for, else all testable ones.
+        """Return the dimensions to test: those asked for, else all testable ones.
 
         Raises:
             TableError: one of them cannot be tested, or there is none.
@@ -56,17 +57,17 @@ class Design:
         wrong = [code for code in chosen if code not in self.testable]
         if wrong or not chosen:
             raise TableError(
-                f"cannot test {', '.join(wrong) or 'any dimension'}: a dimension needs personas told high and low "
+                f"cannot test {', '.join(wrong) or 'any dimension'}: a dimension needs personas prompted high and low "
                 f"and a question that aims at it; possible: {', '.join(self.testable) or 'none'}"
             )
         return chosen
 
     def effects(self, means: Floats) -> tuple[Floats, Floats | None]:
-        """Half the difference between high and low of every factor, and its standard error.
+        """Return half the difference between high and low of every factor, and its standard error.
 
         Least squares with all factors at once; `means` has the shape (P, scores), the results
         (factors, scores). In an orthogonal design that is half the difference of the two means.
-        No error where no degrees of freedom are left.
+        The error is `None` where no degrees of freedom are left.
 
         Raises:
             TableError: factors cannot be told apart in these personas.
@@ -80,8 +81,8 @@ class Design:
                 if np.linalg.matrix_rank(np.delete(design, column, axis=1)) == rank
             ]
             raise TableError(
-                f"{len(self.levels)} personas cannot tell {', '.join(tied)} apart: the others say what one of them is; "
-                "vary them independently, or declare one fewer"
+                f"{counted(len(self.levels), 'persona')} cannot tell {', '.join(tied)} apart: each is determined by "
+                "the others; vary them independently, or declare one fewer"
             )
         found = (inverse @ means)[1:]
         if self.freedom < 1:
@@ -97,23 +98,23 @@ class Design:
 
 
 def design_of(table: Table, levels: Levels | None = None, targets: Targets | None = None) -> Design:
-    """The design of a table: declared, else read from the personas' `levels` and the questions' `targets`.
+    """Return the design of a table: declared, else read from the personas' `levels` and the questions' `targets`.
 
     Raises:
         TableError: a persona has no levels, a question no targets, a level is not -1, 0 or 1, or targets
-            are no list.
+            are not a list.
     """
-    told = _levels(table, levels)
+    prompted = _levels(table, levels)
     aims = _targets(table, targets)
-    known = {code: {levels.get(code, 0) for levels in told} for levels in told for code in levels}
+    known = {code: {levels.get(code, 0) for levels in prompted} for levels in prompted for code in levels}
     both = [code for code, found in known.items() if {-1, 1} <= found]
     factors = tuple(sorted(both, key=lambda code: (_place(code), code)))
-    matrix = np.array([[levels.get(code, 0) for code in factors] for levels in told], dtype=int)
-    return Design(factors, matrix.reshape(len(told), len(factors)), _by_code(aims))
+    matrix = np.array([[levels.get(code, 0) for code in factors] for levels in prompted], dtype=int)
+    return Design(factors, matrix.reshape(len(prompted), len(factors)), _by_code(aims))
 
 
 def aims_of(table: Table, targets: Targets | None = None) -> dict[str, tuple[int, ...]]:
-    """By dimension, the numbers of the questions that aim at it; a question without targets aims at nothing."""
+    """Return the numbers of the questions that aim at each dimension; one without targets aims at nothing."""
     if targets is None and not any(hasattr(question, "targets") for question in table.questions):
         return {}
     return _by_code(_targets(table, targets))
@@ -126,19 +127,19 @@ def _by_code(aims: Sequence[Sequence[str]]) -> dict[str, tuple[int, ...]]:
 
 
 def persona_scores(table: Table, scores: Floats, questions: Sequence[int]) -> Floats:
-    """Each persona's mean over these questions of its cell's mean less the question's mean, shape (P,).
+    """Return each persona's mean over these questions of its cell's mean less the question's mean, shape (P,).
 
     `scores` has one entry per row of the answers, NaN for none; a persona without any score gets 0.
     """
     centred = question_centred(table, scores, questions)
     scored = ~np.isnan(centred)
     mean: Floats = np.where(scored, centred, 0.0).sum(axis=0) / np.maximum(scored.sum(axis=0), 1)
-    # a difference of rounding is no difference of rank
+    # rounding errors must not become differences of rank
     return np.round(mean, 12)
 
 
 def question_centred(table: Table, scores: Floats, questions: Sequence[int]) -> Floats:
-    """The cells' mean scores less their question's mean over personas, shape (questions, P); NaN for no score."""
+    """Return the cells' mean scores less their question's mean over personas, shape (questions, P), NaN for none."""
     cell = cell_means(table, scores[table.rows])[list(questions)]
     scored = ~np.isnan(cell)
     total = np.where(scored, cell, 0.0).sum(axis=1, keepdims=True)
@@ -159,12 +160,12 @@ def _levels(table: Table, declared: Levels | None) -> list[Mapping[str, int]]:
     lacking = [i for i, known in zip(table.persona_ids, found, strict=True) if not known]
     if lacking:
         raise TableError(
-            f"these personas have no levels (a `profile` in their file, or `levels=`): {', '.join(lacking)}"
+            f"personas without levels (declare a `profile` in their file, or pass `levels=`): {', '.join(lacking)}"
         )
     known = [levels for levels in found if levels]
     for identifier, levels in zip(table.persona_ids, known, strict=True):
         if not isinstance(levels, Mapping) or not all(level in (-1, 0, 1) for level in levels.values()):
-            raise TableError(f"persona {identifier}: a level is -1, 0 or 1 by dimension, not {levels!r:.80}")
+            raise TableError(f"persona {identifier}: levels must be -1, 0 or 1 by dimension, not {levels!r:.80}")
     return known
 
 
@@ -175,27 +176,27 @@ def _targets(table: Table, declared: Targets | None) -> list[tuple[str, ...]]:
         return [aimed_at(identifier, by_id.get(identifier, ())) for identifier in ids]
     lacking = [i for i, question in zip(ids, table.questions, strict=True) if not hasattr(question, "targets")]
     if lacking:
-        raise TableError(f"these questions have no `targets`, which say what they aim at: {', '.join(lacking)}")
+        raise TableError(f"questions without `targets` (the dimensions that they aim at): {', '.join(lacking)}")
     return [aimed_at(identifier, question.targets) for identifier, question in zip(ids, table.questions, strict=True)]
 
 
 def declared_by_id(name: str, declared: Mapping[Any, T]) -> dict[str, T]:
-    """What was declared, by id as text: an id may be a number, or the persona or question itself.
+    """Return a declaration with ids as text: an id may be a number, or the persona or question itself.
 
     Raises:
-        TableError: it is no mapping.
+        TableError: it is not a mapping.
     """
     if not isinstance(declared, Mapping):
-        raise TableError(f"{name} are declared by id: {name}={{'id': …}}, not {declared!r:.80}")
+        raise TableError(f"{name} must be declared by id: {name}={{'id': …}}, not {declared!r:.80}")
     return {value_id(key): value for key, value in declared.items()}
 
 
 def aimed_at(identifier: str, targets: Sequence[str]) -> tuple[str, ...]:
-    """The dimensions that one question aims at.
+    """Return the dimensions that one question aims at.
 
     Raises:
-        TableError: they are no list.
+        TableError: they are not a list.
     """
     if isinstance(targets, str) or not isinstance(targets, Sequence):
-        raise TableError(f"question {identifier}: its targets are a list of dimensions, not {targets!r:.80}")
+        raise TableError(f"question {identifier}: targets must be a list of dimensions, not {targets!r:.80}")
     return tuple(targets)

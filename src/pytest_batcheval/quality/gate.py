@@ -1,7 +1,7 @@
-"""All that a set of persona answers must show at once: no single measure is enough.
+"""The quality gate: all measures that a set of persona answers must pass together, since no single one is enough.
 
-An inverted, an echoing and a one-sided respondent are all significantly different from persona to
-persona; the echoing one scores best. Each part catches what the others let through.
+An inverted, an echoing and a one-sided respondent all differ significantly from persona to persona; the echoing one
+scores best. Each part catches what the others let through.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.table import TableError, named, table_of
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 PARTS = ("form", "diverse", "different", "own_words", "traits", "discriminant", "samples")
-"""The parts by name, in the order in which they are looked at."""
+"""The names of the parts, in the order in which they are checked."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One condition of the gate: its name, whether it holds, why (not), and the result it was read from."""
+    """One condition of the gate: its name, whether it holds, the reason, and the result that it is read from."""
 
     name: str
     passed: bool
@@ -39,14 +40,14 @@ class Part:
     result: Result | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class QualityGate(Result):
     """The parts and whether all of them hold.
 
     Attributes:
         effect: share of the parts that hold.
-        parts: those that were looked at, in the order of `PARTS`.
-        left_out: the parts that were not: by request, or `samples` where every cell has one.
+        parts: those that were checked, in the order of `PARTS`.
+        left_out: the parts that were not: by request, or `samples` where every cell has one sample.
     """
 
     effect: float
@@ -61,7 +62,7 @@ class QualityGate(Result):
         for part in self.parts:
             if part.name == name:
                 return part
-        raise KeyError(f"part {name!r} was not looked at; the parts are {', '.join(p.name for p in self.parts)}")
+        raise KeyError(f"part {name!r} was not checked; the parts are {', '.join(p.name for p in self.parts)}")
 
     @property
     def passed(self) -> bool:
@@ -74,12 +75,16 @@ class QualityGate(Result):
         return tuple(part.name for part in self.parts if not part.passed)
 
     def explain(self) -> str:
-        """One line per part; below them, whole, the results of those that failed."""
+        """One line per part; below them the full results of those that failed."""
         verdict = "passed" if self.passed else f"failed: {', '.join(self.failed)}"
         lines = [f"{'ok' if part.passed else 'FAIL'} {part.name}: {part.reason}" for part in self.parts]
-        unseen = [f"not looked at: {', '.join(self.left_out)}"] if self.left_out else []
+        unseen = [f"left out: {', '.join(self.left_out)}"] if self.left_out else []
         whole = [f"\n{p.name}\n{p.result.explain()}" for p in self.parts if not p.passed and p.result is not None]
-        return "\n".join([f"quality gate of {self.n} answers {verdict}", *lines, *unseen, *whole])
+        return "\n".join([f"quality gate of {counted(self.n, 'answer')} {verdict}", *lines, *unseen, *whole])
+
+    def _summary(self) -> str:
+        verdict = "passed" if self.passed else f"failed {', '.join(self.failed)}"
+        return f"{counted(self.n, 'answer')}, {counted(len(self.parts), 'part')}: {verdict}"
 
 
 def quality_gate(
@@ -88,38 +93,38 @@ def quality_gate(
     scores: Given | None = None,
     levels: Levels | None = None,
     targets: Targets | None = None,
-    untold: Collection[str] = (),
+    unprompted: Collection[str] = (),
     leave_out: Collection[str] = (),
     without: Collection[str] = ("average",),
     language: str = "ko",
     permutations: int = 9999,
     seed: int = 0,
 ) -> QualityGate:
-    """Look at every part; `leave_out` names those that the data cannot answer.
+    """Check every part, except those in `leave_out`: the ones that the data cannot answer.
 
     The other arguments are those of `trait_reflection`, `differentiation` and `format_checks`.
 
     Raises:
         TableError: the table is too small, a part cannot be measured on it (the message names the
-            part), or `leave_out` names no part.
+            part), or `leave_out` has a name that is not a part's.
     """
     leave_out = named(leave_out)
     unknown = set(leave_out) - set(PARTS)
     if unknown:
-        raise TableError(f"no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+        raise TableError(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
     judged, given = scored(answers, scores)
     shared: dict[str, Any] = {"permutations": permutations, "seed": seed}
-    looks: dict[str, Callable[[], Part | None]] = {
+    checks: dict[str, Callable[[], Part | None]] = {
         "form": lambda: _form(judged, language),
         "diverse": lambda: _diverse(judged),
         "different": lambda: _different(judged, without, shared),
         "own_words": lambda: _own_words(judged, shared),
-        "traits": lambda: _traits(judged, given, levels, targets, untold, shared),
+        "traits": lambda: _traits(judged, given, levels, targets, unprompted, shared),
         "discriminant": lambda: _discriminant(judged, given, levels, targets, shared),
         "samples": lambda: _samples(judged),
     }
-    parts = [part for name, look in looks.items() if name not in leave_out and (part := _named(name, look))]
-    seen = [part.name for part in parts]
+    parts = [part for name, check in checks.items() if name not in leave_out and (part := _named(name, check))]
+    checked = [part.name for part in parts]
     return QualityGate(
         effect=sum(part.passed for part in parts) / max(len(parts), 1),
         interval=None,
@@ -128,15 +133,15 @@ def quality_gate(
         n=len(judged),
         seed=seed,
         parts=tuple(parts),
-        left_out=tuple(name for name in PARTS if name not in seen),
+        left_out=tuple(name for name in PARTS if name not in checked),
     )
 
 
-def _named(name: str, look: Callable[[], Part | None]) -> Part | None:
+def _named(name: str, check: Callable[[], Part | None]) -> Part | None:
     try:
-        return look()
+        return check()
     except TableError as error:
-        raise TableError(f"{name}: {error} (leave_out=[{name!r}] leaves this part out)") from None
+        raise TableError(f"{name}: {error} (leave this part out with leave_out=[{name!r}])") from None
 
 
 def _form(answers: Answers, language: str) -> Part:
@@ -170,16 +175,15 @@ def _traits(
     scores: Given,
     levels: Levels | None,
     targets: Targets | None,
-    untold: Collection[str],
+    unprompted: Collection[str],
     shared: dict[str, Any],
 ) -> Part:
-    found = trait_reflection(answers, scores=scores, levels=levels, targets=targets, untold=untold, **shared)
-    weak = [t.dimension for t in found.told if t.p_value > ALPHA or t.delta <= 0]
-    reason = (
-        f"median delta {found.median_delta:.2f}, not shown: {', '.join(weak) or 'none'}; least as told: {found.least}"
-    )
+    found = trait_reflection(answers, scores=scores, levels=levels, targets=targets, unprompted=unprompted, **shared)
+    weak = [t.dimension for t in found.prompted if t.p_value > ALPHA or t.delta <= 0]
+    reason = f"median delta {found.median_delta:.2f}, not shown: {', '.join(weak) or 'none'}"
+    reason += f"; weakest personas: {found.least}"
     if found.leaking:
-        reason += f"; warning: shown though not told: {', '.join(found.leaking)}"
+        reason += f"; warning: shown though not prompted: {', '.join(found.leaking)}"
     return Part("traits", found.shows, reason, found)
 
 
@@ -188,7 +192,7 @@ def _discriminant(
 ) -> Part:
     found = discriminant(answers, scores=scores, levels=levels, targets=targets, **shared)
     if found.leak is None:
-        return Part("discriminant", False, "told traits do not raise their own scores", found)
+        return Part("discriminant", False, "prompted traits do not raise their own scores", found)
     return Part("discriminant", found.leak <= LEAK, f"leak {found.leak:.2f} (at most {LEAK})", found)
 
 

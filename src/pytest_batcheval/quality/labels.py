@@ -1,4 +1,4 @@
-"""People's scores of answers: read from a file, held against each other and against a judge."""
+"""People's scores of answers: read from a file, compared with each other and with a judge's."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from pytest_batcheval.quality.judging._ladder_step import Figure, LadderStep, le
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.scores import Given
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 BEHIND = 0.1
-"""Weighted kappa by which a judge may agree less with people than they do with each other.
+"""How much lower the weighted kappa of a judge with people may be than that of people with each other.
 
 A convention: about two standard errors of kappa with 200 answers, 0.038.
 """
 
 TO_RELEASE = 200
-"""Answers with labels of two raters from which a judge may be released: kappa's standard error is 0.038, simulated."""
+"""Answers with labels of two raters that are needed to release a judge: kappa's standard error is 0.038, simulated."""
 
 Place = tuple[str, ...]
 """An answer: (its key,), or (persona, question, sample)."""
@@ -34,7 +35,7 @@ Place = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Label:
-    """One rater's score of one dimension of one answer; `score` is `None` where the rater could not tell."""
+    """One rater's score of one dimension of one answer; `score` is `None` if the rater could not tell."""
 
     place: Place
     rater: str
@@ -45,16 +46,16 @@ class Label:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels as they stand in a file; no rater scores the same dimension of the same answer twice."""
+    """The labels of a file; no rater scores the same dimension of the same answer twice."""
 
     labels: tuple[Label, ...]
 
     @classmethod
     def load(cls, path: str | Path) -> Labels:
-        """The labels of a CSV file or of JSONL, one label a row.
+        """Read the labels of a CSV or JSONL file, one label per row.
 
         Columns: `custom_id`, or `persona` and `question` (and `sample`, 0 where it is empty); `rater`; `dimension`;
-        `score`, a whole number from 1 to 5, empty or null for "cannot tell".
+        `score`, an integer from 1 to 5, empty or null for "cannot tell".
 
         Raises:
             TableError: the file cannot be read, or a row is wrong; the text names file and line.
@@ -70,16 +71,16 @@ class Labels:
                     f"the other is {other.where}"
                 )
         if not found:
-            raise TableError(f"{path}: there are no labels in it")
+            raise TableError(f"{path}: the file has no labels")
         return cls(tuple(found.values()))
 
     @property
     def raters(self) -> tuple[str, ...]:
-        """Their names, in order of first appearance."""
+        """The names of the raters, in order of first appearance."""
         return tuple(dict.fromkeys(label.rater for label in self.labels))
 
     def scores(self, answers: Answers, rater: str) -> dict[str, list[float | None]]:
-        """One rater's scores of these answers: what `scores=` of the measures takes.
+        """Return one rater's scores of these answers, for `scores=` of the measures.
 
         Raises:
             TableError: no such rater, or labels of answers that are not in the table.
@@ -94,22 +95,24 @@ class Labels:
         return {code: [given.get((n, code)) for n in range(len(answers))] for code in codes}
 
     def rated(self, answers: Answers, rater: str) -> frozenset[int]:
-        """The positions of the answers that a rater has looked at."""
+        """Return the positions of the answers that a rater has labelled."""
         self._check(answers, rater)
         places = _places(answers)
         return frozenset(places[label.place] for label in self.labels if label.rater == rater)
 
     def _check(self, answers: Answers, rater: str) -> None:
         if rater not in self.raters:
-            raise TableError(f"no rater {rater!r}; the raters are {', '.join(self.raters)}")
+            raise TableError(f"unknown rater {rater!r}; the raters are {', '.join(self.raters)}")
         places = _places(answers)
         strange = [label.where for label in self.labels if label.rater == rater and label.place not in places]
         if strange:
-            raise TableError(f"{len(strange)} labels are of answers that are not in the table: {listed(strange)}")
+            raise TableError(
+                f"{counted(len(strange), 'label')} of answers that are not in the table: {listed(strange)}"
+            )
 
 
 def rater_agreement(answers: Answers, labels: Labels, one: str, other: str) -> JudgeAgreement:
-    """Two raters, on the answers that both have looked at.
+    """Return the agreement of two raters, on the answers that both have labelled.
 
     Raises:
         TableError: fewer than 100 such answers, or as `Labels.scores`.
@@ -121,11 +124,10 @@ def rater_agreement(answers: Answers, labels: Labels, one: str, other: str) -> J
 def human_agreement(
     answers: Answers, scores: Given, labels: Labels, one: str, other: str, *, least_answers: int = LEAST
 ) -> LadderStep:
-    """Whether a judge agrees with each of two raters nearly as well as they do with each other.
+    """Check whether a judge agrees with each of two raters nearly as well as they do with each other.
 
-    On the answers that both raters have looked at: for every dimension, the smaller weighted kappa of judge and
-    rater is at most 0.1 below that of the raters. Pass `least_answers=TO_RELEASE` before a judge's scores are relied
-    on.
+    On the answers that both raters have labelled: for every dimension, the smaller weighted kappa of judge and
+    rater is at most 0.1 below that of the raters. Pass `least_answers=TO_RELEASE` before you rely on a judge's scores.
 
     Raises:
         TableError: fewer answers than that, the judge lacks a dimension, or as `Labels.scores`.
@@ -133,12 +135,12 @@ def human_agreement(
     both = sorted(labels.rated(answers, one) & labels.rated(answers, other))
     if len(both) < max(least_answers, LEAST):
         raise TableError(
-            f"{len(both)} answers have labels of both {one} and {other}: at least {max(least_answers, LEAST)} are "
-            f"needed, {TO_RELEASE} before a judge is relied on"
+            f"{counted(len(both), 'answer')} with labels of both {one} and {other}: at least "
+            f"{max(least_answers, LEAST)} are needed, {TO_RELEASE} to rely on a judge"
         )
     people = [labels.scores(answers, rater) for rater in (one, other)]
     if lacking := sorted(set(people[0]) - set(scores)):
-        raise TableError(f"the judge gives no scores of {', '.join(lacking)}; people do")
+        raise TableError(f"the judge has no scores of {', '.join(lacking)}, which people scored")
     judged: Given = {code: scores[code] for code in people[0]}
     among = _agreement(answers, both, people[0], people[1])
     with_judge = [_agreement(answers, both, judged, rater) for rater in people]
@@ -158,10 +160,10 @@ def _agreement(answers: Answers, kept: list[int], one: Given, other: Given) -> J
 
 
 def _places(answers: Answers) -> dict[Place, int]:
-    """Where each answer is in the table, by key and by persona, question and sample."""
+    """Return the position of each answer in the table, by key and by persona, question and sample."""
     found: dict[Place, int] = {}
     for n, row in enumerate(answers.rows):
-        # people label what was said, which in a table of verdicts is an earlier turn
+        # people label what the persona said, which in a table of verdicts is an earlier turn
         for turn in (row.answer, *row.answer.turns):
             found[(turn.custom_id,)] = n
         if {"persona", "question"} <= set(row.cell):
@@ -173,7 +175,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: the labels cannot be read: {error}") from None
+        raise TableError(f"{path}: cannot read the labels: {error}") from None
     if path.suffix.lower() != ".csv":
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
@@ -186,16 +188,16 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 raise TableError(f"{path}:{reader.line_num}: more values than columns: {row[None]}")
             yield f"{path}:{reader.line_num}", row
     except csv.Error as error:
-        raise TableError(f"{path}:{reader.reader.line_num}: this is no CSV: {error}") from None
+        raise TableError(f"{path}:{reader.reader.line_num}: not valid CSV: {error}") from None
 
 
 def _object(where: str, line: str) -> Mapping[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise TableError(f"{where}: this is no JSON: {error}") from None
+        raise TableError(f"{where}: not valid JSON: {error}") from None
     if not isinstance(found, dict):
-        raise TableError(f"{where}: a label is an object, not a {type(found).__name__}")
+        raise TableError(f"{where}: a label must be a JSON object, not a {type(found).__name__}")
     return found
 
 
@@ -205,16 +207,16 @@ def _label(where: str, row: Mapping[str, Any]) -> Label:
     if not place[0]:
         place = (fields.get("persona", ""), fields.get("question", ""), fields.get("sample") or "0")
     if not all(place):
-        raise TableError(f"{where}: which answer? A label has a custom_id, or persona and question (and sample)")
+        raise TableError(f"{where}: a label needs a custom_id, or persona and question (and sample)")
     for name in ("rater", "dimension"):
         if not fields.get(name):
-            raise TableError(f"{where}: there is no {name}; it has: {', '.join(fields)}")
+            raise TableError(f"{where}: {name} is missing; the row has: {', '.join(fields)}")
     if "score" not in fields:
-        raise TableError(f"{where}: there is no score; leave it empty where the rater could not tell")
+        raise TableError(f"{where}: score is missing; leave it empty if the rater could not tell")
     return Label(place, fields["rater"], fields["dimension"], _score(where, fields["score"]), where)
 
 
 def _score(where: str, text: str) -> int | None:
     if text not in ("", "1", "2", "3", "4", "5"):
-        raise TableError(f"{where}: a score is a whole number from 1 to 5, or empty, not {text!r}")
+        raise TableError(f"{where}: score must be an integer from 1 to 5, or empty, not {text!r}")
     return int(text) if text else None

@@ -1,4 +1,4 @@
-"""What a measure needs of a test that uses it, kept where it can be read before any answer is paid for."""
+"""The number of samples that a measure requires, kept where it can be read before any answer is paid for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LEAST_SAMPLES = "least_samples"
-"""The attribute that a function with `needs_samples` has."""
+"""The attribute that `needs_samples` sets on a function."""
 
 
 def needs_samples(count: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Say of a measure that every cell of its table needs so many samples: a test's collection looks at it."""
+    """Declare how many samples a measure needs in every cell of its table; checked when tests are collected."""
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         setattr(function, LEAST_SAMPLES, count)

@@ -1,22 +1,26 @@
-"""What every statistic returns: figures to compare, and the words for them."""
+"""The base of all results: figures to compare, and their explanation in words."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from textwrap import shorten
 from typing import Any, ClassVar, NoReturn
 
+WIDTH = 160
+"""Characters of a result's `repr` at most, without its name."""
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
-    """A statistic's figures; frozen, finite, and no truth value of its own.
+    """A statistic's figures: frozen, finite, without a truth value. Its `repr` is one line, `explain()` all of it.
 
     Attributes:
-        effect: the size of what was found, in the unit its class names; `None` where it is undefined.
+        effect: the effect size, in the unit its class names; `None` where it is undefined.
         interval: its 95 % interval unless the class says otherwise.
-        p_value: of the null hypothesis; `None` where nothing is tested.
+        p_value: of the null hypothesis; `None` without a test.
         null: the null hypothesis, and how it was drawn.
-        n: how many answers (or cells, where the class says so) it rests on.
-        seed: of the random numbers; `None` where there are none.
+        n: the number of answers (or cells, where the class says so) it is computed from.
+        seed: of the random numbers; `None` without any.
     """
 
     effect: float | None
@@ -27,7 +31,7 @@ class Result:
     seed: int | None
 
     COMPARE: ClassVar[str]
-    """An assertion that a test can hold it to."""
+    """An assertion for a test to make."""
 
     FIGURES: ClassVar[tuple[str, ...]] = ()
     """Properties that `to_dict` adds to the fields."""
@@ -37,12 +41,19 @@ class Result:
         article = "an" if name[0] in "AEIOU" else "a"
         raise TypeError(f"{article} {name} is neither true nor false; compare its figures: {self.COMPARE}")
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {shorten(self._summary(), WIDTH, placeholder='…')}>"
+
     def explain(self) -> str:
         """The result in words."""
         raise NotImplementedError
 
+    def _summary(self) -> str:
+        """The main figures and the verdict, for one line."""
+        raise NotImplementedError
+
     def to_dict(self) -> dict[str, Any]:
-        """All figures, as JSON knows them."""
+        """All figures, as values that JSON has."""
         figures = {name: getattr(self, name) for name in self.FIGURES}
         return {name: _plain(value) for name, value in {**asdict(self), **figures}.items()}
 
@@ -56,11 +67,11 @@ def _plain(value: Any) -> Any:
 
 
 def shown(interval: tuple[float, float] | None, digits: int = 3) -> str:
-    """An interval in words: `95 %: 0.1 to 0.2`."""
+    """Return an interval in words: `95 %: 0.1 to 0.2`."""
     return "no interval" if interval is None else f"95 %: {interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
 
 
 def listed(names: list[str] | tuple[str, ...], limit: int = 5) -> str:
-    """The first few names, and how many more there are."""
+    """Return the first few names, and the number of the others."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

@@ -1,4 +1,4 @@
-"""Where scores of answers come from: given, from a judge's JSON, or from the word list.
+"""Scores of answers: given, from a judge's JSON, or from the word list.
 
 A judge's verdict is JSON: `{"scores": {"NS": 4, "HA": null, …}}`, or with each score in an object,
 `{"scores": {"NS": {"evidence": "…", "score": 4}}}`. Whole numbers from 1 to 5, null for "cannot tell".
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.quality.word_scores import Scores, word_scores
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.objects import Answer
 
@@ -28,23 +29,22 @@ LOWEST, HIGHEST = 1, 5
 """The scale of scores: its low and its high pole."""
 
 LARGEST = 1e100
-"""A number beyond it, squared and summed, may be none any more."""
+"""Numbers beyond it may overflow when squared and summed."""
 
 
 def scored(answers: Answers, scores: Given | None = None) -> tuple[Answers, Scores]:
-    """The answers that texts are read from (see `spoken`), and their scores.
+    """Return the answers that texts are read from (see `spoken`), and their scores.
 
-    Given scores are used as they are. Else, where the answers are a judge's verdicts (a prompt that
-    is a generator, its last turn the judge's), the scores are read from them. Else the word list of
-    `signs` scores the answers.
+    Given scores are used as they are. Otherwise, if the answers are a judge's verdicts (the last turn of a
+    generator prompt), the scores are read from them. Otherwise the word list of `word_scores` scores the answers.
 
     Raises:
-        TableError: a score is no finite number, their number is not that of the answers, or some
-            answers are verdicts and others are not.
+        TableError: a score is not a finite number, there is not one per answer, or some answers are verdicts
+            and others are not.
     """
     if scores is not None:
         if not isinstance(scores, Mapping):
-            raise TableError("scores are given by dimension: {'NS': [4, None, …], …}, one per answer")
+            raise TableError("scores must be given by dimension: {'NS': [4, None, …], …}, one per answer")
         return spoken(answers), {
             code: numbers(f"scores of {code}", values, len(answers)) for code, values in scores.items()
         }
@@ -59,7 +59,7 @@ def scored(answers: Answers, scores: Given | None = None) -> tuple[Answers, Scor
 
 
 def spoken(answers: Answers) -> Answers:
-    """The answers that texts are read from: a judge's verdicts give way to the turns before them.
+    """Return the answers that texts are read from: in place of a judge's verdicts, the turns before them.
 
     Raises:
         TableError: some answers are verdicts and others are not.
@@ -73,7 +73,7 @@ def spoken(answers: Answers) -> Answers:
 
 
 def score_column(scores: Scores, code: str, answers: int) -> Floats:
-    """The scores of one dimension, shape (answers,).
+    """Return the scores of one dimension, shape (answers,).
 
     Raises:
         TableError: there are none, or not one per answer.
@@ -81,54 +81,55 @@ def score_column(scores: Scores, code: str, answers: int) -> Floats:
     if code not in scores:
         raise TableError(
             f"there are no scores of {code}, only of {', '.join(scores) or 'nothing'}; "
-            f"give them: scores={{{code!r}: […], …}}, one per answer"
+            f"pass scores={{{code!r}: […], …}}, one per answer"
         )
     if len(scores[code]) != answers:
         raise TableError(
-            f"{len(scores[code])} scores of {code} for {answers} answers; give one per answer, NaN for none"
+            f"{counted(len(scores[code]), f'score of {code}', f'scores of {code}')} for {counted(answers, 'answer')}; "
+            "give one per answer, NaN for none"
         )
     return scores[code]
 
 
 def on_scale(code: str, column: Floats) -> Floats:
-    """The column, for measures to which 2 is low and 4 is high.
+    """Return the column, for measures to which 2 is low and 4 is high.
 
     Raises:
-        TableError: a score is further from 1 to 5 than noise, left uncut, would carry it.
+        TableError: a score is further outside 1 to 5 than unclipped noise could be.
     """
     width = HIGHEST - LOWEST
     beyond = np.flatnonzero((column < LOWEST - width) | (column > HIGHEST + width))
     if len(beyond):
         raise TableError(
-            f"scores of {code}: that of answer {beyond[0]} is {column[beyond[0]]:g}, which is none of {LOWEST} "
-            f"(low pole) to {HIGHEST} (high pole); so are {len(beyond)} of {len(column)}"
+            f"scores of {code} must be from {LOWEST} (low pole) to {HIGHEST} (high pole): that of answer {beyond[0]} "
+            f"is {column[beyond[0]]:g}; {len(beyond)} of {len(column)} are outside"
         )
     return column
 
 
 def numbers(what: str, values: Iterable[float | None] | Floats, answers: int) -> Floats:
-    """One number per answer, NaN for none; `what` says in errors what they are.
+    """Return one number per answer, NaN for none; `what` names them in errors.
 
     Raises:
-        TableError: not one per answer, or one that is no finite number: text, a truth value, a list.
+        TableError: not one per answer, or one that is not a finite number: text, a bool, a list.
     """
     given = list(values)
     if len(given) != answers:
-        raise TableError(f"{len(given)} {what} for {answers} answers; give one per answer, NaN for none")
+        raise TableError(f"{what}: {len(given)} for {counted(answers, 'answer')}; give one per answer, NaN for none")
     column = np.full(answers, np.nan)
     for position, value in enumerate(given):
         number = math.nan if value is None else real(value)
         if number is None:
             raise TableError(
-                f"{what}: that of answer {position} is no number: {value!r:.80}; "
-                "give a finite number, NaN or None for none"
+                f"{what}: that of answer {position} is not a number: {value!r:.80}; "
+                "give a finite number, or NaN or None for none"
             )
         column[position] = number
     return column
 
 
 def real(value: object) -> float | None:
-    """A number as a float, also NaN; `None` for what is none: text, a truth value, a list, infinity or next to it."""
+    """Return a number as a float, also NaN; `None` for text, a bool, a list, infinity and anything near it."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return None
     try:
@@ -139,20 +140,20 @@ def real(value: object) -> float | None:
 
 
 def _verdicts(answers: Answers) -> list[dict[str, Any] | None] | None:
-    """The scores of each verdict, `None` for a failed answer; `None` where no answer is a verdict."""
+    """Return the scores of each verdict, `None` for a failed answer; `None` if no answer is a verdict."""
     if not isinstance(answers, Answers):
-        raise TableError(f"a table of answers is needed, not {answers!r:.80}: Answers.from_records(rows) makes one")
+        raise TableError(f"expected a table of answers, not {answers!r:.80}; Answers.from_records(rows) makes one")
     verdicts = [_verdict(row.answer) for row in answers.rows]
     if all(verdict is None for verdict in verdicts):
         return None
     for position, (verdict, row) in enumerate(zip(verdicts, answers.rows, strict=True)):
         if verdict is None and row.answer.error is None:
-            raise TableError(f"answer {position} is no verdict of a judge, others are: {row.answer.text[:80]!r}")
+            raise TableError(f"answer {position} is not a judge's verdict, but others are: {row.answer.text[:80]!r}")
     return verdicts
 
 
 def _verdict(answer: Answer) -> dict[str, Any] | None:
-    """The scores of a verdict; `None` for an answer that is none."""
+    """Return the scores of a verdict; `None` for an answer that is not a verdict."""
     if answer.error is not None or len(answer.turns) < 2 or not answer.text.lstrip().startswith("{"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""From a table of answers to cells: which answer belongs to which persona and question."""
+"""Cells of a table of answers: the persona and question of each answer."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers, Row, value_id
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 MIN_PERSONAS = 8
 MIN_QUESTIONS = 4
-"""Least of each, a convention: fewer leave intervals by leaving one out, or errors by question, to chance.
+"""The least number of each, a convention: with fewer, leave-one-out intervals and errors by question depend on chance.
 
-So few can still be too few for a trait: 4 high and 4 low personas give no p below 1 / 70.
+That can still be too few for a trait: 4 high and 4 low personas give no p below 1 / 70.
 """
 
 MAX_MISSING = 0.02
-"""Share of cells that may be without an answer, a convention: 5 of 275, which count for nobody."""
+"""Share of cells that may have no answer, a convention: 5 of 275; they are left out."""
 
 NAMED = 10
-"""Cells an error names before it says how many more."""
+"""Cells that an error names; of the others it gives the number."""
 
 
 class TableError(UsageError, ValueError):
-    """A table of answers that a statistic cannot be computed on; the text says what it needs."""
+    """A table of answers that a statistic cannot be computed on; the text says what is needed."""
 
 
 @dataclass(frozen=True)
@@ -63,28 +64,28 @@ class Table:
         return np.bincount(self.cell, minlength=len(self.personas) * len(self.questions))
 
     def cell_name(self, cell: int) -> str:
-        """A cell in words: `persona x question`."""
+        """Return a cell in words: `persona x question`."""
         question, persona = divmod(cell, len(self.personas))
         return f"{self.persona_ids[persona]} x {value_id(self.questions[question])}"
 
     def answer_name(self, n: int) -> str:
-        """One of the n answers in words, with the beginning of its key: `persona x question (0123456789ab)`."""
+        """Return one of the n answers in words, with the start of its key: `persona x question (0123456789ab)`."""
         key = self.source[int(self.rows[n])].custom_id[:KEY_SHOWN]
         return f"{self.cell_name(int(self.cell[n]))} ({key})"
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:
-        """Shape (J, P): which cells have an answer."""
+        """Shape (J, P): whether a cell has an answer."""
         return (self.counts > 0).reshape(len(self.questions), len(self.personas))
 
 
 def named(names: Collection[str]) -> tuple[str, ...]:
-    """The names given: a single one may be given as text, whose letters are no names."""
+    """Return the names given; a single one may be a string, whose letters are not names."""
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 def table_of(answers: Answers, without: Collection[str] = ()) -> Table:
-    """The cells of `answers`, leaving out the personas with the ids in `without`.
+    """Return the cells of `answers`, without the personas whose ids are in `without`.
 
     Raises:
         TableError: a row has no persona or question, two answers share persona, question and
@@ -129,7 +130,7 @@ def _check_size(personas: int, questions: int, left_out: Collection[str]) -> Non
     if personas < MIN_PERSONAS or questions < MIN_QUESTIONS:
         less = f" (without {', '.join(sorted(left_out))})" if left_out else ""
         raise TableError(
-            f"{personas} personas{less} and {questions} questions are too few: "
+            f"{counted(personas, 'persona')}{less} and {counted(questions, 'question')} are too few: "
             f"at least {MIN_PERSONAS} personas and {MIN_QUESTIONS} questions are needed"
         )
 
@@ -143,9 +144,9 @@ def _check_unique(rows: Sequence[Row]) -> None:
             raise TableError(
                 f"two answers of persona {key[0]!r} to question {key[1]!r} have sample number {key[2]}; "
                 + (
-                    f"choose one value of every further axis ({', '.join(further)}) with answers.where(...)"
+                    f"choose one value of each other axis ({', '.join(further)}) with answers.where(...)"
                     if further
-                    else "give each a `sample` of its own, or a table of its own for each model or run"
+                    else "give each its own `sample`, or use one table per model or run"
                 )
             )
         seen.add(key)
@@ -155,7 +156,7 @@ def _check_missing(table: Table) -> None:
     for axis, word, values in ((0, "of", table.personas), (1, "to", table.questions)):
         silent = [value_id(values[n]) for n in np.flatnonzero(table.present.sum(axis=axis) == 0)]
         if silent:
-            raise TableError(f"no answer at all {word} {', '.join(silent[:NAMED])}")
+            raise TableError(f"no answers {word} {', '.join(silent[:NAMED])}")
     missing = np.flatnonzero(table.counts == 0)
     if len(missing) > MAX_MISSING * len(table.counts):
         ids = [table.cell_name(int(cell)) for cell in missing[:NAMED]]

@@ -1,4 +1,4 @@
-"""What a judge answered, checked: the form, and that every quote was said."""
+"""A judge's verdicts, checked: their form, and that every quote was said."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any, ClassVar
 
 from pytest_batcheval.quality.judging._rubric_request import judged_words
-from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.result import WIDTH, Result, listed
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
 
 INVALID = 0.02
-"""Share of verdicts that may be broken, a convention (as of cells without an answer); above it no judge is usable."""
+"""Share of verdicts that may be broken, a convention (as for missing cells); above it a judge is not usable."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """One filled rubric.
 
     Attributes:
-        role: the label of whoever answered; empty in a broken verdict.
-        scores: from 1 to 5 by dimension, in the order asked; `None` where nothing bears on it.
+        role: the role label of the answer; empty in a broken verdict.
+        scores: from 1 to 5 by dimension, in the order asked; `None` where the answer shows nothing.
         evidence: the quotes by dimension.
-        dropped: dimensions whose score does not count, since its quote is empty or was not said.
-        fault: why the verdict is broken; empty where it is not. A broken one has no scores.
+        dropped: dimensions whose score does not count, because its quote is empty or was not said.
+        fault: what is wrong with a broken verdict, else empty. A broken one has no scores.
     """
 
     role: str = ""
@@ -37,15 +39,20 @@ class Verdict:
     dropped: tuple[str, ...] = ()
     fault: str = ""
 
+    def __repr__(self) -> str:
+        marks = [f"{code}={'none' if score is None else f'{score:g}'}" for code, score in (self.scores or {}).items()]
+        words = f"broken: {self.fault}" if self.fault else f"{self.role}: {listed(marks, 10)}"
+        return f"<Verdict {shorten(words, WIDTH, placeholder='…')}>"
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Verdicts(Result):
     """The verdicts on a table of answers, in its order.
 
     Attributes:
         effect: share of broken verdicts.
         verdicts: one per answer; `None` where a request failed, the judge's or the one before.
-        scores: one column per dimension, `None` for no score: what `scores=` of the measures takes.
+        scores: one column per dimension, `None` for no score, for `scores=` of the measures.
         broken: the cells of broken verdicts, with what is wrong.
         dropped: the cells and dimensions of scores that were dropped.
     """
@@ -66,28 +73,33 @@ class Verdicts(Result):
 
     @property
     def given(self) -> int:
-        """Scores that count, over all answers and dimensions."""
+        """The number of scores that count, over all answers and dimensions."""
         return sum(score is not None for column in self.scores.values() for score in column)
 
     @property
     def roles(self) -> list[str]:
-        """The role labels, one per answer; empty without a whole verdict."""
+        """The role labels, one per answer; empty without a complete verdict."""
         return ["" if verdict is None else verdict.role for verdict in self.verdicts]
 
     def explain(self) -> str:
-        """How many verdicts are broken and how many scores were dropped, with the first few of either."""
+        """The numbers of broken verdicts and dropped scores, with the first few of each."""
         return (
-            f"{self.n} verdicts, {len(self.broken)} of them broken ({self.effect:.1%}, at most {INVALID:.0%}): "
+            f"{counted(self.n, 'verdict')}, {len(self.broken)} of them broken "
+            f"({self.effect:.1%}, at most {INVALID:.0%}): "
             f"{listed(self.broken) or 'none'}\n"
-            f"{self.given} scores, {len(self.dropped)} dropped for a quote that was not said: "
+            f"{counted(self.given, 'score')}, {len(self.dropped)} dropped because their quote was not said: "
             f"{listed(self.dropped) or 'none'}"
         )
 
+    def _summary(self) -> str:
+        usable = "usable" if self.usable else "not usable"
+        return f"{counted(self.n, 'verdict')}, {len(self.broken)} broken ({self.effect:.1%}): {usable}"
+
 
 def read_verdict(answer: Answer) -> Verdict:
-    """The verdict in a judge's answer to `rubric_request`, held against the schema that it was asked for.
+    """Read the verdict in a judge's answer to `rubric_request` and check it against the requested schema.
 
-    A quote was said if it is a part of the judged words, in NFC and with all white space folded.
+    A quote was said if it occurs in the judged words, in NFC and with all white space folded.
 
     Raises:
         AnswerError: the judge's request failed.
@@ -98,11 +110,11 @@ def read_verdict(answer: Answer) -> Verdict:
 
     words, schema = judged_words(answer.request), _schema(answer)
     if words is None or schema is None:
-        raise TableError(f"{answer.custom_id[:KEY_SHOWN]} is no answer to a request built by rubric_request")
+        raise TableError(f"{answer.custom_id[:KEY_SHOWN]} does not answer a request built by rubric_request")
     try:
         data = json.loads(answer.text)
     except (ValueError, RecursionError):
-        return Verdict(fault=f"no JSON ({answer.finish_reason}): {answer.text[:80]!r}")
+        return Verdict(fault=f"not valid JSON ({answer.finish_reason}): {answer.text[:80]!r}")
     if (fault := best_match(Draft202012Validator(schema).iter_errors(data))) is not None:
         return Verdict(fault=f"{fault.json_path}: {fault.message[:200]}")
     said = _folded(words)
@@ -122,13 +134,15 @@ def verdicts_of(answers: Answers) -> Verdicts:
     """Read every verdict of a table whose prompt is a generator with the judge's turn last.
 
     Raises:
-        TableError: an answer was not asked for by `rubric_request`, or no verdict is whole.
+        TableError: an answer was not requested by `rubric_request`, or no verdict is complete.
     """
     found = tuple(None if answer.error is not None else read_verdict(answer) for answer in answers)
     whole = next((verdict for verdict in found if verdict is not None and verdict.scores is not None), None)
     if whole is None or whole.scores is None:
         faults = [verdict.fault for verdict in found if verdict is not None]
-        raise TableError(f"none of {len(answers)} verdicts is whole: {listed(faults, 1) or 'all requests failed'}")
+        raise TableError(
+            f"no verdict of {counted(len(answers), 'answer')} is complete: {listed(faults, 1) or 'all requests failed'}"
+        )
     read = sum(verdict is not None for verdict in found)
     broken = tuple(_named(answers, found, lambda verdict: [verdict.fault] if verdict.fault else []))
     return Verdicts(
@@ -146,7 +160,7 @@ def verdicts_of(answers: Answers) -> Verdicts:
 
 
 def scores_of(answers: Answers) -> dict[str, list[float | None]]:
-    """The checked scores, for `scores=` of `trait_reflection`, `quality_gate` and the others.
+    """Return the checked scores, for `scores=` of `trait_reflection`, `quality_gate` and the others.
 
     Raises:
         TableError: as `verdicts_of`, or more than 2 % of the verdicts are broken.
@@ -158,9 +172,9 @@ def scores_of(answers: Answers) -> dict[str, list[float | None]]:
 
 
 def at_turn(answers: Answers, turn: int) -> Answers:
-    """The same table with another turn of its generator as each answer: one verdict of several.
+    """Return the table with another turn of its generator as each answer: one verdict of several.
 
-    The first turn stays beside it as what was said. A failed row stays as it is.
+    The first turn stays in `turns`, as what the persona said. A failed row stays as it is.
 
     Raises:
         TableError: an answer has no such turn.
@@ -174,7 +188,10 @@ def _turn(answer: Answer, turn: int) -> Answer:
     if answer.error is not None:
         return answer
     if not 0 <= turn < len(answer.turns):
-        raise TableError(f"no turn {turn}: answer {answer.custom_id[:KEY_SHOWN]} has {len(answer.turns)}, from 0")
+        raise TableError(
+            f"no turn {turn}: answer {answer.custom_id[:KEY_SHOWN]} has {counted(len(answer.turns), 'turn')}, "
+            "numbered from 0"
+        )
     chosen = answer.turns[turn]
     return replace(chosen, turns=(answer.turns[0], chosen) if turn else (chosen,))
 
@@ -201,7 +218,7 @@ def _score(verdict: Verdict | None, code: str) -> float | None:
 def _named(
     answers: Answers, found: Sequence[Verdict | None], faults: Callable[[Verdict], Sequence[str]]
 ) -> Iterator[str]:
-    """`persona x question: fault (key)` for each fault."""
+    """Yield `persona x question: fault (key)` for each fault."""
     for row, verdict in zip(answers.rows, found, strict=True):
         cell = " x ".join(row.id(axis) for axis in row.cell)
         for fault in () if verdict is None else faults(verdict):

@@ -1,8 +1,8 @@
-"""How many signs of a trait's high and low pole a text shows: a word list, no judge.
+"""Scores from a word list, without a judge: the signs of a trait's high and low pole in a text.
 
 The signs are short stems, Korean and English, drawn from the signs and example utterances of each
-pole (`data/cues.json`). It is free and deterministic. It cannot see a trait told in other words, a
-negated or quoted sign, irony, tone, length, or who is spoken of; on a model's free text a low score
+pole (`data/cues.json`). It is free and deterministic. It cannot see a trait in other words, a
+negated or quoted sign, irony, tone, length, or whom the text is about; on a model's free text a low score
 says little. For that, let a judge score the answers (see `scores`).
 """
 
@@ -27,7 +27,7 @@ Scores = dict[str, npt.NDArray[np.float64]]
 
 
 def word_scores(answers: Answers) -> Scores:
-    """Scores from 1 to 5: 3, and one more for each sign of the high pole, one less for each of the low pole.
+    """Return scores from 1 to 5: 3, plus one for each sign of the high pole, less one for each of the low pole.
 
     NaN for an answer without any sign, as for a failed one.
     """
@@ -38,7 +38,7 @@ def word_scores(answers: Answers) -> Scores:
 
 
 def _counts(answers: Answers) -> npt.NDArray[np.float64]:
-    """Shape (n, 7, 2): how many signs of the high and of the low pole each answer shows."""
+    """Return the number of signs of the high and of the low pole in each answer, shape (n, 7, 2)."""
     none = [(np.nan, np.nan)] * len(DIMENSIONS)
     rows = [_text_counts(r.answer.text) if r.answer.error is None else none for r in answers.rows]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(DIMENSIONS), 2)
@@ -51,13 +51,13 @@ def _text_counts(text: str) -> list[tuple[float, float]]:
 
 
 def _found(text: str, signs: tuple[tuple[str, re.Pattern[str]], ...]) -> float:
-    # the plain search first: it is ten times as fast, and hardly any sign is there
+    # plain search first: it is ten times as fast, and most signs do not occur
     return float(sum(1 for stem, sign in signs if stem in text and sign.search(text)))
 
 
 @cache
 def _signs() -> dict[tuple[str, str], tuple[tuple[str, re.Pattern[str]], ...]]:
-    """Stems and their patterns by (code, pole); an English stem begins a word."""
+    """Return the stems and their patterns by (code, pole); an English stem begins a word."""
     cues = json.loads((files("pytest_batcheval.quality") / "data" / "cues.json").read_text(encoding="utf-8"))
     return {
         (code, pole): tuple((stem, re.compile(r"(?<![a-z])" + re.escape(stem))) for stem in stems)

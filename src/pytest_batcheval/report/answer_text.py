@@ -1,4 +1,4 @@
-"""A request and its answer as a person reads them: in a failing test's report, in `batcheval show`."""
+"""A request and its answer as readable text, for a failing test's report and `batcheval show`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Answer
 
 LABEL = 11
-"""Columns before a text, of which later lines stand below its first."""
+"""Width of the column of labels, left of all lines of a text."""
 
 
 def labelled(label: str, text: str) -> str:
-    """A label, and a text of one or more lines beside it."""
+    """Return a label with a text of one or more lines beside it."""
     first, *more = text.split("\n")
     return "\n".join([f"{label:<{LABEL}}{first}", *(f"{'':<{LABEL}}{line}" for line in more)])
 
 
 def asked_text(body: Mapping[str, Any]) -> str:
-    """The messages of a chat, a line each at least; of another endpoint the input text, or the whole body."""
+    """Return the messages of a chat, each on its own lines; for another endpoint the input text, or the body."""
     messages = body.get("messages", body.get("input"))
     if isinstance(messages, str):
         return messages
@@ -29,7 +30,7 @@ def asked_text(body: Mapping[str, Any]) -> str:
 
 
 def answered_text(answer: Answer) -> str:
-    """The words of an answer, why it has none, and how it ended unless that is `stop`."""
+    """Return the text of an answer, or the reason that it has none, and its finish reason unless that is `stop`."""
     if answer.error is not None:
         return f"none: {answer.error}"
     text = answer.text or (f"refused: {answer.refusal}" if answer.refusal else _no_words(answer.body))
@@ -37,7 +38,7 @@ def answered_text(answer: Answer) -> str:
 
 
 def turn_lines(answer: Answer, most: int | None = None, most_lines: int | None = None) -> Iterator[str]:
-    """Request and answer of every turn, labelled; a text is cut at so many characters and lines, `None` for whole."""
+    """Yield request and answer of every turn, labelled; texts are cut to `most` characters and `most_lines` lines."""
     turns = answer.turns or (answer,)
     for number, turn in enumerate(turns, 1):
         which = f" {number}" if len(turns) > 1 else ""
@@ -46,7 +47,7 @@ def turn_lines(answer: Answer, most: int | None = None, most_lines: int | None =
 
 
 def _no_words(body: Mapping[str, Any]) -> str:
-    """Of an endpoint that answers in words they are empty; of another one, such as embeddings, the body is shown."""
+    """Return the text for an answer without words: empty, or the body of an endpoint such as embeddings."""
     return "(empty)" if body.keys() & {"choices", "output"} or not body else json.dumps(body, ensure_ascii=False)
 
 
@@ -61,7 +62,7 @@ def _content(content: object) -> str:
 
 
 def cut(text: str, most: int | None, most_lines: int | None) -> str:
-    """The beginning of a long text, and how much of it is left out."""
+    """Return the beginning of a long text, and the number of characters left out."""
     kept = "\n".join(text[:most].split("\n")[:most_lines])
     left = len(text) - len(kept)
-    return kept if not left else f"{kept}…\n({left:,} more characters: -vv shows them)"
+    return kept if not left else f"{kept}…\n({counted(left, 'more character')}: -vv shows them)"

@@ -1,4 +1,4 @@
-"""Commands as they are proposed: with the options that find what is spoken of."""
+"""Suggested commands, with the options that they need."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pytest_batcheval.wire.places import CASSETTES, JOURNAL
 
 
 def show_command(key: str, journal: Path, cassettes: Path) -> str:
-    """All that is known of a request."""
+    """Return the command that shows a request."""
     options = [*_path("--journal", journal, JOURNAL), *_path("--cassettes", cassettes, CASSETTES)]
     return _command("show", key[:KEY_SHOWN], *options)
 
 
 def resume_command(journal: Path, backend: str) -> str:
-    """Collect what was begun at a backend: `openai`, or a base URL."""
+    """Return the command that collects open batches of a backend: `openai`, or a base URL."""
     return _command("resume", *_path("--journal", journal, JOURNAL), *_backend(backend))
 
 
 def cancel_command(batch: str, backend: str) -> str:
-    """Stop a batch at the provider."""
+    """Return the command that stops a batch at the provider."""
     return _command("cancel", batch, *_backend(backend))
 
 
 def pytest_command(tests: Iterable[str], root: Path, *options: str) -> str:
-    """Run these tests, named by their ids below `root`, from the current folder."""
+    """Return the command that runs these tests, with ids below `root`, from the current folder."""
     parts = (test.partition("::") for test in tests)
     found = [f"{os.path.relpath(root / path)}{colons}{name}" for path, colons, name in parts]
     return shlex.join(("pytest", *found, *options))
@@ -40,7 +40,7 @@ def _command(*words: str) -> str:
 
 
 def _path(option: str, path: Path, usual: str) -> list[str]:
-    """The option from the current folder, unless the command looks there anyway."""
+    """Return the option, relative to the current folder, unless it is the default."""
     found = os.path.relpath(path)
     return [] if found == os.path.normpath(usual) else [option, found]
 

@@ -1,4 +1,4 @@
-"""Batches against individual calls: the figures of each way side by side."""
+"""Comparison of batches and individual calls: the figures of each way of sending."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ COLUMNS = ("way", "answers", "time", "speed-up", "calls", "polls", "tokens", "co
 
 @dataclass(frozen=True)
 class Measured:
-    """What one way of sending the same requests took.
+    """The measurements of one way of sending the same requests.
 
     Attributes:
         way: its name, such as `batches of 25`.
-        seconds: from the first look at the journal to the last answer in it.
-        calls: HTTP requests without polls.
-        polls: HTTP requests that look how batches stand.
-        usd: US dollars by the price table; `None` when it does not know the model.
+        seconds: from the first read of the journal to the last answer in it.
+        calls: HTTP requests except polls.
+        polls: HTTP requests for the status of batches.
+        usd: US dollars by the price table; `None` if it does not have the model.
     """
 
     way: str
@@ -35,29 +35,29 @@ class Measured:
 
     @property
     def tokens(self) -> int:
-        """Of questions and answers."""
+        """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
 
 def speed_up(measured: Measured, base: Measured) -> float | None:
-    """How many times as fast as another way; `None` where no time has passed."""
+    """Return how many times as fast it is as another way; `None` if no time has passed."""
     return base.seconds / measured.seconds if measured.seconds and base.seconds else None
 
 
 def saved(measured: Measured, base: Measured) -> float | None:
-    """What it saves of another way's cost, in percent; negative when it costs more; `None` for an unknown cost."""
+    """Return its saving on another way's cost in percent; negative if it costs more; `None` for an unknown cost."""
     if measured.usd is None or not base.usd:
         return None
     return float(100 * (1 - measured.usd / base.usd))
 
 
 def comparison_table(ways: Sequence[Measured], width: int) -> list[str]:
-    """A table of lines at most `width` columns wide; speed-up and what is saved are against the first way."""
+    """Return a table at most `width` columns wide; speed-up and saving are relative to the first way."""
     return table([COLUMNS, *(_row(measured, ways[0]) for measured in ways)], width, left={0}, give_way=(0,))
 
 
 def to_data(ways: Sequence[Measured]) -> list[dict[str, object]]:
-    """The same for machines: numbers, `null` where one is unknown."""
+    """Return the same as data: numbers, `None` for unknown ones."""
     return [
         asdict(measured)
         | {

@@ -1,4 +1,4 @@
-"""The error log: every failure of every batch, a line each, for `jq`, `grep` and whoever looks on."""
+"""The error log: every failure of every batch, one per line, for `jq` and `grep`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 NAME = "errors.jsonl"
 OLDER = "errors.1.jsonl"
-"""What a full log is renamed to; an older one of that name is gone then."""
+"""The name of a full log; it replaces an older one."""
 
 FULL = 10_000_000
-"""Bytes from which a log is full."""
+"""Bytes of a full log."""
 
 CHUNK = 1000
-"""Lines that are written at once."""
+"""Lines that are written together."""
 
 LONGEST_MESSAGE = 1000
 """Characters of a message that are kept."""
@@ -38,12 +38,12 @@ MOST_TESTS = 20
 """Ids of tests in one line."""
 
 SECRETS = ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-"""Variables whose values are written nowhere."""
+"""Environment variables whose values are never written."""
 
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _WHOLE = {"lost": "lost", "void": "not run"}
 _REQUEST = re.compile(r"\(request ([\w-]{1,100})\)")
-"""How a fault of an individual call names the provider's id of the call."""
+"""The provider's id of an individual call, in the message of its failure."""
 
 
 @contextmanager
@@ -54,17 +54,17 @@ def error_log(
     say: Callable[[str], None] = lambda text: None,
     tests: Callable[[str], Iterable[str]] = lambda key: (),
 ) -> Iterator[Callable[[BatchSnapshot], None]]:
-    """Log what batches fail with while a send or a collection runs in the block, which holds the journal's lock.
+    """Log the failures of batches while the block sends or collects, holding the journal's lock.
 
     Args:
-        reader: the journal; the log lies beside it.
-        attempts: how often that send sends a request at most.
-        show: called with each snapshot too.
-        say: told once when the log cannot be written, which stops nothing: the journal has it all.
-        tests: ids of the tests that ask for a key.
+        reader: the journal; the log is in the same folder.
+        attempts: the most times that the send sends a request.
+        show: also called with each snapshot.
+        say: called once if the log cannot be written; the send continues, because the journal has all of it.
+        tests: returns the ids of the tests that ask for a key.
 
     Yields:
-        What to give the send as its `progress`.
+        The `progress` to pass to the send.
     """
     log = _Log(reader, attempts, say, tests)
 
@@ -80,7 +80,7 @@ def error_log(
 
 
 class _Log:
-    """The log of one send: it knows which batches had ended before."""
+    """The log of one send, without the batches that had ended before."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class _Log:
         self._logged = reader.ended_batches()
 
     def catch_up(self) -> None:
-        """Append what the batches failed with that have ended since."""
+        """Append the failures of the batches that have ended since the last call."""
         if self._broken:
             return
         try:
@@ -108,7 +108,7 @@ class _Log:
             _append(self._reader.path.with_name(NAME), lines)
         except (OSError, JournalError) as error:
             self._broken = True
-            self._say(f"the error log cannot be written: {error}")
+            self._say(f"cannot write the error log: {error}")
 
     def _line(self, row: TroubleRow) -> bytes:
         message = row.note if row.message is None else row.message
@@ -126,12 +126,12 @@ class _Log:
             "message": message,
             "done": self._done(row),
         }
-        told = {name: _harmless(value) if isinstance(value, str) else value for name, value in event.items()}
-        return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+        cleaned = {name: _cleaned(value) if isinstance(value, str) else value for name, value in event.items()}
+        return json.dumps(cleaned, ensure_ascii=False).encode() + b"\n"
 
     def _asking(self, key: str | None) -> list[str]:
         asking = sorted(self._tests(key)) if key is not None else []
-        return [_harmless(test) for test in asking[:MOST_TESTS]]
+        return [_cleaned(test) for test in asking[:MOST_TESTS]]
 
     def _done(self, row: TroubleRow) -> str:
         if row.key is None:
@@ -146,13 +146,13 @@ class _Log:
         return "sent again" if again else "left to the next run"
 
 
-def _harmless(text: str) -> str:
+def _cleaned(text: str) -> str:
     secrets = (os.environ.get(name, "") for name in SECRETS)
     return escape_controls(redacted(storable(text), *secrets))[:LONGEST_MESSAGE]
 
 
 def _append(path: Path, lines: Sequence[bytes]) -> None:
-    """Lines at the end of a file (0600) that begins anew when it is full."""
+    """Append lines to a file (mode 0600); a full file is renamed first."""
     for start in range(0, len(lines), CHUNK):
         text = b"".join(lines[start : start + CHUNK])
         if path.exists() and path.stat().st_size + len(text) > FULL:

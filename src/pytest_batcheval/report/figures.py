@@ -1,4 +1,4 @@
-"""The figures of a journal: what its runs asked, got, lost and paid. The one read model of every report."""
+"""The figures of a journal: requests, answers, losses and cost of its runs. The read model of all reports."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class ErrorFigures:
     """Requests that still fail for one cause.
 
     Attributes:
-        count: how many.
-        key: the `custom_id` of one of them, and `message` what was said of it.
+        count: the number of requests.
+        key: the `custom_id` of one of them, and `message` its error message.
         retryable: whether the next run sends them again.
-        next_step: what a person does about it.
+        next_step: what the user can do.
     """
 
     code: str
@@ -41,16 +41,16 @@ class BatchFigures:
     """One batch, or one group of individual calls.
 
     Attributes:
-        number: its number in the journal; `batch_id` is the provider's, empty until there is one.
+        number: its number in the journal; `batch_id` is the provider's id, empty until there is one.
         calls: `batch` or `individual`.
-        state: the journal's, such as `created` or `settled`; `status` is the provider's own word.
-        requests: those it holds, `repeated` of them held by an earlier batch of the same run too.
-        answers: answers that came with it.
-        failed: requests whose newest attempt it was, and which failed.
-        input_tokens, output_tokens: what its answers used.
-        usd: their price in US dollars, at batch rates (the standard one where the table knows none) or at the rate of
-            individual calls; `None` when nobody knows.
-        usd_as_calls: what individual calls would have cost.
+        state: the journal's, such as `created` or `settled`; `status` is the provider's.
+        requests: its requests, `repeated` of them also in an earlier batch of the same run.
+        answers: its answers.
+        failed: requests whose newest attempt failed in this batch.
+        input_tokens, output_tokens: the tokens of its answers.
+        usd: their price in US dollars, at batch rates (the standard rate if the table has none) or at the rate of
+            individual calls; `None` if it is unknown.
+        usd_as_calls: the price as individual calls.
     """
 
     number: int
@@ -76,23 +76,23 @@ class BatchFigures:
 
 @dataclass(frozen=True)
 class RunFigures:
-    """One run: what it sent, in batches and as individual calls, and what came of it.
+    """One run: its batches, individual calls and their outcome.
 
     Attributes:
         started: Unix seconds.
-        base_url: where it sent to.
+        base_url: the provider's base URL.
         argv: its command line, without keys.
-        batches: number of its batches by state; groups of individual calls are not among them.
-        requests: different requests it sent or meant to send; `calls` of them as individual calls.
-        resent: how often one of them was sent again, after a failure that may pass.
-        answers: answers that it brought.
+        batches: number of its batches by state; groups of individual calls are not included.
+        requests: different requests that it sent or would have sent; `calls` of them as individual calls.
+        resent: the number of times that requests were sent again after a transient failure.
+        answers: its answers.
         failures: its requests that failed and were not answered, or tried again, by a later run; by cause.
         waiting: requests in batches that have not ended.
-        input_tokens, output_tokens: what its answers used.
-        batch_usd: price of its batches in US dollars, at batch rates; `None` when nobody knows.
-        batch_usd_as_calls: what individual calls would have cost instead.
+        input_tokens, output_tokens: the tokens of its answers.
+        batch_usd: price of its batches in US dollars, at batch rates; `None` if it is unknown.
+        batch_usd_as_calls: price of its batches as individual calls.
         calls_usd: price of its individual calls.
-        stages: where its time went, in order; only of runs of pytest.
+        stages: its time by stage, in order; only for runs of pytest.
     """
 
     id: str
@@ -116,17 +116,17 @@ class RunFigures:
 
     @property
     def seconds(self) -> float:
-        """How long it took, by its clock."""
+        """Its duration, by its clock."""
         return sum(stage.wall for stage in self.stages)
 
     @property
     def failed(self) -> int:
-        """Requests that failed, and still do."""
+        """The number of requests that still fail."""
         return sum(failure.count for failure in self.failures)
 
     @property
     def paid_usd(self) -> Decimal | None:
-        """What batches and individual calls cost together; nothing at a simulator, `None` when nobody knows."""
+        """The cost of batches and individual calls; 0 at a simulator, `None` if it is unknown."""
         return Decimal(0) if is_simulator(self.origin) else _total([self.batch_usd, self.calls_usd])
 
     @property
@@ -144,13 +144,13 @@ class RunFigures:
 
 
 class Figures:
-    """Figures of a journal, read anew by each call; nothing is written."""
+    """Figures of a journal, read again by each call; nothing is written."""
 
     def __init__(self, reader: JournalReader) -> None:
         self._reader = reader
 
     def runs(self) -> list[RunFigures]:
-        """Every run, oldest first.
+        """Return all runs, oldest first.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -165,7 +165,7 @@ class Figures:
         return [_run(row, batches.get(row.id, []), causes, stages.get(row.id, ())) for row in self._reader.runs()]
 
     def run(self, run: str, collected: Collection[int] = ()) -> RunFigures | None:
-        """One run by its id, with the batches of these numbers as if they were its own; `None` for an unknown one.
+        """Return a run by its id, with the batches of these numbers counted as its own; `None` for an unknown id.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -176,7 +176,7 @@ class Figures:
         return next((_run(row, held, causes, stages) for row in self._reader.runs() if row.id == run), None)
 
     def batches(self, run: str | None = None) -> list[BatchFigures]:
-        """Every batch and every group of individual calls, oldest first; of one run, or of all.
+        """Return all batches and groups of individual calls, oldest first; of one run, or of all.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -184,7 +184,7 @@ class Figures:
         return [batch for batch in self._batches(self._reader.failure_counts()) if run in (None, batch.run)]
 
     def errors(self, run: str | None = None) -> list[ErrorFigures]:
-        """What still fails, by cause, the most frequent first; of one run, or of all.
+        """Return what still fails, by cause, the most frequent first; of one run, or of all.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -226,7 +226,7 @@ def _batch(row: BatchRow, repeated: int, failed: int) -> BatchFigures:
 
 
 def _usd(row: BatchRow, batch: bool) -> Decimal | None:
-    """The price of the tokens a batch has used; of a lost one nobody knows them."""
+    """Return the price of the tokens of a batch; `None` for a lost one, whose tokens are unknown."""
     if row.state == "lost":
         return None
     if not row.input_tokens and not row.output_tokens:
@@ -267,7 +267,7 @@ def _different(batches: Iterable[BatchFigures]) -> int:
 
 
 def _errors(causes: Iterable[CauseRow], batches: set[int]) -> list[ErrorFigures]:
-    """The failures of these batches, joined over them, the most frequent first."""
+    """Return the failures of these batches by cause, the most frequent first."""
     found: dict[tuple[str, int | None, bool], ErrorFigures] = {}
     for cause in causes:
         if cause.batch not in batches:
@@ -282,6 +282,6 @@ def _errors(causes: Iterable[CauseRow], batches: set[int]) -> list[ErrorFigures]
 
 
 def _total(costs: Iterable[Decimal | None]) -> Decimal | None:
-    """Their sum; one that is unknown makes it unknown."""
+    """Return the sum of costs; unknown if one of them is."""
     known = list(costs)
     return None if None in known else sum((cost for cost in known if cost is not None), Decimal(0))

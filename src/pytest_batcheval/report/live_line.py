@@ -1,4 +1,4 @@
-"""Batches as they stand, as lines of a terminal or of a log: pure, from snapshots, a time and a width."""
+"""The live lines: the state of batches as lines of a terminal or a log, from snapshots, a time and a width."""
 
 from __future__ import annotations
 
@@ -9,27 +9,25 @@ from dataclasses import dataclass
 from pytest_batcheval.engine.call_sender import CallSnapshot
 from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
 from pytest_batcheval.report.eta import Eta
-from pytest_batcheval.text.format import duration
+from pytest_batcheval.text.format import counted, duration
 from pytest_batcheval.text.table import GAP, columns, cut, one_line
 
-WORDS = dict(
-    zip(STAGES, ("planned", "waiting", "uploading", "queued", "running", "downloading", "storing"), strict=True)
-)
-"""What a stage is called on a terminal."""
+WORDS = dict(zip(STAGES, ("planned", "uploading", "queued", "running", "downloading", "storing"), strict=True))
+"""The word for each stage on a terminal."""
 
 _STATUSES = {"finalizing": "finishing", "cancelling": "cancelling", "reconciling": "reconciling"}
 _ENDINGS = ("completed", "expired", "cancelled", "failed", "lost")
 _TAIL = 16
-"""Columns of what is wrong with a batch that are worth more than its expected end."""
+"""Columns of a problem that are more important than the expected end."""
 
 _ALL = ("elapsed", "end", "words", "rate", "id")
 _FORMS = tuple(frozenset(_ALL[:most]) for most in range(len(_ALL), -1, -1))
-"""What a line has beside number, stage and counts: the most that fits."""
+"""Sets of columns besides number, stage and counts; the largest that fits is used."""
 
 
 @dataclass(frozen=True)
 class _SeenBatch:
-    """A batch as it was told at `at`; `first` are its elapsed seconds and counts when it was first seen running."""
+    """A snapshot of time `at`; `first` has elapsed seconds and ended requests when the batch first ran."""
 
     seen: BatchSnapshot
     at: float
@@ -37,7 +35,7 @@ class _SeenBatch:
 
     @property
     def rate(self) -> float | None:
-        """Requests a second since then."""
+        """Requests per second since then."""
         if self.first is None:
             return None
         seconds, done = self.seen.elapsed - self.first[0], _ended_requests(self.seen) - self.first[1]
@@ -45,19 +43,19 @@ class _SeenBatch:
 
 
 class LiveLines:
-    """The batches that are under way in one wave."""
+    """The open batches of one wave."""
 
     def __init__(self) -> None:
         self._standing: dict[int, _SeenBatch] = {}
         self.begin(1, False, Eta())
 
     def begin(self, wave: int, ticking: bool, expected: Eta) -> None:
-        """Begin a wave; `ticking` says that its batches run in real time, so that they age between two snapshots."""
+        """Begin a wave; with `ticking` its batches run in real time, so they age between two snapshots."""
         self._wave, self._ticking, self._expected = wave, ticking, expected
         self._standing.clear()
 
     def take(self, seen: BatchSnapshot, now: float) -> None:
-        """Take a snapshot at a time; one that follows the end of its batch is of the next round."""
+        """Take a snapshot at a time; one after the end of its batch belongs to the next round."""
         before = self._standing.get(seen.ordinal)
         if before is not None and before.seen.ended:
             self._standing.clear()
@@ -71,7 +69,7 @@ class LiveLines:
         self._standing[seen.ordinal] = _SeenBatch(seen, now, first)
 
     def lines(self, now: float, width: int, most: int) -> list[str]:
-        """A line for each batch that has not ended, `most` at most and none wider than `width`."""
+        """Return one line for each open batch, at most `most` lines of `width` columns."""
         under_way = [each for each in self._standing.values() if not each.seen.ended]
         room = most if len(under_way) <= most else max(most - 1, 0)
         shown = sorted(sorted(under_way, key=_urgency)[:room], key=_order)
@@ -80,8 +78,8 @@ class LiveLines:
             lines.append(cut(self._folded([each for each in under_way if each not in shown], len(shown)), width))
         return lines
 
-    def told(self, ordinal: int, now: float, again: bool = False) -> str:
-        """A batch in a line of its own; `again` when the provider has just begun to answer again."""
+    def describe(self, ordinal: int, now: float, again: bool = False) -> str:
+        """Return a batch in one line of a log; `again` if the provider has just begun to answer again."""
         standing = self._standing[ordinal]
         seen = standing.seen
         if isinstance(seen, (CallSnapshot, WaitSnapshot)):
@@ -112,7 +110,7 @@ class LiveLines:
         return self._expected.left(standing.seen, elapsed, standing.rate, since)
 
     def _table(self, shown: Sequence[_SeenBatch], now: float, width: int) -> list[str]:
-        """Aligned lines in the richest form that fits; what is wrong with a batch stands last and is cut."""
+        """Return aligned lines with as many columns as fit; the problem of a batch is last and may be cut."""
         for form in _FORMS:
             lines = [_joined(row, tail, pads) for row, tail, pads in self._rows(shown, now, form)]
             least = [_joined(row, tail[:_TAIL], pads) for row, tail, pads in self._rows(shown, now, form)]
@@ -148,18 +146,18 @@ class LiveLines:
         stages = ", ".join(f"{counts[word]} {word}" for word in WORDS.values() if counts[word])
         ended = sum(each.seen.ended for each in self._standing.values())
         done = f"; {ended} of {len(self._standing)} have ended" if ended else ""
-        return f"{f'… and {len(folded)} more' if shown else f'{len(folded)} batches'}: {stages}{done}"
+        return f"{f'… and {len(folded)} more' if shown else counted(len(folded), 'batch', 'batches')}: {stages}{done}"
 
 
 class LogLines:
-    """Which lines a log has, where nothing can be redrawn.
+    """The lines of a log, where nothing can be redrawn.
 
-    That a batch is known, that it runs, trouble, the end of trouble and the end of a batch are told at once, other
-    changes at most once a minute each.
+    A new batch, its start, its end, trouble and the end of trouble are reported immediately, other changes at most
+    once a minute per batch.
     """
 
     EVERY = 60.0
-    """Seconds between two lines of one batch, but for what is told at once."""
+    """Seconds between two lines of one batch, except for what is reported immediately."""
 
     def __init__(self, board: LiveLines) -> None:
         self._board = board
@@ -167,7 +165,7 @@ class LogLines:
         self._changed: dict[int, BatchSnapshot] = {}
 
     def take(self, seen: BatchSnapshot, now: float) -> list[str]:
-        """Lines that a snapshot is worth, which the board has taken already."""
+        """Return the lines for a snapshot, which the board has already taken."""
         if isinstance(seen, WaitSnapshot) and seen.ended:
             return []  # the batches that follow say enough
         before = self._last.get(seen.ordinal)
@@ -178,26 +176,26 @@ class LogLines:
         self._changed[seen.ordinal] = seen
         at_once = _matters(None if before is None else before[1], seen)
         if at_once:
-            return [self._tell(seen.ordinal, now)]
-        self._last.setdefault(seen.ordinal, (now, seen))  # the first words wait for something to tell
+            return [self._line(seen.ordinal, now)]
+        self._last.setdefault(seen.ordinal, (now, seen))  # the first line waits for news
         return self.due(now)
 
     def due(self, now: float) -> list[str]:
-        """Changes that have waited long enough."""
+        """Return the lines of changes that have waited long enough."""
         due = [ordinal for ordinal in self._changed if now - self._last[ordinal][0] >= self.EVERY]
-        return [self._tell(ordinal, now) for ordinal in due]
+        return [self._line(ordinal, now) for ordinal in due]
 
-    def _tell(self, ordinal: int, now: float) -> str:
+    def _line(self, ordinal: int, now: float) -> str:
         before, seen = self._last.get(ordinal), self._changed.pop(ordinal)
         self._last[ordinal] = now, seen
-        return self._board.told(ordinal, now, before is not None and bool(before[1].trouble) and not seen.trouble)
+        return self._board.describe(ordinal, now, before is not None and bool(before[1].trouble) and not seen.trouble)
 
 
 def redrawn(old: Sequence[str], new: Sequence[str], above: Sequence[str], width: int, height: int) -> str:
-    """What to write, so that the lines drawn last give way to new ones, below lines that stay.
+    """Return what to write to replace the lines drawn last by new ones, below lines that stay.
 
-    The cursor stands on the line below them before, maybe behind a `^C` that was typed, and at its beginning after. A
-    terminal that became narrower is taken to have wrapped what it showed, as nearly all do.
+    Before, the cursor is on the line below them, perhaps behind a typed `^C`; after, at the beginning of that line. A
+    terminal that became narrower is assumed to have wrapped its lines, as nearly all do.
     """
     rows = min(sum(max(-(-columns(line) // width), 1) for line in old), max(height - 1, 0))
     up = f"\r\x1b[J\x1b[{rows}A" if rows else "\r\x1b[J"
@@ -207,7 +205,7 @@ def redrawn(old: Sequence[str], new: Sequence[str], above: Sequence[str], width:
 
 
 def _matters(before: BatchSnapshot | None, seen: BatchSnapshot) -> bool:
-    """Whether a change cannot wait."""
+    """Return whether a change is reported immediately."""
     if seen.ended or bool(seen.trouble) != bool(before is not None and before.trouble):
         return True
     stage = "" if before is None else before.stage
@@ -215,7 +213,7 @@ def _matters(before: BatchSnapshot | None, seen: BatchSnapshot) -> bool:
 
 
 def _urgency(standing: _SeenBatch) -> tuple[bool, bool, int]:
-    """Batches with trouble first, then those that move."""
+    """Sort batches with trouble first, then those that make progress."""
     return not standing.seen.trouble, standing.seen.stage not in ("run", "download", "settle"), standing.seen.ordinal
 
 
@@ -225,7 +223,7 @@ def _order(standing: _SeenBatch) -> int:
 
 def _joined(row: Sequence[str], tail: str, pads: Sequence[int]) -> str:
     cells = [text + " " * (pad - columns(text)) for text, pad in zip(row, pads, strict=True) if pad]
-    if tail:  # right behind what the batch has, which is not all
+    if tail:  # directly behind the cells that the batch has
         last = sum(map(bool, row)) - 1
         cells = [*cells[:last], row[last], tail]
     return GAP.join(cells).rstrip()
@@ -241,7 +239,7 @@ def _counts(seen: BatchSnapshot, words: bool = True) -> str:
 
 
 def _stage(seen: BatchSnapshot) -> str:
-    """Our word, and the provider's or the journal's own."""
+    """Return our word for the stage, and the status if it differs."""
     word = _STATUSES.get(seen.status, WORDS[seen.stage])
     return word if seen.status == word else f"{word} ({seen.status})"
 
@@ -286,7 +284,7 @@ def _left_in_short(left: float | None) -> str:
 
 
 def _roughly(left: float) -> str:
-    """To the minute, in the last one to ten seconds."""
+    """Return a duration to the minute, in the last minute to ten seconds."""
     if left <= 50:
         return f"{-(-left // 10) * 10:.0f}s"
     return f"{max(round(left / 60), 1)}m" if left < 3600 else duration(left)

@@ -1,4 +1,4 @@
-"""Where a run's time goes and what it takes of this machine, measured while it goes on, for the journal."""
+"""A run's time and use of this machine by stage, measured while it runs, for the journal."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pytest_batcheval.journal.store import Journal
 
 SAMPLE_EVERY = 1.0
-"""Real seconds between two looks at this process's memory."""
+"""Real seconds between two samples of this process's memory."""
 
 
 @dataclass
 class _Use:
-    """What one stage has taken; fields as in `StageRow`."""
+    """The use of one stage; fields as in `StageRow`."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -36,14 +36,14 @@ class _Use:
 
 
 class ResourceMeter:
-    """Measures a run, wave by wave. At every moment a wave is in the stage of its batch that is furthest behind.
+    """Measures a run, wave by wave. A wave is always in the stage of its batch that is furthest behind.
 
-    Memory is looked at once a second by a thread, so that a peak within a stage is seen. What cannot be stored is not:
-    no run fails for its figures.
+    A thread samples memory once a second, so that a peak within a stage is seen. Figures that cannot be stored are
+    dropped: no run fails because of them.
     """
 
     def __init__(self, run: str, journal: Journal, clock: Clock, traffic: Sequence[Traffic]) -> None:
-        """Prepare it; the clock is first asked when the block begins."""
+        """Prepare the meter; the clock is first read when the block begins."""
         self._run = run
         self._journal = journal
         self._clock = clock
@@ -67,7 +67,7 @@ class ResourceMeter:
         self.end_wave()
 
     def watching(self, show: Callable[[BatchSnapshot], None]) -> Callable[[BatchSnapshot], None]:
-        """A `progress` that measures, and hands on what it sees to another."""
+        """Return a `progress` that measures and then calls `show`."""
 
         def watch(seen: BatchSnapshot) -> None:
             self._seen(seen)
@@ -76,8 +76,8 @@ class ResourceMeter:
         return watch
 
     def end_wave(self) -> None:
-        """Store what the wave took, if it sent anything; the next one begins."""
-        with suppress(BatchEvalError):  # a simulator's clock may have gone, the disk be full
+        """Store the use of the wave, if it sent anything, and begin the next one."""
+        with suppress(BatchEvalError):  # a simulator's clock may have stopped, or the disk may be full
             self._account()
             if set(self._uses) != {STAGES[0]}:
                 rows = [StageRow(self._run, self._wave, name, **vars(use)) for name, use in self._uses.items()]
@@ -98,7 +98,7 @@ class ResourceMeter:
             self._stage = stage
 
     def _account(self) -> None:
-        """Put what was used since the last time down to the present stage."""
+        """Add the use since the last call to the present stage."""
         now = self._now()
         use = self._uses.setdefault(self._stage, _Use())
         use.wall += max(now[0] - self._mark[0], 0.0)
@@ -118,7 +118,7 @@ class ResourceMeter:
 
 
 def _resident() -> int:
-    """Resident bytes of this process; without psutil the most it ever had."""
+    """Return the resident bytes of this process; without psutil its peak."""
     try:
         from psutil import Process
     except ImportError:

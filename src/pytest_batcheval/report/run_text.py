@@ -15,7 +15,7 @@ LONGEST_MESSAGE = 300
 
 
 def run_lines(run: RunFigures) -> Iterator[tuple[str, str]]:
-    """What was asked, came of it and was paid, as pairs of a label and a text."""
+    """Yield requests, outcome and cost of a run as pairs of a label and a text."""
     yield "requests", _requests(run)
     if run.input_tokens or run.output_tokens:
         yield "tokens", f"{run.input_tokens:,} in, {run.output_tokens:,} out"
@@ -26,7 +26,7 @@ def run_lines(run: RunFigures) -> Iterator[tuple[str, str]]:
 
 
 def error_lines(failures: tuple[ErrorFigures, ...]) -> Iterator[str]:
-    """A line for each cause, and one for what to do about it."""
+    """Yield one line for each cause and one for the next step."""
     for error in failures:
         cause = f"{error.code} (HTTP {error.status_code})" if error.status_code else error.code
         text = one_line(error.message)[:LONGEST_MESSAGE]
@@ -39,10 +39,10 @@ def _requests(run: RunFigures) -> str:
     ways = [counted(number, "batch", "batches")] if number else []
     if run.calls:
         ways.append(counted(run.calls, "individual call"))
-    came = f"{run.answers:,} answered, {run.failed:,} failed"
+    outcome = f"{run.answers:,} answered, {run.failed:,} failed"
     resent = f", with {counted(run.resent, 'repeat')}" if run.resent else ""
     waiting = f", {run.waiting:,} open" if run.waiting else ""
-    return f"{run.requests:,} in {' and '.join(ways) or 'no batch'}{resent}: {came}{waiting}"
+    return f"{run.requests:,} in {' and '.join(ways) or 'no batch'}{resent}: {outcome}{waiting}"
 
 
 def _cost(run: RunFigures) -> str:
@@ -57,7 +57,7 @@ def _cost(run: RunFigures) -> str:
 
 
 def _time(run: RunFigures) -> str:
-    """Stages that took a tenth of a second at least, over all waves."""
+    """Return the stages that took at least a tenth of a second, over all waves."""
     took: dict[str, float] = {}
     for stage in run.stages:
         took[stage.name] = took.get(stage.name, 0.0) + stage.wall

@@ -13,6 +13,7 @@ from scipy import stats
 from pytest_batcheval.quality import CellValues, alignment, cell_values, compare, regression
 from pytest_batcheval.quality.comparing._clustered_difference import clustered_error
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 Build = Callable[..., Answers]
@@ -107,7 +108,7 @@ def test_the_three_verdicts_of_a_regression() -> None:
     small = regression(base, run(noise(0, sd=0.5) - 0.05))
     assert (small.verdict, small.undecided, small.more_samples) == ("WARN", False, None)
     assert small.p_value < 1e-6
-    assert "a drop there is, but not one that fails" in small.explain()
+    assert "there is a drop, but not one that fails" in small.explain()
     assert regression(base, run(noise(0, sd=0.5) - 0.05), tolerated=0.0).verdict == "FAIL"
 
 
@@ -121,7 +122,7 @@ def test_a_warning_says_how_many_samples_would_decide() -> None:
     decided = [found for found in warned if found.undecided and found.more_samples]
     assert len(decided) > 10
     for found in decided:
-        assert f"{found.more_samples} more samples per cell would decide" in found.explain()
+        assert f"undecided: {counted(found.more_samples, 'more sample')} per cell would decide" in found.explain()
         assert 1 <= (found.more_samples or 0) <= 20
 
 
@@ -130,7 +131,7 @@ def test_more_samples_do_not_help_where_samples_do_not_vary() -> None:
     warned = [found for seed in range(300) if (found := regression(base, run(noise(seed) - 0.18, 1, 0.0))).undecided]
     assert warned
     assert all(found.more_samples is None for found in warned)
-    assert "not even 20 samples per cell would decide" in warned[0].explain()
+    assert "even 20 more samples per cell would not decide" in warned[0].explain()
 
 
 def test_what_fell_is_named() -> None:
@@ -154,7 +155,7 @@ def test_cells_without_a_value_in_both_are_left_out() -> None:
         (run(noise(1), metric="points/2"), "same metric: 'points/1' or 'points/2'"),
         (run(noise(1, (11, 24))), "same personas: only in one of them: p24"),
         (run(noise(1, (12, 25))), "same questions: only in one of them: q11"),
-        (run(np.where(noise(5) > 1, np.nan, 1.0)), "cells have a value in one run only, more than 2%: p"),
+        (run(np.where(noise(5) > 1, np.nan, 1.0)), "cells with a value in one run only, more than 2%: p"),
     ],
 )
 def test_runs_that_do_not_fit_are_refused(other: CellValues, message: str) -> None:
@@ -165,9 +166,9 @@ def test_runs_that_do_not_fit_are_refused(other: CellValues, message: str) -> No
 
 def test_odd_limits_are_refused() -> None:
     same = run(noise(0))
-    with pytest.raises(TableError, match="a margin is a positive number, not 0"):
+    with pytest.raises(TableError, match="margin must be a positive number, not 0"):
         compare(same, same, margin=0)
-    with pytest.raises(TableError, match="from 0, not nan"):
+    with pytest.raises(TableError, match="tolerated must be a number, at least 0, not nan"):
         regression(same, same, tolerated=float("nan"))
     few = run(noise(0, (3, 25)))
     with pytest.raises(TableError, match=r"25 personas and 3 questions .* too few"):
@@ -210,7 +211,7 @@ def test_cell_values_survive_json(respondent: Build) -> None:
     assert values.noise == pytest.approx(np.nanmean((pairs[:, 0] - pairs[:, 1]) ** 2 / 2))
     assert cell_values(respondent("faithful")).noise is None
     for broken in ({}, {**values.to_dict(), "values": [[1]]}, {**values.to_dict(), "samples": "x"}):
-        with pytest.raises(TableError, match="no cell values as `to_dict` writes them"):
+        with pytest.raises(TableError, match="not cell values of `to_dict`"):
             CellValues.from_dict(broken)
 
 
@@ -218,9 +219,9 @@ def test_numbers_of_ones_own_need_a_name(respondent: Build) -> None:
     answers = respondent("blind")
     lengths = [float(len(a.text)) for a in answers]
     assert cell_values(answers, lengths, metric="length/1").metric == "length/1"
-    with pytest.raises(TableError, match="need a name"):
+    with pytest.raises(TableError, match="values need a name"):
         cell_values(answers, lengths)
-    with pytest.raises(TableError, match="2 values for 275 answers"):
+    with pytest.raises(TableError, match="values: 2 for 275 answers"):
         cell_values(answers, [1, 2], metric="x/1")
     with pytest.raises(TableError, match="no x/1 to compare"):
         cell_values(answers, [None] * 275, metric="x/1")

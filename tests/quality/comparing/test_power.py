@@ -8,6 +8,7 @@ from pytest_batcheval.matrix.axes import PersonaMatrix
 from pytest_batcheval.quality import power
 from pytest_batcheval.quality.comparing._power_models import detected_difference
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 Build = Callable[..., Answers]
@@ -42,7 +43,9 @@ def test_the_detectable_difference_by_hand() -> None:
 
 @pytest.mark.parametrize(("personas", "samples"), [(7, 1), (8, 0)])
 def test_too_small_a_matrix_says_what_is_needed(words: Build, personas: int, samples: int) -> None:
-    with pytest.raises(TableError, match=rf"{personas} personas, 4 questions and {samples} samples are too few"):
+    with pytest.raises(
+        TableError, match=rf"{personas} personas, 4 questions and {counted(samples, 'sample')} are too few"
+    ):
         power(words(personas), samples=samples)
 
 

@@ -84,10 +84,10 @@ def test_role_labels_have_cohens_kappa() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda a, f, s: judge_agreement(Answers(a.rows[:99]), f, s), "99 answers are too few .*at least 100.*200"),
+        (lambda a, f, s: judge_agreement(Answers(a.rows[:99]), f, s), "too few answers .*: 99; at least 100.*200"),
         (lambda a, f, s: judge_agreement(a, f, {"NS": s["NS"]}), "the same dimensions: NS, HA and NS"),
-        (lambda a, f, s: judge_agreement(a, f, {**s, "HA": [3.5] * 200}), "HA is none of 1 to 5"),
-        (lambda a, f, s: judge_agreement(a, f, {**s, "HA": [3]}), "1 scores of HA for 200 answers"),
+        (lambda a, f, s: judge_agreement(a, f, {**s, "HA": [3.5] * 200}), "scores of HA must be integers from 1 to 5"),
+        (lambda a, f, s: judge_agreement(a, f, {**s, "HA": [3]}), "scores of HA: 1 for 200 answers"),
         (lambda a, f, s: judge_agreement(a, f, s, roles=(["x"], ["y"])), "1 and 1 roles for 200 answers"),
         (
             lambda a, f, s: judge_agreement(Answers.from_records([{"question": "q", "text": ""}] * 200), f, s),

@@ -139,7 +139,7 @@ def test_samples_that_agree_are_no_consistency_where_a_persona_says_something_el
 def test_one_question_tells_nothing_of_a_persona_over_questions() -> None:
     result = judged(persona=0, cell=2, questions=1)
     assert (result.generalizability, result.verdict) == (None, "consistent")
-    assert "HA: G unknown: one question" in result.explain()
+    assert "HA: G unknown: at least two questions must aim at it" in result.explain()
 
 
 def components(scores: np.ndarray) -> Any:

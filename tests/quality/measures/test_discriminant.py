@@ -15,7 +15,7 @@ from pytest_batcheval.wire.answers import Answers
 Build = Callable[..., Answers]
 
 
-def told(answers: Answers, effects: np.ndarray) -> dict[str, Any]:
+def by_effects(answers: Answers, effects: np.ndarray) -> dict[str, Any]:
     """Scores that are 3 + effects @ levels, by dimension."""
     levels = np.array([[r.cell["persona"].levels[code] for code in DIMENSIONS] for r in answers.rows])
     return {code: 3 + levels @ effects[d] for d, code in enumerate(DIMENSIONS)}
@@ -24,7 +24,7 @@ def told(answers: Answers, effects: np.ndarray) -> dict[str, Any]:
 def test_the_matrix_recovers_effects_exactly(respondent: Build) -> None:
     answers = respondent("blind")
     effects = (np.random.default_rng(0).normal(size=(7, 7)) + 3 * np.eye(7)) / 10
-    result = discriminant(answers, scores=told(answers, effects))
+    result = discriminant(answers, scores=by_effects(answers, effects))
     np.testing.assert_allclose(result.matrix, effects, atol=1e-9)
     off = effects[~np.eye(7, dtype=bool)]
     assert result.leak == pytest.approx(np.sqrt((off**2).mean()) / np.trace(effects) * 7)
@@ -60,7 +60,7 @@ def test_where_nothing_is_reflected_there_is_no_leak(respondent: Build) -> None:
     result = discriminant(respondent("inverted"))
     assert (result.leak, result.interval) == (None, None)
     assert result.p_value > 0.99
-    assert "told traits do not raise their own scores" in result.explain()
+    assert "prompted traits do not raise their own scores" in result.explain()
 
 
 def people(profiles: list[dict[str, str]]) -> Answers:
@@ -78,7 +78,7 @@ def test_traits_that_always_go_together_cannot_be_told_apart() -> None:
 
 def test_one_dimension_cannot_leak() -> None:
     answers = people([{"NS": pole, "HA": "average"} for pole in ("low", "high")] * 4)
-    with pytest.raises(TableError, match="needs two dimensions at least; there is NS"):
+    with pytest.raises(TableError, match="needs at least two dimensions; there is only NS"):
         discriminant(answers)
 
 
@@ -96,5 +96,5 @@ def test_levels_and_targets_may_be_declared() -> None:
     assert result.leak == pytest.approx(0)
     with pytest.raises(TableError, match="p7"):
         discriminant(answers, scores=scores, levels={k: v for k, v in levels.items() if k != "p7"}, targets=targets)
-    with pytest.raises(TableError, match="a level is -1, 0 or 1"):
+    with pytest.raises(TableError, match="levels must be -1, 0 or 1"):
         discriminant(answers, scores=scores, levels={**levels, "p0": {"warm": 2}}, targets=targets)

@@ -87,9 +87,9 @@ def test_other_languages() -> None:
     english = [{"persona": f"p{n}", "question": "q", "text": "I have not been sleeping."} for n in range(10)]
     assert format_checks(Answers.from_records(english), language="en").failing == ()
     assert format_checks(Answers.from_records(english)).failing == ("other_script",)
-    with pytest.raises(TableError, match="language 'xx'; known: ko, en"):
+    with pytest.raises(TableError, match="unknown language 'xx'; the languages are ko, en"):
         format_checks(answered(), language="xx")
     with pytest.raises(TableError, match="no answers"):
         format_checks(Answers([]))
-    with pytest.raises(KeyError, match="no check 'tone'; there are failed"):
+    with pytest.raises(KeyError, match="unknown check 'tone'; the checks are failed"):
         format_checks(answered())["tone"]

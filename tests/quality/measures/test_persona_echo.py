@@ -60,5 +60,5 @@ def test_words_said_at_random_have_no_lift() -> None:
 
 def test_a_persona_without_description_is_named() -> None:
     rows = [{"persona": f"p{i}", "question": f"q{j}", "text": "x"} for i in range(8) for j in range(4)]
-    with pytest.raises(TableError, match="no `description` that they could repeat: p0, p1"):
+    with pytest.raises(TableError, match="personas without a `description` that they could repeat: p0, p1"):
         persona_echo(Answers.from_records(rows))

@@ -26,7 +26,7 @@ Build = Callable[..., Answers]
 
 
 def small(personas: int = 8, questions: int = 4, **changes: Any) -> Answers:
-    """Personas told HA low and high in turn; question q0 aims at nothing, the others at HA."""
+    """Personas prompted HA low and high in turn; question q0 aims at nothing, the others at HA."""
     people = [
         Persona(f"p{i}", {"description": "x", "profile": {"HA": ("low", "high")[i % 2]}}) for i in range(personas)
     ]
@@ -143,16 +143,16 @@ def test_delta_and_p_agree_with_scipy(respondent: Build) -> None:
     assert trait.p_value == pytest.approx(expected.pvalue, abs=0.03)
 
 
-def test_an_untold_trait_is_a_control_on_both_sides(respondent: Build) -> None:
-    told, turned = respondent("faithful"), respondent("inverted")
-    leaking = trait_reflection(told, untold=["P"], permutations=999)
+def test_an_unprompted_trait_is_a_control_on_both_sides(respondent: Build) -> None:
+    faithful, turned = respondent("faithful"), respondent("inverted")
+    leaking = trait_reflection(faithful, unprompted=["P"], permutations=999)
     assert leaking.leaking == ("P",)
-    assert len(leaking.told) == len(leaking.reflected) == 6
-    assert "shown though not told: P" in leaking.explain()
-    assert trait_reflection(turned, untold=["P"], permutations=999).leaking == ("P",)
-    assert trait_reflection(respondent("blind", seed=2), untold=["P"], permutations=999).leaking == ()
-    with pytest.raises(TableError, match="every dimension to test is untold: P"):
-        trait_reflection(told, dimensions=["P"], untold=["P"])
+    assert len(leaking.prompted) == len(leaking.reflected) == 6
+    assert "shown though not prompted: P" in leaking.explain()
+    assert trait_reflection(turned, unprompted=["P"], permutations=999).leaking == ("P",)
+    assert trait_reflection(respondent("blind", seed=2), unprompted=["P"], permutations=999).leaking == ()
+    with pytest.raises(TableError, match="every dimension to test is unprompted: P"):
+        trait_reflection(faithful, dimensions=["P"], unprompted=["P"])
 
 
 def test_slopes_by_least_squares(respondent: Build) -> None:
@@ -190,13 +190,13 @@ def test_traits_that_always_go_together_have_no_slope() -> None:
 def test_what_cannot_be_tested_is_named(respondent: Build) -> None:
     with pytest.raises(TableError, match=r"cannot test NS, XX: .*; possible: HA"):
         trait_reflection(small(), dimensions=["NS", "HA", "XX"])
-    with pytest.raises(TableError, match=r"personas have no levels .*: p0, p1"):
+    with pytest.raises(TableError, match=r"personas without levels .*: p0, p1"):
         trait_reflection(Answers.from_records({**r.cell, "persona": r.id("persona"), "text": ""} for r in small().rows))
-    with pytest.raises(TableError, match=r"questions have no `targets`.*: q0, q1, q2, q3"):
+    with pytest.raises(TableError, match=r"questions without `targets`.*: q0, q1, q2, q3"):
         trait_reflection(
             Answers.from_records({**r.cell, "question": r.id("question"), "text": ""} for r in small().rows)
         )
-    with pytest.raises(TableError, match="3 scores of HA for 32 answers"):
+    with pytest.raises(TableError, match="scores of HA: 3 for 32 answers"):
         trait_reflection(small(), scores={"HA": [1, 2, 3]})
 
 
@@ -208,7 +208,7 @@ def test_a_result_is_neither_true_nor_false() -> None:
 def test_explain_and_figures(respondent: Build) -> None:
     result = trait_reflection(respondent("blind"), permutations=99)
     text = result.explain()
-    assert text.startswith("0 of 7 dimensions are reflected; not shown: NS, HA, RD, P, SD, CO, ST")
+    assert text.startswith("0 of 7 dimensions reflected; not shown: NS, HA, RD, P, SD, CO, ST")
     weakest = min(result.traits, key=lambda t: t.delta)
     assert text.splitlines()[1].startswith(f"{weakest.dimension}: delta = {weakest.delta:+.2f}")
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
@@ -216,7 +216,7 @@ def test_explain_and_figures(respondent: Build) -> None:
         result["XX"]
 
 
-def test_whoever_does_not_show_what_it_was_told_is_named(respondent: Build) -> None:
+def test_whoever_does_not_show_its_prompt_is_named(respondent: Build) -> None:
     """One persona answers as its opposite does; the result holds all the same, and says who it was."""
     answers = respondent("faithful")
     culprit = "methodical-downcast"
@@ -228,9 +228,9 @@ def test_whoever_does_not_show_what_it_was_told_is_named(respondent: Build) -> N
     assert result.leanings[culprit] < -0.5
     assert "average" not in result.leanings
     assert result.opposed
-    assert all(text.startswith(f"{culprit} x ") and ", told " in text for text in result.opposed)
-    assert f"least as told: {culprit} -" in result.explain()
-    assert f"least as told: {culprit} -" in quality_gate(Answers(rows), permutations=199).explain()
+    assert all(text.startswith(f"{culprit} x ") and ", prompted " in text for text in result.opposed)
+    assert f"weakest personas: {culprit} -" in result.explain()
+    assert f"weakest personas: {culprit} -" in quality_gate(Answers(rows), permutations=199).explain()
 
 
 def test_groups_too_small_to_show_anything_say_so() -> None:
@@ -239,6 +239,6 @@ def test_groups_too_small_to_show_anything_say_so() -> None:
     trait = trait_reflection(small(), scores={"HA": scores}, permutations=9999)["HA"]
     assert (trait.delta, trait.least_p) == (1.0, 1 / 70)
     assert trait.p_value == pytest.approx(1 / 70, abs=0.005)
-    assert "cannot show: so few personas give no p below 0.014, 5 high and 5 low do" in str(trait)
+    assert "cannot be shown: so few personas give no p below 0.014; use at least 5 high and 5 low" in str(trait)
     more = [3 + r.cell["persona"].levels["HA"] for r in small(10).rows]
-    assert "cannot show" not in str(trait_reflection(small(10), scores={"HA": more}, permutations=999)["HA"])
+    assert "cannot be shown" not in str(trait_reflection(small(10), scores={"HA": more}, permutations=999)["HA"])

@@ -1,4 +1,4 @@
-"""A run that is kept: its cells' values, and everything they are bound to, in a readable file."""
+"""A baseline: the values of a run's cells and what they depend on, in a readable file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pytest_batcheval.quality.measures._cell_values import CellValues
 from pytest_batcheval.quality.table import TableError
 
 FORM = 1
-"""Version of the file's form."""
+"""Version of the file format."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The values of a run and what they are bound to.
+    """The values of a run and what they depend on.
 
     Attributes:
         name: also the file's name.
-        bound: what has to be the same for a comparison to mean anything: metric, scores, rubric, personas, questions.
-        about: what may differ, since its effect is what is asked: model, origin, samples.
+        bound: what must be equal for a comparison to be valid: metric, scores, rubric, personas, questions.
+        about: what may differ, because its effect is the question: model, origin, samples.
         values: the cells.
     """
 
@@ -32,7 +32,7 @@ class Baseline:
     values: CellValues
 
     def unlike(self, other: Baseline) -> list[str]:
-        """Why two runs do not compare: `rubric: 0123 and 4567`; empty where they do."""
+        """Return the reasons that two runs cannot be compared: `rubric: 0123 and 4567`; empty if they can."""
         names = dict.fromkeys((*self.bound, *other.bound))
         return [
             f"{name}: {self.bound.get(name, 'none')} and {other.bound.get(name, 'none')}"
@@ -41,7 +41,7 @@ class Baseline:
         ]
 
     def save(self, path: Path) -> None:
-        """Write it, a row of cells on a line, so that a changed cell is a changed line."""
+        """Write the file, one row of cells per line, so that a changed cell is a changed line."""
         cells = self.values.to_dict()
         rows = {name: [json.dumps(row) for row in cells[name]] for name in ("values", "samples")}
         fields = {"form": FORM, "name": self.name, "bound": dict(self.bound), "about": dict(self.about)}
@@ -53,20 +53,20 @@ class Baseline:
 
     @classmethod
     def load(cls, path: Path) -> Baseline:
-        """What `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
-            TableError: there is no such file, or it is no baseline; the text names it.
+            TableError: there is no such file, or it is not a baseline; the text names it.
         """
         try:
             data: Any = json.loads(path.read_text(encoding="utf-8"))
             if data["form"] != FORM:
-                raise TableError(f"{path} has form {data['form']}, this version reads {FORM}: save it anew")
+                raise TableError(f"{path} has format {data['form']}, but this version reads {FORM}; save it again")
             bound, about = ({str(k): str(v) for k, v in data[part].items()} for part in ("bound", "about"))
             return cls(str(data["name"]), bound, about, CellValues.from_dict(data["cells"]))
         except OSError as error:
-            raise TableError(f"{path}: the baseline cannot be read: {error.strerror}") from None
+            raise TableError(f"{path}: cannot read the baseline: {error.strerror}") from None
         except TableError as error:
             raise TableError(f"{path}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise TableError(f"{path} is no baseline: {error!r}") from None
+            raise TableError(f"{path} is not a baseline: {error!r}") from None

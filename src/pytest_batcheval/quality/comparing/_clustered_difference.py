@@ -12,11 +12,12 @@ from pytest_batcheval.quality.measures._cell_values import CellValues
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.stats.student_t import t_cdf, t_quantile
 from pytest_batcheval.quality.table import MAX_MISSING, MIN_PERSONAS, MIN_QUESTIONS, NAMED, TableError
+from pytest_batcheval.text.format import counted
 
 Floats = npt.NDArray[np.float64]
 
 EXACT = 1e-12
-"""An error below this is that of rounding: the runs differ by the same in every cell."""
+"""An error below this is a rounding error: the runs differ by the same amount in every cell."""
 
 
 @dataclass(frozen=True)
@@ -38,38 +39,38 @@ class Difference:
 
     @property
     def n(self) -> int:
-        """How many cells both runs have."""
+        """The number of cells that both runs have."""
         return int(np.count_nonzero(~np.isnan(self.cells)))
 
     def below(self, value: float) -> float:
-        """One-sided p-value of a mean difference below `value`."""
+        """Return the one-sided p-value of a mean difference below `value`."""
         if self.error <= EXACT:
             return 1.0 if self.mean >= value - EXACT else 0.0
         return t_cdf((self.mean - value) / self.error, self.freedom)
 
     def above(self, value: float) -> float:
-        """One-sided p-value of a mean difference above `value`."""
+        """Return the one-sided p-value of a mean difference above `value`."""
         if self.error <= EXACT:
             return 1.0 if self.mean <= value + EXACT else 0.0
         return t_cdf((value - self.mean) / self.error, self.freedom)
 
     def interval(self, level: float) -> tuple[float, float]:
-        """The mean's t interval."""
+        """Return the mean's t interval."""
         half = t_quantile(0.5 + level / 2, self.freedom) * self.error
         return self.mean - half, self.mean + half
 
 
 def difference(a: CellValues, b: CellValues) -> Difference:
-    """A minus b, cell by cell.
+    """Return a minus b, cell by cell.
 
     Raises:
-        TableError: the runs have other personas, questions or metrics; more than 2 % of the cells
-            have a value in one run and none in the other; or too few have one.
+        TableError: the runs have different personas, questions or metrics; more than 2 % of the cells
+            have a value in one run only; or too few have one.
     """
     for name in ("metric", "personas", "questions"):
         one, other = getattr(a, name), getattr(b, name)
         if one != other:
-            raise TableError(f"two runs compare only with the same {name}: {_unlike(one, other)}")
+            raise TableError(f"two runs can only be compared with the same {name}: {_unlike(one, other)}")
     first, second = a.array(), b.array()
     _check_missing(a, first, second)
     cells = first - second
@@ -77,8 +78,8 @@ def difference(a: CellValues, b: CellValues) -> Difference:
     personas, questions = int(kept.any(axis=0).sum()), int(kept.any(axis=1).sum())
     if personas < MIN_PERSONAS or questions < MIN_QUESTIONS:
         raise TableError(
-            f"{personas} personas and {questions} questions with values in both runs are too few: "
-            f"at least {MIN_PERSONAS} personas and {MIN_QUESTIONS} questions are needed"
+            f"{counted(personas, 'persona')} and {counted(questions, 'question')} with values in both runs are too "
+            f"few: at least {MIN_PERSONAS} personas and {MIN_QUESTIONS} questions are needed"
         )
     mean, spread = float(cells[kept].mean()), float(cells[kept].std(ddof=1))
     error = clustered_error(np.where(kept, cells - mean, 0.0), kept)
@@ -87,7 +88,7 @@ def difference(a: CellValues, b: CellValues) -> Difference:
 
 
 def clustered_error(residuals: Floats, kept: npt.NDArray[np.bool_]) -> float:
-    """The standard error of a mean whose residuals share personas (columns) and questions (rows).
+    """Return the standard error of a mean whose residuals share personas (columns) and questions (rows).
 
     Cameron, Gelbach & Miller (2011): the variances clustered by either, less that of the cells, each with
     its G / (G - 1); floored at the larger of the two, since their difference can be too small or negative.
@@ -101,7 +102,7 @@ def clustered_error(residuals: Floats, kept: npt.NDArray[np.bool_]) -> float:
 
 
 def named_cells(a: CellValues, cells: Floats, count: int) -> tuple[str, ...]:
-    """The cells with the smallest differences, smallest first: `persona x question (-0.5)`."""
+    """Return the cells with the smallest differences, smallest first: `persona x question (-0.5)`."""
     order = np.argsort(np.where(np.isnan(cells), np.inf, cells), axis=None, kind="stable")[:count]
     pairs = [divmod(int(place), len(a.personas)) for place in order]
     return tuple(f"{a.personas[i]} x {a.questions[j]} ({cells[j, i]:+.2f})" for j, i in pairs if cells[j, i] < 0)
@@ -119,5 +120,6 @@ def _check_missing(a: CellValues, first: Floats, second: Floats) -> None:
     if lost.mean() > MAX_MISSING:
         ids = [f"{a.personas[i]} x {a.questions[j]}" for j, i in zip(*np.nonzero(lost), strict=True)]
         raise TableError(
-            f"{len(ids)} cells have a value in one run only, more than {MAX_MISSING:.0%}: {listed(ids, NAMED)}"
+            f"{counted(len(ids), 'cell')} with a value in one run only, more than {MAX_MISSING:.0%}: "
+            f"{listed(ids, NAMED)}"
         )

@@ -1,6 +1,6 @@
-"""Is one model, prompt or run better than another, or as good as it?
+"""Comparison of two models, prompts or runs: whether one is better, or both are equally good.
 
-"Not significant" is never "as good": that needs an interval inside a margin that was stated before.
+"Not significant" never means "as good": that needs an interval inside a margin that was stated before.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 MARGIN = 0.15
-"""Of alignment, which is 0.3 of a score point: a convention; state your own before the run."""
+"""In units of alignment, equal to 0.3 of a score point: a convention; state your own before the run."""
 
 EQUIVALENCE = 0.05
 """Level of each of the two one-sided tests, the usual one (Schuirmann 1987): the 90 % interval is inside the margin."""
@@ -27,20 +28,20 @@ NULL = "no mean difference; t with min(personas, questions) - 1 degrees of freed
 LISTED = 5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison(Result):
     """The mean difference of a per-answer number, a minus b, over the same cells.
 
     Attributes:
-        effect: the mean difference; `interval` its 95 % one.
+        effect: the mean difference; `interval` is its 95 % interval.
         p_value: two-sided, of no difference.
         n: cells with a value in both runs.
         error, freedom: the standard error and its degrees of freedom.
-        standardised: d_z; `None` where all cells differ by the same.
-        narrow: the 90 % interval, which is what `margin` is held against.
+        standardised: d_z; `None` if all cells differ by the same amount.
+        narrow: the 90 % interval, which is compared with `margin`.
         p_equivalence: of the two one-sided tests against the margin.
         verdict: `better`, `worse` (p at most 0.01), `equivalent`, or `not decided`.
-        lowest: the cells where a falls behind b the most.
+        lowest: the cells where a is furthest below b.
     """
 
     effect: float
@@ -61,34 +62,37 @@ class Comparison(Result):
 
     @property
     def equivalent(self) -> bool:
-        """Whether the 90 % interval lies inside the margin. A difference may be both significant and small."""
+        """Whether the 90 % interval lies inside the margin. A difference can be both significant and small."""
         return self.p_equivalence <= EQUIVALENCE
 
     def explain(self) -> str:
-        """The result in words, with the cells that fell behind most."""
+        """The result in words, with the cells that are furthest behind."""
         size = "undefined" if self.standardised is None else f"{self.standardised:+.2f}"
         within = "inside" if self.equivalent else "not inside"
         return (
             f"{self.verdict}: {self.metric} differs by {self.effect:+.3f} "
             f"(95 %: {self.interval[0]:+.3f} to {self.interval[1]:+.3f}), d_z {size}, p = {self.p_value:.4g} "
-            f"({self.n} cells, t with {self.freedom} degrees of freedom)\n"
+            f"({counted(self.n, 'cell')}, t with {self.freedom} degrees of freedom)\n"
             f"90 %: {self.narrow[0]:+.3f} to {self.narrow[1]:+.3f} is {within} +-{self.margin}, "
             f"p = {self.p_equivalence:.4g}\n"
             f"furthest behind: {listed(self.lowest, LISTED) or 'none'}"
         )
 
+    def _summary(self) -> str:
+        return f"{self.metric} difference={self.effect:+.3f} p={self.p_value:.2g}: {self.verdict}"
+
 
 def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float = MARGIN) -> Comparison:
     """Compare two runs over the same personas and questions.
 
-    Answers are compared by their alignment; use `cell_values` for a number of your own, and choose
-    its margin before you see the answers.
+    Answers are compared by their alignment; use `cell_values` for your own number, and choose its margin before
+    you see the answers.
 
     Raises:
-        TableError: the runs do not fit each other, are too small, or the margin is not positive.
+        TableError: the runs do not match, are too small, or the margin is not positive.
     """
     if not (real(margin) or 0) > 0:
-        raise TableError(f"a margin is a positive number, not {margin!r}")
+        raise TableError(f"margin must be a positive number, not {margin!r}")
     one, other = (values_of(run) for run in (a, b))
     found = difference(one, other)
     lower, upper = found.above(-margin), found.below(margin)

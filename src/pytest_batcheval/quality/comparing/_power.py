@@ -1,6 +1,6 @@
-"""What a matrix can detect with so many samples: simulated before anything is paid.
+"""Power: what a matrix can detect with a given number of samples, simulated before anything is paid.
 
-The answers are those of a stated model, not of yours: a rough guide to how many samples to take.
+The answers come from a stated model, not from yours: a rough guide to the number of samples.
 """
 
 from __future__ import annotations
@@ -16,34 +16,36 @@ from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.resampling import generator
 from pytest_batcheval.quality.table import MIN_PERSONAS, MIN_QUESTIONS, TableError
 from pytest_batcheval.quality.word_scores import DIMENSIONS
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers, value_id
 
 if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import PersonaMatrix
 
 VARIANCES = (0.01, 0.02, 0.05, 0.10)
-"""Of what a persona's answers have in common, relative to that of one sample's wording; see docs/statistics.md."""
+"""Variances of what a persona's answers have in common, relative to that of one sample's wording;
+see docs/statistics.md."""
 
 EFFECTS = (0.3, 0.5, 0.7)
-"""Half the difference between personas told high and low, in score points."""
+"""Half the difference between personas prompted high and low, in score points."""
 
 WANTED = 0.8
-"""The power from which an effect counts as one that the matrix can detect (a usual convention)."""
+"""The least power with which an effect counts as detectable (a usual convention)."""
 
 RUNS = 400
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Power(Result):
     """Shares of simulated runs in which an effect of that size was found at 0.01.
 
     Attributes:
-        effect: the smallest trait effect, in score points, that is found with power 0.8; `None` if none of
-            those tried is.
+        effect: the smallest trait effect, in score points, that is found with power 0.8; `None` if none
+            is found.
         n: cells of the matrix.
         personas, questions, samples: its size.
         differentiation: power by persona variance (see `power_models.differentiation_power`).
-        traits: power that all but one dimensions show, by effect; empty without levels and targets.
+        traits: power that all dimensions but one show, by effect; empty without levels and targets.
         difference: the smallest mean difference of two runs, in the standard deviations of one answer's
             number, that `compare` finds with power 0.8 at 0.05 if only samples vary.
     """
@@ -60,21 +62,26 @@ class Power(Result):
     COMPARE: ClassVar[str] = "assert result.traits[0.5] >= 0.8, result.explain()"
 
     def explain(self) -> str:
-        """What can be detected, in words."""
+        """The detectable effects, in words."""
         traits = ", ".join(f"{effect} points: {power:.0%}" for effect, power in self.traits.items())
         varied = ", ".join(f"{variance}: {power:.0%}" for variance, power in self.differentiation.items())
         smallest = "none of these effects" if self.effect is None else f"effects from {self.effect} points"
         return "\n".join(
             (
-                f"{self.personas} personas x {self.questions} questions x {self.samples} samples "
-                f"({self.runs} simulated runs each, seed {self.seed})",
+                f"{self.personas} personas x {self.questions} questions x {counted(self.samples, 'sample')} "
+                f"({counted(self.runs, 'simulated run')} each, seed {self.seed})",
                 f"personas told apart, by the variance they have in common: {varied}",
-                f"all but one traits shown, by effect: {traits or 'personas have no levels, or questions no targets'}"
+                f"all traits but one shown, by effect: {traits or 'personas have no levels, or questions no targets'}"
                 + (f"; {smallest} are found with {WANTED:.0%}" if traits else ""),
                 f"two runs compared: a mean difference of {self.difference:.2f} standard deviations of one answer "
                 f"is found with {WANTED:.0%}",
             )
         )
+
+    def _summary(self) -> str:
+        size = f"{self.personas} x {self.questions} x {counted(self.samples, 'sample')}"
+        found = "none of the trait effects" if self.effect is None else f"trait effects from {self.effect:g} points"
+        return f"{size}: {found if self.traits else 'no traits'}, differences from {self.difference:.2f} sd"
 
 
 def power(
@@ -88,19 +95,20 @@ def power(
     runs: int = RUNS,
     seed: int = 0,
 ) -> Power:
-    """What `differentiation`, `trait_reflection` and `compare` can find with this matrix.
+    """Simulate what `differentiation`, `trait_reflection` and `compare` can find with this matrix.
 
     `levels` and `targets` are those of `trait_reflection`.
 
     Raises:
         TableError: too few personas or questions, answers without either axis, less than one sample or run,
-            or a variance or effect that is no number from 0.
+            or a variance or effect that is not a number, at least 0.
     """
     _check_sizes(samples, runs, (*variances, *effects))
     personas, questions = _axes(matrix)
     if len(personas) < MIN_PERSONAS or len(questions) < MIN_QUESTIONS or samples < 1:
         raise TableError(
-            f"{len(personas)} personas, {len(questions)} questions and {samples} samples are too few: at least "
+            f"{counted(len(personas), 'persona')}, {counted(len(questions), 'question')} and "
+            f"{counted(samples, 'sample')} are too few: at least "
             f"{MIN_PERSONAS} personas, {MIN_QUESTIONS} questions and one sample are needed"
         )
     size = (len(personas), len(questions), samples)
@@ -126,10 +134,10 @@ def power(
 
 def _check_sizes(samples: int, runs: int, sizes: Sequence[float]) -> None:
     if not isinstance(samples, int) or not isinstance(runs, int) or runs < 1:
-        raise TableError(f"samples and runs are whole numbers, runs at least one, not {samples!r} and {runs!r}")
+        raise TableError(f"samples and runs must be integers, runs at least 1, not {samples!r} and {runs!r}")
     wrong = [size for size in sizes if (number := real(size)) is None or not number >= 0]
     if wrong:
-        raise TableError(f"a variance or an effect is a number from 0, not {wrong[0]!r}")
+        raise TableError(f"variances and effects must be numbers, at least 0, not {wrong[0]!r}")
 
 
 def _axes(matrix: Answers | PersonaMatrix) -> tuple[Sequence[object], Sequence[object]]:
@@ -157,12 +165,12 @@ def _targets(questions: Sequence[object], declared: Targets | None) -> list[Sequ
 
 
 def _groups(levels: Sequence[Mapping[str, int]], targets: Sequence[Sequence[str]]) -> list[tuple[int, int, int]]:
-    """Personas told high, told low, and questions aimed at it, of every dimension that can be tested."""
+    """Return the numbers of personas prompted high and low and of questions, for every testable dimension."""
     found = []
     codes = dict.fromkeys((*DIMENSIONS, *(code for known in levels for code in known)))
     for code in codes:
-        told = [known.get(code, 0) for known in levels]
+        prompted = [known.get(code, 0) for known in levels]
         aimed = sum(code in aims for aims in targets)
-        if told.count(1) and told.count(-1) and aimed:
-            found.append((told.count(1), told.count(-1), aimed))
+        if prompted.count(1) and prompted.count(-1) and aimed:
+            found.append((prompted.count(1), prompted.count(-1), aimed))
     return found

@@ -16,10 +16,10 @@ from pytest_batcheval.quality.stats.student_t import t_quantile
 Floats = npt.NDArray[np.float64]
 
 DIRECTIONS = 50
-"""Independent directions in which answers vary. With 5, as judges' scores have, power is far smaller."""
+"""Independent directions in which answers vary. With 5, as for judges' scores, power is far smaller."""
 
 CELL_VARIANCE = 0.2
-"""Variance of what a persona has of its own at one question, in that of a sample."""
+"""Variance of what is specific to a persona and question, relative to that of a sample."""
 
 SCORE_NOISE, PERSONA_SPREAD, CELL_SPREAD = 0.8, 0.2, 0.35
 """Standard deviations in score points: of a sample, of a persona's leaning, and of its leaning at one question."""
@@ -28,7 +28,7 @@ UNSCORED = 0.25
 """Share of answers without a score."""
 
 CALIBRATION = 2000
-"""Runs without an effect that give the limit at 0.01: its own error rate is 0.01 +- 0.002."""
+"""Runs without an effect that give the limit at 0.01; its error rate is 0.01 +- 0.002."""
 
 
 def differentiation_power(
@@ -38,7 +38,7 @@ def differentiation_power(
     rng: np.random.Generator,
     directions: int = DIRECTIONS,
 ) -> list[float]:
-    """Shares of runs in which personas are told apart at 0.01, by their variance.
+    """Return the shares of runs in which personas differ at 0.01, by their variance.
 
     Model: the vector of an answer is persona + cell + sample, normal in every direction, with variances
     of `variances`, 0.2 and 1. The statistic is that of `differentiation` over its permutation standard
@@ -73,9 +73,9 @@ def trait_power(
     runs: int,
     rng: np.random.Generator,
 ) -> tuple[float, float, float]:
-    """Shares of runs in which all dimensions show at 0.01, all but one do, and the deltas are large.
+    """Return the shares of runs in which all dimensions show at 0.01, all but one do, and the deltas are large.
 
-    `groups` has, of each dimension, the personas told high, told low, and the questions aimed at it.
+    `groups` has, for each dimension, the numbers of personas prompted high and low and of the questions aimed at it.
     Model: a sample's score is 3 + level * effect + persona + cell + sample, rounded and cut to 1 to 5, with
     standard deviations 0.2, 0.35 and 0.8; a quarter of the samples have none. "All but one" (of fewer than
     `SPARED` dimensions all) also asks for positive deltas; "large" is a median delta of 0.6 and a least one of 0.2.
@@ -100,7 +100,7 @@ def trait_power(
 def _persona_means(
     high: int, low: int, questions: int, samples: int, effect: float, runs: int, rng: np.random.Generator
 ) -> Floats:
-    """Shape (runs, high + low): means over questions of question-centred cell means."""
+    """Return means over questions of question-centred cell means, shape (runs, high + low)."""
     level = np.array([1.0] * high + [-1.0] * low)
     persona = 3 + effect * level + rng.normal(0, PERSONA_SPREAD, (runs, 1, 1, high + low))
     cells = persona + rng.normal(0, CELL_SPREAD, (runs, questions, 1, high + low))
@@ -117,7 +117,7 @@ def _persona_means(
 
 
 def detected_difference(size: tuple[int, int, int], wanted: float) -> float:
-    """The mean difference of two runs that `compare` finds at 0.05 with this power, in answers' standard deviations."""
+    """Return the mean difference that `compare` finds at 0.05 with this power, in answers' standard deviations."""
     personas, questions, samples = size
     freedom = min(personas, questions) - 1
     error = math.sqrt(2 / (personas * questions * samples))

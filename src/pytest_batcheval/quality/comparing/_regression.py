@@ -1,7 +1,7 @@
-"""Has a run become worse than the one that was kept?
+"""Regression: whether a run has become worse than its baseline.
 
 "New below old" would fail half of all unchanged runs, so a failure needs a significant drop of a size
-that matters; what lies between is a warning, and says how many more samples would decide.
+that matters; anything between is a warning that says how many more samples would decide.
 """
 
 from __future__ import annotations
@@ -18,37 +18,38 @@ from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 TOLERATED = 0.1
-"""A drop that is borne however certain, in the unit of what is compared.
+"""A drop that is tolerated even if it is certain, in the unit of what is compared.
 
 Simulated with one sample of cells that vary by 0.8: unchanged runs fail in 0.2 %, a drop of 0.3 in 91 %.
 """
 
 WARNED = 0.05
-"""One-sided p-value from which a drop is a warning, a convention: 2 % of unchanged runs are warned of, simulated."""
+"""One-sided p-value below which a drop is a warning, a convention: 2 % of unchanged runs have one, simulated."""
 
 MOST = 20
-"""Samples per cell beyond which more of them are not proposed, a convention: their price would be 20 runs."""
+"""The most samples per cell that are proposed, a convention: they cost as much as 20 runs."""
 
 NULL = "the run is not below the baseline; one-sided t with min(personas, questions) - 1 degrees of freedom"
 
 LISTED = 5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Regression(Result):
-    """How far a run fell below its baseline.
+    """A run's drop below its baseline.
 
     Attributes:
-        effect: mean of the run less the baseline (a drop is negative); `interval` its 95 % one.
+        effect: mean of the run less the baseline (a drop is negative); `interval` is its 95 % interval.
         p_value: one-sided, of no drop.
         n: cells with a value in both.
         verdict: `PASS`, `WARN` (p below 0.05), or `FAIL` (p below 0.01 and a drop of more than `tolerated`).
-        undecided: a warning, and the drop may be larger than what is tolerated, or not.
-        more_samples: samples per cell to add, if the drop stays what it is, until it is decided;
-            `None` where it is decided, or where 20 a cell would not do.
+        undecided: a warning where the drop may or may not be larger than tolerated.
+        more_samples: samples per cell to add until it is decided, if the drop stays the same;
+            `None` if it is decided, or if 20 per cell would not be enough.
         fallen: the cells that fell most.
     """
 
@@ -68,34 +69,37 @@ class Regression(Result):
 
     def explain(self) -> str:
         """The verdict in words, with the cells that fell most and what would decide."""
-        decide = "\na drop there is, but not one that fails" if self.verdict == "WARN" else ""
+        decide = "\nthere is a drop, but not one that fails" if self.verdict == "WARN" else ""
         if self.undecided:
             decide = (
-                f"\nundecided: {self.more_samples} more samples per cell would decide, if the drop stays what it is"
+                f"\nundecided: {counted(self.more_samples, 'more sample')} per cell would decide if the drop stays"
                 if self.more_samples
-                else f"\nundecided: not even {MOST} samples per cell would decide a drop of this size"
+                else f"\nundecided: even {MOST} more samples per cell would not decide a drop of this size"
             )
         return (
             f"{self.verdict}: {self.metric} changed by {self.effect:+.3f} "
             f"(95 %: {self.interval[0]:+.3f} to {self.interval[1]:+.3f}), one-sided p = {self.p_value:.4g} "
-            f"({self.n} cells, t with {self.freedom} degrees of freedom); "
+            f"({counted(self.n, 'cell')}, t with {self.freedom} degrees of freedom); "
             f"a failure is p < {ALPHA} and a drop above {self.tolerated}{decide}\n"
             f"fell most: {listed(self.fallen, LISTED) or 'none'}"
         )
+
+    def _summary(self) -> str:
+        return f"{self.metric} change={self.effect:+.3f} p={self.p_value:.2g}: {self.verdict}"
 
 
 def regression(
     baseline: Answers | CellValues, run: Answers | CellValues, *, tolerated: float = TOLERATED
 ) -> Regression:
-    """Hold a run against its baseline, by alignment or by the number that both cell values have.
+    """Compare a run with its baseline, by alignment or by the number that both cell values have.
 
     A drop up to `tolerated`, in the unit of that number, never fails.
 
     Raises:
-        TableError: the two do not fit each other, are too small, or the tolerated drop is negative.
+        TableError: the two do not match, are too small, or the tolerated drop is negative.
     """
     if (drop := real(tolerated)) is None or not drop >= 0:
-        raise TableError(f"a tolerated drop is a number from 0, not {tolerated!r}")
+        raise TableError(f"tolerated must be a number, at least 0, not {tolerated!r}")
     old, new = (values_of(given) for given in (baseline, run))
     found = difference(new, old)
     verdict = _verdict(found.mean, found.below(0), tolerated)
@@ -125,12 +129,12 @@ def _verdict(mean: float, p_value: float, tolerated: float) -> str:
 
 
 def _more_samples(found: Difference, new: CellValues, tolerated: float) -> int | None:
-    """The fewest samples per cell to add to the run so that the same drop fails, or is shown to be tolerable."""
+    """Return the fewest samples per cell to add so that the same drop fails or is shown to be tolerable."""
     noise = new.noise if new.noise is not None else _all_noise(found)
     cells = found.n
     samples = np.array(new.samples, dtype=np.float64)
     present = float(samples[samples > 0].mean())
-    # what samples of the run cannot lessen: the baseline's own noise and what differs from cell to cell
+    # what more samples cannot reduce: the baseline's own noise and the differences between cells
     rest = max(0.0, found.error**2 - noise / present / cells)
     strict, lenient = (t_quantile(1 - alpha, found.freedom) for alpha in (ALPHA, WARNED))
     drop = -found.mean
@@ -144,5 +148,5 @@ def _more_samples(found: Difference, new: CellValues, tolerated: float) -> int |
 
 
 def _all_noise(found: Difference) -> float:
-    """With one sample a cell, half of the cells' scatter counts as the run's noise, half as the baseline's."""
+    """Return the run's noise with one sample per cell: half of the cells' scatter; the other half is the baseline's."""
     return float(np.nanvar(found.cells, ddof=1)) / 2

@@ -1,1 +1,1 @@
-"""Judges: what is asked of one, how its verdict is read, and how far it can be believed."""
+"""Judges: the request to one, its verdict, and its reliability."""

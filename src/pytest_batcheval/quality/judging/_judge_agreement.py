@@ -1,4 +1,4 @@
-"""Do two judges, or a judge and a human, or a judge and itself, give the same scores?"""
+"""Agreement of two judges, of a judge and a human, or of a judge and itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pytest_batcheval.quality.scores import Given, numbers
 from pytest_batcheval.quality.stats import kappa
 from pytest_batcheval.quality.stats.resampling import generator
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 Floats = npt.NDArray[np.float64]
 
 LEAST = 100
-"""Answers from which agreement is reported; 200 to trust a judge.
+"""Least number of answers for which agreement is reported; 200 to trust a judge.
 
 Simulated at a true weighted kappa of 0.69, its standard error is 0.074, 0.052 and 0.038 for 50, 100 and 200.
 """
@@ -32,10 +33,10 @@ Convention: above 0.4 agreement is called moderate, above 0.6 substantial (Landi
 """
 
 BOOTSTRAPS = 2000
-"""Their 2.5 % point stands on 50 of them."""
+"""Number of bootstraps; 50 of them are below the 2.5 % point."""
 
 LEAST_BOOTSTRAPS = 40
-"""One of 40 is their 2.5 % point."""
+"""With 40, one is below the 2.5 % point."""
 
 SCALE = np.arange(1.0, 6.0)
 
@@ -47,12 +48,12 @@ class DimensionAgreement:
     """Agreement on one dimension.
 
     Attributes:
-        kappa: quadratically weighted; `None` where it is undefined: all scores equal, or no pairs.
+        kappa: quadratically weighted; `None` if it is undefined: all scores equal, or no pairs.
         kappa_interval: 95 % bootstrap interval.
         alpha, alpha_interval: Krippendorff's, ordinal.
         ac2: Gwet's AC2; far above the others means that nearly all scores are the same.
         pairs: answers that both scored.
-        same_nulls: share of answers that both scored or both left without a score.
+        same_nulls: share of answers that both scored or neither scored.
         table: 5 rows (first judge's score 1 to 5) of 5 columns (second's).
     """
 
@@ -73,24 +74,23 @@ class DimensionAgreement:
 
     def __str__(self) -> str:
         if self.kappa is None or self.alpha is None:
-            return f"undefined on {self.pairs} pairs: all scores are equal, or there are none"
+            return f"undefined on {counted(self.pairs, 'pair')}: all scores are equal, or there are none"
         ac2 = "undefined" if self.ac2 is None else f"{self.ac2:.2f}"
         return (
             f"kappa = {self.kappa:.2f} ({shown(self.kappa_interval, 2)}), alpha = {self.alpha:.2f} "
-            f"({shown(self.alpha_interval, 2)}), AC2 = {ac2}, {self.pairs} pairs, "
+            f"({shown(self.alpha_interval, 2)}), AC2 = {ac2}, {counted(self.pairs, 'pair')}, "
             f"{self.same_nulls:.0%} agree on whether there is a score"
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class JudgeAgreement(Result):
     """Agreement by dimension.
 
     Attributes:
-        effect: the smallest weighted kappa of all dimensions, and `interval` its own; `None` where one
-            is undefined.
+        effect: the smallest weighted kappa of all dimensions, with its `interval`; `None` if one is undefined.
         dimensions: by code.
-        role_kappa: Cohen's kappa of the role labels; `None` without labels or where undefined.
+        role_kappa: Cohen's kappa of the role labels; `None` without labels or if undefined.
         opposed: the answers on which the two are three points or more apart, at most ten.
     """
 
@@ -115,13 +115,18 @@ class JudgeAgreement(Result):
         role = [] if self.role_kappa is None else [f"role: kappa = {self.role_kappa:.2f}"]
         return "\n".join(
             [
-                f"{self.n} answers judged twice (seed {self.seed}); "
+                f"{counted(self.n, 'answer')} judged twice (seed {self.seed}); "
                 f"not agreed on: {', '.join(self.disagreeing) or 'none'}",
                 *(f"{code}: {found}" for code, found in self.dimensions.items()),
                 *role,
                 f"three points apart or more: {listed(self.opposed) or 'none'}",
             ]
         )
+
+    def _summary(self) -> str:
+        kappa = "undefined" if self.effect is None else f"{self.effect:.2f}"
+        agreed = f"not agreed on {listed(self.disagreeing)}" if self.disagreeing else "agreed"
+        return f"least kappa={kappa} n={self.n}: {agreed}"
 
 
 def judge_agreement(
@@ -134,24 +139,24 @@ def judge_agreement(
     bootstraps: int = BOOTSTRAPS,
     seed: int = 0,
 ) -> JudgeAgreement:
-    """Compare two sets of scores of the same answers, whole numbers from 1 to 5, `None` or NaN for none.
+    """Compare two sets of scores of the same answers, integers from 1 to 5, `None` or NaN for none.
 
     `roles` are both judges' labels of each answer. The bootstrap is stratified by persona.
 
     Raises:
         TableError: fewer than `least` answers or than two; fewer than 40 bootstraps; scores or roles that are
-            not one per answer; a score that is none of 1 to 5; dimensions that only one judge has; or an answer
-            without persona.
+            not one per answer; a score that is not an integer from 1 to 5; dimensions that only one judge has; or
+            an answer without a persona.
     """
     if len(answers) < max(least, 2):
         raise TableError(
-            f"{len(answers)} answers are too few to say how far two judges agree: at least {max(least, 2)} are needed, "
+            f"too few answers for the agreement of two judges: {len(answers)}; at least {max(least, 2)} are needed, "
             "200 to trust a judge"
         )
     if bootstraps < LEAST_BOOTSTRAPS:
-        raise TableError(f"{bootstraps} bootstraps give no 95 % interval: at least {LEAST_BOOTSTRAPS} are needed")
+        raise TableError(f"bootstraps must be at least {LEAST_BOOTSTRAPS} for a 95 % interval, not {bootstraps}")
     if not isinstance(first, Mapping) or not isinstance(second, Mapping):
-        raise TableError("each judge's scores are given by dimension: {'NS': [4, None, …], …}, one per answer")
+        raise TableError("each judge's scores must be given by dimension: {'NS': [4, None, …], …}, one per answer")
     if set(first) != set(second) or not first:
         raise TableError(f"both judges need the same dimensions: {', '.join(first)} and {', '.join(second)}")
     one, other = ({code: _marks(code, given[code], len(answers)) for code in first} for given in (first, second))
@@ -177,12 +182,12 @@ def judge_agreement(
 def _marks(code: str, values: Sequence[float | None] | Floats, answers: int) -> Floats:
     column = numbers(f"scores of {code}", values, answers)
     if not np.isin(column[~np.isnan(column)], SCALE).all():
-        raise TableError(f"a score of {code} is none of 1 to 5; agreement is counted on whole scores")
+        raise TableError(f"scores of {code} must be integers from 1 to 5")
     return column
 
 
 def _strata(answers: Answers) -> npt.NDArray[np.intp]:
-    """The persona's number of each answer; one stratum of all where personas have fewer than two answers on average."""
+    """Return each answer's stratum: its persona, or one for all if personas have under two answers on average."""
     lacking = [position for position, row in enumerate(answers.rows) if "persona" not in row.cell]
     if lacking:
         axes = ", ".join(answers.rows[lacking[0]].cell)
@@ -216,7 +221,7 @@ def _dimension(
 def _drawn_tables(
     first: Floats, second: Floats, strata: npt.NDArray[np.intp], bootstraps: int, rng: np.random.Generator
 ) -> Floats:
-    """Tables of answers drawn again within each persona, shape (bootstraps, 5, 5): counts are multinomial."""
+    """Return tables of answers drawn again within each persona, shape (bootstraps, 5, 5): counts are multinomial."""
     size = len(SCALE)
     both = ~(np.isnan(first) | np.isnan(second))
     pair = np.full(len(first), size * size)
@@ -229,7 +234,7 @@ def _drawn_tables(
 
 
 def _interval(estimate: float, drawn: Floats, widened: float) -> tuple[float, float] | None:
-    """Percentiles of the drawn values, their distance from the estimate widened; `None` where it is undefined."""
+    """Return percentiles of the drawn values, their distance from the estimate widened; `None` if undefined."""
     defined = drawn[~np.isnan(drawn)]
     if np.isnan(estimate) or not len(defined):
         return None
@@ -243,7 +248,9 @@ def _known(value: float) -> float | None:
 
 def _role_kappa(roles: tuple[Sequence[str], Sequence[str]], answers: int) -> float | None:
     if any(len(labels) != answers for labels in roles):
-        raise TableError(f"{len(roles[0])} and {len(roles[1])} roles for {answers} answers; give one per answer")
+        raise TableError(
+            f"{len(roles[0])} and {len(roles[1])} roles for {counted(answers, 'answer')}; give one per answer"
+        )
     labels, place = np.unique([*roles[0], *roles[1]], return_inverse=True)
     one, other = place[:answers].astype(float), place[answers:].astype(float)
     table = kappa.pair_table(one, other, np.arange(float(len(labels))))

@@ -1,4 +1,4 @@
-"""One step of a judge's ladder: figures, each held against a limit."""
+"""One step of a judge's ladder: figures, each compared with a limit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import ClassVar
 
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.stats.student_t import t_quantile
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Row
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of a step; `value` is `None` where it is undefined, which does not hold."""
+    """One figure of a step; an undefined `value` is `None` and does not hold."""
 
     name: str
     value: float | None
@@ -24,7 +25,7 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        """Whether the value keeps to its limit."""
+        """Whether the value is within its limit."""
         if self.value is None:
             return False
         return {">=": self.value >= self.limit, "<=": self.value <= self.limit, ">": self.value > self.limit}[self.sign]
@@ -34,15 +35,15 @@ class Figure:
         return f"{'ok' if self.holds else 'FAIL'} {self.name}: {value} ({self.sign} {self.limit:g})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LadderStep(Result):
-    """One step: its figures, each held against a limit.
+    """One step: its figures, each compared with a limit.
 
     Attributes:
-        effect: the figure that is named first.
+        effect: the first figure.
         step: its name.
         figures: all of them.
-        examples: cells to look at, with what is wrong in them.
+        examples: cells to check, with what is wrong in them.
     """
 
     step: str
@@ -58,10 +59,14 @@ class LadderStep(Result):
         return all(figure.holds for figure in self.figures)
 
     def explain(self) -> str:
-        """One line per figure, and where to look."""
+        """One line per figure, and the examples."""
         verdict = "passed" if self.passed else "failed"
-        look = [f"look at: {listed(self.examples)}"] if self.examples else []
-        return "\n".join([f"{self.step} {verdict} ({self.n} answers)", *map(str, self.figures), *look])
+        look = [f"see: {listed(self.examples)}"] if self.examples else []
+        return "\n".join([f"{self.step} {verdict} ({counted(self.n, 'answer')})", *map(str, self.figures), *look])
+
+    def _summary(self) -> str:
+        broken = [figure.name for figure in self.figures if not figure.holds]
+        return f"{self.step}, {counted(self.n, 'answer')}: {f'failed {listed(broken)}' if broken else 'passed'}"
 
 
 def step_of(
@@ -71,12 +76,12 @@ def step_of(
     examples: Sequence[str] = (),
     interval: tuple[float, float] | None = None,
 ) -> LadderStep:
-    """A step whose effect is its first figure."""
+    """Return a step whose effect is its first figure."""
     return LadderStep(
         effect=figures[0].value,
         interval=interval,
         p_value=None,
-        null="none: figures are held against limits",
+        null="none: figures are compared with limits",
         n=n,
         seed=None,
         step=name,
@@ -86,24 +91,24 @@ def step_of(
 
 
 def example(row: Row, what: str) -> str:
-    """`persona x question: what (key)`."""
+    """Return `persona x question: what (key)`."""
     return f"{' x '.join(row.id(axis) for axis in row.cell)}: {what} ({row.answer.custom_id[:KEY_SHOWN]})"
 
 
 def share(part: int, whole: int) -> float | None:
-    """A part of a whole; `None` of nothing."""
+    """Return the share of a part; `None` if the whole is 0."""
     return part / whole if whole else None
 
 
 def least(values: Iterable[float | None]) -> float | None:
-    """The smallest; `None` if one is undefined."""
+    """Return the smallest value; `None` if one is undefined."""
     found = list(values)
     known = [value for value in found if value is not None]
     return min(known) if len(known) == len(found) else None
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % t interval of a mean."""
+    """Return the 95 % t interval of a mean."""
     if len(values) < 2:
         return None
     half = t_quantile(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5

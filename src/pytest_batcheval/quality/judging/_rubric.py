@@ -1,4 +1,4 @@
-"""What a judge looks for in an answer: scale, rules and the signs of each dimension, from a data file."""
+"""Rubrics: the scale, rules and signs of each dimension by which a judge scores, from a data file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOWEST, HIGHEST = 1, 5
 
 @dataclass(frozen=True)
 class RubricDimension:
-    """One thing to score: its code, its name, and the signs of either pole."""
+    """One dimension to score: its code, its name, and the signs of each pole."""
 
     code: str
     name: str
@@ -35,10 +35,10 @@ class Rubric:
 
     Attributes:
         version: name and version, the author's own.
-        roles: what the answer's author took itself to be, in words, by label.
-        scale: what each score from 1 to 5 means.
+        roles: by label, a description of the role that the author of the answer took.
+        scale: the meaning of each score from 1 to 5.
         rules: sentences that hold for all dimensions.
-        dimensions: what is scored.
+        dimensions: the dimensions to score.
     """
 
     version: str
@@ -49,10 +49,10 @@ class Rubric:
 
     @classmethod
     def load(cls, path: str | Path) -> Rubric:
-        """The rubric of a YAML or JSON file (`schemas/rubric.schema.json` says what is in it).
+        """Read the rubric of a YAML or JSON file (its schema is `schemas/rubric.schema.json`).
 
         Raises:
-            UsageError: the file cannot be read or is no rubric; the text names file and field.
+            UsageError: the file cannot be read or is not a rubric; the text names file and field.
         """
         data = _checked(Path(path), _read(Path(path)))
         dimensions = tuple(
@@ -60,7 +60,7 @@ class Rubric:
         )
         codes = [dimension.code for dimension in dimensions]
         if twice := [code for code in codes if codes.count(code) > 1]:
-            raise UsageError(f"{path}: dimension {twice[0]} is there twice")
+            raise UsageError(f"{path}: dimension {twice[0]} occurs twice")
         scale = {int(score): words for score, words in data["scale"].items()}
         return cls(data["version"], data["roles"], dict(sorted(scale.items())), tuple(data["rules"]), dimensions)
 
@@ -71,16 +71,16 @@ class Rubric:
 
     @property
     def digest(self) -> str:
-        """12 hex digits that change with every word of the rubric: scores by another one are no comparison."""
+        """12 hex digits that change with every word of the rubric; scores by another rubric cannot be compared."""
         return digest_of(self.words())
 
     def rotated(self, places: int) -> tuple[RubricDimension, ...]:
-        """The dimensions, so many of them moved from the front to the end."""
+        """Return the dimensions with the first `places` of them moved to the end."""
         start = places % len(self.dimensions)
         return self.dimensions[start:] + self.dimensions[:start]
 
     def words(self, places: int = 0) -> str:
-        """The rubric as a judge reads it."""
+        """Return the rubric as a judge reads it."""
         return "\n".join(
             (
                 "Scores:",
@@ -95,7 +95,7 @@ class Rubric:
         )
 
     def verdict_schema(self, places: int = 0) -> dict[str, Any]:
-        """The JSON Schema of a filled rubric, in the shape that strict structured outputs ask for."""
+        """Return the JSON Schema of a filled rubric, in the shape that strict structured outputs require."""
         codes = [dimension.code for dimension in self.rotated(places)]
         whole = {"type": "integer", "enum": list(range(LOWEST, HIGHEST + 1))}
         mark = _object({"evidence": {"type": "string"}, "score": {"anyOf": [whole, {"type": "null"}]}})
@@ -111,7 +111,7 @@ class Rubric:
 
 
 def digest_of(words: str) -> str:
-    """The digest of a rubric from its words as a judge reads them, in whatever order of dimensions."""
+    """Return the digest of a rubric from its words as a judge reads them, in any order of dimensions."""
     lines = sorted(line for line in words.splitlines() if line)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
@@ -126,12 +126,12 @@ def _read(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: the rubric cannot be read: {error}") from None
+        raise UsageError(f"{path}: cannot read the rubric: {error}") from None
     try:
-        # a YAML file is free to write the scores as numbers; JSON knows texts only
+        # a YAML file may have scores as numeric keys; JSON keys are strings
         return json.loads(text if path.suffix.lower() == ".json" else json.dumps(yaml.safe_load(text)))
     except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: the rubric is neither YAML nor JSON: {error}") from None
+        raise UsageError(f"{path}: the rubric is neither valid YAML nor JSON: {error}") from None
 
 
 def _checked(path: Path, data: Any) -> dict[str, Any]:
@@ -140,8 +140,8 @@ def _checked(path: Path, data: Any) -> dict[str, Any]:
 
     file = files("pytest_batcheval.quality") / "schemas" / "rubric.schema.json"
     schema = json.loads(file.read_text(encoding="utf-8"))
-    fault = best_match(Draft202012Validator(schema).iter_errors(data))
-    if fault is not None:
-        raise UsageError(f"{path}, field {fault.json_path}: {fault.message[:300]}")
+    error = best_match(Draft202012Validator(schema).iter_errors(data))
+    if error is not None:
+        raise UsageError(f"{path}, field {error.json_path}: {error.message[:300]}")
     found: dict[str, Any] = data
     return found

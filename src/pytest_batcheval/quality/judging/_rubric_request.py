@@ -1,7 +1,7 @@
-"""What a judge is asked: one answer, all dimensions, and nothing of who was to be played or which model played it.
+"""The request to a judge: one answer and all dimensions, without the persona or the model that answered.
 
 A request is built by a generator prompt, so it is a pure function of its arguments: the fence around
-the answer and the order of the dimensions come from hashes, never from chance.
+the answer and the order of the dimensions come from hashes, not from random numbers.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _FENCED = re.compile(r"^<answer-([0-9a-f]{16})>\n(.*)\n</answer-\1>$", re.DOTALL
 def rubric_request(
     answer: Answer, question: Any, rubric: Rubric, *, model: str, turn: int = 0, said: str | None = None
 ) -> dict[str, Any]:
-    """The body that asks a judge to fill the rubric for an answer (chat completions, strict JSON Schema).
+    """Return the body that asks a judge to fill the rubric for an answer (chat completions, strict JSON Schema).
 
-    The judge sees question and words only. The dimensions are rotated by the answer's key, so that over many
+    The judge sees the question and the words only. The dimensions are rotated by the answer's key, so that over many
     answers none is favoured by its place.
 
     Args:
         answer: the answer to judge.
-        question: what was asked: a text, or an axis value with a `text`.
-        rubric: what to look for.
-        model: the judge's model; take another family than the one that answered.
-        turn: places by which the dimensions are rotated further: a probe of the judge's sense of order.
-        said: words to judge in place of the answer's own, such as the answer padded: a probe as well.
+        question: the question: a text, or an axis value with a `text`.
+        rubric: the rubric to fill.
+        model: the judge's model; choose another family than that of the model that answered.
+        turn: places by which the dimensions are rotated further: a probe of the judge's bias by order.
+        said: words to judge in place of the answer's own, such as a padded answer: also a probe.
 
     Raises:
         AnswerError: the answer's request failed.
@@ -57,13 +57,13 @@ def rubric_request(
 
 
 def judged_words(request: Request) -> str | None:
-    """The words between the fence of a judge's request; `None` where `rubric_request` did not build it."""
+    """Return the fenced words of a judge's request; `None` if `rubric_request` did not build it."""
     found = _fence(request)
     return None if found is None else found[2]
 
 
 def judged_by(request: Request) -> str | None:
-    """The digest of the rubric in a judge's request (`Rubric.digest`); `None` as `judged_words`."""
+    """Return the digest of the rubric in a judge's request (`Rubric.digest`); `None` as for `judged_words`."""
     found = _fence(request)
     return None if found is None else digest_of(found.string[found.end() :])
 
@@ -82,5 +82,5 @@ def _fenced(words: str) -> str:
 
 
 def _mark(words: str) -> str:
-    """No text can hold its own hash, so no answer can close its fence."""
+    """Return the mark of a fence: no text can contain its own hash, so no answer can close its fence."""
     return hashlib.sha256(f"answer\n{words}".encode()).hexdigest()[:16]

@@ -1,1 +1,1 @@
-"""Measures: statistics on one table of answers, a file for each public function."""
+"""Measures: statistics on one table of answers, one file per public function."""

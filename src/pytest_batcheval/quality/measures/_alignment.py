@@ -1,4 +1,4 @@
-"""One number per answer: how far its scores agree with what its persona was told."""
+"""Alignment, one number per answer: how far its scores agree with its persona's prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_batcheval.wire.answers import Answers
 Floats = npt.NDArray[np.float64]
 
 MIDDLE, HALF = 3.0, 2.0
-"""The middle of the scale of scores, 1 to 5, and its distance from either end."""
+"""The middle of the scale of scores, 1 to 5, and its distance from each end."""
 
 
 def alignment(
@@ -23,15 +23,15 @@ def alignment(
     levels: Levels | None = None,
     targets: Targets | None = None,
 ) -> Floats:
-    """Mean over the told dimensions that have a score of level x (score - 3) / 2: from -1 to 1, shape (n,).
+    """Return the mean over the prompted dimensions with a score of level x (score - 3) / 2: -1 to 1, shape (n,).
 
-    1 is the told pole at its strongest, -1 the opposite, 0 neither: also for an answer without any
-    score, which shows nothing of what it was told. NaN for a failed answer, and where the persona was
-    told no pole that the question aims at. Scores are on the judge's scale, 1 to 5; those on questions
-    that do not aim at their dimension do not count.
+    1 is the prompted pole at its strongest, -1 the opposite, 0 neither; also 0 for an answer without any
+    score, which shows nothing of its prompt. NaN for a failed answer, and if the prompt gave the persona no pole
+    that the question aims at. Scores are on the judge's scale, 1 to 5; those on questions that do not aim at their
+    dimension do not count.
 
     Raises:
-        TableError: as `trait_reflection`, or scores that are far from any on that scale.
+        TableError: as `trait_reflection`, or scores far outside that scale.
     """
     judged, given = scored(answers, scores)
     table = table_of(judged)
@@ -41,9 +41,9 @@ def alignment(
     for code in design.chosen(None):
         column = on_scale(code, score_column(given, code, len(answers)))[table.rows]
         level = design.level(code)[persona]
-        told = (level != 0) & np.isin(question, design.aimed[code])
-        counts = told & ~np.isnan(column)
-        asked += told
+        prompted = (level != 0) & np.isin(question, design.aimed[code])
+        counts = prompted & ~np.isnan(column)
+        asked += prompted
         total += np.where(counts, level * (np.where(counts, column, MIDDLE) - MIDDLE) / HALF, 0.0)
         count += counts
     found = np.full(len(answers), np.nan)

@@ -1,7 +1,7 @@
-"""Do samples of one persona and question agree, and how far can a persona's trait score be trusted?
+"""Consistency: whether samples of a cell agree, and how far a persona's trait score can be trusted.
 
-Both are read with the share of identical samples: temperature 0, a fixed `seed` or a cache make
-samples equal and every agreement perfect, whoever answers.
+Read both together with the share of identical samples: temperature 0, a fixed `seed` or a cache make
+samples equal and agreement perfect for any respondent.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pytest_batcheval.quality.stats.persona_effect import filled
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.variance_components import TRUSTED, Components, components_of
 from pytest_batcheval.quality.table import Table, TableError, table_of
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 Floats = npt.NDArray[np.float64]
@@ -31,34 +32,34 @@ Floats = npt.NDArray[np.float64]
 DUPLICATES = 0.05
 """Share of samples that repeat another of their cell, above which nothing is measured: a convention.
 
-Simulated (docs/statistics.md): 0.00 for a respondent that draws its words anew, 0.67 of three samples from a cache.
+Simulated (docs/statistics.md): 0.00 for a respondent that draws new words, 0.67 of three samples from a cache.
 """
 
 CONTRADICTIONS = 0.10
-"""Simulated with noise of 0.8 points: 0.13 where nothing is reflected, 0.10 at an effect of 0.5 points."""
+"""Simulated with noise of 0.8 points: 0.13 if nothing is reflected, 0.10 at an effect of 0.5 points."""
 
 LOW, HIGH = 2, 4
-"""Two scores of a cell contradict each other when one is at most LOW and the other at least HIGH: either pole."""
+"""Two scores of a cell contradict each other when one is at most LOW and the other at least HIGH: opposite poles."""
 
 NULL = "none: how far samples agree is an interval, not a test"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Consistency(Result):
-    """How alike samples of a cell are, compared with answers of other personas to the same question.
+    """The similarity of samples of a cell, compared with answers of other personas to the same question.
 
     Attributes:
         effect: the ICC of cells on question-centred TF-IDF vectors; `interval` 95 %, by leaving out one
             persona at a time.
-        duplicate: share of samples that are word for word another one of their cell.
+        duplicate: share of samples that repeat another one of their cell word for word.
         contradiction: share of pairs of samples with one score at most 2 and the other at least 4.
-        scored_pairs: how many pairs of samples have two scores of a dimension; without any only wording is judged.
-        generalizability: the median of the dimensions'; `None` where none has scores on two questions.
+        scored_pairs: number of pairs of samples with two scores of a dimension; without any, only wording is judged.
+        generalizability: the median of the dimensions'; `None` if none has scores on two questions.
         components: by dimension, the variance of trait scores; see `components.Components`.
         samples: the smallest and the largest number of samples of a cell.
         verdict: `not measurable` (too many duplicates, or all answers equal); `consistent` (the interval is above 0, at
-            most 10 % contradictions, and a generalizability of 0.7, where there is one); or `inconsistent`.
-        repeated, contradicting: the cells with the most of either, worst first.
+            most 10 % contradictions, and a generalizability of 0.7, if there is one); or `inconsistent`.
+        repeated, contradicting: the cells with the most of each, worst first.
     """
 
     effect: float
@@ -85,17 +86,22 @@ class Consistency(Result):
         """The result in words, with the worst cells."""
         return "\n".join(
             (
-                f"{self.verdict}: {self.n} answers, {self.samples[0]} to {self.samples[1]} samples a cell"
-                + ("" if self.scored_pairs else "; by wording only, since no two samples of a cell have scores"),
+                f"{self.verdict}: {counted(self.n, 'answer')}, "
+                f"{self.samples[0]} to {counted(self.samples[1], 'sample')} per cell"
+                + ("" if self.scored_pairs else "; by wording only, because no two samples of a cell have scores"),
                 f"cell icc = {self.cell_icc:.3f} ({shown(self.interval)})",
-                f"duplicates = {self.duplicate:.1%} of the samples (at most {DUPLICATES:.0%} are borne); "
+                f"duplicates = {self.duplicate:.1%} of the samples (at most {DUPLICATES:.0%} are allowed); "
                 f"most in: {listed(self.repeated) or 'none'}",
-                f"contradictions = {self.contradiction:.1%} of {self.scored_pairs} pairs of samples "
+                f"contradictions = {self.contradiction:.1%} of {counted(self.scored_pairs, 'pair')} of samples "
                 f"(at most {CONTRADICTIONS:.0%}); most in: {listed(self.contradicting) or 'none'}",
                 *self._trust(),
                 *(f"{code}: {found}" for code, found in self.components.items()),
             )
         )
+
+    def _summary(self) -> str:
+        trust = "" if self.generalizability is None else f" G={self.generalizability:.2f}"
+        return f"cell_icc={self.cell_icc:.3f} duplicate={self.duplicate:.1%}{trust}: {self.verdict}"
 
     def _trust(self) -> tuple[str, ...]:
         if self.generalizability is None:
@@ -110,9 +116,9 @@ class Consistency(Result):
 
 @needs_samples(2)
 def consistency(answers: Answers, *, scores: Given | None = None, targets: Targets | None = None) -> Consistency:
-    """How far the samples of a cell agree, by wording and by scores.
+    """Measure how far the samples of a cell agree, by wording and by scores.
 
-    Without questions that have `targets` (or are declared to), no scores are looked at.
+    Scores are only used if questions have `targets` or these are declared.
 
     Raises:
         TableError: a cell has a single sample, or as `trait_reflection`.
@@ -151,7 +157,7 @@ def consistency(answers: Answers, *, scores: Given | None = None, targets: Targe
 def _verdict(duplicate: float, contradiction: float, low: float, trust: float | None) -> str:
     if duplicate > DUPLICATES:
         return "not measurable"
-    # equal but for a space, samples agree perfectly: only other questions show that a trait is no persona's own
+    # samples that differ in a space agree perfectly: only other questions show that a trait is not the persona's
     trusted = trust is None or trust >= TRUSTED
     return "consistent" if low > 0 and contradiction <= CONTRADICTIONS and trusted else "inconsistent"
 
@@ -159,21 +165,21 @@ def _verdict(duplicate: float, contradiction: float, low: float, trust: float | 
 def _check_samples(table: Table) -> None:
     single = np.flatnonzero(table.counts == 1)
     if len(single) == np.count_nonzero(table.counts):
-        raise TableError("consistency needs two samples of a cell at least: set samples=2 or more in the batch mark")
+        raise TableError("consistency needs at least two samples per cell: set samples=2 or more in the batch marker")
     if len(single) > len(table.counts) / 2:
         raise TableError(
-            f"{len(single)} of {len(table.counts)} cells have a single sample, such as "
+            f"{len(single)} of {counted(len(table.counts), 'cell')} have a single sample, such as "
             f"{table.cell_name(int(single[0]))}; consistency needs samples=2 or more"
         )
 
 
 def _cell_icc(table: Table) -> tuple[float, tuple[float, float]]:
-    """(MSb - MSw) / (MSb + (k - 1) MSw) on question-centred vectors, and its interval over personas."""
+    """Return (MSb - MSw) / (MSb + (k - 1) MSw) on question-centred vectors, and its interval over personas."""
     questions, personas = table.present.shape
     raw = filled(cell_products(table, table.texts), table.present)
     own = np.einsum("jiji->ji", raw)
     within_question = np.einsum("jijm->jim", raw)
-    # every vector has length 1 (0 for a text without n-grams), so a cell's scatter is its size less its mean's
+    # vectors have length 1 (0 for a text without n-grams), so a cell's scatter is its size less that of its mean
     sizes = [float(len(unicodedata.normalize("NFC", text)) > 1) for text in table.texts]
     lengths = np.bincount(table.cell, sizes, minlength=len(table.counts))
     scatter = np.where(table.counts > 0, lengths - table.counts * own.ravel(), 0.0).reshape(own.shape)
@@ -204,9 +210,9 @@ def _icc(between: float, scatter: float, counts: npt.NDArray[np.intp], freedom: 
 
 
 def duplicates(table: Table) -> tuple[float, tuple[str, ...]]:
-    """Share of samples that repeat an earlier one of their cell, and the cells with most of them, worst first.
+    """Return the share of samples that repeat an earlier one of their cell, and the cells with most, worst first.
 
-    White space, punctuation, case and Unicode's normal form make no other words: a copy may differ in them.
+    White space, punctuation, case and Unicode's normal form do not count: a copy may differ in them.
     """
     pairs = list(zip(table.cell.tolist(), map(_words, table.texts), strict=True))
     seen: dict[tuple[int, str], int] = {}
@@ -219,7 +225,7 @@ def duplicates(table: Table) -> tuple[float, tuple[str, ...]]:
 
 
 def _words(text: str) -> str:
-    """A text without spaces, punctuation and case; all but its spaces, where it is nothing but punctuation."""
+    """Return a text without spaces, punctuation and case; without its spaces only, if it is all punctuation."""
     plain = unicodedata.normalize("NFC", text).casefold()
     dropped = dict.fromkeys(ord(character) for character in set(plain) if unicodedata.category(character)[0] in "PZC")
     return plain.translate(dropped) or "".join(plain.split())
@@ -228,9 +234,9 @@ def _words(text: str) -> str:
 def _contradictions(
     table: Table, columns: dict[str, Floats], aims: dict[str, tuple[int, ...]]
 ) -> tuple[float, int, tuple[str, ...]]:
-    """Share of pairs of scores of one cell and dimension that contradict each other, of how many, and where.
+    """Return the share of contradicting pairs of scores of one cell and dimension, the number of pairs, and the cells.
 
-    On questions aimed at the dimension.
+    Only on questions that aim at the dimension.
     """
     opposed, pairs = np.zeros(len(table.counts)), 0.0
     for code, column in columns.items():

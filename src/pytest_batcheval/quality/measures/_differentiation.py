@@ -1,8 +1,8 @@
-"""Do answers carry a signature of their persona that persists across questions?
+"""Differentiation: whether answers carry a signature of their persona across questions.
 
 The test permutes personas independently within every question (permuting freely, or samples
-within a cell, answers another question). It sees wording only; it does not say that the
-signature is the right one: an inverted persona is as well told apart as a faithful one.
+within a cell, would answer another question). It sees wording only; it does not say that the
+signature is the right one: an inverted persona can be told apart as well as a faithful one.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ from pytest_batcheval.quality.stats.persona_effect import (
 )
 from pytest_batcheval.quality.stats.resampling import ALPHA, generator, jackknife_interval, permutation_p
 from pytest_batcheval.quality.table import Table, table_of
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 ACCURACY_PERMUTATIONS = 199
-"""Permutations that give the accuracy of chance, for its mean and 99 % point: no verdict stands on them."""
+"""Permutations for the mean and 99 % point of chance accuracy; the verdict does not depend on them."""
 
 TOP = 3
-"""An answer counts for `top3` when its persona is among so many nearest profiles."""
+"""An answer counts for `top3` when its persona is among this number of nearest profiles."""
 
 LIFT = 1.5
-"""Least `top3` over that of chance, 3 / personas, for the verdict `different`.
+"""Least ratio of `top3` to that of chance, 3 / personas, for the verdict `different`.
 
 Chosen on simulated respondents (seeds 10000 to 10059, docs/statistics.md): with 24 personas and one sample, chance
 is 0.125 with a standard deviation of 0.02; a faithful respondent has 0.29. The nearest profile alone (`accuracy`)
@@ -69,13 +70,20 @@ _COLLAPSED: dict[str, Any] = {
 LISTED = 5
 """Personas and confusions that `explain` names."""
 
+_OUTCOMES = {
+    "different": "personas differ",
+    "one persona": "only one persona differs",
+    "not shown": "no difference shown",
+    "collapsed": "all personas answer alike",
+}
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Differentiation(Result):
-    """Whether the personas are told apart by their answers.
+    """Whether the personas can be told apart by their answers.
 
     Attributes:
-        effect: the accuracy, and `interval` an approximate 95 % one by leaving out one persona at a time.
+        effect: the accuracy; `interval` is an approximate 95 % one, by leaving out one persona at a time.
         p_value: one-sided, of the sum of products between a persona's answers to different questions.
         top3: share of answers whose persona is among the three nearest profiles.
         null_accuracy: mean accuracy with personas permuted within questions; `null_accuracy_99` its
@@ -83,9 +91,9 @@ class Differentiation(Result):
         icc: share of variance within questions that a persona's answers have in common; small even
             for a faithful model, and comparable only for the same distance and number of samples.
         icc_interval: 95 %, by leaving out one persona at a time.
-        personas, questions, answers: how many were used.
+        personas, questions, answers: the numbers that were used.
         verdict: `different` (p at most 0.01, also without the most influential persona, and `top3` at least
-            1.5 times that of chance), `one persona` (p at most 0.01, but not without that one), `not shown`, or
+            1.5 times that of chance), `one persona` (p at most 0.01, but not without that persona), `not shown`, or
             `collapsed` (all answers to a question are the same).
         hits: accuracy of each persona, least first.
         confusions: (persona, taken for, times), most frequent first.
@@ -119,20 +127,23 @@ class Differentiation(Result):
 
     @property
     def answers(self) -> int:
-        """How many answers were used."""
+        """The number of answers that were used."""
         return self.n
 
     def explain(self) -> str:
         """The result in words, with the personas that are hardest to tell apart."""
-        size = f"{self.answers} answers of {self.personas} personas to {self.questions} questions"
+        size = (
+            f"{counted(self.answers, 'answer')} of {counted(self.personas, 'persona')} "
+            f"to {counted(self.questions, 'question')}"
+        )
         if self.verdict == "collapsed":
             return f"collapsed: in {size}, all personas give the same answer to a question"
         least = [f"{persona} {share:.0%}" for persona, share in list(self.hits.items())[:LISTED]]
-        taken = [f"{a} taken for {b} ({n} times)" for a, b, n in self.confusions[:LISTED]]
+        taken = [f"{a} taken for {b} ({counted(n, 'time')})" for a, b, n in self.confusions[:LISTED]]
         return "\n".join(
             (
                 f"{self.verdict}: {size}",
-                f"p = {self.p_value:.4g} ({self.permutations} permutations of personas within questions, "
+                f"p = {self.p_value:.4g} ({counted(self.permutations, 'permutation')} of personas within questions, "
                 f"seed {self.seed})",
                 f"accuracy = {self.accuracy:.3f}: an answer's persona is found from its answers to other questions; "
                 f"by chance {self.null_accuracy:.3f}, in 99 of 100 cases below {self.null_accuracy_99:.3f}; "
@@ -143,6 +154,9 @@ class Differentiation(Result):
                 *(f"{name}: {found.detail}" for name, found in self.controls.items()),
             )
         )
+
+    def _summary(self) -> str:
+        return f"p={self.p_value:.2g} accuracy={self.accuracy:.2f}: {_OUTCOMES[self.verdict]}"
 
 
 def differentiation(
@@ -198,7 +212,7 @@ def _accuracy(table: Table, blocks: Floats, present: Bools, seed: int) -> dict[s
     cosines = profile_cosines(blocks)
     nearer = nearer_profiles(cosines)
     hit = (nearer == 0) & present
-    # its own stream: the accuracy of chance must not depend on how often p was drawn
+    # its own stream, so that the accuracy of chance does not depend on the number of permutations for p
     chance = null_accuracies(blocks, present, generator([seed, 1]), ACCURACY_PERMUTATIONS)
     accuracy = float(hit.sum() / present.sum())
     left_out = (hit.sum() - hit.sum(axis=0)) / (present.sum() - present.sum(axis=0))

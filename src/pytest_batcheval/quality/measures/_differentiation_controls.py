@@ -1,4 +1,4 @@
-"""What else could have told the personas apart: one odd persona, length, or the words of descriptions and ids."""
+"""Controls of differentiation: one odd persona, length, or the words of descriptions and ids may explain it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ INFLUENCE, LENGTH, MASKED = "without the most influential persona", "length alon
 
 @dataclass(frozen=True)
 class Control:
-    """The same test on something less, or something else, than the answers' words.
+    """The same test on a part of the answers' words, or on something else.
 
     Attributes:
         p_value: of the test of `differentiation`.
-        accuracy: of the same; `None` for a single number per answer, where nearness has no direction.
-        detail: what that means, in words.
+        accuracy: of the same; `None` for a single number per answer, which has no direction.
+        detail: the outcome in words.
     """
 
     p_value: float
@@ -41,7 +41,7 @@ class Control:
 
 
 def controls(table: Table, raw: Floats, permutations: int, seed: int) -> dict[str, Control]:
-    """The controls by name; `masked` is left out where descriptions and ids hold no run."""
+    """Return the controls by name; without `masked` if descriptions and ids hold no run."""
     found = {
         INFLUENCE: _without_the_most_influential(table, raw, permutations, seed),
         LENGTH: _length(table, permutations, seed),
@@ -85,7 +85,7 @@ def _masked(table: Table, texts: list[str], permutations: int, seed: int) -> Con
 
 
 def _tested(raw: Floats, present: Bools, permutations: int, seed: int) -> tuple[float, float]:
-    """P and accuracy; 1 and 0 where all answers to a question are the same."""
+    """Return p and accuracy; 1 and 0 if all answers to a question are the same."""
     blocks = centred(raw)
     if np.einsum("jiji->", blocks) < 1e-12 * present.size:
         return 1.0, 0.0

@@ -1,4 +1,4 @@
-"""Does a told trait raise its own score, or all of them?"""
+"""Discriminant validity: whether a prompted trait raises its own score only, or all of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pytest_batcheval.quality.result import Result, shown
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
 from pytest_batcheval.quality.table import TableError, table_of
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 Floats = npt.NDArray[np.float64]
@@ -20,20 +21,20 @@ Floats = npt.NDArray[np.float64]
 LEAK = 0.5
 """A faithful caricature leaks 0.07, one that is all good or all bad 1.1; measured in docs/statistics.md."""
 
-NULL = "told levels do not bear on their own scores; whole personas permuted, one-sided mean of the diagonal"
+NULL = "prompted levels do not affect their own scores; whole personas permuted, one-sided mean of the diagonal"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Discriminant(Result):
-    """The effect of every told dimension on every scored one.
+    """The effect of every prompted dimension on every scored one.
 
     Attributes:
         effect: the leak: root mean square of the effects on other dimensions, over the mean effect on the
-            own one. `None` where that mean is not positive: nothing is reflected that could leak.
+            own one. `None` if that mean is not positive: nothing is reflected that could leak.
         interval: 95 %, by leaving out one persona at a time.
         p_value: one-sided, of the mean effect on the own dimension.
         dimensions: rows and columns of the matrix.
-        matrix: row: scored dimension, column: told dimension; half the difference between high and low,
+        matrix: row: scored dimension, column: prompted dimension; half the difference between high and low,
             in score points.
     """
 
@@ -58,8 +59,8 @@ class Discriminant(Result):
             f"{self.dimensions[e]} moves {self.dimensions[d]} by {self.matrix[d][e]:+.2f}"
             for _, d, e in sorted(pairs, reverse=True)[:3]
         ]
-        leak = "undefined: told traits do not raise their own scores" if self.leak is None else f"{self.leak:.2f}"
-        head = "score of  " + "".join(f"{code:>7}" for code in self.dimensions) + "   (told)"
+        leak = "undefined: prompted traits do not raise their own scores" if self.leak is None else f"{self.leak:.2f}"
+        head = "score of  " + "".join(f"{code:>7}" for code in self.dimensions) + "   (prompted)"
         rows = [
             f"{code:<10}" + "".join(f"{value:7.2f}" for value in row)
             for code, row in zip(self.dimensions, self.matrix, strict=True)
@@ -67,11 +68,17 @@ class Discriminant(Result):
         return "\n".join(
             [
                 f"leak = {leak} ({shown(self.interval, 2)}), p = {self.p_value:.4g} (seed {self.seed}), "
-                f"{self.n} answers; strongest: {'; '.join(strongest) or 'none'}",
+                f"{counted(self.n, 'answer')}; strongest: {'; '.join(strongest) or 'none'}",
                 head,
                 *rows,
             ]
         )
+
+    def _summary(self) -> str:
+        if self.leak is None:
+            return f"leak=None p={self.p_value:.2g}: prompted traits do not raise their own scores"
+        finding = "traits raise their own scores" if self.leak <= LEAK else "traits raise other scores too"
+        return f"leak={self.leak:.2f} p={self.p_value:.2g}: {finding}"
 
 
 def discriminant(
@@ -83,7 +90,7 @@ def discriminant(
     levels: Levels | None = None,
     targets: Targets | None = None,
 ) -> Discriminant:
-    """The matrix of effects and the leak; arguments as of `trait_reflection`.
+    """Compute the matrix of effects and the leak; the arguments are those of `trait_reflection`.
 
     Raises:
         TableError: as `trait_reflection`; fewer than two dimensions; or dimensions that the personas
@@ -94,7 +101,7 @@ def discriminant(
     design = design_of(table, levels, targets)
     codes = design.chosen(None)
     if len(codes) < 2:
-        raise TableError(f"a leak needs two dimensions at least; there is {codes[0]}")
+        raise TableError(f"a leak needs at least two dimensions; there is only {codes[0]}")
     columns = [persona_scores(table, score_column(given, code, len(answers)), design.aimed[code]) for code in codes]
     means = np.column_stack(columns)
     places = [design.factors.index(code) for code in codes]
@@ -124,7 +131,7 @@ def _leak(matrix: Floats) -> float | None:
 
 
 def _null(design: Design, places: list[int], means: Floats, rng: np.random.Generator, count: int) -> Floats:
-    """The trace of the matrix for permuted personas."""
+    """Return the trace of the matrix for permuted personas."""
     inverse = np.linalg.pinv(np.column_stack([np.ones(len(design.levels)), design.levels]))[1:][places]
     order = shuffles(rng, count, len(means))
     traces = np.zeros(count)

@@ -1,7 +1,7 @@
-"""How different the answers to one question are: templates, canned openers, one text for all.
+"""Diversity of the answers to one question: templates, canned openers, one text for all.
 
-High diversity is not good in itself: shuffled letters have the most. Length biases every figure, so
-texts are cut to a common length where it would decide.
+High diversity is not good in itself: shuffled letters have the highest. Length biases every figure, so
+texts are cut to a common length where that matters.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.text_distance import Vectors, tfidf
 from pytest_batcheval.quality.table import Table, table_of
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers, value_id
 
 Floats = npt.NDArray[np.float64]
 
 NEAR = 0.95
-"""Cosine of TF-IDF vectors above which two answers are the same but for a word: a convention.
+"""Cosine of TF-IDF vectors above which two answers are the same except for a word: a convention.
 
 Simulated (docs/statistics.md): 0.001 of a faithful respondent's pairs are above it.
 """
@@ -39,10 +40,10 @@ Simulated caricatures (docs/statistics.md): near-duplicates 0.001 and Vendi 0.64
 """
 
 LENGTH = 200
-"""Characters of an answer that compression and n-grams look at, less where half the answers are shorter."""
+"""Characters of an answer that compression and n-grams use; fewer if half the answers are shorter."""
 
 OPENING = 8
-"""Letters of an opening, spaces left out."""
+"""Letters of an opening, without spaces."""
 
 NAMED = 5
 
@@ -58,9 +59,9 @@ class OneQuestion:
     opening: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Diversity(Result):
-    """How different the first samples of all personas are, averaged over questions.
+    """The diversity of the first samples of all personas, averaged over questions.
 
     Attributes:
         effect: Vendi score over the number of answers: the effective share of distinct texts, 1 / n to 1.
@@ -102,7 +103,7 @@ class Diversity(Result):
         worst = min(self.questions, key=lambda identifier: self.questions[identifier].vendi)
         return "\n".join(
             (
-                f"{self.verdict}: first samples of {self.n} cells",
+                f"{self.verdict}: first samples of {counted(self.n, 'cell')}",
                 f"near-duplicates = {self.near_duplicates:.1%} of pairs (at most {NEAR_DUPLICATES:.0%}); "
                 f"nearest: {listed(self.duplicated) or 'none'}",
                 f"vendi = {self.vendi:.2f} of the number of answers ({shown(self.interval, 2)}; at least {VENDI}); "
@@ -114,9 +115,12 @@ class Diversity(Result):
             )
         )
 
+    def _summary(self) -> str:
+        return f"vendi={self.vendi:.2f} near_duplicates={self.near_duplicates:.1%}: {self.verdict}"
+
 
 def diversity(answers: Answers) -> Diversity:
-    """How different the personas' answers to a question are.
+    """Measure the diversity of the personas' answers to a question.
 
     Raises:
         TableError: too few personas or questions, or too many cells without an answer.
@@ -148,14 +152,14 @@ def diversity(answers: Answers) -> Diversity:
 
 
 def vendi_score(cosines: Floats) -> float:
-    """Exp of the entropy of the eigenvalues of K / n (Friedman & Dieng 2023), from 1 to n."""
+    """Return exp of the entropy of the eigenvalues of K / n (Friedman & Dieng 2023), from 1 to n."""
     values = np.linalg.eigvalsh(cosines / len(cosines))
     values = values[values > 1e-12]
     return float(np.exp(-np.sum(values * np.log(values))))
 
 
 def _cosines(vectors: Vectors, members: npt.NDArray[np.intp]) -> Floats:
-    """Cosines of some rows; texts without n-grams are alike."""
+    """Return the cosines of some rows; texts without n-grams are alike."""
     cosines = vectors.taken(members).products()
     empty = np.flatnonzero(np.diag(cosines) < 0.5)
     cosines[np.ix_(empty, empty)] = 1.0
@@ -179,7 +183,7 @@ def _question(cosines: Floats, texts: Sequence[str]) -> OneQuestion:
 
 
 def _cut(texts: Sequence[str]) -> list[str]:
-    """The texts at a common length: their median, at most `LENGTH`; shorter ones stay as they are."""
+    """Return the texts cut to a common length: their median, at most `LENGTH`; shorter ones stay as they are."""
     plain = [unicodedata.normalize("NFC", text) for text in texts]
     length = min(LENGTH, int(np.median([len(text) for text in plain])))
     return [text[: max(length, 1)] for text in plain]

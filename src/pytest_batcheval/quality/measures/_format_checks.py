@@ -1,4 +1,4 @@
-"""Is an answer one at all: there, whole, in the language asked for, from a patient, no copy of the question?"""
+"""Form of answers: present, complete, in the right language, from a patient, not a copy of the question."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.key import KEY_SHOWN
 
@@ -26,10 +27,10 @@ LIMITS = {
     "question_echo": 0.02,
     "failed": 0.02,
 }
-"""Most answers of each kind, as a share: conventions, chosen so that a single stray answer in 275 is borne."""
+"""Largest share of answers of each kind: conventions, chosen to allow a single stray answer in 275."""
 
 SCRIPT_SHARE = 0.8
-"""Least share of letters in the script asked for, a convention: names and units of another script are borne."""
+"""Least share of letters in the expected script, a convention: names and units in another script are allowed."""
 
 ECHOED = 0.6
 """Share of the question's character 4-grams in the answer above which it repeats the question: a convention."""
@@ -44,7 +45,7 @@ SCRIPTS: dict[str, str | tuple[str, ...]] = {
     "ar": "ARABIC",
     "hi": "DEVANAGARI",
 }
-"""By language, how the Unicode names of its letters begin."""
+"""The prefix of the Unicode names of each language's letters."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ class Check:
     """Answers that fail one check.
 
     Attributes:
-        hits, n: how many of how many.
+        hits, n: the number of failing answers, and of checked ones.
         share: hits / n; 0 for n = 0.
         interval: 95 % (Wilson).
-        limit: the most that is borne.
+        limit: the largest share that is allowed.
         found: `persona x question (key)` of each hit, in the order of the table.
     """
 
@@ -72,7 +73,7 @@ class Check:
         return self.share <= self.limit
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class FormatChecks(Result):
     """The checks by name.
 
@@ -92,7 +93,7 @@ class FormatChecks(Result):
 
     def __getitem__(self, name: str) -> Check:
         if name not in self.checks:
-            raise KeyError(f"no check {name!r}; there are {', '.join(self.checks)}")
+            raise KeyError(f"unknown check {name!r}; the checks are {', '.join(self.checks)}")
         return self.checks[name]
 
     @property
@@ -108,7 +109,11 @@ class FormatChecks(Result):
             + (f": {listed(check.found)}" if check.found else "")
             for name, check in self.checks.items()
         ]
-        return "\n".join([f"{self.effect:.1%} of {self.n} answers fail a check", *lines])
+        return "\n".join([f"{self.effect:.1%} of {counted(self.n, 'answer')} fail a check", *lines])
+
+    def _summary(self) -> str:
+        found = f"above the limit: {', '.join(self.failing)}" if self.failing else "all checks within their limits"
+        return f"{self.effect:.1%} of {counted(self.n, 'answer')} fail a check: {found}"
 
 
 def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
@@ -118,7 +123,7 @@ def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
         TableError: there are no answers, or the language is unknown.
     """
     if language not in SCRIPTS:
-        raise TableError(f"no script is known for language {language!r}; known: {', '.join(SCRIPTS)}")
+        raise TableError(f"unknown language {language!r}; the languages are {', '.join(SCRIPTS)}")
     if not len(answers):
         raise TableError("there are no answers to check")
     answers = spoken(answers)
@@ -150,23 +155,23 @@ def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
 
 
 def script_share(text: str, language: str) -> float:
-    """Letters of the language's script among all letters; 1 for a text without letters (empty is another check)."""
+    """Return the share of letters in the language's script; 1 for a text without letters (`empty` is another check)."""
     letters = [character for character in unicodedata.normalize("NFC", text) if character.isalpha()]
     if not letters:
         return 1.0
-    # each distinct letter is looked up once: answers may be long
+    # look up each distinct letter once: answers may be long
     own = {letter for letter in set(letters) if unicodedata.name(letter, "").startswith(SCRIPTS[language])}
     return sum(letter in own for letter in letters) / len(letters)
 
 
 def says(text: str, *kinds: str) -> bool:
-    """Whether the text holds a phrase of one of these kinds (`data/patterns.json`), whatever its case."""
+    """Return whether the text has a phrase of one of these kinds (`data/patterns.json`), ignoring case."""
     plain = unicodedata.normalize("NFC", text).casefold()
     return any(phrase in plain for kind in kinds for phrase in _phrases()[kind])
 
 
 def echoed_share(question: str, answer: str) -> float:
-    """Share of the question's distinct character 4-grams that the answer holds; 0 for a shorter question."""
+    """Return the share of the question's distinct character 4-grams in the answer; 0 for a shorter question."""
     asked, said = (unicodedata.normalize("NFC", text) for text in (question, answer))
     grams = {asked[i : i + 4] for i in range(len(asked) - 3)}
     return sum(gram in said for gram in grams) / len(grams) if grams else 0.0

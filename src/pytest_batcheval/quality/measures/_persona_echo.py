@@ -1,6 +1,6 @@
-"""Does a persona read its own description aloud instead of showing it?
+"""Persona echo: whether a persona recites its description instead of showing it.
 
-The rate at which answers hold words of their own persona's description or id, less the rate for the other
+The rate at which answers contain words of their own persona's description or id, less the rate for the other
 personas': words that any patient uses cancel out.
 """
 
@@ -13,28 +13,29 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.measures._shared_phrases import description_of, runs_in, shared_parts, told_runs
+from pytest_batcheval.quality.measures._shared_phrases import description_of, description_runs, runs_in, shared_parts
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
 from pytest_batcheval.quality.table import Table, TableError, table_of
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 Floats = npt.NDArray[np.float64]
 
 ECHO = 0.10
-"""Most lift that is borne: one answer in ten, a convention; simulated (docs/statistics.md) faithful 0.02, echo 1.0."""
+"""Largest lift allowed: one answer in ten, a convention; simulated (docs/statistics.md) faithful 0.02, echo 1.0."""
 
-NULL = "answers hold words of their own description no more often than of others'; personas permuted within questions"
+NULL = "answers have words of their own description no more often than of others'; personas permuted within questions"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PersonaEcho(Result):
-    """How often answers repeat the words their persona was described in.
+    """The rate at which answers repeat the words of their persona's description.
 
     Attributes:
-        effect: the lift. For each answer and each other persona: 1 where a run of letters stands in the own
-            description or id and not in the other's, less 1 where one stands in the other's and not in the own;
+        effect: the lift. For each answer and each other persona: 1 if it has a run of letters of its own
+            description or id that is not in the other's, less 1 if it has one of the other's that is not in its own;
             averaged over all. 0 by chance, from -1 to 1.
         interval: 95 %, by leaving out one persona at a time.
         p_value: one-sided.
@@ -59,12 +60,16 @@ class PersonaEcho(Result):
         """The result in words, with the answers that repeat most."""
         return (
             f"echo lift = {self.lift:.3f} ({shown(self.interval)}; at most {ECHO:.2f}), p = {self.p_value:.4g} "
-            f"(seed {self.seed}), {self.n} answers; most: {listed(self.quotes) or 'none'}"
+            f"(seed {self.seed}), {counted(self.n, 'answer')}; most: {listed(self.quotes) or 'none'}"
         )
+
+    def _summary(self) -> str:
+        finding = "in their own words" if self.lift <= ECHO else "descriptions are repeated"
+        return f"lift={self.lift:.3f} p={self.p_value:.2g}: {finding}"
 
 
 def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -> PersonaEcho:
-    """How often answers repeat the words of their own persona's description, or its id.
+    """Measure how often answers repeat the words of their own persona's description, or its id.
 
     Raises:
         TableError: as `differentiation`, or a persona has no `description`.
@@ -72,8 +77,8 @@ def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -
     table = table_of(spoken(answers))
     lacking = [i for i, p in zip(table.persona_ids, table.personas, strict=True) if description_of(p) is None]
     if lacking:
-        raise TableError(f"these personas have no `description` that they could repeat: {', '.join(lacking)}")
-    described = [told_runs(persona) for persona in table.personas]
+        raise TableError(f"personas without a `description` that they could repeat: {', '.join(lacking)}")
+    described = [description_runs(persona) for persona in table.personas]
     lifts = _lifts(table, described)
     cells = _cell_means(table, lifts)
     own = np.einsum("jii->ji", cells)[table.present]
@@ -95,7 +100,7 @@ def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -
 
 
 def _lifts(table: Table, described: Sequence[Set[str]]) -> Floats:
-    """Shape (n, P): the lift of each answer if it were that persona's."""
+    """Return the lift of each answer if it were that persona's, shape (n, P)."""
     every = sorted(frozenset[str]().union(*described))
     number = {run: n for n, run in enumerate(every)}
     holds = np.zeros((len(described), len(every)), np.float32)
@@ -104,14 +109,14 @@ def _lifts(table: Table, described: Sequence[Set[str]]) -> Floats:
     said = np.zeros((len(table.texts), len(every)), np.float32)
     for n, text in enumerate(table.texts):
         said[n, [number[run] for run in runs_in(text) & number.keys()]] = 1
-    # (n, i, m): the answer holds a run that stands in i's description and not in m's
+    # (n, i, m): the answer has a run that is in i's description and not in m's
     only = np.stack([(said * holds[i]) @ (1 - holds).T > 0 for i in range(len(described))], axis=1).astype(np.float64)
     lifts: Floats = (only.sum(axis=2) - only.sum(axis=1)) / (len(described) - 1)
     return lifts
 
 
 def _cell_means(table: Table, lifts: Floats) -> Floats:
-    """Shape (J, P, P): question, persona that answered, persona it might be; 0 for a missing cell."""
+    """Return cell means, shape (J, P, P): question, persona that answered, assumed persona; 0 for a missing cell."""
     means = np.zeros((len(table.counts), lifts.shape[1]))
     np.add.at(means, table.cell, lifts / table.counts[table.cell][:, None])
     return means.reshape(len(table.questions), len(table.personas), -1)
@@ -127,7 +132,7 @@ def _null(cells: Floats, rng: np.random.Generator, count: int) -> Floats:
 
 
 def _quotes(table: Table, described: Sequence[Set[str]]) -> tuple[str, ...]:
-    """The answers with the longest parts of their own description, but for what all descriptions share."""
+    """Return the answers with the longest parts of their own description, without what all descriptions share."""
     common = frozenset.intersection(*map(frozenset, described))
     found = []
     for n, text in enumerate(table.texts):

@@ -1,4 +1,4 @@
-"""Runs of letters that an answer shares with the words its persona was described in.
+"""Runs of letters that an answer shares with its persona's description.
 
 A run is three syllables of Hangul, nine letters of another script, or a mixture of the same weight;
 spaces and punctuation don't interrupt it. Three syllables find 겁이 많은 in 겁이 많아요.
@@ -17,23 +17,23 @@ WEIGHT = 9
 
 
 def description_of(persona: Any) -> str | None:
-    """The words that told the model who it is: the persona's `description`; `None` without one."""
+    """Return the persona's `description`, which the prompt gives the model; `None` without one."""
     description = getattr(persona, "description", None)
     return description if isinstance(description, str) and description else None
 
 
-def told_runs(persona: Any) -> frozenset[str]:
-    """The runs of the words that told the model who it is: the persona's description, and its id."""
+def description_runs(persona: Any) -> frozenset[str]:
+    """Return the runs of the persona's description and id."""
     return runs_in(description_of(persona) or "") | runs_in(value_id(persona))
 
 
 def runs_in(text: str) -> frozenset[str]:
-    """The runs of a text, in NFC and without case."""
+    """Return the runs of a text, in NFC and without case."""
     return frozenset(run for run, _, _ in _runs(unicodedata.normalize("NFC", text)))
 
 
 def without_runs(text: str, runs: Set[str]) -> str:
-    """The text in NFC less every letter that stands in one of these runs."""
+    """Return the text in NFC without the letters that are in one of these runs."""
     text = unicodedata.normalize("NFC", text)
     kept, end = [], 0
     for first, last in _stretches(text, runs):
@@ -43,24 +43,24 @@ def without_runs(text: str, runs: Set[str]) -> str:
 
 
 def shared_parts(text: str, runs: Set[str]) -> list[str]:
-    """The parts of the text, as they stand there, that consist of these runs."""
+    """Return the parts of the text, unchanged, that consist of these runs."""
     text = unicodedata.normalize("NFC", text)
     return [text[first : last + 1] for first, last in _stretches(text, runs)]
 
 
 def masked(texts: Sequence[str], personas: Sequence[Any]) -> list[str] | None:
-    """The texts without the words of *any* persona's description and id; `None` where these hold no run.
+    """Return the texts without the words of *any* persona's description and id; `None` if these have no run.
 
-    Cutting only a persona's own words would leave a gap that tells whose answer it was.
+    Cutting only a persona's own words would leave a gap that shows whose answer it was.
     """
-    runs = frozenset[str]().union(*map(told_runs, personas))
+    runs = frozenset[str]().union(*map(description_runs, personas))
     if not runs:
         return None
     return [without_runs(text, runs) for text in texts]
 
 
 def _stretches(text: str, runs: Set[str]) -> list[tuple[int, int]]:
-    """First and last place of every stretch that runs cover, overlapping ones joined."""
+    """Return the first and last place of every stretch that runs cover, overlapping ones joined."""
     found: list[tuple[int, int]] = []
     for run, first, last in _runs(text):
         if run in runs:
@@ -71,7 +71,7 @@ def _stretches(text: str, runs: Set[str]) -> list[tuple[int, int]]:
 
 
 def _runs(text: str) -> Iterator[tuple[str, int, int]]:
-    """(run, place of its first letter, of its last) for every start that a whole run follows."""
+    """Yield (run, place of its first letter, of its last) for every place where a complete run starts."""
     places = [place for place, character in enumerate(text) if character.isalnum()]
     letters = [text[place].casefold() for place in places]
     weights = [3 if "가" <= text[place] <= "힣" else 1 for place in places]

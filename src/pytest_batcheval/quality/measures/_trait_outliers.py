@@ -1,4 +1,4 @@
-"""Which personas and which answers do not show what they were told."""
+"""Personas and answers that do not show their prompted traits."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from pytest_batcheval.quality.word_scores import Scores
 Floats = npt.NDArray[np.float64]
 
 APART = 1.0
-"""Points on the wrong side of a question's mean from which an answer is named: less is a judge's noise (0.7 to 0.8)."""
+"""Points on the wrong side of a question's mean from which an answer is named; less is a judge's noise (0.7 to 0.8)."""
 
 
 def leanings(table: Table, design: Design, codes: Sequence[str], means: Floats) -> dict[str, float]:
-    """By persona, how far its scores lean to the poles it was told, in points, least first.
+    """Return, by persona, how far its scores lean to its prompted poles, in points, least first.
 
-    `means` has the personas' question-centred scores, shape (P, codes). The mean over the dimensions that it was told;
-    who was told none is left out. Near 0: it shows nothing of them; below 0: the opposite.
+    `means` has the personas' question-centred scores, shape (P, codes). The mean is over the persona's prompted
+    dimensions; personas without any are left out. Near 0: it shows nothing of them; below 0: the opposite.
     """
     level = np.column_stack([design.level(code) for code in codes])
-    told = (level != 0).sum(axis=1)
-    mean = (level * means).sum(axis=1) / np.maximum(told, 1)
-    found = {i: float(mean[n]) for n, i in enumerate(table.persona_ids) if told[n]}
+    prompted = (level != 0).sum(axis=1)
+    mean = (level * means).sum(axis=1) / np.maximum(prompted, 1)
+    found = {i: float(mean[n]) for n, i in enumerate(table.persona_ids) if prompted[n]}
     return dict(sorted(found.items(), key=lambda pair: (pair[1], pair[0])))
 
 
 def opposed(table: Table, design: Design, codes: Sequence[str], scores: Scores) -> tuple[str, ...]:
-    """The answers scored a point or more on the wrong side of their question's mean, furthest first.
+    """Return the answers scored a point or more on the wrong side of their question's mean, furthest first.
 
-    `persona x question (key): HA +1.9, told low`; only dimensions that the question aims at.
+    `persona x question (key): HA +1.9, prompted low`; only dimensions that the question aims at.
     """
     question, persona = np.divmod(table.cell, len(table.personas))
     found = []
@@ -47,5 +47,6 @@ def opposed(table: Table, design: Design, codes: Sequence[str], scores: Scores) 
         lean = np.where(np.isin(question, design.aimed[code]), level * beyond, 0.0)
         for n in np.flatnonzero(lean <= -APART):
             pole = "high" if level[n] > 0 else "low"
-            found.append((float(lean[n]), int(n), f"{table.answer_name(int(n))}: {code} {beyond[n]:+.1f}, told {pole}"))
+            text = f"{table.answer_name(int(n))}: {code} {beyond[n]:+.1f}, prompted {pole}"
+            found.append((float(lean[n]), int(n), text))
     return tuple(text for _, _, text in sorted(found))

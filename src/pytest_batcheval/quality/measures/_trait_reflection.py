@@ -1,8 +1,8 @@
-"""Do the traits a persona was given show in its answers?
+"""Trait reflection: whether the traits of a persona's prompt show in its answers.
 
-Judged on the questions that aim at a trait only, on question-centred scores, with whole personas
-permuted: answers of one persona are not independent, so permuting answers finds traits that are
-not there.
+Judged only on the questions that aim at a trait, on question-centred scores, with whole personas
+permuted: answers of one persona are not independent, so permuting answers would find traits that
+do not exist.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_inte
 from pytest_batcheval.quality.stats.resampling import ALPHA, permutation_p, shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import Table, TableError, named, table_of
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
 Floats = npt.NDArray[np.float64]
 
 MEDIAN_DELTA = 0.6
-"""Told traits of a caricature show at least this clearly; a perfect separation is 1, and 0.6 is about rho 0.5.
+"""Prompted traits of a caricature show at least this clearly; a perfect separation is 1, and 0.6 is about rho 0.5.
 
-Simulated (docs/statistics.md): an effect of 0.5 points with one sample has it in 98 of 100 runs, none in none.
+Simulated (docs/statistics.md): an effect of 0.5 points with one sample has it in 98 of 100 runs, no effect in none.
 """
 
 SPARED = 4
-"""Fewest told dimensions of which one may miss its p: of two or three it would be a third or more of what was told.
+"""Fewest prompted dimensions of which one may miss its p: of two or three it would be a third or more of them.
 
 With seven, an effect of 0.5 points and one sample, all have it in 53 of 100 simulated runs, all but one in 89.
 """
@@ -43,27 +44,27 @@ With seven, an effect of 0.5 points and one sample, all have it in 53 of 100 sim
 NAMED = 5
 """Personas that `explain` names."""
 
-NULL = "personas told high and low are exchangeable; whole personas permuted, one-sided (high above low)"
+NULL = "personas prompted high and low are exchangeable; whole personas permuted, one-sided (high above low)"
 
 
 @dataclass(frozen=True)
 class Trait:
-    """How far one dimension shows.
+    """One dimension and how far it shows.
 
     Attributes:
         dimension: its code.
-        delta: Cliff's delta of personas told `high` against those told `low`, in [-1, 1].
+        delta: Cliff's delta of personas prompted `high` against those prompted `low`, in [-1, 1].
         interval: its 95 % interval (Newcombe's method 5).
-        p_value: one-sided, high above low; two-sided for a dimension that was not told.
-        p_holm: the same after Holm's correction over the told dimensions; of an untold one p_value itself.
+        p_value: one-sided, high above low; two-sided for a dimension that was not prompted.
+        p_holm: the same after Holm's correction over the prompted dimensions; p_value itself for the others.
         slope: half the difference between high and low in score points, all dimensions fitted at once;
-            `None` where the personas cannot tell the dimensions apart.
+            `None` if the personas cannot tell the dimensions apart.
         slope_interval: its 95 % t interval; `None` without degrees of freedom.
         high, low: personas in each group.
         questions: questions that aim at it.
         scored: answers to them that have a score of it.
-        permutations: how many gave the p-value.
-        told: whether personas were told it; an untold one is a negative control.
+        permutations: the number that the p-value is from.
+        prompted: whether the prompt gave it to personas; if not, it is a negative control.
     """
 
     dimension: str
@@ -78,13 +79,13 @@ class Trait:
     questions: int
     scored: int
     permutations: int
-    told: bool = True
+    prompted: bool = True
 
     def __str__(self) -> str:
         points = "" if self.slope is None else f", slope {self.slope:+.2f} points"
-        holm = f", Holm {self.p_holm:.4g}" if self.told else " (two-sided, not told)"
+        holm = f", Holm {self.p_holm:.4g}" if self.prompted else " (two-sided, not prompted)"
         few = (
-            f"; cannot show: so few personas give no p below {self.least_p:.2g}, 5 high and 5 low do"
+            f"; cannot be shown: so few personas give no p below {self.least_p:.2g}; use at least 5 high and 5 low"
             if self.least_p > ALPHA
             else ""
         )
@@ -92,25 +93,25 @@ class Trait:
         return (
             f"{self.dimension}: delta = {self.delta:+.2f} (95 %: {self.interval[0]:+.2f} to {self.interval[1]:+.2f})"
             f"{points}, p = {self.p_value:.4g}{holm}; {self.high} high and {self.low} low personas, "
-            f"{self.questions} questions, {self.permutations} permutations{none}{few}"
+            f"{counted(self.questions, 'question')}, {counted(self.permutations, 'permutation')}{none}{few}"
         )
 
     @property
     def least_p(self) -> float:
-        """The smallest p that groups of this size can have: 1 in so many ways to choose who is high."""
+        """The smallest p that groups of this size can have: 1 / the number of ways to choose the high ones."""
         return 1 / comb(self.high + self.low, self.high)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TraitReflection(Result):
-    """Every dimension's trait, in the order asked for, and the seed of their permutations.
+    """All traits, in the order asked for, and the seed of their permutations.
 
     Attributes:
-        effect: the median delta of the told dimensions; each trait has its own interval.
-        p_value: the largest of the told dimensions: that all are reflected needs no correction
+        effect: the median delta of the prompted dimensions; each trait has its own interval.
+        p_value: the largest of the prompted dimensions: that all are reflected needs no correction
             (an intersection-union test).
         traits: the dimensions.
-        leanings: by persona, how far its scores lean to the poles it was told, in points, least first.
+        leanings: by persona, how far its scores lean to its prompted poles, in points, least first.
         opposed: the answers scored a point or more on the wrong side of their question's mean, furthest first.
     """
 
@@ -128,54 +129,58 @@ class TraitReflection(Result):
         for trait in self.traits:
             if trait.dimension == dimension:
                 return trait
-        raise KeyError(f"{dimension!r} was not tested; tested: {', '.join(t.dimension for t in self.traits)}")
+        raise KeyError(f"{dimension!r} was not tested; those tested are {', '.join(t.dimension for t in self.traits)}")
 
     @property
-    def told(self) -> tuple[Trait, ...]:
-        """The dimensions that personas were told."""
-        return tuple(t for t in self.traits if t.told)
+    def prompted(self) -> tuple[Trait, ...]:
+        """The traits that the prompt gave personas."""
+        return tuple(t for t in self.traits if t.prompted)
 
     @property
     def reflected(self) -> tuple[str, ...]:
-        """The told dimensions that show: Holm's p at most 0.01 (which implies a positive delta)."""
-        return tuple(t.dimension for t in self.told if t.p_holm <= ALPHA)
+        """The prompted dimensions that show: Holm's p at most 0.01 (which implies a positive delta)."""
+        return tuple(t.dimension for t in self.prompted if t.p_holm <= ALPHA)
 
     @property
     def leaking(self) -> tuple[str, ...]:
-        """The untold dimensions that show all the same: two-sided p at most 0.01. A leak, or a bug."""
-        return tuple(t.dimension for t in self.traits if not t.told and t.p_value <= ALPHA)
+        """The dimensions that show though not prompted: two-sided p at most 0.01. A leak, or a bug."""
+        return tuple(t.dimension for t in self.traits if not t.prompted and t.p_value <= ALPHA)
 
     @property
     def median_delta(self) -> float:
-        """The median of the told dimensions' deltas."""
+        """The median of the prompted dimensions' deltas."""
         return self.effect
 
     @property
     def shows(self) -> bool:
-        """All but one told dimensions have p at most 0.01, none points the wrong way, the median delta is 0.6.
+        """All prompted dimensions but one have p at most 0.01, none points the wrong way, the median delta is 0.6.
 
-        Of fewer than `SPARED` dimensions all have it.
+        Of fewer than `SPARED` dimensions, all must have it.
         """
-        missed = sum(t.p_value > ALPHA for t in self.told)
-        enough = missed <= (len(self.told) >= SPARED)
-        return enough and all(t.delta > 0 for t in self.told) and self.median_delta >= MEDIAN_DELTA
+        missed = sum(t.p_value > ALPHA for t in self.prompted)
+        enough = missed <= (len(self.prompted) >= SPARED)
+        return enough and all(t.delta > 0 for t in self.prompted) and self.median_delta >= MEDIAN_DELTA
 
     def explain(self) -> str:
         """One line per dimension, weakest first, after a summary; then the personas and answers that show least."""
-        missing = [t.dimension for t in self.told if t.dimension not in self.reflected]
+        missing = [t.dimension for t in self.prompted if t.dimension not in self.reflected]
         summary = (
-            f"{len(self.reflected)} of {len(self.told)} dimensions are reflected"
+            f"{len(self.reflected)} of {counted(len(self.prompted), 'dimension')} reflected"
             + (f"; not shown: {', '.join(missing)}" if missing else "")
             + f"; median delta {self.median_delta:.2f} (seed {self.seed})"
-            + (f"; shown though not told: {', '.join(self.leaking)}" if self.leaking else "")
+            + (f"; shown though not prompted: {', '.join(self.leaking)}" if self.leaking else "")
         )
         dimensions = map(str, sorted(self.traits, key=lambda trait: trait.delta))
-        culprits = f"least as told: {self.least}", f"scored against what was told: {listed(self.opposed) or 'none'}"
+        culprits = f"weakest personas: {self.least}", f"scored against the prompt: {listed(self.opposed) or 'none'}"
         return "\n".join([summary, *dimensions, *culprits])
+
+    def _summary(self) -> str:
+        reflected = f"{len(self.reflected)} of {counted(len(self.prompted), 'trait')} reflected"
+        return f"median_delta={self.median_delta:.2f} p={self.p_value:.2g}: {reflected}"
 
     @property
     def least(self) -> str:
-        """The personas that lean least to what they were told, in words."""
+        """The personas that lean least to their prompted traits, in words."""
         named = [f"{persona} {points:+.2f}" for persona, points in list(self.leanings.items())[:NAMED]]
         return ", ".join(named) or "none"
 
@@ -184,18 +189,18 @@ def trait_reflection(
     answers: Answers,
     *,
     dimensions: Sequence[str] | None = None,
-    untold: Collection[str] = (),
+    unprompted: Collection[str] = (),
     permutations: int = 9999,
     seed: int = 0,
     scores: Given | None = None,
     levels: Levels | None = None,
     targets: Targets | None = None,
 ) -> TraitReflection:
-    """Test, for each dimension, whether personas told `high` score above those told `low`.
+    """Test, for each dimension, whether personas prompted `high` score above those prompted `low`.
 
     Personas need `levels` (-1, 0, 1 by code) and questions `targets`, or both are declared by id.
     `scores` has one score per answer by dimension, NaN or None for none; by default see `scores.scored`.
-    Default dimensions: all with both levels and a question that aims at them. Those in `untold` are in
+    Default dimensions: all with both levels and a question that aims at them. Those in `unprompted` are in
     the design but not in the prompt: a free negative control.
 
     Raises:
@@ -206,31 +211,31 @@ def trait_reflection(
     table = table_of(judged)
     design = design_of(table, levels, targets)
     chosen = design.chosen(dimensions)
-    untold = design.chosen(named(untold)) if untold else ()
-    if set(chosen) <= set(untold):
-        raise TableError(f"every dimension to test is untold: {', '.join(chosen)}")
+    unprompted = design.chosen(named(unprompted)) if unprompted else ()
+    if set(chosen) <= set(unprompted):
+        raise TableError(f"every dimension to test is unprompted: {', '.join(chosen)}")
     marks = [score_column(given, code, len(answers)) for code in chosen]
     columns = [persona_scores(table, mark, design.aimed[code]) for code, mark in zip(chosen, marks, strict=True)]
     slopes = _slopes(design, chosen, np.column_stack(columns))
     found = [
         {
             "scored": _scored(table, mark, design.aimed[code]),
-            **_trait(code, mean, design, permutations, [seed, design.factors.index(code)], code not in untold),
+            **_trait(code, mean, design, permutations, [seed, design.factors.index(code)], code not in unprompted),
         }
         for code, mark, mean in zip(chosen, marks, columns, strict=True)
     ]
-    corrected = iter(holm([t["p_value"] for t in found if t["told"]]))
+    corrected = iter(holm([t["p_value"] for t in found if t["prompted"]]))
     traits = tuple(
-        Trait(**t, **slope, p_holm=next(corrected) if t["told"] else t["p_value"])
+        Trait(**t, **slope, p_holm=next(corrected) if t["prompted"] else t["p_value"])
         for t, slope in zip(found, slopes, strict=True)
     )
-    told = [t for t in traits if t.told]
-    codes = [t.dimension for t in told]
+    prompted = [t for t in traits if t.prompted]
+    codes = [t.dimension for t in prompted]
     means = np.column_stack([columns[chosen.index(code)] for code in codes])
     return TraitReflection(
-        effect=median(t.delta for t in told),
+        effect=median(t.delta for t in prompted),
         interval=None,
-        p_value=max(t.p_value for t in told),
+        p_value=max(t.p_value for t in prompted),
         null=NULL,
         n=len(table.texts),
         seed=seed,
@@ -241,7 +246,7 @@ def trait_reflection(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's (1979) corrected p-values, in the order given."""
+    """Return Holm's (1979) corrected p-values, in the order given."""
     corrected = [0.0] * len(p_values)
     largest = 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
@@ -251,7 +256,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def rank_sums(ranks: Floats, high: int, rng: np.random.Generator, count: int) -> Floats:
-    """Rank sum of the `high` group for `count` random assignments of whole personas to the groups."""
+    """Return the rank sum of the `high` group for `count` random assignments of whole personas to the groups."""
     sums: Floats = ranks[shuffles(rng, count, len(ranks))[:, :high]].sum(axis=1)
     return sums
 
@@ -262,21 +267,21 @@ def _scored(table: Table, scores: Floats, questions: Sequence[int]) -> int:
 
 
 def _trait(
-    code: str, mean: Floats, design: Design, permutations: int, seed: Sequence[int], told: bool
+    code: str, mean: Floats, design: Design, permutations: int, seed: Sequence[int], prompted: bool
 ) -> dict[str, Any]:
     level = design.level(code)
     high, low = mean[level > 0], mean[level < 0]
     m, n = len(high), len(low)
     ranks = midranks(np.concatenate([high, low]))
     # the middle of all rank sums, from which a two-sided test measures
-    middle = 0.0 if told else m * (m + n + 1) / 2
+    middle = 0.0 if prompted else m * (m + n + 1) / 2
 
     def null(rng: np.random.Generator, count: int) -> Floats:
         sums = rank_sums(ranks, m, rng, count)
-        return sums if told else np.abs(sums - middle)
+        return sums if prompted else np.abs(sums - middle)
 
     observed = float(ranks[:m].sum())
-    p_value, drawn = permutation_p(null, observed if told else abs(observed - middle), permutations, seed)
+    p_value, drawn = permutation_p(null, observed if prompted else abs(observed - middle), permutations, seed)
     delta = cliffs_delta(high, low)
     return {
         "dimension": code,
@@ -287,7 +292,7 @@ def _trait(
         "low": n,
         "questions": len(design.aimed[code]),
         "permutations": drawn,
-        "told": told,
+        "prompted": prompted,
     }
 
 

@@ -1,4 +1,4 @@
-"""From answers to cells: means of what samples of one persona and question have."""
+"""Means over the samples of one persona and question."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Floats = npt.NDArray[np.float64]
 
 
 def cell_products(table: Table, texts: Sequence[str]) -> Floats:
-    """The Gram matrix of the cells' mean TF-IDF vectors, shape (J * P, J * P); zero for a missing cell."""
+    """Return the Gram matrix of the cells' mean TF-IDF vectors, shape (J * P, J * P); zero for a missing cell."""
     cells = len(table.counts)
     return tfidf(texts).combined(table.cell, 1 / table.counts[table.cell], cells).products()
 
 
 def cell_means(table: Table, values: Floats) -> Floats:
-    """The mean of `values`, one per text with NaN for none, in each cell, shape (J, P); NaN where there is none."""
+    """Return the mean of `values` (one per text, NaN for none) in each cell, shape (J, P), NaN for none."""
     total, count, _ = cell_sums(table, values)
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def cell_sums(table: Table, values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Sum, number and sum of squared deviations from the cell's mean of the values that are there; each (J, P)."""
+    """Return the sum, number and squared deviations from the cell's mean of the values, without NaN; each (J, P)."""
     valid = ~np.isnan(values)
     cell, kept = table.cell[valid], values[valid]
     count = _summed(table, cell, np.ones(len(kept)))
@@ -37,6 +37,6 @@ def cell_sums(table: Table, values: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _summed(table: Table, cell: npt.NDArray[np.intp], values: Floats) -> Floats:
-    # numpy counts in whole numbers where there is nothing to sum
+    # bincount returns integers if there is nothing to sum
     sums = np.bincount(cell, values, minlength=len(table.counts)).astype(np.float64)
     return sums.reshape(table.present.shape)

@@ -1,4 +1,4 @@
-"""Cliff's delta: how often a score of one group exceeds a score of the other."""
+"""Cliff's delta: the rate at which a score of one group exceeds a score of the other."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Floats = npt.NDArray[np.float64]
 
 
 def midranks(values: Floats) -> Floats:
-    """Ranks from 1; equal values share the mean of their ranks."""
+    """Return ranks from 1; equal values share the mean of their ranks."""
     _, group, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
     return np.asarray((last - (count - 1) / 2)[group], dtype=np.float64)
 
 
 def cliffs_delta(high: Floats, low: Floats) -> float:
-    """P(high > low) - P(high < low) over all pairs, in [-1, 1]."""
+    """Return P(high > low) - P(high < low) over all pairs, in [-1, 1]."""
     ranks = midranks(np.concatenate([high, low]))
     m, n = len(high), len(low)
     wins = float(ranks[:m].sum()) - m * (m + 1) / 2
@@ -28,7 +28,7 @@ def cliffs_delta(high: Floats, low: Floats) -> float:
 
 
 def delta_interval(delta: float, m: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of Cliff's delta for groups of m and n: Newcombe (2006), part 2, method 5.
+    """Return the interval of Cliff's delta for groups of m and n: Newcombe (2006), part 2, method 5.
 
     With theta = (delta + 1) / 2, the bounds solve |theta - observed| = z * sqrt(V(theta)),
     V = theta (1 - theta) (1 + k ((1 - theta) / (2 - theta) + theta / (1 + theta))) / (m n),
@@ -47,7 +47,7 @@ def delta_interval(delta: float, m: int, n: int, level: float = 0.95) -> tuple[f
 
 
 def _root(excess: Callable[[float], float], outer: float, inner: float) -> float:
-    """Bisection between `outer`, where `excess` is positive, and `inner`, next to which it is negative."""
+    """Bisect between `outer`, where `excess` is positive, and `inner`, next to which it is negative."""
     while not math.isclose(outer, inner, rel_tol=0, abs_tol=1e-12):
         middle = (outer + inner) / 2
         if excess(middle) > 0:

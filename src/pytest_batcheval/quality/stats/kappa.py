@@ -1,7 +1,7 @@
 """Agreement of two raters beyond chance, from the table of their pairs of marks.
 
-`table` has the shape (..., c, c): how often the first rater gave category g and the second h. Every
-function takes a stack of tables, so that a bootstrap is one call; NaN where agreement is undefined
+`table` has the shape (..., c, c): the counts of category g from the first rater with h from the second. Every
+function takes a stack of tables, so that a bootstrap is one call; NaN if agreement is undefined
 (one category only, or no pairs).
 """
 
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def pair_table(first: Floats, second: Floats, categories: Floats) -> Floats:
-    """The table of the pairs that both raters marked; NaN is no mark."""
+    """Return the table of the pairs that both raters marked; NaN is no mark."""
     both = ~(np.isnan(first) | np.isnan(second))
     size = len(categories)
     place = np.searchsorted(categories, first[both]) * size + np.searchsorted(categories, second[both])
@@ -29,26 +29,26 @@ def weighted_kappa(table: Floats, weights: Floats) -> Floats:
 
 
 def quadratic(categories: Floats) -> Floats:
-    """Weights that grow with the square of the distance."""
+    """Return weights that grow with the square of the distance."""
     weights: Floats = (categories[:, None] - categories[None, :]) ** 2
     return weights
 
 
 def nominal(size: int) -> Floats:
-    """Weights that count any difference alike."""
+    """Return weights that count every difference alike."""
     return 1 - np.eye(size)
 
 
 def krippendorff_alpha(table: Floats) -> Floats:
-    """Krippendorff's alpha for ordinal marks of two raters (2011, computing alpha)."""
+    """Return Krippendorff's alpha for ordinal marks of two raters (2011, computing alpha)."""
     return alpha_of_coincidences(table + np.swapaxes(table, -1, -2))
 
 
 def alpha_of_coincidences(coincidences: Floats) -> Floats:
-    """Ordinal alpha of a symmetric matrix of coincidences, in which a unit with m marks counts m times in all."""
+    """Return ordinal alpha of a symmetric matrix of coincidences, in which a unit with m marks counts m times."""
     often = coincidences.sum(axis=-1)
     total = often.sum(axis=-1)
-    # the squared number of marks from one category to the other, both ends by half
+    # the squared number of marks from one category to the other, both ends counted half
     below = np.cumsum(often, axis=-1) - often / 2
     weights = (below[..., :, None] - below[..., None, :]) ** 2
     expected = (weights * often[..., :, None] * often[..., None, :]).sum(axis=(-2, -1))
@@ -57,7 +57,7 @@ def alpha_of_coincidences(coincidences: Floats) -> Floats:
 
 
 def coincidences_of(marks: Floats) -> tuple[Floats, Floats]:
-    """Categories and coincidences of any number of raters; `marks` has the shape (raters, units), NaN for none."""
+    """Return categories and coincidences of several raters; `marks` has the shape (raters, units), NaN for none."""
     categories = np.unique(marks[~np.isnan(marks)])
     given = (marks[None] == categories[:, None, None]).sum(axis=1).astype(np.float64)
     number = given.sum(axis=0)
@@ -67,7 +67,7 @@ def coincidences_of(marks: Floats) -> tuple[Floats, Floats]:
 
 
 def gwet_ac2(table: Floats, weights: Floats) -> Floats:
-    """Gwet's AC2 (2014) with agreement 1 - weights / max(weights): steady where nearly all marks are the same."""
+    """Return Gwet's AC2 (2014), agreement 1 - weights / max(weights): stable when nearly all marks are the same."""
     size = table.shape[-1]
     agreement = 1 - weights / max(float(weights.max()), 1e-12)
     total = table.sum(axis=(-2, -1))

@@ -1,4 +1,4 @@
-"""The part of the answers' differences that stays with the persona over questions.
+"""The part of the answers' differences that belongs to the persona across questions.
 
 Everything works on a Gram matrix of cells, so any distance will do. `blocks` has the shape
 (J, P, J, P): question, persona, question, persona.
@@ -15,11 +15,11 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 HELD = 2_000_000
-"""Places of permutations held at a time: 16 MB."""
+"""Entries of permutations in memory at a time: 16 MB."""
 
 
 def filled(cells: Floats, present: Bools) -> Floats:
-    """Blocks of the Gram matrix (J * P, J * P), a missing cell at its question's mean, where it decides nothing."""
+    """Return blocks of the Gram matrix (J * P, J * P), a missing cell at its question's mean, so without effect."""
     questions, personas = present.shape
     full = cells.copy()
     for j, i in zip(*np.nonzero(~present), strict=True):
@@ -30,14 +30,14 @@ def filled(cells: Floats, present: Bools) -> Floats:
 
 
 def centred(blocks: Floats) -> Floats:
-    """The blocks of cells less their question's mean."""
+    """Return the blocks of cells less their question's mean."""
     rows = blocks - blocks.mean(axis=1, keepdims=True)
     both: Floats = rows - rows.mean(axis=3, keepdims=True)
     return both
 
 
 def persona_sum(blocks: Floats) -> float:
-    """T: the sum over personas and pairs of questions of the products of centred answers.
+    """Return T: the sum over personas and pairs of questions of the products of centred answers.
 
     Monotone in PERMANOVA's pseudo-F of persona with questions as blocks (Anderson 2001), since
     the total and the questions' sums of squares do not change under the permutations.
@@ -46,14 +46,14 @@ def persona_sum(blocks: Floats) -> float:
 
 
 def persona_sums(blocks: Floats) -> Floats:
-    """Each persona's part of T, shape (P,)."""
+    """Return each persona's part of T, shape (P,)."""
     same = np.einsum("jiqi->ijq", blocks)
     parts: Floats = (same.sum(axis=(1, 2)) - np.trace(same, axis1=1, axis2=2)) / 2
     return parts
 
 
 def null_sums(blocks: Floats, rng: np.random.Generator, count: int) -> Floats:
-    """`persona_sum` for `count` permutations of personas, drawn anew for every question."""
+    """Return `persona_sum` for `count` permutations of personas, drawn independently for every question."""
     questions, personas = blocks.shape[:2]
     step = max(1, HELD // (questions * personas))
     return np.concatenate([_null_sums(blocks, rng, min(step, count - done)) for done in range(0, count, step)])
@@ -61,20 +61,20 @@ def null_sums(blocks: Floats, rng: np.random.Generator, count: int) -> Floats:
 
 def _null_sums(blocks: Floats, rng: np.random.Generator, count: int) -> Floats:
     questions, personas = blocks.shape[:2]
-    # persona by persona: the sum over personas then runs along memory
+    # persona-major: the sum over personas then runs along memory
     orders = [np.ascontiguousarray(shuffles(rng, count, personas).T) for _ in range(questions)]
     sums = np.zeros(count)
     for j in range(questions):
         row = orders[j] * personas
         for q in range(j + 1, questions):
             products = np.ascontiguousarray(blocks[j, :, q, :]).ravel()
-            # places are never out of range; "clip" only spares numpy the second look
+            # indices are never out of range; "clip" only saves numpy the check
             sums += products.take(row + orders[q], mode="clip").sum(axis=0)
     return sums
 
 
 def persona_icc(blocks: Floats) -> float:
-    """Intraclass correlation of persona: (MSp - MSe) / (MSp + (J - 1) MSe), question effects removed."""
+    """Return the intraclass correlation of persona: (MSp - MSe) / (MSp + (J - 1) MSe), question effects removed."""
     questions, personas = blocks.shape[:2]
     total = float(np.einsum("jiji->", blocks))
     return float(_icc(total, persona_sum(blocks), questions, personas))
@@ -89,7 +89,7 @@ def _icc(total: Floats | float, across: Floats | float, questions: int, personas
 
 
 def left_out_iccs(blocks: Floats) -> Floats:
-    """`persona_icc` without each persona in turn, centred anew, shape (P,); blocks need not be centred.
+    """Return `persona_icc` without each persona in turn, centred again, shape (P,); blocks need not be centred.
 
     The trace of a centred matrix is its trace less its sum over its size, and a persona's part of
     both is known, so no matrix is centred P times.
@@ -105,7 +105,7 @@ def left_out_iccs(blocks: Floats) -> Floats:
 
 
 def profile_cosines(blocks: Floats) -> Floats:
-    """Products of each answer with every persona's profile of the other questions, over the profile's length.
+    """Return products of each answer with every persona's profile of the other questions, over the profile's length.
 
     Shape (J, P, P): question, persona that answered, persona whose profile it is.
     """
@@ -119,7 +119,7 @@ def profile_cosines(blocks: Floats) -> Floats:
 
 
 def nearest_profiles(cosines: Floats) -> npt.NDArray[np.intp]:
-    """The persona whose profile is nearest, shape (J, P); -1 for a tie."""
+    """Return the persona whose profile is nearest, shape (J, P); -1 for a tie."""
     best = cosines.argmax(axis=2)
     top = cosines.max(axis=2, keepdims=True)
     tied = (cosines >= top - 1e-12).sum(axis=2) > 1
@@ -127,14 +127,14 @@ def nearest_profiles(cosines: Floats) -> npt.NDArray[np.intp]:
 
 
 def nearer_profiles(cosines: Floats) -> npt.NDArray[np.intp]:
-    """How many other personas' profiles are as near as the own one or nearer, shape (J, P)."""
+    """Return the number of other personas' profiles that are at least as near as the own one, shape (J, P)."""
     own = np.einsum("jii->ji", cosines)[:, :, None]
     nearer: npt.NDArray[np.intp] = (cosines >= own - 1e-12).sum(axis=2) - 1
     return nearer
 
 
 def null_accuracies(blocks: Floats, present: Bools, rng: np.random.Generator, count: int) -> Floats:
-    """The accuracy under `count` permutations of personas within questions."""
+    """Return the accuracy under `count` permutations of personas within questions."""
     questions, personas = present.shape
     flat = blocks.reshape(questions * personas, -1)
     start = np.arange(questions)[:, None] * personas

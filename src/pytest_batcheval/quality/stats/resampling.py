@@ -1,4 +1,4 @@
-"""p-values by permutation and intervals by the jackknife, with numpy alone."""
+"""P-values by permutation and intervals by the jackknife, with numpy alone."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ from pytest_batcheval.quality.table import TableError
 Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.01
-"""The level at which this package calls a result shown.
+"""The significance level of this package.
 
-Seven dimensions and a dozen gates are looked at; at 0.05 one of them would be found by chance in every other run.
+Seven dimensions and a dozen gates are checked; at 0.05 one of them would be found by chance in every other run.
 """
 
 LEAST = 99
-"""Fewest permutations: fewer give no p as small as `ALPHA`, whatever the answers."""
+"""Fewest permutations: with fewer, no p can be as small as `ALPHA`."""
 
 CHUNK = 9999
 TOLERANCE = 1e-9
 """Relative difference below which a permuted value counts as equal to the observed one."""
 
 Null = Callable[[np.random.Generator, int], Floats]
-"""Draws that many values of the statistic under the null hypothesis."""
+"""A function that draws `count` values of the statistic under the null hypothesis."""
 
 
 def permutation_p(null: Null, observed: float, permutations: int, seed: int | Sequence[int]) -> tuple[float, int]:
-    """One-sided p = (1 + number of null values >= observed) / (B + 1), and B.
+    """Return the one-sided p = (1 + number of null values >= observed) / (B + 1), and B.
 
     Phipson & Smyth (2010): never 0. B is multiplied by 10 once when p falls within a factor
     of 2 of `ALPHA`, where Monte-Carlo error could turn the verdict.
 
     Raises:
-        TableError: fewer than 99 permutations, or a seed as of `generator`.
+        TableError: fewer than 99 permutations, or as `generator`.
     """
     if not isinstance(permutations, int | np.integer) or permutations < LEAST:
-        raise TableError(f"permutations={permutations!r} cannot give a p of {ALPHA}: at least {LEAST} are needed")
+        raise TableError(
+            f"permutations must be an integer, at least {LEAST}, to give a p of {ALPHA}, not {permutations!r}"
+        )
     rng = generator(seed)
     reached = _reached(null, observed, permutations, rng)
     p_value = (1 + reached) / (permutations + 1)
@@ -51,32 +53,32 @@ def permutation_p(null: Null, observed: float, permutations: int, seed: int | Se
 
 
 def generator(seed: int | Sequence[int]) -> np.random.Generator:
-    """The random numbers of a seed.
+    """Return a random number generator of a seed.
 
     Raises:
-        TableError: it is no whole number from 0, or a sequence of such.
+        TableError: the seed is not an integer, at least 0, or a sequence of such.
     """
     parts = seed if isinstance(seed, list | tuple) else [seed]
     if not all(isinstance(part, int | np.integer) and part >= 0 for part in parts):
-        raise TableError(f"a seed is a whole number from 0, not {seed!r}")
+        raise TableError(f"seed must be an integer, at least 0, not {seed!r}")
     return np.random.default_rng(seed)
 
 
 def _reached(null: Null, observed: float, permutations: int, rng: np.random.Generator) -> int:
-    """How many of so many null values reach the observed one; drawn in chunks to bound memory."""
+    """Return the number of null values that reach the observed one; drawn in chunks to bound memory."""
     floor = observed - TOLERANCE * max(1.0, abs(observed))
     sizes = [min(CHUNK, permutations - done) for done in range(0, permutations, CHUNK)]
     return sum(int(np.count_nonzero(null(rng, size) >= floor)) for size in sizes)
 
 
 def shuffles(rng: np.random.Generator, count: int, size: int) -> npt.NDArray[np.intp]:
-    """`count` independent permutations of `range(size)`, shape (count, size)."""
-    # four times as fast as rng.permuted; equal keys, which would favour an order, come once in 2**53
+    """Return `count` independent permutations of `range(size)`, shape (count, size)."""
+    # four times as fast as rng.permuted; equal keys, which would favour an order, occur once in 2**53
     return rng.random((count, size)).argsort(axis=1)
 
 
 def jackknife_interval(estimate: float, left_out: Sequence[float] | Floats, level: float = 0.95) -> tuple[float, float]:
-    """Interval from n delete-one estimates, with Student's t of n - 1 degrees of freedom."""
+    """Return the interval from n delete-one estimates, with Student's t of n - 1 degrees of freedom."""
     values = np.asarray(left_out)
     n = len(values)
     error = float(np.sqrt((n - 1) / n * np.sum((values - values.mean()) ** 2)))

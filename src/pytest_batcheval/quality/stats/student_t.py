@@ -18,7 +18,7 @@ def t_cdf(t: float, freedom: float) -> float:
 
 
 def t_quantile(probability: float, freedom: float) -> float:
-    """The value that T stays below with this probability, to about 1e-10."""
+    """Return the value that T stays below with this probability, to about 1e-10."""
     low, high = -1.0, 1.0
     while t_cdf(low, freedom) > probability:
         low *= 2
@@ -31,7 +31,7 @@ def t_quantile(probability: float, freedom: float) -> float:
 
 
 def wilson_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a proportion (Wilson 1927); (0, 1) for n = 0. No hits in 275 still allow 1.4 %."""
+    """Return the interval of a proportion (Wilson 1927); (0, 1) for n = 0. No hits in 275 still allow 1.4 %."""
     if n == 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf(0.5 + level / 2)
@@ -42,7 +42,7 @@ def wilson_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, floa
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function I_x(a, b)."""
+    """Return the regularised incomplete beta function I_x(a, b)."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
@@ -52,7 +52,7 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
 
 
 def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of I_x(a, b) (Abramowitz & Stegun 26.5.8), by Lentz's method."""
+    """Return the continued fraction of I_x(a, b) (Abramowitz & Stegun 26.5.8), by Lentz's method."""
     c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
     value = d
     for m in range(1, _STEPS):

@@ -1,4 +1,4 @@
-"""How alike texts are: cosine of character n-gram TF-IDF vectors, which needs no tokeniser.
+"""Similarity of texts: cosine of character n-gram TF-IDF vectors, which needs no tokeniser.
 
 It sees wording, not meaning: two ways of saying one thing are far apart.
 """
@@ -16,10 +16,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 BLOCK = 2048
-"""n-grams held as a dense block at a time: 275 rows x 2048 x 8 bytes are 4.5 MB."""
+"""Number of n-grams in a dense block: 275 rows x 2048 x 8 bytes are 4.5 MB."""
 
 RARE = 16
-"""An n-gram in fewer rows than this is multiplied pair by pair, since a dense column would be nearly all zeros."""
+"""An n-gram in fewer rows is multiplied pair by pair, because a dense column would be nearly all zeros."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Vectors:
     weight: Floats
 
     def combined(self, target: npt.NDArray[np.intp], share: Floats, rows: int) -> Vectors:
-        """The vectors whose row `target[r]` is the sum of `share[r]` times the rows r; shapes (self.rows,)."""
+        """Return vectors whose row `target[r]` is the sum of `share[r]` times the rows r; shapes (self.rows,)."""
         place = self.gram * rows + target[self.row]
         cell, entry = np.unique(place, return_inverse=True)
         weight = np.bincount(entry, self.weight * share[self.row], minlength=len(cell)).astype(np.float64)
@@ -40,14 +40,14 @@ class Vectors:
         return Vectors(rows, row, gram, weight)
 
     def taken(self, rows: npt.NDArray[np.intp]) -> Vectors:
-        """Some of the rows, in ascending order."""
+        """Return some of the rows, in ascending order."""
         place = np.full(self.rows, -1)
         place[rows] = np.arange(len(rows))
         kept = place[self.row] >= 0
         return Vectors(len(rows), place[self.row[kept]], self.gram[kept], self.weight[kept])
 
     def products(self) -> Floats:
-        """The Gram matrix, shape (rows, rows)."""
+        """Return the Gram matrix, shape (rows, rows)."""
         column = np.unique(self.gram, return_inverse=True)[1]
         found = np.bincount(column, minlength=1)[column]
         dense = found >= RARE
@@ -56,7 +56,7 @@ class Vectors:
 
 
 def tfidf(texts: Sequence[str]) -> Vectors:
-    """The texts' TF-IDF vectors, each of length 1; a text without n-grams is zero.
+    """Return the texts' TF-IDF vectors, each of length 1; a text without n-grams is zero.
 
     Character 2- to 4-grams of the NFC text with its spaces, tf = 1 + ln(count),
     idf = ln((1 + n) / (1 + texts with it)) + 1 over these texts.
@@ -72,7 +72,7 @@ def tfidf(texts: Sequence[str]) -> Vectors:
 
 
 def tfidf_gram(texts: Sequence[str]) -> Floats:
-    """The Gram matrix of the texts' TF-IDF vectors, shape (n, n): cosines.
+    """Return the Gram matrix of the texts' TF-IDF vectors, shape (n, n): cosines.
 
     Squared Euclidean distance is 2 - 2 * cosine.
     """
@@ -80,7 +80,7 @@ def tfidf_gram(texts: Sequence[str]) -> Floats:
 
 
 def _ngrams(texts: Sequence[str]) -> tuple[Ints, Ints]:
-    """(text number, n-gram number) of every 2-, 3- and 4-gram; numbers are dense and unique over the sizes."""
+    """Return (text number, n-gram number) of every 2-, 3- and 4-gram; numbers are dense and unique over the sizes."""
     owner = np.repeat(np.arange(len(texts)), [len(t) for t in texts])
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     chars = np.unique(codes, return_inverse=True)[1].astype(np.int64)
@@ -98,7 +98,7 @@ def _ngrams(texts: Sequence[str]) -> tuple[Ints, Ints]:
 
 
 def _number(left: Ints, right: Ints) -> Ints:
-    """A dense number for every pair that stands at one place of both arrays."""
+    """Return a dense number for every pair of entries at the same place of both arrays."""
     size = min(len(left), len(right))
     joined = left[:size] * (int(right.max(initial=0)) + 1) + right[:size]
     number: Ints = np.unique(joined, return_inverse=True)[1].astype(np.int64)
@@ -106,7 +106,7 @@ def _number(left: Ints, right: Ints) -> Ints:
 
 
 def _dense_products(n: int, row: Ints, column: Ints, weight: Floats) -> Floats:
-    """The sum over columns of the outer products of their weights, by dense blocks; `column` is sorted."""
+    """Return the sum over columns of the outer products of their weights, by dense blocks; `column` is sorted."""
     matrix = np.zeros((n, n))
     column = np.unique(column, return_inverse=True)[1]
     for first in range(0, int(column.max(initial=-1)) + 1, BLOCK):
@@ -118,7 +118,7 @@ def _dense_products(n: int, row: Ints, column: Ints, weight: Floats) -> Floats:
 
 
 def _pair_products(n: int, row: Ints, column: Ints, weight: Floats) -> Floats:
-    """The same, by the pairs of entries that stand `apart` places from each other in one column."""
+    """Return the same, by the pairs of entries that are `apart` places from each other in one column."""
     matrix = np.zeros((n, n))
     np.add.at(matrix, (row, row), weight**2)
     for apart in range(1, RARE - 1):

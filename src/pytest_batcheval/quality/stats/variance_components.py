@@ -1,4 +1,4 @@
-"""How a trait's scores vary: with the persona, with persona and question, and from sample to sample."""
+"""Variance components of a trait's scores: persona, persona and question, and sample."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.stats.cell_means import cell_sums
 from pytest_batcheval.quality.table import MIN_PERSONAS, Table
+from pytest_batcheval.text.format import counted
 
 Floats = npt.NDArray[np.float64]
 
 TRUSTED = 0.7
-"""The generalizability from which a persona's trait score is called trustworthy (a usual floor for research).
+"""The least generalizability of a trustworthy trait score of a persona (a usual floor for research).
 
 Simulated respondents (seeds 10,000 to 10,014; 2 or 3 samples, 4 or 11 questions), median dimension: 0.76 to 0.97 where
 traits show, also at 40 % of the signs; 0.00 to 0.63 where they are random.
@@ -27,9 +28,9 @@ class Components:
     """Variances of one dimension's scores over the questions aimed at it, in squared score points.
 
     Attributes:
-        persona: what a persona has in common over questions.
-        interaction: what it has of its own at one question.
-        sample: from sample to sample; 0 where no cell has two scores.
+        persona: between personas, over all questions.
+        interaction: between personas at one question.
+        sample: from sample to sample; 0 if no cell has two scores.
         questions: questions with a score for a persona, harmonic mean.
         samples: scores in a cell, harmonic mean.
         generalizability: Vp / (Vp + Vpq / J' + Ve / (J' k)): how far a persona's mean can be trusted, 0 to 1.
@@ -45,12 +46,12 @@ class Components:
     generalizability: float | None
 
     def expected(self, questions: float, samples: float) -> float:
-        """The generalizability with so many questions aimed at it and samples of each (a D-study)."""
+        """Return the generalizability with other numbers of questions and of samples of each (a D-study)."""
         error = self.interaction / questions + self.sample / (questions * samples)
         return self.persona / (self.persona + error) if self.persona > 0 else 0.0
 
     def questions_needed(self, samples: float) -> int | None:
-        """The fewest questions that reach `TRUSTED` with so many samples; `None` where no number does."""
+        """Return the fewest questions that reach `TRUSTED` with this number of samples; `None` if no number does."""
         if self.generalizability is None or self.persona <= 1e-12:
             return None
         error = self.interaction + self.sample / samples
@@ -60,9 +61,13 @@ class Components:
         if self.questions == 0:
             return f"G unknown: fewer than {MIN_PERSONAS} personas have scores"
         if self.generalizability is None:
-            return "G unknown: one question cannot tell what a persona has in common over questions; two are needed"
+            return "G unknown: at least two questions must aim at it"
         needed = self.questions_needed(self.samples)
-        more = "no number of questions would do" if needed is None else f"{needed} questions reach {TRUSTED}"
+        more = (
+            "no number of questions is enough"
+            if needed is None
+            else f"{counted(needed, 'question')} needed for {TRUSTED}"
+        )
         return (
             f"G = {self.generalizability:.2f} with {self.questions:.1f} questions of {self.samples:.1f} scores "
             f"(variances: persona {self.persona:.2f}, with question {self.interaction:.2f}, "
@@ -71,7 +76,7 @@ class Components:
 
 
 def components_of(table: Table, scores: Floats, questions: Sequence[int]) -> Components:
-    """Components from scores, one per text of the table and NaN for none.
+    """Return the components of scores, one per text of the table, NaN for none.
 
     One-way random effects on question-centred cell means (Searle's estimators for unequal numbers);
     negative estimates are 0.
@@ -97,7 +102,7 @@ def components_of(table: Table, scores: Floats, questions: Sequence[int]) -> Com
     found = Components(
         persona, max(0.0, rest - sample / samples), sample, float(len(each) / (1 / each).sum()), samples, 0.0
     )
-    # what the samples leave over is in `rest` already, also where a single score tells nothing of `sample`
+    # the samples' part is in `rest` already, even if single scores say nothing about `sample`
     error = rest / found.questions
     trust = persona / (persona + error) if persona > 0 else 0.0
     return Components(found.persona, found.interaction, sample, found.questions, samples, trust)
