@@ -68,7 +68,7 @@ def test_a_run_that_sent_tells_what_came_of_it(served):
     assert lines[0] == "requests   6 in 1 batch: 6 answered, 0 failed"
     assert re.fullmatch(r"tokens     \d+ in, \d+ out", lines[1])
     assert lines[2] == "cost       nothing is paid at a simulator"
-    assert re.fullmatch(r"time       .+: queued .+, running .+", lines[3])
+    assert re.fullmatch(r"time       .+: queue .+, run .+", lines[3])
     assert re.fullmatch(r"machine    CPU .+, memory .+ at most, .+B sent, .+B received", lines[4])
     assert lines[5].startswith("duplicate  6 more uses of the same answers: ")
 

@@ -53,17 +53,17 @@ def line(made, width=199, now=0.0):
 @pytest.mark.parametrize(
     ("seen", "shown"),
     [
-        (batch(stage="upload", batch_id=""), "batch 1/1  uploading  0/275 done  1m 00s"),
-        (batch(stage="queue"), f"batch 1/1  queued  0/275 done  1m 00s  {ID}"),
-        (batch(done=3, failed=2), f"batch 1/1  running  3/275 done, 2 failed  1m 00s  {ID}"),
-        (batch(status="finalizing"), f"batch 1/1  finishing  0/275 done  1m 00s  {ID}"),
-        (batch(status="paused"), f"batch 1/1  running  0/275 done  1m 00s  {ID}"),
-        (batch(trouble="HTTP 503, trying again"), "batch 1/1  running  0/275 done  1m 00s  no answer: HTTP 503, trying again"),
+        (batch(stage="upload", batch_id=""), "batch 1/1  planned  0/275 done  1m 00s"),
+        (batch(stage="queue"), f"batch 1/1  validating  0/275 done  1m 00s  {ID}"),
+        (batch(done=3, failed=2), f"batch 1/1  in_progress  3/275 done, 2 failed  1m 00s  {ID}"),
+        (batch(status="finalizing"), f"batch 1/1  finalizing  0/275 done  1m 00s  {ID}"),
+        (batch(status="paused"), f"batch 1/1  paused  0/275 done  1m 00s  {ID}"),
+        (batch(trouble="HTTP 503, trying again"), "batch 1/1  in_progress  0/275 done  1m 00s  no answer: HTTP 503, trying again"),
         (batch(stage="queue", status="reconciling", note="reset"), "batch 1/1  reconciling  0/275 done  1m 00s  reset"),
-        (batch(stage="download"), f"batch 1/1  downloading  0/275 done  1m 00s  {ID}"),
+        (batch(stage="download"), f"batch 1/1  completed  0/275 done  1m 00s  {ID}"),
         (
             CallSnapshot(1, 1, "", "in_progress", 7, 0, 9, 5.0, in_flight=2, stage="run"),
-            "calls  running  7/9 done  5s  2 under way",
+            "calls  in_progress  7/9 done  5s  2 under way",
         ),
     ],
 )  # fmt: skip
@@ -74,12 +74,12 @@ def test_a_line_says_how_a_batch_stands(seen, shown):
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
-        (120, f"batch 1/1  running  120/275 done, 2 failed  13m 05s  9.6/min  about 16m left  {ID}"),
-        (80, "batch 1/1  running  120/275 done, 2 failed  13m 05s  9.6/min  about 16m left"),
-        (70, "batch 1/1  running  120/275 done, 2 failed  13m 05s  about 16m left"),
-        (60, "1/1  running  120/275, 2 failed  13m 05s  ~16m"),
-        (40, "1/1  running  120/275, 2 failed  13m 05s"),
-        (39, "1/1  running  120/275, 2 failed"),
+        (120, f"batch 1/1  in_progress  120/275 done, 2 failed  13m 05s  9.6/min  about 16m left  {ID}"),
+        (84, "batch 1/1  in_progress  120/275 done, 2 failed  13m 05s  9.6/min  about 16m left"),
+        (74, "batch 1/1  in_progress  120/275 done, 2 failed  13m 05s  about 16m left"),
+        (60, "1/1  in_progress  120/275, 2 failed  13m 05s  ~16m"),
+        (44, "1/1  in_progress  120/275, 2 failed  13m 05s"),
+        (43, "1/1  in_progress  120/275, 2 failed"),
     ],
 )
 def test_a_narrow_line_has_what_matters_most(width, shown):
@@ -88,15 +88,15 @@ def test_a_narrow_line_has_what_matters_most(width, shown):
 
 
 def test_a_later_wave_is_named():
-    assert line(board(batch(), wave=2)).startswith("wave 2 batch 1/1  running")
+    assert line(board(batch(), wave=2)).startswith("wave 2 batch 1/1  in_progress")
 
 
 def test_lines_are_aligned():
     made = board(batch(1, 3, done=5, failed=1), batch(2, 3, "queue"), batch(3, 3, trouble="HTTP 503"))
     assert made.lines(0, 80, 9) == [
-        "batch 1/3  running  5/275 done, 1 failed  1m 00s",
-        "batch 2/3  queued   0/275 done            1m 00s",
-        "batch 3/3  running  0/275 done            1m 00s  no answer: HTTP 503",
+        "batch 1/3  in_progress  5/275 done, 1 failed  1m 00s",
+        "batch 2/3  validating   0/275 done            1m 00s",
+        "batch 3/3  in_progress  0/275 done            1m 00s  no answer: HTTP 503",
     ]
 
 
@@ -146,7 +146,7 @@ def many():
 def test_batches_that_find_no_room_are_folded():
     lines = many().lines(0, 80, 9)
     assert len(lines) == 9
-    assert lines[-1] == "… and 20 more: 7 queued, 13 running"
+    assert lines[-1] == "… and 20 more: 7 validating, 13 in_progress"
     assert [text.split()[1] for text in lines[:-1]] == ["1/28", "2/28", "3/28", "5/28", "6/28", "7/28", "9/28", "10/28"]
 
 
@@ -155,12 +155,12 @@ def test_trouble_is_never_folded_and_ended_batches_are_counted():
     made.take(batch(28, 28, trouble="HTTP 503"), 0)
     made.take(batch(1, 28, "settle", ended=True), 0)
     lines = made.lines(0, 80, 3)
-    assert lines[1].startswith("batch 28/28  running")
-    assert lines[-1] == "… and 25 more: 6 queued, 19 running; 1 of 28 have ended"
+    assert lines[1].startswith("batch 28/28  in_progress")
+    assert lines[-1] == "… and 25 more: 6 validating, 19 in_progress; 1 of 28 have ended"
 
 
 def test_one_line_of_room_is_enough():
-    assert many().lines(0, 80, 1) == ["28 batches: 7 queued, 21 running"]
+    assert many().lines(0, 80, 1) == ["28 batches: 7 validating, 21 in_progress"]
 
 
 def test_a_batch_that_ended_has_no_line_and_the_next_round_begins_anew():
@@ -169,7 +169,7 @@ def test_a_batch_that_ended_has_no_line_and_the_next_round_begins_anew():
     made.take(batch(2, 2, "settle", ended=True), 0)
     assert made.lines(0, 80, 9) == []
     made.take(batch(1, 1, "upload"), 0)
-    assert line(made).startswith("batch 1/1  uploading")
+    assert line(made).startswith("batch 1/1  planned")
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,8 @@ def test_a_log_tells_stages_and_the_end_and_nothing_twice():
         (31, batch(stage="settle", status="completed", done=275, elapsed=29.0, ended=True)),
         (99, None),
     ) == [
-        (2, "queued (validating), 0/275 done, 0s"),
-        (9, "running (in_progress), 0/275 done, 7s"),
+        (2, "validating, 0/275 done, 0s"),
+        (9, "in_progress, 0/275 done, 7s"),
         (31, "completed, 275/275 done after 29s"),
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 XDIST = ("-p", "xdist", "-n", "2")
 STOPPING = "batch: stopping; another Ctrl-C ends this at once, and nothing is lost either way"
-HELD = "1/1  running  0/6"
+HELD = "1/1  in_progress  0/6"
 HANGING = """
 import threading
 
@@ -51,7 +51,7 @@ def test_once_says_what_goes_on_and_how_to_come_back(send, batch_server, width, 
     run.ctrl_c()
     assert run.rest() == 2
     begin = run.told.index(STOPPING)
-    assert re.match(r"(batch )?1/1  running  0/6", run.told[begin + 1])
+    assert re.match(r"(batch )?1/1  in_progress  0/6", run.told[begin + 1])
     name = re.match(r"batch: (batch_\w+) goes on", run.told[begin + 2])[1]
     assert run.told[begin + 2 : begin + 7] == [
         f"batch: {name} goes on at the provider (in_progress), 0 of 6 done",
@@ -121,7 +121,7 @@ def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
 
     stepped.intercept(never_answer)
     run = terminal("--batch=send", f"--batch-backend={stepped.base_url}", "--batch-calls=individual", width=120)
-    run.until(r"^calls  running  0/6 done  \w+  6 under way")
+    run.until(r"^calls  in_progress  0/6 done  \w+  6 under way")
     run.ctrl_c()
     run.until("^batch: stopping when the calls under way are answered; another Ctrl-C ends this at once")
     run.until("KeyboardInterrupt", step=lambda: stepped.pass_time(5))

@@ -21,14 +21,14 @@ THREE = """
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
-        (40, r"^1/1  running  [1-5]/6  \w+( \w+)?  ~\w+( \w+)?$"),
-        (80, r"^batch 1/1  running  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left$"),
-        (200, r"^batch 1/1  running  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left  batch_\w+$"),
+        (40, r"^1/1  in_progress  [1-5]/6  \w+( \w+)?  ~\w+( \w+)?$"),
+        (80, r"^batch 1/1  in_progress  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left$"),
+        (200, r"^batch 1/1  in_progress  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left  batch_\w+$"),
     ],
 )
 def test_one_line_is_redrawn_from_the_upload_to_the_end(terminal, stepped, width, shown):
     run = terminal("--batch=send", f"--batch-backend={stepped.base_url}", width=width)
-    for pattern, seconds in (("1/1  queued  0/6", 0), ("1/1  running  0/6", 5), (shown, 15)):
+    for pattern, seconds in (("1/1  validating  0/6", 0), ("1/1  in_progress  0/6", 5), (shown, 15)):
         run.until(pattern, step=lambda seconds=seconds: stepped.pass_time(seconds))
         assert sum(re.match(r"(batch )?1/1  ", line) is not None for line in run.lines) == 1
         assert "1/1  " in run.lines[-1]
@@ -56,7 +56,7 @@ VERBOSE = [f"test_it.py::test_one[{p}-{q}] PASSED" for p in ("kim", "choi", "par
 def test_pytests_own_output_stays_whole(send, batch_server, arguments, own):
     batch_server.faults.hold_batches()
     run = send(*arguments)
-    run.until("^batch 1/1  running")
+    run.until("^batch 1/1  in_progress")
     batch_server.faults.release()
     assert run.rest() == 0
     (end,) = [number for number, line in enumerate(run.told) if DONE.fullmatch(line)]
@@ -116,7 +116,7 @@ def test_an_encoding_without_our_characters_is_no_trouble(send, batch_server, wr
     write_test(THREE)
     batch_server.faults.hold_batches()
     run = send(height=6, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
-    run.until(r"^\? and 2 more: 2 running")
+    run.until(r"^\? and 2 more: 2 in_progress")
     batch_server.faults.release()
     assert run.rest() == 0
 
@@ -125,10 +125,10 @@ def test_as_many_lines_as_fit_are_shown_and_they_follow_the_size(send, batch_ser
     write_test(THREE)
     batch_server.faults.hold_batches()
     run = send(height=6, width=120)
-    run.until("^… and 2 more: 2 running")
+    run.until("^… and 2 more: 2 in_progress")
     assert sum("running  0/2 done" in line for line in run.lines) == 1
     run.resize(100, 30)
-    run.until("^batch 3/3  running")
+    run.until("^batch 3/3  in_progress")
     assert [line.split()[1] for line in run.lines if line.startswith("batch ")] == ["1/3", "2/3", "3/3"]
     assert "more:" not in run.text
     batch_server.faults.release()
@@ -157,9 +157,9 @@ def test_a_terminal_that_becomes_narrower_keeps_no_remains(suite, environment, b
 
     tmux("new-session", "-d", "-x", "120", "-y", "40", run)
     try:
-        assert until("^batch 1/1  running")[-1].rpartition("  ")[2].startswith("batch_")
+        assert until("^batch 1/1  in_progress")[-1].rpartition("  ")[2].startswith("batch_")
         tmux("resize-window", "-x", "50", "-y", "40")
-        lines = until(r"^batch 1/1  running  0/6 done  \w+( \w+)?$")
+        lines = until(r"^batch 1/1  in_progress  0/6 done  \w+( \w+)?$")
         assert [line for line in lines if "1/1" in line or "batch_" in line] == lines[-1:]
         assert lines[-2].startswith("batch: 6 requests for the simulator")
         batch_server.faults.release()
@@ -174,9 +174,9 @@ def test_time_goes_on_while_nothing_happens(send, suite, batch_server):
     )
     batch_server.faults.hold_batches()
     run = send()
-    running = run.until("1/1  running  .*")
+    running = run.until("1/1  in_progress  .*")
     for _ in range(2):
-        running = run.until(rf"1/1  running  (?!{running.removeprefix('1/1  running  ')}).*")
+        running = run.until(rf"1/1  in_progress  (?!{running.removeprefix('1/1  in_progress  ')}).*")
 
 
 def test_lines_that_fail_are_counted(send, batch_server):
@@ -197,9 +197,9 @@ def test_a_provider_that_does_not_answer_is_told_while_it_lasts(send, batch_serv
     batch_server.faults.hold_batches()
     batch_server.misbehave({"fault": "status", "call": "batches.retrieve", "status": 503, "probability": 1.0})
     run = send(width=120)
-    run.until("^batch 1/1  queued  0/6 done  .*  no answer: .*503")
+    run.until("^batch 1/1  validating  0/6 done  .*  no answer: .*503")
     batch_server.misbehave()
-    run.until(r"^batch 1/1  running  0/6 done  \w+( \w+)?  batch_\w+$")
+    run.until(r"^batch 1/1  in_progress  0/6 done  \w+( \w+)?  batch_\w+$")
     batch_server.faults.release()
     assert run.rest() == 0
 
@@ -239,7 +239,7 @@ def test_a_reader_that_goes_away_does_not_keep_the_answers_from_the_journal(suit
     command = (sys.executable, "-m", "pytest", "--batch=send", f"--batch-backend={batch_server.base_url}")
     with subprocess.Popen(command, cwd=suite, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         for line in run.stdout:
-            if b"running (in_progress)" in line:
+            if b"in_progress" in line:
                 break
         run.stdout.close()
         batch_server.faults.release()

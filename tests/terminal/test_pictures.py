@@ -97,7 +97,7 @@ def test_a_run_without_a_terminal_is_that_of_the_page(suite, environment, batch_
 def test_ctrl_c_is_that_of_the_page(send, batch_server):
     batch_server.faults.hold_batches()
     run = send(width=80)
-    run.until("1/1  running  0/6")
+    run.until("1/1  in_progress  0/6")
     run.ctrl_c()
     assert run.rest() == 2
     (block,) = section(PAGE, "Ctrl-C")

@@ -79,7 +79,7 @@ def _created(machine: BatchMachine, effect: Create, outcome: object, now: float)
         outcome = UnknownOutcome("mismatch", f"the reply to the create is of another file, {outcome.input_file_id}")
     if isinstance(outcome, RemoteBatch):
         machine.began, machine.own, machine.pace = now, outcome, Pace(now)
-        machine.commit(replace(row, state="created", batch_id=outcome.id))
+        machine.commit(replace(row, state="created", batch_id=outcome.id), outcome.status)
     elif isinstance(outcome, UnknownOutcome):
         machine.row = replace(row, note=str(outcome))
         machine.reconcile(now)
@@ -170,7 +170,8 @@ def listed(
 def _looked_for(machine: BatchMachine, found: RemoteBatch | None, asked: float, now: float) -> None:
     """A whole list has the batch this row made, or has not."""
     if found is not None:
-        machine.commit(replace(machine.row, state="created", batch_id=found.id, note="found by reconciling"))
+        row = replace(machine.row, state="created", batch_id=found.id, note="found by reconciling")
+        machine.commit(row, found.status)
     elif machine.row.state == "uploaded":
         machine.want(DeleteFile(machine.row), now)
     elif machine.assume_lost:

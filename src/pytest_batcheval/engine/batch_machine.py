@@ -156,9 +156,9 @@ class BatchMachine:
         """Poll the batch; now and then by a list, which shows the batches of other machines too."""
         self.want(ListBatches() if self.competing.wanted(wake - self.began) else Retrieve(self.row), wake)
 
-    def commit(self, row: BatchRow) -> None:
-        """Store the row; what follows its state comes after."""
-        self.status = row.status or row.state
+    def commit(self, row: BatchRow, status: str = "") -> None:
+        """Store the row; what follows its state comes after. `status` is the provider's, where the row has none."""
+        self.status = status or row.status or row.state
         self.want(Commit(row), 0.0)
 
     def reconcile(self, now: float) -> None:
@@ -169,14 +169,14 @@ class BatchMachine:
 
     def void(self, note: str, errors: tuple[BatchError, ...] = (), status: str = "") -> None:
         """Settle it as not paid: not created, or refused as a whole with these errors."""
-        self.errors, self.status = errors, status or self.status
+        self.errors, self.status = errors, status or "void"
         row = replace(self.row, state="void", note=note, status=status or self.row.status)
         self.want(Settle(row, errors=errors), 0.0)
 
     def lose(self, reason: str) -> None:
         """Paid and gone; only the user may pay again. A server in this process ends with its run, and is free."""
         if self.row.scope == IN_PROCESS:
-            return self.want(Settle(replace(self.row, state="void", note=reason)), 0.0)
+            return self.void(reason)
         self.status = "lost"
         text = f"batch {self.row.batch_id} is lost: {reason}; it may have been paid, so it is not sent again by itself"
         return self.want(

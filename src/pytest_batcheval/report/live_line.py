@@ -12,11 +12,7 @@ from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.text.format import counted, duration
 from pytest_batcheval.text.table import GAP, columns, cut, one_line
 
-WORDS = dict(zip(STAGES, ("planned", "uploading", "queued", "running", "downloading", "storing"), strict=True))
-"""The word for each stage on a terminal."""
-
-_STATUSES = {"finalizing": "finishing", "cancelling": "cancelling", "reconciling": "reconciling"}
-_ENDINGS = ("completed", "expired", "cancelled", "failed", "lost")
+_ENDINGS = ("completed", "expired", "cancelled", "failed", "lost", "void")
 _TAIL = 16
 """Columns of a problem that are more important than the expected end."""
 
@@ -88,7 +84,7 @@ class LiveLines:
         if seen.ended:
             return one_line(f"{name}: {_ending(seen)}, {_counts(seen)} after {duration(seen.elapsed)}{_reason(seen)}")
         left = self._left(standing, now)
-        parts = [_stage(seen), _counts(seen), duration(self._elapsed(standing, now)), _left_in_words(left)]
+        parts = [seen.status, _counts(seen), duration(self._elapsed(standing, now)), _left_in_words(left)]
         parts.append(f"no answer from the provider: {seen.trouble}" if seen.trouble else "")
         parts.append("the provider answers again" if again else "")
         return one_line(f"{name}: {', '.join(filter(None, parts))}")
@@ -132,7 +128,7 @@ class LiveLines:
         if isinstance(seen, WaitSnapshot):
             return [self._which * words + "waiting", one_line(str(seen).removeprefix("waiting ")), "", "", "", "", ""]
         number = "calls" if calls else f"batch {seen.ordinal}/{seen.of}" if words else f"{seen.ordinal}/{seen.of}"
-        cells = [self._which * words + number, _STATUSES.get(seen.status, WORDS[seen.stage]), _counts(seen, words)]
+        cells = [self._which * words + number, one_line(seen.status), _counts(seen, words)]
         cells.append(duration(self._elapsed(standing, now)) if "elapsed" in form else "")
         if _wrong(seen):
             return [*cells, "", "", ""]
@@ -142,8 +138,9 @@ class LiveLines:
         return [*cells, (_flying(seen) or one_line(seen.batch_id)) if "id" in form else ""]
 
     def _folded(self, folded: Sequence[_SeenBatch], shown: int) -> str:
-        counts = Counter(WORDS[each.seen.stage] for each in folded)
-        stages = ", ".join(f"{counts[word]} {word}" for word in WORDS.values() if counts[word])
+        in_order = sorted(folded, key=lambda each: STAGES.index(each.seen.stage))
+        statuses = Counter(one_line(each.seen.status) for each in in_order)
+        stages = ", ".join(f"{number} {status}" for status, number in statuses.items())
         ended = sum(each.seen.ended for each in self._standing.values())
         done = f"; {ended} of {len(self._standing)} have ended" if ended else ""
         return f"{f'… and {len(folded)} more' if shown else counted(len(folded), 'batch', 'batches')}: {stages}{done}"
@@ -236,12 +233,6 @@ def _ended_requests(seen: BatchSnapshot) -> int:
 def _counts(seen: BatchSnapshot, words: bool = True) -> str:
     done = f"{seen.done}/{seen.total}" + (" done" if words else "")
     return f"{done}, {seen.failed} failed" if seen.failed else done
-
-
-def _stage(seen: BatchSnapshot) -> str:
-    """Return our word for the stage, and the status if it differs."""
-    word = _STATUSES.get(seen.status, WORDS[seen.stage])
-    return word if seen.status == word else f"{word} ({seen.status})"
 
 
 def _ending(seen: BatchSnapshot) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_batcheval.report.figures import ErrorFigures, RunFigures
-from pytest_batcheval.report.live_line import WORDS
 from pytest_batcheval.text.format import counted, dollars, duration, size
 from pytest_batcheval.text.table import one_line
 from pytest_batcheval.wire.key import KEY_SHOWN
@@ -61,7 +60,7 @@ def _time(run: RunFigures) -> str:
     took: dict[str, float] = {}
     for stage in run.stages:
         took[stage.name] = took.get(stage.name, 0.0) + stage.wall
-    parts = [f"{WORDS[name]} {duration(seconds, tenths=True)}" for name, seconds in took.items() if seconds >= 0.1]
+    parts = [f"{name} {duration(seconds, tenths=True)}" for name, seconds in took.items() if seconds >= 0.1]
     waves = max(stage.wave for stage in run.stages)
     several = f" in {waves} waves" if waves > 1 else ""
     return f"{duration(run.seconds)}{several}" + (f": {', '.join(parts)}" if parts else "")
