@@ -29,7 +29,10 @@ def judged(*verdicts: Any) -> Answers:
 
 def test_a_judges_verdicts_are_read_and_its_answers_are_those_before() -> None:
     plain = {"scores": {"NS": 4, "HA": None}}
-    rubric = {"role": "in_role", "scores": {"NS": {"evidence": "x", "score": 2}, "HA": {"evidence": "", "score": None}}}
+    rubric = {
+        "role": "in_role",
+        "scores": {"NS": {"evidence": "answer 1", "score": 2}, "HA": {"evidence": "", "score": None}},
+    }
     answers, scores = scored(judged(plain, rubric))
     assert [a.text for a in answers] == ["answer 0", "answer 1"]
     np.testing.assert_array_equal(scores["NS"], [4, 2])

@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +14,7 @@ from pytest_batcheval.errors import UsageError
 from pytest_batcheval.quality import TableError, read_verdict, rubric_request, scores_of, trait_reflection, verdicts_of
 from pytest_batcheval.quality.judging._rubric import Rubric
 from pytest_batcheval.quality.judging._rubric_request import judged_words
+from pytest_batcheval.quality.scores import scored
 from pytest_batcheval.quality.verdicts import at_turn
 from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request
@@ -294,3 +297,49 @@ def test_one_other_word_is_another_rubric(tmp_path, request, rubric):
     path = tmp_path / "rubric.yaml"
     path.write_text(text.replace("flares up", "flares"), encoding="utf-8")
     assert Rubric.load(path).digest != rubric.digest
+
+
+def test_every_measure_reads_the_checked_verdicts_by_default(table):
+    """Quotes that were never said count for nothing, whether or not `scores=` is given."""
+    forged = []
+    for row in table.rows:
+        verdict = filled(dict.fromkeys(CODES, (4, "a quote that nobody said")))
+        answer = answered(row.answer.request, verdict)
+        forged.append(Row(row.cell, row.sample, replace(answer, turns=(row.answer.turns[0], answer))))
+    forged = Answers(forged)
+    assert len(forged) == 275
+    assert verdicts_of(forged).given == 0
+    _, scores = scored(forged)
+    assert sum(int((~np.isnan(column)).sum()) for column in scores.values()) == 0
+    _, checked = scored(table)
+    given = {
+        code: [np.nan if score is None else score for score in column] for code, column in scores_of(table).items()
+    }
+    assert checked.keys() == given.keys()
+    for code, column in given.items():
+        np.testing.assert_array_equal(checked[code], column)
+
+
+def test_a_judge_with_too_many_broken_verdicts_is_refused_by_default_too(table):
+    broken = [
+        Row(row.cell, row.sample, replace(row.answer, response=answered(row.answer.request, "Sorry").response))
+        if number % 10 == 0
+        else row
+        for number, row in enumerate(table.rows)
+    ]
+    with pytest.raises(TableError, match="this judge is not usable"):
+        scored(Answers(broken))
+
+
+def test_a_judge_of_ones_own_has_its_quotes_checked_where_it_gives_some(judge):
+    words = said("I was bored and just quit.")
+    marks = {
+        "NS": {"evidence": "bored", "score": 4},
+        "HA": {"evidence": "afraid", "score": 5},
+        "RD": 2,
+        "P": {"score": 3},
+    }
+    verdict = said(json.dumps({"scores": marks}))
+    row = Row({"persona": "p", "question": "q"}, 0, replace(verdict, turns=(words, verdict)))
+    _, scores = scored(Answers([row]))
+    assert {code: column[0] for code, column in scores.items() if not np.isnan(column[0])} == {"NS": 4, "RD": 2, "P": 3}

@@ -6,20 +6,18 @@ A judge's verdict is JSON: `{"scores": {"NS": 4, "HA": null, …}}`, or with eac
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.quality.verdicts import gathered, is_verdict, usable_scores, verdict_in
 from pytest_batcheval.quality.word_scores import Scores, word_scores
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers, Row
-from pytest_batcheval.wire.objects import Answer
 
 Floats = npt.NDArray[np.float64]
 Given = Mapping[str, Sequence[float | None] | Floats]
@@ -48,11 +46,9 @@ def scored(answers: Answers, scores: Given | None = None) -> tuple[Answers, Scor
         return spoken(answers), {
             code: numbers(f"scores of {code}", values, len(answers)) for code, values in scores.items()
         }
-    verdicts = _verdicts(answers)
-    if verdicts is None:
+    if not _are_verdicts(answers):
         return answers, word_scores(answers)
-    codes = dict.fromkeys(code for verdict in verdicts if verdict for code in verdict)
-    columns = {code: [(verdict or {}).get(code) for verdict in verdicts] for code in codes}
+    columns = usable_scores(gathered(answers, [verdict_in(answer) for answer in answers]))
     return spoken(answers), {
         code: numbers(f"scores of {code}", values, len(answers)) for code, values in columns.items()
     }
@@ -64,7 +60,7 @@ def spoken(answers: Answers) -> Answers:
     Raises:
         TableError: some answers are verdicts and others are not.
     """
-    if _verdicts(answers) is None:
+    if not _are_verdicts(answers):
         return answers
     return Answers(
         Row(row.cell, row.sample, row.answer.turns[-2] if row.answer.error is None else row.answer)
@@ -139,28 +135,14 @@ def real(value: object) -> float | None:
     return None if abs(found) > LARGEST else found
 
 
-def _verdicts(answers: Answers) -> list[dict[str, Any] | None] | None:
-    """Return the scores of each verdict, `None` for a failed answer; `None` if no answer is a verdict."""
+def _are_verdicts(answers: Answers) -> bool:
+    """Whether the answers are verdicts; a failed request may be either."""
     if not isinstance(answers, Answers):
         raise TableError(f"expected a table of answers, not {answers!r:.80}; Answers.from_records(rows) makes one")
-    verdicts = [_verdict(row.answer) for row in answers.rows]
-    if all(verdict is None for verdict in verdicts):
-        return None
+    verdicts = [is_verdict(row.answer) for row in answers.rows]
+    if not any(verdicts):
+        return False
     for position, (verdict, row) in enumerate(zip(verdicts, answers.rows, strict=True)):
-        if verdict is None and row.answer.error is None:
+        if not verdict and row.answer.error is None:
             raise TableError(f"answer {position} is not a judge's verdict, but others are: {row.answer.text[:80]!r}")
-    return verdicts
-
-
-def _verdict(answer: Answer) -> dict[str, Any] | None:
-    """Return the scores of a verdict; `None` for an answer that is not a verdict."""
-    if answer.error is not None or len(answer.turns) < 2 or not answer.text.lstrip().startswith("{"):
-        return None
-    try:
-        found = json.loads(answer.text)
-    except (ValueError, RecursionError):
-        return None
-    scores = found.get("scores") if isinstance(found, dict) else None
-    if not isinstance(scores, dict):
-        return None
-    return {code: mark.get("score") if isinstance(mark, dict) else mark for code, mark in scores.items()}
+    return True

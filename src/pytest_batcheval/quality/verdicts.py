@@ -130,13 +130,47 @@ def read_verdict(answer: Answer) -> Verdict:
     )
 
 
+def is_verdict(answer: Answer) -> bool:
+    """Whether an answer of a table is a judge's verdict, whole or broken: of `rubric_request`, or JSON with scores."""
+    return _asked_by_rubric(answer) or _plain_marks(answer) is not None
+
+
+def verdict_in(answer: Answer) -> Verdict | None:
+    """Read an answer of a table as a verdict, whoever asked for it; `None` for an answer that is not one.
+
+    A verdict that `rubric_request` asked for is read by `read_verdict`. Any other is JSON such as
+    `{"scores": {"NS": 4, "HA": null}}` or `{"scores": {"NS": {"evidence": "…", "score": 4}}}` in a turn after the
+    judged one; where it has quotes, they are checked against the text of that turn.
+    """
+    if _asked_by_rubric(answer):
+        return read_verdict(answer)
+    marks = _plain_marks(answer)
+    if marks is None:
+        return None
+    judged = answer.turns[-2]
+    said = _folded(judged.text) if judged.error is None else ""
+    scores = {code: mark.get("score") if isinstance(mark, dict) else mark for code, mark in marks.items()}
+    evidence = {code: mark["evidence"] for code, mark in marks.items() if _has_quote(mark)}
+    dropped = tuple(code for code in evidence if scores[code] is not None and not _was_said(evidence[code], said))
+    kept = {code: None if code in dropped else score for code, score in scores.items()}
+    return Verdict(scores=kept, evidence=evidence, dropped=dropped)
+
+
 def verdicts_of(answers: Answers) -> Verdicts:
     """Read every verdict of a table whose prompt is a generator with the judge's turn last.
 
     Raises:
         TableError: an answer was not requested by `rubric_request`, or no verdict is complete.
     """
-    found = tuple(None if answer.error is not None else read_verdict(answer) for answer in answers)
+    return gathered(answers, [None if answer.error is not None else read_verdict(answer) for answer in answers])
+
+
+def gathered(answers: Answers, found: Sequence[Verdict | None]) -> Verdicts:
+    """Gather the verdicts of a table, one per answer, `None` where a request failed.
+
+    Raises:
+        TableError: no verdict is whole.
+    """
     whole = next((verdict for verdict in found if verdict is not None and verdict.scores is not None), None)
     if whole is None or whole.scores is None:
         faults = [verdict.fault for verdict in found if verdict is not None]
@@ -152,11 +186,22 @@ def verdicts_of(answers: Answers) -> Verdicts:
         null="none: verdicts are counted",
         n=read,
         seed=None,
-        verdicts=found,
-        scores={code: [_score(verdict, code) for verdict in found] for code in sorted(whole.scores)},
+        verdicts=tuple(found),
+        scores={code: [_score(verdict, code) for verdict in found] for code in sorted(_codes(found))},
         broken=broken,
         dropped=tuple(_named(answers, found, lambda verdict: verdict.dropped)),
     )
+
+
+def usable_scores(verdicts: Verdicts) -> dict[str, list[float | None]]:
+    """The scores of these verdicts.
+
+    Raises:
+        TableError: more than 2 % of them are broken.
+    """
+    if not verdicts.usable:
+        raise TableError(f"this judge is not usable: {verdicts.explain()}")
+    return verdicts.scores
 
 
 def scores_of(answers: Answers) -> dict[str, list[float | None]]:
@@ -165,10 +210,7 @@ def scores_of(answers: Answers) -> dict[str, list[float | None]]:
     Raises:
         TableError: as `verdicts_of`, or more than 2 % of the verdicts are broken.
     """
-    found = verdicts_of(answers)
-    if not found.usable:
-        raise TableError(f"this judge is not usable: {found.explain()}")
-    return found.scores
+    return usable_scores(verdicts_of(answers))
 
 
 def at_turn(answers: Answers, turn: int) -> Answers:
@@ -205,6 +247,31 @@ def _schema(answer: Answer) -> dict[str, Any] | None:
 
 def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _asked_by_rubric(answer: Answer) -> bool:
+    judged = answer.error is None and len(answer.turns) > 1
+    return judged and judged_words(answer.request) is not None and _schema(answer) is not None
+
+
+def _plain_marks(answer: Answer) -> dict[str, Any] | None:
+    """Return the `scores` of JSON in a turn after the first; `None` for anything else."""
+    if answer.error is not None or len(answer.turns) < 2 or not answer.text.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(answer.text)
+    except (ValueError, RecursionError):
+        return None
+    marks = found.get("scores") if isinstance(found, dict) else None
+    return marks if isinstance(marks, dict) else None
+
+
+def _has_quote(mark: object) -> bool:
+    return isinstance(mark, dict) and isinstance(mark.get("evidence"), str)
+
+
+def _codes(found: Sequence[Verdict | None]) -> set[str]:
+    return {code for verdict in found if verdict is not None and verdict.scores is not None for code in verdict.scores}
 
 
 def _was_said(quote: str, said: str) -> bool:
