@@ -133,7 +133,7 @@ def _status(batch: RemoteBatch) -> BatchStatus:
 def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tuple[str, Request]]:
     """Yield the requests by `custom_id`; nothing if the input file is gone."""
     from pytest_batcheval.backends.errors import Refused
-    from pytest_batcheval.wire.result_file import split_lines
+    from pytest_batcheval.wire.result_file import chunks, split_lines
 
     target = folder / "input.jsonl"
     try:
@@ -144,7 +144,7 @@ def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tu
     if not target.exists():
         return
     with target.open("rb") as stream:
-        for _, text, _ in split_lines(iter(lambda: stream.read(2**20), b"")):
+        for _, text, _ in split_lines(chunks(stream)):
             try:
                 line = msgspec.json.decode(text)
                 yield (
@@ -156,12 +156,12 @@ def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tu
 
 
 def _lines(backend: Backend, batch: RemoteBatch, file_id: str, folder: Path) -> Iterator[ResultLine]:
-    from pytest_batcheval.wire.result_file import BrokenLine, read_lines
+    from pytest_batcheval.wire.result_file import BrokenLine, chunks, read_lines
 
     target = folder / "results.jsonl"
     _called(f"{batch.id}: file {file_id}", lambda: backend.download(file_id, target), backend)
     with target.open("rb") as stream:
-        for line in read_lines(iter(lambda: stream.read(2**20), b"")):
+        for line in read_lines(chunks(stream)):
             if isinstance(line, BrokenLine):
                 text = line.excerpt[:80].decode("utf-8", "replace")
                 raise ProviderError(

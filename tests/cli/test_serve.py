@@ -162,8 +162,8 @@ def test_a_port_that_is_taken_is_an_error_with_status_4(serve: Callable[..., Ser
     [
         (("--clock", "fast"), "must be jump, per-poll, real or x<factor>"),
         (("--respondent", "nobody"), "unknown respondent 'nobody'"),
-        (("--keys", "/nowhere.yaml"), "cannot read /nowhere.yaml"),
-        (("--behaviour", "/nowhere.yaml"), "cannot read /nowhere.yaml"),
+        (("--keys", "/nowhere.yaml"), "/nowhere.yaml: the"),
+        (("--behaviour", "/nowhere.yaml"), "/nowhere.yaml: the"),
         (("--host", "203.0.113.7"), "cannot listen on 203.0.113.7"),
         (("--state-dir", "/dev/null/x"), "/dev/null/x cannot be used"),
     ],

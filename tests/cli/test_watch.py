@@ -258,7 +258,7 @@ def test_a_page_fits_the_terminal_until_it_has_ended(capsys, monkeypatch):
     first = capsys.readouterr().out
     assert "more lines" in first
     screen(look(page=page), 5)
-    up, drawn = re.fullmatch(r"\x1b\[(\d+)A\x1b\[J(.*)", capsys.readouterr().out, re.DOTALL).groups()
+    up, drawn = re.fullmatch(r"\r\x1b\[J\x1b\[(\d+)A\x1b\[J(.*)", capsys.readouterr().out, re.DOTALL).groups()
     assert int(up) < 10
     assert re.sub(r"\d\d:\d\d:\d\d", "", drawn) == re.sub(r"\d\d:\d\d:\d\d", "", first)
     screen(look(page=page, status=ExitStatus.OK), 10)

@@ -10,7 +10,8 @@ from pytest_batcheval.engine.estimate import plan
 from pytest_batcheval.engine.pricing import input_tokens
 from pytest_batcheval.engine.split import Limits, at_once, split
 from pytest_batcheval.errors import UsageError
-from pytest_batcheval.wire.objects import EMBEDDINGS, RESPONSES, Request
+from pytest_batcheval.wire.endpoints import EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.objects import Request
 
 
 def chat(text="x", model="m"):

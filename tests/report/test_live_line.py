@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pytest_batcheval.engine.call_sender import CallSnapshot
 from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
 from pytest_batcheval.report.eta import Eta
-from pytest_batcheval.report.live_line import LiveLines, LogLines, redrawn
+from pytest_batcheval.report.live_line import LiveLines, LogLines
+from pytest_batcheval.text.redraw import redrawn
 from pytest_batcheval.text.table import columns
 
 ID = "batch_6955b9004d89589b63e18133bb13d26c"

@@ -78,8 +78,8 @@ def test_without_a_file_every_key_has_a_project_of_its_own() -> None:
         ("keys: [{key: a, project: b, scopes: [everything]}]", "$.keys[0].scopes[0] breaks the rule enum"),
         ("keys: [{key: a, project: b, requests_per_minute: 0}]", "$.keys[0].requests_per_minute"),
         ("keys: []\nprojects: {a: {limit: 1}}", "$.projects.a"),
-        ("keys: [", "is not valid YAML or JSON"),
-        ("keys: !!python/object:os.system []", "is not valid YAML or JSON"),
+        ("keys: [", "not valid YAML"),
+        ("keys: !!python/object:os.system []", "not valid YAML"),
     ],
 )
 def test_a_keys_file_that_is_wrong_is_told_with_the_place(tmp_path: Path, text: str, place: str) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pytest_batcheval import ImportedLine, InputFileError, Request
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.wire import input_file
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
 from pytest_batcheval.wire.input_file import InputLineError, InputLines, parse_input_line
-from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
 from pytest_batcheval.wire.schemas import validator
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -92,7 +92,7 @@ def test_a_path_a_string_and_lines_of_any_kind_are_read_alike(tmp_path):
 
 def test_bom_crlf_and_blank_lines_are_tolerated_and_numbers_count_every_line():
     data = b"\xef\xbb\xbf" + line("a") + b"\r\n\r\n  \n" + line("b", chat("x")) + b"\r\n" + b'{"nope": 1}\n\n'
-    lines = InputLines([data], on_bad=(bad := []).append)
+    lines = InputLines([data], Request, on_bad=(bad := []).append)
     assert [(f.custom_id, f.number) for f in lines] == [("a", 1), ("b", 4)]
     assert [(b.number, data[b.offset : b.offset + b.length]) for b in bad] == [(5, b'{"nope": 1}')]
     assert (lines.lines, lines.requests, lines.bad, lines.bytes) == (3, 2, 1, len(data))
@@ -349,7 +349,7 @@ def test_a_line_is_read_exactly_when_it_fits_the_schema_of_its_endpoint(value):
     schema = SCHEMAS.get(value["url"]) if isinstance(value.get("url"), str) else None
     valid = schema is not None and validator(schema).is_valid(value)
     try:
-        _, request = parse_input_line(json.dumps(value).encode())
+        _, request = parse_input_line(json.dumps(value).encode(), Request)
     except InputLineError:
         assert not valid
     else:
@@ -363,7 +363,7 @@ def test_no_bytes_raise_anything_else_or_lose_the_lines_around_them(junk, at, by
     mutated[at % len(mutated)] = byte
     bad = []
     data = b"\n".join([line("first"), junk, bytes(mutated), line("last", chat("last"))])
-    lines = InputLines([data], on_bad=bad.append)
+    lines = InputLines([data], Request, on_bad=bad.append)
     ids = [f.custom_id for f in lines]
     assert ids[0] == "first"
     assert ids[-1] == "last"

@@ -5,7 +5,8 @@ import pytest
 
 from pytest_batcheval import Answer, Answers, Request
 from pytest_batcheval.errors import AnswerError
-from pytest_batcheval.wire.objects import RequestError, endpoint_of
+from pytest_batcheval.wire.endpoints import endpoint_of
+from pytest_batcheval.wire.objects import RequestError
 
 CHAT_BODY = {
     "model": "gpt-4.1-mini-2025-04-14",

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.batch_files import estimate_notes, file_line
+from pytest_batcheval.cli.collected_tests import dump
 from pytest_batcheval.cli.new_file import check_new, new_file, new_folder
 from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ExitStatus, UsageError
@@ -96,14 +93,7 @@ def _check_place(output: Path) -> None:
 def _collected(arguments: Sequence[str]) -> SelectedRequests:
     from pytest_batcheval.wire.objects import Request
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "exported.json"
-        options = ["-q", "--batch=replay", "-p", "no:xdist", "-p", "pytest_batcheval.plugin.request_dump"]
-        command = [sys.executable, "-m", "pytest", *options, f"--batch-dump-requests={path}", *arguments]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        if not path.exists():
-            raise UsageError(f"cannot collect the tests, so nothing was written:\n{ended.stdout}{ended.stderr}")
-        found = json.loads(path.read_text(encoding="utf-8"))
+    found = dump("--batch-dump-requests", arguments, "nothing was written")
     found["requests"] = [Request(**entry) for entry in found["requests"]]
     return SelectedRequests(**found)
 

@@ -62,11 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from pytest_batcheval.cli.batch_files import FileTotals
     from pytest_batcheval.wire.input_file import InputLines
+    from pytest_batcheval.wire.objects import Request
 
     _check_places(arguments)
     bad: list[BadLine] = []
     lines = InputLines(
         arguments.file,
+        Request,
         model=arguments.model,
         strict=arguments.strict,
         on_bad=bad.append if arguments.skip_bad is not None else None,

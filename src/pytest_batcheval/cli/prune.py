@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.cli.collected_tests import dump
 from pytest_batcheval.cli.options import open_reader, open_recordings, say
 from pytest_batcheval.errors import ExitStatus, UsageError
 from pytest_batcheval.text.format import counted
@@ -112,14 +109,7 @@ def _check_collected(recordings: Recordings, paths: Iterable[Path], asked: dict[
 
 def _asked() -> dict[str, Any]:
     """Return the keys that the tests ask for; see `pytest_batcheval.plugin.request_dump`."""
-    with tempfile.TemporaryDirectory() as folder:
-        asked = Path(folder) / "asked.json"
-        options = ["-q", "--batch=replay", "-p", "no:xdist", "-p", "pytest_batcheval.plugin.request_dump"]
-        command = [sys.executable, "-m", "pytest", *options, f"--batch-dump-keys={asked}"]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        if not asked.exists():
-            raise UsageError(f"cannot collect the tests, so nothing was removed:\n{ended.stdout}{ended.stderr}")
-        found: dict[str, Any] = json.loads(asked.read_text(encoding="utf-8"))
+    found = dump("--batch-dump-keys", (), "nothing was removed")
     if found["left_out"]:
         raise UsageError(
             f"{counted(found['left_out'], 'test')} left out by pytest's configuration or a conftest.py, whose requests "

@@ -81,9 +81,10 @@ def _request(places: Sequence[RecordingPlace], reader: JournalReader, key: str) 
     if places:
         return places[0].line.asked()
     from pytest_batcheval.wire.input_file import parse_input_line
+    from pytest_batcheval.wire.objects import Request
 
     line = reader.line(key)
-    return None if line is None else parse_input_line(line)[1]
+    return None if line is None else parse_input_line(line, Request)[1]
 
 
 def _say_request(request: Request | None, reader: JournalReader, key: str) -> None:

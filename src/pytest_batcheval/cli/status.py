@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.interval is not None:
         raise UsageError("--interval requires --watch")
     if arguments.batch is None:
-        return show_run(arguments.journal, arguments.run, arguments.json)
+        return int(_show_run(arguments.journal, arguments.run, arguments.json))
     from pytest_batcheval.client import check_batch_status
 
     status = check_batch_status(arguments.batch, backend=arguments.backend)
@@ -138,10 +138,10 @@ def _poll_batch(backend: Backend, batch: str) -> WatchedState:
 
 
 def _poll_run(journal: Path, start: str | None) -> WatchedState:
-    from pytest_batcheval.cli.watch import WatchedState, captured, on_terminal
+    from pytest_batcheval.cli.watch import WatchedState
 
-    data = json.loads(captured(lambda: show_run(journal, start, True)))
-    page = captured(lambda: show_run(journal, data["id"], False)) if on_terminal() else ""
+    run, batches = _read_run(journal, start)
+    data, page = _run_data(run, batches), "\n".join(_run_page(run, batches, journal))
     going = data["waiting"] or _is_sending(journal, data)
     state = "open" if going else data["state"]
     counts = f"{data['answers']:,} answered, {data['failed']:,} failed, {data['waiting']:,} open"
@@ -203,11 +203,21 @@ _BATCHES = ("batch", "state", "requests", "answered", "failed", "cost")
 _STAGES = ("wave", "stage", "time", "CPU", "memory", "sent", "received")
 
 
-def show_run(journal: Path, start: str | None, as_json: bool) -> int:
-    """Print the status of a run; `start` is its id, or the beginning of it, `None` the newest run.
+def _show_run(journal: Path, start: str | None, as_json: bool) -> ExitStatus:
+    """Print the status of a run; `start` is its id, or the beginning of it, `None` the newest run."""
+    run, batches = _read_run(journal, start)
+    if as_json:
+        print(json.dumps(_run_data(run, batches), ensure_ascii=True, indent=2))
+    else:
+        for line in _run_page(run, batches, journal):
+            say(line)
+    if run.waiting:
+        return ExitStatus.UNFINISHED
+    return ExitStatus.OK if run.state in ("done", "empty") else ExitStatus.FAILED
 
-    Returns:
-        10 while batches of it are open, 1 if requests of it failed, were refused or are lost, else 0.
+
+def _read_run(journal: Path, start: str | None) -> tuple[RunFigures, list[BatchFigures]]:
+    """Return the figures of a run and of its batches.
 
     Raises:
         UsageError: there is no journal, or not exactly one such run.
@@ -218,18 +228,17 @@ def show_run(journal: Path, start: str | None, as_json: bool) -> int:
     reader = open_reader(journal)
     try:
         figures = Figures(reader)
-        found = _the_one(figures.runs(), start)
-        batches = figures.batches(found.id)
+        run = _the_one(figures.runs(), start)
+        return run, figures.batches(run.id)
     finally:
         reader.close()
-    if as_json:
-        whole = plain(found) | {"held": [asdict(batch) for batch in batches]}
-        print(json.dumps(whole, ensure_ascii=True, indent=2, default=float))
-    else:
-        _say(found, batches, journal)
-    if found.waiting:
-        return int(ExitStatus.UNFINISHED)
-    return int(ExitStatus.OK if found.state in ("done", "empty") else ExitStatus.FAILED)
+
+
+def _run_data(run: RunFigures, batches: Sequence[BatchFigures]) -> dict[str, Any]:
+    """Return a run as plain data, as JSON can hold it."""
+    whole = plain(run) | {"held": [asdict(batch) for batch in batches]}
+    data: dict[str, Any] = json.loads(json.dumps(whole, default=float))
+    return data
 
 
 def _the_one(runs: Sequence[RunFigures], start: str | None) -> RunFigures:
@@ -245,26 +254,21 @@ def _the_one(runs: Sequence[RunFigures], start: str | None) -> RunFigures:
     return found[0]
 
 
-def _say(run: RunFigures, batches: Sequence[BatchFigures], journal: Path) -> None:
+def _run_page(run: RunFigures, batches: Sequence[BatchFigures], journal: Path) -> list[str]:
+    """Return the lines about a run, as wide as stdout."""
     from pytest_batcheval.report.run_text import error_lines
     from pytest_batcheval.text.table import table
 
-    for line in _head(run):
-        say(line)
+    lines = _head(run)
     if batches:
-        say("")
-        for line in table([_BATCHES, *map(_batch_row, batches)], width(), left={0, 1}, give_way=(0,)):
-            say(line)
+        lines += ["", *table([_BATCHES, *map(_batch_row, batches)], width(), left={0, 1}, give_way=(0,))]
     if run.stages:
-        say("")
-        for line in table([_STAGES, *map(_stage_row, run.stages)], width(), left={1}, give_way=()):
-            say(line)
+        lines += ["", *table([_STAGES, *map(_stage_row, run.stages)], width(), left={1}, give_way=())]
     if run.failures:
-        say("")
-        for line in error_lines(run.failures):
-            say(f"  {line}")
+        lines += ["", *(f"  {line}" for line in error_lines(run.failures))]
     if run.waiting:
-        say(f"to collect what has ended: {_resume(run, journal)}")
+        lines.append(f"to collect what has ended: {_resume(run, journal)}")
+    return lines
 
 
 def _resume(run: RunFigures, journal: Path) -> str:

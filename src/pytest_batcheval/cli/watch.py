@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import math
 import os
@@ -126,25 +125,17 @@ class Screen:
 
     def __call__(self, seen: WatchedState, now: float) -> None:
         """Draw the page; the last one stays in full."""
+        from pytest_batcheval.text.redraw import redrawn
         from pytest_batcheval.text.table import cut
 
         width, height = shutil.get_terminal_size()
         lines = escape_controls(seen.page).splitlines()
         if not seen.ended:
             lines = [*_fitting(lines, width, height - 2), cut(f"{time.strftime('%H:%M:%S')} {_foot(seen)}", width)]
-        up = sum(_rows(line, width) for line in self._drawn)
-        sys.stdout.write(f"\x1b[{up}A\x1b[J" if up else "")
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        first = "".join(f"{line}\n" for line in lines)
+        sys.stdout.write(redrawn(self._drawn, lines, (), width, height) if self._drawn else first)
         sys.stdout.flush()
         self._drawn = lines
-
-
-def captured(call: Callable[[], object]) -> str:
-    """Return what a call prints, laid out for the current stdout."""
-    page = _Page(sys.stdout.isatty())
-    with contextlib.redirect_stdout(page):
-        call()
-    return page.getvalue()
 
 
 def interruptible(body: Callable[[], ExitStatus], continues: str) -> ExitStatus:
@@ -159,15 +150,6 @@ def interruptible(body: Callable[[], ExitStatus], continues: str) -> ExitStatus:
     return ExitStatus.UNFINISHED
 
 
-class _Page(io.StringIO):
-    def __init__(self, terminal: bool) -> None:
-        super().__init__()
-        self._terminal = terminal
-
-    def isatty(self) -> bool:
-        return self._terminal
-
-
 def _foot(seen: WatchedState) -> str:
     return _trouble(seen) if seen.trouble else "Ctrl-C stops watching; nothing else is stopped"
 
@@ -178,16 +160,11 @@ def _trouble(seen: WatchedState) -> str:
 
 def _fitting(lines: list[str], width: int, height: int) -> list[str]:
     """Return as many of the first lines as fit, and the number of the others."""
+    from pytest_batcheval.text.redraw import rows
+
     left = max(height, 1)
     for number, line in enumerate(lines):
-        left -= _rows(line, width)
+        left -= rows(line, width)
         if left < 0:
             return [*lines[: max(number - 1, 0)], f"... {counted(len(lines) - max(number - 1, 0), 'more line')}"]
     return lines
-
-
-def _rows(line: str, width: int) -> int:
-    """Return the number of terminal rows that a line takes."""
-    from pytest_batcheval.text.table import columns
-
-    return max(1, math.ceil(columns(line) / max(width, 1)))

@@ -26,7 +26,7 @@ from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.key import sample_of
-from pytest_batcheval.wire.result_file import BrokenLine, read_lines, split_lines
+from pytest_batcheval.wire.result_file import BrokenLine, chunks, read_lines, split_lines
 
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
@@ -202,7 +202,7 @@ def _input_lines(path: Path) -> dict[str, bytes]:
     """The lines of an input file whose `custom_id` is their own hash; others are not ours."""
     found: dict[str, bytes] = {}
     with path.open("rb") as stream:
-        for _, text, _ in split_lines(iter(lambda: stream.read(2**20), b"")):
+        for _, text, _ in split_lines(chunks(stream)):
             line = _decoded(text)
             if line is not None and _is_ours(line):
                 found[line.custom_id] = text
@@ -211,7 +211,7 @@ def _input_lines(path: Path) -> dict[str, bytes]:
 
 def _named_keys(path: Path) -> dict[str, bytes]:
     with path.open("rb") as stream:
-        lines = read_lines(iter(lambda: stream.read(2**20), b""))
+        lines = read_lines(chunks(stream))
         return {line.custom_id: b"" for line in lines if not isinstance(line, BrokenLine)}
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-TOKENS_A_LETTER = {"HANGUL": 0.61, "CJK": 1.0, "HIRAGANA": 0.8, "KATAKANA": 0.8}
-"""Tokens of one character by script; Hangul measured with o200k_base on a Korean sentence (25 of 41)."""
+from pytest_batcheval.wire.usage import TOKENS_A_CHARACTER, TOKENS_A_HANGUL_SYLLABLE
 
-TOKENS_A_CHARACTER = 0.23
-"""Tokens of one character of anything else; measured on an English sentence (14 of 62)."""
+TOKENS_A_LETTER = {"HANGUL": TOKENS_A_HANGUL_SYLLABLE, "CJK": 1.0, "HIRAGANA": 0.8, "KATAKANA": 0.8}
+"""Tokens of one character by script; `TOKENS_A_CHARACTER` for any other."""
 
 TOKENS_A_MESSAGE = 4
 """What a chat message costs beside its words: role and separators."""

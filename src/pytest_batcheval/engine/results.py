@@ -15,7 +15,7 @@ from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.effects import ResultSummary, Settle
 from pytest_batcheval.engine.retry import BROKEN_LINE, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
-from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
+from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, chunks, read_lines
 from pytest_batcheval.wire.usage import tokens
 
 KEEP = "keep"
@@ -121,7 +121,7 @@ def _contradictions(files: Sequence[Path], repeated: Collection[str]) -> Iterato
 def _lines(files: Sequence[Path]) -> Iterator[tuple[Path, ResultLine | BrokenLine]]:
     for path in files:
         with path.open("rb") as stream:
-            yield from zip(repeat(path), read_lines(iter(lambda: stream.read(2**20), b"")), strict=False)
+            yield from zip(repeat(path), read_lines(chunks(stream)), strict=False)
 
 
 def answer_of(line: ResultLine) -> AnswerRow:

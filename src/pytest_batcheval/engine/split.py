@@ -9,7 +9,8 @@ from itertools import groupby
 
 from pytest_batcheval.engine.pricing import input_tokens
 from pytest_batcheval.errors import UsageError
-from pytest_batcheval.wire.objects import EMBEDDINGS, Request
+from pytest_batcheval.wire.endpoints import EMBEDDINGS
+from pytest_batcheval.wire.objects import Request
 
 
 @dataclass(frozen=True)

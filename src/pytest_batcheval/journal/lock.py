@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -16,6 +15,7 @@ from pathlib import Path
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.transaction import reporting
 from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.wire.file_lock import try_lock
 
 
 @dataclass(frozen=True)
@@ -159,13 +159,13 @@ class JournalLock:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             _open.add(file)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _close(file)
-                return None
+                taken = try_lock(file)
             except BaseException:
                 _close(file)
                 raise
+            if not taken:
+                _close(file)
+                return None
             return file
 
 

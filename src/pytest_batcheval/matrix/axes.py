@@ -9,7 +9,8 @@ from itertools import product
 from typing import Any
 
 from pytest_batcheval.errors import MatrixError
-from pytest_batcheval.wire.objects import CHAT, Request, endpoint_of
+from pytest_batcheval.wire.endpoints import CHAT, endpoint_of
+from pytest_batcheval.wire.objects import Request
 
 LEVELS: Mapping[str, int] = {"low": -1, "average": 0, "high": 1}
 """The words of a persona's profile and their codes."""

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
 from pytest_batcheval.matrix.check import check_name, id_problem
+from pytest_batcheval.text.document import field_of, first_schema_error, read_document, read_text, reason_of
 from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
-    from jsonschema import ValidationError
+    pass
 
 SUFFIXES = (".yaml", ".yml", ".json", ".csv")
 
@@ -69,39 +70,14 @@ def _read(path: Path) -> tuple[list[Any], list[int]]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise MatrixError(f"{path}: the name of an axis file must end in {', '.join(SUFFIXES)}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise MatrixError(f"{path}: the axis file cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise MatrixError(f"{path}: the axis file is not UTF-8: {error.reason} at byte {error.start}") from None
     if suffix == ".csv":
-        return _read_csv(path, text)
-    entries = _read_json(path, text) if suffix == ".json" else _read_yaml(path, text)
+        return _read_csv(path, read_text(path, "axis file", MatrixError))
+    entries = read_document(path, "axis file", MatrixError)
     if not isinstance(entries, list):
         raise MatrixError(
             f"{path}: expected a list of entries with an `id` each, but the file contains a {type(entries).__name__}"
         )
     return entries, []
-
-
-def _read_json(path: Path, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise MatrixError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}") from None
-
-
-def _read_yaml(path: Path, text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or str(error)
-        raise MatrixError(f"{path}{where}: not valid YAML: {reason}") from None
 
 
 def _read_csv(path: Path, text: str) -> tuple[list[Any], list[int]]:
@@ -136,26 +112,14 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def _check_schema(name: str, path: Path, entries: list[Any], lines: Sequence[int]) -> None:
-    from jsonschema import Draft202012Validator
-
-    schema_name = name if name in _CLASSES else "axis"
-    resource = files("pytest_batcheval.matrix") / "schemas" / f"{schema_name}.schema.json"
-    validator = Draft202012Validator(json.loads(resource.read_text(encoding="utf-8")))
-    found: ValidationError | None = min(
-        validator.iter_errors(entries), key=lambda e: (list(e.absolute_path)[:1], len(e.absolute_path)), default=None
-    )
-    if found is not None:
-        raise MatrixError(_schema_message(path, found, lines))
-
-
-def _schema_message(path: Path, error: ValidationError, lines: Sequence[int]) -> str:
-    steps = list(error.absolute_path)
-    if not steps:
-        return f"{path}: the axis has no entries; give it at least one"
-    place = _place(path, int(steps[0]) + 1, lines)
-    where = f", field {'.'.join(map(str, steps[1:]))}" if len(steps) > 1 else ""
-    allowed = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    return f"{place}{where}: {error.message}" + (f"; allowed: {allowed}" if allowed else "")
+    resource = files("pytest_batcheval.matrix") / "schemas" / f"{name if name in _CLASSES else 'axis'}.schema.json"
+    error = first_schema_error(entries, json.loads(resource.read_text(encoding="utf-8")))
+    if error is None:
+        return
+    if not error.absolute_path:
+        raise MatrixError(f"{path}: the axis has no entries; give it at least one")
+    place = _place(path, int(error.absolute_path[0]) + 1, lines)
+    raise MatrixError(f"{place}{field_of(error)}: {reason_of(error)}")
 
 
 def _place(path: Path, number: int, lines: Sequence[int]) -> str:

@@ -20,7 +20,8 @@ import pytest
 
 from pytest_batcheval.plugin._pytest_compat import is_terminal, terminal_file, terminal_writer
 from pytest_batcheval.report.eta import Eta
-from pytest_batcheval.report.live_line import LiveLines, LogLines, redrawn
+from pytest_batcheval.report.live_line import LiveLines, LogLines
+from pytest_batcheval.text.redraw import redrawn
 from pytest_batcheval.text.sanitize import safe_to_print
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from pytest_batcheval.quality.measures._diversity import diversity
 from pytest_batcheval.quality.measures._format_checks import format_checks
 from pytest_batcheval.quality.measures._persona_echo import ECHO, persona_echo
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
+from pytest_batcheval.quality.renamed import accepts_former_keywords
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.resampling import ALPHA
@@ -87,6 +88,7 @@ class QualityGate(Result):
         return f"{counted(self.n, 'answer')}, {counted(len(self.parts), 'part')}: {verdict}"
 
 
+@accepts_former_keywords
 def quality_gate(
     answers: Answers,
     *,

@@ -8,7 +8,6 @@ the others.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from pytest_batcheval.errors import RecordingError
 from pytest_batcheval.recordings.answer_line import AnswerLineError, RecordedLine, decode, encode
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire.file_lock import lock
 from pytest_batcheval.wire.objects import Answer, Request
 
 FOLDER = "answers"
@@ -206,7 +206,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """Hold the operating system's lock on a folder; it leaves no file behind and ends with the process."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle)
         yield
     finally:
         os.close(handle)

@@ -188,19 +188,6 @@ class LogLines:
         return self._board.describe(ordinal, now, before is not None and bool(before[1].trouble) and not seen.trouble)
 
 
-def redrawn(old: Sequence[str], new: Sequence[str], above: Sequence[str], width: int, height: int) -> str:
-    """Return what to write to replace the lines drawn last by new ones, below lines that stay.
-
-    Before, the cursor is on the line below them, perhaps behind a typed `^C`; after, at the beginning of that line. A
-    terminal that became narrower is assumed to have wrapped its lines, as nearly all do.
-    """
-    rows = min(sum(max(-(-columns(line) // width), 1) for line in old), max(height - 1, 0))
-    up = f"\r\x1b[J\x1b[{rows}A" if rows else "\r\x1b[J"
-    if above or not rows == len(old) == len(new):
-        return "".join((up, "\x1b[J", *(f"{line}\n" for line in (*above, *new))))
-    return "".join((up, *(f"{line}\x1b[K\n" for line in new)))
-
-
 def _matters(before: BatchSnapshot | None, seen: BatchSnapshot) -> bool:
     """Return whether a change is reported immediately."""
     if seen.ended or bool(seen.trouble) != bool(before is not None and before.trouble):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.document import read_document
 from pytest_batcheval.text.sanitize import redacted
 
 if TYPE_CHECKING:
@@ -21,16 +22,9 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
     Raises:
         UsageError: the file cannot be read or does not match the schema; the message names the place.
     """
-    import yaml
-
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid YAML or JSON: {error}") from None
-    check_config(data or {}, kind, str(path))
-    return dict(data or {})
+    data = read_document(path, f"{kind} file") or {}
+    check_config(data, kind, str(path))
+    return dict(data)
 
 
 def check_config(data: object, kind: str, where: str) -> None:

@@ -7,7 +7,6 @@ were not counted are cut off after a kill.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ import msgspec
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.ledger import Execution
+from pytest_batcheval.wire.file_lock import try_lock
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS object (kind TEXT, id TEXT, project TEXT, number INTEGER, data TEXT, PRIMARY KEY (kind, id));
@@ -171,9 +171,7 @@ def _execution(row: Sequence[Any]) -> Execution:
 def _locked(folder: Path) -> IO[str]:
     """An open file that locks the folder until it is closed or the process dies."""
     stream = open(os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "w", encoding="utf-8")  # noqa: SIM115
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(stream.fileno()):
         stream.close()
-        raise UsageError(f"the state directory {folder} is in use by another running server") from None
+        raise UsageError(f"the state directory {folder} is in use by another running server")
     return stream

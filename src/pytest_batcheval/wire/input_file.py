@@ -7,15 +7,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
 from pytest_batcheval.wire.key import KEY_LENGTH, BodyError, canonical, sample_of
-from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES, Request
-from pytest_batcheval.wire.result_file import MAX_LINE, split_lines
+from pytest_batcheval.wire.result_file import MAX_LINE, chunks, split_lines
+
+if TYPE_CHECKING:
+    from pytest_batcheval.wire.objects import Request
 
 MAX_REQUESTS = 50_000
 """Lines of a batch input file (OpenAI's Batch guide)."""
@@ -31,6 +34,9 @@ LISTED = 10
 
 _BOM = b"\xef\xbb\xbf"
 _KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
+
+Make = Callable[..., "Request"]
+"""Makes a request of body, url and sample: the class `Request`, which imports this module."""
 
 Source = str | os.PathLike[str] | Iterable[bytes | str]
 
@@ -102,6 +108,7 @@ class InputLines(Iterable[ImportedLine]):
     def __init__(
         self,
         source: Source,
+        make: Make,
         *,
         model: str | None = None,
         strict: bool = False,
@@ -111,12 +118,14 @@ class InputLines(Iterable[ImportedLine]):
 
         Args:
             source: a path, or lines as bytes or text, with or without their newlines.
+            make: the class `Request`.
             model: the model for lines that name none.
             strict: require that the file fits one batch: at most 200 MB; a line is bad if it comes after 50,000
                 requests, has another endpoint or model than the first, or repeats a `custom_id`.
             on_bad: called with each bad line; without it, bad lines are an error at the end.
         """
         self._source = source
+        self._make = make
         self._model = model
         self._strict = strict
         self._on_bad = on_bad
@@ -164,7 +173,7 @@ class InputLines(Iterable[ImportedLine]):
         """The line's request; `None` if it repeats an earlier one."""
         if length > MAX_LINE:
             raise InputLineError(f"has {length:,} bytes; the longest allowed line has {MAX_LINE:,}")
-        custom_id, request = parse_input_line(line, self._model)
+        custom_id, request = parse_input_line(line, self._make, self._model)
         body = bytes.fromhex(request.custom_id)
         if custom_id in self._ids:
             self._check_repeated(custom_id, body)
@@ -180,7 +189,7 @@ class InputLines(Iterable[ImportedLine]):
             self._ids[custom_id] = body, number
         self._samples[body] = self._samples.get(body, 0) | 1 << sample
         self.requests += 1
-        return ImportedLine(Request(request.body, request.url, sample=sample), custom_id, number)
+        return ImportedLine(self._make(request.body, request.url, sample=sample), custom_id, number)
 
     def _check_repeated(self, custom_id: str, body: bytes) -> None:
         earlier, number = self._ids[custom_id]
@@ -234,7 +243,7 @@ class InputLines(Iterable[ImportedLine]):
 def _from_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
     try:
         with open(path, "rb") as stream:
-            yield from iter(lambda: stream.read(2**20), b"")
+            yield from chunks(stream)
     except OSError as error:
         raise InputFileError(
             f"{os.fspath(path)} cannot be read ({error.strerror}); give the path of a batch input file"
@@ -269,7 +278,7 @@ class InputLineError(ValueError):
     """A line is not a valid request; the message gives the reason and the remedy."""
 
 
-def parse_input_line(line: bytes, model: str | None = None) -> tuple[str, Request]:
+def parse_input_line(line: bytes, make: Make, model: str | None = None) -> tuple[str, Request]:
     """The `custom_id` in the line (empty in the simplified form) and the request; `model` is for lines without one.
 
     Raises:
@@ -277,9 +286,9 @@ def parse_input_line(line: bytes, model: str | None = None) -> tuple[str, Reques
     """
     value = _object(line)
     if any(name in value for name in OFFICIAL):
-        return _official(value, model)
+        return _official(value, make, model)
     if "input" in value:
-        return "", _simplified(value, model)
+        return "", _simplified(value, make, model)
     raise InputLineError(
         f"must have the members of a batch input line ({', '.join(OFFICIAL)}) "
         f"or those of a simplified one ({', '.join(SIMPLIFIED)})"
@@ -318,7 +327,7 @@ def _unreadable(line: bytes, error: Exception) -> str:
     return f"is not valid JSON ({error}); write one whole object per line, as json.dumps does"
 
 
-def _official(line: Mapping[str, Any], model: str | None) -> tuple[str, Request]:
+def _official(line: Mapping[str, Any], make: Make, model: str | None) -> tuple[str, Request]:
     _check_members(line, OFFICIAL)
     if missing := [name for name in OFFICIAL if name not in line]:
         raise InputLineError(f"has no {', '.join(missing)}; a batch input line must have {', '.join(OFFICIAL)}")
@@ -331,16 +340,16 @@ def _official(line: Mapping[str, Any], model: str | None) -> tuple[str, Request]
         raise InputLineError(f"has url {_shown(url)}; the Batch API accepts {', '.join(PROMPTS)}")
     if not isinstance(body, dict):
         raise InputLineError(f"has body {_shown(body)}, which must be a JSON object")
-    return custom_id, _request(body, url, model)
+    return custom_id, _request(body, url, make, model)
 
 
-def _simplified(line: Mapping[str, Any], model: str | None) -> Request:
+def _simplified(line: Mapping[str, Any], make: Make, model: str | None) -> Request:
     _check_members(line, SIMPLIFIED)
     text = line["input"]
     if not isinstance(text, str) or not text:
         raise InputLineError(f"has input {_shown(text)}; the input of a simplified line is the prompt, a string")
     body = {name: line[name] for name in ("model",) if name in line}
-    return _request({**body, "messages": [{"role": "user", "content": text}]}, CHAT, model)
+    return _request({**body, "messages": [{"role": "user", "content": text}]}, CHAT, make, model)
 
 
 def _check_members(line: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
@@ -350,7 +359,7 @@ def _check_members(line: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
         )
 
 
-def _request(body: dict[str, Any], url: str, model: str | None) -> Request:
+def _request(body: dict[str, Any], url: str, make: Make, model: str | None) -> Request:
     if body.get("model") is None:
         if model is None:
             raise InputLineError("has no model; add `model` to its body, or give one for such lines: --model, model=")
@@ -361,7 +370,7 @@ def _request(body: dict[str, Any], url: str, model: str | None) -> Request:
         raise InputLineError(f"has a body without `{PROMPTS[url]}`, which {url} requires")
     if body.get("stream") is not None and body["stream"] is not False:  # 0 == False, but not in JSON
         raise InputLineError("has `stream`, which the Batch API does not support; remove it")
-    request = Request(body, url)
+    request = make(body, url)
     try:
         _ = request.custom_id
     except BodyError as error:

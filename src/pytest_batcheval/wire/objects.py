@@ -9,25 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import AnswerError
+from pytest_batcheval.wire.endpoints import CHAT
 from pytest_batcheval.wire.key import KEY_SHOWN, canonical, request_key
 
 if TYPE_CHECKING:
     from pytest_batcheval.wire.input_file import InputLines, Source
 
-CHAT = "/v1/chat/completions"
-RESPONSES = "/v1/responses"
-EMBEDDINGS = "/v1/embeddings"
-ENDPOINTS = (CHAT, RESPONSES, EMBEDDINGS)
-
 EXCERPT = 40
 """Characters of a text that a `repr` shows."""
-
-
-def endpoint_of(body: Mapping[str, Any]) -> str | None:
-    """The endpoint of a body: `messages` means chat, `input` means responses."""
-    if "messages" in body:
-        return CHAT
-    return RESPONSES if "input" in body else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +42,7 @@ class Request:
         """
         from pytest_batcheval.wire.input_file import InputLines
 
-        return InputLines(source, model=model, strict=strict)
+        return InputLines(source, cls, model=model, strict=strict)
 
     @cached_property
     def custom_id(self) -> str:

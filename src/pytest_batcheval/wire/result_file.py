@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 
@@ -79,6 +79,11 @@ class BrokenLine:
 
 
 _decoder = msgspec.json.Decoder(ResultLine)
+
+
+def chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """The bytes of an open file, a mebibyte at a time."""
+    return iter(lambda: stream.read(2**20), b"")
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[ResultLine | BrokenLine]:

@@ -15,8 +15,8 @@ from pytest_batcheval.simulator.respondents.protocol import RespondentReply, Res
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.respondents.rubric import ROLES
 from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.wire.endpoints import CHAT
 from pytest_batcheval.wire.key import request_key
-from pytest_batcheval.wire.objects import CHAT
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 CODES = ("NS", "HA", "RD", "P", "SD", "CO", "ST")

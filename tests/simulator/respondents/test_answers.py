@@ -12,7 +12,8 @@ from respondent_tables import interview, personas, questions, rubric_body
 from pytest_batcheval.simulator.inference.answering import Answering
 from pytest_batcheval.simulator.ledger import Execution
 from pytest_batcheval.simulator.respondents.registry import make
-from pytest_batcheval.wire.objects import CHAT, RESPONSES, Answer, Request
+from pytest_batcheval.wire.endpoints import CHAT, RESPONSES
+from pytest_batcheval.wire.objects import Answer, Request
 
 BODY = interview(personas()[0], questions()[0])
 INPUT = {"model": "gpt-4.1-mini", "instructions": personas()[0].description, "input": questions()[0].text}

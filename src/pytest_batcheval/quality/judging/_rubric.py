@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.document import read_document
 
 LOWEST, HIGHEST = 1, 5
 """The ends of the scale; 1 is the low pole of a dimension, 5 the high one."""
@@ -121,17 +122,11 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    import yaml
-
+    data = read_document(path, "rubric")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot read the rubric: {error}") from None
-    try:
-        # a YAML file may have scores as numeric keys; JSON keys are strings
-        return json.loads(text if path.suffix.lower() == ".json" else json.dumps(yaml.safe_load(text)))
-    except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: the rubric is neither valid YAML nor JSON: {error}") from None
+        return json.loads(json.dumps(data))  # a YAML file may have scores as numeric keys; JSON keys are strings
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{path}: the rubric has a value that JSON cannot hold: {error}") from None
 
 
 def _checked(path: Path, data: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
 from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
+from pytest_batcheval.quality.renamed import FormerAttributes, accepts_former_keywords
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks
@@ -48,7 +49,7 @@ NULL = "personas prompted high and low are exchangeable; whole personas permuted
 
 
 @dataclass(frozen=True)
-class Trait:
+class Trait(FormerAttributes):
     """One dimension and how far it shows.
 
     Attributes:
@@ -103,7 +104,7 @@ class Trait:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class TraitReflection(Result):
+class TraitReflection(FormerAttributes, Result):
     """All traits, in the order asked for, and the seed of their permutations.
 
     Attributes:
@@ -185,6 +186,7 @@ class TraitReflection(Result):
         return ", ".join(named) or "none"
 
 
+@accepts_former_keywords
 def trait_reflection(
     answers: Answers,
     *,

@@ -15,7 +15,7 @@ from pytest_batcheval.simulator.ids import created_at, digest, hex_id
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
 from pytest_batcheval.simulator.ledger import Execution, planted_in
 from pytest_batcheval.simulator.state import LinePositions, Project, State, StoredBatch
-from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
 
 ANSWER_SCHEMAS = {CHAT: "chat-completion", RESPONSES: "response", EMBEDDINGS: "embedding-list"}
 """The schema of `wire.schemas` for the answers of each endpoint."""

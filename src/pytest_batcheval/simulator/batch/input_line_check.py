@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.errors import kind_of
-from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.simulator.structured.compiled import check_of
+from pytest_batcheval.simulator.structured.work_limit import ImpossibleError
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
 from pytest_batcheval.wire.schemas import schema, validator
 
 LineProblem = dict[str, Any]
@@ -76,18 +79,13 @@ LINE_SCHEMAS = {CHAT: "input-line-chat", RESPONSES: "input-line-responses", EMBE
 
 @cache
 def line_check(endpoint: str) -> Callable[[Any], bool]:
-    """A function that returns whether a line is valid for an endpoint."""
-    try:
-        from jsonschema_rs import Draft202012Validator
-    except ImportError:
-        return slow_line_check(endpoint)
-    fast = Draft202012Validator(schema(LINE_SCHEMAS[endpoint])).is_valid
-    slow = slow_line_check(endpoint)
+    """Return a function that says whether a line is valid for an endpoint."""
+    fast, slow = check_of(json.dumps(schema(LINE_SCHEMAS[endpoint]))), slow_line_check(endpoint)
 
     def is_valid(line: Any) -> bool:
         try:
             return fast(line)
-        except ValueError:  # older versions refuse values nested 255 levels deep
+        except (ValueError, ImpossibleError):  # older jsonschema-rs refuses values nested 255 levels deep
             return slow(line)
 
     return is_valid

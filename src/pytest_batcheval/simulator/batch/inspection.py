@@ -24,7 +24,7 @@ from pytest_batcheval.simulator.inference.body_check import count_inputs
 from pytest_batcheval.simulator.inference.models import find_model
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens
 from pytest_batcheval.simulator.state import LinePositions
-from pytest_batcheval.wire.objects import EMBEDDINGS
+from pytest_batcheval.wire.endpoints import EMBEDDINGS
 
 _decode = msgspec.json.Decoder().decode
 

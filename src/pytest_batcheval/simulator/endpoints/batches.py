@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_batcheval.simulator.batch.lifecycle import OPEN, WINDOW, BatchLifecycle
 from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.simulator.endpoints.file_life import file_life
 from pytest_batcheval.simulator.endpoints.metadata import check_metadata
 from pytest_batcheval.simulator.endpoints.paging import page
 from pytest_batcheval.simulator.errors import (
@@ -20,13 +21,10 @@ from pytest_batcheval.simulator.errors import (
 )
 from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.ids import hex_id
-from pytest_batcheval.simulator.state import FILE_LIFE, StoredBatch
-from pytest_batcheval.wire.objects import ENDPOINTS
+from pytest_batcheval.simulator.state import StoredBatch
+from pytest_batcheval.wire.endpoints import ENDPOINTS
 
 WINDOW_NAME = "24h"
-LIFE = range(3_600, FILE_LIFE + 1)
-"""Allowed lifetimes of result files, in seconds."""
-
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
@@ -180,12 +178,7 @@ def _check_output_life(given: Any, behaviour: Behaviour) -> None:
         return
     if not isinstance(given, dict):
         raise invalid_type("output_expires_after", "an object", given)
-    code = behaviour.code("output_expires_after")
-    if given.get("anchor") != "created_at":
-        raise invalid_value("output_expires_after.anchor", given.get("anchor"), ("created_at",), code)
     seconds = given.get("seconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, int):
+    if given.get("anchor") == "created_at" and (isinstance(seconds, bool) or not isinstance(seconds, int)):
         raise invalid_type("output_expires_after.seconds", "an integer", seconds)
-    if seconds not in LIFE:
-        text = f"Invalid 'output_expires_after.seconds': from {LIFE.start} to {LIFE.stop - 1}, not {seconds}."
-        raise ApiError(400, text, code=code, param="output_expires_after.seconds")
+    file_life("output_expires_after", given.get("anchor"), seconds, behaviour)

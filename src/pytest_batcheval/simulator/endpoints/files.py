@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.file_content import content as content_of
+from pytest_batcheval.simulator.endpoints.file_life import file_life
 from pytest_batcheval.simulator.endpoints.multipart import MultipartUpload
 from pytest_batcheval.simulator.endpoints.paging import page
 from pytest_batcheval.simulator.errors import ApiError, missing, rate_limited
@@ -14,9 +15,6 @@ from pytest_batcheval.simulator.exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.state import FILE_LIFE, StoredFile
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-LIFE = range(3_600, FILE_LIFE + 1)
-"""Allowed lifetimes of a file, in seconds."""
-
 _FIRST_LINE = 1_000_000
 
 
@@ -153,14 +151,7 @@ def _first_line_is_json(path: Path) -> bool:
 def _life(upload: MultipartUpload, behaviour: Behaviour) -> int | None:
     seconds = upload.fields.get("expires_after[seconds]")
     anchor = upload.fields.get("expires_after[anchor]")
-    code = behaviour.code("expires_after")
     if seconds is None and anchor is None:
         return None
-    if anchor != "created_at":
-        text = f"Invalid value: '{str(anchor)[:40]}'. Supported values are: 'created_at'."
-        raise ApiError(400, text, code=code, param="expires_after.anchor")
-    digits = seconds if seconds and seconds.isascii() and seconds.isdigit() and len(seconds) < 10 else "0"
-    if int(digits) not in LIFE:
-        text = f"Invalid 'expires_after.seconds': from {LIFE.start} to {LIFE.stop - 1}, not {str(seconds)[:40]}."
-        raise ApiError(400, text, code=code, param="expires_after.seconds")
-    return int(digits)
+    digits = seconds if seconds and seconds.isascii() and seconds.isdigit() and len(seconds) < 10 else None
+    return file_life("expires_after", anchor, seconds if digits is None else int(digits), behaviour)

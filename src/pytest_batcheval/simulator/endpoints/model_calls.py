@@ -19,7 +19,7 @@ from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens
 from pytest_batcheval.simulator.ledger import Execution, planted_in
 from pytest_batcheval.simulator.rate_limits import RateWindow
 from pytest_batcheval.simulator.state import State
-from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
 
 URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS}
 """The endpoint of each kind of call."""

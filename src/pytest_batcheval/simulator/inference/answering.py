@@ -18,8 +18,8 @@ from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens
 from pytest_batcheval.simulator.respondents.protocol import Respondent, RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import chosen, served_model
 from pytest_batcheval.simulator.structured.answer import in_form, requested_form
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS
 from pytest_batcheval.wire.key import BodyError, canonical
-from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS
 
 _KEY = re.compile(r"[0-9a-f]{40}$")
 

@@ -10,7 +10,7 @@ from pytest_batcheval.simulator.endpoints.metadata import check_metadata
 from pytest_batcheval.simulator.errors import ApiError, invalid_type, invalid_value, missing, no_such_model
 from pytest_batcheval.simulator.inference.models import Model, find_model
 from pytest_batcheval.simulator.inference.token_count import tokens
-from pytest_batcheval.wire.objects import CHAT, EMBEDDINGS
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 128

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pytest_batcheval.wire.usage import TOKENS_A_CHARACTER, TOKENS_A_HANGUL_SYLLABLE
+
 _HANGUL = re.compile("[\uac00-\ud7a3]")
-_HANGUL_TOKENS = 0.61
-_OTHER_TOKENS = 0.23
 
 
 def prompt_text(body: Mapping[str, Any]) -> str:
@@ -25,10 +25,10 @@ def prompt_text(body: Mapping[str, Any]) -> str:
 def tokens(text: str) -> int:
     """An estimate: 0.61 tokens per Hangul syllable, 0.23 per other character, at least 1.
 
-    The shares were measured with a public vocabulary on a Korean and an English sentence.
+    See `wire.usage` for where the shares come from.
     """
     hangul = 0 if text.isascii() else len(_HANGUL.findall(text))
-    return max(1, round(hangul * _HANGUL_TOKENS + (len(text) - hangul) * _OTHER_TOKENS))
+    return max(1, round(hangul * TOKENS_A_HANGUL_SYLLABLE + (len(text) - hangul) * TOKENS_A_CHARACTER))
 
 
 def within(text: str, limit: int | None) -> tuple[str, bool]:

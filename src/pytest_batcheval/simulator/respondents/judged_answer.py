@@ -11,9 +11,10 @@ from functools import cache
 from itertools import islice
 
 from pytest_batcheval.catalogue.load import dimensions, fillers, openers, questions
-from pytest_batcheval.simulator.respondents.messages import SYSTEM, storable
+from pytest_batcheval.simulator.respondents.messages import SYSTEM
 from pytest_batcheval.simulator.respondents.phrases import role_cues
 from pytest_batcheval.simulator.respondents.protocol import RespondentRequest
+from pytest_batcheval.text.sanitize import storable
 
 _NAME = r"(?:answer|response|reply|transcript|patient|답변|대답|응답|환자)"
 _NAMED = re.compile(_NAME, re.IGNORECASE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pytest_batcheval.text.sanitize import storable
+
 SYSTEM = ("system", "developer")
 """The roles whose messages are instructions, not part of the conversation."""
 
@@ -27,8 +29,3 @@ def _text(content: object) -> str:
     parts = content if isinstance(content, list) else [{"text": content}]
     words = (part.get("text") for part in parts if isinstance(part, dict))
     return storable("\n".join(text for text in words if isinstance(text, str)))
-
-
-def storable(text: str) -> str:
-    """The text with lone surrogates, which JSON can carry and UTF-8 cannot, replaced by `?`."""
-    return text.encode("utf-8", "replace").decode("utf-8")

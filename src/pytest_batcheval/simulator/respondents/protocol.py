@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from pytest_batcheval.catalogue.load import questions
 from pytest_batcheval.catalogue.recognise import RecognisedPrompt, recognise
 from pytest_batcheval.simulator.ids import chance
-from pytest_batcheval.simulator.respondents.messages import messages, storable
+from pytest_batcheval.simulator.respondents.messages import messages
+from pytest_batcheval.text.sanitize import storable
 
 
 @dataclass(frozen=True)

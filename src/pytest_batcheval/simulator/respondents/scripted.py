@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.catalogue.load import design, questions
 from pytest_batcheval.errors import UsageError
-from pytest_batcheval.simulator.respondents.messages import storable
 from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
+from pytest_batcheval.text.document import field_of, first_schema_error, parse_json, read_document, read_text, reason_of
+from pytest_batcheval.text.sanitize import storable
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -21,6 +22,7 @@ SUFFIXES = (".yaml", ".yml", ".json", ".jsonl")
 
 _SCHEMA = Path(__file__).parent / "schemas" / "scripted.schema.json"
 _SHOWN = 120
+WHAT = "file of scripted answers"
 
 
 @dataclass(frozen=True)
@@ -87,52 +89,19 @@ def _read(path: Path) -> Any:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: the name of a file of scripted answers must end in {', '.join(SUFFIXES)}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: the file of scripted answers cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: the file is not UTF-8: {error.reason} at byte {error.start}") from None
     if suffix == ".jsonl":
-        lines = enumerate(text.split("\n"), 1)
-        return [_json(path, line, first=number) for number, line in lines if line.strip()]
-    return _json(path, text) if suffix == ".json" else _yaml(path, text)
-
-
-def _json(path: Path, text: str, first: int = 1) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path}, line {first + error.lineno - 1}: not valid JSON: {error.msg}") from None
-    except RecursionError:
-        raise UsageError(f"{path}: the JSON is nested too deeply") from None
-
-
-def _yaml(path: Path, text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-45
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+        lines = enumerate(read_text(path, WHAT).split("\n"), 1)
+        return [parse_json(path, line, first_line=number) for number, line in lines if line.strip()]
+    return read_document(path, WHAT)
 
 
 def _check(path: Path, entries: Any) -> None:
-    from jsonschema import Draft202012Validator
-
-    validator = Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
-    found: ValidationError | None = min(
-        validator.iter_errors(entries), key=lambda e: (list(e.absolute_path)[:1], len(e.absolute_path)), default=None
-    )
-    if found is None:
+    error = first_schema_error(entries, json.loads(_SCHEMA.read_text(encoding="utf-8")))
+    if error is None:
         return
-    steps = list(found.absolute_path)
-    if not steps:
+    if not error.absolute_path:
         raise UsageError(f"{path}: the file must be a list with at least one entry, such as `- text: hello`")
-    where = f", field {'.'.join(map(str, steps[1:]))}" if len(steps) > 1 else ""
-    raise UsageError(f"{path}, entry {int(steps[0]) + 1}{where}: {_reason(found)}")
+    raise UsageError(f"{path}, entry {int(error.absolute_path[0]) + 1}{field_of(error)}: {_reason(error)}")
 
 
 def _reason(error: ValidationError) -> str:
@@ -140,8 +109,7 @@ def _reason(error: ValidationError) -> str:
         return "must have either `text` or `refusal`, not both"
     if error.validator == "not":
         return "`status_code` makes the request fail, so `refusal` and `finish_reason` are not allowed with it"
-    allowed = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    return error.message + (f"; allowed: {allowed}" if allowed else "")
+    return reason_of(error)
 
 
 def _entry(path: Path, number: int, entry: dict[str, Any]) -> ScriptedAnswer:

@@ -1,0 +1,86 @@
+"""YAML and JSON files that users write: read with errors that name the file and the line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+
+def read_text(path: Path, what: str, error: type[UsageError] = UsageError) -> str:
+    """The text of a UTF-8 file, without a byte order mark; `what` names the kind of file in messages.
+
+    Raises:
+        UsageError: (or the class `error`) the file cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as failure:
+        raise error(f"{path}: the {what} cannot be read: {failure.strerror or failure}") from None
+    except UnicodeDecodeError as failure:
+        raise error(f"{path}: the {what} is not UTF-8: {failure.reason} at byte {failure.start}") from None
+
+
+def read_document(path: Path, what: str, error: type[UsageError] = UsageError) -> Any:
+    """The data in a JSON file (by its name) or a YAML file.
+
+    Raises:
+        UsageError: (or the class `error`) the file cannot be read, or is not valid; the message names the line.
+    """
+    text = read_text(path, what, error)
+    return parse_json(path, text, error) if path.suffix.lower() == ".json" else parse_yaml(path, text, error)
+
+
+def parse_json(path: Path, text: str, error: type[UsageError] = UsageError, first_line: int = 1) -> Any:
+    """The data in JSON text, which begins on `first_line` of the file.
+
+    Raises:
+        UsageError: (or the class `error`) the text is not valid JSON; the message names the line.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as failure:
+        raise error(f"{path}, line {first_line + failure.lineno - 1}: not valid JSON: {failure.msg}") from None
+    except RecursionError:
+        raise error(f"{path}: the JSON is nested too deeply") from None
+
+
+def parse_yaml(path: Path, text: str, error: type[UsageError] = UsageError) -> Any:
+    """The data in YAML text.
+
+    Raises:
+        UsageError: (or the class `error`) the text is not valid YAML; the message names the line where it can.
+    """
+    import yaml
+
+    try:
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, RecursionError) as failure:  # ValueError: a date such as 2024-13-45
+        mark = getattr(failure, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise error(f"{path}{where}: not valid YAML: {getattr(failure, 'problem', None) or failure}") from None
+
+
+def first_schema_error(entries: Any, schema: dict[str, Any]) -> ValidationError | None:
+    """The first place, by entry and then by depth, where data does not match a JSON Schema."""
+    from jsonschema import Draft202012Validator
+
+    errors = Draft202012Validator(schema).iter_errors(entries)
+    return min(errors, key=lambda e: (list(e.absolute_path)[:1], len(e.absolute_path)), default=None)
+
+
+def field_of(error: ValidationError) -> str:
+    """The field below an entry that an error is about, as `, field a.b`; empty for the entry itself."""
+    steps = list(error.absolute_path)[1:]
+    return f", field {'.'.join(map(str, steps))}" if steps else ""
+
+
+def reason_of(error: ValidationError) -> str:
+    """The message of an error, and what the schema's `description` allows instead."""
+    allowed = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    return error.message + (f"; allowed: {allowed}" if allowed else "")
