@@ -105,7 +105,7 @@ def test_status_of_a_run_names_batches_errors_and_what_to_do(three, capsys):
     assert f"run {'f' * 32}: failed" in out
     assert "1 in 1 batch: 0 answered, 1 failed" in out
     assert "model_not_found (HTTP 404)" in out
-    assert "    Check that the key may use this model" in out
+    assert "    It is not sent again: check that the key may use this model" in out
     main(["status", "--run", "open-run"])
     assert "batcheval resume" in capsys.readouterr().out
 

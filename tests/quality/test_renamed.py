@@ -7,7 +7,8 @@ import pytest
 from pytest_batcheval.quality import quality_gate, trait_reflection
 
 
-def test_former_keywords_and_attributes_work_with_a_warning(faithful):
+def test_former_keywords_and_attributes_work_with_a_warning(respondent):
+    faithful = respondent("faithful")
     now = trait_reflection(faithful, unprompted=["NS"])
     with pytest.warns(DeprecationWarning, match=r"trait_reflection\(untold=…\) is called unprompted now"):
         former = trait_reflection(faithful, untold=["NS"])

@@ -46,6 +46,11 @@ class SimulatorServer:
         token: opens the control API.
     """
 
+    _server: uvicorn.Server | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _thread: threading.Thread | None = None
+    _failure: BaseException | None = None
+
     def __init__(
         self,
         respondent: str = "faithful",
@@ -60,7 +65,7 @@ class SimulatorServer:
         allow_hosts: Collection[str] = (),
         check: Check | None = None,
     ) -> None:
-        """Prepare a server, without listening yet.
+        """Prepare a server, which does not listen yet.
 
         Args:
             respondent: name of the respondent, see `respondents.registry`.
@@ -71,7 +76,7 @@ class SimulatorServer:
             behaviour: limits, durations, and assumptions about undocumented behaviour.
             keys: API keys and their projects; `None` to give each key its own project.
             state_dir: folder that keeps the state for the next server; `None` to keep nothing.
-            allow_hosts: accepted `Host` names in addition to loopback names and `host`.
+            allow_hosts: accepted `Host` names besides loopback names and `host`.
             check: called with the name of a schema of `wire.schemas` and each object that is sent.
 
         Raises:
@@ -88,17 +93,11 @@ class SimulatorServer:
             state_dir=state_dir,
             check=check,
         )
-        self._host, self._port = host, port
-        self._hosts = frozenset((*LOOPBACK, host.lower(), f"[{host.lower()}]", *(name.lower() for name in allow_hosts)))
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._host, self._port, self._hosts = host, port, _accepted_hosts(host, allow_hosts)
         self._up = threading.Event()
-        self._failure: BaseException | None = None
         self.token = secrets.token_urlsafe(24)
         self.origin = simulator_origin(self._state.respondent.name, seed)
-        self.base_url = ""
-        self.clock_address = ""
+        self.base_url = self.clock_address = ""
 
     @property
     def ledger(self) -> Ledger:
@@ -275,3 +274,8 @@ class _QuietServer(uvicorn.Server):
 
 
 __all__ = ["SimulatorServer"]
+
+
+def _accepted_hosts(host: str, others: Collection[str]) -> frozenset[str]:
+    """The `Host` names that requests may have, in lower case."""
+    return frozenset((*LOOPBACK, host.lower(), f"[{host.lower()}]", *(name.lower() for name in others)))

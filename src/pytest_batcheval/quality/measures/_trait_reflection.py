@@ -206,19 +206,15 @@ def trait_reflection(
     the design but not in the prompt: a free negative control.
 
     Raises:
-        TableError: too few personas, questions or answers, a persona without levels, a question
-            without targets, a dimension that cannot be tested, or a wrong number of scores.
+        TableError: the table is too small, a persona has no levels, a question no targets, a dimension cannot be
+            tested, or the number of scores is wrong.
     """
     judged, given = scored(answers, scores)
     table = table_of(judged)
     design = design_of(table, levels, targets)
-    chosen = design.chosen(dimensions)
-    unprompted = design.chosen(named(unprompted)) if unprompted else ()
-    if set(chosen) <= set(unprompted):
-        raise TableError(f"every dimension to test is unprompted: {', '.join(chosen)}")
+    chosen, unprompted = _dimensions(design, dimensions, unprompted)
     marks = [score_column(given, code, len(answers)) for code in chosen]
     columns = [persona_scores(table, mark, design.aimed[code]) for code, mark in zip(chosen, marks, strict=True)]
-    slopes = _slopes(design, chosen, np.column_stack(columns))
     found = [
         {
             "scored": _scored(table, mark, design.aimed[code]),
@@ -226,11 +222,7 @@ def trait_reflection(
         }
         for code, mark, mean in zip(chosen, marks, columns, strict=True)
     ]
-    corrected = iter(holm([t["p_value"] for t in found if t["prompted"]]))
-    traits = tuple(
-        Trait(**t, **slope, p_holm=next(corrected) if t["prompted"] else t["p_value"])
-        for t, slope in zip(found, slopes, strict=True)
-    )
+    traits = _corrected(found, _slopes(design, chosen, np.column_stack(columns)))
     prompted = [t for t in traits if t.prompted]
     codes = [t.dimension for t in prompted]
     means = np.column_stack([columns[chosen.index(code)] for code in codes])
@@ -244,6 +236,25 @@ def trait_reflection(
         traits=traits,
         leanings=leanings(table, design, codes, means),
         opposed=opposed(table, design, codes, given),
+    )
+
+
+def _dimensions(
+    design: Design, dimensions: Sequence[str] | None, unprompted: Collection[str]
+) -> tuple[Sequence[str], Collection[str]]:
+    """The dimensions to test, and those that are in no prompt."""
+    chosen, controls = design.chosen(dimensions), design.chosen(named(unprompted)) if unprompted else ()
+    if set(chosen) <= set(controls):
+        raise TableError(f"every dimension to test is unprompted: {', '.join(chosen)}")
+    return chosen, controls
+
+
+def _corrected(found: Sequence[dict[str, Any]], slopes: Sequence[dict[str, Any]]) -> tuple[Trait, ...]:
+    """The traits, the p-values of the prompted ones corrected by Holm's method."""
+    corrected = iter(holm([trait["p_value"] for trait in found if trait["prompted"]]))
+    return tuple(
+        Trait(**trait, **slope, p_holm=next(corrected) if trait["prompted"] else trait["p_value"])
+        for trait, slope in zip(found, slopes, strict=True)
     )
 
 
