@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError, RecordingError
-from pytest_batcheval.plugin.marker import PASSED
 from pytest_batcheval.plugin.options import Settings, read_settings
-from pytest_batcheval.plugin.stash import batch_session
+from pytest_batcheval.plugin.stash import PASSED, batch_session
 
 if TYPE_CHECKING:
     import openai

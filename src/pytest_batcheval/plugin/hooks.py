@@ -10,10 +10,10 @@ import pytest
 
 import pytest_batcheval.plugin.hookspecs as hookspecs
 from pytest_batcheval.plugin.conversation import MARKER as CONVERSATION_MARKER
-from pytest_batcheval.plugin.marker import LEFT_OUT, PASSED, asks_for_answers, is_ours, left_out, may_need_axes
+from pytest_batcheval.plugin.marker import asks_for_answers, is_ours, left_out, may_need_axes
 from pytest_batcheval.plugin.options import MARKER as BATCH_MARKER
 from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, mode
-from pytest_batcheval.plugin.stash import batch_session, begun_session
+from pytest_batcheval.plugin.stash import LEFT_OUT, PASSED, batch_session, begun_session
 from pytest_batcheval.wire.places import CASSETTES
 
 STATS = "batcheval_stats"

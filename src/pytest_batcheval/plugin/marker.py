@@ -89,12 +89,6 @@ def _ids(axis: str, value: object) -> tuple[str, ...]:
 TAKES = ("answer", "answers")
 """The fixtures that hand over answers."""
 
-LEFT_OUT = pytest.StashKey[bool]()
-"""Of a config: whether a test that asks for answers was left out."""
-
-PASSED = pytest.StashKey[bool]()
-"""Of an item whose test function ran to its end: whether it passed."""
-
 
 def has_batch_mark(node: pytest.Item) -> bool:
     """Whether a batch marker with any argument applies."""

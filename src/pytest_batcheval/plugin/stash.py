@@ -1,4 +1,4 @@
-"""The one batch session of a pytest process, begun when it is first asked for: most runs never need it."""
+"""Values kept in pytest's stashes, and the batch session of a process, created when it is first needed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_batcheval.plugin.session import BatchSession
+
+LEFT_OUT = pytest.StashKey[bool]()
+"""Of a config: whether a test that asks for answers was left out."""
+
+PASSED = pytest.StashKey[bool]()
+"""Of an item whose test function ran to its end: whether it passed."""
 
 _SESSION = pytest.StashKey["BatchSession"]()
 
