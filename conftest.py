@@ -23,14 +23,14 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """At the quick size a test marked `sampled(n)` runs with every n-th of its parameters, unless one is named."""
-    if config.getoption("--proof") != "quick" or any("[" in argument for argument in config.args):
+    """At the quick size a test marked `sampled(n)` runs with every n-th of its parameters, without n not; unless named."""
+    if config.getoption("--proof") != "quick" or any("::" in argument for argument in config.args):
         return
     kept, left, seen = [], [], Counter()
     for item in items:
         mark = item.get_closest_marker("sampled")
         test = item.nodeid.partition("[")[0]
-        (kept if mark is None or seen[test] % mark.args[0] == 0 else left).append(item)
+        (kept if mark is None or (mark.args and seen[test] % mark.args[0] == 0) else left).append(item)
         seen[test] += 1
     config.hook.pytest_deselected(items=left)
     items[:] = kept

@@ -1,6 +1,8 @@
 """A project of its own with recorded answers, for the verbs that measure them."""
 
+import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,13 @@ def answered():
 
 
 def _answered(body):
+    """The same body is answered once a session."""
+    return _answered_text(json.dumps(body))
+
+
+@cache
+def _answered_text(text):
+    body = json.loads(text)
     request = Request(body)
     status, found = ANSWERING.answer(request.url, body, request.custom_id)
     assert status == 200, found
@@ -51,8 +60,10 @@ def record(folder, rubric):
 
     def build(model, module="tests/test_a.py", judge=None, by=rubric):
         found = []
-        for persona in load_axis("persona", folder / "fixtures/personas.yaml"):
-            for question in load_axis("question", folder / "fixtures/questions.yaml"):
+        personas = load_axis("persona", folder / "fixtures/personas.yaml")
+        questions = load_axis("question", folder / "fixtures/questions.yaml")
+        for persona in personas:
+            for question in questions:
                 cell = {"persona": persona.id, "question": question.id}
                 system = {"role": "system", "content": persona.description}
                 said = _answered({"model": model, "messages": [system, {"role": "user", "content": question.text}]})

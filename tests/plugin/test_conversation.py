@@ -200,15 +200,16 @@ def test_each_parameter_set_has_its_file_and_a_name_can_be_given(suite):
     suite.run("-k", "one or two").assert_outcomes(passed=3)
 
 
+@pytest.mark.sampled()
 def test_workers_record_and_replay_side_by_side(suite):
     suite.test_file("""
         @pytest.mark.parametrize("n", range(6))
         def test_one(batch_conversation, n):
             batch_conversation.client().files.list(limit=n + 1)
     """)
-    suite.run_apart(*RECORD, "-p", "xdist", "-n2").assert_outcomes(passed=6)
+    suite.run(*RECORD, "-p", "xdist", "-n2").assert_outcomes(passed=6)
     assert len(conversations(suite)) == 6
-    suite.run_apart("-p", "xdist", "-n2", "-W", "error").assert_outcomes(passed=6)
+    suite.run("-p", "xdist", "-n2", "-W", "error").assert_outcomes(passed=6)
 
 
 def test_a_replay_waits_on_a_clock_that_jumps(suite):
