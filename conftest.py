@@ -23,7 +23,10 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """At the quick size a test marked `sampled(n)` runs with every n-th of its parameters, without n not; unless named."""
+    """At the quick size a test marked `sampled(n)` runs with every n-th of its parameters, and without n not at all.
+
+    A test that is named on the command line runs whole.
+    """
     if config.getoption("--proof") != "quick" or any("::" in argument for argument in config.args):
         return
     kept, left, seen = [], [], Counter()

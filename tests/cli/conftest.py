@@ -1,8 +1,6 @@
 """A project of its own with recorded answers, for the verbs that measure them."""
 
-import json
 import shutil
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,13 +28,6 @@ def answered():
 
 
 def _answered(body):
-    """The same body is answered once a session."""
-    return _answered_text(json.dumps(body))
-
-
-@cache
-def _answered_text(text):
-    body = json.loads(text)
     request = Request(body)
     status, found = ANSWERING.answer(request.url, body, request.custom_id)
     assert status == 200, found
@@ -59,18 +50,26 @@ def record(folder, rubric):
     """Record a model's interview, a persona and question each: `record("sim-faithful", judge="sim-judge")`."""
 
     def build(model, module="tests/test_a.py", judge=None, by=rubric):
-        found = []
-        personas = load_axis("persona", folder / "fixtures/personas.yaml")
-        questions = load_axis("question", folder / "fixtures/questions.yaml")
-        for persona in personas:
-            for question in questions:
-                cell = {"persona": persona.id, "question": question.id}
-                system = {"role": "system", "content": persona.description}
-                said = _answered({"model": model, "messages": [system, {"role": "user", "content": question.text}]})
-                found.append(NewRecording(said, cell, module))
-                if judge:
-                    verdict = _answered(rubric_request(said, question, by, model=judge))
-                    found.append(NewRecording(verdict, cell, module))
-        Recordings(folder / "cassettes").export(found)
+        axes = [(folder / "fixtures" / f"{name}.yaml").read_bytes() for name in ("personas", "questions")]
+        asked = (*axes, model, module, judge, repr(by))
+        if asked not in INTERVIEWS:
+            INTERVIEWS[asked] = list(_interview(folder, model, module, judge, by))
+        Recordings(folder / "cassettes").export(INTERVIEWS[asked])
 
     return build
+
+
+INTERVIEWS = {}
+"""What was recorded, by what it is made of: the same interview is asked once a session."""
+
+
+def _interview(folder, model, module, judge, by):
+    questions = load_axis("question", folder / "fixtures/questions.yaml")
+    for persona in load_axis("persona", folder / "fixtures/personas.yaml"):
+        for question in questions:
+            cell = {"persona": persona.id, "question": question.id}
+            system = {"role": "system", "content": persona.description}
+            said = _answered({"model": model, "messages": [system, {"role": "user", "content": question.text}]})
+            yield NewRecording(said, cell, module)
+            if judge:
+                yield NewRecording(_answered(rubric_request(said, question, by, model=judge)), cell, module)

@@ -119,8 +119,8 @@ def files_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     patch.setattr(batch_machine, "doubtful", lambda row, account: False)
     patch.setattr(
         batch_machine,
-        "rest_of",
-        lambda row, account, partial: batch_machine.Rest("unanswered", "no line", retryable=True),
+        "unaccounted_requests",
+        lambda row, account, partial: batch_machine.Unaccounted("unanswered", "no line", retryable=True),
     )
 
 

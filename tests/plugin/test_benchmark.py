@@ -56,14 +56,14 @@ def test_the_same_code_is_exactly_as_fast(bench, pytester):
         assert found["extra_info"].keys() >= {"calls", "polls", "bytes", "requests", "input_tokens", "usd"}
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 def test_a_doubled_poll_interval_turns_it_red(bench):
     result = bench("import pytest_batcheval.engine.polling as p\np.LEAST *= 2; p.SHARE *= 2")
     assert result.ret != 0
     result.stdout.fnmatch_lines(["*is not as in the baseline: *polls: * instead of *"])
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 def test_a_schedule_that_is_slower_turns_it_red(bench):
     """By two per cent of the time, with as many calls."""
     result = bench("""
@@ -88,7 +88,7 @@ def test_a_second_upload_of_each_file_turns_it_red(bench):
     result.stdout.fnmatch_lines(["*is not as in the baseline:*uploads: 6 instead of 3*bytes:*"])
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 def test_a_benchmark_that_is_not_in_the_baseline_is_new(bench, pytester):
     pytester.makepyfile(test_new=FILE.replace("test_job", "test_other"))
     assert bench().ret == 0

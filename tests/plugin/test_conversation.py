@@ -200,7 +200,7 @@ def test_each_parameter_set_has_its_file_and_a_name_can_be_given(suite):
     suite.run("-k", "one or two").assert_outcomes(passed=3)
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 def test_workers_record_and_replay_side_by_side(suite):
     suite.test_file("""
         @pytest.mark.parametrize("n", range(6))

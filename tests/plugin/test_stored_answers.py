@@ -278,9 +278,7 @@ def test_proposed_commands_name_the_files_as_they_are(suite, monkeypatch, name):
         ]
     )
     monkeypatch.chdir((suite.path / name).parent)
-    suite.run("test_it.py").stdout.fnmatch_lines(
-        ["record from the provider:       pytest test_it.py --batch=record"]
-    )
+    suite.run("test_it.py").stdout.fnmatch_lines(["record from the provider:       pytest test_it.py --batch=record"])
 
 
 def test_axis_files_are_found_beside_the_ini_file_whatever_rootdir_is(suite):

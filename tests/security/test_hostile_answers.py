@@ -48,6 +48,7 @@ class Hostile:
             path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ci", ["", "true"])
 def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path, ci):
     suite.server.follow(Hostile())
@@ -89,6 +90,7 @@ def test_a_comparison_of_many_lines_is_cut_where_pytest_cuts_none_and_whole_with
     assert "'4999'" in suite.pytest("-k", "kim", "-vv", CI="true").stdout
 
 
+@pytest.mark.sampled
 def test_the_verbs_show_275_hostile_answers_safely(suite):
     suite.server.follow(Hostile())
     people = [{"id": f"p{number:03}", "description": f"You are patient {number}."} for number in range(275)]

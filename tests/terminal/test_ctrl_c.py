@@ -97,7 +97,7 @@ def test_twice_ends_at_once_wherever_the_first_one_is(send, batch_server, suite,
         paid_once(send, batch_server)
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 def test_a_simulator_of_the_run_itself_ends_with_it(terminal, suite):
     (suite / "conftest.py").write_text("""
 from pytest_batcheval.simulator.server import SimulatorServer
@@ -116,7 +116,7 @@ SimulatorServer.start = start_held
     assert "batch: interrupted; the simulator and its batches end with this run" in run.told
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
     async def never_answer(exchange):
         if exchange.call == "chat":
@@ -134,7 +134,7 @@ def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
     assert line.startswith("batch: interrupted; at most 6 calls of unknown outcome may be paid twice; what came is in")
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 def test_resume_says_that_the_batches_go_on(send, batch_server, terminal):
     batch_server.faults.hold_batches()
     run = send()
