@@ -144,13 +144,13 @@ def test_what_a_passed_replay_did_not_need_is_one_warning(suite):
     suite.test_file(FILES + "        client.batches.list()\n        client.models.list()\n")
     suite.run(*RECORD)
     suite.test_file(FILES)
-    result = suite.run_apart()
+    result = suite.run("-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(
         ["*test_files.yaml: 2 recorded requests were not made, first GET /v1/batches; record the conversation again: *"]
     )
     suite.test_file(FILES.replace("== []", "== [1]"))
-    suite.run_apart().assert_outcomes(failed=1, warnings=0)
+    suite.run("-W", "default").assert_outcomes(failed=1, warnings=0)
 
 
 def test_a_failed_test_is_recorded_too_because_it_was_paid(suite):

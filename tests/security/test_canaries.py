@@ -203,7 +203,7 @@ def test_no_column_of_the_journal_holds_what_the_account_is_called(suite):
     assert "canary" not in dump
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("verb", ["show", "verify", "resume", "recover", "cancel"])
 def test_no_verb_writes_the_key(suite, verb):
     suite.test_file(PLAIN)

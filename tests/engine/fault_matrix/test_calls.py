@@ -23,6 +23,7 @@ def test_a_send_under_a_fault_ends_as_the_matrix_says(fault, call, applied, outc
     check(fault, call, applied, outcome, times, server, world, monkeypatch)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("fault", "call", "applied", "outcome", "times"), list(lasting_cells()))
 def test_a_send_under_a_fault_that_stays_ends_as_the_matrix_says(
     fault, call, applied, outcome, times, server, world, monkeypatch
