@@ -1,6 +1,7 @@
 """Shared by the whole suite: pytester, proof sizes, and a place where no key is set."""
 
 import signal
+from collections import Counter
 
 import pytest
 
@@ -19,6 +20,23 @@ def pytest_addoption(parser):
         help="size of the seeded proofs: quick (default), ci, or full (tox)",
     )
     parser.addoption("--sim-seed", type=int, help="play only the simulated schedule of this seed")
+
+
+def pytest_collection_modifyitems(config, items):
+    """At the quick size a test marked `sampled(n)` runs with every n-th of its parameters, and without n not at all.
+
+    A test that is named on the command line runs whole.
+    """
+    if config.getoption("--proof") != "quick" or any("::" in argument for argument in config.args):
+        return
+    kept, left, seen = [], [], Counter()
+    for item in items:
+        mark = item.get_closest_marker("sampled")
+        test = item.nodeid.partition("[")[0]
+        (kept if mark is None or (mark.args and seen[test] % mark.args[0] == 0) else left).append(item)
+        seen[test] += 1
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")

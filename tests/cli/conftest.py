@@ -50,16 +50,26 @@ def record(folder, rubric):
     """Record a model's interview, a persona and question each: `record("sim-faithful", judge="sim-judge")`."""
 
     def build(model, module="tests/test_a.py", judge=None, by=rubric):
-        found = []
-        for persona in load_axis("persona", folder / "fixtures/personas.yaml"):
-            for question in load_axis("question", folder / "fixtures/questions.yaml"):
-                cell = {"persona": persona.id, "question": question.id}
-                system = {"role": "system", "content": persona.description}
-                said = _answered({"model": model, "messages": [system, {"role": "user", "content": question.text}]})
-                found.append(NewRecording(said, cell, module))
-                if judge:
-                    verdict = _answered(rubric_request(said, question, by, model=judge))
-                    found.append(NewRecording(verdict, cell, module))
-        Recordings(folder / "cassettes").export(found)
+        axes = [(folder / "fixtures" / f"{name}.yaml").read_bytes() for name in ("personas", "questions")]
+        asked = (*axes, model, module, judge, repr(by))
+        if asked not in INTERVIEWS:
+            INTERVIEWS[asked] = list(_interview(folder, model, module, judge, by))
+        Recordings(folder / "cassettes").export(INTERVIEWS[asked])
 
     return build
+
+
+INTERVIEWS = {}
+"""What was recorded, by what it is made of: the same interview is asked once a session."""
+
+
+def _interview(folder, model, module, judge, by):
+    questions = load_axis("question", folder / "fixtures/questions.yaml")
+    for persona in load_axis("persona", folder / "fixtures/personas.yaml"):
+        for question in questions:
+            cell = {"persona": persona.id, "question": question.id}
+            system = {"role": "system", "content": persona.description}
+            said = _answered({"model": model, "messages": [system, {"role": "user", "content": question.text}]})
+            yield NewRecording(said, cell, module)
+            if judge:
+                yield NewRecording(_answered(rubric_request(said, question, by, model=judge)), cell, module)

@@ -47,6 +47,7 @@ def test_tokens_and_cost_are_those_of_the_answers(record, folder, capsys):
     assert float(side["batch_usd"]) == pytest.approx(expected)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("candidate", "why"), [("sim-noisy", "does not pass the gate"), ("sim-echo", "does not pass the gate")]
 )
@@ -59,6 +60,7 @@ def test_a_worse_model_is_not(record, capsys, candidate, why):
     assert "FAIL traits" in out
 
 
+@pytest.mark.sampled
 def test_two_equally_bad_models_are_equivalent_and_still_not_good(record, capsys):
     record("sim-flat")
     record("sim-collapsed", module="tests/test_b.py")
@@ -93,6 +95,7 @@ def test_answers_of_the_journal_count_for_the_cells_of_the_other_model(
     assert len(batch_server.ledger.executions) == executed
 
 
+@pytest.mark.sampled
 def test_a_judge_scores_both(record, capsys):
     record("gpt-4.1-mini", judge="sim-judge")
     record("gpt-4.1-nano", module="tests/test_b.py", judge="sim-judge")

@@ -152,6 +152,7 @@ def test_arguments_of_pytest_may_stand_behind_two_dashes(suite):
     assert texts("out.jsonl") == ["food", "work", "잠"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("source", "arguments", "error"),
     [
@@ -175,6 +176,7 @@ def test_what_cannot_be_collected_writes_nothing(suite, capsys, source, argument
     assert entries() == ["pytest.ini", "test_it.py"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("way", ["option", "ini", "environment"])
 def test_it_never_sends(suite, batch_server, monkeypatch, capsys, way):
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")

@@ -8,6 +8,7 @@ import pytest
 WITHOUT = "import sys; sys.modules[{module!r}] = None; from pytest_batcheval.cli import main; sys.exit(main({argv!r}))"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("argv", "module", "extra"),
     [

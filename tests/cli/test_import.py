@@ -109,6 +109,7 @@ def test_mixed_models_are_a_note_and_an_error_with_strict(folder, capsys):
     assert names() == ["in.jsonl"]
 
 
+@pytest.mark.sampled
 def test_more_than_a_batch_takes_is_a_note_and_an_error_with_strict(folder, capsys):
     name = write(*(simple(str(n)) for n in range(50_001)))
     assert main(["import", name]) == 0

@@ -43,7 +43,7 @@ def advice(out, path):
 
 def test_the_suite_passes_offline_at_once(pytester, folder):
     assert main(["init"]) == 0
-    result = pytester.runpytest_subprocess("-m", "batch")
+    result = pytester.runpytest_inprocess("-m", "batch")
     result.assert_outcomes(passed=41)
     result.stdout.fnmatch_lines("batch: 40 answers recorded from the simulator (faithful@0)")
 
@@ -52,7 +52,7 @@ def test_its_recording_is_what_the_simulator_answers_byte_for_byte(pytester, fol
     main(["init"])
     recorded = (folder / RECORDING).read_bytes()
     (folder / RECORDING).unlink()
-    result = pytester.runpytest_subprocess("-m", "batch", "--batch=record", "--batch-backend=simulator")
+    result = pytester.runpytest_inprocess("-m", "batch", "--batch=record", "--batch-backend=simulator")
     result.assert_outcomes(passed=41)
     assert (folder / RECORDING).read_bytes() == recorded
 
@@ -68,7 +68,7 @@ def test_a_patient_less_in_the_prompt_is_noticed(pytester, folder):
     prompts = folder / "tests/evaluation/interview.py"
     text = prompts.read_text(encoding="utf-8")
     prompts.write_text(text.replace('성격: {persona}"""', '성격: """'), encoding="utf-8")
-    result = pytester.runpytest_subprocess("-m", "batch", "--batch=record", "--batch-backend=simulator")
+    result = pytester.runpytest_inprocess("-m", "batch", "--batch=record", "--batch-backend=simulator")
     result.assert_outcomes(passed=40, failed=1)
     result.stdout.fnmatch_lines("*collapsed: first samples of 32 cells")
 
@@ -155,7 +155,7 @@ def test_what_is_to_be_added_to_pytests_configuration_is_enough(pytester, folder
     (said,) = re.findall(rf"^kept {name}; add to (.*)$", out, re.MULTILINE)
     assert said.endswith(section or "it:")
     (folder / name).write_text(text + "\n".join(advice(out, name)) + "\n")
-    pytester.runpytest_subprocess("-m", "batch").assert_outcomes(passed=41)
+    pytester.runpytest_inprocess("-m", "batch").assert_outcomes(passed=41)
     assert main(["init"]) == 0
     assert "nothing to do" in capsys.readouterr().out
 

@@ -157,6 +157,7 @@ def test_a_port_that_is_taken_is_an_error_with_status_4(serve: Callable[..., Ser
     assert "choose another --port" in complaint
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -190,6 +191,7 @@ def test_a_wrong_keys_file_is_reported_without_the_keys(tmp_path: Path) -> None:
     assert "abcdefghijklmnop" not in complaint
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("clock", ["per-poll", "jump", "x100000"])
 def test_a_client_that_knows_no_clock_sees_its_batch_complete(serve: Callable[..., Served], clock: str) -> None:
     server = serve("--clock", clock)

@@ -56,7 +56,8 @@ def watched(show, *looks, interval=5.0):
 
 @pytest.fixture
 def batch(monkeypatch, batch_server, tmp_path):
-    """A batch of three requests at a simulator."""
+    """A batch of three requests at a simulator, which takes its usual time."""
+    batch_server.reset()
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     monkeypatch.setenv("OPENAI_BASE_URL", batch_server.base_url)
     monkeypatch.chdir(tmp_path)

@@ -49,6 +49,7 @@ def shown_test_files(page):
     ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("page", [page for page in PAGES if shown_test_files(page)], ids=lambda page: page.stem)
 def test_test_files(page, project):
     text, files = page.read_text(encoding="utf-8"), shown_test_files(page)
@@ -87,6 +88,7 @@ def test_readme_counts_its_tests(project):
     }
 
 
+@pytest.mark.sampled
 def test_readme_shows_the_real_output():
     (shown,) = [b for b in section(README, "Try it") if b.language == "text"]
     command = [sys.executable, "-m", "pytest", "-m", "batch", "-p", "no:cacheprovider", "--color=no"]
@@ -97,6 +99,7 @@ def test_readme_shows_the_real_output():
         assert numbers.sub("#", line) in lines, line
 
 
+@pytest.mark.sampled
 def test_readme_runs_live_as_it_says(project):
     shown = [b.text for b in section(README, "Try it") if b.language == "sh"]
     live, anew = [line for text in shown for line in text.splitlines() if line.startswith("pytest")]

@@ -102,6 +102,7 @@ def reader(tmp_path, monkeypatch):
     return Reader(tmp_path / "session")
 
 
+@pytest.mark.sampled
 def test_the_tutorial_goes_as_it_says(reader):
     for block in blocks(TUTORIAL):
         if block.language == "diff":

@@ -29,7 +29,7 @@ from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.wire.objects import Request
 
-CLIENT = Path(__file__).with_name("individual_client.py")
+CLIENT = Path(__file__).with_name("killed_call_client.py")
 CALL = 3.0
 
 
@@ -390,12 +390,13 @@ def test_a_server_that_cannot_be_reached_is_tried_for_an_hour(server, journal, t
 
 
 @pytest.mark.parametrize(("takes", "most", "attempts"), [(1, 300, 3), (5, 30, 1), (20, 10, 1)])
-def test_a_storm_of_refusals_leaves_the_window_at_what_the_server_takes(go, server, takes, most, attempts):
+def test_a_storm_of_refusals_leaves_the_window_at_what_the_server_takes(go, server, takes, most, attempts, proof):
+    count = 80 if proof == "quick" else 200
     server.behaviour = Behaviour(models="any", call_seconds=CALL, calls_at_once=takes)
     traffic = Traffic(server)
-    sent = go(ask(200), attempts=attempts)
-    assert (sent.answered, sent.failed) == (200, 0)
-    assert traffic.statuses[200] == 200
+    sent = go(ask(count), attempts=attempts)
+    assert (sent.answered, sent.failed) == (count, 0)
+    assert traffic.statuses[200] == count
     assert traffic.statuses[429] <= most
     assert traffic.most <= max(takes, 8) + 1
 
@@ -515,6 +516,7 @@ def client(server, folder, count, size):
 
 
 @pytest.mark.ledger(paid=2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("nth", "after"), [(1, True), (5, True), (9, False), (17, True), (40, False)])
 def test_after_a_kill_only_what_has_no_answer_is_sent_and_the_risk_is_told(server, tmp_path, nth, after):
     size, count = 8, 40

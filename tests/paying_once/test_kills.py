@@ -30,7 +30,7 @@ QUICK = [
     ("kill_client", "batches.list", 2),
 ]
 STARTS = 12
-DOUBLE = {"quick": 2, "ci": 30, "full": 300}
+DOUBLE = {"quick": 1, "ci": 30, "full": 300}
 ALL = 10
 SOME = 6
 

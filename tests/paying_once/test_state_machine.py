@@ -175,6 +175,7 @@ def test_the_ledger_has_every_request_once(play, proof):
     play(EXAMPLES[proof])
 
 
+@pytest.mark.sampled
 def test_a_second_payment_is_seen(play, monkeypatch):
     """Without looking for a create that got no answer there is one."""
     RULES["no_look"](monkeypatch, Life.world)

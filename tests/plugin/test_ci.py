@@ -118,6 +118,7 @@ def test_annotations_point_at_the_test_once_for_all_its_cells(suite, github):
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("more", [(), ("-p", "xdist", "-n", "2")], ids=["one process", "two workers"])
 def test_hostile_words_stay_words(suite, send, github, batch_server, more):
     words = f"{HOSTILE} test-key"

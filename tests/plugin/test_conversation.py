@@ -144,13 +144,13 @@ def test_what_a_passed_replay_did_not_need_is_one_warning(suite):
     suite.test_file(FILES + "        client.batches.list()\n        client.models.list()\n")
     suite.run(*RECORD)
     suite.test_file(FILES)
-    result = suite.run_apart()
+    result = suite.run("-W", "default")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(
         ["*test_files.yaml: 2 recorded requests were not made, first GET /v1/batches; record the conversation again: *"]
     )
     suite.test_file(FILES.replace("== []", "== [1]"))
-    suite.run_apart().assert_outcomes(failed=1, warnings=0)
+    suite.run("-W", "default").assert_outcomes(failed=1, warnings=0)
 
 
 def test_a_failed_test_is_recorded_too_because_it_was_paid(suite):
@@ -200,15 +200,16 @@ def test_each_parameter_set_has_its_file_and_a_name_can_be_given(suite):
     suite.run("-k", "one or two").assert_outcomes(passed=3)
 
 
+@pytest.mark.sampled
 def test_workers_record_and_replay_side_by_side(suite):
     suite.test_file("""
         @pytest.mark.parametrize("n", range(6))
         def test_one(batch_conversation, n):
             batch_conversation.client().files.list(limit=n + 1)
     """)
-    suite.run_apart(*RECORD, "-p", "xdist", "-n2").assert_outcomes(passed=6)
+    suite.run(*RECORD, "-p", "xdist", "-n2").assert_outcomes(passed=6)
     assert len(conversations(suite)) == 6
-    suite.run_apart("-p", "xdist", "-n2", "-W", "error").assert_outcomes(passed=6)
+    suite.run("-p", "xdist", "-n2", "-W", "error").assert_outcomes(passed=6)
 
 
 def test_a_replay_waits_on_a_clock_that_jumps(suite):

@@ -1,4 +1,7 @@
-"""The evaluation suite under tests/scenarios, run as its users run it, in a copy of its own."""
+"""The evaluation suite under tests/scenarios, run as its users run it, in a copy of its own.
+
+A quick proof is one question of it; that the committed recordings replay, a run of the whole suite has shown already.
+"""
 
 import re
 import shutil
@@ -28,6 +31,7 @@ def recorded(pytester):
     return sorted(line for path in files for line in path.read_bytes().split(b"\n") if line)
 
 
+@pytest.mark.sampled
 def test_committed_recordings_replay(own_suite, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     result = own_suite("tests/scenarios")
@@ -35,6 +39,7 @@ def test_committed_recordings_replay(own_suite, monkeypatch):
     result.stdout.fnmatch_lines(["batch: 1,118 answers recorded from the simulator (faithful@0)"])
 
 
+@pytest.mark.sampled
 def test_a_live_run_executes_each_request_once(own_suite, batch_server, pytester):
     shutil.rmtree(pytester.path / "cassettes")
     live = ("--batch=send", f"--batch-backend={batch_server.base_url}")
@@ -52,6 +57,7 @@ def test_one_question_sends_its_25_requests(own_suite, batch_server, pytester):
     assert len(batch_server.ledger.executions) == 25
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("respondent", "failing"), [("blind", 13), ("collapsed", 14)])
 def test_a_respondent_that_ignores_the_persona_fails_the_quality_tests_only(own_suite, respondent, failing):
     result = own_suite(ANSWERS, "--batch=send", f"--batch-backend=simulator:{respondent}")
@@ -60,6 +66,7 @@ def test_a_respondent_that_ignores_the_persona_fails_the_quality_tests_only(own_
     assert all(re.search("test_(personas_differ|traits|models|consistency|diversity)", line) for line in failed)
 
 
+@pytest.mark.sampled
 def test_without_recordings_the_summary_is_folded_and_recording_brings_the_same_bytes_back(own_suite, pytester):
     lines = recorded(pytester)
     shutil.rmtree(pytester.path / "cassettes")

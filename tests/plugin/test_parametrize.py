@@ -322,7 +322,7 @@ UNITTEST = """
 
 def test_a_unittest_class_gets_an_answer_and_is_told_that_it_has_no_axes(suite):
     suite.test_file(UNITTEST)
-    result = suite.run_apart("--batch=send", "--batch-backend=simulator")
+    result = suite.run("--batch=send", "--batch-backend=simulator")
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(
         [

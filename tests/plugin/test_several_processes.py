@@ -84,6 +84,7 @@ def test_two_processes_with_one_selection_execute_each_request_once(suite, at_on
     assert sorted("nothing to send" in text for text in told) == [False, True]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("processes", [3, 5])
 def test_processes_that_make_the_journal_at_once_all_use_the_same(suite, at_once, batch_server, processes):
     suite.test_file(SUITE)
@@ -98,12 +99,14 @@ def test_processes_that_make_the_journal_at_once_all_use_the_same(suite, at_once
     assert not list(journal.parent.glob("*.new-*"))
 
 
+@pytest.mark.sampled
 def test_selections_that_overlap_are_executed_once(suite, at_once, batch_server):
     suite.test_file(SUITE)
     at_once(("-k", "kim or test_two"), ("-k", "sleep"), ("-k", "not kim"))
     assert sorted(executed(batch_server).values()) == [1] * KEYS
 
 
+@pytest.mark.sampled
 def test_processes_of_which_lines_fail_and_a_batch_expires_pay_each_request_once(suite, at_once, batch_server):
     suite.test_file(SUITE)
     batch_server.faults.fail_lines("kim", status_code=503)
@@ -115,6 +118,7 @@ def test_processes_of_which_lines_fail_and_a_batch_expires_pay_each_request_once
     assert len(executed(batch_server)) == KEYS
 
 
+@pytest.mark.sampled
 def test_processes_that_record_at_once_write_the_same_recording(suite, at_once, batch_server):
     suite.test_file(SUITE)
     at_once((), (), mode="record")
@@ -122,10 +126,11 @@ def test_processes_that_record_at_once_write_the_same_recording(suite, at_once, 
     assert len(path.read_bytes().splitlines()) == KEYS
     assert sorted(executed(batch_server).values()) == [1] * KEYS
     batch_server.intercept(None)
-    suite.run_apart().assert_outcomes(passed=8)
+    suite.run().assert_outcomes(passed=8)
     assert not list(path.parent.glob("*.tmp*"))
 
 
+@pytest.mark.sampled
 def test_eight_workers_execute_each_request_once(suite, at_once, batch_server):
     suite.test_file(SUITE)
     ((told,), calls) = at_once(("-p", "xdist", "-n", "8"))
@@ -134,6 +139,7 @@ def test_eight_workers_execute_each_request_once(suite, at_once, batch_server):
     assert sorted(executed(batch_server).values()) == [1] * KEYS
 
 
+@pytest.mark.sampled
 def test_two_processes_with_workers_execute_each_request_once(suite, at_once, batch_server):
     suite.test_file(SUITE)
     told, _ = at_once(("-p", "xdist", "-n", "2"), ("-p", "xdist", "-n", "2"))

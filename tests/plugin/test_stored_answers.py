@@ -205,12 +205,13 @@ def test_a_generator_prompt_replays_all_its_turns(suite):
     suite.run().assert_outcomes(passed=3)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
 def test_workers_replay_and_count_together(suite, dist):
     suite.record(skip={("kim", "sleep")})
     suite.test_file(ONE)
     suite.test_file(ONE.replace("test_one", "test_two"), "test_other.py")
-    result = suite.run_apart("-p", "xdist", "-n", "2", "--dist", dist)
+    result = suite.run("-p", "xdist", "-n", "2", "--dist", dist)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
@@ -260,7 +261,7 @@ def test_a_damaged_recording_stops_a_run_with_workers_before_any_test(suite):
     (path,) = (suite.path / "cassettes").rglob("*.jsonl")
     path.write_bytes(path.read_bytes()[:-30] + b"\n")
     suite.test_file(ONE)
-    result = suite.run_apart("-p", "xdist", "-n", "1")
+    result = suite.run("-p", "xdist", "-n", "1")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*test_it.jsonl:6: *cut short*"])
 
@@ -277,9 +278,7 @@ def test_proposed_commands_name_the_files_as_they_are(suite, monkeypatch, name):
         ]
     )
     monkeypatch.chdir((suite.path / name).parent)
-    suite.run_apart("test_it.py").stdout.fnmatch_lines(
-        ["record from the provider:       pytest test_it.py --batch=record"]
-    )
+    suite.run("test_it.py").stdout.fnmatch_lines(["record from the provider:       pytest test_it.py --batch=record"])
 
 
 def test_axis_files_are_found_beside_the_ini_file_whatever_rootdir_is(suite):

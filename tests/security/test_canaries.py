@@ -94,6 +94,7 @@ def strikes(server, call, **reply):
 # -- the key ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("more", [(), ("-p", "xdist", "-n", "2")], ids=["one process", "two workers"])
 def test_failing_tests_with_everything_shown_write_no_key(suite, more, evil):
     suite.server.follow(Evil(evil, "answers"))
@@ -116,6 +117,7 @@ OTHER_KEY = "canary.0f3d9b2e8a4c6150"
 """A key that looks like none."""
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("call", "repeated"),
     [
@@ -135,6 +137,7 @@ def test_a_refusal_that_repeats_the_key_is_told_without_it(suite, call, repeated
     assert suite.leaks() == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("call", ["files.create", "batches.create"])
 def test_a_refusal_whose_request_id_repeats_the_key_is_told_without_it(suite, call, key):
     error = {"error": {"message": "Incorrect API key provided", "type": "x", "param": None, "code": None}}
@@ -200,6 +203,7 @@ def test_no_column_of_the_journal_holds_what_the_account_is_called(suite):
     assert "canary" not in dump
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("verb", ["show", "verify", "resume", "recover", "cancel"])
 def test_no_verb_writes_the_key(suite, verb):
     suite.test_file(PLAIN)
@@ -216,6 +220,7 @@ def test_no_verb_writes_the_key(suite, verb):
 # -- the terminal -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("colour", ["no", "yes"])
 def test_hostile_answers_are_obeyed_by_no_terminal(suite, evil, colour):
     suite.server.follow(Evil(evil, "answers"))
@@ -244,6 +249,7 @@ def test_hostile_answers_are_shown_harmlessly_by_the_verbs(suite, evil):
     assert suite.raw() == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("call", ["models.list", "files.create", "batches.create", "batches.retrieve", "files.content"])
 def test_hostile_refusals_are_obeyed_by_no_terminal(suite, evil, call):
     suite.server.follow(Evil(evil, call))
@@ -253,6 +259,7 @@ def test_hostile_refusals_are_obeyed_by_no_terminal(suite, evil, call):
     assert suite.raw() == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("field", ["id", "status", "errors"])
 def test_a_hostile_batch_is_obeyed_by_no_terminal(suite, evil, field):
     hostile = {

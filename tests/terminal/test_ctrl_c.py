@@ -41,8 +41,9 @@ def paid_once(send, server):
     assert executed(server) == [1] * 6
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
-    ("width", "arguments"), [(40, ()), (80, ()), (200, ()), (80, XDIST)], ids=["40", "80", "200", "-n 2"]
+    ("width", "arguments"), [(80, ()), (40, ()), (200, ()), (80, XDIST)], ids=["80", "40", "200", "-n 2"]
 )
 def test_once_says_what_goes_on_and_how_to_come_back(send, batch_server, width, arguments):
     batch_server.faults.hold_batches()
@@ -66,6 +67,7 @@ def test_once_says_what_goes_on_and_how_to_come_back(send, batch_server, width, 
         paid_once(send, batch_server)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("arguments", "place"),
     [
@@ -95,6 +97,7 @@ def test_twice_ends_at_once_wherever_the_first_one_is(send, batch_server, suite,
         paid_once(send, batch_server)
 
 
+@pytest.mark.sampled
 def test_a_simulator_of_the_run_itself_ends_with_it(terminal, suite):
     (suite / "conftest.py").write_text("""
 from pytest_batcheval.simulator.server import SimulatorServer
@@ -113,6 +116,7 @@ SimulatorServer.start = start_held
     assert "batch: interrupted; the simulator and its batches end with this run" in run.told
 
 
+@pytest.mark.sampled
 def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
     async def never_answer(exchange):
         if exchange.call == "chat":
@@ -130,6 +134,7 @@ def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
     assert line.startswith("batch: interrupted; at most 6 calls of unknown outcome may be paid twice; what came is in")
 
 
+@pytest.mark.sampled
 def test_resume_says_that_the_batches_go_on(send, batch_server, terminal):
     batch_server.faults.hold_batches()
     run = send()

@@ -18,6 +18,7 @@ THREE = """
 """
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
@@ -41,6 +42,7 @@ def test_one_line_is_redrawn_from_the_upload_to_the_end(terminal, stepped, width
 VERBOSE = [f"test_it.py::test_one[{p}-{q}] PASSED" for p in ("kim", "choi", "park") for q in ("sleep", "work")]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("arguments", "own"),
     [
@@ -69,6 +71,7 @@ def test_pytests_own_output_stays_whole(send, batch_server, arguments, own):
     assert "--color=no" not in arguments or not re.search(rb"\x1b\[[\d;]*m", run.written)
 
 
+@pytest.mark.sampled
 def test_prints_of_a_prompt_stand_on_lines_of_their_own(send, write_test):
     write_test("""
         def talking(persona, question):
@@ -89,6 +92,7 @@ def test_prints_of_a_prompt_stand_on_lines_of_their_own(send, write_test):
     assert sum("done after" in line for line in run.told) == 2
 
 
+@pytest.mark.sampled
 def test_a_live_log_is_not_drawn_over(send):
     run = send("-o", "log_cli=true")
     assert run.rest() == 0
@@ -96,6 +100,7 @@ def test_a_live_log_is_not_drawn_over(send):
     assert sum("batch: batch 1/1 batch_" in line for line in run.told) == 3
 
 
+@pytest.mark.sampled
 def test_a_dumb_terminal_gets_plain_lines(send):
     run = send(TERM="dumb")
     assert run.rest() == 0
@@ -103,6 +108,7 @@ def test_a_dumb_terminal_gets_plain_lines(send):
     assert sum("batch: batch 1/1 batch_" in line for line in run.told) == 3
 
 
+@pytest.mark.sampled
 def test_without_a_terminal_there_are_plain_lines(suite, environment, batch_server):
     command = (sys.executable, "-m", "pytest", "--batch=send", f"--batch-backend={batch_server.base_url}")
     done = subprocess.run(command, cwd=suite, env=environment, capture_output=True, check=True)
@@ -112,6 +118,7 @@ def test_without_a_terminal_there_are_plain_lines(suite, environment, batch_serv
     assert shown == [("queued", "0/6 done"), ("running", "0/6 done"), ("completed", "6/6 done")]
 
 
+@pytest.mark.sampled
 def test_an_encoding_without_our_characters_is_no_trouble(send, batch_server, write_test):
     write_test(THREE)
     batch_server.faults.hold_batches()
@@ -168,6 +175,7 @@ def test_a_terminal_that_becomes_narrower_keeps_no_remains(suite, environment, b
         tmux("kill-server")
 
 
+@pytest.mark.sampled
 def test_time_goes_on_while_nothing_happens(send, suite, batch_server):
     (suite / "conftest.py").write_text(
         "import pytest_batcheval.plugin.waves as r\nr.is_simulator = lambda origin: False\n"
@@ -179,6 +187,7 @@ def test_time_goes_on_while_nothing_happens(send, suite, batch_server):
         running = run.until(rf"1/1  in_progress  (?!{running.removeprefix('1/1  in_progress  ')}).*")
 
 
+@pytest.mark.sampled
 def test_lines_that_fail_are_counted(send, batch_server):
     batch_server.faults.fail_lines("kim", status_code=400, code="bad", times=99)
     run = send(width=120)
@@ -186,6 +195,7 @@ def test_lines_that_fail_are_counted(send, batch_server):
     assert sum("completed, 4/6 done, 2 failed after" in line for line in run.told) == 1
 
 
+@pytest.mark.sampled
 def test_a_batch_that_fails_as_a_whole_says_why(send, batch_server):
     batch_server.faults.fail_next_batch("invalid_model", "no such\x1b[2J model")
     run = send(width=160)
@@ -193,6 +203,7 @@ def test_a_batch_that_fails_as_a_whole_says_why(send, batch_server):
     assert sum(line.endswith(r": failed, 0/6 done after 0s: no such\x1b[2J model") for line in run.told) == 1
 
 
+@pytest.mark.sampled
 def test_a_provider_that_does_not_answer_is_told_while_it_lasts(send, batch_server):
     batch_server.faults.hold_batches()
     batch_server.misbehave({"fault": "status", "call": "batches.retrieve", "status": 503, "probability": 1.0})
@@ -222,6 +233,7 @@ pytest_batcheval.plugin.progress.{name} = broken
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "error"),
     [("redrawn", "OSError(5, 'the terminal is gone')"), ("Expected", "ValueError")],

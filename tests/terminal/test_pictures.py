@@ -94,6 +94,7 @@ def test_a_run_without_a_terminal_is_that_of_the_page(suite, environment, batch_
     assert SHOWN[3].text.splitlines()[0] in done.stdout
 
 
+@pytest.mark.sampled
 def test_ctrl_c_is_that_of_the_page(send, batch_server):
     batch_server.faults.hold_batches()
     run = send(width=80)

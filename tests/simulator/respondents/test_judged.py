@@ -119,6 +119,7 @@ def test_any_prompt_gets_a_valid_verdict(turns: list[tuple[str, str]]) -> None:
         Draft202012Validator(rubric_schema()).validate(json.loads(make(judge).reply(asked(body)).text))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "text",
     ["<answer>", "[답변]", "BEGIN \n", '"""', "<<<", "{", '{"a":', "```\n", "답변: ", "«", "score ", "<", "점수"],

@@ -68,6 +68,7 @@ def leak(judge: str, patient: str, **more: Any) -> float:
     return float(np.sqrt((beside**2).mean()) / own)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("language", ["ko", "en"])
 @pytest.mark.parametrize("patient", ["faithful", "blind", "noisy", "placebo"])
 def test_the_good_judge_finds_the_planted_signs(patient: str, language: str) -> None:
@@ -81,6 +82,7 @@ def test_the_good_judge_finds_the_planted_signs(patient: str, language: str) -> 
         assert sum((score - 3) * level > 0 for level, score in scored) / len(scored) >= 0.95
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("judge", JUDGES)
 def test_verdicts_validate_and_quote_only_what_is_said(judge: str) -> None:
     validator = Draft202012Validator(rubric_schema())

@@ -21,9 +21,8 @@ def send(suite, batch_server, monkeypatch):
     """Run the suite against a local server over HTTP: `send("-k", "kim")`."""
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
 
-    def run(*args, mode="send", apart=False):
-        arguments = (f"--batch={mode}", f"--batch-backend={batch_server.base_url}", *args)
-        return suite.run_apart(*arguments) if apart else suite.run(*arguments)
+    def run(*args, mode="send"):
+        return suite.run(f"--batch={mode}", f"--batch-backend={batch_server.base_url}", *args)
 
     return run
 
@@ -59,10 +58,11 @@ def test_a_second_run_sends_nothing(suite, send, batch_server):
     result.stdout.fnmatch_lines(["batch: every answer is there already, nothing to send"])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dist", ["load", "loadscope"])
 def test_workers_send_each_request_once(suite, send, batch_server, dist):
     suite.test_file(ONE + ONE.replace("test_one", "test_two"))
-    result = send("-p", "xdist", "-n", "2", "--dist", dist, apart=True)
+    result = send("-p", "xdist", "-n", "2", "--dist", dist)
     result.assert_outcomes(passed=12)
     assert executed(batch_server) == keys(suite)
     result.stdout.fnmatch_lines(["batch: 6 answers sent to the simulator (faithful@0)"])
@@ -104,7 +104,7 @@ def test_nothing_is_sent_when_collection_failed(suite, send, batch_server):
 def test_workers_send_nothing_when_collection_failed(suite, send, batch_server):
     suite.test_file(ONE)
     suite.test_file("raise RuntimeError('broken')", "test_broken.py")
-    assert send("-p", "xdist", "-n", "2", apart=True).ret != 0
+    assert send("-p", "xdist", "-n", "2").ret != 0
     assert executed(batch_server) == []
 
 
@@ -333,7 +333,7 @@ def test_a_run_that_chooses_by_marks_is_not_told_to(suite):
 def test_plan_with_workers_prints_the_plan_and_runs_no_test(suite):
     suite.record(origin="https://api.openai.com/v1", skip={("kim", "work")})
     suite.test_file(ONE)
-    result = suite.run_apart("--batch=plan", "-p", "xdist", "-n", "2")
+    result = suite.run("--batch=plan", "-p", "xdist", "-n", "2")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["test file *recorded *to send*", "test_it.py *6 *6 *5 *1*"])
 
@@ -481,12 +481,12 @@ def test_hostile_text_is_escaped_wherever_pytest_shows_it(suite):
             except KeyError as error: raise RuntimeError("second") from error
     """)
     for arguments in ((), ("-n", "2", "-p", "xdist")):
-        result = suite.run_apart("-vv", "--showlocals", "--color=no", "-rA", *arguments)
+        result = suite.run("-vv", "--showlocals", "--color=no", "-rA", *arguments)
         out = result.stdout.str()
         assert result.ret == 1
         assert r"\x1b]0;title" in out
         assert not set("\x1b\x07\u202e") & set(out)
-    coloured = suite.run_apart("-vv", "--color=yes", "-rA").stdout.str()
+    coloured = suite.run("-vv", "--color=yes", "-rA").stdout.str()
     assert r"\x1b]0;title" in coloured
     assert [found for found in FORBIDDEN if found in coloured] == []
 
@@ -500,7 +500,7 @@ def test_a_body_that_differs_from_process_to_process_is_explained(suite, send):
         @pytest.mark.batch(prompt=unsteady)
         def test_one(answer): pass
     """)
-    result = send("-p", "xdist", "-n", "2", apart=True)
+    result = send("-p", "xdist", "-n", "2")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*the prompt builds another body in this process*sort it*"])
 
@@ -521,7 +521,7 @@ def test_the_lock_of_another_run_is_waited_for_no_longer_than_asked(suite, send,
     batch_server.faults.hold_batches()
     first = live()
     first.until("in_progress")
-    result = send("--batch-wait=0", apart=True)
+    result = send("--batch-wait=0")
     assert result.ret == 10
     result.stdout.fnmatch_lines([f"*process {first.process.pid} *still sends*"])
 
@@ -635,11 +635,11 @@ def test_the_error_log_names_the_tests_that_ask(suite, send, batch_server):
 def test_recordings_that_cannot_be_written_are_named_and_what_was_sent_is_not_paid_again(suite, send, batch_server):
     suite.test_file(ONE)
     (suite.path / "cassettes").write_text("no folder")
-    result = send(mode="record", apart=True)
+    result = send(mode="record")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         ["*cassettes/answers cannot be written: Not a directory", "The answers are in the journal *pays for none again"]
     )
     (suite.path / "cassettes").unlink()
-    send(mode="record", apart=True).stdout.fnmatch_lines(["batch: recorded in cassettes/answers/test_it.jsonl"])
+    send(mode="record").stdout.fnmatch_lines(["batch: recorded in cassettes/answers/test_it.jsonl"])
     assert executed(batch_server) == keys(suite)

@@ -1,0 +1,92 @@
+"""What every run of the suite would pay for again and again, paid once: imports, certificates, garbage, disk."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import pkgutil
+import shutil
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pytest_batcheval
+
+if TYPE_CHECKING:
+    from pytest_batcheval.simulator.server import SimulatorServer
+
+IMPORTED_LATE = (
+    *("openai.resources.batches", "openai.resources.files", "openai.resources.chat", "openai.resources.embeddings"),
+    *(
+        "openai.resources.models",
+        "openai.resources.responses",
+        "genai_prices.data_snapshot",
+        "genai_prices.validation",
+        "genai_prices.decompose",
+        "jsonschema",
+        "psutil",
+    ),
+    *("jsonschema_rs", "resource", "_pytest.stepwise", "_pytest.junitxml", "stringprep", "encodings.idna", "yaml"),
+    *("vcr", "vcr.cassette"),
+)
+"""What a run imports when it comes to need it."""
+
+MEMORY = Path("/dev/shm")
+ENOUGH = 2**31
+"""Bytes that must be free in memory for the tests' folders to lie there."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The tests' folders lie in memory where the machine has some: a thousand journals are synced in seconds."""
+    if config.option.basetemp is None and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+        pytest.MonkeyPatch().setenv("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end, so that no garbage collection needs to look at it."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every client reads the certificates of all authorities, 20 ms each time; no test needs more than one."""
+    paths = ssl.get_default_verify_paths()
+    authorities = next((Path(p) for p in (paths.cafile, paths.openssl_cafile) if p and Path(p).is_file()), None)
+    with pytest.MonkeyPatch.context() as patch:
+        if authorities is not None:
+            first, end, _ = authorities.read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
+            path = tmp_path_factory.mktemp("certificate") / "one.pem"
+            path.write_text(first + end, encoding="utf-8")
+            patch.setenv("SSL_CERT_FILE", str(path))
+        yield
+
+
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """All that an inner run of pytester may import; it forgets what it imported itself, and would do so each time."""
+    ours = (m.name for m in pkgutil.walk_packages(pytest_batcheval.__path__, "pytest_batcheval."))
+    for name in [*IMPORTED_LATE, *(name for name in ours if not name.endswith("__main__"))]:
+        with suppress(ImportError):  # an extra that is not installed
+            importlib.import_module(name)
+
+
+@pytest.fixture
+def pytester(imported: None, pytester: pytest.Pytester) -> pytest.Pytester:
+    return pytester
+
+
+SOON = {"validating_seconds": (1, 3), "start_seconds": 1, "line_seconds": (0.1, 0.4)}
+"""A batch ends within some seconds of virtual time: each look at one that takes minutes costs 10 ms of real time."""
+
+
+@pytest.fixture
+def batch_server(batch_server: SimulatorServer) -> SimulatorServer:
+    """The plugin's own, on which batches do not take long."""
+    batch_server.behaviour = replace(batch_server.behaviour, **SOON)
+    return batch_server
