@@ -73,7 +73,7 @@ def test_a_line_that_failed_for_good_is_told_and_never_sent_again(kind, server, 
 def test_a_line_without_money_stops_the_send_and_uses_up_no_attempt(kind, server, world):
     fail(server, *NO_MONEY[kind], times=2)
     for tries in (1, 2):
-        with pytest.raises(ProviderError, match="1 requests have no quota"):
+        with pytest.raises(ProviderError, match="1 request failed: the account has no quota"):
             world.go(attempts=5)
         assert executed(server)[VICTIM] == tries
     assert world.go(attempts=1).answered == 4
