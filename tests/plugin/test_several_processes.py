@@ -84,7 +84,7 @@ def test_two_processes_with_one_selection_execute_each_request_once(suite, at_on
     assert sorted("nothing to send" in text for text in told) == [False, True]
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 @pytest.mark.parametrize("processes", [3, 5])
 def test_processes_that_make_the_journal_at_once_all_use_the_same(suite, at_once, batch_server, processes):
     suite.test_file(SUITE)

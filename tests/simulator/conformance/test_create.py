@@ -253,7 +253,7 @@ def test_35_an_idempotency_key_is_ignored_unless_it_is_honoured(
     assert (ids[0] == ids[1]) is honoured
 
 
-@pytest.mark.sampled()
+@pytest.mark.sampled
 def test_36_the_2001st_create_within_an_hour_is_a_429(simulator: SimulatorServer, api: Any, line: Any) -> None:
     simulator.faults.hold_batches()
     file_id = api.upload([line(1)])
