@@ -6,31 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_batcheval.batch_status import BatchStatus
-    from pytest_batcheval.client import BatchClient, BatchRun, check_batch_status, download_batch_results
-    from pytest_batcheval.errors import BatchEvalError
-    from pytest_batcheval.matrix.axes import AxisValue, Persona, PersonaMatrix, Question
-    from pytest_batcheval.wire.answers import Answers
-    from pytest_batcheval.wire.input_file import ImportedLine, InputFileError
-    from pytest_batcheval.wire.objects import Answer, Request
-
-__all__ = [
-    "Answer",
-    "Answers",
-    "AxisValue",
-    "BatchClient",
-    "BatchEvalError",
-    "BatchRun",
-    "BatchStatus",
-    "ImportedLine",
-    "InputFileError",
-    "Persona",
-    "PersonaMatrix",
-    "Question",
-    "Request",
-    "check_batch_status",
-    "download_batch_results",
-]
+    from pytest_batcheval.batch_status import BatchStatus as BatchStatus
+    from pytest_batcheval.client import BatchClient as BatchClient
+    from pytest_batcheval.client import BatchRun as BatchRun
+    from pytest_batcheval.client import check_batch_status as check_batch_status
+    from pytest_batcheval.client import download_batch_results as download_batch_results
+    from pytest_batcheval.errors import BatchEvalError as BatchEvalError
+    from pytest_batcheval.matrix.axes import AxisValue as AxisValue
+    from pytest_batcheval.matrix.axes import Persona as Persona
+    from pytest_batcheval.matrix.axes import PersonaMatrix as PersonaMatrix
+    from pytest_batcheval.matrix.axes import Question as Question
+    from pytest_batcheval.wire.answers import Answers as Answers
+    from pytest_batcheval.wire.input_file import ImportedLine as ImportedLine
+    from pytest_batcheval.wire.input_file import InputFileError as InputFileError
+    from pytest_batcheval.wire.objects import Answer as Answer
+    from pytest_batcheval.wire.objects import Request as Request
 
 _HOMES = {
     "Answer": "wire.objects",
@@ -50,9 +40,11 @@ _HOMES = {
     "download_batch_results": "client",
 }
 
+__all__ = sorted(_HOMES)
+
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

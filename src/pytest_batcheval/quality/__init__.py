@@ -8,24 +8,42 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.errors import what_to_install
 
 if TYPE_CHECKING:
-    from pytest_batcheval.quality.comparing._compare import Comparison, compare
-    from pytest_batcheval.quality.comparing._power import Power, power
-    from pytest_batcheval.quality.comparing._regression import Regression, regression
-    from pytest_batcheval.quality.gate import QualityGate, quality_gate
-    from pytest_batcheval.quality.judging._judge_agreement import JudgeAgreement, judge_agreement
-    from pytest_batcheval.quality.judging._rubric import Rubric
-    from pytest_batcheval.quality.judging._rubric_request import rubric_request
-    from pytest_batcheval.quality.measures._alignment import alignment
-    from pytest_batcheval.quality.measures._cell_values import CellValues, cell_values
-    from pytest_batcheval.quality.measures._consistency import Consistency, consistency
-    from pytest_batcheval.quality.measures._differentiation import Differentiation, differentiation
-    from pytest_batcheval.quality.measures._discriminant import Discriminant, discriminant
-    from pytest_batcheval.quality.measures._diversity import Diversity, diversity
-    from pytest_batcheval.quality.measures._format_checks import FormatChecks, format_checks
-    from pytest_batcheval.quality.measures._persona_echo import PersonaEcho, persona_echo
-    from pytest_batcheval.quality.measures._trait_reflection import TraitReflection, trait_reflection
-    from pytest_batcheval.quality.table import TableError
-    from pytest_batcheval.quality.verdicts import Verdict, Verdicts, read_verdict, scores_of, verdicts_of
+    from pytest_batcheval.quality.comparing._compare import Comparison as Comparison
+    from pytest_batcheval.quality.comparing._compare import compare as compare
+    from pytest_batcheval.quality.comparing._power import Power as Power
+    from pytest_batcheval.quality.comparing._power import power as power
+    from pytest_batcheval.quality.comparing._regression import Regression as Regression
+    from pytest_batcheval.quality.comparing._regression import regression as regression
+    from pytest_batcheval.quality.gate import QualityGate as QualityGate
+    from pytest_batcheval.quality.gate import quality_gate as quality_gate
+    from pytest_batcheval.quality.judging._judge_agreement import JudgeAgreement as JudgeAgreement
+    from pytest_batcheval.quality.judging._judge_agreement import judge_agreement as judge_agreement
+    from pytest_batcheval.quality.judging._rubric import Rubric as Rubric
+    from pytest_batcheval.quality.judging._rubric_request import rubric_request as rubric_request
+    from pytest_batcheval.quality.measures._alignment import alignment as alignment
+    from pytest_batcheval.quality.measures._cell_values import CellValues as CellValues
+    from pytest_batcheval.quality.measures._cell_values import cell_values as cell_values
+    from pytest_batcheval.quality.measures._consistency import Consistency as Consistency
+    from pytest_batcheval.quality.measures._consistency import consistency as consistency
+    from pytest_batcheval.quality.measures._differentiation import Differentiation as Differentiation
+    from pytest_batcheval.quality.measures._differentiation import differentiation as differentiation
+    from pytest_batcheval.quality.measures._discriminant import Discriminant as Discriminant
+    from pytest_batcheval.quality.measures._discriminant import discriminant as discriminant
+    from pytest_batcheval.quality.measures._diversity import Diversity as Diversity
+    from pytest_batcheval.quality.measures._diversity import diversity as diversity
+    from pytest_batcheval.quality.measures._format_checks import FormatChecks as FormatChecks
+    from pytest_batcheval.quality.measures._format_checks import format_checks as format_checks
+    from pytest_batcheval.quality.measures._persona_echo import PersonaEcho as PersonaEcho
+    from pytest_batcheval.quality.measures._persona_echo import persona_echo as persona_echo
+    from pytest_batcheval.quality.measures._trait_reflection import TraitReflection as TraitReflection
+    from pytest_batcheval.quality.measures._trait_reflection import trait_reflection as trait_reflection
+    from pytest_batcheval.quality.table import TableError as TableError
+    from pytest_batcheval.quality.verdicts import Verdict as Verdict
+    from pytest_batcheval.quality.verdicts import Verdicts as Verdicts
+    from pytest_batcheval.quality.verdicts import at_turn as at_turn
+    from pytest_batcheval.quality.verdicts import read_verdict as read_verdict
+    from pytest_batcheval.quality.verdicts import scores_of as scores_of
+    from pytest_batcheval.quality.verdicts import verdicts_of as verdicts_of
 
 _HOMES = {
     "CellValues": "measures._cell_values",
@@ -46,6 +64,7 @@ _HOMES = {
     "Verdict": "verdicts",
     "Verdicts": "verdicts",
     "alignment": "measures._alignment",
+    "at_turn": "verdicts",
     "cell_values": "measures._cell_values",
     "compare": "comparing._compare",
     "consistency": "measures._consistency",
@@ -65,43 +84,7 @@ _HOMES = {
     "verdicts_of": "verdicts",
 }
 
-__all__ = [
-    "CellValues",
-    "Comparison",
-    "Consistency",
-    "Differentiation",
-    "Discriminant",
-    "Diversity",
-    "FormatChecks",
-    "JudgeAgreement",
-    "PersonaEcho",
-    "Power",
-    "QualityGate",
-    "Regression",
-    "Rubric",
-    "TableError",
-    "TraitReflection",
-    "Verdict",
-    "Verdicts",
-    "alignment",
-    "cell_values",
-    "compare",
-    "consistency",
-    "differentiation",
-    "discriminant",
-    "diversity",
-    "format_checks",
-    "judge_agreement",
-    "persona_echo",
-    "power",
-    "quality_gate",
-    "read_verdict",
-    "regression",
-    "rubric_request",
-    "scores_of",
-    "trait_reflection",
-    "verdicts_of",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
