@@ -186,7 +186,7 @@ def test_the_length_is_what_the_provider_says_it_is(calls, server, http, tmp_pat
 
 def test_a_content_length_that_is_too_small_is_found_by_the_size(calls, server, http):
     server.reply = file_of(http, b"x" * 100, 100, headers={"content-length": "60"})
-    with pytest.raises(TransientFailure, match="has 100 bytes, 60 came"):
+    with pytest.raises(TransientFailure, match="has 100 bytes, and 60 were received"):
         calls["content"]()
 
 
@@ -328,7 +328,7 @@ def test_a_reply_that_drips_is_given_up_at_its_deadline(guarded, server, http):
 
 def test_a_file_may_take_long_but_not_drip(guarded, server, http, tmp_path):
     server.reply = file_of(http, b"x" * 200_000, 200_000)
-    with pytest.raises(TransientFailure, match="slow: the file came with less than 1024 bytes a second"):
+    with pytest.raises(TransientFailure, match="slow: the file came more slowly than 1024 bytes a second"):
         guarded(step=100_000.0, deadline=1e9).download("file-2", tmp_path / "out")
     guarded(step=61.0, deadline=1e9, pace=1).download("file-2", tmp_path / "out")
     guarded(step=59.0, deadline=1e9, window=1e9).download("file-2", tmp_path / "out")
@@ -351,7 +351,7 @@ def test_a_file_that_began_fast_may_not_drip_later():
     time[0] = 100.0
     check(100_200)
     time[0] = 122.0
-    with pytest.raises(BadReply, match="less than 10 bytes a second"):
+    with pytest.raises(BadReply, match="more slowly than 10 bytes a second"):
         check(100_300)
 
 
@@ -472,7 +472,7 @@ def test_a_simulator_that_says_not_who_answers_is_refused(server, http, responde
     monkeypatch.setattr(
         type(server), "_answer", lambda self, connection: (connection.recv(65536), connection.sendall(reply))
     )
-    with pytest.raises(ProviderError, match="says not who answers"):
+    with pytest.raises(ProviderError, match="does not say which respondent answers"):
         OpenAIBatch(server.base_url, "key")
 
 
