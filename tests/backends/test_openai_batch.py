@@ -129,7 +129,7 @@ def test_a_list_without_end_is_given_up(backend, server, http, monkeypatch):
 @pytest.mark.parametrize("item", [{"id": "batch_2"}, {"status": "completed"}, {"id": 7, "status": "x"}, "text", None])
 def test_a_list_with_something_unreadable_does_not_prove_absence(backend, server, http, item):
     server.reply = lambda asked: http(200, {"data": [BATCH, item], "has_more": False})
-    with pytest.raises(TransientFailure, match="no batch"):
+    with pytest.raises(TransientFailure, match="not a batch"):
         backend.list_batches()
 
 
@@ -399,7 +399,7 @@ def test_no_error_shows_the_key_though_the_server_repeats_it(calls, server, http
     assert "Incorrect API key provided" in str(caught.value)
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
-    assert "fault = " in locals_shown(caught.value)
+    assert "failure = " in locals_shown(caught.value)
     assert key not in locals_shown(caught.value) + repr(caught.value) + repr(caught.value.args) + all_of(caught.value)
 
 

@@ -27,9 +27,10 @@ from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
-CLIENT = Path(__file__).with_name("individual_client.py")
+CLIENT = Path(__file__).with_name("killed_call_client.py")
 CALL = 3.0
 
 
@@ -534,7 +535,9 @@ def test_after_a_kill_only_unanswered_requests_are_sent_and_the_risk_is_reported
     assert (report["answered"], report["sent"]) == (count, count - len(stored))
     assert report["again"] == len(under_way)
     if under_way:
-        assert report["notes"][0].startswith(f"at most {len(under_way)} calls of unknown outcome may be paid twice")
+        assert report["notes"][0].startswith(
+            f"at most {counted(len(under_way), 'call')} of unknown outcome may be paid twice"
+        )
     twice = {key for key, times in server.ledger.billed().items() if times > 1}
     assert twice <= set(under_way)
 
@@ -548,7 +551,7 @@ def test_calls_that_a_kill_left_are_reported_by_the_next_run(go, connection, ser
     interrupted(connection, journal, 20, nth=2, times=2)
     sent = collect(backend=connection.backend, journal=journal, clock=connection.clock)
     assert 1 <= len(sent.unknown) <= 4
-    assert f"{len(sent.unknown)} calls of unknown outcome may have been paid" in sent.notes[0]
+    assert f"{counted(len(sent.unknown), 'call')} of unknown outcome may have been paid" in sent.notes[0]
     assert not journal.reader.open_batches()
     later = go(ask(20), way="batch")
     assert (later.answered, later.again, later.unknown) == (20, sent.unknown, frozenset())

@@ -58,8 +58,8 @@ def error(code, message="no"):
 
 
 def status(number, code=None, headers=None, body=None):
-    content = body if body is not None else error(code, f"words of the provider on {number}")
-    more = {"status": number, "body": content, "headers": headers}
+    told_ = body if body is not None else error(code, f"words of the provider on {number}")
+    more = {"status": number, "body": told_, "headers": headers}
     return Ill(partial(connection.status, **more), partial(connection.status_after, **more))
 
 
@@ -201,7 +201,7 @@ class Looked:
 
 @dataclass(frozen=True)
 class Lost:
-    """The results are given up, reported, and not paid for again; not before so many seconds."""
+    """The results are given up, told, and not paid for again; not before so many seconds."""
 
     after: float = 900.0
 
@@ -749,7 +749,7 @@ def test_a_line_that_keeps_failing_has_its_third_attempt_after_ten_minutes_and_n
 
 
 @pytest.mark.parametrize("kind", FINAL)
-def test_a_line_that_finally_failed_is_reported_and_never_sent_again(kind, server, world):
+def test_a_line_that_failed_for_good_is_told_and_never_sent_again(kind, server, world):
     code, status_code = FINAL[kind]
     fail(server, code, status_code, times=9)
     for _ in range(2):

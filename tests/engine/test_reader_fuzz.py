@@ -252,7 +252,7 @@ def check_harvest(data, found, words, answered, failed, folder):
     account = download_results(File(data), row, frozenset(keys), folder)
     assert account.answered | account.failed <= set(keys)
     assert not account.answered & account.failed
-    settle = Settle(row, account, rest=unaccounted_requests(row, account, partial=False))
+    settle = Settle(row, account, unaccounted=unaccounted_requests(row, account, partial=False))
     rows = list(read_results(settle, keys))
     assert [result.key for result in sorted(rows, key=lambda result: result.key)] == keys
     for result in rows:
@@ -342,7 +342,7 @@ def harvested(data, folder):
     """Summary, and results by key, of a batch of two requests whose provider reports no counts."""
     row = BatchRow("o", "s", "e", "i", 1, 1, 2, "f", 1, batch_id="batch_1", output_file_id="out", status="expired")
     account = download_results(File(data), row, frozenset((ONE, OTHER)), folder / "1")
-    settle = Settle(row, account, rest=unaccounted_requests(row, account, partial=False))
+    settle = Settle(row, account, unaccounted=unaccounted_requests(row, account, partial=False))
     return account, {result.key: result for result in read_results(settle, [ONE, OTHER])}
 
 

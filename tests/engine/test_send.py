@@ -155,7 +155,7 @@ def test_a_refused_create_stops_and_the_next_run_goes_on(provider, journal, cloc
 
 
 def test_waiting_ends_at_the_patience_given_and_the_next_send_attaches(provider, journal, clock, ask):
-    with pytest.raises(UnfinishedError, match="batch_0"):
+    with pytest.raises(UnfinishedError, match=r"1 batch still running \(batch_0\); nothing is lost"):
         go(provider, journal, clock, ask(5), patience=60)
     sent = go(provider, journal, clock, ask(5)[:2])
     assert (sent.attached, sent.answered) == (1, 2)

@@ -193,7 +193,7 @@ class OpenAIBatch:
     def delete_file(self, file_id: str) -> None:
         """Delete a file; a 404 raises `Refused`, because a new file may give it too.
 
-        Only the provider's own reply counts, not the page of a proxy: a create is repeated because of it.
+        Only the provider's own reply counts, not the page of a proxy: requests may be sent again because of it.
         """
         reply = self._json("delete", lambda: self._client.files.with_raw_response.delete(file_id))
         if not isinstance(reply, dict) or reply.get("deleted") is not True:

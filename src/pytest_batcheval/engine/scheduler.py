@@ -50,9 +50,9 @@ class Scheduler:
         """The effects to perform now; each is returned once."""
         ready = [machine for machine in self._waiting() if machine.wake <= now]
         if self.stopped is not None:
-            return [self._fly(machine) for machine in ready if _is_stored_last(machine.effect)]
+            return [self._start(machine) for machine in ready if _is_stored_last(machine.effect)]
         listed = self._listed(ready)
-        effects = [self._fly(machine) for machine in ready if machine not in listed]
+        effects = [self._start(machine) for machine in ready if machine not in listed]
         if listed and not self._listing:
             for machine in listed:
                 machine.in_flight = True
@@ -80,7 +80,7 @@ class Scheduler:
             return
         next(machine for machine in self.machines if machine.row.id == effect.row.id).take(effect, outcome, now)
 
-    def _fly(self, machine: BatchMachine) -> Effect:
+    def _start(self, machine: BatchMachine) -> Effect:
         assert machine.effect is not None
         machine.in_flight = True
         return machine.effect
