@@ -39,5 +39,5 @@ def test_this_machine_and_tls_are_fine(url):
 
 @pytest.mark.parametrize("backend", ["", "claude", "simulators", "ftp://host/v1"])
 def test_no_such_backend(backend):
-    with pytest.raises(UsageError, match="no backend"), connect(backend):
+    with pytest.raises(UsageError, match="unknown backend"), connect(backend):
         pass

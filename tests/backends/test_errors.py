@@ -244,7 +244,7 @@ def test_a_fault_says_status_code_message_and_request(calls, server, http):
         ({"error": {"message": "lone \ud800", "code": 7}}, "lone ?"),
     ],
 )
-def test_a_refusal_of_any_shape_is_told_and_can_be_stored(calls, server, http, body, message):
+def test_a_refusal_of_any_shape_is_reported_and_can_be_stored(calls, server, http, body, message):
     server.reply = lambda asked: http(400, body)
     with pytest.raises(Refused) as caught:
         calls["create"]()

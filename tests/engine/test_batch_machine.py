@@ -1,4 +1,4 @@
-"""One batch told outcomes: what it asks for next, without I/O and without time."""
+"""One batch that gets outcomes: what it asks for next, without I/O and without time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pytest_batcheval.engine.effects import (
     Settle,
     Upload,
 )
-from pytest_batcheval.engine.metadata import MARK, identity, metadata, our_mark, our_metadata
+from pytest_batcheval.engine.metadata import METADATA_NAME, identifying_value, identity, metadata, our_metadata
 from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.origin import IN_PROCESS
@@ -38,7 +38,7 @@ ALL = ResultSummary(answered=frozenset("abc"))
 @pytest.fixture(autouse=True)
 def without_rivals(monkeypatch):
     """Only single looks at the batch: what lists show of other machines has tests of its own."""
-    monkeypatch.setattr(competing, "LOOKS", ())
+    monkeypatch.setattr(competing, "LIST_AT", ())
 
 
 class Script:
@@ -51,7 +51,7 @@ class Script:
         self.given = None
 
     def next(self):
-        """The next effect, when it is due; the same one until its outcome is told."""
+        """The next effect, when it is due; the same one until it gets its outcome."""
         if self.given is None:
             wake = self.engine.wake()
             self.now = max(self.now, wake if wake is not None else self.now)
@@ -268,17 +268,22 @@ def looking():
 
 def test_a_batch_of_the_input_file_is_ours_and_one_of_another_is_not():
     script = looking()
-    marked = {MARK: our_mark(at("creating"))}
+    marked = {METADATA_NAME: identifying_value(at("creating"))}
     script.step([replace(RUNNING, id="batch_9", input_file_id="file-9", metadata=marked)], ListBatches)
     script.step([RUNNING], ListBatches)
     assert script.step(expect=Commit).row.batch_id == "batch_1"
 
 
-def test_where_no_input_file_is_told_the_metadata_say_whose_it_is():
+def test_a_batch_without_an_input_file_is_recognised_by_its_metadata():
     script = looking()
-    other = RemoteBatch("batch_8", "in_progress", metadata={MARK: our_mark(replace(at("creating"), attempt=2))})
+    other = RemoteBatch(
+        "batch_8", "in_progress", metadata={METADATA_NAME: identifying_value(replace(at("creating"), attempt=2))}
+    )
     script.step([other], ListBatches)
-    script.step([other, RemoteBatch("batch_1", "in_progress", metadata={MARK: our_mark(at("creating"))})], ListBatches)
+    script.step(
+        [other, RemoteBatch("batch_1", "in_progress", metadata={METADATA_NAME: identifying_value(at("creating"))})],
+        ListBatches,
+    )
     assert script.step(expect=Commit).row.batch_id == "batch_1"
 
 
@@ -637,8 +642,8 @@ def test_identity_depends_on_keys_attempt_and_generation_and_not_on_their_order(
     ],
 )
 def test_a_mark_that_is_none_or_that_no_journal_could_store_is_a_strangers(text):
-    assert our_metadata({MARK: text}) is None
-    assert our_metadata({MARK: our_mark(ROW)}) is not None
+    assert our_metadata({METADATA_NAME: text}) is None
+    assert our_metadata({METADATA_NAME: identifying_value(ROW)}) is not None
 
 
 @pytest.mark.parametrize(("count", "pairs"), [(1, 2), (64, 2), (65, 3), (960, 16), (961, 1)])
@@ -646,7 +651,7 @@ def test_metadata_keep_the_limits_of_the_api(count, pairs):
     keys = [f"{number:040x}" for number in range(count)]
     found = metadata(ROW, keys)
     assert len(found) == pairs
-    assert found[MARK] == "1;identity;1;3;1"
+    assert found[METADATA_NAME] == "1;identity;1;3;1"
     assert all(len(name) <= 64 and len(value) <= 512 for name, value in found.items())
-    prefixes = "".join(value for name, value in sorted(found.items()) if name != MARK)
+    prefixes = "".join(value for name, value in sorted(found.items()) if name != METADATA_NAME)
     assert len(prefixes) == (8 * count if pairs > 1 else 0)

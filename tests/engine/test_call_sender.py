@@ -27,6 +27,7 @@ from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
 CLIENT = Path(__file__).with_name("killed_call_client.py")
@@ -333,15 +334,14 @@ def test_a_call_of_unknown_outcome_is_not_repeated_by_itself(go, server, journal
     sent = go(wanted, size=1, attempts=3)
     assert (sent.answered, sent.failed, len(sent.unknown)) == (4, 1, 1)
     assert sent.notes == [
-        "1 calls of unknown outcome may have been paid; the next run sends them again, so at most so many may be paid "
-        "twice"
+        "1 call of unknown outcome may have been paid; the next run sends it again, so at most 1 may be paid twice"
     ]
     assert max(server.ledger.billed().values()) == 1
     (failure,) = journal.reader.failures(wanted, server.origin).values()
     assert failure.code == UNKNOWN_OUTCOME
     again = go(wanted)
     assert (again.answered, again.sent, again.again) == (5, 1, sent.unknown)
-    assert again.notes[0].startswith("at most 1 calls of unknown outcome may be paid twice")
+    assert again.notes[0].startswith("at most 1 call of unknown outcome may be paid twice")
     assert sum(server.ledger.billed().values()) <= 6
 
 
@@ -414,7 +414,7 @@ def test_a_limit_a_minute_is_kept_by_waiting(go, server, connection):
 
 
 def test_a_deadline_stops_the_starts_and_takes_what_is_under_way(go, server, connection, journal):
-    with pytest.raises(UnfinishedError, match="12 requests are not sent yet"):
+    with pytest.raises(UnfinishedError, match="12 requests not sent yet"):
         go(ask(20), size=4, patience=5.0)
     assert len(server.ledger.billed()) == 8
     assert not journal.reader.open_batches()
@@ -518,7 +518,7 @@ def client(server, folder, count, size):
 @pytest.mark.ledger(paid=2)
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(("nth", "after"), [(1, True), (5, True), (9, False), (17, True), (40, False)])
-def test_after_a_kill_only_what_has_no_answer_is_sent_and_the_risk_is_told(server, tmp_path, nth, after):
+def test_after_a_kill_only_unanswered_requests_are_sent_and_the_risk_is_reported(server, tmp_path, nth, after):
     size, count = 8, 40
     kill = "kill_client_after" if after else "kill_client"
     plan = server.misbehave({"fault": kill, "call": "chat", "nth": nth})
@@ -533,11 +533,13 @@ def test_after_a_kill_only_what_has_no_answer_is_sent_and_the_risk_is_told(serve
     assert len(under_way) <= size
     assert len(stored) + len(under_way) >= len(server.ledger.billed())
     with client(server, tmp_path, count, size) as second:
-        told = json.loads(second.stdout.read())
-    assert (told["answered"], told["sent"]) == (count, count - len(stored))
-    assert told["again"] == len(under_way)
+        report = json.loads(second.stdout.read())
+    assert (report["answered"], report["sent"]) == (count, count - len(stored))
+    assert report["again"] == len(under_way)
     if under_way:
-        assert told["notes"][0].startswith(f"at most {len(under_way)} calls of unknown outcome may be paid twice")
+        assert report["notes"][0].startswith(
+            f"at most {counted(len(under_way), 'call')} of unknown outcome may be paid twice"
+        )
     twice = {key for key, times in server.ledger.billed().items() if times > 1}
     assert twice <= set(under_way)
 
@@ -547,11 +549,11 @@ def ask_as_client(count):
 
 
 @pytest.mark.ledger(paid=2)
-def test_what_a_kill_left_is_told_by_whoever_takes_it_up(go, connection, server, journal):
+def test_calls_that_a_kill_left_are_reported_by_the_next_run(go, connection, server, journal):
     interrupted(connection, journal, 20, nth=2, times=2)
     sent = collect(backend=connection.backend, journal=journal, clock=connection.clock)
     assert 1 <= len(sent.unknown) <= 4
-    assert f"{len(sent.unknown)} calls of unknown outcome may have been paid" in sent.notes[0]
+    assert f"{counted(len(sent.unknown), 'call')} of unknown outcome may have been paid" in sent.notes[0]
     assert not journal.reader.open_batches()
     later = go(ask(20), way="batch")
     assert (later.answered, later.again, later.unknown) == (20, sent.unknown, frozenset())

@@ -70,41 +70,41 @@ def test_batches_too_large_to_tell_their_keys_overlap_when_they_are_of_the_same_
     assert not overlap(large, metadata(row(many, name="others"), many))
 
 
-def engine_of(found):
-    """An engine whose batch was just created, told a list that holds it and these."""
-    engine = Scheduler([BatchMachine(row(), 0.0)])
-    assert engine.due(0.0) == [ListBatches()]
-    engine.take(ListBatches(), [MINE, *found], 0.0)
-    return engine
+def scheduler_of(found):
+    """A scheduler whose batch was just created, with a list that holds it and these."""
+    scheduler = Scheduler([BatchMachine(row(), 0.0)])
+    assert scheduler.due(0.0) == [ListBatches()]
+    scheduler.take(ListBatches(), [MINE, *found], 0.0)
+    return scheduler
 
 
 def test_the_younger_is_cancelled_and_its_row_says_for_whose_sake():
-    engine = engine_of([batch("batch_4", 999.0)])
-    (cancel,) = engine.due(0.0)
+    scheduler = scheduler_of([batch("batch_4", 999.0)])
+    (cancel,) = scheduler.due(0.0)
     assert isinstance(cancel, Cancel)
     assert cancel.row.batch_id == "batch_5"
-    engine.take(cancel, replace(MINE, status="cancelled"), 1.0)
-    (commit,) = engine.due(1.0)
+    scheduler.take(cancel, replace(MINE, status="cancelled"), 1.0)
+    (commit,) = scheduler.due(1.0)
     assert isinstance(commit, Commit)
     assert "batch_4" in commit.row.note
-    assert engine.machines[0].competing.older == batch("batch_4", 999.0)
+    assert scheduler.machines[0].competing.older == batch("batch_4", 999.0)
 
 
 @pytest.mark.parametrize("fault", [Refused("conflict", "it has ended", 409), Refused("gone", "no such batch", 404)])
 def test_a_cancellation_that_is_refused_leaves_the_batch_to_its_end(fault):
-    engine = engine_of([batch("batch_4", 999.0)])
-    (cancel,) = engine.due(0.0)
-    engine.take(cancel, fault, 1.0)
-    (look,) = engine.due(1.0)
+    scheduler = scheduler_of([batch("batch_4", 999.0)])
+    (cancel,) = scheduler.due(0.0)
+    scheduler.take(cancel, fault, 1.0)
+    (look,) = scheduler.due(1.0)
     assert isinstance(look, Retrieve)
-    assert engine.stopped is None
+    assert scheduler.stopped is None
 
 
 def test_a_cancellation_that_fails_in_passing_is_repeated():
-    engine = engine_of([batch("batch_4", 999.0)])
-    (cancel,) = engine.due(0.0)
-    engine.take(cancel, TransientFailure("503", "busy", 503), 1.0)
-    assert engine.due(engine.wake()) == [cancel]
+    scheduler = scheduler_of([batch("batch_4", 999.0)])
+    (cancel,) = scheduler.due(0.0)
+    scheduler.take(cancel, TransientFailure("503", "busy", 503), 1.0)
+    assert scheduler.due(scheduler.wake()) == [cancel]
 
 
 @pytest.mark.parametrize(
@@ -117,40 +117,40 @@ def test_a_cancellation_that_fails_in_passing_is_repeated():
     ],
 )
 def test_a_second_batch_of_the_same_input_file_is_stopped_if_it_runs(other, stopped):
-    engine = engine_of([replace(other, input_file_id=other.input_file_id and MINE.input_file_id)])
-    effects = engine.due(engine.wake())
+    scheduler = scheduler_of([replace(other, input_file_id=other.input_file_id and MINE.input_file_id)])
+    effects = scheduler.due(scheduler.wake())
     assert [effect.twin for effect in effects if isinstance(effect, Cancel)] == ["batch_6"] * stopped
 
 
 @pytest.mark.parametrize("outcome", [batch("batch_6", status="cancelling"), Refused("conflict", "it has ended", 409)])
 def test_what_becomes_of_the_second_batch_is_not_taken_for_the_first(outcome):
-    engine = engine_of([replace(batch("batch_6", 1001.0), input_file_id=MINE.input_file_id)])
-    (cancel,) = engine.due(engine.wake())
-    engine.take(cancel, outcome, 1.0)
-    (look,) = engine.due(1.0)
-    assert (type(look), look.row.batch_id, engine.machines[0].status) == (Retrieve, "batch_5", "created")
+    scheduler = scheduler_of([replace(batch("batch_6", 1001.0), input_file_id=MINE.input_file_id)])
+    (cancel,) = scheduler.due(scheduler.wake())
+    scheduler.take(cancel, outcome, 1.0)
+    (look,) = scheduler.due(1.0)
+    assert (type(look), look.row.batch_id, scheduler.machines[0].status) == (Retrieve, "batch_5", "created")
 
 
 def test_a_list_that_lags_behind_ours_shows_a_rival_all_the_same():
-    engine = Scheduler([BatchMachine(replace(row(), state="creating", batch_id="", file_id="file-batch_5"), 0.0)])
-    (create,) = engine.due(0.0)
-    engine.take(create, MINE, 0.0)
-    (commit,) = engine.due(0.0)
-    engine.take(commit, None, 0.0)
-    (listing,) = engine.due(0.0)
-    engine.take(listing, [batch("batch_4", 999.0)], 0.0)
-    assert isinstance(engine.due(0.0)[0], Cancel)
+    scheduler = Scheduler([BatchMachine(replace(row(), state="creating", batch_id="", file_id="file-batch_5"), 0.0)])
+    (create,) = scheduler.due(0.0)
+    scheduler.take(create, MINE, 0.0)
+    (commit,) = scheduler.due(0.0)
+    scheduler.take(commit, None, 0.0)
+    (listing,) = scheduler.due(0.0)
+    scheduler.take(listing, [batch("batch_4", 999.0)], 0.0)
+    assert isinstance(scheduler.due(0.0)[0], Cancel)
 
 
 def test_a_rival_that_a_list_shows_only_later_is_found_too():
-    engine = engine_of([])
+    scheduler = scheduler_of([])
     for now in range(1, 300):
-        for effect in engine.due(float(now)):
+        for effect in scheduler.due(float(now)):
             if isinstance(effect, Cancel):
                 assert now >= 180
                 return
             late = [batch("batch_4", 999.0)] if now >= 179 else []
-            engine.take(effect, [MINE, *late] if effect == ListBatches() else MINE, float(now))
+            scheduler.take(effect, [MINE, *late] if effect == ListBatches() else MINE, float(now))
     pytest.fail("the younger batch was never cancelled")
 
 
@@ -218,21 +218,21 @@ def interrupt_when_created(seen):
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("told", ["the older one", "the younger one", "neither"])
+@pytest.mark.parametrize("reported", ["the older one", "the younger one", "neither"])
 @pytest.mark.parametrize("later", [0.0, 5.0])
-def test_a_create_that_a_proxy_repeats_is_paid_once(provider, clock, journal, ask, told, later):
+def test_a_create_that_a_proxy_repeats_is_paid_once(provider, clock, journal, ask, reported, later):
     usual = provider._apply
 
     def twice(file_id, endpoint, metadata, at):
         older, younger = usual(file_id, endpoint, metadata, at), usual(file_id, endpoint, metadata, at + later)
-        return older if told == "the older one" else younger
+        return older if reported == "the older one" else younger
 
     provider._apply = twice
-    faults = [UnknownOutcome("applied", "reset")] if told == "neither" else []
+    faults = [UnknownOutcome("applied", "reset")] if reported == "neither" else []
     provider.fault = lambda call: faults.pop() if call == "create" and faults else None
     sent = send(ask(6), backend=provider, journal=journal, clock=clock)
     provider.settle_down()
     assert (sent.answered, provider.calls["create"]) == (6, 1)
     assert set(provider.paid.values()) == {1}
-    assert (sent.twins, sent.older) == (((), ("batch_0",)) if told == "the younger one" else (("batch_1",), ()))
+    assert (sent.twins, sent.older) == (((), ("batch_0",)) if reported == "the younger one" else (("batch_1",), ()))
     assert any("applied twice" in note or "batch_0" in note for note in sent.notes)

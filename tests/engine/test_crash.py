@@ -15,7 +15,7 @@ import pytest
 from send_with import send_with
 
 from pytest_batcheval.backends.errors import Refused, TransientFailure, UnknownOutcome
-from pytest_batcheval.engine import sender as sending
+from pytest_batcheval.engine import batch_sender
 from pytest_batcheval.engine.driver import Driver
 from pytest_batcheval.engine.effects import Effect
 from pytest_batcheval.engine.split import Limits
@@ -81,7 +81,7 @@ def reaper(monkeypatch):
             call, life = super()._call(effect), reaper.life
             return lambda: reaper.around(type(effect).__name__, call, life)
 
-    monkeypatch.setattr(sending, "Driver", Mortal)
+    monkeypatch.setattr(batch_sender, "Driver", Mortal)
     return reaper
 
 

@@ -36,7 +36,7 @@ def test_batches_cost_half_where_the_table_knows_it():
     assert not single.batch_rate
 
 
-def test_a_missing_batch_rate_is_told():
+def test_a_missing_batch_rate_is_reported():
     assert not price("text-embedding-3-small", 10**6, 0).batch_rate
 
 

@@ -252,7 +252,7 @@ def check_harvest(data, found, words, answered, failed, folder):
     account = download_results(File(data), row, frozenset(keys), folder)
     assert account.answered | account.failed <= set(keys)
     assert not account.answered & account.failed
-    settle = Settle(row, account, rest=unaccounted_requests(row, account, partial=False))
+    settle = Settle(row, account, unaccounted=unaccounted_requests(row, account, partial=False))
     rows = list(read_results(settle, keys))
     assert [result.key for result in sorted(rows, key=lambda result: result.key)] == keys
     for result in rows:
@@ -328,7 +328,7 @@ def test_the_damage_is_of_every_kind_and_leaves_whole_lines(rng):
 
 @pytest.mark.parametrize("name", [b'"request\x99id": "r"', b'"request_id": "r", "more": "\xff"'])
 def test_invalid_utf_8_is_damage_wherever_it_stands(name):
-    """Seed 398546: half of one line and half of another, told only by such a byte, were one answer."""
+    """Seed 398546: half of one line and half of another, separated only by such a byte, were one answer."""
     (line,) = read_lines([line_of("1" * 40, "fine").text.replace(b'"request_id": "r"', name)])
     assert isinstance(line, BrokenLine)
 
@@ -339,10 +339,10 @@ ONE, OTHER = "1" * 40, "2" * 40
 
 
 def harvested(data, folder):
-    """Account, and results by key, of a batch of two requests whose provider tells no counts."""
+    """Summary, and results by key, of a batch of two requests whose provider reports no counts."""
     row = BatchRow("o", "s", "e", "i", 1, 1, 2, "f", 1, batch_id="batch_1", output_file_id="out", status="expired")
     account = download_results(File(data), row, frozenset((ONE, OTHER)), folder / "1")
-    settle = Settle(row, account, rest=unaccounted_requests(row, account, partial=False))
+    settle = Settle(row, account, unaccounted=unaccounted_requests(row, account, partial=False))
     return account, {result.key: result for result in read_results(settle, [ONE, OTHER])}
 
 

@@ -70,7 +70,7 @@ def kinds(rows):
     return {key: "answer" if isinstance(result, AnswerRow) else result.code for key, result in rows.items()}
 
 
-def test_both_files_are_read_and_the_rest_is_told(reap):
+def test_both_files_are_read_and_requests_without_a_line_are_reported(reap):
     account, rows = reap(b"\n".join([good("cc"), good("aa")]), bad("bb"))
     assert (account.answered, account.failed, account.broken) == ({"aa", "cc"}, {"bb"}, ())
     assert kinds(rows) == {"aa": "answer", "bb": "server_error", "cc": "answer", "dd": "unanswered"}
@@ -101,7 +101,7 @@ def test_separators_inside_an_answer_stay_inside(reap):
     assert text_of(rows["aa"]) == text
 
 
-def test_equal_duplicates_merge_and_contradicting_ones_are_told(reap):
+def test_equal_duplicates_merge_and_contradicting_ones_are_reported(reap):
     account, rows = reap(b"\n".join([good("aa", "1"), good("aa", "1"), good("bb", "1"), good("bb", "2")]))
     assert len(account.broken) == 1
     assert "second answer for bb" in account.broken[0]
@@ -116,11 +116,11 @@ def test_an_answer_counts_wherever_its_request_also_failed(reap, order):
     assert kinds(rows)["aa"] == "answer"
 
 
-def test_a_line_of_a_request_that_was_not_asked_is_told_and_not_stored(reap):
+def test_a_line_of_a_request_that_was_not_sent_is_reported_and_not_stored(reap):
     account, rows = reap(b"\n".join([good("zz"), good("aa"), bad("yy")]))
     assert [text.partition(": ")[2] for text in account.broken] == [
-        "a line for 'zz', which this batch did not ask",
-        "a line for 'yy', which this batch did not ask",
+        "a line for 'zz', which is not a request of this batch",
+        "a line for 'yy', which is not a request of this batch",
     ]
     assert rows.keys() == set(KEYS)
     assert account.nameless == 2
@@ -140,7 +140,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_line_is_kept_told_not_sent_again_and_the_others_are_read(reap, tmp_path, kind):
+def test_a_broken_line_is_kept_reported_and_not_sent_again_and_the_others_are_read(reap, tmp_path, kind):
     account, rows = reap(b"\n".join([good("aa"), BROKEN[kind], good("cc")]))
     assert (account.answered, account.failed, account.nameless) == ({"aa", "cc"}, {"bb"}, 0)
     assert account.broken[0].startswith(f"output.jsonl at byte {len(good('aa')) + 1}: ")
@@ -157,7 +157,7 @@ def test_a_line_broken_down_to_its_key_is_counted(reap):
     assert kinds(rows)["bb"] == "unanswered"
 
 
-def test_a_giant_line_is_told_by_its_key_and_not_held(reap, monkeypatch):
+def test_a_giant_line_is_reported_by_its_key_and_not_held(reap, monkeypatch):
     monkeypatch.setattr(result_file, "MAX_LINE", 5000)
     account, rows = reap(b"\n".join([good("aa"), good("bb", "x" * 10**6), good("cc")]))
     assert kinds(rows) == {"aa": "answer", "bb": "broken_line", "cc": "answer", "dd": "unanswered"}

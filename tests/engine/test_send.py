@@ -155,7 +155,7 @@ def test_a_refused_create_stops_and_the_next_run_goes_on(provider, journal, cloc
 
 
 def test_waiting_ends_at_the_patience_given_and_the_next_send_attaches(provider, journal, clock, ask):
-    with pytest.raises(UnfinishedError, match="batch_0"):
+    with pytest.raises(UnfinishedError, match=r"1 batch still running \(batch_0\); nothing is lost"):
         go(provider, journal, clock, ask(5), patience=60)
     sent = go(provider, journal, clock, ask(5)[:2])
     assert (sent.attached, sent.answered) == (1, 2)
@@ -452,7 +452,7 @@ def test_a_refresh_asks_anew_what_another_machine_has_refreshed_before(provider,
 # -- what may have been paid --------------------------------------------------------------------------------------
 
 
-def test_a_line_that_cannot_be_told_whose_it_is_stops_the_missing_from_being_paid_again(provider, journal, clock, ask):
+def test_a_line_without_a_readable_key_keeps_missing_requests_from_being_paid_again(provider, journal, clock, ask):
     """Without counts, nothing else says that the missing request was answered."""
     requests = ask(4)
     end = provider._end
@@ -559,8 +559,8 @@ def test_a_file_too_large_for_a_proxy_is_sent_in_halves(provider, journal, clock
     assert set(provider.paid.values()) == {1}
 
 
-def test_a_request_that_fits_no_file_is_told_before_any_is_sent(provider, journal, clock, ask):
-    with pytest.raises(UsageError, match="bytes; a batch file takes 100"):
+def test_a_request_that_fits_no_file_is_refused_before_any_is_sent(provider, journal, clock, ask):
+    with pytest.raises(UsageError, match="bytes; a batch file takes at most 100"):
         go(provider, journal, clock, ask(3), limits=Limits(bytes=100))
     assert journal.reader.batches() == []
     assert provider.calls.keys() == {"list"}

@@ -59,14 +59,14 @@ def test_endpoints_and_models_are_not_mixed():
 
 def test_a_request_that_fits_no_file_is_named():
     request = chat("x" * 1000)
-    with pytest.raises(UsageError, match=rf"{request.custom_id} has \d+ bytes; a batch file takes 500"):
+    with pytest.raises(UsageError, match=rf"{request.custom_id} has \d+ bytes; a batch file takes at most 500"):
         list(split([chat(), request], Limits(bytes=500)))
 
 
 def test_embedding_inputs_of_a_batch_are_counted():
     requests = [embed(*(f"{n}-{i}" for i in range(4))) for n in range(5)]
     assert sorted(len(batch) for batch in split(requests, Limits(inputs=8))) == [1, 2, 2]
-    with pytest.raises(UsageError, match="has 9 inputs; a batch takes 8"):
+    with pytest.raises(UsageError, match="has 9 inputs; a batch takes at most 8"):
         list(split([embed(*map(str, range(9)))], Limits(inputs=8)))
 
 

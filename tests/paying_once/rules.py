@@ -154,7 +154,7 @@ def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:
     """Another machine that asks the same at the same time is not noticed."""
-    patch.setattr(competing, "LOOKS", ())
+    patch.setattr(competing, "LIST_AT", ())
 
 
 def old_rows_believed(patch: pytest.MonkeyPatch, world: World) -> None:

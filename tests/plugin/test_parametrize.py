@@ -161,7 +161,7 @@ def test_the_users_own_fixture_wins_without_a_prompt(suite):
         ("@pytest.mark.batch('ask')\ndef test_x(answer): pass", "batch takes keywords only"),
         ("@pytest.mark.batch(question='work')\ndef test_x(answer): pass", "no prompt="),
         ("@pytest.mark.batch(prompt='ask')\ndef test_x(answer): pass", "a prompt is a function"),
-        ("@pytest.mark.batch(prompt=ask, samples=0)\ndef test_x(answer): pass", "a whole number from 1"),
+        ("@pytest.mark.batch(prompt=ask, samples=0)\ndef test_x(answer): pass", "must be an integer, at least 1"),
         ("@pytest.mark.batch(prompt=ask, errors='no')\ndef test_x(answer): pass", "allowed are 'raise', 'keep'"),
         ("@pytest.mark.batch(prompt=ask, endpoint='chat')\ndef test_x(answer): pass", "a path of the API"),
         ("@pytest.mark.batch(prompt=ask, axes=['kim'])\ndef test_x(answer): pass", "a dict from axis name"),
@@ -175,11 +175,11 @@ def test_the_users_own_fixture_wins_without_a_prompt(suite):
         ),
         (
             "def bad(mood): ...\n@pytest.mark.batch(prompt=bad)\ndef test_x(answer): pass",
-            "'mood', which is no axis and no parametrised argument",
+            "'mood', which is neither an axis nor a parametrised argument",
         ),
         (
             "def bad(*mood): ...\n@pytest.mark.batch(prompt=bad)\ndef test_x(answer): pass",
-            "name each parameter, as axes are",
+            "name each parameter after an axis",
         ),
         (
             "@pytest.fixture\ndef mood(request): return request.param\ndef bad(mood): ...\n"
@@ -320,13 +320,13 @@ UNITTEST = """
 """
 
 
-def test_a_unittest_class_gets_an_answer_and_is_told_that_it_has_no_axes(suite):
+def test_a_unittest_class_gets_an_answer_and_an_error_that_it_has_no_axes(suite):
     suite.test_file(UNITTEST)
     result = suite.run("--batch=send", "--batch-backend=simulator")
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(
         [
             "prompt ask() needs 'persona', 'question', and this test has no axes: *unittest.TestCase*Make it a function*",
-            "batch(samples=0): a whole number from 1",
+            "batch(samples=0): must be an integer, at least 1",
         ]
     )

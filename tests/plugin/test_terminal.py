@@ -80,7 +80,7 @@ def test_quiet_runs_tell_all_in_one_line(served):
     assert " batch =" not in out
 
 
-def test_what_was_there_before_is_told_beside_what_was_sent(served):
+def test_answers_from_before_are_counted_beside_those_that_were_sent(served):
     served.test_file(EACH)
     served.run("--batch=send", "-k", "kim")
     lines = section(served.run("--batch=send"))
@@ -95,21 +95,21 @@ def test_a_run_that_sends_nothing_has_no_section_unless_asked(served):
     assert section(served.run("--batch=send", "-v"))[0].startswith("stored     6 answers known before: ")
 
 
-def test_what_fails_is_told_by_cause_with_an_example_and_a_next_step(served, batch_server):
+def test_failures_are_listed_by_cause_with_an_example_and_a_next_step(served, batch_server):
     batch_server.faults.fail_lines("sleep", status_code=400, code="bad_request", message="\x1b[2Jno", times=9)
     batch_server.faults.fail_lines("일하", status_code=500, times=1)
     served.test_file(EACH)
     lines = section(served.run("--batch=send"))
     assert lines[0] == "requests   6 in 2 batches, with 3 repeats: 3 answered, 3 failed"
-    told = lines[lines.index("failing") + 1 :]
-    assert re.fullmatch(r"  3 x bad_request \(HTTP 400\), such as [0-9a-f]{12}: \\x1b\[2Jno", told[0])
+    failing = lines[lines.index("failing") + 1 :]
+    assert re.fullmatch(r"  3 x bad_request \(HTTP 400\), such as [0-9a-f]{12}: \\x1b\[2Jno", failing[0])
     assert (
-        told[1].strip()
+        failing[1].strip()
         == "The request was refused and is not sent again: change the prompt; a changed body is a new request."
     )
 
 
-def test_waves_and_workers_are_told_as_one_run(served):
+def test_waves_and_workers_are_reported_as_one_run(served):
     (served.path / "rubric.yaml").write_text(RUBRIC, encoding="utf-8")
     served.test_file(JUDGED)
     lines = section(served.run("--batch=send", "-p", "xdist", "-n", "2"))
@@ -139,7 +139,7 @@ NO_TEST = "recorded answers that no test asks for"
 UNUSED = f"unused     2 {NO_TEST}"
 
 
-def test_recordings_that_no_test_asks_for_are_told_with_the_command_that_removes_them(suite):
+def test_recordings_that_no_test_asks_for_are_reported_with_the_command_that_removes_them(suite):
     suite.record()
     suite.test_file(EACH.replace("prompt=ask", 'prompt=ask, persona=["kim", "choi"]'))
     (line,) = section(suite.run())
@@ -318,7 +318,7 @@ def test_a_run_that_comes_back_tells_what_it_collected(served, batch_server):
     lines = section(result)
     assert lines[:2] == [
         "requests   6 in 1 batch: 4 answered, 2 failed",
-        "           1 batch of it begun by an earlier run",
+        "           including 1 batch of an earlier run",
     ]
     assert any(line.startswith("  2 x bad_request") for line in lines)
     assert not [line for line in lines if line.startswith("stored")]

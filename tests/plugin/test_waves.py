@@ -35,7 +35,7 @@ def send(suite, batch_server, monkeypatch):
 def test_the_first_run_changes_nothing(send):
     result = send("please")
     result.assert_outcomes(passed=6)
-    result.stdout.no_fnmatch_line("*asked otherwise*")
+    result.stdout.no_fnmatch_line("*changed since*")
 
 
 def test_a_changed_prompt_is_shown_with_its_price_and_one_difference(send):
@@ -45,7 +45,7 @@ def test_a_changed_prompt_is_shown_with_its_price_and_one_difference(send):
     result.stdout.fnmatch_lines(
         [
             "batch: 6 requests for the simulator*",
-            "batch: 6 of them were asked otherwise before, and cost about $0.0*",
+            "batch: 6 of them have changed since an earlier run, and cost about $0.0*",
             "batch: the first, *interview(persona=choi, question=sleep), differs in:",
             'batch: -*"content": "You are choi. please How do you sleep?"*',
             'batch: +*"content": "You are choi. kindly How do you sleep?"*',
@@ -56,14 +56,14 @@ def test_a_changed_prompt_is_shown_with_its_price_and_one_difference(send):
 
 def test_only_what_changed_is_counted(send, suite):
     send("please", "-k", "kim")
-    send("kindly").stdout.fnmatch_lines(["batch: 2 of them were asked otherwise before*"])
+    send("kindly").stdout.fnmatch_lines(["batch: 2 of them have changed since an earlier run*"])
 
 
 def test_a_change_that_was_paid_already_is_not_shown(send):
     send("please")
     send("kindly")
-    send("please").stdout.no_fnmatch_line("*asked otherwise*")
-    send("something new").stdout.fnmatch_lines(["batch: 6 of them were asked otherwise before*"])
+    send("please").stdout.no_fnmatch_line("*changed since*")
+    send("something new").stdout.fnmatch_lines(["batch: 6 of them have changed since an earlier run*"])
 
 
 def test_later_turns_are_cells_of_their_own(send, suite, batch_server):
@@ -76,9 +76,9 @@ def test_later_turns_are_cells_of_their_own(send, suite, batch_server):
         def test_two(persona, answers): pass
     """)
     arguments = ("--batch=send", f"--batch-backend={batch_server.base_url}")
-    suite.run(*arguments).stdout.no_fnmatch_line("*asked otherwise*")
+    suite.run(*arguments).stdout.no_fnmatch_line("*changed since*")
     (suite.path / "test_it.py").write_text((suite.path / "test_it.py").read_text().replace("judge ", "score "))
-    suite.run(*arguments).stdout.fnmatch_lines(["batch: wave 2: 6 requests*", "batch: 6 of them were asked otherwise*"])
+    suite.run(*arguments).stdout.fnmatch_lines(["batch: wave 2: 6 requests*", "batch: 6 of them have changed*"])
 
 
 def test_two_prompts_of_one_name_are_both_sent(send, suite, batch_server):

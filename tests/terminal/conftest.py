@@ -69,7 +69,7 @@ class Terminal:
         return "\n".join(self.lines)
 
     @property
-    def told(self):
+    def printed(self):
         """Its lines as they were written, before the terminal wrapped them."""
         wrapped = (row if row[-1] != " " else f"{row.rstrip()}\n" for row in self.screen.display)
         return [line for line in "".join(wrapped).split("\n") if line]

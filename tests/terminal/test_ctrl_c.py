@@ -51,14 +51,14 @@ def test_once_says_what_goes_on_and_how_to_come_back(send, batch_server, width, 
     run.until(HELD)
     run.ctrl_c()
     assert run.rest() == 2
-    begin = run.told.index(STOPPING)
-    assert re.match(r"(batch )?1/1  in_progress  0/6", run.told[begin + 1])
-    name = re.match(r"batch: (batch_\w+) goes on", run.told[begin + 2])[1]
-    assert run.told[begin + 2 : begin + 7] == [
-        f"batch: {name} goes on at the provider (in_progress), 0 of 6 done",
-        "batch: nothing is lost: run the same command again to collect what is done by then, or",
+    begin = run.printed.index(STOPPING)
+    assert re.match(r"(batch )?1/1  in_progress  0/6", run.printed[begin + 1])
+    name = re.match(r"batch: (batch_\w+) continues", run.printed[begin + 2])[1]
+    assert run.printed[begin + 2 : begin + 7] == [
+        f"batch: {name} continues at the provider (in_progress), 0 of 6 done",
+        "batch: nothing is lost: run the same command again to collect the answers, or",
         f"batch:     batcheval resume --backend {batch_server.base_url}",
-        "batch: to stop a batch (what it has answered stays paid, the rest costs nothing):",
+        "batch: to stop a batch (finished requests are still paid, the rest costs nothing):",
         f"batch:     batcheval cancel {name} --backend {batch_server.base_url}",
     ]
     assert "! KeyboardInterrupt !" in run.text
@@ -113,7 +113,7 @@ SimulatorServer.start = start_held
     run.until(HELD)
     run.ctrl_c()
     assert run.rest() == 2
-    assert "batch: interrupted; the simulator and its batches end with this run" in run.told
+    assert "batch: interrupted; the simulator and its batches end with this run" in run.printed
 
 
 @pytest.mark.sampled
@@ -130,8 +130,8 @@ def test_individual_calls_under_way_are_waited_for_a_while(terminal, stepped):
     run.until("^batch: stopping when the calls under way are answered; another Ctrl-C ends this at once")
     run.until("KeyboardInterrupt", step=lambda: stepped.pass_time(5))
     assert run.rest() == 2
-    (line,) = [line for line in run.told if line.startswith("batch: interrupted")]
-    assert line.startswith("batch: interrupted; at most 6 calls of unknown outcome may be paid twice; what came is in")
+    (line,) = [line for line in run.printed if line.startswith("batch: interrupted")]
+    assert line.startswith("batch: interrupted; at most 6 calls of unknown outcome may be paid twice; answers are in")
 
 
 @pytest.mark.sampled
@@ -146,4 +146,4 @@ def test_resume_says_that_the_batches_go_on(send, batch_server, terminal):
     resume.ctrl_c()
     assert resume.rest() == 130
     text = "interrupted; the batches continue at the provider and nothing is lost: the same command collects them"
-    assert resume.told[-1].endswith(text)
+    assert resume.printed[-1].endswith(text)

@@ -14,17 +14,17 @@ def usual():
     signal.signal(signal.SIGINT, before)
 
 
-def interrupted(told):
-    interrupts = Interrupts(lambda: told.append("first"))
+def interrupted(calls):
+    interrupts = Interrupts(lambda: calls.append("first"))
     with pytest.raises(KeyboardInterrupt), interrupts:
         signal.raise_signal(signal.SIGINT)
     return interrupts
 
 
-def test_the_first_one_is_told_and_raises_and_the_next_is_the_kernels_until_restored():
-    told = []
-    interrupts = interrupted(told)
-    assert told == ["first"]
+def test_the_first_one_is_reported_and_raises_and_the_next_is_the_kernels_until_restored():
+    calls = []
+    interrupts = interrupted(calls)
+    assert calls == ["first"]
     assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     interrupts.restore()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -35,7 +35,7 @@ def test_one_line_is_redrawn_from_the_upload_to_the_end(terminal, stepped, width
         assert "1/1  " in run.lines[-1]
     run.until("6 passed", step=lambda: stepped.pass_time(200))
     assert run.rest() == 0
-    assert sum(DONE.fullmatch(line) is not None for line in run.told) == 1
+    assert sum(DONE.fullmatch(line) is not None for line in run.printed) == 1
     assert "1/1  " not in run.text
 
 
@@ -61,9 +61,9 @@ def test_pytests_own_output_stays_whole(send, batch_server, arguments, own):
     run.until("^batch 1/1  in_progress")
     batch_server.faults.release()
     assert run.rest() == 0
-    (end,) = [number for number, line in enumerate(run.told) if DONE.fullmatch(line)]
-    assert run.told[end - 1] == "batch: 6 requests for the simulator (faithful@0)"
-    after = " ".join(" ".join(run.told[end:]).split())
+    (end,) = [number for number, line in enumerate(run.printed) if DONE.fullmatch(line)]
+    assert run.printed[end - 1] == "batch: 6 requests for the simulator (faithful@0)"
+    after = " ".join(" ".join(run.printed[end:]).split())
     for text in own:
         assert text in after
     assert "batch 1/1  " not in run.text
@@ -85,11 +85,11 @@ def test_prints_of_a_prompt_stand_on_lines_of_their_own(send, write_test):
     """)
     run = send("-s", height=120)
     assert run.rest() == 0
-    sending = run.told[run.told.index("batch: 6 requests for the simulator (faithful@0)") :]
+    sending = run.printed[run.printed.index("batch: 6 requests for the simulator (faithful@0)") :]
     sending = sending[: next(number for number, line in enumerate(sending) if line.startswith("test_it.py"))]
     shown = [line for line in sending if "speaks" in line or "again" in line]
     assert set(shown) == {"the prompt speaks", "and again"}
-    assert sum("done after" in line for line in run.told) == 2
+    assert sum("done after" in line for line in run.printed) == 2
 
 
 @pytest.mark.sampled
@@ -97,7 +97,7 @@ def test_a_live_log_is_not_drawn_over(send):
     run = send("-o", "log_cli=true")
     assert run.rest() == 0
     assert b"\x1b[1A" not in run.written
-    assert sum("batch: batch 1/1 batch_" in line for line in run.told) == 3
+    assert sum("batch: batch 1/1 batch_" in line for line in run.printed) == 3
 
 
 @pytest.mark.sampled
@@ -105,7 +105,7 @@ def test_a_dumb_terminal_gets_plain_lines(send):
     run = send(TERM="dumb")
     assert run.rest() == 0
     assert b"\x1b" not in run.written
-    assert sum("batch: batch 1/1 batch_" in line for line in run.told) == 3
+    assert sum("batch: batch 1/1 batch_" in line for line in run.printed) == 3
 
 
 @pytest.mark.sampled
@@ -140,7 +140,7 @@ def test_as_many_lines_as_fit_are_shown_and_they_follow_the_size(send, batch_ser
     assert "more:" not in run.text
     batch_server.faults.release()
     assert run.rest() == 0
-    assert sum("completed, 2/2 done" in line for line in run.told) == 3
+    assert sum("completed, 2/2 done" in line for line in run.printed) == 3
     assert "3  running" not in run.text
 
 
@@ -192,7 +192,7 @@ def test_lines_that_fail_are_counted(send, batch_server):
     batch_server.faults.fail_lines("kim", status_code=400, code="bad", times=99)
     run = send(width=120)
     assert run.rest() == 1
-    assert sum("completed, 4/6 done, 2 failed after" in line for line in run.told) == 1
+    assert sum("completed, 4/6 done, 2 failed after" in line for line in run.printed) == 1
 
 
 @pytest.mark.sampled
@@ -200,11 +200,11 @@ def test_a_batch_that_fails_as_a_whole_says_why(send, batch_server):
     batch_server.faults.fail_next_batch("invalid_model", "no such\x1b[2J model")
     run = send(width=160)
     assert run.rest() == 11
-    assert sum(line.endswith(r": failed, 0/6 done after 0s: no such\x1b[2J model") for line in run.told) == 1
+    assert sum(line.endswith(r": failed, 0/6 done after 0s: no such\x1b[2J model") for line in run.printed) == 1
 
 
 @pytest.mark.sampled
-def test_a_provider_that_does_not_answer_is_told_while_it_lasts(send, batch_server):
+def test_a_provider_that_does_not_answer_is_reported_while_it_lasts(send, batch_server):
     batch_server.faults.hold_batches()
     batch_server.misbehave({"fault": "status", "call": "batches.retrieve", "status": 503, "probability": 1.0})
     run = send(width=120)

@@ -102,5 +102,5 @@ def test_ctrl_c_is_that_of_the_page(send, batch_server):
     run.ctrl_c()
     assert run.rest() == 2
     (block,) = section(PAGE, "Ctrl-C")
-    drawn = re.sub(r"(?<=…)  batch_…$", "", normalised(shown(run.told)), flags=re.MULTILINE)
+    drawn = re.sub(r"(?<=…)  batch_…$", "", normalised(shown(run.printed)), flags=re.MULTILINE)
     assert block.text in drawn

@@ -1,1 +1,1 @@
-"""Where requests go: providers behind one protocol, with every failure as a typed fault."""
+"""Backends: providers behind one protocol, with every failed call as a typed `ProviderFailure`."""

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pytest_batcheval.errors import UsageError
 
 SET_WHEN_SENT = "set-when-sent"
-"""What the SDK's clients hold for a key; the key itself is put into each request as it leaves."""
+"""A placeholder that the SDK's clients hold; the key itself is put into each request as it leaves."""
 
 
 def key_from_environment() -> str:
-    """The SDK's own variable.
+    """The API key from the SDK's own variable.
 
     Raises:
         UsageError: it is not set.
@@ -20,7 +20,7 @@ def key_from_environment() -> str:
     key = os.environ.get("OPENAI_API_KEY", "")
     if not key:
         raise UsageError(
-            "OPENAI_API_KEY is not set; set it, or try everything with a simulator: pytest --batch-backend=simulator, "
+            "OPENAI_API_KEY is not set; set it, or use the simulator: pytest --batch-backend=simulator, "
             "batcheval --backend simulator"
         )
     return key
@@ -38,10 +38,10 @@ def supplier(api_key: str | Callable[[], str] | None) -> Callable[[], str]:
 
 
 def check(key: Callable[[], str]) -> None:
-    """Look at the key before a header is made of it, whose error would show it.
+    """Check the key before a header is made of it, whose error would show it.
 
     Raises:
         UsageError: there is none, or it cannot stand in a header.
     """
     if not all("!" <= character <= "~" for character in key()):
-        raise UsageError("the API key has a character that no key has; copy it again")
+        raise UsageError("the API key contains a character that no API key has; copy it again")

@@ -1,4 +1,4 @@
-"""What the engine asks of individual calls: requests sent each to its endpoint, many at once."""
+"""The protocol of individual calls: requests sent each to its endpoint, many at once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_batcheval.backends.errors import ProviderFailure
 
 @dataclass(frozen=True)
 class CallReply:
-    """An HTTP reply that came whole, whatever its status.
+    """A complete HTTP reply, whatever its status.
 
     Attributes:
         request_id: the provider's id of the call; empty when it gave none.
-        content: the body's bytes; of a refusal without anything that looks like an API key.
-        retry_after: seconds until the provider wants to be asked again, at most an hour; `None` when it said nothing.
+        content: the body's bytes; in a refusal, anything that looks like an API key is removed.
+        retry_after: seconds that the provider asks to wait, at most an hour; `None` when it named no time.
     """
 
     status: int
@@ -36,19 +36,19 @@ class Calls(Protocol):
     signal: socket.socket
 
     def start(self, url: str, body: Mapping[str, Any], key: str) -> int:
-        """Send a body to an endpoint such as `/v1/chat/completions`; returns a number no other call has had.
+        """Send a body to an endpoint such as `/v1/chat/completions`; returns a number of its own.
 
         `key` names the request to the provider.
         """
 
     def finished(self) -> list[tuple[int, CallReply | ProviderFailure]]:
-        """Numbers and outcomes of what has finished since the last time this was asked; does not wait.
+        """Numbers and outcomes of the calls that have finished since the last time; does not wait.
 
-        A fault is `Passing` when the call was surely not sent, else `Unknown`.
+        A failure is a `TransientFailure` when the call was certainly not sent, else an `UnknownOutcome`.
         """
 
     def give_up(self, number: int) -> None:
-        """End a call whose answer is waited for no more; it finishes soon, as `Unknown` or with its reply."""
+        """End a call that is no longer waited for; it finishes soon, as `UnknownOutcome` or with its reply."""
 
     def close(self) -> None:
         """End all calls and the connections."""

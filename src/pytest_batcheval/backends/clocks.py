@@ -38,12 +38,12 @@ class SystemClock:
 
 
 class SimulatorClock:
-    """A sleeper on a simulator's virtual clock; the open connection is its registration.
+    """A participant in a simulator's virtual clock; the open connection is its registration.
 
-    It registers at its first question: whoever waits for something else meanwhile (another process's
-    lock, say) would otherwise keep time from jumping. One JSON array a line: `["now"]` and
+    It registers at its first question: a process that waits for something else (another process's
+    lock, for example) would otherwise keep time from jumping. One JSON array a line: `["now"]` and
     `["sleep", seconds]` are answered by the time in seconds, the latter when that time has come. So is
-    `["await", calls, seconds]`, a sleep with so many calls to the simulator under way, or sooner after `["awake"]`.
+    `["await", calls, seconds]`, a sleep with that number of calls to the simulator under way; `["awake"]` ends it.
     """
 
     def __init__(self, address: str) -> None:
@@ -71,7 +71,7 @@ class SimulatorClock:
     def wait(self, signal: socket.socket, seconds: float, calls: int) -> None:
         """Wait until `signal` is readable, that long at most in virtual time; `calls` of ours are under way.
 
-        Time does not jump before the simulator holds so many calls: one that is on its way would come late.
+        Time does not jump before the simulator has received that number of calls: one on its way would come late.
 
         Raises:
             ProviderError: the clock cannot be reached.
@@ -79,7 +79,7 @@ class SimulatorClock:
         self._ask("await", calls, max(seconds, 0.0), until=signal)
 
     def close(self) -> None:
-        """Leave; time goes on without us."""
+        """Leave the clock; time goes on without this process."""
         if self._replies is not None and self._socket is not None:
             self._replies.close()
             self._socket.close()
@@ -114,7 +114,7 @@ class SimulatorClock:
 
 
 def _readable(sockets: tuple[socket.socket, ...], seconds: float | None) -> list[object]:
-    """Those that can be read, waited for at most that many real seconds; `None` waits for ever."""
+    """The sockets that can be read, waited for at most that many real seconds; `None` waits for ever."""
     with selectors.DefaultSelector() as selector:
         for each in sockets:
             selector.register(each, selectors.EVENT_READ)

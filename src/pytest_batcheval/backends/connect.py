@@ -1,4 +1,4 @@
-"""From what a user writes after `--batch-backend` to an open connection with its clock."""
+"""Open connections, with their clocks, from the value of `--batch-backend`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OPENAI = "openai"
 SIMULATOR = "simulator"
 SEED = 0
-"""Of the simulator that a run starts for itself."""
+"""Seed of the simulator that a run starts for itself."""
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _USUAL_RESPONDENT = "faithful"
@@ -35,7 +35,7 @@ class BackendConnection:
 
     Attributes:
         simulator: the server, when it runs in this process.
-        calls: for requests that are sent as individual calls; `None` when they were not asked for.
+        calls: for requests that are sent as individual calls; `None` without `individual`.
     """
 
     backend: OpenAIBatch
@@ -53,7 +53,7 @@ class BackendConnection:
 def connect(backend: str, individual: bool = False) -> Iterator[BackendConnection]:
     """Open `openai`, `simulator[:respondent]` (a server of our own, for as long as the block) or a base URL.
 
-    With `individual` for individual calls too.
+    With `individual`, individual calls are possible too.
 
     Raises:
         UsageError: no such backend, no API key, no such respondent, or the simulator is not installed.
@@ -67,7 +67,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
 
     if backend != OPENAI and not backend.startswith(("http://", "https://")):
-        raise UsageError(f"no backend {backend!r}: give openai, simulator[:respondent] or a base URL (http…/v1)")
+        raise UsageError(f"unknown backend {backend!r}: give openai, simulator[:respondent] or a base URL (http…/v1)")
     _refuse_clear_text((os.environ.get("OPENAI_BASE_URL") if backend == OPENAI else backend) or DEFAULT_BASE_URL)
     base_url = None if backend == OPENAI else backend
     with (
@@ -85,7 +85,7 @@ def respondent_of(backend: str) -> str | None:
 
 
 def expected_origin(backend: str) -> str:
-    """The origin a backend's answers will have, as far as it is known without asking it."""
+    """The origin a backend's answers will have, as far as it is known before connecting."""
     respondent = respondent_of(backend)
     if respondent is not None:
         return simulator_origin(respondent, SEED)
@@ -119,7 +119,7 @@ def _calls(individual: bool, base_url: str | None, api_key: str | None) -> Indiv
 
 
 def _refuse_clear_text(base_url: str) -> None:
-    """Without TLS the API key and every text could be read on their way.
+    """Refuse a URL without TLS: the API key and every text could be read on their way.
 
     Raises:
         UsageError: the URL is http and its host is not this machine.

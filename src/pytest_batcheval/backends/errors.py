@@ -1,4 +1,4 @@
-"""Failures of calls to a provider, sorted by the one question that matters: was it applied?"""
+"""Failures of calls to a provider, sorted by whether the call may have been applied."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST_MESSAGE = 1000
 
 
 class ProviderFailure(Exception):
-    """A call that failed. `message` holds nothing that looks like an API key.
+    """A call that failed. `message` contains nothing that looks like an API key.
 
     Attributes:
         cause: the provider's code, or the exception's name.
@@ -44,7 +44,7 @@ class ProviderFailure(Exception):
         super().__init__(str(self))
 
     def without(self, secret: str) -> ProviderFailure:
-        """The same fault; a server may have echoed the secret."""
+        """The same failure without the secret, which a server may have echoed."""
         self.cause, self.message = redacted(self.cause, secret), redacted(self.message, secret)
         self.request_id = redacted(self.request_id, secret) if self.request_id else None
         self.args = (str(self),)
@@ -57,11 +57,11 @@ class ProviderFailure(Exception):
 
 
 class BadReply(Exception):
-    """A reply that was not read to its end; what that means depends on the call.
+    """A reply that was not read to its end; the meaning depends on the call.
 
     Attributes:
         cause: one word for it.
-        hopeless: whether the next reply would be no better.
+        hopeless: whether the next reply would be the same.
     """
 
     def __init__(self, cause: str, message: str, hopeless: bool = False) -> None:
@@ -71,15 +71,15 @@ class BadReply(Exception):
 
 
 class Refused(ProviderFailure):
-    """Surely not applied, and the same call would be refused again."""
+    """A call that was certainly not applied, and would be refused again."""
 
 
 class Stopped(Refused):
-    """Surely not applied; the account, or the base URL, must be looked after first (key, permission, quota)."""
+    """A call that was certainly not applied; the account or base URL needs attention (key, permission, quota)."""
 
 
 class TransientFailure(ProviderFailure):
-    """Not applied, or harmless to repeat; `retry_after` in seconds when the provider named a time."""
+    """A call that was not applied, or is safe to repeat; `retry_after` in seconds when the provider named a time."""
 
     def __init__(self, cause: str, message: str, status_code: int | None = None, request_id: str | None = None) -> None:
         super().__init__(cause, message, status_code, request_id)
@@ -91,13 +91,13 @@ class UnknownOutcome(ProviderFailure):
 
 
 def classify(call: Call, error: Exception) -> ProviderFailure:
-    """The fault an SDK or HTTP exception means for this kind of call.
+    """The failure that an SDK or HTTP exception means for this kind of call.
 
     Works for the exceptions of openai 2 (httpx) and openai 3 (httpx2) by their names and
     attributes, so that neither has to be imported.
 
     Raises:
-        Exception: `error` itself when it is neither of the SDK, of HTTP nor of the network.
+        Exception: `error` itself when it comes from none of the SDK, HTTP and the network.
     """
     if isinstance(error, ProviderFailure):
         return error
@@ -138,19 +138,19 @@ def _by_status(call: Call, status: int, error: Exception) -> ProviderFailure:
 def _limited(
     call: Call, error: Exception, code: str | None, details: tuple[str, str, int, str | None]
 ) -> ProviderFailure:
-    fault = _after(TransientFailure(*details), error)
+    failure = _after(TransientFailure(*details), error)
     if code not in QUOTA_CODES:
-        return fault
+        return failure
     if call in ("upload", "create"):
         return Stopped(*details)
-    fault.retry_after = QUOTA_PAUSE
-    return fault
+    failure.retry_after = QUOTA_PAUSE
+    return failure
 
 
-def _after(fault: TransientFailure, error: Exception) -> TransientFailure:
+def _after(failure: TransientFailure, error: Exception) -> TransientFailure:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    fault.retry_after = retry_after(headers)
-    return fault
+    failure.retry_after = retry_after(headers)
+    return failure
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -177,7 +177,7 @@ def _seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def _server_time(headers: Mapping[str, str]) -> float:
-    """By the server's own clock when it tells: ours may be wrong."""
+    """The time by the server's own clock where its reply has it: ours may be wrong."""
     date = headers.get("date")
     return parsedate_to_datetime(date).timestamp() if date else time.time()
 
@@ -192,7 +192,7 @@ def _code_and_message(error: Exception) -> tuple[str | None, str]:
 
 
 def _of_network(error: Exception) -> bool:
-    """ValueError: a reply that is no JSON raises json.JSONDecodeError through the SDK."""
+    """Whether an exception comes from the SDK or the network; a reply that is not JSON raises a ValueError."""
     return _library(error) in _LIBRARIES or isinstance(error, (OSError, ValueError))
 
 

@@ -1,4 +1,4 @@
-"""What a server may do to us with a reply: it is read up to a size, within a time, and never unpacked."""
+"""Limits on replies: read up to a size, within a time, and never unpacked."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pytest_batcheval.backends.traffic import Traffic
 
 @dataclass(frozen=True)
 class Caps:
-    """The most a reply may take.
+    """The limits of a reply.
 
     Attributes:
         create: bytes of the reply to a create, which is one object.
-        reply: bytes of any other reply but a file.
+        reply: bytes of any other reply except a file.
         file: bytes of a file.
-        deadline: seconds from the request to the end of a reply that is no file.
+        deadline: seconds from the request to the end of a reply that is not a file.
         window, pace: a file has to come with at least `pace` bytes a second in each `window` of seconds.
     """
 
@@ -36,7 +36,7 @@ class Guard:
     """Hooks for an HTTP client; `now` gives monotonic seconds.
 
     Attributes:
-        traffic: what went through.
+        traffic: bytes that were sent and received.
     """
 
     def __init__(self, caps: Caps, now: Callable[[], float] = time.monotonic) -> None:
@@ -45,21 +45,21 @@ class Guard:
         self._now = now
 
     def sending(self, request: Any) -> None:
-        """Before a request: the time of its reply counts from here."""
+        """Hook before a request: the time of its reply counts from here."""
         request.extensions["batcheval"] = self._now()
         self.traffic.sending(request)
 
     def answered(self, response: Any) -> None:
-        """After the headers of a reply: watch its body.
+        """Hook after the headers of a reply: watch its body.
 
         Raises:
             BadReply: it is compressed, though that was not asked for: a small one can unpack to anything;
-                or it is a page of some proxy.
+                or it is a page of a proxy.
         """
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise BadReply("compressed", "the reply is compressed, which was not asked for")
         if response.status_code == 200 and response.headers.get("content-type", "").startswith("text/html"):
-            raise BadReply("html", "the reply is a page, which the API never answers with")
+            raise BadReply("html", "the reply is an HTML page, which the API never sends; a proxy may have sent it")
         request = response.request
         is_file = request.url.path.endswith("/content") and response.status_code == 200
         check = self._file() if is_file else self._reply(request)
@@ -87,13 +87,13 @@ class Guard:
             if passed < caps.window:
                 return
             if total - had < passed * caps.pace:
-                raise BadReply("slow", f"the file came with less than {caps.pace} bytes a second")
+                raise BadReply("slow", f"the file came more slowly than {caps.pace} bytes a second")
             begun, had = self._now(), total
 
         return check
 
 
-class _Watched(http.SyncByteStream):  # type: ignore[misc] # which library it is shows at run time
+class _Watched(http.SyncByteStream):  # type: ignore[misc] # the library is known at run time
     """A reply's body whose size so far is checked after each piece."""
 
     def __init__(self, stream: Any, check: Callable[[int], None], traffic: Traffic) -> None:

@@ -1,4 +1,4 @@
-"""Files beside the journal, on their way to or from a provider: what fails here is our disk, not the provider."""
+"""Files beside the journal, on their way to or from a provider; errors here are those of the local disk."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pytest_batcheval.backends.errors import Refused
 from pytest_batcheval.errors import JournalError
 
 SLACK = 1.05
-"""A file may be this much longer than it should be before reading stops; its length is compared afterwards."""
+"""A file may be this much longer than it should be before reading stops; its length is checked afterwards."""
 
 
 def written(path: Path, pieces: Iterable[bytes], size: int | None = None) -> int:
-    """Write pieces to a file, on disk when it returns the number of bytes.
+    """Write pieces to a file and return the number of bytes, once they are on disk.
 
-    `size` is what it should have, in bytes; `None` when nobody knows.
+    `size` is the expected number of bytes; `None` when it is unknown.
 
     Raises:
         Refused: it is much longer than it should be.
@@ -51,9 +51,9 @@ def private_folder(path: Path) -> None:
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """What the disk refuses inside becomes a `JournalError` that names the path."""
+    """Turn an error of the disk into a `JournalError` that names the path."""
     try:
         yield
     except OSError as error:
-        text = f"{path} cannot be written ({error}); nothing is lost, run again when there is room"
+        text = f"{path} cannot be written ({error}); nothing is lost; make room and run the same command again"
         raise JournalError(text) from error

@@ -1,4 +1,4 @@
-"""The OpenAI SDK as a backend: one HTTP request a call, no retries, no redirects, no key in a field."""
+"""The OpenAI SDK as a backend: one HTTP request per call, no retries, no redirects, no key in a field."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ from pytest_batcheval.wire.origin import (
 T = TypeVar("T")
 
 PAGE = 100
-"""Items asked for in one page of a list, the most the API gives of batches."""
+"""Items requested in one page of a list, the most the API gives of batches."""
 
 MAX_PAGES = 1000
 LISTINGS = 3
-"""How often a list is begun anew when it shifts under us, before it counts as one without an end."""
+"""Times that a list is read from its start while it changes, before it counts as endless."""
 
 CONNECT_TIMEOUT, PROBE_TIMEOUT, TIMEOUT = 10.0, 30.0, 600.0
-"""Seconds of silence until a connection, the first look at a server, any other call is given up."""
+"""Seconds of silence until a connection, the first call to a server, any other call is given up."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who answers at a base URL; `clock_address` is `host:port` of a simulator's virtual clock."""
+    """The server at a base URL; `clock_address` is `host:port` of a simulator's virtual clock."""
 
     origin: str
     clock_address: str | None = None
@@ -62,10 +62,10 @@ class OpenAIBatch:
 
     Attributes:
         base_url: without a password.
-        origin: what its answers are stored under.
+        origin: stored with its answers.
         scope: the account in the journal.
-        clock_address: where a simulator's virtual clock listens; `None` for a provider.
-        traffic: bytes that went there and came back.
+        clock_address: address of a simulator's virtual clock; `None` for a provider.
+        traffic: bytes that were sent and received.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class OpenAIBatch:
         scope: str | None = None,
         guard: Guard | None = None,
     ) -> None:
-        """Connect to `base_url` with `api_key`, else as the SDK's environment variables say.
+        """Connect to `base_url` with `api_key`, else by the SDK's environment variables.
 
         `scope` names the account in the journal; `None` makes a fingerprint of base URL, organisation,
-        project and key. `guard` limits what replies may take.
+        project and key. `guard` limits replies.
 
         Raises:
             UsageError: there is no API key.
@@ -97,20 +97,20 @@ class OpenAIBatch:
         self.scope = scope or _scope(self.origin, self._client, self._key)
 
     def probe(self) -> Identity:
-        """Ask the base URL who it is: one GET of its models, whose headers tell a simulator.
+        """Identify the server: one GET of its models, whose headers mark a simulator.
 
         Raises:
             ProviderError: it cannot be reached.
         """
         try:
             headers = self._ask("list", self._headers)
-        except ProviderFailure as fault:
-            raise ProviderError(f"{self.base_url} cannot be reached: {fault}") from None
+        except ProviderFailure as failure:
+            raise ProviderError(f"{self.base_url} cannot be reached: {failure}") from None
         if headers.get(SIMULATOR_HEADER) != SIMULATOR_NAME:
             return Identity(provider_origin(self.base_url))
         respondent, _, seed = headers.get(RESPONDENT_HEADER, "").rpartition("@")
         if not seed.isdecimal():
-            raise ProviderError(f"{self.base_url} is a simulator of a release that says not who answers")
+            raise ProviderError(f"{self.base_url} is a simulator that does not say which respondent answers; update it")
         return Identity(simulator_origin(respondent, int(seed)), headers.get(CLOCK_HEADER))
 
     def upload(self, path: Path, filename: str) -> RemoteFile:
@@ -120,11 +120,11 @@ class OpenAIBatch:
             reply = self._json("upload", lambda: files.create(file=(filename, stream), purpose="batch"))
         file = read_file(reply)
         if file is None:
-            raise TransientFailure("unreadable", "the reply to an upload names no file")
+            raise TransientFailure("unreadable", "the reply to an upload has no file id")
         return file
 
     def find_file(self, filename: str) -> RemoteFile | None:
-        """The uploaded input file of that name, looked for on all pages."""
+        """The uploaded input file of that name, searched for on all pages."""
 
         def wanted(item: Any) -> bool:
             return isinstance(item, dict) and item.get("filename") == filename
@@ -134,7 +134,7 @@ class OpenAIBatch:
         return read_file(items[-1]) if items and wanted(items[-1]) else None
 
     def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
-        """Create a batch; anything but a clear yes or no is `UnknownOutcome`."""
+        """Create a batch; any reply but a clear yes or no raises `UnknownOutcome`."""
         reply = self._json(
             "create",
             lambda: self._client.batches.with_raw_response.create(
@@ -147,24 +147,24 @@ class OpenAIBatch:
         )
         batch = read_batch(reply)
         if batch is None:
-            raise UnknownOutcome("unreadable", "the reply to a create is no batch")
+            raise UnknownOutcome("unreadable", "the reply to a create is not a batch")
         return batch
 
     def list_batches(self, enough: Collection[str] = ()) -> list[RemoteBatch]:
-        """All batches, every page, each once; fewer pages when they hold all that is `enough`."""
+        """All batches, every page, each once; fewer pages when they have all ids of `enough`."""
         batches = self._client.batches.with_raw_response
         found: dict[str, RemoteBatch] = {}
         for item in self._all(lambda after: batches.list(limit=PAGE, **after)):
             batch = read_batch(item)
             if batch is None:
-                raise TransientFailure("unreadable", "the list holds something that is no batch")  # it might be ours
+                raise TransientFailure("unreadable", "the list has an entry that is not a batch")  # it might be ours
             found[batch.id] = batch
             if enough and found.keys() >= set(enough):
                 break
         return list(found.values())
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
-        """One batch."""
+        """Get one batch."""
         batches = self._client.batches.with_raw_response
         batch = read_batch(self._json("retrieve", lambda: batches.retrieve(batch_id)))
         if batch is None or batch.id != batch_id:
@@ -172,7 +172,7 @@ class OpenAIBatch:
         return batch
 
     def download(self, file_id: str, target: Path) -> None:
-        """Stream a file to `target` and compare its length with what the provider says it is.
+        """Stream a file to `target` and compare its length with the one that the provider reports.
 
         Raises:
             JournalError: it cannot be stored.
@@ -187,35 +187,35 @@ class OpenAIBatch:
 
         came = self._ask("content", stream)
         if size is not None and came != size:
-            raise TransientFailure("truncated", f"file {file_id} has {size} bytes, {came} came")
+            raise TransientFailure("truncated", f"file {file_id} has {size} bytes, and {came} were received")
         part.replace(target)
 
     def delete_file(self, file_id: str) -> None:
-        """Delete a file; a 404 comes as `Refused`, because a fresh file may give it too.
+        """Delete a file; a 404 raises `Refused`, because a new file may give it too.
 
-        Only the provider's own word is believed, not a page some proxy answers with: what follows rests on it.
+        Only the provider's own reply counts, not the page of a proxy: requests may be sent again because of it.
         """
         reply = self._json("delete", lambda: self._client.files.with_raw_response.delete(file_id))
         if not isinstance(reply, dict) or reply.get("deleted") is not True:
-            raise TransientFailure("unreadable", f"the reply to a deletion does not say that {file_id} is deleted")
+            raise TransientFailure("unreadable", f"the reply to a deletion does not say that {file_id} was deleted")
 
     def cancel(self, batch_id: str) -> RemoteBatch:
-        """Ask to stop a batch; one that has ended already is returned as it is.
+        """Ask to stop a batch; one that has already ended is returned as it is.
 
-        Where the reply leaves it open whether it is stopped, the batch itself tells.
+        Where the reply is unclear, the batch is retrieved.
         """
         try:
             batches = self._client.batches.with_raw_response
             batch = read_batch(self._json("cancel", lambda: batches.cancel(batch_id)))
         except Stopped:
             raise
-        except ProviderFailure as fault:
-            if fault.status_code not in (400, 409) and not isinstance(fault, TransientFailure):
+        except ProviderFailure as failure:
+            if failure.status_code not in (400, 409) and not isinstance(failure, TransientFailure):
                 raise
-            if fault.status_code == 429:
+            if failure.status_code == 429:
                 raise
             found = self.retrieve(batch_id)
-            if fault.status_code not in (400, 409) and found.status != "cancelling" and not found.terminal:
+            if failure.status_code not in (400, 409) and found.status != "cancelling" and not found.terminal:
                 raise
             return found
         return batch or self.retrieve(batch_id)
@@ -231,7 +231,7 @@ class OpenAIBatch:
         self.close()
 
     def _ask(self, call: Call, request: Callable[[], T]) -> T:
-        """Do one HTTP request.
+        """Make one HTTP request.
 
         Raises:
             ProviderFailure: it failed. The SDK's exception is not chained to it: it holds the request with its key.
@@ -239,14 +239,14 @@ class OpenAIBatch:
         try:
             return request()
         except Exception as error:
-            fault = classify(call, error)
-        raise fault.without(self._key())
+            failure = classify(call, error)
+        raise failure.without(self._key())
 
     def _json(self, call: Call, request: Callable[[], Any]) -> Any:
-        """Do one HTTP request and parse its reply here: the SDK makes an object of anything, an empty list of a page.
+        """Make one HTTP request and parse its reply here: the SDK makes an object of anything, an empty list of a page.
 
         Raises:
-            ProviderFailure: it failed, or the reply is no JSON.
+            ProviderFailure: it failed, or the reply is not JSON.
         """
         return self._ask(call, lambda: _parsed(request().content))
 
@@ -268,10 +268,10 @@ class OpenAIBatch:
         return file.bytes if file else None
 
     def _all(self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool] | None = None) -> list[Any]:
-        """The items of all pages, to the first that `stop` is true of.
+        """The items of all pages, up to the first for which `stop` is true.
 
         Raises:
-            Refused: the list has no end. That it repeats itself is no end: absence would be believed.
+            Refused: the list does not end. A repetition does not count as its end: batches would seem absent.
         """
         for _ in range(LISTINGS):
             items = self._once_through(get, stop)
@@ -304,7 +304,7 @@ class OpenAIBatch:
     def _page(self, get: Callable[[dict[str, Any]], Any], after: dict[str, Any]) -> dict[str, Any]:
         page = self._json("list", lambda: get(after))
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-            raise TransientFailure("unreadable", "the reply to a list is no list")
+            raise TransientFailure("unreadable", "the reply to a list is not a list")
         return page
 
 
@@ -331,6 +331,6 @@ def _client(base_url: str | None, api_key: Callable[[], str], guard: Guard) -> o
 
 
 def _scope(origin: str, client: openai.OpenAI, api_key: Callable[[], str]) -> str:
-    """64 bits of SHA-256: enough to tell accounts apart, useless to find the key."""
+    """The first 64 bits of a SHA-256: enough to distinguish accounts, useless to find the key."""
     parts = (origin, client.organization or "", client.project or "", api_key())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

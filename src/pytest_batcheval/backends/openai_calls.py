@@ -1,6 +1,6 @@
 """Individual calls by the SDK's asynchronous client, on an event loop in a thread of its own.
 
-Whoever asks may be in an event loop already (an async test, a notebook): it is not touched.
+The caller may run an event loop already (an async test, a notebook): it is not touched.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from pytest_batcheval.backends.traffic import Traffic
 from pytest_batcheval.text.sanitize import redacted, storable
 
 OWN_ID = "X-Client-Request-Id"
-"""The header in which the API lets a client name a call (API reference, Debugging requests), for its support."""
+"""The header in which the API lets a client name a call, for its support (API reference, Debugging requests)."""
 
 CLOSING = 5.0
 """Seconds that the connections get to close."""
 
 
 class IndividualCalls:
-    """A `Calls` on the OpenAI SDK. One HTTP request a call: no retries, no redirects.
+    """A `Calls` on the OpenAI SDK. One HTTP request per call: no retries, no redirects.
 
     Attributes:
         signal: readable when a call has finished.
-        traffic: bytes that went out and came back.
+        traffic: bytes that were sent and received.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class IndividualCalls:
         api_key: str | Callable[[], str] | None = None,
         caps: Caps | None = None,
     ) -> None:
-        """Prepare calls to `base_url` with `api_key`, else as the SDK's environment variables say.
+        """Prepare calls to `base_url` with `api_key`, else by the SDK's environment variables.
 
         Raises:
             UsageError: there is no API key.
@@ -73,10 +73,10 @@ class IndividualCalls:
         return number
 
     def finished(self) -> list[tuple[int, CallReply | ProviderFailure]]:
-        """Numbers and outcomes of what has finished since the last time this was asked.
+        """Numbers and outcomes of the calls that have finished since the last time.
 
         Raises:
-            BaseException: what a call raised that is neither of HTTP nor of the network.
+            BaseException: an error of a call that comes neither from HTTP nor from the network.
         """
         with suppress(BlockingIOError):
             self.signal.recv(2**16)
@@ -139,7 +139,7 @@ class IndividualCalls:
             reply = error.response
             content = redacted(reply.text, self._key()).encode("utf-8", "replace")
         except Exception as error:
-            # The SDK's exception is not chained to the fault: it holds the request with its key.
+            # The SDK's exception is not chained to the failure: it holds the request with its key.
             return classify("create", error).without(self._key())
         request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key())
         return CallReply(reply.status_code, content, request_id, retry_after(reply.headers))
@@ -175,7 +175,7 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffi
     )
 
 
-class _Capped(http.AsyncByteStream):  # type: ignore[misc] # which library it is shows at run time
+class _Capped(http.AsyncByteStream):  # type: ignore[misc] # the library is known at run time
     """A reply's body that is read up to a size."""
 
     def __init__(self, stream: Any, cap: int, traffic: Traffic) -> None:

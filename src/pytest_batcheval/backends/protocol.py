@@ -1,4 +1,4 @@
-"""What the engine asks of a provider, and the objects it gets, checked at the edge."""
+"""The protocol of a Batch API backend, and the objects it returns, checked on arrival."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class RemoteBatch:
     """A batch as the provider reports it; ids that are missing or empty are `None`.
 
     Attributes:
-        completed, failed, total: the provider's counts, not to be believed; `None` when absent.
+        completed, failed, total: the provider's counts, which may be wrong; `None` when absent.
         created_at: Unix seconds by the provider's clock.
-        times: all times it tells, by their names (`created_at`, `in_progress_at` …).
+        times: all times it reports, by their names (`created_at`, `in_progress_at` …).
     """
 
     id: str
@@ -58,19 +58,19 @@ class RemoteBatch:
 
     @property
     def terminal(self) -> bool:
-        """Whether it has ended; a status never heard of has not."""
+        """Whether it has ended; an unknown status counts as running."""
         return self.status in TERMINAL
 
 
 class Backend(Protocol):
-    """A provider's Batch API. Every method may raise a `faults.Fault`; all are safe to call from threads."""
+    """A provider's Batch API. Every method may raise a `ProviderFailure`; all are safe to call from threads."""
 
     origin: str
     scope: str
     base_url: str
 
     def upload(self, path: Path, filename: str) -> RemoteFile:
-        """Upload an input file under a name of ours."""
+        """Upload an input file under this name."""
 
     def find_file(self, filename: str) -> RemoteFile | None:
         """The uploaded input file of that name."""
@@ -79,7 +79,7 @@ class Backend(Protocol):
         """Create a batch, in exactly one HTTP request.
 
         Raises:
-            Unknown: it may or may not exist now.
+            UnknownOutcome: it may or may not exist now.
         """
 
     def list_batches(self, enough: Collection[str] = ()) -> list[RemoteBatch]:
@@ -89,10 +89,10 @@ class Backend(Protocol):
         """
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
-        """One batch."""
+        """Get one batch."""
 
     def download(self, file_id: str, target: Path) -> None:
-        """A file's whole content on disk, or nothing at that path."""
+        """Write a file's whole content to `target`, or nothing."""
 
     def delete_file(self, file_id: str) -> None:
         """Delete a file."""
@@ -105,7 +105,7 @@ class Backend(Protocol):
 
 
 def read_batch(seen: object) -> RemoteBatch | None:
-    """A `RemoteBatch` out of parsed JSON; `None` when it is none."""
+    """A `RemoteBatch` from parsed JSON; `None` when it is not a batch."""
     data = _mapping(seen)
     if not isinstance(data.get("id"), str) or not data["id"] or not isinstance(data.get("status"), str):
         return None
@@ -131,7 +131,7 @@ def read_batch(seen: object) -> RemoteBatch | None:
 
 
 def read_file(seen: object) -> RemoteFile | None:
-    """A `RemoteFile` out of parsed JSON; `None` when it is none."""
+    """A `RemoteFile` from parsed JSON; `None` when it is not a file."""
     data = _mapping(seen)
     if not isinstance(data.get("id"), str) or not data["id"]:
         return None

@@ -1,4 +1,4 @@
-"""How many bytes went to a provider and came back."""
+"""Counters of the bytes sent to a provider and received from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Traffic:
         self._guard = threading.Lock()
 
     def sending(self, request: Any) -> None:
-        """Count the body of an HTTP request that says how long it is, as all of ours do."""
+        """Count the body of an HTTP request that has a Content-Length, as all of ours do."""
         length = request.headers.get("content-length", "")
         if length.isdecimal():
             with self._guard:

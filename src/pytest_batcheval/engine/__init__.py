@@ -1,1 +1,1 @@
-"""The protocol that pays once, without I/O, and the one driver that does its effects."""
+"""The protocol that pays once, without I/O, and the one driver that performs its effects."""

@@ -1,7 +1,7 @@
 """Batches of ours that this journal does not know: another machine made them, or the journal was lost.
 
-They are known by their mark, and what they hold is read from their input file: every `custom_id` there
-is the hash of its own line, so that nothing has to be believed.
+They are recognised by their metadata. Their requests are read from their input file: every `custom_id` there
+is the hash of its own line, so that nothing has to be taken on trust.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Adoption:
     """Takes over batches of an account that a journal does not know.
 
     Attributes:
-        seen: ids of all batches the account had when it was asked.
+        seen: ids of all batches of the account when they were listed.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class Adoption:
         With `keys` only those that may hold one of them.
 
         Raises:
-            ProviderError: the provider cannot be asked.
+            ProviderError: the batches cannot be read.
         """
         try:
             batches = self._patiently(self._backend.list_batches)
-        except Refused as fault:
-            raise _unasked(fault) from None
+        except Refused as failure:
+            raise _unlisted(failure) from None
         self.seen |= {batch.id for batch in batches}
         rows = self._journal.reader.batches(self._backend.origin)
         # By its file only where a create is still looked for: one may have made two batches, or be older than its row.
@@ -88,14 +88,14 @@ class Adoption:
         return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
 
     def adopt(self, batches: Iterable[RemoteBatch], keys: Collection[str] = ()) -> list[BatchRow]:
-        """Store these batches with what they hold, in state `created`; those that tell nothing are left out.
+        """Store these batches with their requests, in state `created`; those whose requests are unknown are left out.
 
-        A batch that vanishes before it has told what it holds is stored as `lost`, with those of `keys` that
+        A batch that vanishes before its requests are known is stored as `lost`, with those of `keys` that
         its metadata says it may hold.
 
         Raises:
-            ProviderError: the provider cannot be asked.
-            UnfinishedError: what a batch holds is known only when it has ended, and it has not.
+            ProviderError: the batches cannot be read.
+            UnfinishedError: the requests of a batch are known only when it has ended, and it has not.
             JournalError: the journal cannot be written.
         """
         rows = []
@@ -118,17 +118,17 @@ class Adoption:
             self._journal.adopt(replace(self._row(batch, len(held)), state="lost", note=note), held)
 
     def _row(self, batch: RemoteBatch, requests: int) -> BatchRow:
-        marked = our_metadata(batch.metadata)
-        assert marked is not None
+        ours = our_metadata(batch.metadata)
+        assert ours is not None
         return BatchRow(
             origin=self._backend.origin,
             scope=self._backend.scope,
             endpoint=batch.endpoint,
-            identity=marked.identity,
-            attempt=marked.attempt,
-            generation=marked.generation,
+            identity=ours.identity,
+            attempt=ours.attempt,
+            generation=ours.generation,
             requests=requests,
-            file_name=f"batcheval-{marked.identity[:16]}-adopted.jsonl",
+            file_name=f"batcheval-{ours.identity[:16]}-adopted.jsonl",
             run=self._run,
             state="created",
             file_id=batch.input_file_id or "",
@@ -141,12 +141,12 @@ class Adoption:
         return self._read(batch.input_file_id, _input_lines) if batch.input_file_id else None
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
-        """The batch once it has ended, or as it was seen last when the provider knows it no more."""
+        """The batch once it has ended, or as it was seen last when the provider no longer has it."""
         absence = MissingBatch()
         while not batch.terminal and not absence.long(self._clock.now()):
             if self._deadline is not None and self._clock.now() + POLL_EVERY > self._deadline:
                 raise UnfinishedError(
-                    f"batch {batch.id}, made by another journal, still runs; the same command collects it"
+                    f"batch {batch.id}, made by another journal, is still running; the same command collects it"
                 )
             self._clock.sleep(POLL_EVERY)
             try:
@@ -164,7 +164,7 @@ class Adoption:
         return keys
 
     def _read(self, file_id: str, read: Callable[[Path], dict[str, bytes]]) -> dict[str, bytes] | None:
-        """What `read` finds in a file; `None` when the file is gone, or may not be read."""
+        """The result of `read` on a file; `None` when the file is gone, or may not be read."""
         beside = self._journal.path.parent
         with storing(beside), TemporaryDirectory(dir=beside, prefix=".adopt-") as folder:
             path = Path(folder) / "file.jsonl"
@@ -179,7 +179,7 @@ class Adoption:
 
         Raises:
             Refused: the call was refused, and what it asks for may be gone.
-            ProviderError: it fails for too long, or the account must be looked after.
+            ProviderError: it fails for too long, or the account needs attention.
         """
         backoff = Backoff()
         while True:
@@ -188,14 +188,14 @@ class Adoption:
             except TransientFailure as failure:
                 pause = backoff.failed(failure, self._clock.now())
                 if backoff.exhausted(self._clock.now()):
-                    raise _unasked(failure) from None
+                    raise _unlisted(failure) from None
                 self._clock.sleep(pause)
             except Stopped as failure:
-                raise _unasked(failure) from None
+                raise _unlisted(failure) from None
 
 
-def _unasked(fault: ProviderFailure) -> ProviderError:
-    return ProviderError(f"looking for batches of other machines: {fault}; nothing was sent")
+def _unlisted(failure: ProviderFailure) -> ProviderError:
+    return ProviderError(f"cannot look for batches of other machines: {failure}; nothing was sent")
 
 
 def _input_lines(path: Path) -> dict[str, bytes]:

@@ -90,7 +90,7 @@ def _created(machine: BatchMachine, effect: Create, outcome: object, now: float)
 
 
 def _not_created(machine: BatchMachine, failure: ProviderFailure, now: float) -> None:
-    """The create was surely not applied: it is made again, or the run stops."""
+    """The create was certainly not applied: make it again, or stop the run."""
     file_gone = isinstance(failure, Refused) and failure.status_code == 404
     if file_gone and machine.refused_creates < MAX_REFUSED_CREATES:
         machine.refused_creates += 1
@@ -110,7 +110,7 @@ def _polled(machine: BatchMachine, effect: Retrieve | Cancel, outcome: object, n
 
 
 def _downloaded(machine: BatchMachine, effect: DownloadResults, outcome: object, now: float) -> None:
-    """Believe the files once they account for all requests, or for long enough did not."""
+    """Accept the files once they account for all requests, or have not done so for long enough."""
     if not isinstance(outcome, ResultSummary):
         raise _impossible(effect, outcome)
     if effect.partial and not outcome.files:
@@ -152,7 +152,7 @@ def listed(
     """Take a list of batches; the arguments are those of `BatchMachine.take_list`."""
     row = machine.row
     if row.state in ("uploaded", "creating"):
-        return _looked_for(machine, find(row, batches), asked, now)
+        return _searched(machine, find(row, batches), asked, now)
     found = next((batch for batch in batches if batch.id == row.batch_id), None)
     machine.own = found or machine.own
     if known is not None and row.state == "created" and _yields(machine, batches, known, now):
@@ -167,8 +167,8 @@ def listed(
     return machine.want(Retrieve(row), now)
 
 
-def _looked_for(machine: BatchMachine, found: RemoteBatch | None, asked: float, now: float) -> None:
-    """A whole list has the batch this row made, or has not."""
+def _searched(machine: BatchMachine, found: RemoteBatch | None, asked: float, now: float) -> None:
+    """Take a complete list, with or without the batch that the create of this row made."""
     if found is not None:
         row = replace(machine.row, state="created", batch_id=found.id, note="found by reconciling")
         machine.commit(row, found.status)
@@ -184,7 +184,7 @@ def _yields(machine: BatchMachine, batches: Sequence[RemoteBatch], known: Collec
     """Cancel this batch in favour of an older one of another machine, or a second one that its create has made."""
     older = machine.competing.listed(machine.own, batches, known, now - machine.began)
     if older is not None:
-        note = f"cancelled in favour of {older.id}, in which another machine asks the same"
+        note = f"cancelled in favour of {older.id}, in which another machine sent some of the same requests"
         machine.row = replace(machine.row, note=note)
         machine.want(Cancel(machine.row), now)
         return True
@@ -204,7 +204,7 @@ def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
     machine.missing, machine.alone, machine.own = MissingBatch(), False, batch
     machine.done, machine.failed = batch.completed or 0, batch.failed or 0
     if not batch.terminal:
-        # A status that goes backwards is an old copy of the truth.
+        # A status that goes backwards comes from a stale copy.
         if _RANKS.get(batch.status, 0) >= _RANKS.get(machine.status, 0):
             machine.status = batch.status
         machine.pace.seen(now, machine.done + machine.failed)
@@ -217,8 +217,8 @@ def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
 
 
 def absent(machine: BatchMachine) -> None:
-    """There is surely no batch of this row, so its requests may be planned again."""
-    machine.void(f"surely not created ({machine.row.note or 'the run that planned it ended before'})")
+    """Void a row that certainly has no batch, so that its requests may be planned again."""
+    machine.void(f"certainly not created ({machine.row.note or 'the run that planned it ended before'})")
 
 
 def call_failed(machine: BatchMachine, effect: Effect, failure: ProviderFailure, now: float) -> None:
@@ -235,7 +235,7 @@ def call_failed(machine: BatchMachine, effect: Effect, failure: ProviderFailure,
 
 
 def _again(machine: BatchMachine, effect: Effect, failure: TransientFailure, now: float) -> None:
-    machine.trouble = f"{failure}, trying again"
+    machine.trouble = f"{failure}, retrying"
     # An upload without a clear answer may have been stored.
     unclear = isinstance(effect, Upload) and failure.status_code is None
     machine.want(FindFile(machine.row) if unclear else effect, now + machine.backoff.failed(failure, now))
@@ -244,7 +244,7 @@ def _again(machine: BatchMachine, effect: Effect, failure: TransientFailure, now
 
 
 def _without(machine: BatchMachine, effect: Effect, failure: ProviderFailure, now: float) -> bool:
-    """Go on without what a refused effect was for; false where that is not possible."""
+    """Go on without a refused effect; false where that is not possible."""
     status, blind = failure.status_code, _blind(machine, effect, failure)
     if isinstance(effect, DeleteFile) and not blind:
         search = _searching(machine, now)

@@ -41,18 +41,18 @@ from pytest_batcheval.wire.origin import IN_PROCESS
 
 @dataclass
 class BatchMachine:
-    """A batch and what it wants next.
+    """A batch and its next effect.
 
     Attributes:
         row: the batch as the journal has it.
         began: when this process began with it.
         resumed: whether it comes from an earlier process, so that its last call may have happened.
         effect: the next effect, not before `wake`; `None` at the end. `in_flight` while it is done.
-        stop: the failure that a person has to look at.
-        status, done, failed: what the provider said last.
+        stop: the failure that needs the user.
+        status, done, failed: as the provider reported them last.
         errors: why the provider refused the whole batch.
-        results: what its result files held.
-        trouble: why the last call failed that is made again; empty when it did not.
+        results: the summary of its result files.
+        trouble: the failure of a call that is being retried; empty when there is none.
         alone: a list did not have it, so it must be retrieved by itself.
         foreign: it was sent with another key or project, so a 404 says nothing.
         assume_lost: whether the user takes a create without an answer for lost when one list lacks it.
@@ -105,7 +105,7 @@ class BatchMachine:
 
     @property
     def shares_lists(self) -> bool:
-        """Whether a list of batches may stand for its next poll, also before that is due."""
+        """Whether a list of batches may replace its next poll, also before that is due."""
         untroubled = not (self.in_flight or self.alone or self.missing.misses or self.backoff.failures)
         return isinstance(self.effect, Retrieve) and self.row.state == "created" and untroubled
 
@@ -125,9 +125,9 @@ class BatchMachine:
         now: float,
         known: Collection[str] | None = (),
     ) -> None:
-        """Take a list of all batches that was asked for at `asked`, or why there is none.
+        """Take a list of all batches that was requested at `asked`, or the failure to get one.
 
-        Batches whose ids are `known` are not taken for competing ones; `None` when the list is not a whole one.
+        Batches whose ids are `known` are not taken for competing ones; `None` when the list is incomplete.
         """
         self.in_flight = False
         if isinstance(outcome, ProviderFailure):
@@ -136,11 +136,11 @@ class BatchMachine:
         return handlers.listed(self, outcome, asked, now, known)
 
     def answered(self) -> None:
-        """A call was answered: failures before it count no more."""
+        """Forget earlier failures, because a call was answered."""
         self.backoff, self.trouble = Backoff(), ""
 
     def proceed(self, now: float) -> None:
-        """Want what follows the committed state; also where a new process begins."""
+        """Ask for the effect that follows the committed state; also the start of a new process."""
         resumed, self.resumed = self.resumed, False
         table = NEXT | RESUMED if resumed else NEXT
         if self.row.state in table:
@@ -153,11 +153,11 @@ class BatchMachine:
         self.effect, self.wake = effect, wake
 
     def want_poll(self, wake: float) -> None:
-        """Poll the batch; now and then by a list, which shows the batches of other machines too."""
+        """Poll the batch; at times by a list, which shows the batches of other machines too."""
         self.want(ListBatches() if self.competing.wanted(wake - self.began) else Retrieve(self.row), wake)
 
     def commit(self, row: BatchRow, status: str = "") -> None:
-        """Store the row; what follows its state comes after. `status` is the provider's, where the row has none."""
+        """Store the row, then go on from its state. `status` is the provider's, where the row has none."""
         self.status = status or row.status or row.state
         self.want(Commit(row), 0.0)
 
@@ -174,7 +174,7 @@ class BatchMachine:
         self.want(Settle(row, errors=errors), 0.0)
 
     def lose(self, reason: str) -> None:
-        """Paid and gone; only the user may pay again. A server in this process ends with its run, and is free."""
+        """Record it as paid and gone; only the user may pay again. A server in this process is free: `void`."""
         if self.row.scope == IN_PROCESS:
             return self.void(reason)
         self.status = "lost"
@@ -185,10 +185,10 @@ class BatchMachine:
         )
 
 
-def _look_first(machine: BatchMachine, now: float) -> None:
-    """Look before planning the requests again.
+def _list_first(machine: BatchMachine, now: float) -> None:
+    """List batches before the requests are planned again.
 
-    Another machine may have sent the same meanwhile, and a journal brought back from a backup may know nothing of
+    Another machine may have sent the same requests meanwhile, and a journal restored from a backup does not know
     the batch that was created since.
     """
     if machine.row.file_id:
@@ -204,11 +204,11 @@ NEXT: dict[str, Callable[[BatchMachine, float], None]] = {
     "created": lambda machine, now: machine.want_poll(now),
     "ended": lambda machine, now: machine.want(DownloadResults(machine.row), now),
 }
-"""What follows a committed state; after any other nothing does."""
+"""By committed state, the effect that follows; a state that is not in it is the last."""
 
 RESUMED: dict[str, Callable[[BatchMachine, float], None]] = {
-    "planned": _look_first,
-    "uploaded": _look_first,
+    "planned": _list_first,
+    "uploaded": _list_first,
     "creating": lambda machine, now: machine.reconcile(now),
 }
-"""What an earlier process may have done after it committed the state, so that it comes first."""
+"""By committed state, the first effect for a batch of an earlier process, which may have made the next call already."""

@@ -1,4 +1,4 @@
-"""The end of a batch: its row, the requests without a line, and when an unknown batch is gone."""
+"""The end of a batch: its row, the requests without a line, and the rule by which an unknown batch is gone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMES = (
     "cancelled_at",
     "failed_at",
 )
-"""The times of a batch that are kept; all that the API has, but when it would expire."""
+"""The times of a batch that are kept: all that the API has, except `expires_at`."""
 
 
 def refused_whole(batch: RemoteBatch) -> bool:
@@ -31,7 +31,7 @@ def refused_whole(batch: RemoteBatch) -> bool:
 
 
 def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
-    """The row of an ended batch; what an earlier look has seen is not taken back by a later one."""
+    """The row of an ended batch; a later poll does not take back what an earlier one reported."""
     return replace(
         row,
         state="ended",
@@ -44,24 +44,24 @@ def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
     )
 
 
-def doubtful(row: BatchRow, account: ResultSummary) -> bool:
-    """Whether the files may still be incomplete: requests are missing that the counts, or nobody, account for."""
-    missing = _found(account) < row.requests
-    return missing and (_short(row, account) or row.completed is None or row.status == "completed")
+def doubtful(row: BatchRow, results: ResultSummary) -> bool:
+    """Whether the files may still be incomplete: requests are missing that it should have, by its status or counts."""
+    missing = _found(results) < row.requests
+    return missing and (_short(row, results) or row.completed is None or row.status == "completed")
 
 
-def unaccounted_requests(row: BatchRow, account: ResultSummary, partial: bool) -> Unaccounted:
-    """How requests without a line are recorded once the files are believed; `partial` when one of them is gone.
+def unaccounted_requests(row: BatchRow, results: ResultSummary, partial: bool) -> Unaccounted:
+    """The failure of requests without a line once the files are accepted; `partial` when one of them is gone.
 
     They are sent again, unless the provider counted them, a line was unreadable down to its key, or a batch that
-    completed has told neither counts nor files.
+    completed has neither counts nor files.
     """
     batch = f"batch {row.batch_id} ended as {row.status}"
-    untold = row.status == "completed" and row.completed is None and not _found(account)
-    if not (_short(row, account) or account.nameless or partial or untold):
+    nothing_reported = row.status == "completed" and row.completed is None and not _found(results)
+    if not (_short(row, results) or results.nameless or partial or nothing_reported):
         return Unaccounted("unanswered", f"{batch} without a line for this request", retryable=True)
-    told = row.completed is not None or row.failed is not None
-    counts = f"counts {row.completed or 0} completed and {row.failed or 0} failed" if told else "tells no counts"
+    known = row.completed is not None or row.failed is not None
+    counts = f"counts {row.completed or 0} completed and {row.failed or 0} failed" if known else "reports no counts"
     text = (
         f"{batch}, {counts}, but no readable line of its files is for this request; it may have been paid, "
         "so it is not sent again by itself"
@@ -69,21 +69,21 @@ def unaccounted_requests(row: BatchRow, account: ResultSummary, partial: bool) -
     return Unaccounted(UNACCOUNTED, text, retryable=False)
 
 
-def unseen(row: BatchRow, fault: ProviderFailure) -> Refused:
-    """Why a refusal under another key stops the run: it says nothing about the batch, so the user must look."""
+def unseen(row: BatchRow, failure: ProviderFailure) -> Refused:
+    """The failure that stops the run when another key's refusal says nothing about the batch: the user must check."""
     name = row.batch_id or f"of file {row.file_name}, whose create got no answer,"
     text = f"batch {name} was sent with another API key or project, and this one does not see it"
-    advice = "run once with that key; if there is none any more, --batch-assume-lost gives the batch up"
-    return Refused("another_account", f"{text}; {advice}", request_id=fault.request_id)
+    advice = "run once with that key; if that key no longer exists, --batch-assume-lost gives the batch up"
+    return Refused("another_account", f"{text}; {advice}", request_id=failure.request_id)
 
 
-def _short(row: BatchRow, account: ResultSummary) -> bool:
-    """Counts are not believed when they say little, only when they say more than the files."""
-    return _found(account) < min((row.completed or 0) + (row.failed or 0), row.requests)
+def _short(row: BatchRow, results: ResultSummary) -> bool:
+    """Whether the provider counted more lines than the files have; lower counts are not believed."""
+    return _found(results) < min((row.completed or 0) + (row.failed or 0), row.requests)
 
 
-def _found(account: ResultSummary) -> int:
-    return len(account.answered) + len(account.failed)
+def _found(results: ResultSummary) -> int:
+    return len(results.answered) + len(results.failed)
 
 
 def _most(*counts: int | None) -> int | None:
@@ -91,7 +91,8 @@ def _most(*counts: int | None) -> int | None:
 
 
 MISSES, MISSING_FOR, MISS_EVERY = 10, 900.0, 100.0
-"""A 404 is no absence: a provider gave it for a living batch. So many, over so many seconds, are."""
+"""404s in a row, and seconds they must span, before a batch is gone (a provider gave one for a running batch); seconds
+between two polls meanwhile."""
 
 
 @dataclass
@@ -102,7 +103,7 @@ class MissingBatch:
     since: float | None = None
 
     def missed(self, now: float) -> None:
-        """One more look did not find it."""
+        """Count a poll that did not find it."""
         self.since = now if self.since is None else self.since
         self.misses += 1
 

@@ -33,10 +33,10 @@ _FILE_GONE = "file_id"
 
 
 class BatchSender:
-    """Drives batches to their end; a `RoundSender`.
+    """Drives batches until they are finished; a `RoundSender`.
 
     Attributes:
-        limits: of one batch file; halved when the provider refuses that much.
+        limits: of one batch file; halved when the provider refuses a file of that size.
     """
 
     calls = "batch"
@@ -54,8 +54,8 @@ class BatchSender:
         """Send these as batches; true when some were cancelled in favour of another machine's.
 
         Raises:
-            ProviderError: the provider refuses them, or the account must be looked after.
-            UnfinishedError: batches still run at the deadline.
+            ProviderError: the provider refuses them, or the account needs attention.
+            UnfinishedError: batches are still running at the deadline.
         """
         now = self._context.clock.now()
         machines = [BatchMachine(row, now, assume_lost=self._policy.assume_lost) for row in rows]
@@ -74,12 +74,12 @@ class BatchSender:
             self._drive([self._resumed(row, now) for row in rows])
 
     def adopt(self, keys: Sequence[str] | None, optional: bool = False) -> None:
-        """Take over what another machine, or a lost journal, has sent of these keys; `None` for any.
+        """Take over the batches of another machine, or of a lost journal, with these keys; `None` for any.
 
         With `optional` the provider need not have a Batch API.
 
         Raises:
-            ProviderError: the provider cannot be asked for its batches.
+            ProviderError: the batches cannot be listed.
         """
         context = self._context
         adoption = Adoption(context.backend, context.journal, context.clock, context.run, context.deadline)
@@ -108,7 +108,7 @@ class BatchSender:
         return Driver(self._context.backend, self._context.journal, self._context.clock, self._policy.threads)
 
     def _drive(self, machines: list[BatchMachine], own: bool = False) -> None:
-        """Drive batches to their end; `own` are those that this send has planned itself."""
+        """Drive batches until they are finished; `own` when this send has planned them itself."""
         scheduler = Scheduler(machines, self._known())
         self._driver().run(scheduler, watcher(machines, self._context.progress), self._context.deadline)
         if scheduler.stopped is not None:
@@ -118,7 +118,7 @@ class BatchSender:
                 self._count(machine, own)
 
     def _known(self) -> set[str]:
-        """Batches that were seen before these were sent, or finished here; no open ones of this journal."""
+        """Ids of batches that were seen before these were sent, or finished here; no open ones of this journal."""
         rows = self._context.journal.reader.batches(self._context.backend.origin)
         ended = {row.batch_id for row in rows if row.state not in OPEN}
         older = {machine.competing.older.id for machine in self._counts.settled if machine.competing.older}
@@ -141,16 +141,16 @@ class BatchSender:
         """Stop the run: another attempt would only fail the same way.
 
         Raises:
-            ProviderError: lines failed because the account has no money.
+            ProviderError: lines failed because the account has no quota.
         """
         failures = self._context.journal.reader.failures(requests, self._context.backend.origin).values()
         refused = [failure for failure in failures if retry_of_error(failure) is Retry.QUOTA]
         if refused:
             number = counted(len(refused), "request")
-            raise ProviderError(f"{number} failed: the account has no quota ({refused[0]}); add credit, run again")
+            raise ProviderError(f"{number} failed: the account has no quota ({refused[0]}); add credit and run again")
 
     def _after_voids(self, machines: list[BatchMachine], waiting: int) -> None:
-        """Decide how batches that the provider refused as a whole go on; none of their lines was paid.
+        """Decide how to go on after batches that the provider refused as a whole; none of their lines was paid.
 
         Raises:
             ProviderError: it would refuse them again.
@@ -172,7 +172,7 @@ class BatchSender:
 
 
 def stopped(failure: ProviderFailure, base_url: str) -> ProviderError:
-    """The error that ends a run, with what has to be done before it is run again."""
+    """The error that ends a run, with what has to be done before the next one."""
     advice = "when that is solved"
     if failure.status_code == 401:
         advice = "with another key (OPENAI_API_KEY, OPENAI_ORG_ID, OPENAI_PROJECT_ID)"

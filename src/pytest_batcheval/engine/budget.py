@@ -1,4 +1,4 @@
-"""What a run may spend: reserved at its worst before anything is sent, settled at what was used."""
+"""The budget of a run: reserved for the worst case before anything is sent, settled at what was used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
 
@@ -18,7 +19,7 @@ class Budget:
     """US dollars that the batches of one run may cost together, all attempts and waves counted.
 
     A batch counts at its worst case until its answers are there, and then at what they used. Open batches of
-    earlier runs count too, since this run brings them to their end.
+    earlier runs count too, since this run finishes them.
     """
 
     def __init__(self, limit: Decimal, reader: JournalReader, origin: str, run: str) -> None:
@@ -28,29 +29,29 @@ class Budget:
         self._run = run
 
     def reserve(self, batches: Sequence[Sequence[Request]], limits: Limits, calls: str = "batch") -> list[Decimal]:
-        """The most that each of these batches can cost, else as `individual` calls; together within the budget.
+        """The most that each of these batches (or sets of `individual` calls) can cost; together within the budget.
 
         Raises:
-            UsageError: they are not, or nobody knows what they could cost.
+            UsageError: together they exceed it, or their cost has no known limit.
         """
         worst = [worst_case(plan(batch, limits, batch=calls == "batch")) for batch in batches]
-        requests = sum(map(len, batches))
+        requests = counted(sum(map(len, batches)), "request")
         known = [cost for cost in worst if cost is not None]
         if len(known) < len(worst):
             raise UsageError(
-                f"{requests} requests could cost any sum: a model without a known price, or a body without "
+                f"the cost of {requests} has no known limit: a model without a known price, or a body without "
                 "max_completion_tokens (see --batch=plan); nothing was sent. Set a limit, or drop --batch-budget"
             )
         left = self._limit - self.spent()
         if sum(known) > left:
             raise UsageError(
-                f"{requests} requests could cost ${sum(known):.4f} and ${left:.4f} of the budget is left; "
+                f"{requests} could cost ${sum(known):.4f} and ${left:.4f} of the budget is left; "
                 "nothing was sent. Select fewer tests, or raise --batch-budget"
             )
         return known
 
     def spent(self) -> Decimal:
-        """What this run has spent, or reserved and not spent yet."""
+        """US dollars that this run has spent, or reserved and not spent yet."""
         rows = self._reader.batches(self._origin)
         return sum((_cost(row) for row in rows if row.run == self._run or row.state in OPEN), Decimal(0))
 

@@ -1,4 +1,4 @@
-"""What the outcome of an individual call means: an answer, a failure, come again later, or stop altogether.
+"""The meaning of an individual call's outcome: an answer, a failure, a call to make again, or a reason to stop the run.
 
 The rules are those of a batch's lines, since the reply is read as the line it would have been.
 """
@@ -26,11 +26,11 @@ GATEWAY = (408, 502, 504, *range(520, 530))
 
 @dataclass(frozen=True)
 class Busy:
-    """Surely not run; the same call may go out again, after that many seconds if the server said so.
+    """A call that certainly did not run and may be made again, after `retry_after` seconds if the server named a time.
 
     Attributes:
-        failure: what is stored when it is refused too often.
-        reached: whether the server was.
+        failure: stored when it is refused too often.
+        reached: whether the call reached the server.
     """
 
     failure: FailureRow
@@ -42,7 +42,7 @@ CallOutcome = AnswerRow | FailureRow | Busy | Refused
 
 
 def call_outcome(key: str, outcome: CallReply | ProviderFailure) -> CallOutcome:
-    """What the outcome of this request's call means; a `Refused` means that no other call would do better."""
+    """Interpret the outcome of this request's call; a `Refused` means that no other call would do better."""
     if isinstance(outcome, TransientFailure):
         failure = FailureRow(key, outcome.cause, outcome.message, None, retryable=True)
         return Busy(failure, outcome.retry_after, reached=False)
@@ -50,7 +50,7 @@ def call_outcome(key: str, outcome: CallReply | ProviderFailure) -> CallOutcome:
         return unknown(key, str(outcome))
     line = _line(key, outcome)
     if isinstance(line, BrokenLine):
-        return unknown(key, f"HTTP {outcome.status} with a reply that is no JSON object: {line.reason}")
+        return unknown(key, f"HTTP {outcome.status} with a reply that is not a JSON object: {line.reason}")
     if line.succeeded:
         return answer_of(line)
     return _failed(line, outcome)
@@ -77,7 +77,7 @@ def _failed(line: ResultLine, reply: CallReply) -> CallOutcome:
 
 
 def _line(key: str, reply: CallReply) -> ResultLine | BrokenLine:
-    """The reply as a line of a result file; one that is no JSON, and no answer either, has no body there."""
+    """The reply as a line of a result file; an error that is not JSON has no body there."""
     head = {"status_code": reply.status, "request_id": reply.request_id}
     start = json.dumps({"custom_id": key, "id": reply.request_id, "response": head}).removesuffix("}}")
     line: ResultLine | BrokenLine

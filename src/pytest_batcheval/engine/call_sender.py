@@ -1,7 +1,7 @@
 """Requests sent as individual calls: many at once, each answer on disk before its place is taken by the next.
 
-A call cannot be looked for afterwards as a batch can. So before it goes out the journal says that it does: what a kill
-leaves is known by name, and is at most what was under way.
+A call, unlike a batch, cannot be looked up afterwards. So the journal records it before it goes out: after a kill the
+keys of unknown outcome are known, and they are at most those of the calls under way.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
 DEADLINE = 600.0
-"""Seconds from a call's start until its answer is waited for no more: what the SDK waits."""
+"""Seconds from a call's start until it is given up: the SDK's own timeout."""
 
 RETRIES = 2
-"""How often a call that was refused for being too many goes out again by itself, as the SDK would."""
+"""Times that a call is made again after refusals for too many calls, as the SDK would."""
 
 FIRST_PAUSE = 1.0
 """Seconds after a refusal that names no time: doubled with each in a row."""
@@ -44,12 +44,12 @@ GRACE = 15.0
 """Seconds that calls under way get after Ctrl-C: most answers are there by then."""
 
 LAST_WORDS = 5.0
-"""Seconds in which a call that was given up says so."""
+"""Seconds in which a call that was given up has to report it."""
 
 
 @dataclass
 class Calling:
-    """How requests are sent as individual calls: by whom, waited for on which clock, and how many at once."""
+    """The parts that individual calls need: the sender, the clock to wait on, and the number of calls at once."""
 
     calls: Calls
     clock: WaitingClock
@@ -70,7 +70,7 @@ class CallInFlight:
 
 @dataclass
 class PendingRow:
-    """One row of the journal, and what of it is not on disk yet."""
+    """One row of the journal, and its changes that are not on disk yet."""
 
     row: BatchRow
     requests: Sequence[Request]
@@ -81,12 +81,12 @@ class PendingRow:
 
 @dataclass
 class CallResults:
-    """What the calls of one round came to, by key.
+    """Outcomes of the calls of one round, by key.
 
     Attributes:
         unknown: those that may have been paid without an answer.
         left: those that were not sent, or refused, when the round ended.
-        stopped: why no more were sent; `None` when all were.
+        stopped: the refusal after which no more were sent; `None` when all were.
     """
 
     sent: set[str] = field(default_factory=set)
@@ -99,7 +99,7 @@ class CallResults:
 
 @dataclass(frozen=True)
 class CallSnapshot(BatchSnapshot):
-    """How the calls of a round stand; `in_flight` of them are under way."""
+    """The state of a round of calls; `in_flight` of them are under way."""
 
     in_flight: int = 0
 
@@ -115,7 +115,7 @@ class CallRun:
     def __init__(
         self, calling: Calling, journal: Journal, show: Callable[[BatchSnapshot], None], deadline: float | None = None
     ) -> None:
-        """Prepare it; at `deadline` on the clock no more calls are started, and those under way are taken."""
+        """Prepare it; after `deadline` on the clock no call is started, and those under way are waited for."""
         self._calls = calling.calls
         self._journal = journal
         self._clock = calling.clock
@@ -136,10 +136,11 @@ class CallRun:
     def run(self, work: Iterable[tuple[BatchRow, Sequence[Request]]]) -> CallResults:
         """Make the calls of these rows, which are `planned`, and settle them.
 
-        Ctrl-C starts no more and gives those under way a short grace; what came is stored before it goes on.
+        After Ctrl-C no call is started, and those under way get a short grace; their outcomes are stored before the
+        interrupt is raised again.
 
         Raises:
-            JournalError: the journal cannot be written; calls under way are of unknown outcome then.
+            JournalError: the journal cannot be written; the outcome of calls under way is then unknown.
         """
         for row, requests in work:
             row = replace(row, state="creating")
@@ -157,7 +158,7 @@ class CallRun:
         return self._called
 
     def _turn(self, began: float) -> None:
-        """Take what has come, store it together with what goes out next, let that go out, wait."""
+        """Take finished calls, store them together with the calls to start next, start those, wait."""
         now = self._clock.now()
         self._take(now)
         if self._landing or self._called.stopped is not None or self._is_late(now):
@@ -167,7 +168,7 @@ class CallRun:
         self._store()
         for flight in starting:
             self._begin(flight, now)
-        self._tell(now - began)
+        self._report(now - began)
         if self._waiting or self._in_flight:
             self._wait(now)
 
@@ -211,7 +212,7 @@ class CallRun:
                 self._called.unknown.add(result.key)
 
     def _refused(self, flight: CallInFlight, busy: Busy, now: float) -> None:
-        """Nothing goes out before the server wants it, and then less at once."""
+        """Start no call before the time that the server named, and then fewer at once."""
         pending, key = self._pending[flight.row], flight.request.custom_id
         pending.refused.append(key)
         self._trouble = f"refused: {busy.failure.code}"
@@ -235,7 +236,7 @@ class CallRun:
             self._called.stopped = Refused(busy.failure.code, busy.failure.message)
 
     def _next(self, now: float) -> list[CallInFlight]:
-        """Those that may go out now, marked as sent in what is stored next."""
+        """The calls to start now, recorded as sent in the next journal write."""
         starting: list[CallInFlight] = []
         while self._waiting and now >= self._not_before and len(self._in_flight) + len(starting) < self._window.size:
             flight = self._waiting.popleft()
@@ -257,7 +258,7 @@ class CallRun:
         self._in_flight[number] = flight
 
     def _wait(self, now: float) -> None:
-        """Until a call has finished, or time has come for something else."""
+        """Wait until a call has finished, or something else is due."""
         times = [flight.until for flight in self._in_flight.values()]
         if self._waiting and self._not_before > now:
             times.append(self._not_before)
@@ -278,17 +279,17 @@ class CallRun:
         self._settle(began)
 
     def _settle(self, began: float) -> None:
-        """Give all keys free; what is still under way is of unknown outcome."""
+        """Release all keys; the outcome of calls still under way is unknown."""
         self._store()
         self._in_flight.clear()
         for pending in self._pending.values():
             lost = settle_calls(self._journal, self._reduced(pending), "interrupted")
             self._called.unknown |= lost
             self._called.failed |= lost
-        self._tell(self._clock.now() - began, ended=True)
+        self._report(self._clock.now() - began, ended=True)
 
     def _reduced(self, pending: PendingRow) -> BatchRow:
-        """What a budget reserves of the row from now on: the most that its calls of unknown outcome may have cost."""
+        """The row as a budget reserves it from now on: at the most that its calls of unknown outcome may have cost."""
         row = pending.row
         if not row.most_usd:
             return row
@@ -296,13 +297,13 @@ class CallRun:
         most = (_most_usd(request) for request in pending.requests if request.custom_id in keys)
         return replace(row, most_usd=str(sum(most, Decimal(0))))
 
-    def _tell(self, elapsed: float, ended: bool = False) -> None:
+    def _report(self, elapsed: float, ended: bool = False) -> None:
         called = self._called
         shown = (len(called.answered), len(called.failed), len(self._in_flight), self._trouble, ended)
         if shown == self._shown:
             return
         self._shown = shown
-        note = f"at most {len(called.unknown)} calls of unknown outcome may be paid twice" if called.unknown else ""
+        unknown_calls = f"at most {counted(len(called.unknown), 'call')} of unknown outcome may be paid twice"
         self._show(
             CallSnapshot(
                 ordinal=1,
@@ -313,7 +314,7 @@ class CallRun:
                 failed=len(called.failed),
                 total=sum(len(pending.requests) for pending in self._pending.values()),
                 elapsed=max(elapsed, 0.0),
-                note=note,
+                note=unknown_calls if called.unknown else "",
                 trouble=self._trouble,
                 ended=ended,
                 in_flight=len(self._in_flight),
@@ -351,17 +352,19 @@ class CallSender:
         counts.resent += sum(worklist.tried[key] > 0 for key in called.sent)
         counts.unknown |= called.unknown
         worklist.count(called.sent - called.left)
-        # Another attempt might pay again what nobody knows to be unpaid.
+        # Another attempt might pay twice: these calls may have been paid.
         worklist.tried.update(dict.fromkeys(called.unknown, self._policy.attempts))
         if called.stopped is not None:
             raise stopped(called.stopped, context.backend.base_url)
         if called.left:
-            raise UnfinishedError(f"{counted(len(called.left), 'request')} not sent yet; the same command goes on")
+            raise UnfinishedError(
+                f"{counted(len(called.left), 'request')} not sent yet; the same command sends the rest"
+            )
         return False
 
 
 def settle_calls(journal: Journal, row: BatchRow, why: str) -> set[str]:
-    """Give the keys of a row of individual calls free; those under way become failures of unknown outcome.
+    """Release the keys of a row of individual calls; those under way become failures of unknown outcome.
 
     Returns:
         Their keys.

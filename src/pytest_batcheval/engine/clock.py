@@ -1,4 +1,4 @@
-"""The clock all waits of the engine run on; given by the caller, so that tests need no time."""
+"""The clock of all waits in the engine; the caller provides it, so that tests need no time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two machines that know nothing of each other and ask the same: the younger batch gives way."""
+"""Two machines that send the same requests without knowing of each other: the younger batch is cancelled."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine.metadata import overlap
 from pytest_batcheval.engine.reconcile import QUIET, age
 
-LOOKS = (0.0, 30.0, QUIET)
+LIST_AT = (0.0, 30.0, QUIET)
 """Seconds after a create at which other machines' batches are looked for: a list may lag behind theirs."""
 
 EARLY = 0.7
-"""A list that comes at this share of such a time serves too, so that one serves many batches."""
+"""A list at this share of such a time counts too, so that one list serves many batches."""
 
 
 @dataclass
 class CompetingBatches:
-    """What one batch knows of others that ask the same.
+    """The batches that compete with one batch, as far as it knows them.
 
     Attributes:
-        older: the batch of another machine for whose sake this one was cancelled.
+        older: the batch of another machine in favour of which this one was cancelled.
         twins: ids of batches that the create of this one has made beside it, and that were cancelled.
     """
 
     older: RemoteBatch | None = None
     twins: set[str] = field(default_factory=set)
-    _looks: int = 0
+    _lists: int = 0
 
     def wanted(self, waited: float) -> bool:
-        """Whether the next look, so many seconds after the create, has to be a whole list."""
-        return any(look <= waited for look in LOOKS[self._looks :])
+        """Whether the next poll, `waited` seconds after the create, has to be a complete list."""
+        return any(time <= waited for time in LIST_AT[self._lists :])
 
     def listed(
         self, mine: RemoteBatch | None, batches: Sequence[RemoteBatch], known: Collection[str], waited: float
     ) -> RemoteBatch | None:
-        """An older batch in a whole list for whose sake `mine`, if it still runs, has to be cancelled."""
-        self._looks = sum(waited >= EARLY * look for look in LOOKS)
+        """An older batch in a complete list in favour of which `mine`, if it is still running, has to be cancelled."""
+        self._lists = sum(waited >= EARLY * time for time in LIST_AT)
         if mine is None or mine.terminal or self.older is not None:
             return None
         self.older = older_batch(mine, (batch for batch in batches if batch.id not in known))
         return self.older
 
 
-def older_batch(mine: RemoteBatch, strangers: Iterable[RemoteBatch]) -> RemoteBatch | None:
+def older_batch(mine: RemoteBatch, unknown: Iterable[RemoteBatch]) -> RemoteBatch | None:
     """The oldest batch that another machine made of some of the same requests before this one.
 
-    Every machine sees the same ages, by the provider's clock, so that of two that meet only the younger gives way.
+    Every machine sees the same ages, by the provider's clock, so that only the younger of two is cancelled.
     """
     older = [
         batch
-        for batch in strangers
+        for batch in unknown
         if age(batch) < age(mine)
         and batch.status not in ("cancelling", "cancelled")
         and (not batch.terminal or batch.output_file_id or batch.error_file_id)
@@ -61,7 +61,7 @@ def older_batch(mine: RemoteBatch, strangers: Iterable[RemoteBatch]) -> RemoteBa
 
 
 def twin(mine: RemoteBatch | None, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
-    """A younger batch of the same input file, which only our create names: a proxy, say, has sent that twice."""
+    """A younger batch of the same input file, which only our create uses: a proxy, for example, sent it twice."""
     younger = (
         batch
         for batch in batches

@@ -1,6 +1,6 @@
-"""How many calls fly at once: one more after each window of answers, half of it after a refusal.
+"""The number of calls at once: one more after each window of answers, half of it after a refusal.
 
-Additive increase and multiplicative decrease (Chiu and Jain 1989) find what a provider takes without being told, and
+Additive increase and multiplicative decrease (Chiu and Jain 1989) find a provider's limit without knowing it, and
 leave room to others who share the account.
 """
 
@@ -23,9 +23,9 @@ class ConcurrencyWindow:
     """The window of one send.
 
     Attributes:
-        size: calls that may fly at once now, at most `cap`.
-        epoch: how often it was halved. A call keeps the epoch it began in, so that the refusals of one window, which
-            come together, halve it once.
+        size: calls that may be under way at once now, at most `cap`.
+        epoch: number of times it was halved. A call keeps the epoch it began in, so that the refusals of one window,
+            which come together, halve it once.
     """
 
     size: int = START
@@ -34,13 +34,13 @@ class ConcurrencyWindow:
     _answers: int = 0
 
     def answered(self) -> None:
-        """A call came through, well or not."""
+        """Count a call that the provider answered, with success or not."""
         self._answers += 1
         if self._answers >= self.size:
             self.size, self._answers = min(self.size + 1, self.cap), 0
 
     def refused(self, epoch: int) -> bool:
-        """A call that began in that epoch was refused for being too many; whether the window is halved for it."""
+        """Take the refusal, for too many calls, of a call that began in that epoch; true when it halves the window."""
         if epoch < self.epoch:
             return False
         self.size, self.epoch, self._answers = max(self.size // 2, 1), self.epoch + 1, 0

@@ -1,4 +1,4 @@
-"""The one place where effects are done: network calls in a small pool, the journal on this thread, one sleeper."""
+"""The one place where effects are performed: network calls in a small pool, the journal on this thread, one sleeper."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.text.format import counted
 
 
 class Driver:
-    """Does what an engine asks for.
+    """Performs the effects that a scheduler asks for.
 
     Interrupting it anywhere, by Ctrl-C or by kill, leaves a journal from which the next run goes on.
     """
@@ -47,13 +48,13 @@ class Driver:
         self._folder = journal.path.with_name(journal.path.name + ".files")
 
     def run(self, scheduler: Scheduler, watch: Callable[[float], None], deadline: float | None = None) -> None:
-        """Bring all jobs of an engine to their end, or to the fault that stops it.
+        """Drive all machines of a scheduler until they are finished, or a failure stops the run.
 
         `watch` is called with the time, at first and after each change; `deadline` is the time on the clock until
         which batches are waited for, `None` for ever.
 
         Raises:
-            UnfinishedError: batches still run at the deadline.
+            UnfinishedError: batches are still running at the deadline.
             JournalError: the journal cannot be written.
         """
         pool: Pool[Effect] | OneByOne[Effect] = Pool(self._threads) if self._threads else OneByOne()
@@ -92,10 +93,10 @@ class Driver:
         if deadline is not None and wake > deadline and all(row.state in ("created", "ended") for row in rows):
             if now < deadline:
                 self._clock.sleep(deadline - now)
-                return scheduler.look_at(deadline)
+                return scheduler.poll_all(deadline)
+            batches, ids = counted(len(rows), "batch", "batches"), ", ".join(row.batch_id for row in rows)
             raise UnfinishedError(
-                f"{len(rows)} batches still run ({', '.join(row.batch_id for row in rows)}); nothing is lost: "
-                "the same command collects them, as soon as they are done"
+                f"{batches} still running ({ids}); nothing is lost: run the same command again to collect the answers"
             )
         return self._clock.sleep(wake - now)
 
@@ -106,14 +107,16 @@ class Driver:
         try:
             self._journal.settle(row, read_results(effect, self._journal.reader.keys(row.id)))
         except JournalError as error:
-            text = f"{error}. What batch {row.batch_id or row.id} ended in could not be stored; the next run does it"
+            text = (
+                f"{error}. The results of batch {row.batch_id or row.id} could not be stored; the next run stores them"
+            )
             raise JournalError(text) from error
         if not effect.results.broken:
             shutil.rmtree(self.folder_of(row.id), ignore_errors=True)
         return None
 
     def tidy(self, rows: Iterable[BatchRow]) -> None:
-        """Remove files that earlier runs were killed over: those of batches that are not in `rows`, the open ones."""
+        """Remove files that killed runs left behind: those of batches that are not in `rows`, the open ones."""
         if not self._folder.is_dir():
             return
         still = {str(row.id) for row in rows}
@@ -127,11 +130,11 @@ class Driver:
             self._folder.rmdir()
 
     def folder_of(self, number: int) -> Path:
-        """Where the files of a batch lie until it is settled; kept when some of its lines are broken."""
+        """The folder of a batch's files until it is settled; kept when some of its lines are broken."""
         return self._folder / str(number)
 
     def _call(self, effect: Effect) -> Callable[[], object]:
-        """The network call of an effect; what it needs of the journal is read here, on this thread."""
+        """The network call of an effect; the data that it needs is read from the journal here, on this thread."""
         backend = self._backend
         match effect:
             case FindFile(row):
@@ -154,7 +157,7 @@ class Driver:
                 return lambda: backend.delete_file(row.file_id)
             case Cancel(row, twin):
                 return lambda: backend.cancel(twin or row.batch_id)
-        raise TypeError(f"{effect!r} is no call")
+        raise TypeError(f"{effect!r} is not a call")
 
     def _input_file(self, number: int, name: str) -> Path:
         folder = self.folder_of(number)

@@ -14,9 +14,9 @@ class ResultSummary:
     """Contents of a batch's result files by `custom_id`; the provider's counts play no part.
 
     Attributes:
-        answered, failed: disjoint sets of keys; `failed` has those of unreadable lines too.
+        answered, failed: disjoint sets of keys; `failed` includes those of unreadable lines.
         broken: what is wrong with each unreadable, foreign or contradicting line, and with missing files.
-        nameless: how many lines were unreadable down to their key; they may be any request's.
+        nameless: number of lines without a readable key; they may belong to any request.
         files: the files on disk, output file first.
     """
 
@@ -77,14 +77,14 @@ class ListBatches:
 
 @dataclass(frozen=True)
 class Retrieve:
-    """Network: look at the batch. Outcome: the batch."""
+    """Network: poll the batch. Outcome: the batch."""
 
     row: BatchRow
 
 
 @dataclass(frozen=True)
 class DownloadResults:
-    """Network: download the result files and count their keys. Outcome: an `ResultSummary`.
+    """Network: download the result files and count their keys. Outcome: a `ResultSummary`.
 
     Attributes:
         partial: take what is still there; otherwise a missing file is a failure.
@@ -119,7 +119,7 @@ class Settle:
 
     Attributes:
         errors: the provider's errors about single lines of the input file.
-        unaccounted: how requests without a line are recorded; `None` records nothing of them.
+        unaccounted: the failure stored for requests without a line; `None` stores none.
     """
 
     row: BatchRow

@@ -18,7 +18,7 @@ class PlannedFile:
 
     Attributes:
         requests, bytes: its lines and its size.
-        input_tokens: estimated (see `cost.estimate_tokens`).
+        input_tokens: estimated (see `pricing.estimate_tokens`).
         output_tokens: the most the bodies allow; `None` when one of them sets no limit.
         price: of input and of all the output allowed; of the input alone when that is unknown;
             `None` when the model's price is.
@@ -57,7 +57,7 @@ def worst_case(files: Iterable[PlannedFile]) -> Decimal | None:
 
 
 def _file(part: list[Request], batch: bool) -> PlannedFile:
-    asked = sum(input_tokens(request.body) for request in part)
+    tokens = sum(input_tokens(request.body) for request in part)
     limits = [most_output_tokens(request.body) for request in part]
     most = sum(limit for limit in limits if limit is not None) if None not in limits else None
     return PlannedFile(
@@ -65,14 +65,14 @@ def _file(part: list[Request], batch: bool) -> PlannedFile:
         model=part[0].model,
         requests=len(part),
         bytes=sum(len(request.line()) + 1 for request in part),
-        input_tokens=asked,
+        input_tokens=tokens,
         output_tokens=most,
-        price=price(part[0].model, asked, most or 0, batch),
+        price=price(part[0].model, tokens, most or 0, batch),
     )
 
 
 def price_text(file: PlannedFile, batched: bool = True) -> str:
-    """`at most $0.0123`, and that no batch rate is known where one is asked for; `cost unknown` without a price."""
+    """`at most $0.0123`, with a remark where a batch rate is wanted and not known; `cost unknown` without a price."""
     if file.price is None:
         return "cost unknown"
     rate = "" if file.price.batch_rate or not batched else " (no batch rate known: the standard one)"
@@ -81,7 +81,7 @@ def price_text(file: PlannedFile, batched: bool = True) -> str:
 
 
 def estimate_text() -> str:
-    """How good the figures are: tokens by estimate, prices of which table."""
+    """The accuracy of the figures: tokens are estimated, and prices come from this table."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

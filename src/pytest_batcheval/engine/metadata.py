@@ -1,4 +1,4 @@
-"""The metadata our batches bear, by which they are known again without a journal."""
+"""The metadata of our batches, by which they are recognised without a journal."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from dataclasses import dataclass
 
 from pytest_batcheval.journal.rows import BatchRow
 
-MARK = "batcheval"
+METADATA_NAME = "batcheval"
+"""Name of the pair that identifies a batch of ours."""
+
 PREFIX_BYTES = 6
 PREFIXES_A_VALUE = 64
 _PREFIX_LENGTH = 8
 _NUMBER = re.compile(r"[0-9]{1,18}")
-"""What the journal can store; whoever shares the account can write anything there."""
+"""Numbers that the journal can store; anybody who shares the account can write anything into metadata."""
 
 VALUES = 15
-"""The API takes 16 pairs with values of 512 characters; one pair is the mark."""
+"""The API takes 16 pairs with values of 512 characters; one pair identifies the batch."""
 
 
 def identity(keys: Sequence[str], attempt: int, generation: int) -> str:
@@ -27,14 +29,14 @@ def identity(keys: Sequence[str], attempt: int, generation: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def our_mark(row: BatchRow) -> str:
+def identifying_value(row: BatchRow) -> str:
     """`1;identity;attempt;requests;generation`; the 1 is the version of this text."""
     return f"1;{row.identity};{row.attempt};{row.requests};{row.generation}"
 
 
 @dataclass(frozen=True)
 class OurMetadata:
-    """What a mark says of the batch that bears it."""
+    """The parts of the identifying value of a batch of ours."""
 
     identity: str
     attempt: int
@@ -43,8 +45,8 @@ class OurMetadata:
 
 
 def our_metadata(metadata: Mapping[str, str]) -> OurMetadata | None:
-    """The mark of a batch of ours; `None` for a stranger's, and for a version we do not know."""
-    version, *fields = metadata.get(MARK, "").split(";")
+    """The identifying value of a batch of ours; `None` for any other batch, and for a version we do not know."""
+    version, *fields = metadata.get(METADATA_NAME, "").split(";")
     numbers = fields[1:]
     if version != "1" or len(fields) != 4 or not all(map(_NUMBER.fullmatch, numbers)):
         return None
@@ -53,39 +55,39 @@ def our_metadata(metadata: Mapping[str, str]) -> OurMetadata | None:
 
 
 def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:
-    """Those of the keys a marked batch may hold: all of them, unless it tells all its prefixes."""
+    """Those of the keys that a batch of ours may hold: all of them, unless its metadata has all prefixes."""
     if our_metadata(metadata) is None:
         return set()
-    prefixes = _told(metadata)
+    prefixes = _prefixes(metadata)
     return {key for key in keys if prefixes is None or _prefix(key) in prefixes}
 
 
 def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two marked batches hold requests in common, of the same generation.
+    """Whether two batches of ours hold requests in common, of the same generation.
 
-    Batches that do not tell all their prefixes overlap when they are of the same requests.
+    Batches whose metadata lacks prefixes overlap when they are of the same requests.
     """
     mine, theirs = our_metadata(one), our_metadata(other)
     if mine is None or theirs is None or mine.generation != theirs.generation:
         return False
-    told, heard = _told(one), _told(other)
-    if told is None or heard is None:
+    my_prefixes, their_prefixes = _prefixes(one), _prefixes(other)
+    if my_prefixes is None or their_prefixes is None:
         return mine.identity == theirs.identity
-    return not told.isdisjoint(heard)
+    return not my_prefixes.isdisjoint(their_prefixes)
 
 
-def _told(metadata: Mapping[str, str]) -> set[str] | None:
-    """The prefixes of all keys of a marked batch; `None` when not all are told."""
-    marked = our_metadata(metadata)
-    told = "".join(value for name, value in sorted(metadata.items()) if name != MARK)
-    if marked is None or len(told) != marked.requests * _PREFIX_LENGTH:
+def _prefixes(metadata: Mapping[str, str]) -> set[str] | None:
+    """The prefixes of all keys of a batch of ours; `None` when the metadata has not all of them."""
+    ours = our_metadata(metadata)
+    text = "".join(value for name, value in sorted(metadata.items()) if name != METADATA_NAME)
+    if ours is None or len(text) != ours.requests * _PREFIX_LENGTH:
         return None
-    return {told[start : start + _PREFIX_LENGTH] for start in range(0, len(told), _PREFIX_LENGTH)}
+    return {text[start : start + _PREFIX_LENGTH] for start in range(0, len(text), _PREFIX_LENGTH)}
 
 
 def metadata(row: BatchRow, keys: Sequence[str]) -> dict[str, str]:
-    """The mark, and the first 48 bits of every key (base64url, 8 characters) as far as they fit: 960 keys."""
-    pairs = {MARK: our_mark(row)}
+    """The identifying value, and the first 48 bits of every key (base64url, 8 characters), of up to 960 keys."""
+    pairs = {METADATA_NAME: identifying_value(row)}
     if len(keys) > VALUES * PREFIXES_A_VALUE:
         return pairs
     prefixes = [_prefix(key) for key in keys]

@@ -20,20 +20,20 @@ class SendPolicy:
     """The user's choices about a send.
 
     Attributes:
-        attempts: how often a request is sent at most by this send, when its failure is transient; a batch
+        attempts: the most times that this send sends a request, when its failure is transient; a batch
             that an earlier run left open counts.
         refresh: send all requests again, as a new generation; older answers are kept. A refresh that
-            was cut short goes on: what it has sent already is not sent a third time.
+            was cut short is continued: requests that it has sent already are not sent again.
         ends_refresh: `False` when later sends belong to the same refresh; the caller ends it, by
-            `Journal.end_refresh`, when it is whole.
+            `Journal.end_refresh`, when it is complete.
         limits: of one batch file; default OpenAI's.
         patience: seconds on the clock to wait for batches once they are created, or to start calls; `None` waits
             for ever.
         assume_lost: take a create without an answer for lost as soon as one list of batches lacks it,
-            without the long wait; what it may have cost is paid again.
-        pay_again: send again what was paid and is gone at the provider (`lost`, `unaccounted`).
+            without the long wait; if it was accepted all the same, it is paid twice.
+        pay_again: send requests again whose answers were paid and are gone at the provider (`lost`, `unaccounted`).
         budget: US dollars that the batches of this run may cost together; `None` for any sum.
-        threads: calls to the provider at once, of those that batches take; 0 makes them one by one, in a fixed order.
+        threads: calls to the Batch API at once; 0 makes them one by one, in a fixed order.
     """
 
     attempts: int = 2

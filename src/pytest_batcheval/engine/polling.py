@@ -1,50 +1,50 @@
-"""When to look at a running batch again: rarely enough for a day, soon enough after its end."""
+"""The time of the next poll of a running batch: rare enough for a day, soon enough after its end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 LEAST = 2.0
-"""Seconds between two looks at least."""
+"""Seconds between two polls at least."""
 
 SHARE = 0.05
 """Of the time waited so far: so an end that nothing announces is noticed within 5 % of the batch's own duration.
 
-That takes 178 looks in 24 hours: 20 in the first 40 seconds, then ln(86,400 / 40) / ln(1.05).
+That takes 178 polls in 24 hours: 20 in the first 40 seconds, then ln(86,400 / 40) / ln(1.05).
 """
 
 LONGEST = 4320.0
-"""Seconds between two looks at most: 5 % of the 24 hours after which a batch has ended, whatever it is like."""
+"""Seconds between two polls at most: 5 % of the 24 hours after which every batch has ended."""
 
 LONGEST_SHARE = 0.3
-"""Of the time waited so far, when the counts tell that the end is far; an end that comes all the same is noticed so."""
+"""Of the time waited so far, when by the counts the end is far: the limit within which an earlier end is noticed."""
 
 WRITING, WRITING_MOST = 0.1, 30.0
-"""Seconds a request that `finalizing` takes at least (2 s for 9 requests and 1,065 s for 10,000 were seen): who looks
-that often sees it, and before it no batch has completed. The second is the most that is made of it, since a batch whose
-input is refused ends without it."""
+"""Seconds a request that `finalizing` takes at least (2 s for 9 requests and 1,065 s for 10,000 were seen): polls at
+that interval see it, and no batch completes without it. The second is the limit in seconds, since a batch whose input
+is refused ends without it."""
 
 STEADY = 2.0
-"""The newest rate may differ from the whole one by this factor, else neither is believed."""
+"""The newest rate may differ from the overall one by this factor; otherwise neither is used."""
 
-_MARKS = 4
-"""Moves of the counts before they predict anything."""
+_POINTS = 4
+"""Changes of the counts before they predict anything."""
 
 
 @dataclass
 class Pace:
-    """The looks at one batch; `began` is when it was created, or taken up by this process."""
+    """The polls of one batch; `began` is the time it was created, or taken up by this process."""
 
     began: float
-    _marks: list[tuple[float, int]] = field(default_factory=list)
+    _points: list[tuple[float, int]] = field(default_factory=list)
 
     def seen(self, now: float, done: int) -> None:
-        """Take what a look showed: how many requests are answered or have failed."""
-        if not self._marks or done > self._marks[-1][1]:
-            self._marks.append((now, done))
+        """Take the count of a poll: requests that are answered or have failed."""
+        if not self._points or done > self._points[-1][1]:
+            self._points.append((now, done))
 
     def pause(self, now: float, total: int, status: str = "") -> float:
-        """Seconds until the next look at a batch of `total` requests that was seen in this status."""
+        """Seconds until the next poll of a batch of `total` requests that was seen in this status."""
         waited = now - self.began
         usual = min(max(SHARE * waited, LEAST), LONGEST)
         if status == "finalizing":
@@ -56,9 +56,9 @@ class Pace:
 
     def _left(self, now: float, total: int) -> float | None:
         """Seconds until all requests are done at the rate seen; `None` when there is no steady one."""
-        if len(self._marks) < _MARKS:
+        if len(self._points) < _POINTS:
             return None
-        (first, done_first), (before, done_before), (last, done) = self._marks[0], self._marks[-2], self._marks[-1]
+        (first, done_first), (before, done_before), (last, done) = self._points[0], self._points[-2], self._points[-1]
         rate, newest = (done - done_first) / (last - first), (done - done_before) / (last - before)
         if not rate / STEADY <= newest <= rate * STEADY:
             return None

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Pool(Generic[T]):
-    """Runs calls side by side and hands back (label, result or fault) to the thread that asks."""
+    """Runs calls side by side and hands back (label, result or failure) to the thread that asks."""
 
     def __init__(self, threads: int = 4) -> None:
         self._tasks: SimpleQueue[tuple[T, Callable[[], object]] | None] = SimpleQueue()
@@ -31,10 +31,10 @@ class Pool(Generic[T]):
         self._tasks.put((label, task))
 
     def next(self, timeout: float) -> tuple[T, object] | None:
-        """A finished call, waited for at most `timeout` real seconds; a fault is its result.
+        """A finished call, waited for at most `timeout` real seconds; a `ProviderFailure` is its result.
 
         Raises:
-            BaseException: whatever else the call raised.
+            BaseException: anything else that the call raised.
         """
         try:
             label, result, error = self._results.get(timeout=timeout) if timeout else self._results.get_nowait()
@@ -46,7 +46,7 @@ class Pool(Generic[T]):
         return label, result
 
     def close(self) -> None:
-        """Let the threads end: a call under way ends by itself, one that waits is not made any more."""
+        """Let the threads end: a call under way ends by itself, one that waits is not made."""
         self._closed = True
         for _ in range(self._threads):
             self._tasks.put(None)
@@ -58,8 +58,8 @@ class Pool(Generic[T]):
             label, task = item
             try:
                 self._results.put((label, task(), None))
-            except ProviderFailure as fault:
-                self._results.put((label, fault, None))
+            except ProviderFailure as failure:
+                self._results.put((label, failure, None))
             except BaseException as error:  # a thread that dies unheard would be waited for without end
                 self._results.put((label, None, error))
 
@@ -83,14 +83,14 @@ class OneByOne(Generic[T]):
         self._tasks.append((label, task))
 
     def next(self, timeout: float) -> tuple[T, object] | None:
-        """Make the next call; a fault is its result."""
+        """Make the next call; a `ProviderFailure` is its result."""
         if not self._tasks:
             return None
         label, task = self._tasks.popleft()
         try:
             return label, task()
-        except ProviderFailure as fault:
-            return label, fault
+        except ProviderFailure as failure:
+            return label, failure
 
     def close(self) -> None:
         """Forget the calls that were not made."""

@@ -1,4 +1,4 @@
-"""What requests would cost, as an estimate that says so."""
+"""Estimated tokens and cost of requests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TOKENS_A_LETTER = {"HANGUL": TOKENS_A_HANGUL_SYLLABLE, "CJK": 1.0, "HIRAGANA": 0
 """Tokens of one character by script; `TOKENS_A_CHARACTER` for any other."""
 
 TOKENS_A_MESSAGE = 4
-"""What a chat message costs beside its words: role and separators."""
+"""Tokens of a chat message beside its words: role and separators."""
 
 OUTPUT_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
 @dataclass(frozen=True)
 class Price:
-    """What tokens cost in US dollars.
+    """The price of tokens in US dollars.
 
     Attributes:
         batch_rate: `False` when the table knows no cheaper rate for batches, so that this is the standard one.

@@ -1,4 +1,4 @@
-"""Looking for a create whose outcome is unknown, until it is found or surely absent.
+"""The search for the batch of a create whose outcome is unknown, until it is found or certainly absent.
 
 A listing can lag behind a create, so absence from a list proves nothing. Deleting the input file
 does: a create that is applied after it fails before any line runs. Only when a full quiet period
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.metadata import MARK, our_mark
+from pytest_batcheval.engine.metadata import METADATA_NAME, identifying_value
 from pytest_batcheval.journal.rows import BatchRow
 
 LOOK_FOR = 60.0
-"""Seconds of plain looking before the input file is deleted; the usual case ends within them."""
+"""Seconds of listing before the input file is deleted; the usual case ends within them."""
 
 LOOK_EVERY = 10.0
 QUIET = 180.0
@@ -25,14 +25,14 @@ QUIET = 180.0
 QUIET_EVERY = 30.0
 CLEAN_LISTS = 3
 UNFENCED = 1200.0
-"""Seconds of looking where a provider lets no file be deleted: longer than the SDK's 600 and TCP's 900."""
+"""Seconds of listing where a provider does not allow a file to be deleted: longer than the SDK's 600 and TCP's 900."""
 
 FRESH = 60.0
 """Seconds for which a 404 on a deletion may only mean that the file is new."""
 
 
 class SearchStep(Enum):
-    """What to do next."""
+    """The next step of a search."""
 
     LIST = "list"
     DELETE = "delete"
@@ -43,7 +43,7 @@ class SearchStep(Enum):
 class Search:
     """The search for one create; `began` is when its call returned, or the lock was taken.
 
-    Waits count on the monotonic clock of this process; after a crash they begin anew.
+    Waits count on the monotonic clock of this process; after a crash they begin again.
     """
 
     began: float
@@ -53,7 +53,7 @@ class Search:
     first_404: float | None = None
 
     def listed(self, asked: float, now: float) -> tuple[SearchStep, float]:
-        """A listing asked for at `asked` did not have the batch. Returns the next step and its time."""
+        """Take a listing, requested at `asked`, without the batch. Returns the next step and its time."""
         if self.fenced is None and not self.unfenced:
             return (SearchStep.LIST, now + LOOK_EVERY) if now - self.began < LOOK_FOR else (SearchStep.DELETE, now)
         since, quiet = (self.began, UNFENCED) if self.fenced is None else (self.fenced, QUIET)
@@ -63,33 +63,34 @@ class Search:
         return SearchStep.LIST, now + QUIET_EVERY
 
     def undeletable(self, now: float) -> tuple[SearchStep, float]:
-        """The provider deletes no such file: only a longer wait is left."""
+        """Take the provider's refusal to delete the file: only a longer wait is left."""
         self.unfenced = True
         return SearchStep.LIST, now + QUIET_EVERY
 
     def deleted(self, now: float) -> tuple[SearchStep, float]:
-        """The deletion was acknowledged."""
+        """Take the acknowledgement of the deletion."""
         self.fenced = now
         return SearchStep.LIST, now + QUIET_EVERY
 
     def absent(self, now: float) -> tuple[SearchStep, float]:
-        """The deletion was answered by a 404, which counts when it stays so."""
+        """Take a 404 on the deletion; it counts as deleted when it persists."""
         if self.first_404 is None:
             self.first_404 = now
         return (SearchStep.DELETE, now + FRESH / 3) if now - self.first_404 < FRESH else self.deleted(now)
 
 
 def find(row: BatchRow, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
-    """The batch a create of this row made: by its input file, else (where none is told) by its metadata.
+    """The batch that a create of this row made: by its input file, or by its metadata where the list names no file.
 
-    The oldest, when something on the way has repeated the create.
+    The oldest one, when something on the way has repeated the create.
     """
     seen = sorted(batches, key=age)
     by_file = (batch for batch in seen if batch.input_file_id and batch.input_file_id == row.file_id)
-    by_mark = (batch for batch in seen if not batch.input_file_id and batch.metadata.get(MARK) == our_mark(row))
-    return next(by_file, None) or next(by_mark, None)
+    value = identifying_value(row)
+    by_value = (batch for batch in seen if not batch.input_file_id and batch.metadata.get(METADATA_NAME) == value)
+    return next(by_file, None) or next(by_value, None)
 
 
 def age(batch: RemoteBatch) -> tuple[float, str]:
-    """What batches are ordered by, oldest first: the provider's clock, and their ids within a second."""
+    """The order of batches, oldest first: by the provider's clock, and by their ids within a second."""
     return batch.created_at or 0.0, batch.id

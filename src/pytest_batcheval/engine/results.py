@@ -25,13 +25,13 @@ KEEP = "keep"
 def download_results(
     backend: Backend, row: BatchRow, keys: Collection[str], folder: Path, partial: bool = False
 ) -> ResultSummary:
-    """Download both result files of a batch to `folder`, as far as it has them, and count what they hold.
+    """Download both result files of a batch to `folder`, as far as it has them, and count their keys.
 
     `keys` are the keys of the batch; lines of other keys are reported as broken. With `partial` a file
     that is gone at the provider is reported too, instead of raised.
 
     Raises:
-        Fault: a file could not be downloaded.
+        ProviderFailure: a file could not be downloaded.
         JournalError: it could not be stored.
     """
     private_folder(folder)
@@ -42,21 +42,21 @@ def download_results(
         try:
             backend.download(file_id, folder / f"{name}.jsonl")
             files.append(folder / f"{name}.jsonl")
-        except Refused as fault:
-            if not partial or fault.status_code != 404:
+        except Refused as failure:
+            if not partial or failure.status_code != 404:
                 raise
             gone.append(f"the {name} file {file_id} of batch {row.batch_id} is gone at the provider")
-    account = _account(files, frozenset(keys), gone)
-    if account.broken:
+    summary = _summary(files, frozenset(keys), gone)
+    if summary.broken:
         with storing(folder / KEEP):
             (folder / KEEP).touch()
-    return account
+    return summary
 
 
 def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | FailureRow]:
-    """All a batch ended in, each key at most once: answers, failed lines, unreadable lines, the rest.
+    """All results of a batch, each key at most once: answers, failed lines, unreadable lines, requests without a line.
 
-    `keys` are in the order of the input file, whose lines the effect's `faults` count.
+    `keys` are in the order of the input file, whose lines the effect's `errors` count.
     """
     open_keys = set(keys)
     for path, line in _lines(effect.results.files):
@@ -64,11 +64,11 @@ def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Fa
         if row is not None and row.key in open_keys:
             open_keys.discard(row.key)
             yield row
-    for fault in effect.errors:
-        if fault.line is not None and 0 < fault.line <= len(keys) and keys[fault.line - 1] in open_keys:
-            key = keys[fault.line - 1]
+    for error in effect.errors:
+        if error.line is not None and 0 < error.line <= len(keys) and keys[error.line - 1] in open_keys:
+            key = keys[error.line - 1]
             open_keys.discard(key)
-            yield FailureRow(key, fault.code, fault.message, None, retryable=False)
+            yield FailureRow(key, error.code, error.message, None, retryable=False)
     if effect.unaccounted is not None:
         for key in sorted(open_keys):
             yield FailureRow(
@@ -76,7 +76,7 @@ def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Fa
             )
 
 
-def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> ResultSummary:
+def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> ResultSummary:
     answered: set[str] = set()
     repeated: set[str] = set()
     failed: set[str] = set()
@@ -91,8 +91,8 @@ def _account(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -
             else:
                 nameless += 1
         elif key not in keys:
-            # It may be damaged, and then it is the answer to one that seems to have none.
-            broken.append(f"{path.name}: a line for {key!r}, which this batch did not ask")
+            # Its key may be damaged: then it is the answer of a request that seems to have none.
+            broken.append(f"{path.name}: a line for {key!r}, which is not a request of this batch")
             nameless += 1
         elif line.succeeded:
             (repeated if key in answered else answered).add(key)
@@ -125,17 +125,17 @@ def _lines(files: Sequence[Path]) -> Iterator[tuple[Path, ResultLine | BrokenLin
 
 
 def answer_of(line: ResultLine) -> AnswerRow:
-    """What is stored of a line that succeeded."""
+    """The row of a line that succeeded."""
     return AnswerRow(line.custom_id, line.id or "", _json(line), *_tokens(line))
 
 
-def _result(path: Path, line: ResultLine | BrokenLine, account: ResultSummary) -> AnswerRow | FailureRow | None:
-    """A key's answer counts, wherever it also failed; the first line of a kind counts."""
+def _result(path: Path, line: ResultLine | BrokenLine, summary: ResultSummary) -> AnswerRow | FailureRow | None:
+    """The row of a line; `None` for a failure whose key has an answer too, since the answer counts."""
     if isinstance(line, ResultLine) and line.succeeded:
         return answer_of(line)
     if isinstance(line, ResultLine):
-        return None if line.custom_id in account.answered else failure_of(line)
-    if not line.custom_id or line.custom_id in account.answered:
+        return None if line.custom_id in summary.answered else failure_of(line)
+    if not line.custom_id or line.custom_id in summary.answered:
         return None
     text = f"its line cannot be read ({line.reason}); the file is kept at {path}. It was paid, so it is not sent again"
     return FailureRow(line.custom_id, BROKEN_LINE, text, None, retryable=False)

@@ -11,14 +11,14 @@ from pytest_batcheval.engine.effects import JOURNAL, Commit, Effect, ListBatches
 
 
 class Scheduler:
-    """Drives machines to their ends: `due(now)` gives effects, `take(effect, outcome, now)` takes outcomes.
+    """Drives machines until they are finished: `due(now)` gives effects, `take(effect, outcome, now)` takes outcomes.
 
-    An outcome is what the effect's docstring says, or a `ProviderFailure`. Effects of one machine never overlap;
+    An outcome is as the effect's docstring says, or a `ProviderFailure`. Effects of one machine never overlap;
     those of different machines may. One listing serves all machines that want one.
     """
 
     def __init__(self, machines: Iterable[BatchMachine], known: Collection[str] = ()) -> None:
-        """Drive these machines; `known` are ids of batches that do not ask the same as one of them."""
+        """Drive these machines; `known` are ids of batches that compete with none of them."""
         self.machines = list(machines)
         self._known = frozenset(known)
         self._listing: list[BatchMachine] = []
@@ -26,7 +26,7 @@ class Scheduler:
 
     @property
     def stopped(self) -> ProviderFailure | None:
-        """The fault that stops the run; what can be stored is stored before."""
+        """The failure that stops the run; whatever can be stored is stored before."""
         return next((machine.stop for machine in self.machines if machine.stop is not None), None)
 
     @property
@@ -34,25 +34,25 @@ class Scheduler:
         """Whether nothing is under way and nothing is left to ask for."""
         if self.stopped is None:
             return all(machine.finished for machine in self.machines)
-        return not any(machine.in_flight or _is_last_word(machine.effect) for machine in self.machines)
+        return not any(machine.in_flight or _is_stored_last(machine.effect) for machine in self.machines)
 
     def wake(self) -> float | None:
-        """When the next effect is due; `None` when only outcomes are awaited."""
+        """The time the next effect is due; `None` when only outcomes are awaited."""
         return min((machine.wake for machine in self._waiting()), default=None)
 
-    def look_at(self, moment: float) -> None:
-        """Look at every running batch at that moment, if not earlier."""
+    def poll_all(self, moment: float) -> None:
+        """Poll every running batch at that moment, if not earlier."""
         for machine in self.machines:
             if isinstance(machine.effect, Retrieve) or (machine.effect == ListBatches() and machine.row.batch_id):
                 machine.wake = min(machine.wake, moment)
 
     def due(self, now: float) -> list[Effect]:
-        """The effects to do now; each is given out once."""
+        """The effects to perform now; each is returned once."""
         ready = [machine for machine in self._waiting() if machine.wake <= now]
         if self.stopped is not None:
-            return [self._fly(machine) for machine in ready if _is_last_word(machine.effect)]
+            return [self._start(machine) for machine in ready if _is_stored_last(machine.effect)]
         listed = self._listed(ready)
-        effects = [self._fly(machine) for machine in ready if machine not in listed]
+        effects = [self._start(machine) for machine in ready if machine not in listed]
         if listed and not self._listing:
             for machine in listed:
                 machine.in_flight = True
@@ -61,18 +61,18 @@ class Scheduler:
         return effects
 
     def _waiting(self) -> Iterator[BatchMachine]:
-        """The machines whose next effect was not given out yet."""
+        """The machines whose next effect is not under way."""
         return (machine for machine in self.machines if machine.effect and not machine.in_flight)
 
     def _listed(self, ready: list[BatchMachine]) -> list[BatchMachine]:
-        """The machines that one listing serves: those that need one, and all whose next look it can stand for."""
-        lookers = [machine for machine in ready if isinstance(machine.effect, ListBatches)]
+        """The machines that one listing serves: those that need one, and all whose next poll it can replace."""
+        listing = [machine for machine in ready if isinstance(machine.effect, ListBatches)]
         polls = [machine for machine in self.machines if machine.shares_lists]
-        shared = lookers or (len(polls) > 1 and any(machine.shares_lists for machine in ready))
-        return lookers + polls if shared else []
+        shared = listing or (len(polls) > 1 and any(machine.shares_lists for machine in ready))
+        return listing + polls if shared else []
 
     def take(self, effect: Effect, outcome: object, now: float) -> None:
-        """Take the outcome of an effect that `due` gave out."""
+        """Take the outcome of an effect that `due` returned."""
         if isinstance(effect, ListBatches):
             machines, self._listing = self._listing, []
             for machine in machines:
@@ -80,19 +80,19 @@ class Scheduler:
             return
         next(machine for machine in self.machines if machine.row.id == effect.row.id).take(effect, outcome, now)
 
-    def _fly(self, machine: BatchMachine) -> Effect:
+    def _start(self, machine: BatchMachine) -> Effect:
         assert machine.effect is not None
         machine.in_flight = True
         return machine.effect
 
 
-def _is_last_word(effect: Effect | None) -> bool:
-    """What is still stored when the run stops: all but the intent to create."""
+def _is_stored_last(effect: Effect | None) -> bool:
+    """Whether an effect is performed although the run stops: every journal write but the intent to create."""
     return isinstance(effect, JOURNAL) and not (isinstance(effect, Commit) and effect.row.state == "creating")
 
 
 def _list_for(machines: Iterable[BatchMachine]) -> ListBatches:
-    """Mere looks need no more pages than hold their batches; other machines' may be on any."""
+    """A list for these machines; polls need only the pages with their batches, a search for others needs all."""
     if all(isinstance(machine.effect, Retrieve) for machine in machines):
         return ListBatches(frozenset(machine.row.batch_id for machine in machines))
     return ListBatches()

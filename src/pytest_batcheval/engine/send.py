@@ -1,4 +1,4 @@
-"""Send requests, each paid once: finish what was begun, plan what is missing, send, send transient failures again."""
+"""Sends requests, each paid once: finish open batches, plan missing requests, send, send transient failures again."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ def send(
     """Have every request answered, or failed for good, in the journal.
 
     Requests that have an answer of the backend's origin, or a final failure, are not sent; batches that an
-    earlier run left open are finished first. The journal's lock is held meanwhile (a caller that holds it
-    already keeps it).
+    earlier run left open are finished first. The journal's lock is held meanwhile (a caller that already holds it
+    keeps it).
 
     Args:
         requests: duplicates are merged.
-        backend: where to; its `origin` is what answers are stored under.
+        backend: receives the requests; answers are stored under its `origin`.
         journal: the record of what was sent.
-        clock: what all waits run on.
+        clock: the clock of all waits.
         policy: the user's choices; default those of `SendPolicy`.
         progress: called with a snapshot whenever a batch changes, and when a pause begins and ends.
         run: id of this run in the journal; default a new one.
         wait: called while another process holds the lock; it sleeps or raises.
-        calling: send each request to its endpoint in this way, instead of all as batches. A call without an answer
+        calling: send each request to its endpoint by these parts, instead of in batches. A call without an answer
             is not repeated by this send: it may have been paid.
 
     Raises:
-        ProviderError: the provider refused, or the account must be looked after; nothing is lost.
-        UnfinishedError: batches still run after `patience`, or calls were not made; the next send goes on.
+        ProviderError: the provider refused, or the account needs attention; nothing is lost.
+        UnfinishedError: batches are still running after `patience`, or calls were not made; the next send continues.
         JournalError: the journal cannot be used.
         UsageError: a request is larger than a batch file may be, or a wave could cost more than the budget has left.
     """
@@ -86,10 +86,10 @@ def collect(
     wait: Callable[[Holder | None], None] = wait_a_second,
     patience: float | None = None,
 ) -> SendResult:
-    """Finish every batch that was begun; send nothing.
+    """Finish every open batch; send nothing.
 
     With `adopt` batches of the account that have our metadata and are unknown to this journal are taken
-    over first: so a lost journal is rebuilt from the provider. The other arguments are those of `send`.
+    over first, which rebuilds a lost journal from the provider. The other arguments are those of `send`.
 
     Raises:
         ProviderError, UnfinishedError, JournalError: as `send`.

@@ -20,12 +20,12 @@ class SendResult:
         answered: those that have an answer now.
         failed: those that have a failure and no answer now.
         resent: lines sent again after a transient failure.
-        batches: batches settled, `attached` of them begun by an earlier run.
+        batches: batches settled, `attached` of them created by an earlier run.
         collected: numbers of settled batches that an earlier run had begun.
         older: batches of other machines in favour of which some of ours were cancelled.
-        twins: batches that the create of one of ours has made beside it, and that were cancelled.
+        twins: second batches that a create of ours has made, and that were cancelled.
         twice: keys that such a batch and ours both answered, so that they were paid twice.
-        lost: what became of batches whose results are gone.
+        lost: notes on batches whose results are gone.
         unknown: keys whose individual call may have been paid without an answer.
         again: keys sent though an earlier call of theirs may have been paid without an answer.
         broken: unreadable lines, whose files are kept in `files`.
@@ -57,7 +57,10 @@ class SendResult:
     @property
     def notes(self) -> list[str]:
         """Remarks that the user should read, a line each."""
-        older = [f"another machine asked the same in batch {batch}; ours was cancelled" for batch in self.older]
+        older = [
+            f"another machine sent some of the same requests in batch {batch}; ours was cancelled"
+            for batch in self.older
+        ]
         twins = [
             f"a create was applied twice, by something between here and the provider; batch {second} was cancelled, "
             "and what it had finished was paid twice"
@@ -71,7 +74,7 @@ class SendResult:
 
     @property
     def _of_calls(self) -> list[str]:
-        """Remarks on individual calls of unknown outcome, which cannot be looked for as batches can."""
+        """Remarks on individual calls of unknown outcome, which cannot be looked up as batches can."""
         notes = []
         if self.again:
             notes.append(
@@ -79,20 +82,21 @@ class SendResult:
                 "a run ended during the call, or without an answer"
             )
         if self.unknown:
+            them = "it" if len(self.unknown) == 1 else "them"
             notes.append(
                 f"{counted(len(self.unknown), 'call')} of unknown outcome may have been paid; the next run sends "
-                "again, so at most that many may be paid twice"
+                f"{them} again, so at most {len(self.unknown):,} may be paid twice"
             )
         return notes
 
 
 @dataclass
 class SendCounts:
-    """Counts of a send while it goes on.
+    """Counts of a send while it runs.
 
     Attributes:
         keys: sent by this send; `resent` of its lines were sent again.
-        settled: the batches that reached their end, `attached` of them begun by an earlier run.
+        settled: the finished batches, `attached` of them begun by an earlier run.
         twice: keys that two batches both answered.
         unknown: keys whose individual call may have been paid without an answer; `again` those that were sent again.
     """

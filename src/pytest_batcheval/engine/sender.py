@@ -1,4 +1,4 @@
-"""The rounds of one send: finish what was begun, plan what is missing, send it, decide what is sent again."""
+"""The rounds of one send: finish open batches, plan missing requests, send them, decide which are sent again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RoundSender(Protocol):
         """Limits of one row of the next round."""
 
     def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
-        """Send these, and store what comes back; true when batches of another machine hold some of the requests."""
+        """Send these, and store the results; true when batches of another machine hold some of the requests."""
 
 
 class Sender:
@@ -60,7 +60,7 @@ class Sender:
             self._budget = Budget(policy.budget, context.journal.reader, context.backend.origin, context.run)
 
     def send(self, wanted: list[Request]) -> SendResult:
-        """Have these answered, or failed for good.
+        """Have these answered, or finally failed.
 
         Raises:
             ProviderError, UnfinishedError, JournalError, UsageError: as `engine.send.send`.
@@ -68,7 +68,7 @@ class Sender:
         refresh, attempts, worklist = self._policy.refresh, self._policy.attempts, self._worklist
         stored = worklist.answered()
         self._attach()
-        # A refresh wants answers newer than any: also than those that another machine has got.
+        # A refresh wants answers newer than any, also than those of another machine.
         if left := wanted if refresh else worklist.left(attempts):
             self._batches.adopt([request.custom_id for request in left], optional=not self._has_batch_api)
         if refresh:
@@ -82,7 +82,7 @@ class Sender:
         return self._result(len(wanted), len(stored), len(worklist.answered()), failed)
 
     def collect(self, adopt: bool) -> SendResult:
-        """Finish what was begun; with `adopt` also what another journal has begun.
+        """Finish open batches; with `adopt` also those of another journal.
 
         Raises:
             ProviderError, UnfinishedError, JournalError: as `engine.send.collect`.
@@ -106,7 +106,7 @@ class Sender:
         """Adopt the batches of other machines in favour of which ours were cancelled.
 
         Raises:
-            ProviderError: round after round there was none to adopt, so that ours are cancelled for nothing.
+            ProviderError: none could be adopted in several rounds, so that ours were cancelled for nothing.
         """
         attached = self._counts.attached
         self._batches.adopt(keys)

@@ -22,19 +22,19 @@ _QUEUED = ("created", "validating")
 
 @dataclass(frozen=True)
 class BatchSnapshot:
-    """One batch as it stands.
+    """The current state of one batch.
 
     Attributes:
         ordinal, of: its number among the batches of this wave, from 1, and their count.
         batch_id: the provider's id; empty until it has one.
-        status: the provider's word, or ours before and after (`planned`, `reconciling`, `settled` …).
+        status: the provider's, or ours before and after (`planned`, `reconciling`, `settled` …).
         stage: one of `STAGES`.
-        done, failed, total: requests answered, failed and asked.
+        done, failed, total: numbers of requests answered, failed, and in all.
         elapsed: seconds on the clock since it was begun, by this process.
-        note: what a person should know, such as why it is looked for.
-        trouble: why the provider cannot be asked just now; empty when it can.
+        note: a remark for the user, such as the reason it is looked for.
+        trouble: the failure of a call that is being retried; empty when there is none.
         ended: whether nothing is left to do.
-        endpoint, model: what its requests ask; the model is empty when nobody knows it.
+        endpoint, model: those of its requests; the model is empty when it is unknown.
         attached: whether an earlier process created it, so that `elapsed` is not its age.
     """
 

@@ -9,13 +9,14 @@ from itertools import groupby
 
 from pytest_batcheval.engine.pricing import input_tokens
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.endpoints import EMBEDDINGS
 from pytest_batcheval.wire.objects import Request
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one input file may hold; the defaults are OpenAI's (its Batch guide).
+    """The limits of one input file; the defaults are OpenAI's (its Batch guide).
 
     Attributes:
         requests: lines of a file.
@@ -31,7 +32,7 @@ class Limits:
     tokens: Mapping[str, int] = field(default_factory=dict)
 
     def halved(self) -> Limits:
-        """Half of it, for a provider that takes less than it says."""
+        """Half of each limit, for a provider that accepts less than it documents."""
         return replace(
             self,
             requests=max(self.requests // 2, 1),
@@ -42,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Size:
-    """What one request takes of each limit."""
+    """The size of requests, in the units of each limit."""
 
     requests: int = 0
     bytes: int = 0
@@ -82,7 +83,7 @@ def split(requests: Iterable[Request], limits: Limits) -> Iterator[list[Request]
 
 
 def at_once(batches: Iterable[list[Request]], limits: Limits) -> Iterator[list[Request]]:
-    """The batches that may be under way together; of each model at least one, so that there is an end to it."""
+    """The batches that may be under way together; of each model at least one, so that it ends."""
     queued: dict[str, int] = defaultdict(int)
     for batch in batches:
         model = batch[0].model
@@ -102,9 +103,14 @@ def _cut(group: Iterator[Request], limits: Limits) -> Iterator[list[Request]]:
     for request in group:
         size = _size(request, limits)
         if size.bytes > limits.bytes:
-            raise UsageError(f"request {request.custom_id} has {size.bytes} bytes; a batch file takes {limits.bytes}")
+            raise UsageError(
+                f"request {request.custom_id} has {size.bytes} bytes; a batch file takes at most {limits.bytes}"
+            )
         if size.inputs > limits.inputs:
-            raise UsageError(f"request {request.custom_id} has {size.inputs} inputs; a batch takes {limits.inputs}")
+            raise UsageError(
+                f"request {request.custom_id} has {counted(size.inputs, 'input')}; "
+                f"a batch takes at most {limits.inputs}"
+            )
         if batch and not (total + size).fits(limits, request.model):
             yield batch
             batch, total = [], _Size()

@@ -1,4 +1,4 @@
-"""How far each wanted request is, by the journal and by what this send has tried."""
+"""The progress of each wanted request, by the journal and by the attempts of this send."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_batcheval.engine.split import Limits, at_once, split
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
 
@@ -27,10 +28,10 @@ class Portion:
 
 
 class Worklist:
-    """The wanted requests: which are answered, which have failed for good, which still have to be sent.
+    """The wanted requests: those answered, those that have finally failed, those still to be sent.
 
     Attributes:
-        tried: how often each key was sent in vain since this send began.
+        tried: attempts of each key since this send began.
     """
 
     def __init__(self, journal: Journal, origin: str, wanted: Mapping[str, Request]) -> None:
@@ -49,26 +50,27 @@ class Worklist:
         reader = self._journal.reader
         answered = reader.answered(list(self._wanted), self._origin)
         if damaged := sorted(reader.damaged & self._wanted.keys()):
+            answers = counted(len(damaged), "answer")
             raise JournalError(
-                f"{len(damaged)} answers in {self._journal.path} do not match their checksum ({damaged[0]}, …); "
-                "nothing is sent before it is mended: batcheval recover"
+                f"{self._journal.path} has {answers} with a wrong checksum ({damaged[0]}, …); nothing is sent until "
+                "the journal is repaired: batcheval recover"
             )
         return answered
 
     def begin_refresh(self, run: str) -> None:
-        """Want a newer answer of every request than any so far, or than the refresh had that was cut short."""
+        """Require a newer answer of every request than any so far; a refresh that was cut short is continued."""
         planned = self._journal.reader.tries(list(self._wanted), self._origin)
         newest = {key: planned.get(key, (0, 0))[0] for key in self._wanted}
         goals = {key: generation + 1 for key, generation in newest.items()}
         self._goals = self._journal.begin_refresh(run, self._origin, goals)
 
     def end_refresh(self) -> None:
-        """Nothing is left to do for any of the requests."""
+        """End a refresh, because nothing is left to do for any of the requests."""
         if self._journal.reader.refreshes(list(self._wanted), self._origin):
             self._journal.end_refresh(self._origin, self._wanted.keys())
 
     def left(self, attempts: int) -> list[Request]:
-        """What still has to be sent: no answer, no final failure, not owned by a lost batch, attempts left."""
+        """Requests still to be sent: no answer, no final failure, no claim of a lost batch, attempts left."""
         keys, reader = list(self._wanted), self._journal.reader
         answered, final = reader.generations(keys, self._origin), reader.final(keys, self._origin)
         claimed = reader.claimed(self._origin)
@@ -81,7 +83,7 @@ class Worklist:
         ]
 
     def portions(self, requests: Sequence[Request], limits: Limits) -> Iterator[Portion]:
-        """The batches these requests make that may be under way together.
+        """The batches of these requests that may be under way together.
 
         Raises:
             UsageError: one request alone is over the limit.
@@ -96,7 +98,7 @@ class Worklist:
                 yield Portion(batch, generation, 1 + _most(planned, batch))
 
     def count(self, keys: Iterable[str]) -> None:
-        """One more attempt of these has been made."""
+        """Count one more attempt of these keys."""
         self.tried.update(keys)
 
 

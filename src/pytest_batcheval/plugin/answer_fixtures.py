@@ -1,4 +1,4 @@
-"""Hands a test the answers of its cells, or ends it with why it has none."""
+"""The answers of a test's cells, or the outcome of a test that has none."""
 
 from __future__ import annotations
 

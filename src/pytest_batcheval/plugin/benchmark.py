@@ -24,7 +24,7 @@ TOLERANCE = 0.01
 """Share by which a count may differ from the baseline's."""
 
 COUNTS = ("calls", "polls", "uploads", "bytes", "requests", "input_tokens", "output_tokens")
-"""What is compared with the baseline beside the time; the time is pytest-benchmark's to compare."""
+"""Counts that are compared with the baseline; the time is compared by pytest-benchmark."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Latencies:
 
     Attributes:
         upload, create: of an input file, of a batch.
-        call: of an individual call: what older scripts counted with.
+        call: of an individual call.
     """
 
     upload: float = 2.0
@@ -42,7 +42,7 @@ class Latencies:
 
 
 class BenchmarkMeter:
-    """Takes over a simulator: lets uploads and creates take their time, and counts every call."""
+    """Intercepts a simulator's calls: uploads and creates take their virtual time, and every call is counted."""
 
     def __init__(self, latencies: Latencies) -> None:
         self.calls: Counter[str] = Counter()
@@ -50,7 +50,7 @@ class BenchmarkMeter:
         self._seconds = {"files.create": latencies.upload, "batches.create": latencies.create}
 
     async def __call__(self, exchange: Exchange) -> None:
-        """One exchange."""
+        """Handle one exchange."""
         self.calls[exchange.call] += 1
         self.bytes += int(exchange.headers.get("content-length", 0))
         seconds = self._seconds.get(exchange.call)
@@ -61,7 +61,7 @@ class BenchmarkMeter:
         return await exchange.send(reply)
 
     def counts(self) -> dict[str, int]:
-        """HTTP requests in all, and those of each kind that says something."""
+        """Numbers of all HTTP requests, of polls and of uploads, and the bytes that were sent."""
         polls = self.calls["batches.retrieve"] + self.calls["batches.list"]
         return {
             "calls": self.calls.total(),
@@ -75,7 +75,7 @@ class BatchBenchmark:
     """Measures work done through a `BatchClient`, in virtual seconds.
 
     Each round has an empty simulator and a fresh journal. The client makes one call at a time, so that the same
-    work takes the same time on every machine. What it took beside time stands in `extra_info`, and is compared with the
+    work takes the same time on every machine. Counts of calls and tokens are in `extra_info`, and are compared with the
     file that `--benchmark-compare` names.
     """
 
@@ -92,12 +92,12 @@ class BatchBenchmark:
         rounds: int = 1,
         latencies: Latencies | None = None,
     ) -> T:
-        """Measure `work(client)`, and return what it returned last.
+        """Measure `work(client)`, and return the result of its last round.
 
         Args:
-            work: what to measure.
+            work: the function to measure.
             individual: the client sends individual calls instead of batches.
-            rounds: how often; each is exact, so that one is enough.
+            rounds: number of rounds; each is exact, so that one is enough.
             latencies: virtual seconds that calls take.
         """
         from pytest_batcheval.simulator.behaviour import Behaviour
@@ -136,11 +136,11 @@ class BatchBenchmark:
         with stack:
             self._benchmark._timer = server.now
             returned: T = self._benchmark.pedantic(work, setup=prepare, rounds=rounds)
-        self._tell(meter, journal)
+        self._record(meter, journal)
         self._compare()
         return returned
 
-    def _tell(self, meter: BenchmarkMeter, journal: Path) -> None:
+    def _record(self, meter: BenchmarkMeter, journal: Path) -> None:
         from pytest_batcheval.engine.pricing import price
         from pytest_batcheval.journal.store import Journal
 
@@ -156,7 +156,7 @@ class BatchBenchmark:
         self._benchmark.extra_info.update(figures)
 
     def _compare(self) -> None:
-        """Fail when a count is another one than in the baseline; a benchmark that is not in it is new."""
+        """Fail when a count differs from the baseline; a benchmark that is not in it is new."""
         known = (self._baseline or {}).get(self._benchmark.fullname)
         if known is None:
             return

@@ -1,4 +1,4 @@
-"""What continuous integration reads: JUnit properties, GitHub's step summary and annotations."""
+"""Output for continuous integration: JUnit properties, GitHub's step summary and annotations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
-"""Variable of GitHub Actions: a file whose Markdown is shown on the page of the run; a MiB of a step at most."""
+"""Variable of GitHub Actions: a file whose Markdown is shown on the page of the run; at most one MiB per step."""
 
 ACTIONS = "GITHUB_ACTIONS"
 """Variable of GitHub Actions: `true` where lines of the output that begin with `::` are commands."""
@@ -38,7 +38,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$&@:])")
 def add_properties(item: pytest.Item) -> None:
     """Give a batch test, once it is set up, the user properties `custom_id` (its first), `origin` and `model` (served).
 
-    A test over many answers has every origin and model, with commas between.
+    A test over many answers has every origin and model, separated by commas.
     """
     plan, fixtures = item_plan(item), getattr(item, "funcargs", {})
     if plan is None or not plan.requests:
@@ -58,7 +58,7 @@ def add_properties(item: pytest.Item) -> None:
 def report(
     reporter: pytest.TerminalReporter, stats: RunStats, brought: Collection[str], run: RunFigures | None
 ) -> None:
-    """Write the step summary and the annotations, where GitHub Actions asks for them."""
+    """Write the step summary and the annotations, where GitHub Actions' variables are set."""
     if path := os.environ.get(SUMMARY):
         try:
             with Path(path).open("a", encoding="utf-8") as file:
@@ -91,7 +91,7 @@ def summary(stats: RunStats, brought: Collection[str], run: RunFigures | None) -
 
 
 def error_commands(reporter: pytest.TerminalReporter) -> Iterator[str]:
-    """An `::error` for each test function whose requests are unrecorded or failed: how many, and the first text."""
+    """An `::error` for each test function whose requests are unrecorded or failed: the number, and the first text."""
     found: dict[tuple[str, int, str], list[pytest.TestReport]] = {}
     for outcome in reporter.stats.values():
         for test in outcome:
@@ -124,11 +124,11 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def _sent(run: RunFigures | None) -> str:
-    from pytest_batcheval.text.format import dollars
+    from pytest_batcheval.text.format import counted, dollars
 
     if run is None or not run.requests:
         return "Nothing was sent."
-    return f"{run.requests:,} requests sent, {run.failed:,} failed, cost {dollars(run.paid_usd)}."
+    return f"{counted(run.requests, 'request')} sent, {run.failed:,} failed, cost {dollars(run.paid_usd)}."
 
 
 def _in_workspace(path: Path) -> str:
@@ -141,7 +141,7 @@ def _markdown(text: str) -> str:
 
 
 def _fenced(lines: list[str]) -> list[str]:
-    """A block of code whose fence is longer than any that its text could close it with."""
+    """A block of code whose fence is longer than any in its text, which could close it."""
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     return [fence, *lines, fence]

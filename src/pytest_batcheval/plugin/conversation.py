@@ -12,6 +12,7 @@ import pytest
 from pytest_batcheval.errors import BatchEvalError, RecordingError
 from pytest_batcheval.plugin.options import Settings, read_settings
 from pytest_batcheval.plugin.stash import PASSED, batch_session
+from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
     import openai
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 MARKER = "batch_conversation(name): the file of this test's conversation, cassettes/conversations/<name>.yaml."
 
 REPLAYED = "replayed"
-"""Stands for the API key and the account where none is needed."""
+"""A placeholder for the API key and the account in a replay."""
 
 
 class BatchConversation:
-    """What a test of a batch pipeline gets.
+    """The value of the fixture: the parts that a test of a batch pipeline needs.
 
     Attributes:
         backend: sends batches to the provider, to the simulator or to the recording.
-        clock: what the pipeline's waits have to run on; in a replay they take no time.
+        clock: the clock for the pipeline's waits; in a replay they take no time.
         simulator: the server that answers, when it runs in this process; `None` in a replay and with a provider.
     """
 
@@ -53,12 +54,12 @@ class BatchConversation:
 
     @property
     def base_url(self) -> str:
-        """Where a client has to ask."""
+        """The base URL for clients."""
         return self._conversation.base_url
 
     @property
     def origin(self) -> str:
-        """Who answers, or answered when it was recorded."""
+        """The origin of the answers, live or as recorded."""
         return self._conversation.origin
 
     @property
@@ -88,7 +89,7 @@ def batch_conversation(request: pytest.FixtureRequest) -> Iterator[BatchConversa
     """The HTTP conversation of this test: `.backend`, `.client()`, `.clock`, `.requests`, `.base_url`, `.origin`.
 
     With `--batch=replay` it comes from `cassettes/conversations/`, with `record` it is written there, with
-    `send` it is neither.
+    `send` neither.
     """
     with ExitStack() as stack:
         try:
@@ -127,7 +128,7 @@ def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[Batc
         with backend:
             yield BatchConversation(conversation, backend, JumpClock(), REPLAYED)
     if request.node.stash.get(PASSED, False):
-        _look_back(request.node, conversation, path)
+        _check_replay(request.node, conversation, path)
 
 
 @contextmanager
@@ -147,13 +148,13 @@ def _live(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[BatchCon
                 conversation.discard()  # the test was interrupted
 
 
-def _look_back(item: pytest.Item, conversation: Conversation, path: Path) -> None:
-    """After a test that passed: what it did not notice, and what it did not need."""
+def _check_replay(item: pytest.Item, conversation: Conversation, path: Path) -> None:
+    """Fail a passed test for a request without a recorded reply; warn of recorded requests that it did not make."""
     if conversation.unmatched is not None:
         pytest.fail(str(conversation.unmatched), pytrace=False)
     unused = conversation.unused
     if unused:
-        count = f"{len(unused)} recorded request{'s were' if len(unused) > 1 else ' was'} not made"
+        count = f"{counted(len(unused), 'recorded request')} {'was' if len(unused) == 1 else 'were'} not made"
         text = f"{path}: {count}, first {unused[0].method} {unused[0].path}"
         item.warn(pytest.PytestWarning(f"{text}; record the conversation again: {conversation.command}"))
 

@@ -1,4 +1,4 @@
-"""The fixtures test authors name: `answer`, `answers`, `persona_matrix`, `batch_client`, `batch_server`."""
+"""The fixtures for test authors: `answer`, `answers`, `persona_matrix`, `batch_client`, `batch_server`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: hooks only; each one hands over to the module that knows, imported when it is needed."""
+"""The plugin's pytest hooks; each one calls the module that does the work, imported when it is needed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and refuse values no option has."""
+    """Register the markers, and refuse invalid values of options."""
     config.addinivalue_line("markers", BATCH_MARKER)
     config.addinivalue_line("markers", CONVERSATION_MARKER)
     check(config)
@@ -53,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
-    """Note that tests which ask for answers are left out, so that nobody calls their recordings unused."""
+    """Note that tests which ask for answers are left out, so that their recordings do not count as unused."""
     collected = list(items)
     yield
     config.stash[LEFT_OUT] = any(map(asks_for_answers, left_out(collected, items)))
@@ -72,7 +72,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Say where the answers of a replay come from."""
+    """Report the sources of the answers of a replay."""
     batch = begun_session(config)
     if batch is None or batch.settings.mode != "replay" or not batch.plan.items:
         return []
@@ -97,7 +97,7 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell each xdist worker which run it belongs to."""
+    """Pass the id of the run to each xdist worker."""
     if mode(node.config) in SENDING:
         node.workerinput[RUN] = batch_session(node.config).run_id
 
@@ -136,7 +136,7 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Complete the counts; hand a worker's to the controller."""
+    """Complete the counts; pass a worker's to the controller."""
     batch = begun_session(session.config)
     if batch is None:
         return
@@ -153,14 +153,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Join the counts of a finished xdist worker."""
+    """Add the counts of a finished xdist worker."""
     data = getattr(node, "workeroutput", {}).get(STATS)
     if data is not None:
         batch_session(node.config).stats.add_data(data)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was unrecorded and where the answers came from."""
+    """Report unrecorded tests and the sources of the answers."""
     batch = begun_session(config)
     if batch is not None:
         from pytest_batcheval.plugin.ci import report

@@ -1,4 +1,4 @@
-"""The `batch` marker: which tests have one, and its checked arguments."""
+"""The `batch` marker: the tests that have one, and its checked arguments."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ERRORS = ("raise", "keep")
 
 
 class MarkerError(Exception):
-    """A batch marker that cannot be meant; the text says what is allowed."""
+    """An invalid batch marker; the message says what is allowed."""
 
 
 @dataclass(frozen=True)
 class BatchMark:
-    """What a test's batch markers say together; the closest marker wins keyword by keyword.
+    """The combined batch markers of a test; the closest marker wins keyword by keyword.
 
     Attributes:
         narrowed: ids to keep, by axis.
@@ -60,17 +60,17 @@ def read_mark(node: pytest.Item) -> BatchMark:
 
 def _check(given: Mapping[str, Any]) -> None:
     if not callable(given["prompt"]):
-        raise MarkerError(f"batch(prompt={given['prompt']!r}): a prompt is a function that returns a request body")
+        raise MarkerError(f"batch(prompt={given['prompt']!r}): must be a function that returns a request body")
     samples = given.get("samples", 1)
     if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
-        raise MarkerError(f"batch(samples={samples!r}): a whole number from 1")
+        raise MarkerError(f"batch(samples={samples!r}): must be an integer, at least 1")
     if given.get("errors", "raise") not in ERRORS:
         raise MarkerError(f"batch(errors={given['errors']!r}): allowed are {', '.join(map(repr, ERRORS))}")
     endpoint = given.get("endpoint")
     if endpoint is not None and not (isinstance(endpoint, str) and endpoint.startswith("/v1/")):
-        raise MarkerError(f"batch(endpoint={endpoint!r}): a path of the API such as '/v1/chat/completions'")
+        raise MarkerError(f"batch(endpoint={endpoint!r}): must be a path of the API such as '/v1/chat/completions'")
     if not isinstance(given.get("axes", {}), Mapping):
-        raise MarkerError(f"batch(axes={given['axes']!r}): a dict from axis name to an id or a list of ids")
+        raise MarkerError(f"batch(axes={given['axes']!r}): must be a dict from axis name to an id or a list of ids")
 
 
 def _narrowed(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -82,12 +82,12 @@ def _narrowed(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 def _ids(axis: str, value: object) -> tuple[str, ...]:
     ids = (value,) if isinstance(value, str) else value
     if not isinstance(ids, (list, tuple, set, frozenset)) or not all(isinstance(i, str) for i in ids):
-        raise MarkerError(f"batch({axis}={value!r}): an id of the axis {axis!r} or a list of ids")
+        raise MarkerError(f"batch({axis}={value!r}): must be an id of the axis {axis!r} or a list of ids")
     return tuple(ids)
 
 
 TAKES = ("answer", "answers")
-"""The fixtures that hand over answers."""
+"""The fixtures that return answers."""
 
 
 def has_batch_mark(node: pytest.Item) -> bool:
@@ -113,7 +113,7 @@ def left_out(collected: Sequence[pytest.Item], kept: Iterable[pytest.Item]) -> l
 
 
 def may_need_axes(metafunc: pytest.Metafunc) -> bool:
-    """Whether a test function has a batch marker, or an argument that nothing gives: perhaps an axis."""
+    """Whether a test function has a batch marker, or an argument that nothing provides: perhaps an axis."""
     if has_batch_mark(metafunc.definition):
         return True
     left = {name for name in metafunc.fixturenames if name not in fixture_definitions(metafunc) and name != "request"}
@@ -121,7 +121,7 @@ def may_need_axes(metafunc: pytest.Metafunc) -> bool:
 
 
 def _parametrized(node: pytest.Item) -> set[str]:
-    """The arguments that marks of a test give, so that they are no axes."""
+    """The arguments that `parametrize` marks of a test provide, so that they are not axes."""
     found: set[str] = set()
     for mark in node.iter_markers("parametrize"):
         names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())

@@ -23,9 +23,9 @@ _INI = (
     ("batch_backend", "default of --batch-backend", "openai"),
     ("batch_calls", "default of --batch-calls", "batch"),
     ("batch_journal", "default of --batch-journal", JOURNAL),
-    ("batch_wait", "default of --batch-wait: empty waits until they are done", ""),
+    ("batch_wait", "default of --batch-wait: empty waits until all batches have ended", ""),
     ("batch_attempts", "default of --batch-attempts", "3"),
-    ("batch_budget", "default of --batch-budget: empty spends any sum", ""),
+    ("batch_budget", "default of --batch-budget: empty sets no limit", ""),
     ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
 )
 RUN = "batcheval_run"
@@ -39,7 +39,7 @@ MARKER = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose for this run.
+    """The user's choices for this run.
 
     Attributes:
         mode: `replay`, `plan`, `send` or `record`.
@@ -47,10 +47,10 @@ class Settings:
         calls: `batch`, or `individual` calls of the endpoints.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
-        attempts: how often a request is sent at most while its failure may pass.
-        budget: US dollars that may be spent at most; `None` for any sum.
+        attempts: the most times that a request is sent while its failures are transient.
+        budget: US dollars that may be spent at most; `None` sets no limit.
         assume_lost: take a create without an answer for lost without the long wait.
-        pay_again: send again what was paid and is gone at the provider.
+        pay_again: send requests again whose answers were paid and are gone at the provider.
         cassettes: the folder of recordings.
         axes: lines `name=path` of the ini key `batch_axes`.
     """
@@ -89,13 +89,13 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def _add_sources(group: pytest.OptionGroup) -> None:
-    """Where answers come from, and where they are kept."""
+    """Declare the options for the sources of answers, and for the journal."""
     group.addoption(
         "--batch",
         choices=MODES,
-        help="replay: recorded answers only, no network, no key (default). plan: print what would be sent and its "
-        "cost, send nothing, run no test. send: answer from journal and recordings, send the rest as batches. "
-        "record: send, and write the selected answers to cassettes/.",
+        help="replay: recorded answers only, no network, no key (default). plan: print the requests that would be "
+        "sent and their cost, send nothing, run no test. send: answer from journal and recordings, send the rest as "
+        "batches. record: send, and write the selected answers to cassettes/.",
     )
     group.addoption(
         "--batch-backend",
@@ -106,8 +106,8 @@ def _add_sources(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--batch-calls",
         choices=CALLS,
-        help="batch: requests go out as batches, at half the price (default). individual: each goes to its endpoint by "
-        "itself, answered within seconds.",
+        help="batch: requests are sent as batches, at half the price (default). individual: each is sent to its "
+        "endpoint by itself, answered within seconds.",
     )
     group.addoption("--batch-journal", metavar="PATH", help=f"the journal (default: {JOURNAL}).")
     group.addoption(
@@ -119,47 +119,48 @@ def _add_sources(group: pytest.OptionGroup) -> None:
 
 
 def _add_limits(group: pytest.OptionGroup) -> None:
-    """How long, how often, how much."""
+    """Declare the limits of time, attempts and money."""
     group.addoption(
         "--batch-wait",
         metavar="DURATION",
-        help="how long to wait for batches (90, 90s, 15m, 12h, 2d; 0: submit and leave). Ends with exit status 10 when "
-        "they are not done by then; the same command collects them later. Default: until they are done.",
+        help="the longest time to wait for batches (90, 90s, 15m, 12h, 2d; 0: submit and leave). Ends with exit status "
+        "10 if batches are still running then; the same command collects them later. Default: until all have ended.",
     )
     group.addoption(
         "--batch-attempts",
         metavar="N",
         type=int,
-        help="how often a request is sent at most, when it failed for a reason that may pass (default: 3).",
+        help="the most times that a request is sent while its failures are transient (default: 3).",
     )
     group.addoption(
         "--batch-budget",
         metavar="USD",
-        help="spend at most so many US dollars in this run, estimated for the worst case before anything is sent; what "
-        "would cost more, or an unknown sum, is not sent at all (exit status 4).",
+        help="spend at most this many US dollars in this run, estimated for the worst case before anything is sent; a "
+        "wave that could cost more, or an unknown amount, is not sent at all (exit status 4).",
     )
 
 
 def _add_remedies(group: pytest.OptionGroup) -> None:
-    """The only ways to send again what may have been paid."""
+    """Declare the only options that send requests again although they may have been paid."""
     group.addoption(
         "--batch-assume-lost",
         action="store_true",
         help="take a create without an answer for lost as soon as the provider does not list it, instead of waiting "
-        "until it surely is; if it was accepted all the same, it is paid twice.",
+        "until that is certain; if it was accepted all the same, it is paid twice.",
     )
     group.addoption(
         "--batch-pay-again",
         action="store_true",
-        help="send again what was paid and is gone at the provider: lost batches, expired result files.",
+        help="send requests again whose answers were paid and are gone at the provider: lost batches, expired result "
+        "files.",
     )
 
 
 def check(config: pytest.Config) -> None:
-    """Refuse what no option means, also in a run that would not use it.
+    """Refuse invalid values of options and ini keys, also in a run that would not use them.
 
     Raises:
-        pytest.UsageError: an ini key has a value that is none of those allowed.
+        pytest.UsageError: an option or ini key has an invalid value.
     """
     _one_of("batch", mode(config), MODES)
     _one_of("batch_calls", str(_chosen(config, "batch_calls")), CALLS)
@@ -205,7 +206,7 @@ def _wait(config: pytest.Config) -> float | None:
 def _attempts(config: pytest.Config) -> int:
     text = str(_chosen(config, "batch_attempts"))
     if not text.isdigit() or int(text) < 1:
-        raise pytest.UsageError(f"batch_attempts = {text!r}: a whole number from 1")
+        raise pytest.UsageError(f"batch_attempts = {text!r}: must be an integer, at least 1")
     return int(text)
 
 
@@ -216,7 +217,7 @@ def _budget(config: pytest.Config) -> Decimal | None:
     from decimal import Decimal
 
     if not text.replace(".", "", 1).isdigit():
-        raise pytest.UsageError(f"batch_budget = {text!r}: a number of US dollars such as 2.50")
+        raise pytest.UsageError(f"batch_budget = {text!r}: must be a number of US dollars such as 2.50")
     return Decimal(text)
 
 

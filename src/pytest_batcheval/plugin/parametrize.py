@@ -1,4 +1,4 @@
-"""Items to cells to prompt calls: which tests there are, and which requests each one needs."""
+"""From test items to cells to prompt calls: the tests of each function, and the requests of each test."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Parametrization:
     """The axes of one test function: announced before the author's own parametrize, filled in after.
 
     Raises:
-        MarkerError: the marker, the prompt or the test's arguments cannot be meant.
+        MarkerError: the marker, the prompt or the test's arguments are invalid.
     """
 
     def __init__(self, metafunc: pytest.Metafunc, axes: Mapping[str, Sequence[Any]]) -> None:
@@ -148,11 +148,11 @@ class Parametrization:
         for axis, ids in self._mark.narrowed.items():
             if axis not in self._axes:
                 allowed = ", ".join([*sorted(self._axes), "prompt", "samples", "endpoint", "errors", "axes"])
-                raise MarkerError(f"batch({axis}=…): {axis!r} is no axis and no keyword; allowed are {allowed}")
+                raise MarkerError(f"batch({axis}=…): {axis!r} is neither an axis nor a keyword; allowed are {allowed}")
             known = [value_id(value) for value in self._axes[axis]]
             unknown = [i for i in ids if i not in known]
             if unknown or not ids:
-                what = f"has no {', '.join(map(repr, unknown))}" if unknown else "would be left with no value"
+                what = f"has no {', '.join(map(repr, unknown))}" if unknown else "would have no value left"
                 raise MarkerError(f"batch({axis}=…): the axis {axis!r} {what}; its ids are {_listed(known)}")
 
     def _check_samples(self) -> None:
@@ -169,7 +169,7 @@ class Parametrization:
         if samples < needed:
             drop = f" and drop the argument {SAMPLE!r}, which splits the table" if SAMPLE in self._asked else ""
             raise MarkerError(
-                f"{measure}() needs {needed} samples of each cell at least and `answers` would hold {samples}; "
+                f"{measure}() needs at least {needed} samples of each cell and `answers` would have {samples}; "
                 f"write batch(samples={needed}) or more{drop}"
             )
 
@@ -186,7 +186,11 @@ class Parametrization:
                     f"raw parameter and the test the fixture's value. A prompt can have: {can}"
                 )
             if parameter not in taken and parameter not in self._axes:
-                kind = "a fixture" if is_fixture(self._metafunc, parameter) else "no axis and no parametrised argument"
+                kind = (
+                    "a fixture"
+                    if is_fixture(self._metafunc, parameter)
+                    else "neither an axis nor a parametrised argument"
+                )
                 raise MarkerError(
                     f"prompt {name}() needs {parameter!r}, which is {kind}. Requests are built before any fixture "
                     f"runs, so a prompt can only have axes and parametrised arguments: {can}"
@@ -201,7 +205,7 @@ def planned_cells(item: pytest.Item) -> list[PlannedCell]:
     """The cells of a collected test, in the order of the matrix; empty when it asks for no answers.
 
     Raises:
-        MarkerError: the marker cannot be meant, or the test has none of the prompt's arguments.
+        MarkerError: the marker is invalid, or the test has none of the prompt's arguments.
     """
     if not asks_for_answers(item):
         return []
@@ -213,7 +217,7 @@ def planned_cells(item: pytest.Item) -> list[PlannedCell]:
 
 
 def marked_errors(item: pytest.Item) -> str:
-    """What the marker says about failed requests: `raise` or `keep`."""
+    """The marker's `errors=`: `raise` or `keep`."""
     return read_mark(item).errors
 
 
@@ -223,7 +227,7 @@ def _planned(mark: BatchMark, values: dict[str, Any]) -> PlannedCell:
     if missing := [name for name in _parameters(mark) if name not in arguments]:
         raise MarkerError(
             f"prompt {prompt_name(mark.prompt)}() needs {', '.join(map(repr, missing))}, and this test has no axes: "
-            "pytest gives a test of unittest.TestCase no parameters. Make it a function, or a class of no base"
+            "pytest gives a test of unittest.TestCase no parameters. Make it a function, or a class without a base"
         )
     return PlannedCell(values, PromptCall(mark.prompt, arguments, sample, mark.endpoint))
 
@@ -232,7 +236,7 @@ def _parameters(mark: BatchMark, optional: bool = False) -> Iterator[str]:
     """Names of the prompt's parameters; those with a default only if `optional`."""
     for name, parameter in inspect.signature(mark.prompt).parameters.items():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has {parameter}; name each parameter, as axes are")
+            raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has {parameter}; name each parameter after an axis")
         if name == SAMPLE:
             raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has a parameter `sample`; samples share one body")
         if optional or parameter.default is parameter.empty:

@@ -1,4 +1,4 @@
-"""What each selected test needs, built once after collection."""
+"""The plan of the selected tests, built once after collection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_batcheval.wire.objects import Request
 
 @dataclass(frozen=True)
 class ItemPlan:
-    """The cells of one test with their first requests, or why they cannot be built.
+    """The cells of one test with their first requests, or the error that keeps them from being built.
 
     Attributes:
         nodeid: the test's id.
@@ -37,7 +37,7 @@ class ItemPlan:
 
 @dataclass
 class Plan:
-    """The plan of a session: every selected test that asks for answers, and how many do not."""
+    """The plan of a session: every selected test that asks for answers, and the number of other tests."""
 
     items: list[ItemPlan] = field(default_factory=list)
     others: int = 0
@@ -57,7 +57,7 @@ _PLAN = pytest.StashKey[ItemPlan]()
 
 
 def item_plan(item: pytest.Item) -> ItemPlan | None:
-    """What was planned for a test; `None` when it was not selected or asks for nothing."""
+    """The plan of a test; `None` when it was not selected or asks for no answers."""
     return item.stash.get(_PLAN, None)
 
 
@@ -86,6 +86,6 @@ def _plan_item(item: pytest.Item) -> ItemPlan:
 
 
 def others_line(plan: Plan, config: pytest.Config) -> str:
-    """A remark that tests without answers wait too, and how to leave them out unless marks choose already."""
+    """A remark that tests without answers wait too; without -m in use, also the option that deselects them."""
     text = f"{counted(plan.others, 'other test')} must wait for the batches"
-    return text if config.getoption("markexpr", "") else f"{text}; -m batch leaves out what is not marked"
+    return text if config.getoption("markexpr", "") else f"{text}; -m batch deselects tests without the marker"

@@ -1,4 +1,4 @@
-"""What `--batch=plan` prints: per test file what is asked, what exists already, what would be sent and cost."""
+"""The report of `--batch=plan`: per test file the requests, those already answered, those to send and their cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_batcheval.engine.estimate import estimate_text, price_text
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
-from pytest_batcheval.text.format import dollars
+from pytest_batcheval.text.format import counted, dollars
 from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 RUNS = 200
-"""Simulated runs behind what a table can show: each share is within some 7 points."""
+"""Simulated runs for the power of a table: each share is within some 7 points."""
 
 _AXES = ("persona", "question")
 _COLUMNS = (
@@ -39,12 +39,12 @@ _COLUMNS = (
 
 @dataclass
 class ModulePlan:
-    """One test file: every request it asks for stands in exactly one of the columns.
+    """One test file: every request of its tests is counted in exactly one of the columns.
 
     Attributes:
         duplicates: requests that an earlier test asks for too.
         answered: those with a stored answer of the backend's origin, by source.
-        failed: those that failed for good; they are not sent again.
+        failed: those with a final failure; they are not sent again.
         fresh: those that would be sent.
     """
 
@@ -76,7 +76,7 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
 
 
 def _power(plan: Plan) -> list[str]:
-    """What the largest table of a test can show; nothing without a table of enough personas and questions."""
+    """The power of the largest table of a test; nothing without a table of enough personas and questions."""
     items = [item for item in plan.items if item.error is None and len(item.cells) > 1]
     largest = max(items, key=lambda item: len(item.cells), default=None)
     if largest is None or not all({"persona", "question"} <= planned.cell.keys() for planned in largest.cells):
@@ -155,16 +155,17 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
-    """What is sent: a line for each batch, else for each endpoint and model that is called."""
-    what = f"{len(files)} batch{'es' if len(files) != 1 else ''}"
+    """The requests to send: a line for each batch, else for each endpoint and model that is called."""
+    number_to_send = counted(len(files), "batch", "batches")
     if not batched:
-        what = f"{sum(file.requests for file in files):,} individual calls"
-    lines = [f"{what} to send" + (":" if files else "")]
+        number_to_send = counted(sum(file.requests for file in files), "individual call")
+    lines = [f"{number_to_send} to send" + (":" if files else "")]
     for number, file in enumerate(files, 1):
         most = UNKNOWN if file.output_tokens is None else f"at most {file.output_tokens:,}"
         lines.append(
-            f"  {number}. {file.endpoint}  {file.model}: {file.requests:,} requests, {file.bytes / 1000:,.0f} kB, "
-            f"about {file.input_tokens:,} tokens in, {most} out, {price_text(file, batched)}"
+            f"  {number}. {file.endpoint}  {file.model}: {counted(file.requests, 'request')}, "
+            f"{file.bytes / 1000:,.0f} kB, about {file.input_tokens:,} tokens in, {most} out, "
+            f"{price_text(file, batched)}"
         )
     return lines
 
@@ -172,12 +173,14 @@ def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
 def _notes(plan: Plan, others: str, sends: bool) -> list[str]:
     notes = []
     if broken := sum(item.error is not None for item in plan.items):
-        notes.append(f"{broken} tests have a prompt that fails; they ask for nothing")
+        notes.append(f"{counted(broken, 'test')} not planned: an error in prompt or marker, which a run reports")
     if any(planned.call.is_generator for item in plan.items for planned in item.cells):
         notes.append("generator prompts: only the first turn is counted; later turns follow from the answers")
     if plan.others:
         notes.append(others)
     if sends:
-        notes.append("-x, --stepwise and pytest.skip() inside a test save no money: all of it is sent before any test")
+        notes.append(
+            "-x, --stepwise and pytest.skip() inside a test save no money: all requests are sent before any test"
+        )
         notes.append(estimate_text())
     return ["", *notes] if notes else []

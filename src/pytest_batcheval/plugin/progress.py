@@ -1,7 +1,7 @@
 """Progress of a send: on a terminal lines that are redrawn, else a line at each change.
 
-Whatever is written is written by a thread of its own, which also lets the times go on: the run waits for no terminal,
-and a terminal that breaks ends the display only.
+A thread of its own writes all lines and advances the times: the run does not wait for a terminal, and an error of the
+terminal ends only the display.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ TICK = 1.0
 """Real seconds between two drawings while nothing happens."""
 
 FRAME = 0.1
-"""Real seconds between two drawings at least, unless there is something to say."""
+"""Real seconds between two drawings at least, unless a line is to be written above them."""
 
 LAST_WORDS = 5.0
-"""Real seconds that a run waits at its end for what is still to be written, as on a terminal that was stopped."""
+"""Real seconds that a run waits at its end for lines still to be written, as on a terminal that was stopped."""
 
 SPARE = 4
-"""Lines of a terminal that are left to what was said before."""
+"""Lines of a terminal that are left for earlier output."""
 
 
 class ProgressDisplay:
@@ -69,17 +69,17 @@ class ProgressDisplay:
         self._do(lambda: self._output.say(safe_to_print(f"batch: {text}")))
 
     def show(self, seen: BatchSnapshot) -> None:
-        """Show how a batch stands."""
+        """Show the state of a batch."""
         now = time.monotonic()
         self._do(lambda: self._output.show(seen, now))
 
     def leave(self) -> None:
-        """Leave what is drawn as it is; what is said from now on stands below it."""
+        """Leave the drawn lines as they are; later lines are written below them."""
         now = time.monotonic()
         self._do(lambda: self._output.leave(now))
 
     def finish(self) -> None:
-        """Write what is still to be written, and end."""
+        """Write the lines still to be written, and end."""
         self.leave()
         self._acts.put(None)
         if self._thread is not None:
@@ -99,14 +99,14 @@ class ProgressDisplay:
             self._acts.put(act)
 
     def _work(self) -> None:
-        # Whatever is wrong with the terminal, or with what is drawn: the run matters more.
+        # Any error of the terminal or of the drawing: the run matters more.
         with suppress(Exception):
             pause = TICK
             while self._act(pause):
                 pause = self._output.draw(time.monotonic())
 
     def _act(self, pause: float) -> bool:
-        """Do what is to be done, waiting for something that many seconds at most; false at the end."""
+        """Perform what is queued, after waiting for it at most `pause` seconds; false at the end."""
         with suppress(Empty):
             act = self._acts.get(timeout=pause)
             while act is not None:
@@ -149,16 +149,16 @@ class _Plain(_Output):
 
     def show(self, seen: BatchSnapshot, now: float) -> None:
         self.board.take(seen, now)
-        self._tell(self._log.take(seen, now))
+        self._write_lines(self._log.take(seen, now))
 
     def leave(self, now: float) -> None:
-        """Nothing is drawn that could be left."""
+        """Do nothing: no lines are redrawn."""
 
     def draw(self, now: float) -> float:
-        self._tell(self._log.due(now))
+        self._write_lines(self._log.due(now))
         return TICK
 
-    def _tell(self, lines: Iterable[str]) -> None:
+    def _write_lines(self, lines: Iterable[str]) -> None:
         self._write("".join(f"{safe_to_print(f'batch: {line}')}\n" for line in lines))
 
 
@@ -207,7 +207,7 @@ def _can_redraw(config: pytest.Config, reporter: pytest.TerminalReporter) -> boo
 
 
 def _size(file: Any) -> os.terminal_size:
-    """Columns and lines of a terminal as it is now, whatever the environment says of it."""
+    """Columns and lines of a terminal as it is now, regardless of the environment's variables."""
     with suppress(OSError, ValueError, AttributeError):
         size = os.get_terminal_size(file.fileno())
         if size.columns and size.lines:
@@ -216,7 +216,7 @@ def _size(file: Any) -> os.terminal_size:
 
 
 def _expected(batches: Callable[[], Iterable[BatchRow]]) -> Eta:
-    """What is known of earlier batches; without that nothing is expected."""
+    """The estimate from earlier batches; an empty one where they cannot be read."""
     with suppress(Exception):
         return Eta(batches())
     return Eta()

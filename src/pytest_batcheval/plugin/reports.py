@@ -30,14 +30,14 @@ MAX_DEPTH = 20
 """Levels of a failure report that are looked through: chained exceptions nest in it."""
 
 MOST_LINES, MOST_CHARACTERS = 1_000, 8_000
-"""Of one comparison, and of one of its lines: pytest itself cuts neither where the variable CI is set."""
+"""Of one comparison, and of one of its texts: pytest itself cuts neither where the variable CI is set."""
 
 
 class RequestFailed(Exception):
     """The request of this test failed at the provider."""
 
     def __init__(self, answer: Answer, show: str) -> None:
-        """`show` is the command that tells more."""
+        """`show` is the command that shows the whole answer."""
         error = answer.error
         assert error is not None
         super().__init__(
@@ -63,12 +63,12 @@ def shape_report(report: pytest.TestReport, error: BaseException) -> None:
 
 
 def escape_report(report: pytest.TestReport, coloured: bool, whole: bool) -> None:
-    """Make every text of a report harmless: a model may have written what it shows, and a local may be the key.
+    """Make every text of a report safe to show: a model may have written it, and a local variable may be the key.
 
-    Where the terminal is coloured, pytest has coloured its diffs already; those colours are dropped. Unless the
-    `whole` of it is asked for, answers of a megabyte are cut to some pages.
+    Where the terminal is coloured, pytest has coloured its diffs already; those colours are dropped. Unless `whole`
+    is set, answers of a megabyte are cut to some pages.
     """
-    report.longrepr = _Harmless(_COLOUR if coloured else _NOTHING, whole).value(report.longrepr, MAX_DEPTH)
+    report.longrepr = _SafeTexts(_COLOUR if coloured else _NOTHING, whole).value(report.longrepr, MAX_DEPTH)
     report.sections = [(name, safe_to_print(text)) for name, text in report.sections]
 
 
@@ -76,8 +76,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NOTHING = re.compile(r"(?!)")
 
 
-class _Harmless:
-    """Makes the texts of one report harmless; pytest's report objects are changed in place, each once."""
+class _SafeTexts:
+    """Makes the texts of one report safe to show; pytest's report objects are changed in place, each once."""
 
     def __init__(self, dropped: re.Pattern[str], whole: bool) -> None:
         self._dropped = dropped
@@ -93,15 +93,15 @@ class _Harmless:
         if depth and is_report_part(value) and id(value) not in self._seen:
             self._seen.add(id(value))
             for name, inner in vars(value).items():
-                # What stands in its sections has been cut already, each text for itself.
-                of = _Harmless(self._dropped, whole=True) if name == "sections" else self
+                # The texts in its sections have been cut already, one by one.
+                of = _SafeTexts(self._dropped, whole=True) if name == "sections" else self
                 object.__setattr__(value, name, of.value(inner, depth - 1))
         return value
 
     def _few(self, values: Sequence[Any]) -> Sequence[Any]:
         if self._whole or len(values) <= MOST_LINES or not all(isinstance(value, str) for value in values):
             return values
-        return [*values[:MOST_LINES], f"({len(values) - MOST_LINES:,} more lines: -vv shows them)"]
+        return [*values[:MOST_LINES], f"({counted(len(values) - MOST_LINES, 'more line')}: -vv shows all)"]
 
 
 SECTION = "batch"
@@ -109,16 +109,16 @@ MOST_ANSWERS = 3
 """Answers of a table that are shown, of those the failure names."""
 
 SHOWN_LINES, SHOWN_CHARACTERS = 12, 1_000
-"""Of one text of an answer, where `-vv` does not ask for the whole of it."""
+"""Of one text of an answer, unless `-vv` shows the whole of it."""
 
 MOST_OF_A_VALUE = 200
 
 _WORDS = ("text", "name", "description")
-"""Attributes that tell more of an axis value than its id; the first it has is shown."""
+"""Attributes that describe an axis value better than its id; the first it has is shown."""
 
 
 def show_answers(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Show what was asked and answered: of a test's one answer, or of those in its table that the failure names."""
+    """Show request and answer: of a test's one answer, or of those in its table that the failure names."""
     lines: list[str] = []
     with suppress(Exception):  # an author's objects are shown in it, and no report is worth a run
         lines += _section(item, report)
@@ -176,7 +176,7 @@ def _value(value: object) -> str:
 
 
 class SafeFormatter(logging.Formatter):
-    """Another formatter, given records whose message and traceback are harmless; its own colours stay."""
+    """A wrapper of another formatter that escapes messages and tracebacks; the formatter's own colours stay."""
 
     def __init__(self, usual: logging.Formatter) -> None:
         super().__init__()

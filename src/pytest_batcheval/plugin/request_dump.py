@@ -1,4 +1,4 @@
-"""A second pytest plugin (`-p pytest_batcheval.plugin.request_dump`): runs no test, writes what the tests ask for.
+"""A second pytest plugin (`-p pytest_batcheval.plugin.request_dump`): runs no test, writes the requests of the tests.
 
 `--batch-dump-keys` writes the keys of all collected tests, for `batcheval prune`; `--batch-dump-requests` writes the
 requests of the tests that would run, for `batcheval export`.
@@ -29,7 +29,7 @@ _MODULES = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare where to write."""
+    """Declare the options for the files to write."""
     parser.addoption("--batch-dump-keys", metavar="FILE", help=argparse.SUPPRESS)
     parser.addoption("--batch-dump-requests", metavar="FILE", help=argparse.SUPPRESS)
 
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
-    """Count the tests that an option or a conftest.py leaves out and that ask for something: what, is not known."""
+    """Count the tests that ask for answers and that an option or a conftest.py leaves out: their keys are unknown."""
     collected = list(items)
     config.stash[_MODULES] = {item.nodeid.partition("::")[0] for item in collected}
     yield
@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
-    """Write the file that is asked for, unless collection failed."""
+    """Write the files that the options name, unless collection failed."""
     keys, requests = (session.config.getoption(name) for name in ("batch_dump_keys", "batch_dump_requests"))
     if keys and not session.testsfailed:
         Path(keys).write_text(json.dumps(_keys(session)), encoding="utf-8")
@@ -61,9 +61,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
 
 
 def _keys(session: pytest.Session) -> dict[str, Any]:
-    """The keys of every turn of every cell, as far as answers tell the later turns.
+    """The keys of every turn of every cell, as far as stored answers determine the later turns.
 
-    Skipped tests count, since they will be run another day.
+    Skipped tests count, since a later run may not skip them.
     """
     config = session.config
     modules: set[str] = config.stash[_MODULES]
@@ -77,10 +77,10 @@ def _keys(session: pytest.Session) -> dict[str, Any]:
 
 
 def _requests(session: pytest.Session) -> dict[str, Any]:
-    """Every request that the selected tests ask, as far as stored answers tell the later turns.
+    """Every request of the selected tests, as far as stored answers determine the later turns.
 
-    `unfinished` counts the prompts that may go on after their last request here, `skipped` the tests that no
-    run would ask for; `origins` says whose answers later turns were built from.
+    `unfinished` counts the prompts that may have more turns after their last request here, `skipped` the tests that
+    would not run; `origins` has the origins of the answers that later turns were built from.
 
     Raises:
         pytest.UsageError: a prompt is broken.
@@ -98,8 +98,8 @@ def _requests(session: pytest.Session) -> dict[str, Any]:
         requests |= {request.custom_id: request for request in turns.requests}
         if call.is_generator and turns.pending is not None:
             unfinished.add(call.name())
-        asked = len(turns.requests)
-        origins |= {describe(answer.origin) for answer in turns.answers[: asked - 1]}
+        sent = len(turns.requests)
+        origins |= {describe(answer.origin) for answer in turns.answers[: sent - 1]}
     return {
         "requests": [_entry(request) for request in requests.values()],
         "unfinished": len(unfinished),
@@ -109,10 +109,10 @@ def _requests(session: pytest.Session) -> dict[str, Any]:
 
 
 def _driven(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[tuple[PromptCall, Turns]]:
-    """The prompt call of every cell of these tests, and how far stored answers bring it.
+    """The prompt call of every cell of these tests, with its turns as far as there are stored answers.
 
     Raises:
-        pytest.UsageError: a prompt or a marker is broken, so that nobody knows what it would ask.
+        pytest.UsageError: a prompt or a marker is broken, so that its requests are unknown.
     """
     from pytest_batcheval.plugin.parametrize import planned_cells
     from pytest_batcheval.plugin.stored_answers import AnswerLookup

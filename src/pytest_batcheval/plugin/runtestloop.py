@@ -24,20 +24,20 @@ STOPPING_CALLS = (
 
 
 def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
-    """Do what the mode asks before any test runs; `True` means: run no test.
+    """Do the work of the mode before any test runs; `True` to run no test.
 
     Raises:
         pytest.UsageError, pytest.exit.Exception: with the exit status of the error.
     """
     try:
         if batch.settings.mode == "replay":
-            # Stop at a broken recording before any test runs on half of one; xdist's controller knows no plan.
+            # Stop at a broken recording before any test runs with a part of it; xdist's controller has no plan.
             if batch.plan.items or _is_controller(session):
                 batch.stored.find(batch.plan.requests.values())
             return None
         failed = _plan_of_controller(session, batch) if _is_controller(session) else session.testsfailed
         if failed and not session.config.option.continue_on_collection_errors:
-            return None  # pytest reports the errors; nothing is sent for a selection that is not whole
+            return None  # pytest reports the errors; nothing is sent for an incomplete selection
         if batch.settings.mode == "plan":
             _print_plan(session, batch)
             return True
@@ -55,7 +55,7 @@ def _is_controller(session: pytest.Session) -> bool:
 
 
 def _plan_of_controller(session: pytest.Session, batch: BatchSession) -> int:
-    """Collect in xdist's controller too, which has no items, unseen; return the number of errors."""
+    """Collect silently in xdist's controller, which has no items of its own; return the number of errors."""
     plugins = session.config.pluginmanager
     reporter = plugins.get_plugin("terminalreporter")
     if reporter is not None:
@@ -91,7 +91,7 @@ def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
 
 
 def _send(session: pytest.Session, batch: BatchSession) -> None:
-    """Send what the plan needs, in waves, and export it when recording."""
+    """Send the requests of the plan in waves, and export the answers when recording."""
     from pytest_batcheval.engine.interrupt import Interrupts
     from pytest_batcheval.plugin.interrupted import left_behind
     from pytest_batcheval.plugin.progress import ProgressDisplay
@@ -124,15 +124,15 @@ def _export(batch: BatchSession, progress: ProgressDisplay) -> None:
         changed = batch.stored.recordings.export(recorded)
     except RecordingError as error:
         raise RecordingError(
-            f"{error}\nThe answers are in the journal {batch.settings.journal}: once that is mended, the same command "
-            "records them, and pays for none again"
+            f"{error}\nThe answers are in the journal {batch.settings.journal}: once that is repaired, the same "
+            "command records them without paying again"
         ) from None
     names = ", ".join(str(path.relative_to(batch.settings.root)) for path in changed)
     progress.say(f"recorded in {names}" if changed else "the recordings are up to date")
 
 
 def _recorded(batch: BatchSession, plan: Plan) -> Iterator[NewRecording]:
-    """Every turn of every selected test; where tests ask the same, the first file by name records it."""
+    """Every turn of every selected test; a request of several tests is recorded in the first file by name."""
     from pytest_batcheval.recordings.answers import NewRecording
 
     lookup = AnswerLookup(batch.stored, tuple(plan.requests.values()))

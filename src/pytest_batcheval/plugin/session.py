@@ -22,7 +22,7 @@ class BatchSession:
     """One per pytest process: the controller, each worker, or the only one.
 
     Attributes:
-        headline: the answers as the header counted them, so that the summary need not repeat it.
+        headline: the counts of answers in the header, which the summary does not repeat.
         sent: keys that this run has sent.
         collected: numbers of the batches of earlier runs that it finished.
     """
@@ -48,7 +48,7 @@ class BatchSession:
 
     @cached_property
     def brought(self) -> frozenset[str]:
-        """Keys that this run got an answer for, also of the batches that it collected; asked for when it has sent."""
+        """Keys that this run got an answer for, also of the batches that it collected; read it after sending."""
         if not self.sent and not self.collected:
             return frozenset()
         try:

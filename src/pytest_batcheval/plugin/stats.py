@@ -13,12 +13,12 @@ from pytest_batcheval.wire.usage import tokens
 
 @dataclass
 class UsedAnswer:
-    """One answer that tests were given.
+    """One answer that tests used.
 
     Attributes:
         source: `recording`, `journal`, or `failed`.
-        model: the one that was asked.
-        times: cells it was handed to; all but the first are duplicates.
+        model: the requested one.
+        times: cells that used it; all but the first are duplicates.
     """
 
     source: str
@@ -34,8 +34,8 @@ class UnusedRecordings:
     """Recorded answers that no test asks for.
 
     Attributes:
-        number: how many, in `files`.
-        stale: those of a cell that asks for something else now.
+        number: their number, in `files`.
+        stale: those of a cell that has another request now.
     """
 
     number: int
@@ -48,11 +48,11 @@ class RunStats:
     """Counts of one process, and of its workers.
 
     Attributes:
-        used: the answers that were handed out, by key.
+        used: the answers that tests used, by key.
         missing: unrecorded keys by test id.
         conversations: ids of tests whose conversation is not recorded.
-        difference: how the nearest recorded request differs from the first unrecorded one.
-        unused: recorded answers nobody asks for; `None` where that is not known.
+        difference: the lines that differ between the nearest recorded request and the first unrecorded one.
+        unused: recorded answers that no test asks for; `None` where that is unknown.
     """
 
     used: dict[str, UsedAnswer] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class RunStats:
     unused: UnusedRecordings | None = None
 
     def use(self, answer: Answer) -> None:
-        """Count an answer handed to a test."""
+        """Count an answer that a test uses."""
         used = self.used.get(answer.custom_id)
         if used is None:
             source = "failed" if answer.error is not None else answer.source
@@ -79,14 +79,14 @@ class RunStats:
         self.first_missing = self.first_missing or requests[0]
 
     def by_source(self, brought: Collection[str]) -> Counter[tuple[str, str]]:
-        """Number of distinct answers by (source, origin); the source of those that this run brought is `sent`."""
+        """Number of distinct answers by (source, origin); the source of those from this run's sending is `sent`."""
         return Counter(
             ("sent" if used.source == "journal" and key in brought else used.source, used.origin)
             for key, used in self.used.items()
         )
 
     def stored(self, brought: Collection[str]) -> Iterator[UsedAnswer]:
-        """Answers that were there before this run."""
+        """Answers that were stored before this run."""
         return (used for key, used in self.used.items() if used.source != "failed" and key not in brought)
 
     def to_data(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class RunStats:
         }
 
     def add_data(self, data: dict[str, Any]) -> None:
-        """Add a worker's counts. Every worker collects all tests, so each knows all that is unused."""
+        """Add a worker's counts. Every worker collects all tests, so each one knows all unused recordings."""
         for key, used in data["used"].items():
             self.used.setdefault(key, UsedAnswer(**{**used, "times": 0})).times += used["times"]
         self.missing.update(data["missing"])

@@ -1,4 +1,4 @@
-"""Answers that a run need not send for: from recordings and journal, in the order of its mode."""
+"""Stored answers, from recordings and journal, in the order of the run's mode."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StoredAnswers:
 
     Replay reads recordings, then the journal, of any origin. Send and record read the journal,
     then recordings, both of the backend's origin only, so that a simulator's answer can never
-    stand for a model's.
+    replace a model's.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -57,7 +57,7 @@ class StoredAnswers:
         self._origin = origin
 
     def follow(self, run_id: str) -> None:
-        """Be a worker of that run: the origin is what its controller will have written."""
+        """Take the origin that the controller of this run writes into the journal."""
         self._run_id = run_id
 
     def find(self, requests: Iterable[Request]) -> dict[str, Answer]:
@@ -80,13 +80,13 @@ class StoredAnswers:
         return recorded | journaled
 
     def failures(self, requests: Iterable[Request]) -> dict[str, RequestError]:
-        """Why requests without an answer failed, by key; empty in replay, which sends nothing."""
+        """The errors of requests without an answer, by key; empty in replay, which sends nothing."""
         if not self._settings.sends:
             return {}
         return self.journal.failures(requests, self.origin or "")
 
     def final_failures(self, keys: Iterable[str]) -> set[str]:
-        """Those of these keys that failed in a way that cannot pass, so that they are not sent again."""
+        """Those of these keys that have a final failure, so that they are not sent again."""
         return set(self.journal.final(list(keys), self.origin or ""))
 
     def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[Request]]:
@@ -109,7 +109,7 @@ class StoredAnswers:
         return found, missing
 
     def nearest(self, request: Request) -> RecordedLine | None:
-        """The recorded line whose request reads most like this one; `None` without recordings."""
+        """The recorded line whose request is most similar to this one; `None` without recordings."""
         from pytest_batcheval.prompts.body_diff import likeness
 
         lines = [line for line in self.recordings.lines() if line.asked().url == request.url]

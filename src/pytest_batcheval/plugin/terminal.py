@@ -53,7 +53,7 @@ def count_text(counts: Counter[tuple[str, str]]) -> str:
 
 
 def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
-    """Write the unrecorded tests, what was sent and came of it, and one line on where the answers came from."""
+    """Write the unrecorded tests, the section on what was sent, and one line on the sources of the answers."""
     stats, run = session.stats, session.figures
     if stats.missing or stats.conversations:
         reporter.section("unrecorded", sep="=", red=True)
@@ -93,7 +93,7 @@ def section_lines(session: BatchSession, run: RunFigures | None, verbosity: int)
         pairs += run_lines(run)
         if session.collected:
             number = counted(len(session.collected), "batch", "batches")
-            pairs.insert(1, ("", f"{number} of it begun by an earlier run"))
+            pairs.insert(1, ("", f"including {number} of an earlier run"))
     if sent or verbosity > 0:
         pairs += _saved(session)
     if session.stats.unused is not None:
@@ -107,7 +107,7 @@ def section_lines(session: BatchSession, run: RunFigures | None, verbosity: int)
 
 
 def _saved(session: BatchSession) -> Iterator[tuple[str, str]]:
-    """What need not be paid again: answers from before, and those that several tests share."""
+    """Answers that cost nothing: those known before, and those that several tests share."""
     if stored := [(used, 1) for used in session.stats.stored(session.brought)]:
         yield "stored", f"{counted(len(stored), 'answer')} known before: {_worth(stored)}"
     uses = (used for used in session.stats.used.values() if used.source != "failed")
@@ -117,7 +117,7 @@ def _saved(session: BatchSession) -> Iterator[tuple[str, str]]:
 
 
 def _worth(uses: Iterable[tuple[UsedAnswer, int]]) -> str:
-    """What so many of these answers would cost in batches."""
+    """Tokens of these answers, and their cost in batches."""
     from pytest_batcheval.engine.pricing import price
 
     input_tokens: Counter[str] = Counter()
@@ -134,5 +134,6 @@ def _worth(uses: Iterable[tuple[UsedAnswer, int]]) -> str:
 
 def _unused(unused: UnusedRecordings) -> str:
     stale = f", {unused.stale:,} of them by cells that ask something else now" if unused.stale else ""
-    files = unused.files[0] if len(unused.files) == 1 else f"{len(unused.files)} files"
-    return f"{unused.number:,} recorded answers that no test asks for{stale}, in {files}: batcheval prune --recordings"
+    files = unused.files[0] if len(unused.files) == 1 else counted(len(unused.files), "file")
+    answers = counted(unused.number, "recorded answer")
+    return f"{answers} that no test asks for{stale}, in {files}: batcheval prune --recordings"

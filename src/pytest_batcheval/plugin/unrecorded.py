@@ -1,4 +1,4 @@
-"""Unrecorded tests: the decision that one is, its outcome, and the section that says how to record them."""
+"""Unrecorded tests: the decision, the outcome, and the section with the commands that record them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Unrecorded(Exception):
 
     def __init__(self, requests: Sequence[Request]) -> None:
         first = requests[0].custom_id
-        count = f"{len(requests)} of its requests have" if len(requests) > 1 else "its request has"
+        count = f"{len(requests):,} of its requests have" if len(requests) > 1 else "its request has"
         super().__init__(f"unrecorded: {count} no recorded answer ({first[:KEY_SHOWN]}…); record with --batch=record")
 
 
@@ -56,7 +56,7 @@ def end_unrecorded(nodeid: str, missing: Sequence[Request], settings: Settings, 
 
 
 def find_difference(stats: RunStats, stored: StoredAnswers) -> None:
-    """Note in `stats` how the nearest recorded request differs from the first unrecorded one."""
+    """Store in `stats` the difference between the nearest recorded request and the first unrecorded one."""
     if stats.first_missing is None or stats.difference:
         return
     from pytest_batcheval.prompts.body_diff import body_diff

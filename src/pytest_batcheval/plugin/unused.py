@@ -1,4 +1,4 @@
-"""Recorded answers that no test asks for: counted after a run of the whole suite, as an invitation to prune."""
+"""Recorded answers that no test asks for, counted after a run of the whole suite."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def find_unused(
 ) -> UnusedRecordings | None:
     """The recorded answers that this run's tests do not ask for; `None` unless it is the whole suite.
 
-    A key may be recorded in one module's file and asked for by another's tests, so a part of the suite cannot tell.
-    Skipped tests ask for something too, which nobody has built. `used` are the keys that tests were given.
+    A key may be recorded in one module's file and asked for by another's tests, so the whole suite is needed.
+    Skipped tests have requests too, which are not built. `used` are the keys that tests used.
     """
     try:
         if not _is_whole(session, plan, stored.recordings):
@@ -56,7 +56,7 @@ def _is_whole(session: pytest.Session, plan: Plan, recordings: Recordings) -> bo
 
 
 def _changed(plan: Plan, recordings: Recordings) -> set[tuple[Path, frozenset[tuple[str, str]]]]:
-    """Cells, by the file they are recorded in, whose request is not recorded: they asked something else then."""
+    """Cells, by the file they are recorded in, whose request is not recorded: they had another one then."""
     recorded = recordings.find(plan.requests.values())
     return {
         (recordings.path_of(item.module), _cell(planned.ids))
@@ -67,7 +67,7 @@ def _changed(plan: Plan, recordings: Recordings) -> set[tuple[Path, frozenset[tu
 
 
 def _later_turns(plan: Plan, stored: StoredAnswers) -> set[str]:
-    """The keys of every turn of the generator prompts, as far as stored answers tell; a worker was given some only."""
+    """The keys of every turn of the generator prompts, as far as stored answers reach; a worker used some only."""
     lookup = AnswerLookup(stored)
     generators = (call for _, call in plan.calls if call.is_generator)
     return {request.custom_id for call in generators for request in call.drive(lookup).requests}

@@ -1,4 +1,4 @@
-"""Sends what prompts need and no store has, wave by wave, over one connection to a backend."""
+"""Sends the requests of prompts that have no stored answer, wave by wave, over one connection to a backend."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
@@ -32,7 +33,7 @@ class WaveRunner:
 
     Attributes:
         sent: keys that this run has sent.
-        collected: numbers of the batches of earlier runs that it brought to their end.
+        collected: numbers of the batches of earlier runs that it finished.
         seen: the last snapshot of each batch by its id, of individual calls by an empty one.
     """
 
@@ -107,9 +108,9 @@ class WaveRunner:
 
     def _announce(self, wave: int, fresh: int, stored: int, origin: str) -> None:
         which = f"wave {wave}: " if wave > 1 else ""
-        known = f" ({stored} answered already)" if stored else ""
+        known = f" ({stored:,} answered already)" if stored else ""
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
-        self._say(f"{which}{fresh} requests for {describe(origin)}{known}{later}")
+        self._say(f"{which}{counted(fresh, 'request')} for {describe(origin)}{known}{later}")
         self._display.begin(wave, not is_simulator(origin), lambda: self._stored.journal.batches(origin))
 
     def _send(
@@ -144,7 +145,7 @@ class WaveRunner:
         return sent
 
     def _pending(self, calls: Sequence[Asking], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
-        """The next request of every call that has one, with the call's name; failed ones are not asked again."""
+        """The next request of every call that has one, with the call's name; failed requests are not sent again."""
         pending = []
         for test, call in calls:
             try:
@@ -171,9 +172,9 @@ MAX_LINES = 6
 
 
 def changed_lines(cells: Mapping[str, str], fresh: Sequence[Request], reader: JournalReader, origin: str) -> list[str]:
-    """Which requests to be sent were asked otherwise by the same cell before: a count, the price, one difference.
+    """Lines on requests to be sent whose cell had another body before: a count, the price, one difference.
 
-    `cells` are the keys asked now, by the cell's name. A prompt that changes by itself pays for every run anew.
+    `cells` are the keys to be sent, by the cell's name. A prompt that changes by itself is paid again in every run.
     """
     requests = {request.custom_id: request for request in fresh}
     before = reader.cells([name for name, key in cells.items() if key in requests], origin)
@@ -181,7 +182,9 @@ def changed_lines(cells: Mapping[str, str], fresh: Sequence[Request], reader: Jo
     if not changed:
         return []
     now = {cells[name]: requests[cells[name]] for name in changed}
-    lines = [f"{len(now)} of them {'was' if len(now) == 1 else 'were'} asked otherwise before{_price(now.values())}"]
+    lines = [
+        f"{len(now):,} of them {'has' if len(now) == 1 else 'have'} changed since an earlier run{_price(now.values())}"
+    ]
     name = min(changed)
     old = _body(reader.line(before[name]))
     if old is not None:
@@ -196,7 +199,7 @@ def _price(requests: Any) -> str:
     from pytest_batcheval.engine.estimate import plan, total
 
     usd = total(plan(requests))
-    return "" if usd is None else f", and cost about ${usd:.4f} to ask anew"
+    return "" if usd is None else f", and cost about ${usd:.4f} to send"
 
 
 def _body(line: bytes | None) -> Mapping[str, Any] | None:

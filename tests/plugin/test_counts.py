@@ -1,0 +1,76 @@
+"""Lines with a count: one and several, from the functions that make the lines."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.plugin.ci import summary
+from pytest_batcheval.plugin.interrupted import left_behind
+from pytest_batcheval.plugin.plan import ItemPlan, Plan
+from pytest_batcheval.plugin.plan_report import plan_lines
+from pytest_batcheval.plugin.reports import MOST_LINES, escape_report
+from pytest_batcheval.plugin.stats import RunStats, UnusedRecordings
+from pytest_batcheval.plugin.terminal import section_lines
+from pytest_batcheval.wire.objects import Request
+
+
+@pytest.mark.parametrize(("more", "last"), [(1, "(1 more line: -vv shows all)"), (2, "(2 more lines: -vv shows all)")])
+def test_a_long_comparison_names_the_lines_that_are_not_shown(more, last):
+    report = SimpleNamespace(longrepr=["x"] * (MOST_LINES + more), sections=[])
+    escape_report(report, coloured=False, whole=False)
+    assert report.longrepr == ["x"] * MOST_LINES + [last]
+
+
+def test_a_message_of_three_lines_is_shown_whole():
+    report = SimpleNamespace(longrepr=["a", "b", "c"], sections=[])
+    escape_report(report, coloured=False, whole=False)
+    assert report.longrepr == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("number", "requests"), [(1, "1 request"), (1200, "1,200 requests")])
+def test_an_interrupted_run_counts_what_it_left(number, requests):
+    rows = [BatchRow("o", "s", "e", "i", 1, 1, number, "f", state=state) for state in ("planned", "creating")]
+    stored = SimpleNamespace(origin="o", journal=SimpleNamespace(open_batches=lambda origin: rows))
+    settings = SimpleNamespace(calls="batch", backend="openai", journal=Path("journal.sqlite"))
+    assert left_behind(settings, stored, {}) == [
+        f"{requests} not sent yet",
+        f"a batch of {requests} may have been created: the next run looks for it before it sends any",
+        "nothing is lost: run the same command again to continue",
+    ]
+
+
+@pytest.mark.parametrize(("number", "requests"), [(1, "1 request"), (2, "2 requests")])
+def test_the_step_summary_counts_what_was_sent(number, requests):
+    run = SimpleNamespace(requests=number, failed=0, paid_usd=Decimal(0), failures=[])
+    assert f"{requests} sent, 0 failed, cost $0.00." in summary(RunStats(), (), run)
+
+
+@pytest.mark.parametrize(("number", "answers"), [(1, "1 recorded answer"), (2, "2 recorded answers")])
+def test_the_section_counts_unused_recordings(number, answers):
+    session = SimpleNamespace(stats=RunStats(unused=UnusedRecordings(number, 0, ["a.jsonl"])))
+    (line,) = section_lines(session, None, 0)
+    assert f"{answers} that no test asks for, in a.jsonl" in line
+
+
+@pytest.mark.parametrize(
+    ("number", "calls", "sent", "listed"),
+    [
+        (1, "batch", "1 batch to send:", "1 request,"),
+        (2, "batch", "1 batch to send:", "2 requests,"),
+        (1, "individual", "1 individual call to send:", "1 request,"),
+        (2, "individual", "2 individual calls to send:", "2 requests,"),
+    ],
+)
+def test_the_plan_counts_what_it_would_send(number, calls, sent, listed):
+    requests = tuple(Request({"model": "m", "messages": [{"role": "user", "content": str(n)}]}) for n in range(number))
+    items = [ItemPlan("t.py::one", "t.py", requests=requests), ItemPlan("t.py::two", "t.py", error=ValueError())]
+    stored = SimpleNamespace(origin="o", find=lambda requests: {}, final_failures=lambda requests: set())
+    lines = plan_lines(Plan(items), stored, SimpleNamespace(refresh=False, calls=calls), "")
+    assert sent in lines
+    assert any(f"m: {listed}" in line for line in lines)
+    assert "1 test not planned: an error in prompt or marker, which a run reports" in lines
