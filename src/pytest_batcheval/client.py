@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from pytest_batcheval.batch_status import BatchStatus, cancelled, results, status_of
 from pytest_batcheval.errors import UnfinishedError
+from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request
-from pytest_batcheval.wire.places import JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
 
-
-class ExitStatus(IntEnum):
-    """Exit statuses of `batcheval` and of a pytest run that could not run its tests."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 4
-    UNFINISHED = 10
-    PROVIDER = 11
-    JOURNAL = 12
+from pytest_batcheval.exit_status import ExitStatus
 
 
 class BatchEvalError(Exception):

@@ -16,9 +16,9 @@ from pytest_batcheval.backends.errors import (
     TransientFailure,
     UnknownOutcome,
 )
-from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile, read_batch, read_file
+from pytest_batcheval.backends.reply_limits import Caps, Guard
 from pytest_batcheval.errors import JournalError, ProviderError, UsageError
 
 BATCH = {"id": "batch_1", "object": "batch", "status": "validating", "input_file_id": "file-1"}

@@ -12,8 +12,8 @@ import pytest
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.clocks import SystemClock
 from pytest_batcheval.backends.errors import TransientFailure, UnknownOutcome
-from pytest_batcheval.backends.guard import Caps
 from pytest_batcheval.backends.openai_calls import IndividualCalls
+from pytest_batcheval.backends.reply_limits import Caps
 from pytest_batcheval.errors import UsageError
 
 CHAT = "/v1/chat/completions"

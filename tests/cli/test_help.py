@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_batcheval import cli
-from pytest_batcheval.errors import ExitStatus
+from pytest_batcheval.exit_status import ExitStatus
 
 RUNNING = Path(__file__).parents[2] / "docs/running.md"
 IMPORTED = """

@@ -15,7 +15,8 @@ import pytest
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli.status import _poll_run
 from pytest_batcheval.cli.watch import TOLERATED, Documents, LineDisplay, Screen, WatchedState, watch
-from pytest_batcheval.errors import ExitStatus, ProviderError
+from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request

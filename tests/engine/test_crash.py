@@ -16,7 +16,7 @@ from send_with import send_with
 
 from pytest_batcheval.backends.errors import Refused, TransientFailure, UnknownOutcome
 from pytest_batcheval.engine import batch_sender
-from pytest_batcheval.engine.driver import Driver
+from pytest_batcheval.engine.effect_driver import Driver
 from pytest_batcheval.engine.effects import Effect
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.journal.store import Journal

@@ -10,7 +10,8 @@ from pytest_batcheval.backends.clocks import SimulatorClock
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.errors import ExitStatus, ProviderError
+from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
 

@@ -9,7 +9,7 @@ import kill_client
 import pytest
 from checker import broken_rules
 
-from pytest_batcheval.errors import ExitStatus
+from pytest_batcheval.exit_status import ExitStatus
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
 

@@ -10,7 +10,7 @@ from rules import RULES
 from schedule import play
 from world import SerialPool, World
 
-from pytest_batcheval.engine import driver, effects
+from pytest_batcheval.engine import effect_driver, effects
 from pytest_batcheval.errors import JournalError
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
@@ -27,7 +27,7 @@ def world():
     """A provider without threads: the engine's calls are done one by one."""
     world = World()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "Pool", lambda threads: SerialPool(world))
+        patch.setattr(effect_driver, "Pool", lambda threads: SerialPool(world))
         yield world
     world.close()
 
@@ -81,7 +81,7 @@ def test_over_http_the_same_schedules_give_the_same_ledger(world, http_world, fo
     for seed in range(OVER_HTTP[proof]):
         direct = play(world, seed, folder(seed))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(driver, "Pool", lambda threads: SerialPool(http_world))
+            patch.setattr(effect_driver, "Pool", lambda threads: SerialPool(http_world))
             assert play(http_world, seed, folder(f"{seed} over HTTP")) == direct, f"--sim-seed {seed}"
 
 

@@ -16,7 +16,7 @@ from rules import RULES
 from trouble import Trouble
 from world import BEHAVIOUR, Crash, DirectBackend, SerialPool, World, crashing_journal
 
-from pytest_batcheval.engine import driver
+from pytest_batcheval.engine import effect_driver
 from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError, UnfinishedError
@@ -152,7 +152,7 @@ class Life(RuleBasedStateMachine):
 def play(monkeypatch):
     """`play(examples)`: that many lives, in a world without threads."""
     Life.world = world = World()
-    monkeypatch.setattr(driver, "Pool", lambda threads: SerialPool(world))
+    monkeypatch.setattr(effect_driver, "Pool", lambda threads: SerialPool(world))
 
     def lives(examples, **more):
         run_state_machine_as_test(

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from world import World
 
-from pytest_batcheval.simulator.exchange import TRANSPORT, Exchange, HttpReply
+from pytest_batcheval.simulator.http_exchange import TRANSPORT, Exchange, HttpReply
 
 Ill = Callable[[Exchange], Awaitable[None]]
 

@@ -23,8 +23,8 @@ from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.app import Simulator
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
-from pytest_batcheval.simulator.exchange import TRANSPORT
 from pytest_batcheval.simulator.faults.plan import FaultPlan
+from pytest_batcheval.simulator.http_exchange import TRANSPORT
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.state import State
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.simulator.exchange import HttpReply
+from pytest_batcheval.simulator.http_exchange import HttpReply
 
 ONE = """
     @pytest.mark.batch(prompt=ask)

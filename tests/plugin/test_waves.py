@@ -185,11 +185,11 @@ def test_a_call_without_an_answer_fails_its_tests_and_says_why(suite, call_each,
     batch_server.misbehave({"fault": "reset_after", "call": "chat", "nth": 2})
     result = call_each()
     result.assert_outcomes(passed=5, errors=1)
-    result.stdout.fnmatch_lines(["batch: 1 calls of unknown outcome may have been paid; the next run*"])
+    result.stdout.fnmatch_lines(["batch: 1 call of unknown outcome may have been paid; the next run*"])
     assert "outcome unknown" in result.stdout.str()
     result = call_each()
     result.assert_outcomes(passed=6)
-    result.stdout.fnmatch_lines(["batch: at most 1 calls of unknown outcome may be paid twice*"])
+    result.stdout.fnmatch_lines(["batch: at most 1 call of unknown outcome may be paid twice*"])
 
 
 def test_the_plan_counts_calls_at_their_full_price(suite):

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.matrix.load import load_axis
-from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.quality.judging._rubric import Rubric
 from pytest_batcheval.simulator.inference.answering import Answering
 from pytest_batcheval.simulator.respondents.registry import make

@@ -160,7 +160,7 @@ def test_a_crash_of_our_own_with_all_locals_shows_no_key(suite):
     """An internal error prints every frame down to the HTTP client."""
     suite.test_file(PLAIN)
     (suite.path / "conftest.py").write_text(
-        "import pytest_batcheval.backends.guard as guard\n"
+        "import pytest_batcheval.backends.reply_limits as guard\n"
         "def broken(self, response): raise ZeroDivisionError('inside a reply')\n"
         "guard.Guard.answered = broken\n"
     )

@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.exchange import ClientGone, Exchange, HttpReply
+from pytest_batcheval.simulator.http_exchange import ClientGone, Exchange, HttpReply
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"

@@ -16,7 +16,7 @@ import pytest
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.encoding import encode
-from pytest_batcheval.simulator.exchange import Exchange
+from pytest_batcheval.simulator.http_exchange import Exchange
 from pytest_batcheval.simulator.server import SimulatorServer
 from pytest_batcheval.simulator.state import LinePositions
 from pytest_batcheval.wire.objects import Request

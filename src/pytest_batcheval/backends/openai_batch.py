@@ -22,9 +22,9 @@ from pytest_batcheval.backends.errors import (
     UnknownOutcome,
     classify,
 )
-from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.local_files import written
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
+from pytest_batcheval.backends.reply_limits import Caps, Guard
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.origin import (

@@ -20,8 +20,8 @@ from pytest_batcheval.backends._sdk import http
 from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownOutcome, classify, retry_after
-from pytest_batcheval.backends.guard import Caps
 from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
+from pytest_batcheval.backends.reply_limits import Caps
 from pytest_batcheval.backends.traffic import Traffic
 from pytest_batcheval.text.sanitize import redacted, storable
 

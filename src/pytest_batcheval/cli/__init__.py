@@ -46,7 +46,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that exits with our status for wrong usage, not with argparse's 2."""
 
     def error(self, message: str) -> NoReturn:
-        from pytest_batcheval.errors import ExitStatus
+        from pytest_batcheval.exit_status import ExitStatus
         from pytest_batcheval.text.sanitize import escape_controls
 
         self.print_usage(sys.stderr)
@@ -55,7 +55,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
-    from pytest_batcheval.errors import BatchEvalError, ExitStatus
+    from pytest_batcheval.errors import BatchEvalError
+    from pytest_batcheval.exit_status import ExitStatus
     from pytest_batcheval.text.sanitize import escape_controls
 
     given = sys.argv[1:] if argv is None else list(argv)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say
 from pytest_batcheval.cli.recorded_answers import RecordedTable, add_recorded, axis_digest
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:

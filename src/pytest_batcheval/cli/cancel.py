@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from pytest_batcheval.cli.options import add_backend, say
-from pytest_batcheval.errors import ExitStatus, ProviderError
+from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.exit_status import ExitStatus
 
 DESCRIPTION = """
 Ask the provider to stop a batch. Finished requests are still paid for, and the next run or batcheval resume collects

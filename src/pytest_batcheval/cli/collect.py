@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pytest_batcheval.cli.options import add_backend, add_journal, say, say_progress, say_sent
-from pytest_batcheval.errors import ExitStatus
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import seconds
 
 INTERRUPTED = 130

@@ -1,4 +1,4 @@
-"""What the tests of a project ask for: pytest collects them in a process of its own and writes it to a file."""
+"""The collection of a project's tests by pytest in a process of its own, which writes what they ask for to a file."""
 
 from __future__ import annotations
 

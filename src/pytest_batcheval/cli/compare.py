@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, say
 from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_recorded
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.usage import tokens
 

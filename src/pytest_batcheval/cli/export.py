@@ -13,7 +13,8 @@ from pytest_batcheval.cli.batch_files import estimate_notes, file_line
 from pytest_batcheval.cli.collected_tests import dump
 from pytest_batcheval.cli.new_file import check_new, new_file, new_folder
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 from pytest_batcheval.cli.batch_files import estimate_notes, file_data, file_line
 from pytest_batcheval.cli.new_file import check_new, new_file
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:

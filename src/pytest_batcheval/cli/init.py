@@ -13,7 +13,8 @@ from typing import Any
 
 from pytest_batcheval.cli.new_file import new_file
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 
 DESCRIPTION = """
 Write a small evaluation that runs immediately, offline and without a key: a matrix of 8 virtual patients and 4

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import escape_controls
-from pytest_batcheval.wire.places import JOURNAL
+from pytest_batcheval.wire.default_paths import JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.send_result import SendResult

@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say, width
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.report.comparison import Measured
     from pytest_batcheval.simulator.behaviour import Behaviour
-    from pytest_batcheval.simulator.exchange import Exchange
+    from pytest_batcheval.simulator.http_exchange import Exchange
 
 DESCRIPTION = """
 Send the same requests as individual calls, one by one and concurrently, and as batches, to a simulator started for this

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.collected_tests import dump
 from pytest_batcheval.cli.options import open_reader, open_recordings, say
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.places import CASSETTES, JOURNAL
+from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.recordings.answers import Recordings

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.cli.options import open_recordings
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.places import CASSETTES
+from pytest_batcheval.wire.default_paths import CASSETTES
 
 if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import AxisValue

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, open_reader, say, width
-from pytest_batcheval.errors import ExitStatus
+from pytest_batcheval.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures

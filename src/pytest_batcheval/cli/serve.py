@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from pytest_batcheval.simulator.server import SimulatorServer

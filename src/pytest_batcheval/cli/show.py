@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, say
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.report.answer_text import answered_text, asked_text, labelled
-from pytest_batcheval.wire.places import CASSETTES
+from pytest_batcheval.wire.default_paths import CASSETTES
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.reader import JournalReader

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say, width
 from pytest_batcheval.cli.runs import plain, when
-from pytest_batcheval.errors import ExitStatus, UsageError
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:

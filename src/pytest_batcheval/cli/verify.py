@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pytest_batcheval.cli.options import add_journal, open_reader, say
-from pytest_batcheval.errors import ExitStatus
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 
 DESCRIPTION = """

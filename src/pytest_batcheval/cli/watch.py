@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import say
-from pytest_batcheval.errors import ExitStatus, ProviderError
+from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import escape_controls
 

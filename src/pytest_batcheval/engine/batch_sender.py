@@ -8,11 +8,11 @@ from dataclasses import replace
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_machine import BatchMachine
-from pytest_batcheval.engine.driver import Driver
+from pytest_batcheval.engine.effect_driver import Driver
 from pytest_batcheval.engine.metadata import may_hold
-from pytest_batcheval.engine.policy import SendContext, SendPolicy
 from pytest_batcheval.engine.retry import Retry, retry_of_error
 from pytest_batcheval.engine.scheduler import Scheduler
+from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
 from pytest_batcheval.engine.snapshot import watcher
 from pytest_batcheval.engine.worklist import Portion, Worklist

@@ -19,9 +19,9 @@ from pytest_batcheval.engine.batch_sender import stopped
 from pytest_batcheval.engine.call_outcome import Busy, call_outcome, unknown
 from pytest_batcheval.engine.clock import WaitingClock
 from pytest_batcheval.engine.concurrency import ConcurrencyWindow
-from pytest_batcheval.engine.policy import SendContext, SendPolicy
 from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME
+from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
 from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.engine.worklist import Portion, Worklist

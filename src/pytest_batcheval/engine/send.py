@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.clock import Clock
-from pytest_batcheval.engine.policy import SendContext, SendPolicy
+from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendResult
-from pytest_batcheval.engine.sender import Sender
+from pytest_batcheval.engine.send_rounds import Sender
 from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.engine.worklist import Worklist
 from pytest_batcheval.journal.lock import Holder, wait_a_second

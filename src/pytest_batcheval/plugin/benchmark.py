@@ -15,7 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_batcheval.client import BatchClient
-    from pytest_batcheval.simulator.exchange import Exchange
+    from pytest_batcheval.simulator.http_exchange import Exchange
     from pytest_batcheval.simulator.server import SimulatorServer
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_batcheval.plugin.plan import item_plan
-from pytest_batcheval.plugin.stats import RunStats
+from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.key import KEY_SHOWN

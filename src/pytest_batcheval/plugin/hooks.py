@@ -14,7 +14,7 @@ from pytest_batcheval.plugin.marker import asks_for_answers, is_ours, left_out, 
 from pytest_batcheval.plugin.options import MARKER as BATCH_MARKER
 from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, mode
 from pytest_batcheval.plugin.stash import LEFT_OUT, PASSED, batch_session, begun_session
-from pytest_batcheval.wire.places import CASSETTES
+from pytest_batcheval.wire.default_paths import CASSETTES
 
 STATS = "batcheval_stats"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_batcheval.text.format import seconds
-from pytest_batcheval.wire.places import CASSETTES, JOURNAL
+from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -20,7 +20,7 @@ from pytest_batcheval.plugin._pytest_compat import (
 )
 from pytest_batcheval.plugin.marker import TAKES, BatchMark, MarkerError, asks_for_answers, has_batch_mark, read_mark
 from pytest_batcheval.plugin.options import Settings
-from pytest_batcheval.prompts.call import PromptCall, prompt_name
+from pytest_batcheval.prompts.prompt_call import PromptCall, prompt_name
 from pytest_batcheval.wire.answers import value_id
 
 SAMPLE = "sample"
@@ -160,7 +160,7 @@ class Parametrization:
         assert self._mark is not None
         if "answers" not in self._asked:
             return
-        from pytest_batcheval.plugin.required_samples import least_samples
+        from pytest_batcheval.plugin.samples_check import least_samples
 
         latest = [found[-1] for found in fixture_definitions(self._metafunc).values()]
         fixtures = [definition.func for definition in latest if "answers" in definition.argnames]

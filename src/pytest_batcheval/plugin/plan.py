@@ -11,7 +11,7 @@ from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin._pytest_compat import will_run
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers
 from pytest_batcheval.plugin.parametrize import PlannedCell, marked_errors, planned_cells
-from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 

@@ -19,7 +19,7 @@ from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, left_o
 from pytest_batcheval.plugin.options import mode
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.stash import batch_session
-from pytest_batcheval.prompts.call import PromptCall, Turns
+from pytest_batcheval.prompts.prompt_call import PromptCall, Turns
 from pytest_batcheval.wire.key import canonical
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.origin import describe

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_batcheval.errors import BatchEvalError, ExitStatus, RecordingError
+from pytest_batcheval.errors import BatchEvalError, RecordingError
+from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.plugin.plan import Plan, others_line
 from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.stored_answers import AnswerLookup

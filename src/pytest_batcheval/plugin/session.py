@@ -11,7 +11,7 @@ from pytest_batcheval.errors import BatchEvalError, JournalError
 from pytest_batcheval.plugin.options import RUN, read_settings
 from pytest_batcheval.plugin.parametrize import Axes
 from pytest_batcheval.plugin.plan import Plan
-from pytest_batcheval.plugin.stats import RunStats
+from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 
 if TYPE_CHECKING:

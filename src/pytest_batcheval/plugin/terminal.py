@@ -11,8 +11,8 @@ import pytest
 
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.plan import Plan
+from pytest_batcheval.plugin.run_stats import UnusedRecordings, UsedAnswer
 from pytest_batcheval.plugin.session import BatchSession
-from pytest_batcheval.plugin.stats import UnusedRecordings, UsedAnswer
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.plugin.unrecorded import unrecorded_lines
 from pytest_batcheval.report.answer_text import labelled

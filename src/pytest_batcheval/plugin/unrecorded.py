@@ -11,7 +11,7 @@ import pytest
 
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.options import Settings
-from pytest_batcheval.plugin.stats import RunStats
+from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.report.commands import pytest_command
 from pytest_batcheval.text.format import counted

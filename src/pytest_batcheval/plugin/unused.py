@@ -10,8 +10,8 @@ import pytest
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.marker import asks_for_answers
 from pytest_batcheval.plugin.plan import Plan
+from pytest_batcheval.plugin.run_stats import UnusedRecordings
 from pytest_batcheval.plugin.stash import LEFT_OUT
-from pytest_batcheval.plugin.stats import UnusedRecordings
 from pytest_batcheval.plugin.stored_answers import AnswerLookup, StoredAnswers
 from pytest_batcheval.recordings.answers import RecordingPlace, Recordings
 

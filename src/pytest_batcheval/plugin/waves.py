@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
-from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator

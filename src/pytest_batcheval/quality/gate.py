@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pytest_batcheval.quality.deprecated_names import accepts_former_keywords
 from pytest_batcheval.quality.design import Levels, Targets
 from pytest_batcheval.quality.measures._consistency import DUPLICATES, duplicates
 from pytest_batcheval.quality.measures._differentiation import differentiation
@@ -19,7 +20,6 @@ from pytest_batcheval.quality.measures._diversity import diversity
 from pytest_batcheval.quality.measures._format_checks import format_checks
 from pytest_batcheval.quality.measures._persona_echo import ECHO, persona_echo
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
-from pytest_batcheval.quality.renamed import accepts_former_keywords
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.resampling import ALPHA

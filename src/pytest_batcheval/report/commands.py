@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.key import KEY_SHOWN
-from pytest_batcheval.wire.places import CASSETTES, JOURNAL
 
 
 def show_command(key: str, journal: Path, cassettes: Path) -> str:

@@ -15,7 +15,7 @@ from pytest_batcheval.simulator.api_keys import check_scope
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.endpoints import batches, control, files, model_calls
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.exchange import ClientGone, Exchange, Headers, HttpReply
+from pytest_batcheval.simulator.http_exchange import ClientGone, Exchange, Headers, HttpReply
 from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.state import State
 from pytest_batcheval.wire.origin import CLOCK_HEADER, RESPONDENT_HEADER, SIMULATOR_HEADER, SIMULATOR_NAME

@@ -6,7 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pytest_batcheval.simulator.exchange import TRANSPORT
+from pytest_batcheval.simulator.http_exchange import TRANSPORT
 
 MAX_HEAD = 64 * 2**10
 """Bytes of the longest request line with headers."""

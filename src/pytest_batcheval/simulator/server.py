@@ -20,8 +20,8 @@ from pytest_batcheval.simulator.batch.lifecycle import BatchLifecycle
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import JUMP, VirtualClock
 from pytest_batcheval.simulator.connection import ClientConnection
-from pytest_batcheval.simulator.exchange import Exchange
 from pytest_batcheval.simulator.faults.plan import FaultPlan
+from pytest_batcheval.simulator.http_exchange import Exchange
 from pytest_batcheval.simulator.ledger import Ledger
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.state import Check, State

@@ -6,8 +6,8 @@ import pytest
 from disturbing import NearClock, World
 from ills import TIME
 
-from pytest_batcheval.backends.guard import Caps, Guard
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
+from pytest_batcheval.backends.reply_limits import Caps, Guard
 from pytest_batcheval.journal.store import Journal
 
 

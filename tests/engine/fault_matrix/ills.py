@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
 
-from pytest_batcheval.simulator.exchange import HttpReply
 from pytest_batcheval.simulator.faults import connection, responses
+from pytest_batcheval.simulator.http_exchange import HttpReply
 
 
 @dataclass(frozen=True)

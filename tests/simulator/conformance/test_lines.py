@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.exchange import Exchange, HttpReply
+from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.deprecated_names import FormerAttributes, accepts_former_keywords
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
 from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
-from pytest_batcheval.quality.renamed import FormerAttributes, accepts_former_keywords
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks

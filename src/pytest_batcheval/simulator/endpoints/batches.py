@@ -19,7 +19,7 @@ from pytest_batcheval.simulator.errors import (
     no_such_batch,
     rate_limited,
 )
-from pytest_batcheval.simulator.exchange import Exchange, HttpReply
+from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.ids import hex_id
 from pytest_batcheval.simulator.state import StoredBatch
 from pytest_batcheval.wire.endpoints import ENDPOINTS

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from pytest_batcheval.simulator.exchange import Headers, HttpReply
+from pytest_batcheval.simulator.http_exchange import Headers, HttpReply
 
 _CHUNK = 2**18
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z", re.ASCII)

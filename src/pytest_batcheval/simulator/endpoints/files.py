@@ -11,7 +11,7 @@ from pytest_batcheval.simulator.endpoints.file_life import file_life
 from pytest_batcheval.simulator.endpoints.multipart import MultipartUpload
 from pytest_batcheval.simulator.endpoints.paging import page
 from pytest_batcheval.simulator.errors import ApiError, missing, rate_limited
-from pytest_batcheval.simulator.exchange import Exchange, HttpReply
+from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.state import FILE_LIFE, StoredFile
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_batcheval.simulator.api_keys import ApiKey
 from pytest_batcheval.simulator.batch.execution import ANSWER_SCHEMAS
 from pytest_batcheval.simulator.errors import ApiError, no_quota, no_such_model, rate_limited
-from pytest_batcheval.simulator.exchange import Exchange, Headers, HttpReply
+from pytest_batcheval.simulator.http_exchange import Exchange, Headers, HttpReply
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
 from pytest_batcheval.simulator.inference.models import find_model, model_list, model_object
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from pytest_batcheval.simulator.encoding import encode
-from pytest_batcheval.simulator.exchange import Exchange, HttpReply
+from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
 
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 

@@ -18,7 +18,7 @@ from pytest_batcheval.simulator.ids import chance
 from pytest_batcheval.wire.key import canonical
 
 if TYPE_CHECKING:
-    from pytest_batcheval.simulator.exchange import Exchange
+    from pytest_batcheval.simulator.http_exchange import Exchange
     from pytest_batcheval.simulator.state import State
 
 ANY = "*"
@@ -179,7 +179,7 @@ class FaultPlan:
         self._waiting.append(lambda: _run_on(loop, resume))
 
     def strike(self, name: str) -> Any:
-        """What a fault of a batch puts in place of the usual; `None` when none strikes."""
+        """The result of a fault of a batch, in place of the usual; `None` when none strikes."""
         for entry in self.entries:
             if entry.kind.name == name and entry.strikes(entry.call, self._dice):
                 self.struck[name] += 1

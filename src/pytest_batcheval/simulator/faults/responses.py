@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.exchange import Exchange, HttpReply
+from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
 
 ENDED = ("completed", "failed", "expired", "cancelled")
 

@@ -9,10 +9,10 @@ import pytest
 from send_with import send_with
 
 from pytest_batcheval.backends.errors import TransientFailure
-from pytest_batcheval.engine.driver import Driver
-from pytest_batcheval.engine.pool import Pool
+from pytest_batcheval.engine.effect_driver import Driver
 from pytest_batcheval.engine.results import KEEP
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.engine.thread_pool import Pool
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.prompts.body_diff import body_diff
-from pytest_batcheval.prompts.call import PromptCall
+from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.wire.objects import Answer, RequestError
 
 

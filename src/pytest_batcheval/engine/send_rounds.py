@@ -10,8 +10,8 @@ from pytest_batcheval.engine.batch_sender import BatchSender
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.call_sender import Calling, CallSender, settle_calls
 from pytest_batcheval.engine.metadata import identity
-from pytest_batcheval.engine.policy import SendContext, SendPolicy
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, pause_before
+from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts, SendResult
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.engine.worklist import Portion, Worklist

@@ -25,9 +25,9 @@ from pytest_batcheval.engine.effects import (
     Upload,
 )
 from pytest_batcheval.engine.metadata import metadata
-from pytest_batcheval.engine.pool import OneByOne, Pool
 from pytest_batcheval.engine.results import KEEP, download_results, read_results
 from pytest_batcheval.engine.scheduler import Scheduler
+from pytest_batcheval.engine.thread_pool import OneByOne, Pool
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
