@@ -141,3 +141,22 @@ def test_the_map_names_every_room_and_only_files_that_exist(house):
     assert sorted(rooms - {name for cells in _rows("design.md") for name in re.findall(r"`([^`]+)`", cells[0])}) == []
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert contributing.index("docs/design.md") < contributing.index("## " if "## " in contributing else "- **")
+
+
+COUNTED = re.compile(r"\{(?![A-Z_]+\})[^{}\"]*\} (requests|batches|tests|answers|calls|files|runs|errors|rows)\b")
+SEVERAL = {
+    "plugin.ci tests",  # only where there are several
+    "cli.show requests",  # more than one begins so
+    "cli.status runs",  # the same
+    "engine.send_result answers",  # with its verb, one or several
+}
+"""Texts that count without `counted`, and why they can."""
+
+
+def test_every_text_that_counts_uses_one_function(house):
+    """`1 requests` is seen by everybody."""
+    found = set()
+    for name in house.modules:
+        text = (SOURCE / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
+        found |= {f"{name} {match[1]}" for match in COUNTED.finditer(text)}
+    assert found == SEVERAL

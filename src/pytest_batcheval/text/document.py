@@ -62,7 +62,8 @@ def parse_yaml(path: Path, text: str, error: type[UsageError] = UsageError) -> A
         return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as failure:  # ValueError: a date such as 2024-13-45
         mark = getattr(failure, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
+        # libyaml puts an unexpected end on a line of its own
+        where = f", line {min(mark.line, text.rstrip().count(chr(10))) + 1}" if mark else ""
         raise error(f"{path}{where}: not valid YAML: {getattr(failure, 'problem', None) or failure}") from None
 
 

@@ -87,7 +87,7 @@ def test_refusals_reasons_and_statuses(tmp_path: Path) -> None:
         ("- just text", "answers.yaml, entry 1: "),
         ("text: a", "answers.yaml: the file must be a list with at least one entry"),
         ("", "answers.yaml: the file must be a list with at least one entry"),
-        ("- {text: [", "answers.yaml, line 2: not valid YAML"),
+        ("- {text: [", "answers.yaml, line 1: not valid YAML"),
         ("- text: 2024-13-45", "answers.yaml: not valid YAML"),
         ("- text: 2024-12-24", "entry 1, field text: .* is not of type 'string'"),
     ],

@@ -1,0 +1,50 @@
+"""YAML and JSON files of users: every error names file and line."""
+
+import pytest
+
+from pytest_batcheval.errors import MatrixError, UsageError
+from pytest_batcheval.text.document import field_of, first_schema_error, parse_json, read_document, read_text, reason_of
+
+SCHEMA = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"type": "object", "properties": {"n": {"type": "integer", "description": "a number"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("x.json", b'{"a": 1,\n"b" 2}', r"x\.json, line 2: not valid JSON: Expecting ':'"),
+        ("x.json", b"[" * 100_000, r"x\.json: the JSON is nested too deeply"),
+        ("x.yaml", b"a: 1\nb: [1,\nc: 2", r"x\.yaml, line 3: not valid YAML"),
+        ("x.yaml", b"a: 2024-13-45", r"x\.yaml: not valid YAML: month must be in 1..12"),
+        ("x.yaml", b"a: !!python/object:os.system []", r"x\.yaml, line 1: not valid YAML: could not determine"),
+        ("x.yaml", b"caf\xe9", r"x\.yaml: the axis file is not UTF-8: unexpected end of data at byte 3"),
+        ("missing.yaml", None, r"missing\.yaml: the axis file cannot be read: No such file"),
+    ],
+)
+def test_an_error_names_the_file_and_the_line(tmp_path, name, data, message):
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(MatrixError, match=message):
+        read_document(path, "axis file", MatrixError)
+
+
+def test_a_byte_order_mark_is_dropped_and_lines_count_from_where_the_text_begins(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_bytes(b'\xef\xbb\xbf{"a": "\xec\x9c\xa0"}')
+    assert read_document(path, "file") == {"a": "유"}
+    assert read_text(path, "file").startswith("{")
+    with pytest.raises(UsageError, match=r"x\.json, line 7: not valid JSON"):
+        parse_json(path, "{", first_line=7)
+
+
+def test_the_first_entry_that_is_wrong_is_named_with_its_field_and_what_is_allowed():
+    error = first_schema_error([{"n": 1}, {"n": "x"}, 3], SCHEMA)
+    assert list(error.absolute_path) == [1, "n"]
+    assert field_of(error) == ", field n"
+    assert reason_of(error) == "'x' is not of type 'integer'; allowed: a number"
+    assert field_of(first_schema_error([3], SCHEMA)) == ""
+    assert first_schema_error([{"n": 1}], SCHEMA) is None
