@@ -63,7 +63,7 @@ def test_targets_of_a_csv_stand_between_spaces(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "parts"),
     [
-        ("p.yaml", "- id: calm\n  description: [unclosed\n", ["p.yaml, line 3", "not valid YAML"]),
+        ("p.yaml", "- id: calm\n  description: [unclosed\n", ["p.yaml, line 2", "not valid YAML"]),
         ("p.yaml", "- id: calm\n  description: 2024-13-45\n", ["p.yaml", "not valid YAML", "month"]),
         ("p.json", '[{"id": "calm",\n "description": }]', ["p.json, line 2", "not valid JSON"]),
         ("p.yaml", "id: calm\n", ["p.yaml", "expected a list", "contains a dict"]),
