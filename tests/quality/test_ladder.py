@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -9,7 +10,7 @@ from pytest_batcheval.quality import TableError, ladder, rubric_request
 from pytest_batcheval.quality.verdicts import at_turn
 from pytest_batcheval.wire.answers import Answers
 
-COVERING = ["chief_complaint", "daily_life", "conflict", "meaning"]
+COVERING = ("chief_complaint", "daily_life", "conflict", "meaning")
 """Four questions that aim at all seven dimensions between them."""
 
 
@@ -27,6 +28,7 @@ def interview(persona, question, patient="faithful"):
 def judged(driven, rubric):
     """Answers judged as they are, and changed in some way: `judged("judge", change=ladder.padded)`."""
 
+    @cache  # several steps look at the same verdicts
     def build(judge, patient="faithful", questions=None, most=25, leaky=False, change=None, turn=0, again=None):
         def prompt(persona, question):
             answer = yield interview(persona, question, patient)
@@ -64,7 +66,7 @@ def step(judged):
         "order": lambda judge: ladder.bias_probe("order", *judged(judge, turn=1, **small)),
         "null scores": lambda judge: ladder.null_scores(judged(judge)[0]),
     }
-    return lambda name, judge: looks[name](judge)
+    return cache(lambda name, judge: looks[name](judge))
 
 
 MADE_FOR = {
@@ -88,6 +90,7 @@ def test_a_good_judge_climbs_every_step(step, name):
     assert found.passed, found.explain()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("judge", "name"), [(judge, name) for judge, names in MADE_FOR.items() for name in names])
 def test_a_biased_judge_falls_at_the_step_made_for_it(step, judge, name):
     found = step(name, judge)

@@ -88,6 +88,7 @@ def test_every_statistic_is_looked_at_here() -> None:
     assert functions == set(STATISTICS)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
 @pytest.mark.parametrize("kind", TEXTS)
 def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any, name: str, kind: str) -> None:
