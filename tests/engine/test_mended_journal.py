@@ -175,7 +175,7 @@ def test_a_damaged_answer_stops_a_send_before_anything_goes_out(path, filled, pr
     calls = sum(provider.calls.values())
     with (
         Journal.open(path) as journal,
-        pytest.raises(JournalError, match="has 1 answer with a wrong checksum .*batcheval recover"),
+        pytest.raises(JournalError, match=r"has 1 answer with a wrong checksum .*batcheval recover"),
     ):
         send(filled, backend=provider, journal=journal, clock=clock)
     assert sum(provider.calls.values()) == calls
