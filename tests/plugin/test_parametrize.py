@@ -160,7 +160,10 @@ def test_the_users_own_fixture_wins_without_a_prompt(suite):
     [
         ("@pytest.mark.batch('ask')\ndef test_x(answer): pass", "batch takes keywords only"),
         ("@pytest.mark.batch(question='work')\ndef test_x(answer): pass", "no prompt="),
-        ("@pytest.mark.batch(prompt='ask')\ndef test_x(answer): pass", "a prompt is a function"),
+        (
+            "@pytest.mark.batch(prompt='ask')\ndef test_x(answer): pass",
+            "must be a function that returns a request body",
+        ),
         ("@pytest.mark.batch(prompt=ask, samples=0)\ndef test_x(answer): pass", "must be an integer, at least 1"),
         ("@pytest.mark.batch(prompt=ask, errors='no')\ndef test_x(answer): pass", "allowed are 'raise', 'keep'"),
         ("@pytest.mark.batch(prompt=ask, endpoint='chat')\ndef test_x(answer): pass", "a path of the API"),
@@ -168,7 +171,7 @@ def test_the_users_own_fixture_wins_without_a_prompt(suite):
         ("@pytest.mark.batch(prompt=ask, question=3)\ndef test_x(answer): pass", "or a list of ids"),
         ("@pytest.mark.batch(prompt=ask, mood='x')\ndef test_x(answer): pass", "allowed are persona, question, prompt"),
         ("@pytest.mark.batch(prompt=ask, question='works')\ndef test_x(answer): pass", "its ids are sleep, work"),
-        ("@pytest.mark.batch(prompt=ask, question=[])\ndef test_x(answer): pass", "left with no value"),
+        ("@pytest.mark.batch(prompt=ask, question=[])\ndef test_x(answer): pass", "would have no value left"),
         (
             "def bad(tmp_path): ...\n@pytest.mark.batch(prompt=bad)\ndef test_x(answer): pass",
             "bad() needs 'tmp_path', which is a fixture*can only have axes and parametrised arguments: persona, question",
@@ -226,7 +229,7 @@ def test_consistency_of_single_samples_is_refused_before_anything_is_paid(suite,
     assert result.ret == 2
     line = 5 + marked.partition("def test_x")[0].count("\n") - 1
     result.stdout.fnmatch_lines(
-        [f"*test_it.py:{line}: test_x: consistency() needs 2 samples*hold 1; write batch(samples=2) or more*"]
+        [f"*test_it.py:{line}: test_x: consistency() needs at least 2 samples*have 1; write batch(samples=2) or more*"]
     )
 
 
