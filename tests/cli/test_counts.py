@@ -11,7 +11,7 @@ from pytest_batcheval.cli.options import say_sent
 from pytest_batcheval.cli.recover import _say_salvaged
 from pytest_batcheval.cli.watch import _fitting
 from pytest_batcheval.engine.estimate import plan
-from pytest_batcheval.engine.snapshot import SendResult
+from pytest_batcheval.engine.send_result import SendResult
 from pytest_batcheval.journal.salvage import Salvaged
 from pytest_batcheval.wire.objects import Request
 
