@@ -159,7 +159,7 @@ def test_a_wrong_plan_names_the_place(fault, message):
 def test_docs_list_every_fault_with_its_parameters():
     from pathlib import Path
 
-    page = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "faults.md").read_text(encoding="utf-8")
     for name, fault in {**EXCHANGES, **LINES}.items():
         function = fault.strike if name in EXCHANGES else fault.spoil
         own = [p for p in inspect.signature(function).parameters if p not in ("exchange", "lines", "places", "dice")]
