@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 import pytest_batcheval
 
@@ -39,6 +40,10 @@ IMPORTED_LATE = (
 MEMORY = Path("/dev/shm")
 ENOUGH = 2**31
 """Bytes that must be free in memory for the tests' folders to lie there."""
+
+
+settings.register_profile("suite", deadline=None)  # no test of ours asserts seconds
+settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,6 +25,7 @@ def folder(pytester, monkeypatch):
     """An empty folder, where no key is set."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delitem(sys.modules, "interview", raising=False)  # of our own scenarios
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_batcheval.plugin")
     return pytester.path

@@ -51,6 +51,7 @@ def texts_of(name: str, seed: int) -> Answers:
     return Answers.from_records({"persona": p, "question": q, "sample": s, "text": r.text} for p, q, s, r in said)
 
 
+@pytest.mark.sampled
 def test_random_traits_in_real_texts_are_not_told_apart(proof: str) -> None:
     runs = TEXTS[proof]
     found = [differentiation(texts_of("blind", FIRST + n), permutations=B, seed=n) for n in range(runs)]

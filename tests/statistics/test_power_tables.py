@@ -35,6 +35,7 @@ def runs(proof: str) -> int:
     return RUNS[proof]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("variance", "n", "column"), EACH_CELL)
 def test_personas_are_told_apart_as_often_as_stated(runs: int, variance: float, n: int, column: int) -> None:
     stated, directions = DIFFERENTIATION[variance][n][column], (50, 5)[column]

@@ -14,6 +14,7 @@ def iccs(habit: Habit, runs: int) -> float:
     return float(np.mean([gate(habit, 0.4, REPORTED + n)["different"].result.icc for n in range(runs)]))
 
 
+@pytest.mark.sampled
 def test_who_has_fewer_sentences_or_shows_more_traits_is_seen_sooner(proof: str) -> None:
     six, _, three, beside = (iccs(habit, RUNS[proof]) for habit in HABITS)
     assert six < three < beside

@@ -39,6 +39,7 @@ def test_the_faithful_one_passes_both(seed: int, language: str) -> None:
     assert passes_traits(traits("faithful", seed, 1, language)), traits("faithful", seed).explain()
 
 
+@pytest.mark.sampled(4)
 @each_seed
 @pytest.mark.parametrize("name", ["blind", "flat", "noisy-0.45", "prompt_sensitive"])
 def test_without_a_signature_both_fail(name: str, seed: int) -> None:
