@@ -70,7 +70,7 @@ def test_samples_of_one_prompt_have_keys_of_their_own():
             r"not valid JSON: \$\.temperature is nan",
         ),
         (lambda: {"model": "m", "messages": ["\ud83d"]}, r"not valid JSON: \$\.messages\[0\] holds a lone surrogate"),
-        (lambda: 1 / 0, r"raised ZeroDivisionError: division by zero \(.*test_call\.py:\d+\)"),
+        (lambda: 1 / 0, r"raised ZeroDivisionError: division by zero \(.*test_prompt_call\.py:\d+\)"),
     ],
 )
 def test_what_is_no_request_body_is_an_error_that_teaches(prompt, message):

@@ -82,7 +82,7 @@ def with_texts(respondent: Build) -> Callable[[Callable[[int], str]], Answers]:
 def test_every_statistic_is_looked_at_here() -> None:
     of_numbers, of_verdicts = (
         {"alignment", "cell_values"},
-        {"rubric_request", "read_verdict", "scores_of", "verdicts_of"},
+        {"rubric_request", "read_verdict", "scores_of", "verdicts_of", "at_turn"},
     )
     functions = {name for name in quality.__all__ if name[0].islower()} - of_numbers - of_verdicts
     assert functions == set(STATISTICS)

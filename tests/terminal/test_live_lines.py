@@ -115,7 +115,7 @@ def test_without_a_terminal_there_are_plain_lines(suite, environment, batch_serv
     assert b"\x1b" not in done.stdout
     assert not done.stderr
     shown = re.findall(r"^batch: batch 1/1 batch_\w+: (\w+).*, (\d/6 done)", done.stdout.decode(), re.MULTILINE)
-    assert shown == [("queued", "0/6 done"), ("running", "0/6 done"), ("completed", "6/6 done")]
+    assert shown == [("validating", "0/6 done"), ("in_progress", "0/6 done"), ("completed", "6/6 done")]
 
 
 @pytest.mark.sampled
@@ -133,7 +133,7 @@ def test_as_many_lines_as_fit_are_shown_and_they_follow_the_size(send, batch_ser
     batch_server.faults.hold_batches()
     run = send(height=6, width=120)
     run.until("^… and 2 more: 2 in_progress")
-    assert sum("running  0/2 done" in line for line in run.lines) == 1
+    assert sum("in_progress  0/2 done" in line for line in run.lines) == 1
     run.resize(100, 30)
     run.until("^batch 3/3  in_progress")
     assert [line.split()[1] for line in run.lines if line.startswith("batch ")] == ["1/3", "2/3", "3/3"]
@@ -141,7 +141,7 @@ def test_as_many_lines_as_fit_are_shown_and_they_follow_the_size(send, batch_ser
     batch_server.faults.release()
     assert run.rest() == 0
     assert sum("completed, 2/2 done" in line for line in run.printed) == 3
-    assert "3  running" not in run.text
+    assert "3  in_progress" not in run.text
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, which wraps its lines anew as most terminals do")

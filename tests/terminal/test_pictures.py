@@ -43,8 +43,10 @@ def many():
     board = LiveLines()
     for n in range(1, 29):
         ended = n > 26
-        stage = "settle" if ended else "queue" if n > 19 else "run"
-        board.take(batch(n, 28, 50, 190.0, 12, stage=stage, ended=ended, status="completed" if ended else ""), 0.0)
+        stage, status = (
+            ("settle", "completed") if ended else ("queue", "validating") if n > 19 else ("run", "in_progress")
+        )
+        board.take(batch(n, 28, 50, 190.0, 12, stage=stage, ended=ended, status=status), 0.0)
     return board
 
 

@@ -101,7 +101,7 @@ class _SafeTexts:
     def _few(self, values: Sequence[Any]) -> Sequence[Any]:
         if self._whole or len(values) <= MOST_LINES or not all(isinstance(value, str) for value in values):
             return values
-        return [*values[:MOST_LINES], f"({counted(len(values) - MOST_LINES, 'more line')}: -vv shows all)"]
+        return [*values[:MOST_LINES], f"({counted(len(values) - MOST_LINES, 'more line')}: -vv shows them)"]
 
 
 SECTION = "batch"

@@ -49,7 +49,9 @@ def asks(count, text="질문"):
 def answers_of(requests, backend, clock, journal_path, limits=None):
     """What `engine.send.send` brings home of these requests, as the bytes of their responses by key."""
     with Journal.open(journal_path) as journal:
-        sent = send(requests, backend=backend, journal=journal, clock=clock, policy=SendPolicy(limits=limits))
+        sent = send(
+            requests, backend=backend, journal=journal, clock=clock, policy=SendPolicy(limits=limits or Limits())
+        )
         assert (sent.answered, sent.failed) == (len(requests), 0)
         found = journal.reader.answers(requests, backend.origin)
         return {key: json.dumps(answer.response).encode() for key, answer in found.items()}
