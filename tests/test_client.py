@@ -71,6 +71,7 @@ def test_refresh_asks_again(client, batch_server):
     assert len(executed(batch_server)) == 4
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("size", "batches"), [(10, 28), (25, 11), (50, 6), (None, 1)])
 def test_batch_sizes(client, size, batches):
     assert client.run(ask(275), batch_size=size).sent.batches == batches

@@ -97,6 +97,7 @@ def reply_of(fault, http, reset):
     return http(int(fault), error(), headers)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("fault", MATRIX)
 def test_each_fault_of_each_call_is_what_the_matrix_says_after_one_request(

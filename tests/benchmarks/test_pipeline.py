@@ -20,6 +20,7 @@ def ask(count):
     ]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.benchmark(group="individual calls or a batch")
 @pytest.mark.parametrize("count", [10, 275])
 @pytest.mark.parametrize("way", ["individual", "batch"])
@@ -28,6 +29,7 @@ def test_individual_calls_or_a_batch(batch_benchmark, count, way):
     assert len(run.answers) == count
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.benchmark(group="275 answers by batch size")
 @pytest.mark.parametrize("size", [10, 25, 50, 275])
 def test_batch_sizes(batch_benchmark, size):
@@ -35,6 +37,7 @@ def test_batch_sizes(batch_benchmark, size):
     assert run.sent.batches == -(-275 // size)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.benchmark(group="jobs at once")
 @pytest.mark.parametrize("jobs", [1, 2, 4, 8])
 def test_jobs_at_once(batch_benchmark, jobs):
@@ -42,6 +45,7 @@ def test_jobs_at_once(batch_benchmark, jobs):
     assert run.sent.batches == jobs
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.benchmark(group="how a job of 275 is looked at")
 @pytest.mark.parametrize("every", [None, 15, 60], ids=["ours", "every 15 s", "every 60 s"])
 def test_looks(batch_benchmark, monkeypatch, every):

@@ -88,6 +88,7 @@ def test_other_questions_are_refused(record, folder, capsys):
     assert "personas" not in err
 
 
+@pytest.mark.sampled
 def test_other_scores_and_another_rubric_are_refused(record, rubric, folder, capsys):
     record("sim-faithful", judge="sim-judge")
     main(["baseline", "save", "words"])
@@ -103,6 +104,7 @@ def test_other_scores_and_another_rubric_are_refused(record, rubric, folder, cap
     assert f"rubric: {rubric.digest} and " in capsys.readouterr().err
 
 
+@pytest.mark.sampled
 def test_verdicts_by_two_rubrics_are_no_single_scale(record, answered, folder, capsys):
     record("sim-faithful", judge="sim-judge")
     places = Recordings(folder / "cassettes").places()
@@ -124,6 +126,7 @@ def test_verdicts_by_two_rubrics_are_no_single_scale(record, answered, folder, c
     assert "verdicts of sim-judge by 2 rubrics" in capsys.readouterr().err
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -18,6 +18,7 @@ def compared(capsys, *arguments):
     return status, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.sampled
 def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
     record("gpt-4.1-mini")
     record("gpt-4.1-nano", module="tests/test_b.py")
@@ -30,6 +31,7 @@ def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
     assert [side["answers"] for side in found["models"]] == [275, 275]
 
 
+@pytest.mark.sampled
 def test_tokens_and_cost_are_those_of_the_answers(record, folder, capsys):
     record("gpt-4.1-mini")
     record("gpt-4.1-nano", module="tests/test_b.py")
@@ -70,6 +72,7 @@ def test_two_equally_bad_models_are_equivalent_and_still_not_good(record, capsys
     assert not found["models"][1]["gate"]["passed"]
 
 
+@pytest.mark.sampled
 def test_what_is_not_decided_is_not_as_good(record, capsys):
     record("gpt-4.1-mini")
     record("sim-noisy-0.1", module="tests/test_b.py")
@@ -78,6 +81,7 @@ def test_what_is_not_decided_is_not_as_good(record, capsys):
     assert "it is worse" in capsys.readouterr().out
 
 
+@pytest.mark.sampled
 def test_answers_of_the_journal_count_for_the_cells_of_the_other_model(
     record, folder, batch_server, monkeypatch, capsys
 ):
@@ -104,6 +108,7 @@ def test_a_judge_scores_both(record, capsys):
     assert found["models"][0]["answers"] == 275
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -124,6 +124,7 @@ def test_what_is_exported_is_imported_as_it_was(suite):
     assert Path("other.jsonl").read_bytes() == second.read_bytes()
 
 
+@pytest.mark.sampled
 def test_a_prompt_of_several_turns_is_followed_as_far_as_answers_are_stored(suite, capsys):
     command = [
         sys.executable,
@@ -152,7 +153,7 @@ def test_arguments_of_pytest_may_stand_behind_two_dashes(suite):
     assert texts("out.jsonl") == ["food", "work", "잠"]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(
     ("source", "arguments", "error"),
     [

@@ -88,6 +88,7 @@ def test_only_the_verb_that_is_asked_for_is_imported():
     assert found & verbs == {"pytest_batcheval.cli.runs"}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("argv", [["--help"], *([verb, "--help"] for verb in cli.VERBS)], ids=lambda argv: argv[0])
 def test_help_imports_nothing_heavy(argv):
     heavy = {"openai", "numpy", "vcr", "yaml", "jsonschema", "sqlite3", "pytest", "starlette", "asyncio"}

@@ -137,6 +137,7 @@ def test_dry_run_lists_what_would_be_written_and_writes_nothing(folder, capsys):
     assert advice(out, "pyproject.toml") == advice(again, "pyproject.toml")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "text", "section"),
     [

@@ -82,6 +82,7 @@ def ways(comparison, count):
     return {way["way"]: way for way in run["ways"]}
 
 
+@pytest.mark.sampled
 def test_the_same_requests_are_answered_every_way(comparison):
     assert (comparison["simulated"], comparison["model"], comparison["configured"]["call_seconds"]) == (
         True,
@@ -95,6 +96,7 @@ def test_the_same_requests_are_answered_every_way(comparison):
         assert len({way["tokens"] for way in found.values()}) == 1
 
 
+@pytest.mark.sampled
 def test_calls_take_the_configured_seconds(comparison):
     assert ways(comparison, 10)["calls, one by one"]["seconds"] == 30
     assert ways(comparison, 10)["calls, 8 to 64 at once"]["seconds"] == 6
@@ -131,6 +133,7 @@ def test_people_get_a_table_that_says_what_it_is(capsys, monkeypatch):
     ]
 
 
+@pytest.mark.sampled
 def test_the_page_shows_the_real_output(capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)  # a worker of xdist has it
     page = (Path(__file__).parents[2] / "docs" / "individual-calls.md").read_text(encoding="utf-8")

@@ -64,6 +64,7 @@ def recorded(folder):
     return {line.custom_id for line in Recordings(folder / "cassettes").lines()}
 
 
+@pytest.mark.sampled
 def test_what_no_test_asks_for_is_removed_and_all_else_stays(suite, capsys):
     write(suite, "one", "three")
     before = recorded(suite)
@@ -78,6 +79,7 @@ def test_what_no_test_asks_for_is_removed_and_all_else_stays(suite, capsys):
     assert "no unused recordings" in capsys.readouterr().out
 
 
+@pytest.mark.sampled
 def test_a_recording_without_any_test_is_deleted(suite):
     (suite / "test_it.py").write_text("def test_nothing(): pass\n")
     assert main(["prune", "--recordings"]) == 0
@@ -85,6 +87,7 @@ def test_a_recording_without_any_test_is_deleted(suite):
     assert not list((suite / "cassettes").rglob("*.jsonl"))
 
 
+@pytest.mark.sampled
 def test_nothing_is_removed_when_tests_cannot_be_collected(suite, capsys):
     (suite / "test_it.py").write_text("def test_broken(:\n")
     assert main(["prune", "--recordings"]) == 4
@@ -117,7 +120,7 @@ def test_tests_that_ask_for_nothing_may_be_deselected(suite):
     assert len(recorded(suite)) == 3
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     ("name", "text"),
     [

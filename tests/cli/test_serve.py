@@ -134,6 +134,7 @@ def test_the_first_line_is_the_base_url_and_the_second_the_token_file(serve: Cal
     assert server.executions() == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_with_status_0(serve: Callable[..., Served], number: int) -> None:
     server = serve()
@@ -157,7 +158,7 @@ def test_a_port_that_is_taken_is_an_error_with_status_4(serve: Callable[..., Ser
     assert "choose another --port" in complaint
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -243,6 +244,7 @@ def test_behaviour_comes_from_a_file(serve: Callable[..., Served], tmp_path: Pat
     assert [error["code"] for error in batch["errors"]["data"]] == ["model_not_found"]
 
 
+@pytest.mark.sampled
 def test_answers_depend_on_seed_and_respondent(serve: Callable[..., Served]) -> None:
     def said(*options: str) -> str:
         reply = serve(*options).ask("POST", CHAT, _body("How do you sleep?"))
@@ -254,6 +256,7 @@ def test_answers_depend_on_seed_and_respondent(serve: Callable[..., Served]) -> 
     assert said("--respondent", "salad") != first
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_state_survives_a_restart(serve: Callable[..., Served], tmp_path: Path, number: int) -> None:
     options = ("--clock", "per-poll", "--state-dir", str(tmp_path / "state"))

@@ -32,6 +32,7 @@ def copy_suite(path):
         shutil.copy(ROOT / file, path)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_python_sessions(page, tmp_path, monkeypatch):
     copy_suite(tmp_path)
@@ -49,7 +50,7 @@ def shown_test_files(page):
     ]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(70)
 @pytest.mark.parametrize("page", [page for page in PAGES if shown_test_files(page)], ids=lambda page: page.stem)
 def test_test_files(page, project):
     text, files = page.read_text(encoding="utf-8"), shown_test_files(page)
@@ -72,6 +73,7 @@ def _add_axis(project, block):
     pyproject.write_text(pyproject.read_text(encoding="utf-8").replace("batch_axes = [", axes), encoding="utf-8")
 
 
+@pytest.mark.sampled
 def test_readme_counts_its_tests(project):
     (example,) = [b for b in section(README, "An evaluation") if b.language == "python"]
     (project.path / "test_example.py").write_text(example.text, encoding="utf-8")
@@ -111,6 +113,7 @@ def test_readme_runs_live_as_it_says(project):
     result.stdout.fnmatch_lines(["batch: 1,118 answers sent to the simulator (faithful@0)"])
 
 
+@pytest.mark.sampled
 def test_readme_five_steps_make_a_suite(pytester, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     steps = section(README, "Your own matrix in five steps")

@@ -132,6 +132,7 @@ def test_calls_take_the_time_they_take_side_by_side(go, connection, server, size
     assert traffic.most == min(size, 10)
 
 
+@pytest.mark.sampled
 def test_the_window_grows_with_the_answers(go, connection, server):
     traffic, before = Traffic(server), connection.clock.now()
     go(ask(275))
@@ -167,6 +168,7 @@ def test_both_ways_give_the_same_answers(go, server, journal, tmp_path, connecti
     assert {key: body["choices"] for key, body in single.items()} == {k: body["choices"] for k, body in batched.items()}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("ways", [("individual", "batch"), ("batch", "individual")])
 def test_what_one_way_has_answered_the_other_does_not_send(go, server, ways):
     first, second = ways
@@ -326,6 +328,7 @@ UNCLEAR = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.ledger(lost=True)
 @pytest.mark.parametrize("wrong", UNCLEAR, ids=lambda wrong: f"{wrong['fault']}-{wrong.get('status', '')}")
 def test_a_call_of_unknown_outcome_is_not_repeated_by_itself(go, server, journal, wrong):
@@ -389,6 +392,7 @@ def test_a_server_that_cannot_be_reached_is_tried_for_an_hour(server, journal, t
 # many refusals
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("takes", "most", "attempts"), [(1, 300, 3), (5, 30, 1), (20, 10, 1)])
 def test_a_storm_of_refusals_leaves_the_window_at_what_the_server_takes(go, server, takes, most, attempts, proof):
     count = 80 if proof == "quick" else 200
@@ -401,6 +405,7 @@ def test_a_storm_of_refusals_leaves_the_window_at_what_the_server_takes(go, serv
     assert traffic.most <= max(takes, 8) + 1
 
 
+@pytest.mark.sampled
 def test_a_limit_a_minute_is_kept_by_waiting(go, server, connection):
     server.behaviour = Behaviour(models="any", call_seconds=CALL, requests_per_minute=60)
     traffic, before = Traffic(server), connection.clock.now()
@@ -516,7 +521,7 @@ def client(server, folder, count, size):
 
 
 @pytest.mark.ledger(paid=2)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(27)
 @pytest.mark.parametrize(("nth", "after"), [(1, True), (5, True), (9, False), (17, True), (40, False)])
 def test_after_a_kill_only_unanswered_requests_are_sent_and_the_risk_is_reported(server, tmp_path, nth, after):
     size, count = 8, 40

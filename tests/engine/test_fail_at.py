@@ -129,6 +129,7 @@ def disk(monkeypatch):
 HOW = ["io_error", "full", "stored_all_the_same"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("stays", [False, True], ids=["once", "for good"])
 @pytest.mark.parametrize("how", HOW)
 def test_after_the_nth_commit_failed_everything_is_paid_once(how, stays, world, folder, ask, disk, proof):
@@ -225,6 +226,7 @@ ENDS = {"a bug": Bug, "a bug, applied": Bug, "Ctrl-C": KeyboardInterrupt}
 """What a send ends in, where that is not the provider's error."""
 
 
+@pytest.mark.sampled(28)
 @pytest.mark.parametrize("unclear", ["", "never", "applied"], ids=["plain", "create lost", "create unclear"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_after_the_nth_call_failed_everything_is_paid_once(fault, unclear, world, folder, ask, proof):

@@ -92,6 +92,7 @@ DAMAGES = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", DAMAGES)
 def test_what_is_damaged_is_mended_and_nothing_is_paid_twice(name, path, filled, provider, clock):
     DAMAGES[name](path)
@@ -103,6 +104,7 @@ def test_what_is_damaged_is_mended_and_nothing_is_paid_twice(name, path, filled,
     check(path, provider, clock, filled)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("part", range(4))
 def test_damage_anywhere_is_mended(part, folder, path, filled, provider, clock, proof):
     """Pages overwritten, zeroed or cut off by the dice; the provider has everything still."""

@@ -166,6 +166,7 @@ def done_of(error):
     return "lost" if retry_of_error(error) is Retry.PAID else "final"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("code", ["insufficient_quota", "billing_hard_limit", "billing_hard_limit_reached"])
 @pytest.mark.parametrize("status", [None, 400, 402, 403, 429])
 def test_a_request_without_quota_stops_the_run_and_is_sent_by_the_next(provider, journal, clock, ask, code, status):

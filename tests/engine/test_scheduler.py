@@ -141,6 +141,7 @@ def faults_of(dice):
 SEEDS = {"quick": 60, "ci": 300, "full": 3_000}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("block", range(6))
 def test_every_schedule_pays_once_and_ends(block, rng, ask, tmp_path, provider, clock, proof):
     for seed in range(block, SEEDS[proof], 6):
@@ -197,6 +198,7 @@ def test_a_day_takes_no_more_than_180_requests():
     assert len(over_a_day(Scheduler([running(1, 0.0)]))) <= 180
 
 
+@pytest.mark.sampled
 def test_a_hundred_batches_take_no_more_requests_than_one():
     engine = Scheduler([running(number, number * 0.7) for number in range(1, 101)])
     asked = over_a_day(engine)

@@ -300,6 +300,7 @@ BUSY = (500, {"error": {"code": "server_error", "message": "busy"}})
 FINE = (200, {"choices": []})
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("attempts", [1, 2, 3, 5])
 def test_a_request_is_sent_at_most_so_often_by_one_send_and_anew_by_the_next(provider, journal, clock, ask, attempts):
     provider.line_of = lambda key, run: BUSY

@@ -20,6 +20,7 @@ def house():
     return House.read(ROOT / "src")
 
 
+@pytest.mark.sampled
 def test_the_figures_hold(house):
     figures = house.figures()
     most = {

@@ -154,6 +154,7 @@ def test_a_child_of_a_thread_that_was_reading_is_not_stuck(filled, ask):
         assert in_child(lambda: len(filled.reader.answers(ask(2))) == 2)
 
 
+@pytest.mark.sampled
 def test_threads_share_a_reader(filled, ask):
     found = []
 

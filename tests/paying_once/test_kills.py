@@ -80,6 +80,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("then", THEN[:1] if quick else THEN)
 
 
+@pytest.mark.sampled(18)
 def test_a_client_killed_at_this_point_is_taken_up(processes, batch_server, until_done, tmp_path, point, then):
     fault, call, nth = point
     plan = batch_server.misbehave({"fault": fault, "call": call, "nth": nth})
@@ -96,6 +97,7 @@ def test_a_client_killed_at_this_point_is_taken_up(processes, batch_server, unti
     assert not broken_rules(batch_server.ledger.billed(), tmp_path / "journal.sqlite", batch_server.origin)
 
 
+@pytest.mark.sampled
 def test_clients_killed_twice_at_random_are_taken_up(batch_server, until_done, tmp_path, proof):
     for seed in range(DOUBLE[proof]):
         batch_server.reset()

@@ -16,7 +16,7 @@ from pytest_batcheval.errors import JournalError
 pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
 
 SCHEDULES = {"quick": 150, "ci": 10_000, "full": 1_000_000}
-OVER_HTTP = {"quick": 10, "ci": 150, "full": 5_000}
+OVER_HTTP = {"quick": 4, "ci": 150, "full": 5_000}
 HUNTS = {"quick": 600, "ci": 3_000, "full": 3_000}
 FOUND = (1012362,)
 """Seeds that once failed: a batch whose input file was deleted, found running by a fresh journal."""
@@ -77,6 +77,7 @@ def test_a_seed_gives_one_schedule(world, folder):
     assert play(world, 4711, folder(1)) == first
 
 
+@pytest.mark.sampled
 def test_over_http_the_same_schedules_give_the_same_ledger(world, http_world, folder, proof):
     for seed in range(OVER_HTTP[proof]):
         direct = play(world, seed, folder(seed))
@@ -85,7 +86,7 @@ def test_over_http_the_same_schedules_give_the_same_ledger(world, http_world, fo
             assert play(http_world, seed, folder(f"{seed} over HTTP")) == direct, f"--sim-seed {seed}"
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(30)
 @pytest.mark.parametrize("name", RULES)
 def test_without_the_rule_a_schedule_pays_twice_or_loses_an_answer(world, folder, proof, monkeypatch, name):
     RULES[name](monkeypatch, world)

@@ -170,6 +170,7 @@ def play(monkeypatch):
     world.close()
 
 
+@pytest.mark.sampled
 @pytest.mark.timeout(0)
 def test_the_ledger_has_every_request_once(play, proof):
     play(EXAMPLES[proof])

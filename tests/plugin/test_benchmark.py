@@ -45,6 +45,7 @@ def bench(pytester, monkeypatch):
     return run
 
 
+@pytest.mark.sampled
 def test_the_same_code_is_exactly_as_fast(bench, pytester):
     result = bench()
     result.assert_outcomes(passed=2)
@@ -75,6 +76,7 @@ def test_a_schedule_that_is_slower_turns_it_red(bench):
     result.stderr.fnmatch_lines(["*Performance has regressed*"])
 
 
+@pytest.mark.sampled
 def test_a_second_upload_of_each_file_turns_it_red(bench):
     result = bench("""
         from pytest_batcheval.backends.openai_batch import OpenAIBatch
@@ -94,6 +96,7 @@ def test_a_benchmark_that_is_not_in_the_baseline_is_new(bench, pytester):
     assert bench().ret == 0
 
 
+@pytest.mark.sampled
 def test_under_n_it_says_why_it_does_not_run(bench):
     result = bench("", "-p", "xdist", "-n", "1", "-rs")
     result.assert_outcomes(skipped=2)

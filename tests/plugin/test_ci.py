@@ -56,6 +56,7 @@ def keys(suite):
     return {f"{persona}-{question}": request.custom_id for persona, question, request in suite.bodies()}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("more", [(), ("-p", "xdist", "-n", "2")], ids=["one process", "two workers"])
 def test_junit_has_key_origin_and_model_of_batch_tests(suite, send, more):
     suite.test_file(ONE + TABLE + "\n    def test_plain(): pass\n")

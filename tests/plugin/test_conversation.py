@@ -39,6 +39,7 @@ def conversations(suite):
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("source", [JOB, FILES], ids=["backend", "client"])
 def test_a_conversation_is_recorded_and_replayed_without_key_or_server(suite, source):
     suite.test_file(source)
@@ -55,6 +56,7 @@ def test_sending_neither_reads_nor_writes_a_recording(suite):
     assert not (suite.path / "cassettes").exists()
 
 
+@pytest.mark.sampled
 def test_recording_again_gives_the_same_bytes(suite):
     suite.test_file(JOB)
     suite.run(*RECORD)
@@ -160,6 +162,7 @@ def test_a_failed_test_is_recorded_too_because_it_was_paid(suite):
     suite.run().assert_outcomes(passed=1)
 
 
+@pytest.mark.sampled
 def test_an_interrupted_test_is_not_recorded(suite):
     suite.test_file(FILES + "        raise KeyboardInterrupt\n")
     suite.run_apart(*RECORD)

@@ -19,7 +19,9 @@ from pytest_batcheval.plugin.terminal import section_lines
 from pytest_batcheval.wire.objects import Request
 
 
-@pytest.mark.parametrize(("more", "last"), [(1, "(1 more line: -vv shows them)"), (2, "(2 more lines: -vv shows all)")])
+@pytest.mark.parametrize(
+    ("more", "last"), [(1, "(1 more line: -vv shows them)"), (2, "(2 more lines: -vv shows them)")]
+)
 def test_a_long_comparison_names_the_lines_that_are_not_shown(more, last):
     report = SimpleNamespace(longrepr=["x"] * (MOST_LINES + more), sections=[])
     escape_report(report, coloured=False, whole=False)

@@ -51,6 +51,7 @@ def test_a_live_run_executes_each_request_once(own_suite, batch_server, pytester
     assert len(batch_server.ledger.executions) == len(batch_server.ledger.custom_ids()) == 1118
 
 
+@pytest.mark.sampled
 def test_one_question_sends_its_25_requests(own_suite, batch_server, pytester):
     shutil.rmtree(pytester.path / "cassettes")
     own_suite("-k", "chief_complaint", "--batch=send", f"--batch-backend={batch_server.base_url}")

@@ -155,6 +155,7 @@ def test_the_users_own_fixture_wins_without_a_prompt(suite):
     suite.run().assert_outcomes(passed=1)
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize(
     ("marked", "message"),
     [
@@ -220,6 +221,7 @@ USES = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("use", USES)
 def test_consistency_of_single_samples_is_refused_before_anything_is_paid(suite, use):
     source = USES[use].replace("MARK", "pytest.mark.batch(prompt=ask)")

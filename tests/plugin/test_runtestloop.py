@@ -380,6 +380,7 @@ def live(suite, batch_server, monkeypatch):
         one.end()
 
 
+@pytest.mark.sampled
 def test_ctrl_c_says_what_goes_on_and_the_next_run_attaches(suite, send, live, batch_server):
     suite.test_file(ONE)
     batch_server.faults.hold_batches()
@@ -396,6 +397,7 @@ def test_ctrl_c_says_what_goes_on_and_the_next_run_attaches(suite, send, live, b
     assert executed(batch_server) == keys(suite)
 
 
+@pytest.mark.sampled
 def test_a_killed_run_is_taken_up_by_the_next(suite, send, live, batch_server):
     suite.test_file(ONE)
     batch_server.faults.hold_batches()
@@ -408,6 +410,7 @@ def test_a_killed_run_is_taken_up_by_the_next(suite, send, live, batch_server):
     assert executed(batch_server) == keys(suite)
 
 
+@pytest.mark.sampled
 def test_a_second_run_waits_for_the_first_and_says_for_whom(suite, live, batch_server):
     suite.test_file(ONE)
     batch_server.faults.hold_batches()
@@ -463,6 +466,7 @@ def journal_answers(suite):
 FORBIDDEN = ("\x1b]0;title", "\x07", "\u202e", r"\x1b[0m")
 
 
+@pytest.mark.sampled
 def test_hostile_text_is_escaped_wherever_pytest_shows_it(suite):
     suite.record()
     suite.test_file(r"""
@@ -491,6 +495,7 @@ def test_hostile_text_is_escaped_wherever_pytest_shows_it(suite):
     assert [found for found in FORBIDDEN if found in coloured] == []
 
 
+@pytest.mark.sampled
 def test_a_body_that_differs_from_process_to_process_is_explained(suite, send):
     suite.test_file("""
         def unsteady(persona):
@@ -516,6 +521,7 @@ def test_submit_now_collect_later(suite, send, batch_server):
     assert executed(batch_server) == keys(suite)
 
 
+@pytest.mark.sampled
 def test_the_lock_of_another_run_is_waited_for_no_longer_than_asked(suite, send, live, batch_server):
     suite.test_file(ONE)
     batch_server.faults.hold_batches()

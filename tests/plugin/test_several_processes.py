@@ -74,6 +74,7 @@ def executed(server):
     return Counter(execution.custom_id for execution in server.ledger.executions)
 
 
+@pytest.mark.sampled
 def test_two_processes_with_one_selection_execute_each_request_once(suite, at_once, batch_server):
     suite.test_file(SUITE)
     told, calls = at_once((), ())

@@ -138,6 +138,7 @@ def test_collect_only_builds_no_request(suite):
     assert "never called" not in result.stdout.str()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
@@ -241,6 +242,7 @@ PLAIN = """
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "xdist"])
 def test_the_plugin_costs_a_run_without_batch_tests_no_import_and_no_word(suite, monkeypatch, workers):
     for name in [name for name in os.environ if name.startswith("COV")]:
@@ -256,6 +258,7 @@ def test_the_plugin_costs_a_run_without_batch_tests_no_import_and_no_word(suite,
     assert not (suite.path / "summary.md").exists()
 
 
+@pytest.mark.sampled
 def test_a_damaged_recording_stops_a_run_with_workers_before_any_test(suite):
     suite.record()
     (path,) = (suite.path / "cassettes").rglob("*.jsonl")
@@ -288,6 +291,7 @@ def test_axis_files_are_found_beside_the_ini_file_whatever_rootdir_is(suite):
     result.stdout.fnmatch_lines(["*::test_one[[]kim-sleep]"])
 
 
+@pytest.mark.sampled
 def test_a_fixture_names_the_extra_that_it_needs(suite):
     suite.pytester.makeconftest("import sys; sys.modules['uvicorn'] = None")
     suite.test_file("""

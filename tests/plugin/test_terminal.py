@@ -109,6 +109,7 @@ def test_failures_are_listed_by_cause_with_an_example_and_a_next_step(served, ba
     )
 
 
+@pytest.mark.sampled
 def test_waves_and_workers_are_reported_as_one_run(served):
     (served.path / "rubric.yaml").write_text(RUBRIC, encoding="utf-8")
     served.test_file(JUDGED)
@@ -209,6 +210,7 @@ def shown(result):
     return lines[start + 1 :]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("more", [[], ["-p", "xdist", "-n", "2"]], ids=["one process", "two workers"])
 def test_a_failing_test_shows_who_was_asked_what_and_answered_what(suite, more):
     suite.record()

@@ -84,14 +84,14 @@ MADE_FOR = {
 NAMES = sorted({name for names in MADE_FOR.values() for name in names})
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(63)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_good_judge_climbs_every_step(step, name):
     found = step(name, "judge")
     assert found.passed, found.explain()
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(35)
 @pytest.mark.parametrize(("judge", "name"), [(judge, name) for judge, names in MADE_FOR.items() for name in names])
 def test_a_biased_judge_falls_at_the_step_made_for_it(step, judge, name):
     found = step(name, judge)
@@ -105,6 +105,7 @@ def test_a_judge_that_would_favour_the_persona_cannot_when_it_does_not_see_it(st
     assert failed == ["echo: nulls"], "only an answer that repeats its description gives the persona away"
 
 
+@pytest.mark.sampled
 def test_a_judge_that_sees_the_persona_gives_a_blind_patient_its_traits(step):
     failed = {figure.name for figure in step("known groups, persona seen", "judge_persona").figures if not figure.holds}
     assert {"blind: largest slope", "inverted: largest delta"} <= failed

@@ -88,7 +88,7 @@ def test_every_statistic_is_looked_at_here() -> None:
     assert functions == set(STATISTICS)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
 @pytest.mark.parametrize("kind", TEXTS)
 def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any, name: str, kind: str) -> None:
@@ -102,6 +102,7 @@ def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any
     assert not re.search(r"\b(nan|inf)\b", text)
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
 def test_long_answers_are_borne(with_texts: Any, name: str) -> None:
     rng = np.random.default_rng(0)
@@ -110,6 +111,7 @@ def test_long_answers_are_borne(with_texts: Any, name: str) -> None:
     assert all(math.isfinite(n) for n in numbers(result.to_dict()))
 
 
+@pytest.mark.sampled(7)
 @each_statistic
 def test_figures_are_json_and_repeat(respondent: Build, name: str) -> None:
     one, two = (STATISTICS[name](respondent("faithful", samples=2)) for _ in range(2))
@@ -119,6 +121,7 @@ def test_figures_are_json_and_repeat(respondent: Build, name: str) -> None:
     assert one.null
 
 
+@pytest.mark.sampled(10)
 @each_statistic
 def test_no_result_has_a_truth_value(respondent: Build, name: str) -> None:
     result = STATISTICS[name](respondent("faithful", samples=2))
@@ -126,6 +129,7 @@ def test_no_result_has_a_truth_value(respondent: Build, name: str) -> None:
         bool(result)
 
 
+@pytest.mark.sampled(4)
 @each_statistic
 def test_no_result_can_be_changed(respondent: Build, name: str) -> None:
     result = STATISTICS[name](respondent("faithful", samples=2))
@@ -140,6 +144,7 @@ def test_one_persona_is_too_few(respondent: Build, name: str) -> None:
         STATISTICS[name](answers)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"format_checks", "judge_agreement", "power"}))
 def test_a_persona_without_answers_is_named(respondent: Build, name: str) -> None:
     rows = [
@@ -151,6 +156,7 @@ def test_a_persona_without_answers_is_named(respondent: Build, name: str) -> Non
         STATISTICS[name](Answers.from_records(rows))
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
 def test_one_missing_cell_is_borne(respondent: Build, name: str) -> None:
     rows = respondent("faithful", samples=2).rows
@@ -194,6 +200,7 @@ def random_table(seed: int) -> Answers:
     )
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32))
@@ -246,6 +253,7 @@ ONE_LINE = {
 }
 
 
+@pytest.mark.sampled(4)
 @each_statistic
 def test_a_result_reads_in_one_short_line(respondent: Build, name: str) -> None:
     result = STATISTICS[name](respondent("faithful", samples=2))

@@ -186,6 +186,7 @@ def test_what_another_process_recorded_meanwhile_stays(root):
     assert len(pruning.places()) == 2
 
 
+@pytest.mark.sampled
 def test_processes_write_in_turns(root):
     """Ten at once, with an answer each for one file."""
     code = (

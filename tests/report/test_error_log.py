@@ -165,6 +165,7 @@ def test_resume_logs_what_it_collects(folder, batch_server, capsys):
     assert outcomes(folder) == [(KEYS[0], 1, 500, "server_error", "left to the next run")]
 
 
+@pytest.mark.sampled
 def test_a_test_run_logs_into_its_own_folder(folder, batch_server, pytester, monkeypatch):
     batch_server.faults.fail_lines("nobody", status_code=400, code="invalid_value", times=9)
     pytester.makepyfile("""

@@ -276,6 +276,7 @@ def harmless(text):
     )
 
 
+@pytest.mark.sampled
 @given(
     st.lists(st.tuples(snapshots, st.floats(0, 10)), max_size=20),
     st.integers(40, 200),
@@ -302,6 +303,7 @@ def test_any_lines_fit_and_are_harmless(seen, width, most, wave, takes):
 # -- redrawing ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @given(
     st.lists(
         st.tuples(st.lists(st.text("ab한", max_size=9), max_size=6), st.lists(st.text("xyz", max_size=9), max_size=2))

@@ -106,6 +106,7 @@ def test_failing_tests_with_everything_shown_write_no_key(suite, more, evil):
     assert suite.leaks() == []
 
 
+@pytest.mark.sampled
 def test_recording_writes_no_key(suite):
     suite.test_file(PLAIN)
     assert suite.pytest("--batch=record", *LOUD).returncode == 0
@@ -117,7 +118,7 @@ OTHER_KEY = "canary.0f3d9b2e8a4c6150"
 """A key that looks like none."""
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize(
     ("call", "repeated"),
     [
@@ -147,6 +148,7 @@ def test_a_refusal_whose_request_id_repeats_the_key_is_told_without_it(suite, ca
     assert suite.leaks() == []
 
 
+@pytest.mark.sampled
 def test_a_refused_list_is_told_like_any_other_refusal(suite, key):
     error = {"error": {"message": f"Incorrect API key provided: {key}.", "type": "x", "param": None, "code": None}}
     strikes(suite.server, "batches.list", status=401, body=error)
@@ -156,6 +158,7 @@ def test_a_refused_list_is_told_like_any_other_refusal(suite, key):
     assert done.returncode == 11, done.stdout[-2000:]
 
 
+@pytest.mark.sampled
 def test_a_crash_of_our_own_with_all_locals_shows_no_key(suite):
     """An internal error prints every frame down to the HTTP client."""
     suite.test_file(PLAIN)
@@ -169,6 +172,7 @@ def test_a_crash_of_our_own_with_all_locals_shows_no_key(suite):
     assert suite.leaks() == []
 
 
+@pytest.mark.sampled
 def test_what_a_killed_download_leaves_holds_no_key(suite):
     """The journal with its -wal file, the parts of result files, the lock."""
 
@@ -193,6 +197,7 @@ def test_what_a_killed_download_leaves_holds_no_key(suite):
     assert suite.leaks() == []
 
 
+@pytest.mark.sampled
 def test_no_column_of_the_journal_holds_what_the_account_is_called(suite):
     suite.test_file(PLAIN)
     suite.pytest()
@@ -230,6 +235,7 @@ def test_hostile_answers_are_obeyed_by_no_terminal(suite, evil, colour):
     assert suite.raw() == []
 
 
+@pytest.mark.sampled
 def test_hostile_answers_that_a_test_logs_live_are_obeyed_by_no_terminal(suite, evil):
     suite.server.follow(Evil(evil, "answers"))
     suite.test_file(FAILING.replace("%r", "%s"))
@@ -237,6 +243,7 @@ def test_hostile_answers_that_a_test_logs_live_are_obeyed_by_no_terminal(suite, 
     assert suite.raw() == []
 
 
+@pytest.mark.sampled
 def test_hostile_answers_are_shown_harmlessly_by_the_verbs(suite, evil):
     suite.server.follow(Evil(evil, "answers"))
     suite.test_file(PLAIN)
@@ -249,7 +256,7 @@ def test_hostile_answers_are_shown_harmlessly_by_the_verbs(suite, evil):
     assert suite.raw() == []
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("call", ["models.list", "files.create", "batches.create", "batches.retrieve", "files.content"])
 def test_hostile_refusals_are_obeyed_by_no_terminal(suite, evil, call):
     suite.server.follow(Evil(evil, call))

@@ -75,6 +75,7 @@ def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path, ci, pr
     assert "<script>" not in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.sampled
 def test_a_comparison_of_many_lines_is_cut_where_pytest_cuts_none_and_whole_with_vv(suite):
     suite.test_file(
         """

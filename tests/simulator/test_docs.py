@@ -52,6 +52,7 @@ def shell(text: str, variables: dict[str, str], folder: Path) -> str:
     ).stdout
 
 
+@pytest.mark.sampled
 def test_the_commands_of_the_page_work(shown: tuple[dict[str, str], int], tmp_path: Path) -> None:
     variables, port = shown
     _, export, python, curl, control = (text.replace("8080", str(port)) for text in blocks("sh"))

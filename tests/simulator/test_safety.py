@@ -127,6 +127,7 @@ IDS = ["..", "../..", "..%2f..%2fetc%2fpasswd", "%2e%2e", "%00", "a%0d%0ab", "fi
        "%2fetc%2fpasswd", "file-*", "'; DROP TABLE object; --", "%ff%fe", "{}"]  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", IDS, ids=lambda name: name[:20])
 @pytest.mark.parametrize("kind", ["files", "batches", "models"])
 def test_ids_like_paths_are_not_there(api: Any, kind: str, name: str) -> None:
@@ -305,6 +306,7 @@ def bodies(endpoint: str) -> st.SearchStrategy[Any]:
     return changed | messages | JSON
 
 
+@pytest.mark.sampled
 @given(data=st.data(), endpoint=st.sampled_from(["/v1/batches", CHAT, RESPONSES, EMBEDDINGS]))
 @shared
 def test_any_body_is_answered_or_refused(simulator: SimulatorServer, api: Any, data: Any, endpoint: str) -> None:
@@ -315,6 +317,7 @@ def test_any_body_is_answered_or_refused(simulator: SimulatorServer, api: Any, d
     answer.json()
 
 
+@pytest.mark.sampled
 @given(data=st.data(), endpoint=st.sampled_from([CHAT, RESPONSES, EMBEDDINGS]))
 @shared
 def test_any_lines_end_a_batch(simulator: SimulatorServer, api: Any, data: Any, endpoint: str) -> None:
@@ -445,6 +448,7 @@ def _form(size: int) -> Iterator[bytes]:
     yield b'\r\n--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--x--\r\n'
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("megabytes", "status"), [(150, 200), (300, 400)])
 def test_a_large_upload_never_sits_in_memory(
     apart: tuple[subprocess.Popen[str], str, int], http_client: Any, megabytes: int, status: int

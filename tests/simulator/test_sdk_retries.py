@@ -103,6 +103,7 @@ def create(client: openai.OpenAI) -> Any:
     return client.batches.create(input_file_id="file-abc", endpoint=CHAT, completion_window="24h")
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(
     ("deed", "tries", "error"),
     [

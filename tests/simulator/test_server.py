@@ -86,6 +86,7 @@ def test_a_reset_empties_everything(simulator: SimulatorServer, api: Any, client
     assert everything() == first
 
 
+@pytest.mark.sampled
 def test_a_reset_ends_what_is_running(simulator: SimulatorServer, api: Any, line: Any) -> None:
     batch = api.batch([line(number, content="x" * 300) for number in range(4_000)])
     poll = threading.Thread(target=api.request, args=("GET", f"/v1/batches/{batch['id']}"))
@@ -186,6 +187,7 @@ def test_faults_can_be_asked_for_over_the_control_api(simulator: SimulatorServer
     assert api.ended(api.batch(2))["request_counts"] == {"total": 2, "completed": 1, "failed": 1}
 
 
+@pytest.mark.sampled
 def test_counts_grow_while_a_long_batch_is_executed(simulator: SimulatorServer, api: Any, line: Any) -> None:
     batch = api.batch([line(number) for number in range(3_000)])
     ended = api.ended(batch)
@@ -194,6 +196,7 @@ def test_counts_grow_while_a_long_batch_is_executed(simulator: SimulatorServer, 
     assert max(simulator.ledger.billed().values()) == 1
 
 
+@pytest.mark.sampled
 def test_other_requests_are_served_while_a_batch_is_executed(
     simulator: SimulatorServer, api: Any, api_of: Any, line: Any
 ) -> None:
@@ -209,6 +212,7 @@ def test_other_requests_are_served_while_a_batch_is_executed(
     assert served > 20
 
 
+@pytest.mark.sampled
 def test_a_cancel_stops_the_execution_where_it_is(simulator: SimulatorServer, api: Any, api_of: Any) -> None:
     batch = api.batch(4_000)
 

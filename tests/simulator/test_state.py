@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -247,6 +248,7 @@ class Operations(RuleBasedStateMachine):
             assert counts["completed"] + counts["failed"] == counts["total"] > 0
 
 
+@pytest.mark.sampled
 def test_what_must_hold_does(simulator: SimulatorServer, api_of: Any, proof: str) -> None:
     examples = {"quick": 40, "ci": 150, "full": 1_000}[proof]
     apis = {key: api_of(key) for key in KEYS}

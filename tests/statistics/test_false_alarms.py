@@ -37,6 +37,7 @@ def runs(proof: str) -> int:
     return RUNS[proof]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("directions", [5, 50])
 @pytest.mark.parametrize("samples", [1, 3, 5])
 def test_personas_that_do_not_differ_are_not_told_apart(runs: int, samples: int, directions: int) -> None:
@@ -62,6 +63,7 @@ def test_random_traits_in_real_texts_are_not_told_apart(proof: str) -> None:
     assert sum(result.verdict == "different" for result in found) <= max(1, 0.01 * runs)
 
 
+@pytest.mark.sampled
 def test_random_traits_have_no_echo(proof: str) -> None:
     runs = TEXTS[proof]
     found = np.array([persona_echo(texts_of("blind", FIRST + n), permutations=B).p_value for n in range(runs)])

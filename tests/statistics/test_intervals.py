@@ -130,6 +130,7 @@ def scored_runs(effect: float, runs: int) -> list[tuple[float, float]]:
     return found
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("effect", "contradiction", "trust"), [(0.0, 0.125, 0.30), (0.5, 0.10, 0.77), (0.7, 0.08, 0.86), (1.0, 0.05, 0.93)]
 )

@@ -44,6 +44,7 @@ def test_personas_are_told_apart_as_often_as_stated(runs: int, variance: float, 
     assert about(alarms(found, 0.01), runs, stated), alarms(found, 0.01) / runs
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("n", range(3))
 def test_power_says_the_same_without_permuting(runs: int, n: int) -> None:
     runs = max(60, runs // 4)
@@ -55,6 +56,7 @@ def test_power_says_the_same_without_permuting(runs: int, n: int) -> None:
             assert about(round(share * runs), runs, row[n][column], 0.06), (share, row[n][column])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("effect", TRAITS)
 @pytest.mark.parametrize("n", range(3))
 def test_traits_show_as_often_as_stated(runs: int, effect: float, n: int) -> None:

@@ -46,6 +46,7 @@ def outcomes(name: str, samples: int, runs: int) -> list[Outcome]:
         return list(pool.map(partial(outcome, name, samples), REPORTED[:runs], chunksize=4))
 
 
+@pytest.mark.sampled(5)
 @each_k
 def test_the_faithful_respondent_passes(proof: str, samples: int) -> None:
     runs = RUNS[proof][samples]
@@ -53,7 +54,7 @@ def test_the_faithful_respondent_passes(proof: str, samples: int) -> None:
     assert at_most(len(failed), runs, 0.01), failed
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(60)
 @each_k
 @pytest.mark.parametrize("name", CAUGHT)
 def test_every_other_respondent_is_caught_by_the_right_part(proof: str, name: str, samples: int) -> None:
@@ -65,11 +66,13 @@ def test_every_other_respondent_is_caught_by_the_right_part(proof: str, name: st
         assert at_most(missed, runs, 0.01), f"{part} let {missed} of {runs} through"
 
 
+@pytest.mark.sampled
 def test_repeated_samples_are_seen_where_there_are_samples(proof: str) -> None:
     for name in ("collapsed", "prompt_sensitive"):
         assert all("samples" in o.failed for o in outcomes(name, 3, RUNS[proof][3]))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", ["inverted", "echo"])
 def test_these_are_told_apart_all_the_same(proof: str, name: str) -> None:
     """Why differing is not enough: the one that shows the opposite, and the one that reads its description aloud."""
@@ -78,6 +81,7 @@ def test_these_are_told_apart_all_the_same(proof: str, name: str) -> None:
     assert at_most(sum("different" in o.failed for o in found), len(found), 0.01)
 
 
+@pytest.mark.sampled
 def test_a_judge_that_sees_the_persona_does_not_open_the_gate(proof: str) -> None:
     """It scores what the persona was told; what tells personas apart is read from texts alone, and opens by chance."""
     runs = RUNS[proof][1]
@@ -93,6 +97,7 @@ def test_a_judge_that_sees_the_persona_does_not_open_the_gate(proof: str) -> Non
     assert at_most(opened, runs, 0.01)
 
 
+@pytest.mark.sampled
 def test_three_samples_show_what_one_does_not(proof: str) -> None:
     """A faithful respondent that shows only 40 % of its signs."""
     runs = RUNS[proof][3]

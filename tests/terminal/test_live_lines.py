@@ -42,7 +42,7 @@ def test_one_line_is_redrawn_from_the_upload_to_the_end(terminal, stepped, width
 VERBOSE = [f"test_it.py::test_one[{p}-{q}] PASSED" for p in ("kim", "choi", "park") for q in ("sleep", "work")]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(55)
 @pytest.mark.parametrize(
     ("arguments", "own"),
     [
@@ -128,6 +128,7 @@ def test_an_encoding_without_our_characters_is_no_trouble(send, batch_server, wr
     assert run.rest() == 0
 
 
+@pytest.mark.sampled
 def test_as_many_lines_as_fit_are_shown_and_they_follow_the_size(send, batch_server, write_test):
     write_test(THREE)
     batch_server.faults.hold_batches()
@@ -144,6 +145,7 @@ def test_as_many_lines_as_fit_are_shown_and_they_follow_the_size(send, batch_ser
     assert "3  in_progress" not in run.text
 
 
+@pytest.mark.sampled
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, which wraps its lines anew as most terminals do")
 def test_a_terminal_that_becomes_narrower_keeps_no_remains(suite, environment, batch_server):
     batch_server.faults.hold_batches()
@@ -246,6 +248,7 @@ def test_a_display_that_breaks_ends_no_run(send, suite, name, error):
     assert "Traceback" not in run.text
 
 
+@pytest.mark.sampled
 def test_a_reader_that_goes_away_does_not_keep_the_answers_from_the_journal(suite, environment, batch_server):
     batch_server.faults.hold_batches()
     command = (sys.executable, "-m", "pytest", "--batch=send", f"--batch-backend={batch_server.base_url}")

@@ -84,6 +84,7 @@ def normalised(text):
     return re.sub(r"(?<=done)(, |  | after )\d+[smhd]( \d+[smh])?", r"\1…", text)
 
 
+@pytest.mark.sampled
 def test_a_run_without_a_terminal_is_that_of_the_page(suite, environment, batch_server, write_test):
     write_test("""
         @pytest.mark.batch(prompt=judged)

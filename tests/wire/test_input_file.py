@@ -272,6 +272,7 @@ def test_a_repeated_custom_id_is_fine_unless_strict():
     )
 
 
+@pytest.mark.sampled
 def test_50_001_requests_are_fine_unless_strict():
     lines = [simple(str(number)) for number in range(50_001)]
     assert sum(1 for _ in Request.from_jsonl(lines)) == 50_001
@@ -288,6 +289,7 @@ def sized(total, pieces=20):
         yield (head + "x" * (length - len(head) - 3) + '"}\n').encode()
 
 
+@pytest.mark.sampled
 def test_a_byte_more_than_200_mb_is_fine_unless_strict():
     lines = Request.from_jsonl(sized(200_000_001))
     assert sum(1 for _ in lines) == 20

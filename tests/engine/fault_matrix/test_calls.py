@@ -17,13 +17,13 @@ from outcomes import Goes, Halved, Looked, Lost, Stops, cells, lasting_cells
 from pytest_batcheval.errors import ProviderError
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(126)
 @pytest.mark.parametrize(("fault", "call", "applied", "outcome", "times"), list(cells()))
 def test_a_send_under_a_fault_ends_as_the_matrix_says(fault, call, applied, outcome, times, server, world, monkeypatch):
     check(fault, call, applied, outcome, times, server, world, monkeypatch)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize(("fault", "call", "applied", "outcome", "times"), list(lasting_cells()))
 def test_a_send_under_a_fault_that_stays_ends_as_the_matrix_says(
     fault, call, applied, outcome, times, server, world, monkeypatch

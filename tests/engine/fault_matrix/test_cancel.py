@@ -9,6 +9,7 @@ from ills import ILLS
 from pytest_batcheval.errors import UnfinishedError
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "fault",
     [

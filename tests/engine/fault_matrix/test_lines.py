@@ -37,6 +37,7 @@ def executed(server):
     return {key: server.ledger.executed(key) for key in KEYS}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", PASSING)
 def test_a_line_that_failed_in_passing_is_sent_again_at_once_and_only_it(kind, server, world):
     fail(server, *PASSING[kind], times=1)
@@ -46,6 +47,7 @@ def test_a_line_that_failed_in_passing_is_sent_again_at_once_and_only_it(kind, s
     assert server.ledger.billed() == dict.fromkeys(KEYS, 1)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", PASSING)
 def test_a_line_that_keeps_failing_has_its_third_attempt_after_ten_minutes_and_no_fourth(kind, server, world):
     fail(server, *PASSING[kind], times=9)

@@ -66,6 +66,7 @@ RESULTS = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("kind", RESULTS)
 def test_a_result_file_is_taken_as_the_matrix_says_and_nothing_is_paid_again(kind, server, world):
     spoil, (answered, codes, broken) = RESULTS[kind]

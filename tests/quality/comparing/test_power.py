@@ -14,6 +14,7 @@ from pytest_batcheval.wire.answers import Answers
 Build = Callable[..., Answers]
 
 
+@pytest.mark.sampled
 def test_more_samples_and_larger_effects_are_found_more_often(respondent: Build) -> None:
     one, five = (power(respondent("blind"), samples=k, runs=60) for k in (1, 5))
     assert list(one.traits.values()) == sorted(one.traits.values())
@@ -24,6 +25,7 @@ def test_more_samples_and_larger_effects_are_found_more_often(respondent: Build)
     assert "25 personas x 11 questions x 5 samples (60 simulated runs each, seed 0)" in five.explain()
 
 
+@pytest.mark.sampled
 def test_a_matrix_will_do_for_answers(respondent: Build) -> None:
     answers = respondent("blind")
     matrix = PersonaMatrix({"persona": answers.axis("persona"), "question": answers.axis("question")})

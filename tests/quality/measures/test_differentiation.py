@@ -33,6 +33,7 @@ def same_texts(text: Callable[[int, int], str]) -> Answers:
     return Answers.from_records(rows)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", ["faithful", "inverted"])
 def test_personas_with_traits_are_told_apart(respondent: Build, kind: str) -> None:
     result = differentiation(respondent(kind))

@@ -87,6 +87,7 @@ def path(tmp_path):
 # -- a whole job --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 def test_a_job_of_275_requests_is_one_conversation_that_replays_offline(path, tmp_path, monkeypatch):
     requests = asks(275)
     answers, made = record(path, requests, tmp_path)
@@ -104,6 +105,7 @@ def test_a_job_of_275_requests_is_one_conversation_that_replays_offline(path, tm
     assert b"".join(sorted(r.line() for r in requests))[:40] in b"".join(a.body for a in conversation.requests)
 
 
+@pytest.mark.sampled
 def test_batches_side_by_side_replay_in_whatever_order_their_threads_run(path, tmp_path):
     requests = asks(60)
     answers, _ = record(path, requests, tmp_path, Limits(requests=10))
@@ -497,6 +499,7 @@ TEXT = st.text(
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("c_library", [True, False])
 @given(bodies=st.lists(st.one_of(st.binary(max_size=12), TEXT.map(str.encode)), min_size=1, max_size=3))
 def test_any_body_comes_back_byte_by_byte(c_library, bodies):

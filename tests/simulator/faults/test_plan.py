@@ -70,7 +70,7 @@ def test_every_fault_has_a_plan_here():
     assert PLANS.keys() == EXCHANGES.keys() | LINES.keys()
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(99)
 @pytest.mark.parametrize("name", [name for name, plan in PLANS.items() if plan])
 def test_the_usual_client_fails_on_it(simulator, name):
     if name == "page_repeats":
@@ -106,7 +106,7 @@ def _output_lines(simulator):
         return [json.loads(line) for line in client.files.content(batch.output_file_id).text.split("\n") if line]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(30)
 @pytest.mark.parametrize("name", [name for name, plan in PLANS.items() if plan and name != "cancel_refused"])
 def test_ours_pays_once_and_loses_nothing(simulator, tmp_path, name):
     plan = simulator.misbehave(*PLANS[name])

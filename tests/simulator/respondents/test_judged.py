@@ -106,6 +106,7 @@ PIECES = [*"<>[]{}`\"'=-*#:/\n a답", "answer", "답변", "BEGIN ", "END", "```"
 PARTS = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
 
 
+@pytest.mark.sampled
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), PARTS), max_size=4))
 def test_any_prompt_gets_a_valid_verdict(turns: list[tuple[str, str]]) -> None:

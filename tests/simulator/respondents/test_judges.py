@@ -68,7 +68,7 @@ def leak(judge: str, patient: str, **more: Any) -> float:
     return float(np.sqrt((beside**2).mean()) / own)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("language", ["ko", "en"])
 @pytest.mark.parametrize("patient", ["faithful", "blind", "noisy", "placebo"])
 def test_the_good_judge_finds_the_planted_signs(patient: str, language: str) -> None:
@@ -82,7 +82,7 @@ def test_the_good_judge_finds_the_planted_signs(patient: str, language: str) -> 
         assert sum((score - 3) * level > 0 for level, score in scored) / len(scored) >= 0.95
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("judge", JUDGES)
 def test_verdicts_validate_and_quote_only_what_is_said(judge: str) -> None:
     validator = Draft202012Validator(rubric_schema())
@@ -95,6 +95,7 @@ def test_verdicts_validate_and_quote_only_what_is_said(judge: str) -> None:
     assert (foreign > 0) == (judge == "judge_hallucinated")
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("seed", range(3))
 def test_known_groups(seed: int) -> None:
     def deltas(patient: str) -> list[float]:
@@ -109,6 +110,7 @@ def test_known_groups(seed: int) -> None:
     assert leak("judge", "halo", seed=seed) > 0.8 > 0.3 > leak("judge", "faithful", seed=seed)
 
 
+@pytest.mark.sampled
 def test_the_blind_have_no_slope() -> None:
     assert max(map(abs, slopes("judge", "blind", samples=3).values())) < 0.3
     assert min(slopes("judge", "faithful").values()) > 0.9

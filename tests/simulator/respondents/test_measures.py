@@ -32,6 +32,7 @@ def passes_traits(result: TraitReflection) -> bool:
     return len(result.reflected) >= 6 and result.median_delta >= 0.6 and all(t.delta > 0 for t in result.traits)
 
 
+@pytest.mark.sampled(4)
 @each_seed
 @each_language
 def test_the_faithful_one_passes_both(seed: int, language: str) -> None:
@@ -39,7 +40,7 @@ def test_the_faithful_one_passes_both(seed: int, language: str) -> None:
     assert passes_traits(traits("faithful", seed, 1, language)), traits("faithful", seed).explain()
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @each_seed
 @pytest.mark.parametrize("name", ["blind", "flat", "noisy-0.45", "prompt_sensitive"])
 def test_without_a_signature_both_fail(name: str, seed: int) -> None:
@@ -47,6 +48,7 @@ def test_without_a_signature_both_fail(name: str, seed: int) -> None:
     assert not passes_traits(traits(name, seed)), traits(name, seed).explain()
 
 
+@pytest.mark.sampled(2)
 @each_seed
 @pytest.mark.parametrize("name", ["collapsed", "collapsed-everywhere"])
 def test_the_collapsed_are_seen_as_such(name: str, seed: int) -> None:
@@ -54,6 +56,7 @@ def test_the_collapsed_are_seen_as_such(name: str, seed: int) -> None:
     assert traits(name, seed).reflected == ()
 
 
+@pytest.mark.sampled(4)
 @each_seed
 @pytest.mark.parametrize("name", ["inverted", "echo"])
 def test_these_are_told_apart_and_show_no_trait(name: str, seed: int) -> None:
@@ -66,11 +69,13 @@ def test_the_inverted_one_shows_the_opposite(seed: int) -> None:
     assert traits("inverted", seed).median_delta < -0.9
 
 
+@pytest.mark.sampled(4)
 @each_seed
 def test_an_echo_is_told_apart_better_than_anybody(seed: int) -> None:
     assert told_apart("echo", seed).accuracy > 0.9 > 4 * told_apart("faithful", seed).accuracy
 
 
+@pytest.mark.sampled(2)
 @each_seed
 def test_a_halo_differs_and_is_no_reflection_of_seven_traits(seed: int) -> None:
     assert told_apart("halo", seed).p_value <= 0.01
@@ -90,6 +95,7 @@ def test_salad_reflects_nothing(seed: int) -> None:
     assert traits("salad", seed).reflected == ()
 
 
+@pytest.mark.sampled(3)
 @each_seed
 def test_a_placebo_differs_without_a_trait(seed: int) -> None:
     assert told_apart("placebo", seed).p_value <= 0.01

@@ -47,6 +47,7 @@ def test_these_give_every_sample_the_same_text(name: str) -> None:
     assert len({respondent.reply(asked(BODY, seed, 0)).text for seed in range(10)}) > 1
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("name", NAMED)
 @settings(max_examples=20, deadline=None)
 @given(

@@ -261,6 +261,7 @@ def test_any_schema_has_a_valid_instance_or_is_refused(schema: dict[str, Any]) -
     Draft202012Validator(schema).validate(json.loads(answer))
 
 
+@pytest.mark.sampled
 @given(NESTED, VALUES)
 @settings(max_examples=200)
 def test_both_validators_agree(schema: dict[str, Any], value: Any) -> None:
