@@ -25,9 +25,10 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     """At the quick size a test marked `sampled(n)` runs with every n-th of its parameters, and without n not at all.
 
-    A test that is named on the command line runs whole.
+    A test that is named on the command line runs whole, and so do benchmarks that are asked for.
     """
-    if config.getoption("--proof") != "quick" or any("::" in argument for argument in config.args):
+    whole = config.getoption("benchmark_only", False) or any("::" in argument for argument in config.args)
+    if config.getoption("--proof") != "quick" or whole:
         return
     kept, left, seen = [], [], Counter()
     for item in items:
