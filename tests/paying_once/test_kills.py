@@ -83,6 +83,7 @@ def pytest_generate_tests(metafunc):
 @pytest.mark.sampled(18)
 def test_a_client_killed_at_this_point_is_taken_up(processes, batch_server, until_done, tmp_path, point, then):
     fault, call, nth = point
+    batch_server.reset()  # with the usual times, so that batches are polled
     plan = batch_server.misbehave({"fault": fault, "call": call, "nth": nth})
     killed = killed_once(processes, batch_server, tmp_path, SOME)
     assert plan.struck.total() == killed
