@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.wire.replace_file import replacing
 
 
 def check_new(path: Path) -> None:
@@ -29,18 +29,9 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         UsageError: the file exists, or cannot be written.
     """
     check_new(path)
-    with _writing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(name, 0o644)
-            check_new(path)  # again, because an export takes time
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+    # checked again at its end, because an export takes time
+    with _writing(path), replacing(path, lambda _: check_new(path)) as stream:
+        yield stream
 
 
 @contextmanager

@@ -9,7 +9,6 @@ the others.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pytest_batcheval.recordings.answer_line import AnswerLineError, RecordedLin
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.file_lock import lock
 from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.replace_file import replacing
 
 FOLDER = "answers"
 Slot = tuple[str, str]
@@ -233,19 +233,8 @@ def _write(path: Path, lines: Mapping[Slot, bytes]) -> None:
 def _replace(path: Path, lines: Mapping[Slot, bytes]) -> None:
     """Write a recording beside its place, read it back, and only then rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = b"".join(lines[slot] + b"\n" for slot in sorted(lines))
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        _read_back(Path(name), len(lines))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path, lambda written: _read_back(written, len(lines))) as file:
+        file.write(b"".join(lines[slot] + b"\n" for slot in sorted(lines)))
 
 
 def _read_back(path: Path, count: int) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +19,7 @@ import msgspec
 
 from pytest_batcheval.errors import RecordingError
 from pytest_batcheval.recordings.conversations.yaml import YamlError, lines_of, load
+from pytest_batcheval.wire.replace_file import replacing
 
 FORMAT = 1
 VCR_VERSION = 1
@@ -133,22 +132,17 @@ def write(path: Path, origin: str, exchanges: Sequence[RecordedExchange]) -> Non
             f"{path} would have {len(data):,} bytes, more than {MAX_SIZE:,}: make fewer requests in one test"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with replacing(path, lambda written: _read_back(path, written, (origin, list(exchanges)))) as file:
+        file.write(data)
+
+
+def _read_back(path: Path, written: Path, wanted: tuple[str, list[RecordedExchange]]) -> None:
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if decode(Path(name).read_bytes()) != (origin, list(exchanges)):
-            raise RecordingError(f"{path} does not read back as written; the disk may be full")
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        found = decode(written.read_bytes())
     except YamlError as error:
-        Path(name).unlink(missing_ok=True)
         raise RecordingError(f"{path} does not read back as written: line {error.line}: {error}") from None
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    if found != wanted:
+        raise RecordingError(f"{path} does not read back as written; the disk may be full")
 
 
 def encode(origin: str, exchanges: Sequence[RecordedExchange]) -> bytes:
