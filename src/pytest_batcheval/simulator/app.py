@@ -126,7 +126,6 @@ class Simulator:
             return self._checked(HttpReply(error.status, error.body, "error", headers))
         except files.EdgeRefusal:
             return HttpReply(413, files.EdgeRefusal.REPLY, headers=[(b"content-type", b"text/html")])
-            raise ClientGone from None
         except ClientGone:
             raise
         except Exception as error:
@@ -169,9 +168,8 @@ class Simulator:
         if self._dates[0] != now:
             self._dates = (now, formatdate(now, usegmt=True).encode())
         name = digest("http", state.seed, state.requests)
-        took = (
-            20 + int(name[:4], 16) % 400
-        )  # drawn from the seed, as ids are: a measured time would differ in every recording
+        # drawn from the seed, as ids are: a measured time would differ in every recording
+        took = 20 + int(name[:4], 16) % 400
         return [
             *self._marks,
             (b"x-request-id", f"req_{name[:32]}".encode()),

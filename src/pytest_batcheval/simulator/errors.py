@@ -1,10 +1,12 @@
-"""Refusals in the API's own form: `{"error": {"message", "type", "param", "code"}}`."""
+"""Refusals in the API's own form: of a call `{"error": {"message", "type", "param", "code"}}`, of a batch `problem`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+LineProblem = dict[str, Any]
 
 
 class ApiError(Exception):
@@ -71,6 +73,11 @@ def no_quota() -> ApiError:
     """429 that does not end: the account has no credit left."""
     text = "You exceeded your current quota, please check your plan and billing details."
     return ApiError(429, text, code="insufficient_quota", kind="insufficient_quota")
+
+
+def problem(code: str | None, message: str, line: int | None = None, param: str | None = None) -> LineProblem:
+    """One entry of a failed batch's `errors.data`; lines are counted from 1."""
+    return {"code": code, "message": message, "line": line, "param": param}
 
 
 def kind_of(value: object) -> str:

@@ -9,6 +9,19 @@ CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 EMBEDDINGS = "/v1/embeddings"
 ENDPOINTS = (CHAT, RESPONSES, EMBEDDINGS)
+"""Those of prompts, which the simulator answers."""
+
+PROMPTS = {
+    CHAT: "messages",
+    RESPONSES: "input",
+    EMBEDDINGS: "input",
+    "/v1/completions": "prompt",
+    "/v1/moderations": "input",
+    "/v1/images/generations": "prompt",
+    "/v1/images/edits": "prompt",
+    "/v1/videos": "prompt",
+}
+"""The endpoints of OpenAI's Batch API, with the required member of their bodies."""
 
 
 def endpoint_of(body: Mapping[str, Any]) -> str | None:

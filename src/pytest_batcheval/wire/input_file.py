@@ -13,7 +13,7 @@ import msgspec
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, PROMPTS
 from pytest_batcheval.wire.key import KEY_LENGTH, BodyError, canonical, sample_of
 from pytest_batcheval.wire.result_file import MAX_LINE, chunks, split_lines
 
@@ -255,18 +255,6 @@ def _bytes(lines: Iterable[bytes | str]) -> Iterator[bytes]:
         data = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
         yield data if data.endswith(b"\n") else data + b"\n"
 
-
-PROMPTS = {
-    CHAT: "messages",
-    RESPONSES: "input",
-    EMBEDDINGS: "input",
-    "/v1/completions": "prompt",
-    "/v1/moderations": "input",
-    "/v1/images/generations": "prompt",
-    "/v1/images/edits": "prompt",
-    "/v1/videos": "prompt",
-}
-"""The endpoints of OpenAI's Batch API, with the required member of their bodies."""
 
 OFFICIAL = ("custom_id", "method", "url", "body")
 SIMPLIFIED = ("model", "input")

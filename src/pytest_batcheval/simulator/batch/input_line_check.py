@@ -8,24 +8,14 @@ from functools import cache
 from typing import Any
 
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.errors import kind_of
+from pytest_batcheval.simulator.errors import LineProblem, kind_of, problem
 from pytest_batcheval.simulator.structured.compiled import check_of
 from pytest_batcheval.simulator.structured.work_limit import ImpossibleError
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, PROMPTS, RESPONSES
 from pytest_batcheval.wire.schemas import schema, validator
-
-LineProblem = dict[str, Any]
-
-PROMPTS = {CHAT: "messages", RESPONSES: "input", EMBEDDINGS: "input"}
-"""The parameter that holds the prompt, by endpoint."""
 
 _REQUIRED = ("custom_id", "method", "url", "body")
 _STREAMING = {CHAT: "Chat Completions", RESPONSES: "Responses", EMBEDDINGS: "Embeddings"}
-
-
-def problem(code: str | None, message: str, line: int | None = None, param: str | None = None) -> LineProblem:
-    """One entry of a failed batch's `errors.data`; lines are counted from 1."""
-    return {"code": code, "message": message, "line": line, "param": param}
 
 
 def unreadable(number: int) -> LineProblem:

@@ -10,15 +10,10 @@ from typing import IO, Any
 
 import msgspec
 
-from pytest_batcheval.simulator.batch.input_line_check import (
-    LineProblem,
-    line_check,
-    problem,
-    shape_problems,
-    unreadable,
-)
+from pytest_batcheval.simulator.batch.input_line_check import line_check, shape_problems, unreadable
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.cooperative import CooperativeWork
+from pytest_batcheval.simulator.errors import LineProblem, problem
 from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.inference.body_check import count_inputs
 from pytest_batcheval.simulator.inference.models import find_model

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.simulator.batch.execution import LineRunner
-from pytest_batcheval.simulator.batch.input_line_check import LineProblem, problem
 from pytest_batcheval.simulator.batch.inspection import Inspection
 from pytest_batcheval.simulator.batch.result_files import finish_fields, result_files
 from pytest_batcheval.simulator.clock import Event
+from pytest_batcheval.simulator.errors import LineProblem, problem
 from pytest_batcheval.simulator.ids import chance
 from pytest_batcheval.simulator.state import Project, State, StoredBatch
 

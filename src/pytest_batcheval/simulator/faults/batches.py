@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_batcheval.simulator.errors import ApiError, LineProblem, problem
+
 
 def fail_lines(
     match: str = "",
@@ -12,7 +14,7 @@ def fail_lines(
     message: str = "The server had an error while processing your request.",
 ) -> tuple[int, dict[str, Any]]:
     """The first `times` executions of each line whose body matches fail."""
-    return status_code, {"error": {"message": message, "type": code, "param": None, "code": code}}
+    return status_code, ApiError(status_code, message, code=code, kind=code).body
 
 
 def expire_next_batch(after: int) -> int:
@@ -20,9 +22,9 @@ def expire_next_batch(after: int) -> int:
     return after
 
 
-def fail_next_batch(code: str, message: str, line: int | None = None, param: str | None = None) -> dict[str, Any]:
+def fail_next_batch(code: str, message: str, line: int | None = None, param: str | None = None) -> LineProblem:
     """The batch ends `failed` at validation, unpaid."""
-    return {"code": code, "message": message, "line": line, "param": param}
+    return problem(code, message, line, param)
 
 
 def hold_batches() -> None:

@@ -139,14 +139,19 @@ def _check_content(where: str, content: Any) -> None:
             raise invalid_type(f"{where}[{number}].text", "a string", part["text"])
 
 
-def _check_input(body: Mapping[str, Any]) -> None:
+def _given_input(body: Mapping[str, Any], expected: str) -> str | list[Any]:
     given = body.get("input")
     if given is None:
         raise missing("input")
     if not isinstance(given, str | list):
-        raise invalid_type("input", "one of a string or array of objects", given)
+        raise invalid_type("input", expected, given)
     if not given:
         raise _empty("input")
+    return given
+
+
+def _check_input(body: Mapping[str, Any]) -> None:
+    given = _given_input(body, "one of a string or array of objects")
     for number, item in enumerate(given if isinstance(given, list) else ()):
         where = f"input[{number}]"
         if not isinstance(item, dict):
@@ -159,13 +164,7 @@ def _check_input(body: Mapping[str, Any]) -> None:
 
 
 def _check_embeddings(body: Mapping[str, Any], behaviour: Behaviour) -> Model:
-    given = body.get("input")
-    if given is None:
-        raise missing("input")
-    if not isinstance(given, str | list):
-        raise invalid_type("input", "one of a string or array", given)
-    if not given:
-        raise _empty("input")
+    _given_input(body, "one of a string or array")
     model = _model(body, behaviour)
     if not model.dimensions:
         raise ApiError(403, f"You are not allowed to generate embeddings from this model: {model.id}", param="model")
