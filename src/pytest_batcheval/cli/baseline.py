@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import say
+from pytest_batcheval.cli.options import say, say_json
 from pytest_batcheval.cli.recorded_answers import RecordedTable, add_recorded, axis_digest
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -86,7 +85,7 @@ def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> 
     tolerated = TOLERATED if arguments.tolerated is None else arguments.tolerated
     found = regression(kept.values, today.values, tolerated=tolerated)
     if arguments.json:
-        print(json.dumps({**found.to_dict(), "baseline": dict(kept.about), "run": dict(today.about)}, indent=2))
+        say_json({**found.to_dict(), "baseline": dict(kept.about), "run": dict(today.about)})
     else:
         say(found.explain())
         for name in [name for name in kept.about if kept.about[name] != today.about.get(name)]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_journal, say
+from pytest_batcheval.cli.options import add_journal, say, say_json
 from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_recorded
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -103,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     good = (found.equivalent or found.verdict == "better") and sides[1].gate.passed
     if arguments.json:
         data = {"as_good": good, "comparison": found.to_dict(), "models": [side.to_dict() for side in sides]}
-        print(json.dumps({**data, "scores": scored[1].source}, indent=2))
+        say_json({**data, "scores": scored[1].source})
     else:
         _print(sides, found, good, scored[1].source)
     return int(ExitStatus.OK if good else ExitStatus.FAILED)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
@@ -81,6 +82,11 @@ def width() -> int:
 def say(text: str) -> None:
     """Print a line, with control characters escaped."""
     print(escape_controls(text), flush=True)
+
+
+def say_json(data: Any) -> None:
+    """Print data as JSON in ASCII: a model's words may contain terminal codes."""
+    print(json.dumps(data, ensure_ascii=True, indent=2, default=float))
 
 
 def say_progress(seen: BatchSnapshot) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import say, width
+from pytest_batcheval.cli.options import say, say_json, width
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
@@ -202,7 +201,7 @@ def _print_json(found: dict[int, list[Measured]], model: str, behaviour: Behavio
         name: getattr(behaviour, name)
         for name in ("call_seconds", "validating_seconds", "start_seconds", "line_seconds", "finalizing_seconds")
     }
-    print(json.dumps({"simulated": True, "model": model, "configured": configured, "runs": runs}, indent=2))
+    say_json({"simulated": True, "model": model, "configured": configured, "runs": runs})
 
 
 def _latencies(behaviour: Behaviour) -> str:

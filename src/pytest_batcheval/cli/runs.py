@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_journal, open_reader, say, width
+from pytest_batcheval.cli.options import add_journal, open_reader, say, say_json, width
 from pytest_batcheval.exit_status import ExitStatus
 
 if TYPE_CHECKING:
@@ -50,14 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         reader.close()
     if arguments.json:
-        print(json.dumps([plain(figures) for figures in runs], ensure_ascii=True, indent=2, default=float))
+        say_json([plain(figures) for figures in runs])
     else:
         _say(runs)
     return int(ExitStatus.OK)
 
 
 def plain(figures: RunFigures) -> dict[str, Any]:
-    """Return a run's figures for `json.dumps(…, default=float)`."""
+    """Return a run's figures for `say_json`; sums of money are decimal numbers."""
     derived = {"failed": figures.failed, "paid_usd": figures.paid_usd, "state": figures.state}
     return {**asdict(figures), **derived}
 

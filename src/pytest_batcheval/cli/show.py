@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_journal, say
+from pytest_batcheval.cli.options import add_journal, say, say_json
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.report.answer_text import answered_text, asked_text, labelled
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         places = [place for place in recorded if place.line.custom_id == key]
         request = _request(places, reader, key)
         if arguments.json:
-            print(json.dumps(_data(request, places, reader, key), ensure_ascii=True, indent=2))
+            say_json(_data(request, places, reader, key))
             return int(ExitStatus.OK)
         say(f"request {key}")
         _say_request(request, reader, key)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say, width
+from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say, say_json, width
 from pytest_batcheval.cli.runs import plain, when
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     status = check_batch_status(arguments.batch, backend=arguments.backend)
     if arguments.json:
-        print(json.dumps(status.to_dict(), ensure_ascii=True, indent=2))
+        say_json(status.to_dict())
     else:
         say("\n".join(_lines(status)))
     return int(_exit_status(status))
@@ -147,8 +147,7 @@ def _poll_run(journal: Path, start: str | None) -> WatchedState:
     state = "open" if going else data["state"]
     counts = f"{data['answers']:,} answered, {data['failed']:,} failed, {data['waiting']:,} open"
     line = f"run {data['id']}: {state}, requests: {data['requests']:,}, {counts}"
-    ended = ExitStatus.OK if state in ("done", "empty") else ExitStatus.FAILED
-    return WatchedState(page, line, data, ExitStatus.UNFINISHED if going else ended)
+    return WatchedState(page, line, data, _run_exit_status(state))
 
 
 def _is_sending(journal: Path, run: dict[str, Any]) -> bool:
@@ -208,13 +207,17 @@ def _show_run(journal: Path, start: str | None, as_json: bool) -> ExitStatus:
     """Print the status of a run; `start` is its id, or the beginning of it, `None` the newest run."""
     run, batches = _read_run(journal, start)
     if as_json:
-        print(json.dumps(_run_data(run, batches), ensure_ascii=True, indent=2))
+        say_json(_run_data(run, batches))
     else:
         for line in _run_page(run, batches, journal):
             say(line)
-    if run.waiting:
+    return _run_exit_status(run.state)
+
+
+def _run_exit_status(state: str) -> ExitStatus:
+    if state == "open":
         return ExitStatus.UNFINISHED
-    return ExitStatus.OK if run.state in ("done", "empty") else ExitStatus.FAILED
+    return ExitStatus.OK if state in ("done", "empty") else ExitStatus.FAILED
 
 
 def _read_run(journal: Path, start: str | None) -> tuple[RunFigures, list[BatchFigures]]:

@@ -18,6 +18,7 @@ from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import escape_controls
+from pytest_batcheval.text.table import cut, one_line
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.clock import Clock
@@ -127,7 +128,6 @@ class Screen:
     def __call__(self, seen: WatchedState, now: float) -> None:
         """Draw the page; the last one stays in full."""
         from pytest_batcheval.text.redraw import redrawn
-        from pytest_batcheval.text.table import cut
 
         width, height = shutil.get_terminal_size()
         lines = escape_controls(seen.page).splitlines()
@@ -156,7 +156,7 @@ def _foot(seen: WatchedState) -> str:
 
 
 def _trouble(seen: WatchedState) -> str:
-    return escape_controls(f"provider unreachable, retrying: {' '.join(seen.trouble.split())}")
+    return f"provider unreachable, retrying: {one_line(seen.trouble)}"
 
 
 def _fitting(lines: list[str], width: int, height: int) -> list[str]:

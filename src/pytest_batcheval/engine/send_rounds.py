@@ -53,7 +53,6 @@ class Sender:
         self._rounds: RoundSender = self._batches
         if calling is not None:
             self._rounds = CallSender(context, policy, worklist, self._counts, calling)
-        self._has_batch_api = calling is None
         self._yields = 0
         self._budget = None
         if policy.budget is not None:
@@ -70,7 +69,7 @@ class Sender:
         self._attach()
         # A refresh wants answers newer than any, also than those of another machine.
         if left := wanted if refresh else worklist.left(attempts):
-            self._batches.adopt([request.custom_id for request in left], optional=not self._has_batch_api)
+            self._batches.adopt([request.custom_id for request in left], optional=self._rounds is not self._batches)
         if refresh:
             worklist.begin_refresh(self._context.run)
         while todo := worklist.left(attempts):

@@ -86,7 +86,7 @@ def summary(stats: RunStats, brought: Collection[str], run: RunFigures | None) -
             f"{error.key[:KEY_SHOWN]}: {error.message}"
             for error in run.failures[:MOST_CAUSES]
         )
-        lines += _fenced([" ".join(safe_to_show(text).split())[:LONGEST_MESSAGE] for text in causes])
+        lines += _fenced([_one_line(text)[:LONGEST_MESSAGE] for text in causes])
     return lines
 
 
@@ -137,7 +137,11 @@ def _in_workspace(path: Path) -> str:
 
 
 def _markdown(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", " ".join(safe_to_show(text).split()))
+    return _MARKDOWN.sub(r"\\\1", _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(safe_to_show(text).split())
 
 
 def _fenced(lines: list[str]) -> list[str]:

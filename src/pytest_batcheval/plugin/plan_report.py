@@ -10,7 +10,7 @@ from pytest_batcheval.engine.estimate import estimate_text, price_text
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
-from pytest_batcheval.text.format import counted, dollars
+from pytest_batcheval.text.format import UNKNOWN, counted, dollars
 from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe
@@ -18,7 +18,6 @@ from pytest_batcheval.wire.origin import describe
 if TYPE_CHECKING:
     from pytest_batcheval.engine.estimate import PlannedFile
 
-UNKNOWN = "unknown"
 RUNS = 200
 """Simulated runs for the power of a table: each share is within some 7 points."""
 
