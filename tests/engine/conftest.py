@@ -9,12 +9,14 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, TransientFailure, UnknownOutcome
-from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch
+from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile
+from pytest_batcheval.backends.reply_readers import read_batch
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
 
@@ -47,7 +49,7 @@ def alone(method):
 class MemoryProvider:
     """The Batch API in memory: batches end after `takes` seconds, lines end as `line_of` says.
 
-    `ledger` counts how often each request was run, `paid` how often it was answered.
+    The first `slow_files` looks find a file still worked on. `ledger` counts how often each request was run, `paid` how often it was answered.
     """
 
     origin = "https://memory.test/v1"
@@ -72,12 +74,24 @@ class MemoryProvider:
         self.fault: Callable[[str], ProviderFailure | None] = lambda call: None
         self.late: list[tuple[float, str, str, Mapping[str, str]]] = []
         self.list_lag = 0.0
+        self.processing: dict[str, int] = {}
+        self.slow_files = 0
         self.rivalled: Callable[[int], bool] = lambda number: False
 
     @alone
     def upload(self, path: Path, filename: str) -> RemoteFile:
         self._call("upload")
-        return self._store(path.read_bytes(), filename)
+        file = self._store(path.read_bytes(), filename)
+        self.processing[file.id] = self.slow_files
+        return replace(file, status="pending" if self.slow_files else "processed")
+
+    @alone
+    def get_file(self, file_id: str) -> RemoteFile:
+        """A file that is still worked on at the first `slow_files` looks."""
+        self._call("get_file")
+        self.processing[file_id] -= 1
+        status = "pending" if self.processing[file_id] >= 0 else "processed"
+        return RemoteFile(file_id, filename=self.names[file_id], status=status)
 
     @alone
     def find_file(self, filename: str) -> RemoteFile | None:

@@ -244,7 +244,10 @@ def test_a_create_of_a_file_that_is_gone_uploads_it_again_and_not_for_ever():
 
 @pytest.mark.parametrize(
     "outcome",
-    [UnknownOutcome("ReadTimeout", "no reply"), replace(RUNNING, input_file_id="file-9")],
+    [
+        UnknownOutcome("ReadTimeout", "no reply"),
+        replace(RUNNING, metadata={METADATA_NAME: identifying_value(replace(at("creating"), identity="another"))}),
+    ],
     ids=["silent", "another's"],
 )
 def test_a_create_without_a_clear_answer_is_looked_for(outcome):
@@ -253,9 +256,11 @@ def test_a_create_without_a_clear_answer_is_looked_for(outcome):
     assert isinstance(script.next(), ListBatches)
 
 
-def test_a_provider_that_names_no_input_file_is_believed():
+@pytest.mark.parametrize("file_id", [None, "file-9"], ids=["no file", "a file of its own"])
+@pytest.mark.parametrize("metadata", [{}, {METADATA_NAME: identifying_value(at("creating"))}, {"mangled": "x"}])
+def test_a_reply_to_a_create_is_believed_whatever_input_file_it_names(file_id, metadata):
     script = creating()
-    script.step(replace(RUNNING, input_file_id=None), Create)
+    script.step(replace(RUNNING, input_file_id=file_id, metadata=metadata), Create)
     assert script.step(expect=Commit).row.batch_id == "batch_1"
 
 
@@ -276,9 +281,8 @@ def test_a_batch_of_the_input_file_is_ours_and_one_of_another_is_not():
 
 def test_a_batch_without_an_input_file_is_recognised_by_its_metadata():
     script = looking()
-    other = RemoteBatch(
-        "batch_8", "in_progress", metadata={METADATA_NAME: identifying_value(replace(at("creating"), attempt=2))}
-    )
+    marked = replace(at("creating"), identity="another", attempt=2)
+    other = RemoteBatch("batch_8", "in_progress", metadata={METADATA_NAME: identifying_value(marked)})
     script.step([other], ListBatches)
     script.step(
         [other, RemoteBatch("batch_1", "in_progress", metadata={METADATA_NAME: identifying_value(at("creating"))})],
@@ -354,11 +358,12 @@ def test_a_key_that_may_not_delete_stops_instead_of_guessing():
     assert script.machine.row.state == "creating"
 
 
-def test_failing_lists_are_asked_for_as_long_as_it_takes():
+def test_failing_lists_are_asked_for_until_patience_ends_and_nothing_is_sent_again():
     script = looking()
-    while script.now < 5 * backoff.PATIENCE:
+    while script.engine.stopped is None:
         script.step(BUSY, ListBatches)
-    assert script.engine.stopped is None
+    assert backoff.PATIENCE < script.now < 2 * backoff.PATIENCE
+    assert script.machine.row.state == "creating"
 
 
 # -- looking at a running batch -----------------------------------------------------------------------------------
@@ -473,7 +478,7 @@ def test_a_server_that_names_a_thousandth_of_a_second_is_asked_once_a_second():
         (RemoteBatch("batch_1", "failed"), "void"),
         (RemoteBatch("batch_1", "failed", completed=0, failed=0), "void"),
         (RemoteBatch("batch_1", "failed", completed=1), "ended"),
-        (RemoteBatch("batch_1", "failed", failed=1), "ended"),
+        (RemoteBatch("batch_1", "failed", completed=0, failed=3), "void"),
         (RemoteBatch("batch_1", "failed", output_file_id="out"), "ended"),
         (RemoteBatch("batch_1", "failed", error_file_id="err"), "ended"),
         (RemoteBatch("batch_1", "expired"), "ended"),
@@ -632,6 +637,7 @@ def test_identity_depends_on_keys_attempt_and_generation_and_not_on_their_order(
         "",
         "1",
         "2;identity;1;3;1",
+        "3;identity;1;3;1;x",
         "1;identity;1;3",
         "1;identity;1;3;1;1",
         "1;identity;-1;3;1",
@@ -651,7 +657,7 @@ def test_metadata_keep_the_limits_of_the_api(count, pairs):
     keys = [f"{number:040x}" for number in range(count)]
     found = metadata(ROW, keys)
     assert len(found) == pairs
-    assert found[METADATA_NAME] == "1;identity;1;3;1"
+    assert found[METADATA_NAME] == identifying_value(ROW)
     assert all(len(name) <= 64 and len(value) <= 512 for name, value in found.items())
     prefixes = "".join(value for name, value in sorted(found.items()) if name != METADATA_NAME)
     assert len(prefixes) == (8 * count if pairs > 1 else 0)

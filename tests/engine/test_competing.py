@@ -24,7 +24,7 @@ OTHERS = [f"{n}" * 40 for n in (4, 5, 6)]
 
 
 def row(keys=KEYS, generation=1, name="mine"):
-    return BatchRow("o", "s", "/v1", name, 1, generation, len(keys), "f", id=1, batch_id="batch_5", state="created")
+    return BatchRow("o", "s", "/v1", name, 1, generation, len(keys), "f", 1, "", "created", "file-batch_5", "batch_5")
 
 
 def batch(batch_id="batch_5", at=1000.0, keys=KEYS, status="in_progress", generation=1, name="mine", **more):

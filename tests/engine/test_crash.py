@@ -119,8 +119,9 @@ def live(provider, path, reaper, requests, **more):
 
 def troubled(provider, requests):
     """One of everything that makes a send do all it can: an upload and a create without a clear answer (one
-    applied, one not), a full queue, an expired batch, a line that fails in passing, another machine that was faster."""
+    applied, one not), a file that the provider works on, a full queue, an expired batch, a line that fails in passing, another machine that was faster."""
     calls = {"upload": 0, "create": 0}
+    provider.slow_files = 1
     bad = {request.custom_id for request in requests[:1]}
     unclear = {
         1: UnknownOutcome("never", "reset"),

@@ -247,7 +247,7 @@ def test_after_the_nth_call_failed_everything_is_paid_once(fault, unclear, world
         assert unclear != "never" or "delete_file" in failed
 
 
-@pytest.mark.parametrize("fault", ["400", "401", "404"])
+@pytest.mark.parametrize("fault", ["400", "401"])
 def test_a_refused_list_of_other_machines_batches_is_an_error_of_the_provider(fault, world, folder, ask):
     provider = world()
     backend = FailingAt(provider, 1, fault, "")

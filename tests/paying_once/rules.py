@@ -71,7 +71,7 @@ def first_page_only(patch: pytest.MonkeyPatch, world: World) -> None:
     """Only the newest page of the list is read."""
 
     def list_batches(self: DirectBackend, enough: Any = ()) -> list[Any]:
-        from pytest_batcheval.backends.protocol import read_batch
+        from pytest_batcheval.backends.reply_readers import read_batch
 
         page = self._json("list", "GET", "/v1/batches", limit=1)
         return [read_batch(item) for item in page["data"]]
@@ -149,7 +149,7 @@ def plans_owned_instead_of_keys(patch: pytest.MonkeyPatch, world: World) -> None
 
 def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
     """A fresh journal sends without looking for what another one has sent."""
-    patch.setattr(BatchSender, "adopt", lambda self, keys, optional=False: None)
+    patch.setattr(BatchSender, "adopt", lambda self, keys, quiet=False: None)
 
 
 def no_look_for_rivals(patch: pytest.MonkeyPatch, world: World) -> None:

@@ -26,7 +26,8 @@ class Trouble:
             ),
             "batches.retrieve": (*usual, self.missing, self.half_told, self.half_told),
             "files.content": (self.refuse, self.drop, self.cut, self.cut),
-            "files.create": (self.refuse, self.drop, self.drop_after, self.fail_after),
+            "files.create": (self.refuse, self.drop, self.drop_after, self.fail_after, self.pending, self.pending),
+            "files.retrieve": (self.refuse, self.drop, self.pending),
             "files.delete": (self.refuse, self.drop, self.drop_after),
         }
         self._usual = usual
@@ -82,6 +83,13 @@ class Trouble:
         reply = await exchange.handle(exchange)
         body = b"".join([chunk async for chunk in reply.stream]) if reply.stream is not None else b""
         await exchange.send(HttpReply(reply.status, body[: self._rng.randrange(len(body) + 1)]))
+
+    async def pending(self, exchange: Exchange) -> None:
+        """A file that the provider still works on."""
+        reply = await exchange.handle(exchange)
+        if isinstance(reply.body, dict) and reply.status == 200:
+            reply.body = {**reply.body, "status": "pending"}
+        await exchange.send(reply)
 
     async def half_told(self, exchange: Exchange) -> None:
         """An ended batch that does not name its files yet."""

@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from pytest_batcheval.backends.errors import TransientFailure, UnknownOutcome, classify
-from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
+from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile
+from pytest_batcheval.backends.reply_readers import read_batch, read_file
 from pytest_batcheval.engine.effects import Effect
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.api_keys import KeyRing
@@ -232,6 +233,12 @@ class DirectBackend:
     def find_file(self, filename: str) -> RemoteFile | None:
         files = self._json("list", "GET", "/v1/files", purpose="batch")["data"]
         return next((read_file(f) for f in files if f["filename"] == filename), None)
+
+    def get_file(self, file_id: str) -> RemoteFile:
+        file = read_file(self._json("retrieve", "GET", f"/v1/files/{file_id}"))
+        if file is None:
+            raise TransientFailure("unreadable", "no file")
+        return file
 
     def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
         asked = {

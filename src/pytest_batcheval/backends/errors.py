@@ -130,6 +130,8 @@ def _by_status(call: Call, status: int, error: Exception) -> ProviderFailure:
         return _limited(call, error, code, details)
     if call == "create":
         return Refused(*details) if status in (400, 404, 413, 422) else UnknownOutcome(*details)
+    if status == 501:  # the provider has no such call, and never will have
+        return Refused(*details)
     if status in (408, 409, 425) or status >= 500:
         return _after(TransientFailure(*details), error)
     return Refused(*details)

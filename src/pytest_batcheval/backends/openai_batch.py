@@ -6,7 +6,8 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,15 +17,15 @@ from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
 from pytest_batcheval.backends.errors import (
     Call,
     ProviderFailure,
-    Refused,
     Stopped,
     TransientFailure,
     UnknownOutcome,
     classify,
 )
 from pytest_batcheval.backends.local_files import written
-from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile, read_batch, read_file
+from pytest_batcheval.backends.protocol import METADATA_NAME, BatchList, RemoteBatch, RemoteFile
 from pytest_batcheval.backends.reply_limits import Caps, Guard
+from pytest_batcheval.backends.reply_readers import Page, read_batch, read_file, read_metadata
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.origin import (
@@ -43,7 +44,7 @@ PAGE = 100
 
 MAX_PAGES = 1000
 LISTINGS = 3
-"""Times that a list is read from its start while it changes, before it counts as endless."""
+"""Times that a list is read from its start while it changes, before it counts as incomplete."""
 
 CONNECT_TIMEOUT, PROBE_TIMEOUT, TIMEOUT = 10.0, 30.0, 600.0
 """Seconds of silence until a connection, the first call to a server, any other call is given up."""
@@ -94,6 +95,7 @@ class OpenAIBatch:
         usual = provider_origin(self.base_url) == "https://api.openai.com/v1"
         identity = Identity(provider_origin(self.base_url)) if usual else self.probe()
         self.origin, self.clock_address = identity.origin, identity.clock_address
+        self._came: dict[str, int] = {}
         self.scope = scope or _scope(self.origin, self._client, self._key)
 
     def probe(self) -> Identity:
@@ -125,13 +127,22 @@ class OpenAIBatch:
 
     def find_file(self, filename: str) -> RemoteFile | None:
         """The uploaded input file of that name, searched for on all pages."""
+        files = self._client.files.with_raw_response
 
         def wanted(item: Any) -> bool:
-            return isinstance(item, dict) and item.get("filename") == filename
+            file = read_file(item)
+            return file is not None and file.filename == filename
 
-        files = self._client.files.with_raw_response
-        items = self._all(lambda after: files.list(purpose="batch", limit=PAGE, **after), wanted)
+        items, _ = self._all(lambda after: files.list(purpose="batch", limit=PAGE, **after), wanted)
         return read_file(items[-1]) if items and wanted(items[-1]) else None
+
+    def get_file(self, file_id: str) -> RemoteFile:
+        """Get an uploaded file."""
+        files = self._client.files.with_raw_response
+        file = read_file(self._json("retrieve", lambda: files.retrieve(file_id)))
+        if file is None:
+            raise TransientFailure("unreadable", f"the reply to a retrieve is not file {file_id}")
+        return file
 
     def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
         """Create a batch; any reply but a clear yes or no raises `UnknownOutcome`."""
@@ -141,7 +152,7 @@ class OpenAIBatch:
                 input_file_id=file_id,
                 endpoint=endpoint,  # type: ignore[arg-type] # the server says which it knows
                 completion_window="24h",
-                metadata=dict(metadata),
+                metadata=dict(metadata) or openai.omit,
                 extra_headers={"Idempotency-Key": idempotency_key},
             ),
         )
@@ -150,44 +161,48 @@ class OpenAIBatch:
             raise UnknownOutcome("unreadable", "the reply to a create is not a batch")
         return batch
 
-    def list_batches(self, enough: Collection[str] = ()) -> list[RemoteBatch]:
+    def list_batches(self, enough: Collection[str] = ()) -> BatchList:
         """All batches, every page, each once; fewer pages when they have all ids of `enough`."""
         batches = self._client.batches.with_raw_response
-        found: dict[str, RemoteBatch] = {}
-        for item in self._all(lambda after: batches.list(limit=PAGE, **after)):
+        wanted, found = set(enough), dict[str, RemoteBatch]()
+
+        def complete(item: Any) -> bool:
             batch = read_batch(item)
-            if batch is None:
-                raise TransientFailure("unreadable", "the list has an entry that is not a batch")  # it might be ours
-            found[batch.id] = batch
-            if enough and found.keys() >= set(enough):
-                break
-        return list(found.values())
+            if batch is not None:
+                found[batch.id] = batch
+            return bool(wanted) and found.keys() >= wanted
+
+        items, gap = self._all(lambda after: batches.list(limit=PAGE, **after), complete)
+        return BatchList(found.values(), gap or _unreadable(items))
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
-        """Get one batch."""
+        """Get one batch; it has the id that was asked for, whatever id the reply shows."""
         batches = self._client.batches.with_raw_response
         batch = read_batch(self._json("retrieve", lambda: batches.retrieve(batch_id)))
-        if batch is None or batch.id != batch_id:
+        if batch is None:
             raise TransientFailure("unreadable", f"the reply to a retrieve is not batch {batch_id}")
-        return batch
+        return replace(batch, id=batch_id)
 
     def download(self, file_id: str, target: Path) -> None:
-        """Stream a file to `target` and compare its length with the one that the provider reports.
+        """Stream a file to `target`; HTTP says how long it is.
+
+        Where HTTP does not say, a file that is shorter than the provider's record of it has to come twice
+        with the same length.
 
         Raises:
             JournalError: it cannot be stored.
         """
-        size = self._size(file_id)
         # A download that an interrupted send left behind may still be writing to its own.
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
 
-        def stream() -> int:
+        def stream() -> tuple[int, bool]:
             with self._client.files.with_streaming_response.content(file_id) as reply:
-                return written(part, reply.iter_bytes(2**16), size)
+                return written(part, reply.iter_bytes(2**16)), _delimited(reply.headers)
 
-        came = self._ask("content", stream)
-        if size is not None and came != size:
-            raise TransientFailure("truncated", f"file {file_id} has {size} bytes, and {came} were received")
+        came, delimited = self._ask("content", stream)
+        if not delimited and self._came.get(file_id) != came and came < (self._size(file_id) or 0):
+            self._came[file_id] = came
+            raise TransientFailure("truncated", f"file {file_id} came with {came} bytes, fewer than the provider has")
         part.replace(target)
 
     def delete_file(self, file_id: str) -> None:
@@ -218,7 +233,7 @@ class OpenAIBatch:
             if failure.status_code not in (400, 409) and found.status != "cancelling" and not found.terminal:
                 raise
             return found
-        return batch or self.retrieve(batch_id)
+        return replace(batch, id=batch_id) if batch else self.retrieve(batch_id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -257,55 +272,69 @@ class OpenAIBatch:
             return error.response.headers
 
     def _size(self, file_id: str) -> int | None:
-        """The file's length; `None` when the provider does not say."""
+        """The file's length by the provider's record; `None` when it does not say."""
         try:
-            files = self._client.files.with_raw_response
-            file = read_file(self._json("content", lambda: files.retrieve(file_id)))
-        except Stopped:
-            raise
-        except Refused:
+            return self.get_file(file_id).bytes
+        except ProviderFailure:
             return None
-        return file.bytes if file else None
 
-    def _all(self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool] | None = None) -> list[Any]:
-        """The items of all pages, up to the first for which `stop` is true.
+    def _all(self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool]) -> tuple[list[Any], str]:
+        """The items of all pages, up to the first for which `stop` is true; and the reason why some may be missing.
 
         Raises:
-            Refused: the list does not end. A repetition does not count as its end: batches would seem absent.
+            TransientFailure: the reply has no list at all.
         """
         for _ in range(LISTINGS):
-            items = self._once_through(get, stop)
-            if items is not None:
-                return items
-        raise Refused("endless", f"the list repeats itself or has more than {MAX_PAGES} pages")
+            items, gap, again = self._once_through(get, stop)
+            if not again:
+                break
+        return items, gap
 
     def _once_through(
-        self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool] | None
-    ) -> list[Any] | None:
-        """All items; `None` when a page comes again, or one more than there can be."""
+        self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool]
+    ) -> tuple[list[Any], str, bool]:
+        """All items, why some may be missing, and whether that may be better when the list is read again."""
         items: list[Any] = []
         seen: set[str] = set()
         after: dict[str, Any] = {}
         for _ in range(MAX_PAGES):
-            page = self._page(get, after)
-            ids = [str(item.get("id")) if isinstance(item, dict) else "" for item in page["data"]]
-            if ids and seen.issuperset(ids):
-                return None
-            for item in page["data"]:
+            page = Page(self._json("list", partial(get, after)))
+            if not page.readable:
+                return items, "a page of the list has no entries that can be read", False
+            if page.ids and seen.issuperset(page.ids):
+                # Whoever ignores `after` and says nothing of more pages has shown all there is.
+                gap = "" if page.last is None else "the list repeats itself"
+                return items, gap, bool(gap)
+            for item in page.items:
                 items.append(item)
-                if stop is not None and stop(item):
-                    return items
-            if not ids or page.get("has_more") is False:
-                return items
-            seen.update(ids)
-            after = {"after": ids[-1]}
-        return None
+                if stop(item):
+                    return items, "", False
+            if page.last or (page.last is None and not page.items):
+                return items, "", False
+            if not page.cursor or after.get("after") == page.cursor:
+                return items, "the list promises more entries than it shows", False
+            seen.update(page.ids)
+            after = {"after": page.cursor}
+        return items, f"the list has more than {MAX_PAGES} pages", False
 
-    def _page(self, get: Callable[[dict[str, Any]], Any], after: dict[str, Any]) -> dict[str, Any]:
-        page = self._json("list", lambda: get(after))
-        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-            raise TransientFailure("unreadable", "the reply to a list is not a list")
-        return page
+
+def _unreadable(items: list[Any]) -> str:
+    """Why entries of a list may be batches of ours; empty when all others are surely strangers'.
+
+    A stranger's entry may be of any form, as long as its metadata says that it is not ours.
+    """
+    nameless = [item for item in items if read_batch(item) is None]
+    unknown = sum(not _is_stranger(item) for item in nameless)
+    return f"{unknown} entries of the list cannot be read" if unknown else ""
+
+
+def _is_stranger(item: object) -> bool:
+    return bool(read_metadata(item)) and METADATA_NAME not in read_metadata(item)
+
+
+def _delimited(headers: Mapping[str, str]) -> bool:
+    """Whether HTTP itself notices a body that is cut off."""
+    return "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
 
 
 def _parsed(content: bytes) -> Any:

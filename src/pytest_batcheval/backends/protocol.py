@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from pytest_batcheval.text.sanitize import redacted, storable
+from pytest_batcheval.backends.batch_words import TERMINAL
 
-TERMINAL = ("completed", "failed", "expired", "cancelled")
-"""Statuses after which a batch does not change."""
+METADATA_NAME = "batcheval"
+"""Name of the pair of metadata that marks a batch of ours."""
+
+PENDING_FILE = ("pending", "processing", "running", "queued", "notrunning", "validating", "importing", "in_progress")
+"""Statuses of a file with which no batch can be created yet."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """An uploaded file; `bytes` is `None` when the provider gave no size."""
+    """An uploaded file; `bytes` is `None` when the provider gave no size.
+
+    Attributes:
+        status: the provider's word for it, in lower case; empty when it gave none. `details` explains it.
+    """
 
     id: str
     bytes: int | None = None
     filename: str = ""
+    status: str = ""
+    details: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Whether the provider still works on it, so that a batch of it would be refused."""
+        return self.status in PENDING_FILE
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,8 @@ class RemoteBatch:
     """A batch as the provider reports it; ids that are missing or empty are `None`.
 
     Attributes:
+        status: the API's word for its status; the provider's own where that means none of the API's.
+        said: the provider's own word.
         completed, failed, total: the provider's counts, which may be wrong; `None` when absent.
         created_at: Unix seconds by the provider's clock.
         times: all times it reports, by their names (`created_at`, `in_progress_at` …).
@@ -55,11 +71,29 @@ class RemoteBatch:
     created_at: float | None = None
     endpoint: str = ""
     times: Mapping[str, float] = field(default_factory=dict)
+    said: str = field(default="", compare=False)
 
     @property
     def terminal(self) -> bool:
         """Whether it has ended; an unknown status counts as running."""
         return self.status in TERMINAL
+
+
+class BatchList(list[RemoteBatch]):
+    """The batches of an account.
+
+    Attributes:
+        gap: why others may exist that it does not show, so that nothing is absent by it; empty when it is complete.
+    """
+
+    def __init__(self, batches: Iterable[RemoteBatch] = (), gap: str = "") -> None:
+        super().__init__(batches)
+        self.gap = gap
+
+
+def gap_of(batches: Sequence[RemoteBatch]) -> str:
+    """The gap of a list of batches; a plain list has none."""
+    return batches.gap if isinstance(batches, BatchList) else ""
 
 
 class Backend(Protocol):
@@ -75,15 +109,18 @@ class Backend(Protocol):
     def find_file(self, filename: str) -> RemoteFile | None:
         """The uploaded input file of that name."""
 
+    def get_file(self, file_id: str) -> RemoteFile:
+        """Get an uploaded file."""
+
     def create(self, file_id: str, endpoint: str, metadata: Mapping[str, str], idempotency_key: str) -> RemoteBatch:
-        """Create a batch, in exactly one HTTP request.
+        """Create a batch, in exactly one HTTP request; without metadata none is sent.
 
         Raises:
             UnknownOutcome: it may or may not exist now.
         """
 
-    def list_batches(self, enough: Collection[str] = ()) -> list[RemoteBatch]:
-        """All batches of the account's project, every page, each once.
+    def list_batches(self, enough: Collection[str] = ()) -> BatchList:
+        """All batches of the account's project, every page, each once; what it cannot read is a gap.
 
         `enough` are ids with which the list may end early, when it has them all.
         """
@@ -102,69 +139,3 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close connections."""
-
-
-def read_batch(seen: object) -> RemoteBatch | None:
-    """A `RemoteBatch` from parsed JSON; `None` when it is not a batch."""
-    data = _mapping(seen)
-    if not isinstance(data.get("id"), str) or not data["id"] or not isinstance(data.get("status"), str):
-        return None
-    counts = _mapping(data.get("request_counts"))
-    metadata = _mapping(data.get("metadata"))
-    return RemoteBatch(
-        id=storable(data["id"]),
-        status=storable(data["status"].lower()),
-        input_file_id=_text(data.get("input_file_id")),
-        output_file_id=_text(data.get("output_file_id")),
-        error_file_id=_text(data.get("error_file_id")),
-        completed=_count(counts.get("completed")),
-        failed=_count(counts.get("failed")),
-        total=_count(counts.get("total")),
-        errors=_errors(_mapping(data.get("errors")).get("data")),
-        metadata={storable(str(name)): storable(str(value)) for name, value in metadata.items()},
-        created_at=float(data["created_at"]) if _is_number(data.get("created_at")) else None,
-        endpoint=_text(data.get("endpoint")) or "",
-        times={
-            str(name): float(value) for name, value in data.items() if str(name).endswith("_at") and _is_number(value)
-        },
-    )
-
-
-def read_file(seen: object) -> RemoteFile | None:
-    """A `RemoteFile` from parsed JSON; `None` when it is not a file."""
-    data = _mapping(seen)
-    if not isinstance(data.get("id"), str) or not data["id"]:
-        return None
-    return RemoteFile(storable(data["id"]), _count(data.get("bytes")), str(data.get("filename") or ""))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: object) -> str | None:
-    return storable(value) if isinstance(value, str) and value else None
-
-
-def _count(value: object) -> int | None:
-    """A number that the journal, whose integers have 64 bits, can store."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**63
-
-
-def _errors(entries: object) -> tuple[BatchError, ...]:
-    if not isinstance(entries, Sequence) or isinstance(entries, str):
-        return ()
-    found = (_mapping(entry) for entry in entries)
-    return tuple(
-        BatchError(
-            redacted(storable(str(e.get("code") or "error"))),
-            redacted(storable(str(e.get("message") or ""))),
-            _count(e.get("line")),
-            _text(e.get("param")),
-        )
-        for e in found
-    )

@@ -17,11 +17,12 @@ import msgspec
 
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
 from pytest_batcheval.backends.local_files import storing
-from pytest_batcheval.backends.protocol import Backend, RemoteBatch
+from pytest_batcheval.backends.protocol import Backend, BatchList, RemoteBatch, gap_of
 from pytest_batcheval.engine.backoff import Backoff
+from pytest_batcheval.engine.batch_handlers import NO_LIST
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
 from pytest_batcheval.engine.clock import Clock
-from pytest_batcheval.engine.metadata import may_hold, our_metadata
+from pytest_batcheval.engine.metadata import may_hold, our_metadata, same_create
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -48,6 +49,7 @@ class Adoption:
 
     Attributes:
         seen: ids of all batches of the account when they were listed.
+        remarks: why batches of other machines may have been overlooked.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Adoption:
     ) -> None:
         """Adopt for a run; `deadline` is the time on the clock until which batches are waited for."""
         self.seen: set[str] = set()
+        self.remarks: dict[str, None] = {}
         self._deadline = deadline
         self._backend = backend
         self._journal = journal
@@ -69,23 +72,34 @@ class Adoption:
         Raises:
             ProviderError: the batches cannot be read.
         """
-        try:
-            batches = self._patiently(self._backend.list_batches)
-        except Refused as failure:
-            raise _unlisted(failure) from None
+        batches = self._list(required=keys is None)
         self.seen |= {batch.id for batch in batches}
         rows = self._journal.reader.batches(self._backend.origin)
+        known = {row.batch_id for row in rows}
         # By its file only where a create is still looked for: one may have made two batches, or be older than its row.
-        known = {row.batch_id or row.file_id for row in rows if row.batch_id or row.state in OPEN}
+        sought = [row for row in rows if not row.batch_id and row.state in OPEN]
         found = [
             batch
             for batch in batches
             if our_metadata(batch.metadata)
-            and not known & {batch.id, batch.input_file_id}
+            and batch.id not in known
+            and not any(same_create(row, batch) or row.file_id == batch.input_file_id for row in sought)
             and (keys is None or may_hold(batch.metadata, keys))
             and not refused_whole(batch)
         ]
         return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
+
+    def _list(self, required: bool) -> BatchList:
+        """All batches of the account; where the provider does not list them and need not, none, with a remark."""
+        try:
+            batches = self._patiently(self._backend.list_batches)
+        except Refused as failure:
+            if required or failure.status_code not in NO_LIST:
+                raise _unlisted(failure) from None
+            batches = BatchList(gap="the provider does not list batches")
+        if gap := gap_of(batches):
+            self.remarks[f"{gap}; a batch that another machine or a lost journal has sent may be overlooked"] = None
+        return batches
 
     def adopt(self, batches: Iterable[RemoteBatch], keys: Collection[str] = ()) -> list[BatchRow]:
         """Store these batches with their requests, in state `created`; those whose requests are unknown are left out.
@@ -128,7 +142,7 @@ class Adoption:
             attempt=ours.attempt,
             generation=ours.generation,
             requests=requests,
-            file_name=f"batcheval-{ours.identity[:16]}-adopted.jsonl",
+            file_name=f"batcheval-{ours.identity[:16]}-{ours.create or 'adopted'}.jsonl",
             run=self._run,
             state="created",
             file_id=batch.input_file_id or "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,17 @@ from pytest_batcheval.backends.errors import (
     TransientFailure,
     UnknownOutcome,
 )
-from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile
+from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile, gap_of
 from pytest_batcheval.engine.backoff import delay
 from pytest_batcheval.engine.batch_outcome import (
     MISS_EVERY,
     MissingBatch,
     doubtful,
     ended,
+    reason,
     refused_whole,
     unaccounted_requests,
+    unknown_create,
     unseen,
 )
 from pytest_batcheval.engine.competing import twin
@@ -33,14 +36,16 @@ from pytest_batcheval.engine.effects import (
     DownloadResults,
     Effect,
     FindFile,
+    GetFile,
     ListBatches,
     ResultSummary,
     Retrieve,
     Settle,
     Upload,
 )
+from pytest_batcheval.engine.metadata import same_create
 from pytest_batcheval.engine.polling import Pace
-from pytest_batcheval.engine.reconcile import Search, SearchStep, find
+from pytest_batcheval.engine.reconcile import Search, SearchStep, find, suspects
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.batch_machine import BatchMachine
@@ -54,9 +59,17 @@ REREAD_FIRST, REREAD_LAST = 10.0, 300.0
 MAX_REFUSED_CREATES = 3
 """Creates that may be refused because the input file is not found, each after an upload of its own."""
 
+FILE_PATIENCE = 900.0
+"""Seconds in which a provider may work on an input file before a batch of it can be created."""
+
+FILE_FIRST, FILE_LAST = 2.0, 60.0
+"""Seconds between two looks at such a file, doubled each time."""
+
+_FILE_PENDING = re.compile(r"\bpending\b|not (?:yet )?(?:ready|processed)|\bprocessing\b|being (?:process|upload)")
+NO_LIST = (404, 405, 501)
+"""HTTP statuses by which a provider says that it has no list of batches."""
+
 _RANKS = {"validating": 1, "in_progress": 2, "finalizing": 3, "cancelling": 4}
-_READING = (Retrieve, ListBatches)
-"""Effects that are repeated as long as it takes; all others are given up in the end."""
 
 
 def _committed(machine: BatchMachine, effect: Commit | Settle, outcome: object, now: float) -> None:
@@ -66,6 +79,8 @@ def _committed(machine: BatchMachine, effect: Commit | Settle, outcome: object, 
 
 def _uploaded(machine: BatchMachine, effect: FindFile | Upload, outcome: object, now: float) -> None:
     if isinstance(outcome, RemoteFile):
+        if outcome.pending:
+            _file_pending(machine, now)
         machine.commit(replace(machine.row, state="uploaded", file_id=outcome.id))
     elif isinstance(effect, FindFile) and outcome is None:
         machine.want(Upload(machine.row), now)
@@ -73,10 +88,37 @@ def _uploaded(machine: BatchMachine, effect: FindFile | Upload, outcome: object,
         raise _impossible(effect, outcome)
 
 
+def create_next(machine: BatchMachine, now: float) -> None:
+    """Create the batch of an uploaded file, once the provider has processed that."""
+    row = machine.row
+    if machine.pending:
+        machine.want(GetFile(row), now + delay(machine.pending, FILE_FIRST, FILE_LAST))
+    else:
+        machine.want(Commit(replace(row, state="creating")), machine.not_before)
+
+
+def _file_pending(machine: BatchMachine, now: float) -> None:
+    machine.pending_since = now if machine.pending_since is None else machine.pending_since
+    machine.pending += 1
+
+
+def _file_seen(machine: BatchMachine, effect: GetFile, outcome: object, now: float) -> None:
+    """Look again at a file that the provider still works on; at last the create says whether it takes it."""
+    if not isinstance(outcome, RemoteFile):
+        raise _impossible(effect, outcome)
+    if outcome.pending and machine.pending_since is not None and now - machine.pending_since < FILE_PATIENCE:
+        _file_pending(machine, now)
+    elif outcome.status in ("error", "failed"):
+        machine.stop = Refused("file_error", outcome.details or "the provider could not process the input file")
+    else:
+        machine.pending = 0
+    create_next(machine, now)
+
+
 def _created(machine: BatchMachine, effect: Create, outcome: object, now: float) -> None:
     row = machine.row
-    if isinstance(outcome, RemoteBatch) and outcome.input_file_id not in (None, row.file_id):
-        outcome = UnknownOutcome("mismatch", f"the reply to the create is of another file, {outcome.input_file_id}")
+    if isinstance(outcome, RemoteBatch) and same_create(row, outcome) is False:
+        outcome = UnknownOutcome("mismatch", f"the reply to the create is about {outcome.id}, which another one made")
     if isinstance(outcome, RemoteBatch):
         machine.began, machine.own, machine.pace = now, outcome, Pace(now)
         machine.commit(replace(row, state="created", batch_id=outcome.id), outcome.status)
@@ -96,6 +138,8 @@ def _not_created(machine: BatchMachine, failure: ProviderFailure, now: float) ->
         machine.refused_creates += 1
         return machine.commit(replace(machine.row, state="planned", file_id="", note=str(failure)))
     machine.commit(replace(machine.row, state="uploaded", note=str(failure)))
+    if _created_otherwise(machine, failure, now):
+        return None
     if isinstance(failure, TransientFailure):
         machine.not_before = now + machine.backoff.failed(failure, now)
     if not isinstance(failure, TransientFailure) or machine.backoff.exhausted(now):
@@ -103,10 +147,34 @@ def _not_created(machine: BatchMachine, failure: ProviderFailure, now: float) ->
     return None
 
 
+def _created_otherwise(machine: BatchMachine, failure: ProviderFailure, now: float) -> bool:
+    """Whether a refused create is made again: without metadata, or when the provider has processed the file."""
+    text = f"{failure.cause} {failure.message}".lower()
+    if not isinstance(failure, Refused) or failure.status_code not in (400, 409, 422):
+        return False
+    if machine.marked and "metadata" in text:
+        machine.marked = False
+        machine.remark(
+            "the provider refuses metadata, so no other machine recognises these batches: keep the journal, and run "
+            "from one machine at a time"
+        )
+        return True
+    waited = 0.0 if machine.pending_since is None else now - machine.pending_since
+    if _FILE_PENDING.search(text) and waited < FILE_PATIENCE:
+        _file_pending(machine, now)
+        return True
+    return False
+
+
 def _polled(machine: BatchMachine, effect: Retrieve | Cancel, outcome: object, now: float) -> None:
     if not isinstance(outcome, RemoteBatch):
         raise _impossible(effect, outcome)
-    seen(machine, outcome, now)
+    if isinstance(effect, Cancel) and effect.twin:
+        return machine.want(Retrieve(machine.row), now)
+    if same_create(machine.row, outcome) is False:
+        failure = TransientFailure("mismatch", f"the reply about {machine.row.batch_id} is about another batch")
+        return call_failed(machine, Retrieve(machine.row), failure, now)
+    return seen(machine, outcome, now)
 
 
 def _downloaded(machine: BatchMachine, effect: DownloadResults, outcome: object, now: float) -> None:
@@ -121,7 +189,7 @@ def _downloaded(machine: BatchMachine, effect: DownloadResults, outcome: object,
     if not effect.partial and doubtful(machine.row, outcome) and now - machine.ended_at < DOUBT:
         machine.reads += 1
         return machine.want(Retrieve(machine.row), now + delay(machine.reads, REREAD_FIRST, REREAD_LAST))
-    rest = unaccounted_requests(machine.row, outcome, effect.partial)
+    rest = unaccounted_requests(machine.row, outcome, effect.partial, machine.errors)
     return machine.want(Settle(replace(machine.row, state="settled"), outcome, unaccounted=rest), now)
 
 
@@ -137,6 +205,7 @@ HANDLERS: dict[type[Effect], Callable[[BatchMachine, Any, object, float], None]]
     Settle: _committed,
     FindFile: _uploaded,
     Upload: _uploaded,
+    GetFile: _file_seen,
     Create: _created,
     Retrieve: _polled,
     Cancel: _polled,
@@ -152,7 +221,8 @@ def listed(
     """Take a list of batches; the arguments are those of `BatchMachine.take_list`."""
     row = machine.row
     if row.state in ("uploaded", "creating"):
-        return _searched(machine, find(row, batches), asked, now)
+        gap = bool(gap_of(batches) or suspects(row, batches, known or ()))
+        return _searched(machine, find(row, batches), asked, now, gap)
     found = next((batch for batch in batches if batch.id == row.batch_id), None)
     machine.own = found or machine.own
     if known is not None and row.state == "created" and _yields(machine, batches, known, now):
@@ -167,8 +237,8 @@ def listed(
     return machine.want(Retrieve(row), now)
 
 
-def _searched(machine: BatchMachine, found: RemoteBatch | None, asked: float, now: float) -> None:
-    """Take a complete list, with or without the batch that the create of this row made."""
+def _searched(machine: BatchMachine, found: RemoteBatch | None, asked: float, now: float, gap: bool) -> None:
+    """Take a list, with or without the batch that the create of this row made; it proves nothing with a gap."""
     if found is not None:
         row = replace(machine.row, state="created", batch_id=found.id, note="found by reconciling")
         machine.commit(row, found.status)
@@ -177,7 +247,7 @@ def _searched(machine: BatchMachine, found: RemoteBatch | None, asked: float, no
     elif machine.assume_lost:
         absent(machine)
     else:
-        _search_on(machine, *_searching(machine, now).listed(asked, now))
+        _search_on(machine, *_searching(machine, now).listed(asked, now, gap))
 
 
 def _yields(machine: BatchMachine, batches: Sequence[RemoteBatch], known: Collection[str], now: float) -> bool:
@@ -188,7 +258,7 @@ def _yields(machine: BatchMachine, batches: Sequence[RemoteBatch], known: Collec
         machine.row = replace(machine.row, note=note)
         machine.want(Cancel(machine.row), now)
         return True
-    if (second := twin(machine.own, batches)) is not None:
+    if (second := twin(machine.row, machine.own, batches)) is not None:
         machine.competing.twins.add(second.id)
         machine.row = replace(machine.row, note=f"its create was applied twice, and {second.id} was cancelled")
         machine.want(Cancel(machine.row, second.id), now)
@@ -199,8 +269,6 @@ def _yields(machine: BatchMachine, batches: Sequence[RemoteBatch], known: Collec
 def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
     """Take the batch as the provider shows it."""
     row = machine.row
-    if batch.id != row.batch_id:
-        return machine.want(Retrieve(row), now)  # its twin, which was cancelled
     machine.missing, machine.alone, machine.own = MissingBatch(), False, batch
     machine.done, machine.failed = batch.completed or 0, batch.failed or 0
     if not batch.terminal:
@@ -209,9 +277,11 @@ def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
             machine.status = batch.status
         machine.pace.seen(now, machine.done + machine.failed)
         return machine.want_poll(now + machine.pace.pause(now, row.requests, batch.status))
+    if batch.said.lower() != batch.status:
+        machine.remark(f"the provider calls the end of batch {batch.id} {batch.said!r}; it is taken for {batch.status}")
     if refused_whole(batch) and row.state == "created":
-        reason = batch.errors[0].message if batch.errors else "the provider gave no reason"
-        return machine.void(reason, batch.errors, status="failed")
+        return machine.void(reason(batch), batch.errors, status="failed")
+    machine.errors = batch.errors
     machine.ended_at = now if machine.ended_at is None else machine.ended_at
     return machine.commit(ended(row, batch))
 
@@ -225,6 +295,8 @@ def call_failed(machine: BatchMachine, effect: Effect, failure: ProviderFailure,
     """Take the failure of any call but a create: make it again, go on without it, or stop the run."""
     if isinstance(effect, DeleteFile) and machine.row.state == "uploaded":
         absent(machine)  # a file that nobody needs stays behind
+    elif isinstance(effect, ListBatches) and _unlisted(machine, failure, now):
+        pass
     elif isinstance(failure, TransientFailure):
         _again(machine, effect, failure, now)
     elif not isinstance(failure, Stopped) and _without(machine, effect, failure, now):
@@ -239,8 +311,27 @@ def _again(machine: BatchMachine, effect: Effect, failure: TransientFailure, now
     # An upload without a clear answer may have been stored.
     unclear = isinstance(effect, Upload) and failure.status_code is None
     machine.want(FindFile(machine.row) if unclear else effect, now + machine.backoff.failed(failure, now))
-    if machine.backoff.exhausted(now) and not isinstance(effect, _READING):
+    if machine.backoff.exhausted(now) and not isinstance(effect, Retrieve):
         machine.stop = failure
+
+
+def _unlisted(machine: BatchMachine, failure: ProviderFailure, now: float) -> bool:
+    """Go on without a list of batches; false where it must be read again.
+
+    A batch that we created is collected by its id. One that is searched for stays unknown without a list.
+    """
+    row, none = machine.row, failure.status_code in NO_LIST
+    if none:
+        machine.competing.blind = True
+        machine.remark("the provider does not list batches, so those of other machines are not noticed")
+    if row.state in ("created", "ended") and not machine.missing.long(now):
+        machine.alone = True
+        machine.want(Retrieve(row), now)
+    elif row.state in ("uploaded", "creating") and none:
+        _searched(machine, None, now, now, gap=True)
+    else:
+        return False
+    return True
 
 
 def _without(machine: BatchMachine, effect: Effect, failure: ProviderFailure, now: float) -> bool:
@@ -253,6 +344,11 @@ def _without(machine: BatchMachine, effect: Effect, failure: ProviderFailure, no
         machine.want(Retrieve(machine.row), now)
     elif isinstance(effect, (Retrieve, DownloadResults)) and status == 404 and not blind:
         _missed(machine, effect, now)
+    elif isinstance(effect, FindFile):
+        machine.want(Upload(machine.row), now)  # a copy costs nothing
+    elif isinstance(effect, GetFile):
+        machine.pending = 0
+        create_next(machine, now)
     elif isinstance(effect, Upload) and status == 413:
         machine.void(str(failure), status="failed")
         machine.errors = (BatchError("file_too_large", failure.message),)
@@ -287,6 +383,8 @@ def _search_on(machine: BatchMachine, step: SearchStep, wake: float) -> None:
         machine.want(ListBatches(), wake)
     elif step is SearchStep.DELETE:
         machine.want(DeleteFile(machine.row), wake)
+    elif step is SearchStep.UNKNOWN:
+        machine.stop = unknown_create(machine.row)
     else:
         absent(machine)
 

@@ -63,6 +63,9 @@ class BatchMachine:
         reads: downloads whose files were incomplete.
         refused_creates: creates that were refused because the input file was not found.
         not_before: the earliest time of the next create.
+        pending: looks that found the provider still at work on the input file; `pending_since` is that of the first.
+        marked: whether it is created with metadata.
+        remarks: what the user should know of this provider, each once.
     """
 
     row: BatchRow
@@ -91,6 +94,10 @@ class BatchMachine:
     reads: int = 0
     refused_creates: int = 0
     not_before: float = 0.0
+    pending: int = 0
+    pending_since: float | None = None
+    marked: bool = True
+    remarks: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.wake = self.began
@@ -134,6 +141,10 @@ class BatchMachine:
             return handlers.call_failed(self, ListBatches(), outcome, now)
         self.answered()
         return handlers.listed(self, outcome, asked, now, known)
+
+    def remark(self, text: str) -> None:
+        """Keep a remark for the user."""
+        self.remarks[text] = None
 
     def answered(self) -> None:
         """Forget earlier failures, because a call was answered."""
@@ -199,8 +210,8 @@ def _list_first(machine: BatchMachine, now: float) -> None:
 
 NEXT: dict[str, Callable[[BatchMachine, float], None]] = {
     "planned": lambda machine, now: machine.want(Upload(machine.row), now),
-    "uploaded": lambda machine, now: machine.want(Commit(replace(machine.row, state="creating")), machine.not_before),
-    "creating": lambda machine, now: machine.want(Create(machine.row), now),
+    "uploaded": lambda machine, now: handlers.create_next(machine, now),
+    "creating": lambda machine, now: machine.want(Create(machine.row, machine.marked), now),
     "created": lambda machine, now: machine.want_poll(now),
     "ended": lambda machine, now: machine.want(DownloadResults(machine.row), now),
 }

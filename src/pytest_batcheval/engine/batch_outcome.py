@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
-from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.backends.protocol import BatchError, RemoteBatch
 from pytest_batcheval.engine.effects import ResultSummary, Unaccounted
-from pytest_batcheval.engine.retry import UNACCOUNTED
+from pytest_batcheval.engine.retry import UNACCOUNTED, classify_failure
 from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.text.format import counted
 
 TIMES = (
     "created_at",
@@ -25,9 +27,20 @@ TIMES = (
 
 
 def refused_whole(batch: RemoteBatch) -> bool:
-    """Whether it failed before any line ran, so that nothing was paid."""
-    ran = batch.output_file_id or batch.error_file_id or batch.completed or batch.failed
-    return batch.status == "failed" and not ran
+    """Whether it failed before any line was answered: no line is counted as completed, and there are no result files.
+
+    Lines that are counted as failed were not answered; some providers count all of them when they refuse a batch.
+    """
+    return batch.status == "failed" and not (batch.output_file_id or batch.error_file_id or batch.completed)
+
+
+def reason(batch: RemoteBatch) -> str:
+    """The provider's own reason why the batch has failed."""
+    first = next(iter(batch.errors), None)
+    if first is None or not (first.message or first.code):
+        return "the provider gave no reason"
+    more = f" (and {counted(len(batch.errors) - 1, 'more error')})" if len(batch.errors) > 1 else ""
+    return f"{first.message or first.code}{more}"
 
 
 def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
@@ -40,6 +53,7 @@ def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
         failed=_most(row.failed, batch.failed),
         output_file_id=batch.output_file_id or row.output_file_id,
         error_file_id=batch.error_file_id or row.error_file_id,
+        note=reason(batch) if batch.status == "failed" else row.note,
         times=json.dumps({name: batch.times[name] for name in TIMES if name in batch.times}),
     )
 
@@ -47,17 +61,23 @@ def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
 def doubtful(row: BatchRow, results: ResultSummary) -> bool:
     """Whether the files may still be incomplete: requests are missing that it should have, by its status or counts."""
     missing = _found(results) < row.requests
-    return missing and (_short(row, results) or row.completed is None or row.status == "completed")
+    silent = row.completed is None and row.status != "failed"
+    return missing and (_short(row, results) or silent or row.status == "completed")
 
 
-def unaccounted_requests(row: BatchRow, results: ResultSummary, partial: bool) -> Unaccounted:
+def unaccounted_requests(
+    row: BatchRow, results: ResultSummary, partial: bool, errors: Sequence[BatchError] = ()
+) -> Unaccounted:
     """The failure of requests without a line once the files are accepted; `partial` when one of them is gone.
 
     They are sent again, unless the provider counted them, a line was unreadable down to its key, or a batch that
-    completed has neither counts nor files.
+    completed has neither counts nor files. In a batch that failed as a whole they have its error.
     """
     batch = f"batch {row.batch_id} ended as {row.status}"
     nothing_reported = row.status == "completed" and row.completed is None and not _found(results)
+    if errors and row.status == "failed" and not (_short(row, results) or results.nameless or partial):
+        code, message = errors[0].code, errors[0].message or row.note
+        return Unaccounted(code, message, classify_failure(code, message, None).retryable)
     if not (_short(row, results) or results.nameless or partial or nothing_reported):
         return Unaccounted("unanswered", f"{batch} without a line for this request", retryable=True)
     known = row.completed is not None or row.failed is not None
@@ -77,9 +97,21 @@ def unseen(row: BatchRow, failure: ProviderFailure) -> Refused:
     return Refused("another_account", f"{text}; {advice}", request_id=failure.request_id)
 
 
+def unknown_create(row: BatchRow) -> Refused:
+    """The failure that stops the run when no list can say whether a create was applied: the user must check."""
+    text = (
+        f"the create of a batch of {counted(row.requests, 'request')} got no answer ({row.note}), and the provider's "
+        f"list of batches cannot say whether it was applied; if it was, it is being paid. Look for a batch of input "
+        f"file {row.file_id} ({row.file_name}) at the provider"
+    )
+    advice = "a later run looks again; when there is none, --batch-assume-lost sends the requests again"
+    return Refused("unknown_create", f"{text}; {advice}")
+
+
 def _short(row: BatchRow, results: ResultSummary) -> bool:
     """Whether the provider counted more lines than the files have; lower counts are not believed."""
-    return _found(results) < min((row.completed or 0) + (row.failed or 0), row.requests)
+    failed = 0 if row.status == "failed" else row.failed or 0  # some count all lines of a batch that they refuse
+    return _found(results) < min((row.completed or 0) + failed, row.requests)
 
 
 def _found(results: ResultSummary) -> int:

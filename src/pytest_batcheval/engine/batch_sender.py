@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_batcheval.backends.errors import ProviderFailure, Refused
+from pytest_batcheval.backends.errors import ProviderFailure
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effect_driver import Driver
@@ -26,6 +26,9 @@ MAX_VOID = 5
 
 QUEUE_PAUSES = (60.0, 300.0, 900.0, 1800.0)
 """Seconds to wait while the provider's queue is full; the last one repeats."""
+
+LONGEST_WAIT = 2 * 86400.0
+"""Seconds for which one run waits for a batch: twice the API's window. A provider may forget to end one."""
 
 _QUEUE_FULL = "token_limit_exceeded"
 _TOO_LARGE = "file_too_large"
@@ -73,24 +76,20 @@ class BatchSender:
         if rows:
             self._drive([self._resumed(row, now) for row in rows])
 
-    def adopt(self, keys: Sequence[str] | None, optional: bool = False) -> None:
+    def adopt(self, keys: Sequence[str] | None, quiet: bool = False) -> None:
         """Take over the batches of another machine, or of a lost journal, with these keys; `None` for any.
 
-        With `optional` the provider need not have a Batch API.
+        `quiet` leaves out that some may have been overlooked.
 
         Raises:
             ProviderError: the batches cannot be listed.
         """
         context = self._context
         adoption = Adoption(context.backend, context.journal, context.clock, context.run, context.deadline)
-        try:
-            unknown = adoption.unknown_batches(keys)
-        except ProviderError as error:
-            failure = error.__context__
-            if optional and isinstance(failure, Refused) and failure.status_code in (404, 405):
-                return
-            raise
+        unknown = adoption.unknown_batches(keys)
         self._seen |= adoption.seen
+        if not quiet:
+            self._counts.remarks |= adoption.remarks
         rows = adoption.adopt(unknown, keys or ())
         if rows:
             self._counts.attached += len(rows)
@@ -110,7 +109,11 @@ class BatchSender:
     def _drive(self, machines: list[BatchMachine], own: bool = False) -> None:
         """Drive batches until they are finished; `own` when this send has planned them itself."""
         scheduler = Scheduler(machines, self._known())
-        self._driver().run(scheduler, watcher(machines, self._context.progress), self._context.deadline)
+        longest = self._context.clock.now() + LONGEST_WAIT
+        deadline = longest if self._context.deadline is None else min(self._context.deadline, longest)
+        self._driver().run(scheduler, watcher(machines, self._context.progress), deadline)
+        for machine in machines:
+            self._counts.remarks |= machine.remarks
         if scheduler.stopped is not None:
             raise stopped(scheduler.stopped, self._context.backend.base_url)
         for machine in machines:

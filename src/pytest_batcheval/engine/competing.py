@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.metadata import overlap
+from pytest_batcheval.engine.metadata import overlap, same_create
 from pytest_batcheval.engine.reconcile import QUIET, age
+from pytest_batcheval.journal.rows import BatchRow
 
 LIST_AT = (0.0, 30.0, QUIET)
 """Seconds after a create at which other machines' batches are looked for: a list may lag behind theirs."""
@@ -23,15 +24,17 @@ class CompetingBatches:
     Attributes:
         older: the batch of another machine in favour of which this one was cancelled.
         twins: ids of batches that the create of this one has made beside it, and that were cancelled.
+        blind: whether the provider has no list of batches, so that none can be noticed.
     """
 
     older: RemoteBatch | None = None
     twins: set[str] = field(default_factory=set)
+    blind: bool = False
     _lists: int = 0
 
     def wanted(self, waited: float) -> bool:
         """Whether the next poll, `waited` seconds after the create, has to be a complete list."""
-        return any(time <= waited for time in LIST_AT[self._lists :])
+        return not self.blind and any(time <= waited for time in LIST_AT[self._lists :])
 
     def listed(
         self, mine: RemoteBatch | None, batches: Sequence[RemoteBatch], known: Collection[str], waited: float
@@ -60,16 +63,21 @@ def older_batch(mine: RemoteBatch, unknown: Iterable[RemoteBatch]) -> RemoteBatc
     return min(older, key=age, default=None)
 
 
-def twin(mine: RemoteBatch | None, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
-    """A younger batch of the same input file, which only our create uses: a proxy, for example, sent it twice."""
+def twin(row: BatchRow, mine: RemoteBatch | None, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
+    """A younger batch of the same create, by its metadata, or where that says nothing by the input file that we
+    uploaded: a proxy, for example, sent the create twice.
+    """
     younger = (
         batch
         for batch in batches
         if mine is not None
-        and batch.input_file_id
-        and batch.input_file_id == mine.input_file_id
+        and (same_create(row, batch) or (same_create(row, batch) is None and _of_file(row, batch)))
         and age(batch) > age(mine)
         and not batch.terminal
         and batch.status != "cancelling"
     )
     return next(younger, None)
+
+
+def _of_file(row: BatchRow, batch: RemoteBatch) -> bool:
+    return bool(row.file_id) and batch.input_file_id == row.file_id

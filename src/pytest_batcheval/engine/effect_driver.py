@@ -19,6 +19,7 @@ from pytest_batcheval.engine.effects import (
     DownloadResults,
     Effect,
     FindFile,
+    GetFile,
     ListBatches,
     Retrieve,
     Settle,
@@ -142,8 +143,10 @@ class Driver:
             case Upload(row):
                 path = self._input_file(row.id, row.file_name)
                 return lambda: backend.upload(path, row.file_name)
-            case Create(row):
-                pairs = metadata(row, self._journal.reader.keys(row.id))
+            case GetFile(row):
+                return lambda: backend.get_file(row.file_id)
+            case Create(row, marked):
+                pairs = metadata(row, self._journal.reader.keys(row.id)) if marked else {}
                 key = row.file_name.removesuffix(".jsonl")
                 return lambda: backend.create(row.file_id, row.endpoint, pairs, key)
             case ListBatches(enough):

@@ -58,10 +58,22 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Create:
-    """Network: create the batch, exactly once. Outcome: the batch."""
+class GetFile:
+    """Network: look whether the provider has processed the input file. Outcome: the file."""
 
     row: BatchRow
+
+
+@dataclass(frozen=True)
+class Create:
+    """Network: create the batch, exactly once. Outcome: the batch.
+
+    Attributes:
+        marked: with metadata, by which other machines recognise it.
+    """
+
+    row: BatchRow
+    marked: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,7 +140,19 @@ class Settle:
     unaccounted: Unaccounted | None = None
 
 
-Effect = Commit | FindFile | Upload | Create | ListBatches | Retrieve | DownloadResults | DeleteFile | Cancel | Settle
+Effect = (
+    Commit
+    | FindFile
+    | Upload
+    | GetFile
+    | Create
+    | ListBatches
+    | Retrieve
+    | DownloadResults
+    | DeleteFile
+    | Cancel
+    | Settle
+)
 
 JOURNAL = (Commit, Settle)
 """Effects on the journal; all others are calls to the provider."""

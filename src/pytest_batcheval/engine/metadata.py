@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_batcheval.backends.protocol import METADATA_NAME, RemoteBatch
 from pytest_batcheval.journal.rows import BatchRow
-
-METADATA_NAME = "batcheval"
-"""Name of the pair that identifies a batch of ours."""
 
 PREFIX_BYTES = 6
 PREFIXES_A_VALUE = 64
 _PREFIX_LENGTH = 8
+_FILE_NAME = re.compile(r"batcheval-[0-9a-f]*-([0-9a-f]{8})\.jsonl")
+_FIELDS = {"1": 4, "2": 5}
+"""Number of fields of an identifying value, by its version."""
+
 _NUMBER = re.compile(r"[0-9]{1,18}")
 """Numbers that the journal can store; anybody who shares the account can write anything into metadata."""
 
@@ -30,28 +32,44 @@ def identity(keys: Sequence[str], attempt: int, generation: int) -> str:
 
 
 def identifying_value(row: BatchRow) -> str:
-    """`1;identity;attempt;requests;generation`; the 1 is the version of this text."""
-    return f"1;{row.identity};{row.attempt};{row.requests};{row.generation}"
+    """`2;identity;attempt;requests;generation;create`; the 2 is the version of this text."""
+    return f"2;{row.identity};{row.attempt};{row.requests};{row.generation};{create_id(row)}"
+
+
+def create_id(row: BatchRow) -> str:
+    """The random part of the input file's name, which is one create's own; empty where it is not known."""
+    name = _FILE_NAME.fullmatch(row.file_name)
+    return name[1] if name else ""
 
 
 @dataclass(frozen=True)
 class OurMetadata:
-    """The parts of the identifying value of a batch of ours."""
+    """The parts of the identifying value of a batch of ours; `create` is empty where it has none."""
 
     identity: str
     attempt: int
     requests: int
     generation: int
+    create: str = ""
 
 
 def our_metadata(metadata: Mapping[str, str]) -> OurMetadata | None:
     """The identifying value of a batch of ours; `None` for any other batch, and for a version we do not know."""
     version, *fields = metadata.get(METADATA_NAME, "").split(";")
-    numbers = fields[1:]
-    if version != "1" or len(fields) != 4 or not all(map(_NUMBER.fullmatch, numbers)):
+    if len(fields) != _FIELDS.get(version) or not all(map(_NUMBER.fullmatch, fields[1:4])):
         return None
-    attempt, requests, generation = map(int, numbers)
-    return OurMetadata(fields[0], attempt, requests, generation)
+    attempt, requests, generation = map(int, fields[1:4])
+    return OurMetadata(fields[0], attempt, requests, generation, *fields[4:])
+
+
+def same_create(row: BatchRow, batch: RemoteBatch) -> bool | None:
+    """Whether the create of this row made the batch, by its metadata; `None` when that says nothing."""
+    ours = our_metadata(batch.metadata)
+    if ours is None:
+        return None
+    if ours.create and create_id(row):
+        return ours.create == create_id(row)
+    return None if ours.identity == row.identity else False
 
 
 def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:

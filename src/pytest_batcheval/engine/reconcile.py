@@ -7,12 +7,12 @@ after the deletion has passed with clean listings may the requests be sent again
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.metadata import METADATA_NAME, identifying_value
+from pytest_batcheval.engine.metadata import our_metadata, same_create
 from pytest_batcheval.journal.rows import BatchRow
 
 LOOK_FOR = 60.0
@@ -25,7 +25,8 @@ QUIET = 180.0
 QUIET_EVERY = 30.0
 CLEAN_LISTS = 3
 UNFENCED = 1200.0
-"""Seconds of listing where a provider does not allow a file to be deleted: longer than the SDK's 600 and TCP's 900."""
+"""Seconds of listing where a provider does not allow a file to be deleted, or shows no complete list: longer than the
+SDK's 600 and TCP's 900."""
 
 FRESH = 60.0
 """Seconds for which a 404 on a deletion may only mean that the file is new."""
@@ -37,6 +38,7 @@ class SearchStep(Enum):
     LIST = "list"
     DELETE = "delete"
     ABSENT = "absent"
+    UNKNOWN = "unknown"
 
 
 @dataclass
@@ -52,14 +54,19 @@ class Search:
     clean: int = 0
     first_404: float | None = None
 
-    def listed(self, asked: float, now: float) -> tuple[SearchStep, float]:
-        """Take a listing, requested at `asked`, without the batch. Returns the next step and its time."""
+    def listed(self, asked: float, now: float, gap: bool = False) -> tuple[SearchStep, float]:
+        """Take a listing, requested at `asked`, without the batch. Returns the next step and its time.
+
+        One with a gap proves nothing: where no other comes, the outcome stays unknown.
+        """
         if self.fenced is None and not self.unfenced:
             return (SearchStep.LIST, now + LOOK_EVERY) if now - self.began < LOOK_FOR else (SearchStep.DELETE, now)
         since, quiet = (self.began, UNFENCED) if self.fenced is None else (self.fenced, QUIET)
-        self.clean += 1
-        if self.clean >= CLEAN_LISTS and asked - since >= quiet:
+        self.clean += not gap
+        if self.clean >= CLEAN_LISTS and asked - since >= quiet and not gap:
             return SearchStep.ABSENT, now
+        if gap and asked - self.began >= UNFENCED:
+            return SearchStep.UNKNOWN, now
         return SearchStep.LIST, now + QUIET_EVERY
 
     def undeletable(self, now: float) -> tuple[SearchStep, float]:
@@ -80,15 +87,35 @@ class Search:
 
 
 def find(row: BatchRow, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
-    """The batch that a create of this row made: by its input file, or by its metadata where the list names no file.
+    """The batch that a create of this row made: by its metadata; by its input file where metadata says nothing.
 
     The oldest one, when something on the way has repeated the create.
     """
     seen = sorted(batches, key=age)
-    by_file = (batch for batch in seen if batch.input_file_id and batch.input_file_id == row.file_id)
-    value = identifying_value(row)
-    by_value = (batch for batch in seen if not batch.input_file_id and batch.metadata.get(METADATA_NAME) == value)
-    return next(by_file, None) or next(by_value, None)
+    marked = (batch for batch in seen if same_create(row, batch))
+    by_file = (batch for batch in seen if _unmarked(row, batch) and batch.input_file_id == row.file_id)
+    # Older versions of ours wrote nothing into metadata that is one create's own.
+    by_requests = (
+        batch for batch in seen if _unmarked(row, batch) and our_metadata(batch.metadata) and not batch.input_file_id
+    )
+    return next(marked, None) or next(by_file, None) or next(by_requests, None)
+
+
+def _unmarked(row: BatchRow, batch: RemoteBatch) -> bool:
+    return same_create(row, batch) is None
+
+
+def suspects(row: BatchRow, batches: Iterable[RemoteBatch], known: Collection[str]) -> list[RemoteBatch]:
+    """Batches that may be this row's, though nothing shows it: of its size, without metadata and input file."""
+    return [
+        batch
+        for batch in batches
+        if not batch.metadata
+        and not batch.input_file_id
+        and batch.id not in known
+        and batch.total in (None, 0, row.requests)
+        and batch.endpoint in ("", row.endpoint)
+    ]
 
 
 def age(batch: RemoteBatch) -> tuple[float, str]:

@@ -29,6 +29,7 @@ class SendResult:
         unknown: keys whose individual call may have been paid without an answer.
         again: keys sent though an earlier call of theirs may have been paid without an answer.
         broken: unreadable lines, whose files are kept in `files`.
+        remarks: what is unusual about the provider, and what follows from it.
     """
 
     requested: int
@@ -49,6 +50,7 @@ class SendResult:
     unknown: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
     files: tuple[Path, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         batches = counted(self.batches, "batch", "batches")
@@ -70,7 +72,7 @@ class SendResult:
         if self.twice:
             answers = "1 answer was" if len(self.twice) == 1 else f"{len(self.twice):,} answers were"
             twice.append(f"{answers} paid twice: both batches had run before one was cancelled")
-        return [*self.lost, *older, *twins, *twice, *self._of_calls, *self.broken]
+        return [*self.lost, *older, *twins, *twice, *self._of_calls, *self.broken, *self.remarks]
 
     @property
     def _of_calls(self) -> list[str]:
@@ -99,6 +101,7 @@ class SendCounts:
         settled: the finished batches, `attached` of them begun by an earlier run.
         twice: keys that two batches both answered.
         unknown: keys whose individual call may have been paid without an answer; `again` those that were sent again.
+        remarks: what is unusual about the provider, each once.
     """
 
     keys: set[str] = field(default_factory=set)
@@ -108,6 +111,7 @@ class SendCounts:
     twice: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
+    remarks: dict[str, None] = field(default_factory=dict)
 
     def result(
         self, run: str, requested: int, stored: int, answered: int, failed: int, lost: tuple[str, ...]
@@ -131,5 +135,6 @@ class SendCounts:
             broken=tuple(text for machine in self.settled for text in machine.results.broken),
             unknown=frozenset(self.unknown),
             again=frozenset(self.again),
+            remarks=tuple(self.remarks),
             files=tuple(file for machine in self.settled if machine.results.broken for file in machine.results.files),
         )

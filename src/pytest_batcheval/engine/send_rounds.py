@@ -69,7 +69,7 @@ class Sender:
         self._attach()
         # A refresh wants answers newer than any, also than those of another machine.
         if left := wanted if refresh else worklist.left(attempts):
-            self._batches.adopt([request.custom_id for request in left], optional=self._rounds is not self._batches)
+            self._batches.adopt([request.custom_id for request in left], quiet=self._rounds is not self._batches)
         if refresh:
             worklist.begin_refresh(self._context.run)
         while todo := worklist.left(attempts):

@@ -1,0 +1,122 @@
+"""Batches, files and pages of lists, read from what a provider replied.
+
+A reply is believed for what it is: a field that is missing, null, of another type or spelled in another way takes
+nothing from the rest. Only an object without an id is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_batcheval.backends.batch_words import api_status
+from pytest_batcheval.backends.fields import Fields, count, is_false, mapping, sequence, text
+from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile
+from pytest_batcheval.text.sanitize import redacted, storable
+
+_ENVELOPES = ("data", "batch", "file", "result", "response", "object")
+"""Names under which a gateway may hide the object."""
+
+_REASONS = ("error", "error_message", "failure_reason", "failed_reason", "status_message", "status_details", "reason")
+"""Names, other than `errors`, under which a provider says why a batch has failed."""
+
+
+def read_batch(seen: object) -> RemoteBatch | None:
+    """A `RemoteBatch` from parsed JSON; `None` when it has no id."""
+    data = _unwrapped(seen, "batch_id")
+    fields = Fields(data)
+    batch_id = text(fields.get("id", "batch_id"))
+    if batch_id is None:
+        return None
+    counts = Fields(mapping(fields.get("request_counts")))
+    times = fields.times()
+    output, error = text(fields.get("output_file_id")), text(fields.get("error_file_id"))
+    errors = tuple(_errors(fields))
+    said = storable(str(fields.get("status", "state") or ""))
+    return RemoteBatch(
+        id=batch_id,
+        status=api_status(said, times, bool(output or error), bool(errors)),
+        said=said,
+        input_file_id=text(fields.get("input_file_id")),
+        output_file_id=output,
+        error_file_id=error,
+        completed=count(counts.get("completed", "succeeded")),
+        failed=count(counts.get("failed", "errored")),
+        total=count(counts.get("total")),
+        errors=errors,
+        metadata=read_metadata(data),
+        created_at=times.get("created_at"),
+        endpoint=text(fields.get("endpoint")) or "",
+        times=times,
+    )
+
+
+def read_metadata(seen: object) -> dict[str, str]:
+    """The metadata of a batch; empty when it cannot be read."""
+    pairs = mapping(Fields(mapping(seen)).get("metadata"))
+    return {storable(str(name)): storable(str(value)) for name, value in pairs.items() if value is not None}
+
+
+def read_file(seen: object) -> RemoteFile | None:
+    """A `RemoteFile` from parsed JSON; `None` when it has no id."""
+    fields = Fields(_unwrapped(seen, "file_id"))
+    file_id = text(fields.get("id", "file_id"))
+    if file_id is None:
+        return None
+    status, details = (redacted(storable(str(fields.get(name) or ""))) for name in ("status", "status_details"))
+    return RemoteFile(file_id, count(fields.get("bytes")), str(fields.get("filename") or ""), status.lower(), details)
+
+
+class Page:
+    """One page of a list.
+
+    Attributes:
+        items: its entries as they came.
+        readable: whether it had a list of entries at all.
+        last: whether it says that no page follows; `None` when it does not say.
+        ids: the id of each entry; empty for one that has none.
+        cursor: the id after which the next page begins; empty when nothing can be asked for.
+    """
+
+    def __init__(self, seen: object) -> None:
+        fields = Fields(mapping(seen))
+        found = seen if isinstance(seen, list) else fields.get("data", "items", "batches", "files")
+        self.items = list(sequence(found))
+        self.readable = isinstance(found, list)
+        more = fields.get("has_more")
+        self.last = True if isinstance(seen, list) else None if more is None else is_false(more)
+        self.ids = [text(Fields(mapping(item)).get("id", "batch_id", "file_id")) or "" for item in self.items]
+        self.cursor = text(fields.get("last_id")) or next((name for name in reversed(self.ids) if name), "")
+
+
+def _unwrapped(seen: object, other_id: str) -> Mapping[str, Any]:
+    """The object itself, which a gateway may have put into another one."""
+    data = mapping(seen)
+    if Fields(data).get("id", other_id) is not None:
+        return data
+    inner = (mapping(data.get(name)) for name in _ENVELOPES)
+    return next((found for found in inner if Fields(found).get("id", other_id) is not None), data)
+
+
+def _errors(fields: Fields) -> Iterator[BatchError]:
+    """Why the whole batch was refused: a list, an object or a text, under any of its names."""
+    found = fields.get("errors")
+    if isinstance(found, Mapping) and "data" in found:
+        found = found["data"]
+    if not found:
+        found = next((value for value in (fields.get(name) for name in _REASONS) if value), None)
+    for entry in found if isinstance(found, list) else [found] if found else []:
+        if isinstance(entry, Mapping):
+            yield _error(Fields(entry))
+        elif isinstance(entry, str):
+            yield BatchError("error", redacted(storable(entry)))
+
+
+def _error(fields: Fields) -> BatchError:
+    message = fields.get("message", "detail", "description", "reason")
+    return BatchError(
+        redacted(text(fields.get("code", "type")) or "error"),
+        redacted(storable(str(message or ""))),
+        count(fields.get("line")),
+        text(fields.get("param")),
+    )
