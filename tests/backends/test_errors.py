@@ -60,7 +60,8 @@ MATRIX = {
     "200 text that is no json": dict.fromkeys(CALLS, R) | {"create": U, "content": DONE},
     "200 bottomless json": dict.fromkeys(CALLS, R) | {"create": U, "content": DONE},
     "200 null": dict.fromkeys(CALLS, R) | {"create": U, "content": DONE, "list": DONE, "cancel": DONE},
-    "200 without an id": dict.fromkeys(CALLS, R) | {"create": U, "content": DONE, "list": DONE, "cancel": DONE},
+    "200 without an id": dict.fromkeys(CALLS, R)
+    | {"create": U, "list": DONE, "retrieve": DONE, "content": DONE, "cancel": DONE},
     "300": dict.fromkeys(CALLS, STOP) | {"create": U},
     "302": dict.fromkeys(CALLS, STOP) | {"create": U},
     "307": dict.fromkeys(CALLS, STOP) | {"create": U},

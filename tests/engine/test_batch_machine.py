@@ -539,9 +539,10 @@ def test_when_files_are_believed_and_whether_the_rest_is_sent_again(fields, acco
         while not isinstance(script.next(), Settle):
             effect = script.machine.effect
             outcome = account if isinstance(effect, DownloadResults) else None
-            if isinstance(effect, Retrieve):
+            if isinstance(effect, (Retrieve, ListBatches)):
                 row = script.machine.row
-                outcome = RemoteBatch("batch_1", row.status, completed=row.completed, failed=row.failed)
+                batch = RemoteBatch("batch_1", row.status, completed=row.completed, failed=row.failed)
+                outcome = batch if isinstance(effect, Retrieve) else [batch]
                 reads += 1
             script.tell(outcome)
         assert script.now >= batch_handlers.DOUBT
@@ -559,7 +560,7 @@ def test_what_an_earlier_look_has_seen_is_not_taken_back():
     row = script.step(expect=Commit).row
     assert (row.completed, row.failed, row.output_file_id, row.error_file_id) == (3, 0, "out", "err")
     script.step(TWO, DownloadResults)
-    script.step(replace(COMPLETED, output_file_id="better", failed=7), Retrieve)
+    script.step([replace(COMPLETED, output_file_id="better", failed=7)], ListBatches)
     row = script.step(expect=Commit).row
     assert (row.completed, row.failed, row.output_file_id) == (3, 7, "better")
 
@@ -583,8 +584,10 @@ def test_files_that_fail_for_an_hour_stop_this_run_and_stay_for_the_next():
 
 
 def missing(script):
-    while isinstance(script.next(), DownloadResults) and not script.machine.effect.partial:
-        script.tell(GONE)
+    """The result files cannot be found, however often the batch is looked at."""
+    outcomes = {DownloadResults: GONE, Retrieve: COMPLETED, ListBatches: [COMPLETED], Commit: None}
+    while not (isinstance(effect := script.next(), DownloadResults) and effect.partial):
+        script.tell(outcomes[type(effect)])
     assert script.now >= batch_outcome.MISSING_FOR
 
 

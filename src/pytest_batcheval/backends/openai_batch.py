@@ -178,10 +178,10 @@ class OpenAIBatch:
     def retrieve(self, batch_id: str) -> RemoteBatch:
         """Get one batch; it has the id that was asked for, whatever id the reply shows."""
         batches = self._client.batches.with_raw_response
-        batch = read_batch(self._json("retrieve", lambda: batches.retrieve(batch_id)))
+        batch = read_batch(self._json("retrieve", lambda: batches.retrieve(batch_id)), batch_id)
         if batch is None:
             raise TransientFailure("unreadable", f"the reply to a retrieve is not batch {batch_id}")
-        return replace(batch, id=batch_id)
+        return batch
 
     def download(self, file_id: str, target: Path) -> None:
         """Stream a file to `target`; HTTP says how long it is.
@@ -319,7 +319,7 @@ class OpenAIBatch:
 
 
 def _unreadable(items: list[Any]) -> str:
-    """Why entries of a list may be batches of ours; empty when all others are surely strangers'.
+    """The reason why entries of a list may be batches of ours; empty when all others are surely strangers'.
 
     A stranger's entry may be of any form, as long as its metadata says that it is not ours.
     """

@@ -21,11 +21,16 @@ _REASONS = ("error", "error_message", "failure_reason", "failed_reason", "status
 """Names, other than `errors`, under which a provider says why a batch has failed."""
 
 
-def read_batch(seen: object) -> RemoteBatch | None:
-    """A `RemoteBatch` from parsed JSON; `None` when it has no id."""
-    data = _unwrapped(seen, "batch_id")
+def read_batch(seen: object, asked: str = "") -> RemoteBatch | None:
+    """A `RemoteBatch` from parsed JSON; `None` when it has no id.
+
+    `asked` is the id that was asked for: then the object needs a status, and its own id plays no part.
+    """
+    data = _unwrapped(seen, "status" if asked else "batch_id")
     fields = Fields(data)
     batch_id = text(fields.get("id", "batch_id"))
+    if asked:
+        batch_id = asked if batch_id or fields.get("status", "state") else None
     if batch_id is None:
         return None
     counts = Fields(mapping(fields.get("request_counts")))
@@ -99,7 +104,7 @@ def _unwrapped(seen: object, other_id: str) -> Mapping[str, Any]:
 
 
 def _errors(fields: Fields) -> Iterator[BatchError]:
-    """Why the whole batch was refused: a list, an object or a text, under any of its names."""
+    """The reasons why the whole batch was refused: a list, an object or a text, under any of its names."""
     found = fields.get("errors")
     if isinstance(found, Mapping) and "data" in found:
         found = found["data"]

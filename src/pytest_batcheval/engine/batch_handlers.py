@@ -188,9 +188,15 @@ def _downloaded(machine: BatchMachine, effect: DownloadResults, outcome: object,
     machine.done, machine.failed = len(outcome.answered), len(outcome.failed)
     if not effect.partial and doubtful(machine.row, outcome) and now - machine.ended_at < DOUBT:
         machine.reads += 1
-        return machine.want(Retrieve(machine.row), now + delay(machine.reads, REREAD_FIRST, REREAD_LAST))
+        return _look_again(machine, now + delay(machine.reads, REREAD_FIRST, REREAD_LAST))
     rest = unaccounted_requests(machine.row, outcome, effect.partial, machine.errors)
     return machine.want(Settle(replace(machine.row, state="settled"), outcome, unaccounted=rest), now)
+
+
+def _look_again(machine: BatchMachine, wake: float) -> None:
+    """Look at an ended batch again, in turn by itself and in a list: one may name a file that the other hides."""
+    by_list = machine.reads % 2 == 0 and not machine.competing.blind
+    machine.want(ListBatches() if by_list else Retrieve(machine.row), wake)
 
 
 def _deleted(machine: BatchMachine, effect: DeleteFile, outcome: object, now: float) -> None:
@@ -224,6 +230,10 @@ def listed(
         gap = bool(gap_of(batches) or suspects(row, batches, known or ()))
         return _searched(machine, find(row, batches), asked, now, gap)
     found = next((batch for batch in batches if batch.id == row.batch_id), None)
+    other = find(row, batches) if found is None and machine.missing.misses else None
+    if other is not None and same_create(row, other):
+        machine.row = row = replace(row, batch_id=other.id)  # the reply to its create had another id
+        found = other
     machine.own = found or machine.own
     if known is not None and row.state == "created" and _yields(machine, batches, known, now):
         return None
@@ -269,7 +279,8 @@ def _yields(machine: BatchMachine, batches: Sequence[RemoteBatch], known: Collec
 def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
     """Take the batch as the provider shows it."""
     row = machine.row
-    machine.missing, machine.alone, machine.own = MissingBatch(), False, batch
+    machine.missing = machine.missing if row.state == "ended" else MissingBatch()
+    machine.alone, machine.own = False, batch
     machine.done, machine.failed = batch.completed or 0, batch.failed or 0
     if not batch.terminal:
         # A status that goes backwards comes from a stale copy.
@@ -281,7 +292,7 @@ def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
         machine.remark(f"the provider calls the end of batch {batch.id} {batch.said!r}; it is taken for {batch.status}")
     if refused_whole(batch) and row.state == "created":
         return machine.void(reason(batch), batch.errors, status="failed")
-    machine.errors = batch.errors
+    machine.errors = batch.errors if batch.status == "failed" else ()
     machine.ended_at = now if machine.ended_at is None else machine.ended_at
     return machine.commit(ended(row, batch))
 
@@ -365,7 +376,10 @@ def _blind(machine: BatchMachine, effect: Effect, failure: ProviderFailure) -> b
 
 def _missed(machine: BatchMachine, effect: Retrieve | DownloadResults, now: float) -> None:
     machine.missing.missed(now)
-    if not machine.missing.long(now):
+    if not machine.missing.long(now) and isinstance(effect, DownloadResults):
+        machine.reads += 1
+        _look_again(machine, now + MISS_EVERY)
+    elif not machine.missing.long(now):
         machine.want(effect, now + MISS_EVERY)
     elif isinstance(effect, Retrieve):
         machine.want(ListBatches(), now)

@@ -158,8 +158,8 @@ class BatchSender:
         Raises:
             ProviderError: it would refuse them again.
         """
-        errors = [error for machine in machines for error in machine.errors]
         void = [machine for machine in machines if machine.row.state == "void"]
+        errors = [error for machine in void for error in machine.errors]
         self._voids = self._voids + 1 if void else 0
         if any(error.code in (_QUEUE_FULL, _TOO_LARGE) for error in errors):
             self.limits = self.limits.halved()
