@@ -209,7 +209,8 @@ class Adoption:
 
 
 def _unlisted(failure: ProviderFailure) -> ProviderError:
-    return ProviderError(f"cannot look for batches of other machines: {failure}; nothing was sent")
+    text = f"cannot look for batches of other machines: {failure}"
+    return ProviderError(f"{text}; nothing is sent before that works: run the same command again then")
 
 
 def _input_lines(path: Path) -> dict[str, bytes]:

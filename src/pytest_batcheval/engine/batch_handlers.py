@@ -45,6 +45,7 @@ from pytest_batcheval.engine.effects import (
 )
 from pytest_batcheval.engine.metadata import same_create
 from pytest_batcheval.engine.polling import Pace
+from pytest_batcheval.engine.queue_limits import QUEUE_FULL, is_queue_full
 from pytest_batcheval.engine.reconcile import Search, SearchStep, find, suspects
 
 if TYPE_CHECKING:
@@ -148,9 +149,9 @@ def _not_created(machine: BatchMachine, failure: ProviderFailure, now: float) ->
 
 
 def _created_otherwise(machine: BatchMachine, failure: ProviderFailure, now: float) -> bool:
-    """Whether a refused create is made again: without metadata, or when the provider has processed the file."""
+    """Whether a refused create goes on otherwise: without metadata, smaller, or when the file is processed."""
     text = f"{failure.cause} {failure.message}".lower()
-    if not isinstance(failure, Refused) or failure.status_code not in (400, 409, 422):
+    if failure.status_code not in (400, 409, 422, 429):
         return False
     if machine.marked and "metadata" in text:
         machine.marked = False
@@ -160,6 +161,9 @@ def _created_otherwise(machine: BatchMachine, failure: ProviderFailure, now: flo
         )
         return True
     waited = 0.0 if machine.pending_since is None else now - machine.pending_since
+    if is_queue_full(failure.cause, failure.message):
+        machine.void(failure.message, (BatchError(QUEUE_FULL, failure.message),), status="failed")
+        return True
     if _FILE_PENDING.search(text) and waited < FILE_PATIENCE:
         _file_pending(machine, now)
         return True

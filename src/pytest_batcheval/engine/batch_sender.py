@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,15 +11,17 @@ from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effect_driver import Driver
 from pytest_batcheval.engine.metadata import may_hold
+from pytest_batcheval.engine.pricing import input_tokens
+from pytest_batcheval.engine.queue_limits import QueueLimits, is_queue_full, known_limits
 from pytest_batcheval.engine.retry import Retry, retry_of_error
 from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
 from pytest_batcheval.engine.snapshot import watcher
 from pytest_batcheval.engine.worklist import Portion, Worklist
-from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.format import counted, duration
 from pytest_batcheval.wire.objects import Request
 
 MAX_VOID = 5
@@ -30,7 +33,6 @@ QUEUE_PAUSES = (60.0, 300.0, 900.0, 1800.0)
 LONGEST_WAIT = 2 * 86400.0
 """Seconds for which one run waits for a batch: twice the API's window. A provider may forget to end one."""
 
-_QUEUE_FULL = "token_limit_exceeded"
 _TOO_LARGE = "file_too_large"
 _FILE_GONE = "file_id"
 
@@ -45,7 +47,10 @@ class BatchSender:
     calls = "batch"
 
     def __init__(self, context: SendContext, policy: SendPolicy, worklist: Worklist, counts: SendCounts) -> None:
-        self.limits = policy.limits
+        known = known_limits(context.journal.reader.batches(context.backend.origin))
+        self._queue = QueueLimits(known | dict(policy.limits.tokens))
+        self.limits = replace(policy.limits, tokens=self._queue.tokens)
+        self._full_since = 0.0
         self._context = context
         self._policy = policy
         self._worklist = worklist
@@ -65,7 +70,7 @@ class BatchSender:
         self._drive(machines, own=True)
         pairs = zip(machines, portions, strict=True)
         self._stop_without_quota([r for m, portion in pairs if m.row.state == "settled" for r in portion.requests])
-        self._after_voids(machines, sum(len(portion.requests) for portion in portions))
+        self._after_voids(machines, portions)
         return any(machine.competing.older for machine in machines)
 
     def attach(self, rows: Sequence[BatchRow]) -> None:
@@ -152,7 +157,7 @@ class BatchSender:
             number = counted(len(refused), "request")
             raise ProviderError(f"{number} failed: the account has no quota ({refused[0]}); add credit and run again")
 
-    def _after_voids(self, machines: list[BatchMachine], waiting: int) -> None:
+    def _after_voids(self, machines: list[BatchMachine], portions: Sequence[Portion]) -> None:
         """Decide how to go on after batches that the provider refused as a whole; none of their lines was paid.
 
         Raises:
@@ -161,17 +166,42 @@ class BatchSender:
         void = [machine for machine in machines if machine.row.state == "void"]
         errors = [error for machine in void for error in machine.errors]
         self._voids = self._voids + 1 if void else 0
-        if any(error.code in (_QUEUE_FULL, _TOO_LARGE) for error in errors):
+        if any(error.code == _TOO_LARGE for error in errors):
             self.limits = self.limits.halved()
-        if any(error.code == _QUEUE_FULL for error in errors):
-            pause = QUEUE_PAUSES[min(self._voids, len(QUEUE_PAUSES)) - 1]
-            return self._context.pause(pause, waiting, "the provider's queue is full")
+        if any(is_queue_full(error.code, error.message) for error in errors):
+            return self._after_full_queue(void, portions)
         hopeless = [e for e in errors if e.line is None and e.param != _FILE_GONE and e.code != _TOO_LARGE]
         if hopeless or self._voids > MAX_VOID:
             reason = f"{hopeless[0].code}: {hopeless[0].message}" if hopeless else void[0].row.note
             batches = counted(len(void), "batch", "batches")
             raise ProviderError(f"the provider refused {batches}, unpaid: {reason}")
         return None
+
+    def _after_full_queue(self, void: Sequence[BatchMachine], portions: Sequence[Portion]) -> None:
+        """Make smaller batches by the limit that the provider names; wait unless they were larger than that.
+
+        Raises:
+            UnfinishedError: the queue has been full for as long as a run waits for a batch.
+        """
+        now, at_once = self._context.clock.now(), True
+        self._full_since = now if self._voids == 1 else self._full_since
+        sizes = Counter[str]()
+        for request in (request for portion in portions for request in portion.requests):
+            sizes[request.model] += input_tokens(request.body)
+        for machine in void:
+            for error in machine.errors:
+                if is_queue_full(error.code, error.message):
+                    at_once &= self._queue.refused(machine.row.model, error, sizes[machine.row.model])
+        self.limits = replace(self.limits, tokens=self._queue.tokens)
+        if now - self._full_since > LONGEST_WAIT:
+            raise UnfinishedError(
+                f"the provider's queue has been full for {duration(now - self._full_since)} ({void[0].row.note}); "
+                "nothing of this was sent: run the same command again when it has room"
+            )
+        if not at_once:
+            pause = QUEUE_PAUSES[min(self._voids, len(QUEUE_PAUSES)) - 1]
+            waiting = len(self._worklist.left(self._policy.attempts))
+            self._context.pause(pause, waiting, "the provider's queue is full")
 
 
 def stopped(failure: ProviderFailure, base_url: str) -> ProviderError:

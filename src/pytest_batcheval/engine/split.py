@@ -32,13 +32,12 @@ class Limits:
     tokens: Mapping[str, int] = field(default_factory=dict)
 
     def halved(self) -> Limits:
-        """Half of each limit, for a provider that accepts less than it documents."""
-        return replace(
-            self,
-            requests=max(self.requests // 2, 1),
-            bytes=max(self.bytes // 2, 1),
-            tokens={model: max(tokens // 2, 1) for model, tokens in self.tokens.items()},
-        )
+        """Half as many requests and bytes, for a provider that accepts less than it documents."""
+        return replace(self, requests=max(self.requests // 2, 1), bytes=max(self.bytes // 2, 1))
+
+
+OPEN = 50
+"""Batches that are filled side by side under a limit of tokens."""
 
 
 @dataclass(frozen=True)
@@ -98,26 +97,35 @@ def at_once(batches: Iterable[list[Request]], limits: Limits) -> Iterator[list[R
 
 
 def _cut(group: Iterator[Request], limits: Limits) -> Iterator[list[Request]]:
-    batch: list[Request] = []
-    total = _Size()
-    for request in group:
-        size = _size(request, limits)
-        if size.bytes > limits.bytes:
-            raise UsageError(
-                f"request {request.custom_id} has {size.bytes} bytes; a batch file takes at most {limits.bytes}"
-            )
-        if size.inputs > limits.inputs:
-            raise UsageError(
-                f"request {request.custom_id} has {counted(size.inputs, 'input')}; "
-                f"a batch takes at most {limits.inputs}"
-            )
-        if batch and not (total + size).fits(limits, request.model):
-            yield batch
-            batch, total = [], _Size()
-        batch.append(request)
-        total += size
-    if batch:
-        yield batch
+    """Requests of one model in batches; under a limit of tokens the largest first, each where it still fits."""
+    sized = [(request, _checked_size(request, limits)) for request in group]
+    if sized and sized[0][0].model in limits.tokens:
+        sized.sort(key=lambda pair: -pair[1].tokens)
+    open_batches: list[tuple[list[Request], _Size]] = []
+    for request, size in sized:
+        for number, (batch, total) in enumerate(open_batches):
+            if (total + size).fits(limits, request.model):
+                batch.append(request)
+                open_batches[number] = batch, total + size
+                break
+        else:
+            open_batches.append(([request], size))
+            if len(open_batches) > (OPEN if request.model in limits.tokens else 1):
+                yield open_batches.pop(0)[0]
+    yield from (batch for batch, _ in open_batches)
+
+
+def _checked_size(request: Request, limits: Limits) -> _Size:
+    size = _size(request, limits)
+    if size.bytes > limits.bytes:
+        raise UsageError(
+            f"request {request.custom_id} has {size.bytes} bytes; a batch file takes at most {limits.bytes}"
+        )
+    if size.inputs > limits.inputs:
+        raise UsageError(
+            f"request {request.custom_id} has {counted(size.inputs, 'input')}; a batch takes at most {limits.inputs}"
+        )
+    return size
 
 
 def _size(request: Request, limits: Limits) -> _Size:

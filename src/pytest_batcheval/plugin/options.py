@@ -12,6 +12,7 @@ from pytest_batcheval.text.format import seconds
 from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
 MODES = ("replay", "plan", "send", "record")
@@ -49,6 +50,7 @@ class Settings:
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
         attempts: the most times that a request is sent while its failures are transient.
         budget: US dollars that may be spent at most; `None` sets no limit.
+        enqueued_tokens: input tokens that may wait at the provider at once, by model.
         assume_lost: take a create without an answer for lost without the long wait.
         pay_again: send requests again whose answers were paid and are gone at the provider.
         cassettes: the folder of recordings.
@@ -64,6 +66,7 @@ class Settings:
     wait: float | None
     attempts: int
     budget: Decimal | None
+    enqueued_tokens: Mapping[str, int]
     assume_lost: bool
     pay_again: bool
     cassettes: Path
@@ -85,6 +88,7 @@ def add_options(parser: pytest.Parser) -> None:
     for name, meaning, default in _INI:
         parser.addini(name, meaning, default=default)
     parser.addini("batch_refresh", "default of --batch-refresh", type="bool", default=False)
+    parser.addini("batch_enqueued_tokens", "values of --batch-enqueued-tokens, a line each", type="linelist")
     parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
 
 
@@ -138,6 +142,13 @@ def _add_limits(group: pytest.OptionGroup) -> None:
         help="spend at most this many US dollars in this run, estimated for the worst case before anything is sent; a "
         "wave that could cost more, or an unknown amount, is not sent at all (exit status 4).",
     )
+    group.addoption(
+        "--batch-enqueued-tokens",
+        metavar="MODEL=N",
+        action="append",
+        help="have at most N input tokens of a model wait at the provider at once (repeatable); further batches are "
+        "created when earlier ones have ended. Default: the limit that a refusal of the provider named before.",
+    )
 
 
 def _add_remedies(group: pytest.OptionGroup) -> None:
@@ -187,6 +198,7 @@ def read_settings(config: pytest.Config) -> Settings:
         wait=_wait(config),
         attempts=_attempts(config),
         budget=_budget(config),
+        enqueued_tokens=dict(map(_tokens_of_model, _lines(config, "batch_enqueued_tokens"))),
         assume_lost=bool(config.getoption("batch_assume_lost")),
         pay_again=bool(config.getoption("batch_pay_again")),
         cassettes=config.rootpath / CASSETTES,
@@ -219,6 +231,17 @@ def _budget(config: pytest.Config) -> Decimal | None:
     if not text.replace(".", "", 1).isdigit():
         raise pytest.UsageError(f"batch_budget = {text!r}: must be a number of US dollars such as 2.50")
     return Decimal(text)
+
+
+def _tokens_of_model(text: str) -> tuple[str, int]:
+    model, _, tokens = (part.strip() for part in text.rpartition("="))
+    if not model or not tokens.isdecimal() or not 0 < int(tokens) < 2**63:
+        raise pytest.UsageError(f"batch_enqueued_tokens = {text!r}: must be MODEL=N, such as gpt-4.1-mini=2000000")
+    return model, int(tokens)
+
+
+def _lines(config: pytest.Config, name: str) -> list[str]:
+    return list(config.getoption(name) or config.getini(name))
 
 
 def _chosen(config: pytest.Config, name: str) -> object:

@@ -118,6 +118,7 @@ class WaveRunner:
     ) -> SendResult:
         from pytest_batcheval.engine.call_sender import Calling
         from pytest_batcheval.engine.send import SendPolicy, send
+        from pytest_batcheval.engine.split import Limits
         from pytest_batcheval.report.error_log import error_log
 
         show = meter.watching(self._progress)
@@ -135,6 +136,7 @@ class WaveRunner:
                     ends_refresh=False,
                     attempts=self._settings.attempts,
                     patience=self._settings.wait,
+                    limits=Limits(tokens=self._settings.enqueued_tokens),
                     assume_lost=self._settings.assume_lost,
                     pay_again=self._settings.pay_again,
                     budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
