@@ -56,6 +56,7 @@ def writer(path: Path) -> sqlite3.Connection:
             _check(connection, path)
             _set_up(connection)
             upgrade(connection, path)
+            shorten_log(connection, 0)  # a run that was killed has left it long
         except BaseException:
             connection.close()
             raise
@@ -79,6 +80,33 @@ def reader(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def shorten_log(connection: sqlite3.Connection, wait: float = BUSY_SECONDS) -> None:
+    """Move all rows from the write-ahead log into the journal's file, so that the file alone has everything.
+
+    Nothing is lost where it is impossible, as on a full disk: the rows stay in the log, and the next call moves them.
+
+    Args:
+        connection: one for writing.
+        wait: seconds to wait for other processes that read or write just now.
+    """
+    with suppress(sqlite3.Error):
+        connection.execute(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    with suppress(sqlite3.Error):
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+
+
+def put_log_away(path: Path) -> None:
+    """Remove the write-ahead log after the last connection for reading was closed, which cannot do it itself.
+
+    SQLite moves what the log has into the file first; it leaves the log where anybody has the journal open.
+    """
+    if not path.with_name(path.name + "-wal").exists():
+        return
+    with suppress(sqlite3.Error), closing(_read_and_write(path)) as connection:
+        connection.execute("PRAGMA user_version")
 
 
 def forget(connection: sqlite3.Connection) -> None:

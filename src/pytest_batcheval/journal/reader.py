@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class JournalReader:
         self._connection: sqlite3.Connection | None = None
         self._guard = threading.Lock()
         self._process = os.getpid()
+        self._suspect = False
 
     def answers(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
         """The stored answers of these requests by key; the newest generation wins.
@@ -151,6 +153,7 @@ class JournalReader:
             found += [
                 f"{table} {key} does not match its checksum" for key, text, crc in rows if checksum(key, text) != crc
             ]
+        self._suspect |= bool(found)
         return found
 
     def answered_by(self, run: str, others: Collection[int] = ()) -> set[str]:
@@ -191,12 +194,15 @@ class JournalReader:
         return [TroubleRow(*row) for row in self._rows(queries.TROUBLE_OF_BATCH, (batch,))]
 
     def close(self) -> None:
-        """Close the connection; the next query opens it again."""
+        """Close the connection; the next query opens it again. The files of a damaged journal stay as they are."""
         self._leave_parent()
         with self._guard:
-            if self._connection is not None:
-                self._connection.close()
+            if self._connection is None:
+                return
+            self._connection.close()
             self._connection = None
+            if not self._suspect and not self.damaged:
+                connect.put_log_away(self.path)
 
     def _newest(self, keys: Sequence[str], origin: str | None) -> dict[str, tuple[str, str, bytes]]:
         """(origin, line id, response) of each key's newest answer; damaged ones go to `damaged`."""
@@ -216,10 +222,18 @@ class JournalReader:
     def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:
         """All rows at once: an open cursor would keep the WAL from being shortened."""
         self._leave_parent()
-        with self._guard, reporting(self.path):
+        with self._guard, self._noting_damage(), reporting(self.path):
             if self._connection is None and self.path.exists():
                 self._connection = connect.reader(self.path)
             return [] if self._connection is None else self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _noting_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except DamagedError:
+            self._suspect = True
+            raise
 
     def _leave_parent(self) -> None:
         """Abandon a connection and guard that were inherited by a fork; another thread may hold the guard."""
