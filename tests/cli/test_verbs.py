@@ -1,6 +1,7 @@
 """`batcheval resume | cancel | recover | verify | show` against a running server, in process and as a command."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -70,6 +71,17 @@ def test_recover_rebuilds_a_lost_journal(folder, submitted, batch_server, capsys
     assert answers(folder) == before
     assert main(["recover"]) == 0
     assert "collected 0 batches" in capsys.readouterr().out
+    assert set(batch_server.ledger.billed().values()) == {1}
+
+
+def test_recover_begins_with_nothing_on_a_new_machine(folder, submitted, batch_server, capsys):
+    main(["resume"])
+    before = answers(folder)
+    shutil.rmtree(folder / ".batcheval")
+    assert main(["recover"]) == 0
+    assert answers(folder) == before
+    assert (folder / ".batcheval").stat().st_mode & 0o777 == 0o700
+    assert (folder / ".batcheval/.gitignore").read_text() == "*\n"
     assert set(batch_server.ledger.billed().values()) == {1}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_batcheval.journal import connect, queries
-from pytest_batcheval.journal.location import real, sync_folder
+from pytest_batcheval.journal.location import prepare, real, sync_folder
 from pytest_batcheval.journal.lock import Holder, JournalLock
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import checksum
@@ -66,6 +66,8 @@ def mend(path: Path, wait: Callable[[Holder | None], None] | None = None) -> Sal
         JournalError: the journal cannot be read or written for another reason than damage.
     """
     path = real(path)
+    with reporting(path):
+        prepare(path)  # the lock is beside the journal, also beside a missing one
     with reporting(path), JournalLock(path.with_name(path.name + ".lock")).held(wait):
         draft = path.with_name(path.name + ".mended")
         draft.unlink(missing_ok=True)
