@@ -37,7 +37,7 @@ def create(path: Path) -> None:
             with closing(_read_and_write(draft)) as connection:
                 _set_up(connection)
                 upgrade(connection, draft)
-            _put(draft, path)
+            put_in_place(draft, path)
         finally:
             draft.unlink(missing_ok=True)
         sync_folder(path.parent)
@@ -109,6 +109,20 @@ def put_log_away(path: Path) -> None:
         connection.execute("PRAGMA user_version")
 
 
+def put_in_place(draft: Path, path: Path) -> bool:
+    """Give a complete file its name, unless there is such a file already; whether it was given."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        # A file system without links; the loser of this race gets the error that its journal was replaced.
+        if path.exists() or path.is_symlink():
+            return False
+        draft.rename(path)
+    return True
+
+
 def forget(connection: sqlite3.Connection) -> None:
     """Abandon a connection inherited by a fork: closing it here could drop the parent's locks."""
     _inherited.append(connection)
@@ -171,16 +185,3 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         result = cursor.fetchone()[0]
     if result != "ok":
         raise DamagedError(path, result)
-
-
-def _put(draft: Path, path: Path) -> None:
-    """Give the complete file its name, unless another process was faster."""
-    with suppress(FileExistsError):
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            # A file system without links; the loser of this race gets the error that its journal was replaced.
-            if not path.exists():
-                draft.rename(path)
