@@ -10,6 +10,9 @@ from pathlib import Path
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.text.disk_errors import advice, error_name
 
+DAMAGED_WORDS = ("Could not decode to UTF-8", "unsupported file format")
+"""Words of errors that have no name of their own: a text that is none, a header with an unknown number."""
+
 DAMAGE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
@@ -32,9 +35,11 @@ def reporting(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and of the file system into a `JournalError` that names the journal."""
     try:
         yield
+    except UnicodeDecodeError as error:  # a message of SQLite that quotes the file
+        raise DamagedError(path, f"what it has is no text: {error.reason}") from error
     except (sqlite3.Error, OSError) as error:
         name = _name(error)
-        if name.startswith(DAMAGE):
+        if name.startswith(DAMAGE) or any(words in str(error) for words in DAMAGED_WORDS):
             raise DamagedError(path, f"{name}: {error}") from error
         todo = f"; {text}" if (text := advice(name)) else ""
         raise JournalError(

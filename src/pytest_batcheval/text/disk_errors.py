@@ -1,4 +1,4 @@
-"""What a user can do about an error of the disk, by its name."""
+"""Advice for a user who meets an error of the disk, by its name."""
 
 from __future__ import annotations
 
