@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -54,6 +55,18 @@ def test_what_the_journal_knows_is_not_paid_again(client, environment, batch_ser
         again = another.run(ask(7))
     assert (again.sent.sent, len(again.answers)) == (0, 7)
     assert len(executed(batch_server)) == 7
+
+
+def test_the_journals_file_alone_has_all_answers_after_each_run(client, environment):
+    """Also while the client stays open: the file is what people copy."""
+    journal = environment / ".batcheval" / "journal.sqlite"
+    client.run(ask(5))
+    shutil.copy(journal, environment / "copy.sqlite")
+    with Journal.open(environment / "copy.sqlite") as copied:
+        assert len(copied.reader.answers(ask(5))) == 5
+    client.run(ask(6))
+    client.close()
+    assert not journal.with_name("journal.sqlite-wal").exists()
 
 
 def test_a_timeout_bounds_the_wait_for_another_sender_too(client, environment, batch_server):

@@ -264,12 +264,15 @@ class BatchClient:
         backend, clock, journal = self._opened()
         calls = None if self._calling is None else self._calling.calls
         traffic = [found for part in (backend, calls) if (found := getattr(part, "traffic", None)) is not None]
-        with (
-            journal.lock.held(LockWait(self._path, lock_wait)),
-            ResourceMeter(run, journal, clock, traffic) as meter,
-            error_log(journal.reader, attempts, meter.watching(self._progress)) as progress,
-        ):
-            yield progress
+        try:
+            with (
+                journal.lock.held(LockWait(self._path, lock_wait)),
+                ResourceMeter(run, journal, clock, traffic) as meter,
+                error_log(journal.reader, attempts, meter.watching(self._progress)) as progress,
+            ):
+                yield progress
+        finally:
+            journal.end_run()
 
     def _look_up(self, requests: Sequence[Request], sent: SendResult) -> BatchRun:
         backend, _, journal = self._opened()

@@ -1,6 +1,7 @@
 """`batcheval resume | cancel | recover | verify | show` against a running server, in process and as a command."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -73,6 +74,17 @@ def test_recover_rebuilds_a_lost_journal(folder, submitted, batch_server, capsys
     assert set(batch_server.ledger.billed().values()) == {1}
 
 
+def test_recover_begins_with_nothing_on_a_new_machine(folder, submitted, batch_server, capsys):
+    main(["resume"])
+    before = answers(folder)
+    shutil.rmtree(folder / ".batcheval")
+    assert main(["recover"]) == 0
+    assert answers(folder) == before
+    assert (folder / ".batcheval").stat().st_mode & 0o777 == 0o700
+    assert (folder / ".batcheval/.gitignore").read_text() == "*\n"
+    assert set(batch_server.ledger.billed().values()) == {1}
+
+
 def test_recover_mends_a_damaged_journal(folder, submitted, batch_server, capsys):
     main(["resume"])
     before = answers(folder)
@@ -83,7 +95,7 @@ def test_recover_mends_a_damaged_journal(folder, submitted, batch_server, capsys
     assert main(["recover"]) == 0
     out = capsys.readouterr().out
     assert "the journal was damaged (SQLITE_NOTADB" in out
-    assert "recovered 0 answers of 0 batches" in out
+    assert "recovered 5 answers of 1 batch." in out
     assert answers(folder) == before
     assert main(["verify"]) == 0
     assert set(batch_server.ledger.billed().values()) == {1}

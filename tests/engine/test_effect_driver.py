@@ -182,18 +182,19 @@ def test_patience_does_not_outlast_a_pause_before_another_attempt(provider, jour
 # -- files --------------------------------------------------------------------------------------------------------
 
 
-def test_files_of_a_killed_run_are_removed_by_the_next_and_those_worth_reading_kept(provider, journal, clock, ask):
-    folder = Driver(provider, journal, clock).folder_of(1).parent
-    for name, marked in (("7", False), ("8", True), ("9", False)):
+def test_files_of_finished_batches_are_removed_and_those_worth_reading_or_not_ours_kept(provider, journal, clock, ask):
+    go(provider, journal, clock, ask(3), limits=Limits(requests=1))
+    open_one = journal.plan(replace(journal.reader.batches()[0], state="planned"), ask(4)[3:])
+    driver = Driver(provider, journal, clock)
+    folder = driver.folder_of(1).parent
+    for name in ("1", "2", "3", str(open_one.id), "7", "photos"):
         (folder / name).mkdir(parents=True)
         (folder / name / "output.jsonl").write_text("{}")
-        if marked:
-            (folder / name / KEEP).touch()
-    driver = Driver(provider, journal, clock)
-    driver.tidy([BatchRow("o", "s", "e", "i", 1, 1, 1, "f", id=9)])
-    assert {path.name for path in folder.iterdir()} == {"8", "9"}
-    go(provider, journal, clock, ask(2))
-    assert {path.name for path in folder.iterdir()} == {"8"}
+    (folder / "2" / KEEP).touch()
+    (folder / "3" / "more").symlink_to(folder / "photos")
+    driver.tidy()
+    assert {path.name for path in folder.iterdir()} == {"2", str(open_one.id), "7", "photos"}
+    assert (folder / "photos" / "output.jsonl").exists()
 
 
 def test_the_files_are_private(provider, journal, clock, ask):

@@ -199,7 +199,7 @@ def test_mending_killed_at_any_moment_is_done_again(path, filled, provider, cloc
     def killed(*arguments):
         raise Killed
 
-    for name in ("_copy", "_fill", "_replace", "sync_folder"):
+    for name in ("_copy", "_fill", "_finish", "sync_folder"):
         with monkeypatch.context() as patch, suppress(Killed):
             patch.setattr(f"pytest_batcheval.journal.salvage.{name}", killed)
             mend(path)

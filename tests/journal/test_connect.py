@@ -62,12 +62,45 @@ def test_a_later_release_is_named_and_its_file_not_touched(path):
         assert same.execute("PRAGMA user_version").fetchone() == (99,)
 
 
-def test_a_reader_of_an_older_journal_says_what_brings_it_up_to_date(path):
+def test_a_reader_of_an_older_journal_says_what_brings_it_up_to_date(path, monkeypatch):
     Journal.open(path).close()
-    with closing(sqlite3.connect(path)) as older:
-        older.execute("PRAGMA user_version = 0")
+    monkeypatch.setattr(connect, "scripts", lambda: LATER)
     with pytest.raises(JournalError, match="from an older release"):
         Journal.read(path).batches()
+
+
+@pytest.mark.parametrize("pragma", ["user_version = 0", "user_version = 3", "application_id = 7"])
+def test_a_changed_bit_in_the_header_is_damage_and_no_other_release(path, pragma):
+    Journal.open(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA {pragma}")
+    for use in (Journal.open, lambda p: Journal.read(p).batches()):
+        with pytest.raises(JournalError, match="its header names another application or version"):
+            use(path)
+
+
+def test_a_changed_word_of_the_schema_is_told(path):
+    Journal.open(path).close()
+    content = path.read_bytes()
+    for old, new in (
+        (b"most_usd  ", b"lost_usd  "),
+        (b"'ended'", b"'eoded'"),
+        (b"crc  INTEGER NOT NULL", b"crc  INTEGER NOT\xa0NULL"),
+    ):
+        assert old in content
+        path.write_bytes(content.replace(old, new, 1))
+        for use in (Journal.open, lambda p: Journal.read(p).batches()):
+            with pytest.raises(JournalError, match=r"is damaged .*batcheval recover"):
+                use(path)
+
+
+def test_tables_of_the_users_are_no_damage(path):
+    Journal.open(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE mine (x)")
+        other.execute("ANALYZE")
+        other.commit()
+    Journal.open(path).close()
 
 
 def test_an_empty_file_is_not_taken_for_a_new_journal(path):

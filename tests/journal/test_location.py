@@ -47,6 +47,30 @@ def test_a_folder_that_was_left_half_made_gets_its_gitignore(path):
     assert (path.parent / ".gitignore").exists()
 
 
+def test_a_folder_that_has_something_already_is_ignored_and_private_too(path):
+    path.parent.mkdir(mode=0o755)
+    (path.parent / "note").touch()
+    Journal.open(path).close()
+    assert (path.parent / ".gitignore").read_text() == "*\n"
+    assert mode(path.parent) == 0o700
+
+
+def test_a_gitignore_of_the_users_stays(path):
+    path.parent.mkdir()
+    (path.parent / ".gitignore").write_text("journal*\n")
+    Journal.open(path).close()
+    assert (path.parent / ".gitignore").read_text() == "journal*\n"
+
+
+def test_a_folder_behind_a_link_is_not_ours(path, tmp_path):
+    (tmp_path / "home").mkdir(mode=0o755)
+    (tmp_path / "home" / "photo").touch()
+    path.parent.symlink_to(tmp_path / "home")
+    Journal.open(path).close()
+    assert mode(tmp_path / "home") == 0o755
+    assert not (tmp_path / "home" / ".gitignore").exists()
+
+
 def test_a_folder_of_the_users_gets_none(tmp_path):
     (tmp_path / "test_it.py").touch()
     Journal.open(tmp_path / "journal.sqlite").close()

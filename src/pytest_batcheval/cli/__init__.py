@@ -20,6 +20,7 @@ VERBS = (
     "download",
     "recover",
     "verify",
+    "journal",
     "prune",
     "show",
     "import",

@@ -77,7 +77,7 @@ class BatchSender:
         """Finish the open batches of earlier runs."""
         now = self._context.clock.now()
         self._counts.attached = len(rows)
-        self._driver().tidy(rows)
+        self._driver().tidy()
         if rows:
             self._drive([self._resumed(row, now) for row in rows])
 

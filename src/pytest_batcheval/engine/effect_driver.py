@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_batcheval.backends.local_files import private_folder, written
+from pytest_batcheval.backends.local_files import private_folder, refuse_link, storing, written
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.effects import (
@@ -30,7 +30,7 @@ from pytest_batcheval.engine.results import KEEP, download_results, read_results
 from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.engine.thread_pool import OneByOne, Pool
 from pytest_batcheval.errors import JournalError, UnfinishedError
-from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.journal.rows import OPEN
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.text.format import counted
 
@@ -116,14 +116,20 @@ class Driver:
             shutil.rmtree(self.folder_of(row.id), ignore_errors=True)
         return None
 
-    def tidy(self, rows: Iterable[BatchRow]) -> None:
-        """Remove files that killed runs left behind: those of batches that are not in `rows`, the open ones."""
+    def tidy(self) -> None:
+        """Remove the files that killed runs left behind of batches of this journal that are finished.
+
+        Raises:
+            JournalError: the folder of all files is a link; what it leads to is not ours.
+        """
+        with storing(self._folder):
+            refuse_link(self._folder)
         if not self._folder.is_dir():
             return
-        still = {str(row.id) for row in rows}
-        for folder in self._folder.iterdir():
-            if folder.name not in still and not (folder / KEEP).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+        for row in self._journal.reader.batches():
+            folder = self.folder_of(row.id)
+            if row.state not in OPEN and folder.is_dir() and not (folder / KEEP).exists():
+                shutil.rmtree(folder, ignore_errors=True)  # it refuses a link
         self._remove_empty()
 
     def _remove_empty(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_batcheval.engine.split import Limits, at_once, split
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.journal.transaction import DamagedError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
@@ -45,7 +46,7 @@ class Worklist:
         """Keys with an answer.
 
         Raises:
-            JournalError: an answer is damaged; sending it again would pay twice.
+            JournalError: an answer is damaged or gone; sending it again would pay twice.
         """
         reader = self._journal.reader
         answered = reader.answered(list(self._wanted), self._origin)
@@ -55,6 +56,9 @@ class Worklist:
                 f"{self._journal.path} has {answers} with a wrong checksum ({damaged[0]}, …); nothing is sent until "
                 "the journal is repaired: batcheval recover"
             )
+        if gone := sorted(reader.gone(list(self._wanted), self._origin)):
+            what = f"{counted(len(gone), 'request')} settled without answer or failure, as {gone[0]}"
+            raise DamagedError(self._journal.path, what)
         return answered
 
     def begin_refresh(self, run: str) -> None:

@@ -11,10 +11,14 @@ from pathlib import Path
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.location import private_file, sync_folder
 from pytest_batcheval.journal.migrate import scripts, upgrade, version
+from pytest_batcheval.journal.schema import changes
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 
 BUSY_SECONDS = 5.0
 """Seconds that a statement waits for another process's transaction."""
+
+LOGS = ("-wal", "-shm", "-journal")
+"""Ends of the names of SQLite's own files beside a journal."""
 
 _inherited: list[sqlite3.Connection] = []
 
@@ -31,15 +35,18 @@ def create(path: Path) -> None:
     if path.exists():
         return
     with reporting(path):
+        _refuse_half_mended(path)
         draft = path.with_name(f"{path.name}.new-{secrets.token_hex(4)}")
         private_file(draft)
         try:
             with closing(_read_and_write(draft)) as connection:
-                _set_up(connection)
+                # Without a log: what a full disk does not take is an error here, not at closing, which has none.
+                connection.execute("PRAGMA synchronous = FULL")
                 upgrade(connection, draft)
-            _put(draft, path)
+            put_in_place(draft, path)
         finally:
-            draft.unlink(missing_ok=True)
+            for suffix in ("", *LOGS):
+                draft.with_name(draft.name + suffix).unlink(missing_ok=True)
         sync_folder(path.parent)
 
 
@@ -50,12 +57,15 @@ def writer(path: Path) -> sqlite3.Connection:
         JournalError: the file is empty, damaged, not a journal, or of a later release.
     """
     with reporting(path):
+        _refuse_half_mended(path)
         connection = _read_and_write(path)
         try:
-            _refuse_empty(connection, path)
+            found = _refuse_empty(connection, path)
             _check(connection, path)
+            _check_schema(connection, path, found)
             _set_up(connection)
             upgrade(connection, path)
+            shorten_log(connection, 0)  # a run that was killed has left it long
         except BaseException:
             connection.close()
             raise
@@ -69,9 +79,12 @@ def reader(path: Path) -> sqlite3.Connection:
         JournalError: the file is empty, damaged, not a journal, or has the version of another release.
     """
     with reporting(path):
+        _refuse_half_mended(path)
         connection = _read_only(path)
         try:
-            if _refuse_empty(connection, path) < len(scripts()):
+            found = _refuse_empty(connection, path)
+            _check_schema(connection, path, found)
+            if found < len(scripts()):
                 raise JournalError(
                     f"the journal {path} is from an older release; a run that sends requests upgrades it"
                 )
@@ -79,6 +92,47 @@ def reader(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def shorten_log(connection: sqlite3.Connection, wait: float = BUSY_SECONDS) -> None:
+    """Move all rows from the write-ahead log into the journal's file, so that the file alone has everything.
+
+    Nothing is lost where it is impossible, as on a full disk: the rows stay in the log, and the next call moves them.
+
+    Args:
+        connection: one for writing.
+        wait: seconds to wait for other processes that read or write just now.
+    """
+    with suppress(sqlite3.Error):
+        connection.execute(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    with suppress(sqlite3.Error):
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+
+
+def put_log_away(path: Path) -> None:
+    """Remove the write-ahead log after the last connection for reading was closed, which cannot do it itself.
+
+    SQLite moves what the log has into the file first; it leaves the log where anybody has the journal open.
+    """
+    if not path.with_name(path.name + "-wal").exists():
+        return
+    with suppress(sqlite3.Error), closing(_read_and_write(path)) as connection:
+        connection.execute("PRAGMA user_version")
+
+
+def put_in_place(draft: Path, path: Path) -> bool:
+    """Give a complete file its name, unless there is such a file already; whether it was given."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        # A file system without links; the loser of this race gets the error that its journal was replaced.
+        if path.exists() or path.is_symlink():
+            return False
+        draft.rename(path)
+    return True
 
 
 def forget(connection: sqlite3.Connection) -> None:
@@ -128,7 +182,12 @@ def _set_up(connection: sqlite3.Connection) -> None:
 
 def _refuse_empty(connection: sqlite3.Connection, path: Path) -> int:
     """The version of a file, which must not be empty: an empty file was a journal once, or is something else."""
-    found = version(connection, path)
+    try:
+        found = version(connection, path)
+    except JournalError:
+        _check_header(connection, path, -1)
+        raise
+    _check_header(connection, path, found)
     if found == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise JournalError(
             f"the journal {path} is empty. If it had contents, restore a copy; "
@@ -137,22 +196,33 @@ def _refuse_empty(connection: sqlite3.Connection, path: Path) -> int:
     return found
 
 
+def _check_schema(connection: sqlite3.Connection, path: Path, found: int) -> None:
+    if (change := changes(connection, found)) is not None:
+        raise DamagedError(path, change)
+
+
+def _check_header(connection: sqlite3.Connection, path: Path, found: int) -> None:
+    """Refuse a file with this release's schema whose version or application, by one changed bit, is another's."""
+    newest = len(scripts())
+    (said,) = connection.execute("PRAGMA user_version").fetchone()
+    if found != newest and (said ^ newest).bit_count() < 2 and changes(connection, newest) is None:
+        raise DamagedError(path, "its header names another application or version")
+
+
+def _refuse_half_mended(path: Path) -> None:
+    """Refuse a journal whose repair was killed: its file may be without its log, and look sound and empty."""
+    if mended(path).is_file() and not mended(path).is_symlink():
+        raise DamagedError(path, "its repair was interrupted")
+
+
+def mended(path: Path) -> Path:
+    """The path of the complete new journal that is about to take the place of a damaged one."""
+    return path.with_name(path.name + ".mended")
+
+
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Check the structure only: a flipped bit inside a text is detected by the checksums of the rows."""
-    with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
+    """Check the structure and the indexes, by which answers are looked up; the checksums of the rows do the rest."""
+    with closing(connection.execute("PRAGMA integrity_check(1)")) as cursor:
         result = cursor.fetchone()[0]
     if result != "ok":
         raise DamagedError(path, result)
-
-
-def _put(draft: Path, path: Path) -> None:
-    """Give the complete file its name, unless another process was faster."""
-    with suppress(FileExistsError):
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            # A file system without links; the loser of this race gets the error that its journal was replaced.
-            if not path.exists():
-                draft.rename(path)

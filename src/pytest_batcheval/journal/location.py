@@ -8,6 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_batcheval.errors import JournalError
+from pytest_batcheval.wire.default_paths import JOURNAL
+
+FOLDER = Path(JOURNAL).parent.name
+"""Name of the folder that is the journal's own."""
 
 MOUNTS = Path("/proc/mounts")
 """Linux's table of mounted file systems; other systems do not have it, and no location is refused there."""
@@ -23,6 +27,9 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 def prepare(path: Path, mounts: Path = MOUNTS) -> None:
     """Create the journal's folder (0700, with a `.gitignore` of `*`) if it is missing.
 
+    A folder of the default name is ours also if it exists already: it becomes private, and git ignores it. A folder
+    of another name that has other files, or a link, is left as it is.
+
     Raises:
         JournalError: the folder is on a network file system, where SQLite's locks do not work.
         OSError: the folder cannot be created.
@@ -33,9 +40,20 @@ def prepare(path: Path, mounts: Path = MOUNTS) -> None:
             f"the journal {path} would be on a network file system ({kind}), where SQLite's locks do not work "
             "and journals get damaged; choose a file on a local disk with --batch-journal"
         )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not any(path.parent.iterdir()):
-        (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+    folder = path.parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ours = folder.name == FOLDER and not folder.is_symlink()
+    if ours:
+        with suppress(OSError):  # another user's, who may have let us write there
+            folder.chmod(0o700)
+    if ours or not any(folder.iterdir()):
+        _ignore(folder)
+
+
+def _ignore(folder: Path) -> None:
+    """Have git ignore a folder, unless it has a `.gitignore` of its own."""
+    with suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as file:
+        file.write("*\n")
 
 
 def real(path: Path) -> Path:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -141,7 +143,8 @@ class JournalLock:
     def holder(self) -> Holder | None:
         """The process named in the lock's file, for messages; `None` if there is none or it has ended."""
         with suppress(OSError, ValueError, KeyError, TypeError):
-            seen = json.loads(self.path.read_text(encoding="utf-8"))
+            with open(os.open(self.path, os.O_RDONLY | _OURS), encoding="utf-8") as file:
+                seen = json.load(file)
             pid, host = int(seen["pid"]), str(seen["host"])
             here = host == socket.gethostname()
             if here and not _lives(pid):
@@ -156,9 +159,10 @@ class JournalLock:
     def _take(self) -> int | None:
         """Open and lock the file, or close it again; it is opened each time because it may have been deleted."""
         with reporting(self.path):
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | _OURS, 0o600)
             _open.add(file)
             try:
+                _check_regular(file, self.path)
                 taken = try_lock(file)
             except BaseException:
                 _close(file)
@@ -169,8 +173,16 @@ class JournalLock:
             return file
 
 
+_OURS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Flags for a file that is ours: what a link leads to is somebody else's, and a pipe would be waited for."""
+
 _open: set[int] = set()
 """Descriptors of lock files in this process, with which a forked child would keep its parent's lock."""
+
+
+def _check_regular(file: int, path: Path) -> None:
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(errno.EEXIST, "this is not a regular file", str(path))
 
 
 def _close(file: int) -> None:

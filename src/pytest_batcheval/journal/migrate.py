@@ -60,11 +60,16 @@ def upgrade(connection: sqlite3.Connection, path: Path, steps: Sequence[str] | N
         _back_up(connection, path.with_name(f"{path.name}.v{found}-{time.strftime('%Y%m%dT%H%M%S')}"))
     with transaction(connection):
         # Another process may have done it meanwhile.
-        for step in steps[version(connection, path, len(steps)) :]:
-            for statement in _statements(step):
-                connection.execute(statement)
+        create_all(connection, steps[version(connection, path, len(steps)) :])
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(steps)}")
+
+
+def create_all(connection: sqlite3.Connection, steps: Sequence[str]) -> None:
+    """Execute scripts, in the caller's transaction."""
+    for step in steps:
+        for statement in _statements(step):
+            connection.execute(statement)
 
 
 def _back_up(connection: sqlite3.Connection, copy: Path) -> None:

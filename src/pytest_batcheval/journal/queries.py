@@ -113,7 +113,7 @@ GROUP BY claim.key
 """
 
 FORGIVE_FAILURE = """
-DELETE FROM failure WHERE key = ? AND origin = ? AND code IN ('lost', 'unaccounted', 'broken_line')
+UPDATE failure SET retryable = 1 WHERE key = ? AND origin = ? AND code IN ('lost', 'unaccounted', 'broken_line')
 """
 
 FORGIVE_CLAIM = """
@@ -199,6 +199,20 @@ NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = claim.key AND answer.origin 
 AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.key = claim.key AND failure.origin = claim.origin)
 """
 
+ODD_BATCHES = """
+SELECT id FROM batch
+WHERE calls NOT IN ('batch', 'individual')
+   OR state NOT IN ('planned', 'uploaded', 'creating', 'created', 'ended', 'settled', 'void', 'lost')
+"""
+
+# A settled key has an answer or a failure, unless they were pruned, with its line, or it may be sent by a later batch.
+GONE = f"""
+SELECT claim.key FROM claim JOIN batch ON batch.id = claim.batch JOIN request ON request.key = claim.key
+WHERE request.line <> X'' {{which}} AND {_NO_RESULT}
+GROUP BY claim.origin, claim.key
+HAVING min(batch.state = 'settled' AND (batch.batch_id <> '' OR claim.sent = 1)) = 1
+"""
+
 # Statements that make a consistent journal of the rows that were left of a damaged one.
 MEND = (
     # Answers and failures count, also those of a batch that could not be read.
@@ -211,6 +225,12 @@ MEND = (
     GROUP BY batch
     """,
     "DELETE FROM claim WHERE batch NOT IN (SELECT id FROM batch)",
+    # A key without request, answer and failure is a damaged one.
+    f"DELETE FROM claim WHERE key NOT IN (SELECT key FROM request) AND {_NO_RESULT}",
+    """
+    INSERT OR IGNORE INTO claim (key, origin, batch, open)
+    SELECT key, origin, batch, 0 FROM answer UNION SELECT key, origin, batch, 0 FROM failure
+    """,
     """
     INSERT INTO run (id, started, origin, base_url, argv)
     SELECT run, 0, min(origin), '', '[]' FROM (SELECT run, origin FROM batch UNION SELECT run, origin FROM refresh)
@@ -226,7 +246,7 @@ MEND = (
     # A batch whose requests are not all known is forgotten, so that it is found at the provider with all of them.
     """
     UPDATE batch SET state = 'settled', batch_id = '', file_id = '', note = 'not all of its requests could be read'
-    WHERE state <> 'lost' AND requests <> (SELECT count(*) FROM claim WHERE claim.batch = batch.id)
+    WHERE state <> 'lost' AND calls = 'batch' AND requests <> (SELECT count(*) FROM claim WHERE claim.batch = batch.id)
     """,
     # What was never uploaded cannot be uploaded without its lines.
     """
@@ -244,6 +264,15 @@ MEND = (
     f"""
     UPDATE OR IGNORE claim SET open = 1
     WHERE batch IN (SELECT id FROM batch WHERE state = 'created') AND {_NO_RESULT}
+    """,
+    # Nobody can be asked again for the answer to an individual call.
+    f"""
+    INSERT INTO failure (key, origin, generation, batch, attempt, code, message, retryable)
+    SELECT claim.key, claim.origin, batch.generation, batch.id, batch.attempt, 'lost',
+        'its answer was in a part of the journal that was damaged; it was paid', 0
+    FROM claim JOIN batch ON batch.id = claim.batch
+    WHERE batch.state = 'settled' AND batch.calls = 'individual' AND claim.sent = 1 AND {_NO_RESULT}
+    ON CONFLICT DO NOTHING
     """,
 )
 

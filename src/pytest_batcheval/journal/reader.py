@@ -7,12 +7,13 @@ import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.journal import connect, queries
-from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, checksum
+from pytest_batcheval.journal import checks, connect, queries
+from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, is_sound
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
@@ -37,6 +38,7 @@ class JournalReader:
         self._connection: sqlite3.Connection | None = None
         self._guard = threading.Lock()
         self._process = os.getpid()
+        self._suspect = False
 
     def answers(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
         """The stored answers of these requests by key; the newest generation wins.
@@ -127,7 +129,7 @@ class JournalReader:
             JournalError: a line does not match its checksum; another request would be paid under its key.
         """
         for key, line, crc in self._rows(queries.LINES_OF_BATCH, (batch,)):
-            if checksum(key, line) != crc:
+            if not is_sound(key, line, crc):
                 raise DamagedError(self.path, f"request {key} does not match its checksum")
             yield line
 
@@ -143,14 +145,17 @@ class JournalReader:
         """(origin, batch id, state, whether it claims the key) of every batch with a request, oldest first."""
         return [(*row[:3], bool(row[3])) for row in self._rows(queries.BATCHES_OF, (key,))]
 
+    def gone(self, keys: Sequence[str], origin: str) -> set[str]:
+        """Those of the keys that were settled, and have neither answer nor failure: the journal is damaged."""
+        which = "AND claim.key IN ({keys}) AND claim.origin = ?"
+        return {key for (key,) in self._by_keys(queries.GONE.format(which=which), keys, origin)}
+
     def verify(self) -> list[str]:
-        """The errors in the file, by SQLite's own check, then by the checksums of all answers and requests."""
-        found = [f"SQLite: {row[0]}" for row in self._rows("PRAGMA integrity_check", ()) if row[0] != "ok"]
-        for table, column in (("answer", "response"), ("request", "line")):
-            rows = self._rows(f"SELECT key, {column}, crc FROM {table}", ())
-            found += [
-                f"{table} {key} does not match its checksum" for key, text, crc in rows if checksum(key, text) != crc
-            ]
+        """The errors in the file, by SQLite's own check, by checksums and by what contradicts itself."""
+        self._rows("SELECT 1", ())
+        with self._guard, self._noting_damage(), reporting(self.path):
+            found = [] if self._connection is None else list(checks.errors(self._connection))
+        self._suspect |= bool(found)
         return found
 
     def answered_by(self, run: str, others: Collection[int] = ()) -> set[str]:
@@ -191,18 +196,21 @@ class JournalReader:
         return [TroubleRow(*row) for row in self._rows(queries.TROUBLE_OF_BATCH, (batch,))]
 
     def close(self) -> None:
-        """Close the connection; the next query opens it again."""
+        """Close the connection; the next query opens it again. The files of a damaged journal stay as they are."""
         self._leave_parent()
         with self._guard:
-            if self._connection is not None:
-                self._connection.close()
+            if self._connection is None:
+                return
+            self._connection.close()
             self._connection = None
+            if not self._suspect and not self.damaged:
+                connect.put_log_away(self.path)
 
     def _newest(self, keys: Sequence[str], origin: str | None) -> dict[str, tuple[str, str, bytes]]:
         """(origin, line id, response) of each key's newest answer; damaged ones go to `damaged`."""
         found = {}
         for key, where, line_id, response, crc in self._by_keys(queries.ANSWERS, keys, origin, origin):
-            if checksum(key, response) == crc:
+            if is_sound(key, response, crc):
                 found[key] = (where, line_id, response)
             else:
                 self.damaged.add(key)
@@ -216,10 +224,18 @@ class JournalReader:
     def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:
         """All rows at once: an open cursor would keep the WAL from being shortened."""
         self._leave_parent()
-        with self._guard, reporting(self.path):
+        with self._guard, self._noting_damage(), reporting(self.path):
             if self._connection is None and self.path.exists():
                 self._connection = connect.reader(self.path)
             return [] if self._connection is None else self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _noting_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except DamagedError:
+            self._suspect = True
+            raise
 
     def _leave_parent(self) -> None:
         """Abandon a connection and guard that were inherited by a fork; another thread may hold the guard."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,10 +24,12 @@ class Reserve:
             OSError: there is not enough space for it.
         """
         with suppress(FileNotFoundError):
-            if self._path.stat().st_size == SIZE:
+            found = self._path.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_size == SIZE:
                 return
+        self.give()  # whatever is there: a link must not be followed
         try:
-            with open(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            with open(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
                 file.write(os.urandom(SIZE))  # a file system may store zeros as nothing
                 file.flush()
                 os.fsync(file.fileno())

@@ -10,6 +10,9 @@ import msgspec
 OPEN = ("planned", "uploaded", "creating", "created", "ended")
 """States of a batch that is not finished."""
 
+SUMS = {"request": "line", "answer": "response"}
+"""The tables with checksums, and the column that a row's checksum covers beside its key."""
+
 
 @dataclass(frozen=True)
 class BatchRow:
@@ -145,3 +148,8 @@ class TroubleRow:
 def checksum(key: str, content: bytes) -> int:
     """CRC-32 of a key and the content stored under it."""
     return zlib.crc32(content, zlib.crc32(key.encode()))
+
+
+def is_sound(key: object, content: object, crc: object) -> bool:
+    """Whether a row of a table with checksums is as it was written; a changed bit may also change a value's type."""
+    return isinstance(key, str) and isinstance(content, bytes) and checksum(key, content) == crc

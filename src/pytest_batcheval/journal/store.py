@@ -225,10 +225,16 @@ class Journal:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return replaced, old
 
+    def end_run(self) -> None:
+        """Leave all answers in the journal's file itself while the journal stays open."""
+        if self._process == os.getpid():
+            connect.shorten_log(self._connection)
+
     def close(self) -> None:
-        """Close the file and release the lock."""
+        """Close the file, which has everything then, and release the lock."""
         self.reader.close()
         if self._process == os.getpid():
+            connect.shorten_log(self._connection)  # another reader of this process may keep the log from being removed
             self._connection.close()
         else:
             connect.forget(self._connection)

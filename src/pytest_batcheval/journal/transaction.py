@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_batcheval.errors import JournalError
+from pytest_batcheval.text.disk_errors import advice, error_name
+
+DAMAGED_WORDS = ("Could not decode to UTF-8", "unsupported file format")
+"""Words of errors that have no name of their own: a text that is none, a header with an unknown number."""
 
 DAMAGE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
-UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "EROFS", "EACCES", "EPERM")
 
 
 @contextmanager
@@ -33,14 +35,15 @@ def reporting(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and of the file system into a `JournalError` that names the journal."""
     try:
         yield
+    except UnicodeDecodeError as error:  # a message of SQLite that quotes the file
+        raise DamagedError(path, f"what it has is no text: {error.reason}") from error
     except (sqlite3.Error, OSError) as error:
         name = _name(error)
-        if name.startswith(DAMAGE):
+        if name.startswith(DAMAGE) or any(words in str(error) for words in DAMAGED_WORDS):
             raise DamagedError(path, f"{name}: {error}") from error
-        advice = ". A run that sends requests must be able to write this file and its folder"
-        advice *= name.startswith(UNWRITABLE)
+        todo = f"; {text}" if (text := advice(name)) else ""
         raise JournalError(
-            f"the journal {path} cannot be used ({name}: {error}); nothing was sent after that{advice}"
+            f"the journal {path} cannot be used ({name}: {error}); nothing was sent after that{todo}"
         ) from error
 
 
@@ -57,5 +60,5 @@ class DamagedError(JournalError):
 
 def _name(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, OSError):
-        return errno.errorcode.get(error.errno or 0, type(error).__name__)
+        return error_name(error)
     return str(getattr(error, "sqlite_errorname", type(error).__name__))

@@ -31,6 +31,7 @@ class BatchSession:
         self.settings = read_settings(config)
         self.axes = Axes(config, self.settings)
         self.stored = StoredAnswers(self.settings)
+        config.add_cleanup(self.stored.close)
         if self.settings.sends and hasattr(config, "workerinput"):
             self.stored.follow(config.workerinput[RUN])
         self.plan = Plan()

@@ -45,6 +45,11 @@ class StoredAnswers:
 
         return Journal.read(self._settings.journal)
 
+    def close(self) -> None:
+        """Close the journal."""
+        if "journal" in vars(self):
+            self.journal.close()
+
     @property
     def origin(self) -> str | None:
         """The backend's origin, once known; a worker reads what its controller wrote into the journal."""

@@ -1,0 +1,56 @@
+"""`batcheval journal`: where the journal is, and a copy of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.cli.new_file import check_new
+from pytest_batcheval.cli.options import add_journal, open_reader, say
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
+
+DESCRIPTION = """
+path: print the path of the journal that the verbs would use. copy: write a copy of the journal to the new file TARGET,
+readable by its owner only, checked, and complete in itself; also while a run sends. Nothing is sent.
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to `batcheval`'s parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "journal",
+        help="print the journal's path, or copy the journal",
+        description=DESCRIPTION,
+        epilog="example: batcheval journal copy before-the-holidays.sqlite",
+    )
+    parser.add_argument("action", choices=("path", "copy"), help="what to do with the journal, see above")
+    parser.add_argument("target", type=Path, nargs="?", metavar="TARGET", help="for copy: the file to write")
+    add_journal(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the path, or copy.
+
+    Raises:
+        UsageError: TARGET is missing, exists already, or is given for `path`; there is no journal.
+        JournalError: the journal cannot be read, or the copy not written.
+    """
+    path, target = arguments.journal, arguments.target
+    if (target is None) is (arguments.action == "copy"):
+        raise UsageError("copy takes the file to write, and path takes none: batcheval journal copy TARGET")
+    if target is None:
+        say(str(path.resolve()))
+    else:
+        _copy(path, target)
+    return int(ExitStatus.OK)
+
+
+def _copy(path: Path, target: Path) -> None:
+    from pytest_batcheval.journal.copying import copy_journal
+
+    open_reader(path).close()
+    check_new(target)
+    size = copy_journal(path, target)
+    say(f"copied {path} to {target} ({size:,} bytes, checked)")
