@@ -15,6 +15,7 @@ from pytest_batcheval.batch_status import BatchStatus, cancelled, results, statu
 from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.rounds import checked_round
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
@@ -74,6 +75,7 @@ class BatchClient:
         enqueued_tokens: Mapping[str, int] | None = None,
         threads: int = 4,
         individual: bool = False,
+        round: str = "",
         progress: Callable[[BatchSnapshot], None] = lambda seen: None,
     ) -> None:
         """Prepare a client; nothing is opened before the first call.
@@ -89,10 +91,13 @@ class BatchClient:
                 wait for these. They are estimated; a model that is missing has no limit.
             threads: concurrent calls to the provider, for batches; with 0 they are made one by one in a fixed order.
             individual: send every request as an individual call instead of in batches; `backend` must be a name then.
+            round: the round whose answers are wanted, such as `2026-W48`: it asks each request once, on any machine,
+                whatever earlier rounds answered; empty accepts the answers of any round.
             progress: called with a snapshot whenever a batch changes.
         """
         self._threads = threads
         self._individual = individual
+        self._round = checked_round(round)
         self._calling: Calling | None = None
         self._chosen = backend
         self._clock = clock
@@ -246,6 +251,7 @@ class BatchClient:
                 policy=SendPolicy(
                     attempts=self._attempts,
                     refresh=refresh,
+                    round=self._round,
                     limits=limits,
                     patience=timeout,
                     budget=self._budget,
@@ -276,8 +282,8 @@ class BatchClient:
 
     def _look_up(self, requests: Sequence[Request], sent: SendResult) -> BatchRun:
         backend, _, journal = self._opened()
-        answers = journal.reader.answers(requests, backend.origin)
-        failures = journal.reader.failures(requests, backend.origin)
+        answers = journal.reader.answers(requests, backend.origin, self._round)
+        failures = journal.reader.failures(requests, backend.origin, self._round)
         found = {key: Answer(request, backend.origin, error=failures[key]) for request in requests
                  if (key := request.custom_id) in failures} | answers  # fmt: skip
         return BatchRun(

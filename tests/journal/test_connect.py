@@ -62,9 +62,26 @@ def test_a_later_release_is_named_and_its_file_not_touched(path):
         assert same.execute("PRAGMA user_version").fetchone() == (99,)
 
 
-def test_a_reader_of_an_older_journal_says_what_brings_it_up_to_date(path, monkeypatch):
-    Journal.open(path).close()
-    monkeypatch.setattr(connect, "scripts", lambda: LATER)
+def older(path):
+    """A journal of the first version."""
+    path.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as first:
+        upgrade(first, path, scripts()[:1])
+        first.execute("INSERT INTO run (id, started, origin, base_url, argv) VALUES ('old', 1.0, 'o', '', '[]')")
+        columns = "run, origin, scope, endpoint, identity, attempt, generation, requests, file_name, state"
+        first.execute(f"INSERT INTO batch ({columns}) VALUES ('old', 'o', 's', '/v1', 'i', 1, 1, 0, 'f', 'settled')")
+
+
+def test_a_journal_of_the_first_version_is_copied_and_goes_on(path):
+    older(path)
+    with Journal.open(path) as journal:
+        (row,) = journal.reader.batches()
+        assert (row.run, row.round) == ("old", "")
+    assert [copy.name.partition("-")[0] for copy in backups(path)] == ["journal.sqlite.v1"]
+
+
+def test_a_reader_of_an_older_journal_says_what_brings_it_up_to_date(path):
+    older(path)
     with pytest.raises(JournalError, match="from an older release"):
         Journal.read(path).batches()
 
@@ -210,12 +227,12 @@ def backups(path):
 def test_an_older_version_is_copied_and_then_brought_up_to_date(filled):
     with closing(connect.writer(filled)) as connection:
         upgrade(connection, filled, LATER)
-        assert version(connection, filled, 2) == 2
+        assert version(connection, filled, len(LATER)) == len(LATER)
         assert connection.execute("SELECT id, word FROM run").fetchall() == [("run", ";--")]
         assert connection.execute("SELECT x FROM extra").fetchall() == [(1,)]
         upgrade(connection, filled, LATER)
     (copy,) = backups(filled)
-    assert copy.name.startswith("journal.sqlite.v1-")
+    assert copy.name.startswith(f"journal.sqlite.v{len(scripts())}-")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     restored = Journal.read(copy)
     assert len(restored.batches()) == 1
@@ -234,7 +251,7 @@ def test_a_step_that_fails_leaves_the_old_version_whole(filled):
     with closing(connect.writer(filled)) as connection:
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
             upgrade(connection, filled, broken)
-        assert version(connection, filled) == 1
+        assert version(connection, filled) == len(scripts())
         assert not connection.in_transaction
     with Journal.open(filled) as journal:
         assert len(journal.reader.batches()) == 1
@@ -243,11 +260,11 @@ def test_a_step_that_fails_leaves_the_old_version_whole(filled):
 def test_a_script_never_changes_since_journals_exist_that_were_made_by_it():
     """A change of the schema is a further script."""
     found = [hashlib.sha256(script.encode()).hexdigest()[:16] for script in scripts()]
-    assert found == ["6e068229da384307"]
+    assert found == ["6e068229da384307", "1f57f3371db40729"]
 
 
 def test_two_that_upgrade_at_once_do_it_once(filled):
-    """The second finds version 1, copies it, and waits for its turn, when version 2 is there."""
+    """The second finds this version, copies it, and waits for its turn, when the next one is there."""
     with closing(connect.writer(filled)) as first, ThreadPoolExecutor(1) as pool:
         first.execute("BEGIN IMMEDIATE")
         second = pool.submit(_upgrade, filled)
@@ -255,10 +272,10 @@ def test_two_that_upgrade_at_once_do_it_once(filled):
             pass
         first.execute("ALTER TABLE run ADD COLUMN word TEXT")
         first.execute("CREATE TABLE extra (x)")
-        first.execute("PRAGMA user_version = 2")
+        first.execute(f"PRAGMA user_version = {len(LATER)}")
         first.execute("COMMIT")
         second.result()
-        assert version(first, filled, 2) == 2
+        assert version(first, filled, len(LATER)) == len(LATER)
 
 
 def _upgrade(path):

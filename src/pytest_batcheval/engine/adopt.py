@@ -53,9 +53,19 @@ class Adoption:
     """
 
     def __init__(
-        self, backend: Backend, journal: Journal, clock: Clock, run: str, deadline: float | None = None
+        self,
+        backend: Backend,
+        journal: Journal,
+        clock: Clock,
+        run: str,
+        deadline: float | None = None,
+        round_name: str = "",
     ) -> None:
-        """Adopt for a run; `deadline` is the time on the clock until which batches are waited for."""
+        """Adopt for a run; `deadline` is the time on the clock until which batches are waited for.
+
+        A run of a round leaves the batches of others alone.
+        """
+        self._round = round_name
         self.seen: set[str] = set()
         self.remarks: dict[str, None] = {}
         self._deadline = deadline
@@ -81,13 +91,18 @@ class Adoption:
         found = [
             batch
             for batch in batches
-            if our_metadata(batch.metadata)
+            if self._is_wanted(batch, keys)
             and batch.id not in known
             and not any(same_create(row, batch) or row.file_id == batch.input_file_id for row in sought)
-            and (keys is None or may_hold(batch.metadata, keys))
             and not refused_whole(batch)
         ]
         return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
+
+    def _is_wanted(self, batch: RemoteBatch, keys: Collection[str] | None) -> bool:
+        ours = our_metadata(batch.metadata)
+        if ours is None or keys is None:
+            return ours is not None
+        return self._round in ("", ours.round) and bool(may_hold(batch.metadata, keys))
 
     def _list(self, required: bool) -> BatchList:
         """All batches of the account; where the provider does not list them and need not, none, with a remark."""
@@ -122,26 +137,30 @@ class Adoption:
                 if not ended.terminal:
                     self._lose(batch, keys)
             if lines:
-                rows.append(self._journal.adopt(self._row(batch, len(lines)), lines))
+                rows.append(self._journal.adopt(self._row(batch, lines), lines))
         return rows
 
     def _lose(self, batch: RemoteBatch, keys: Collection[str]) -> None:
         held = dict.fromkeys(may_hold(batch.metadata, keys), b"")
         if held:
             note = f"batch {batch.id}, made by another journal, is gone; it may have been paid, so it is not sent again"
-            self._journal.adopt(replace(self._row(batch, len(held)), state="lost", note=note), held)
+            self._journal.adopt(replace(self._row(batch, held), state="lost", note=note), held)
 
-    def _row(self, batch: RemoteBatch, requests: int) -> BatchRow:
+    def _row(self, batch: RemoteBatch, keys: Collection[str]) -> BatchRow:
         ours = our_metadata(batch.metadata)
         assert ours is not None
+        # In this journal another round may have answers of the generation that this one has in its own.
+        newest = self._journal.reader.tries(list(keys), self._backend.origin) if ours.round else {}
+        generation = max((number + 1 for number, _ in newest.values()), default=ours.generation)
         return BatchRow(
             origin=self._backend.origin,
             scope=self._backend.scope,
             endpoint=batch.endpoint,
             identity=ours.identity,
             attempt=ours.attempt,
-            generation=ours.generation,
-            requests=requests,
+            generation=max(generation, ours.generation),
+            round=ours.round,
+            requests=len(keys),
             file_name=f"batcheval-{ours.identity[:16]}-{ours.create or 'adopted'}.jsonl",
             run=self._run,
             state="created",

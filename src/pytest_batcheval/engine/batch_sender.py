@@ -90,7 +90,9 @@ class BatchSender:
             ProviderError: the batches cannot be listed.
         """
         context = self._context
-        adoption = Adoption(context.backend, context.journal, context.clock, context.run, context.deadline)
+        adoption = Adoption(
+            context.backend, context.journal, context.clock, context.run, context.deadline, self._policy.round
+        )
         unknown = adoption.unknown_batches(keys)
         self._seen |= adoption.seen
         if not quiet:

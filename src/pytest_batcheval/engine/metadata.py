@@ -15,7 +15,7 @@ PREFIX_BYTES = 6
 PREFIXES_A_VALUE = 64
 _PREFIX_LENGTH = 8
 _FILE_NAME = re.compile(r"batcheval-[0-9a-f]*-([0-9a-f]{8})\.jsonl")
-_FIELDS = {"1": 4, "2": 5}
+_FIELDS = {"1": 4, "2": 6}
 """Number of fields of an identifying value, by its version."""
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -25,15 +25,15 @@ VALUES = 15
 """The API takes 16 pairs with values of 512 characters; one pair identifies the batch."""
 
 
-def identity(keys: Sequence[str], attempt: int, generation: int) -> str:
-    """SHA-256 over sorted keys, attempt and generation, cut to 128 bits."""
-    text = "\n".join((*sorted(keys), str(attempt), str(generation)))
+def identity(keys: Sequence[str], attempt: int, generation: int, round_name: str = "") -> str:
+    """SHA-256 over sorted keys, attempt, generation and round, cut to 128 bits."""
+    text = "\n".join((*sorted(keys), str(attempt), str(generation), *([round_name] if round_name else [])))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def identifying_value(row: BatchRow) -> str:
-    """`2;identity;attempt;requests;generation;create`; the 2 is the version of this text."""
-    return f"2;{row.identity};{row.attempt};{row.requests};{row.generation};{create_id(row)}"
+    """`2;identity;attempt;requests;generation;create;round`; the 2 is the version of this text."""
+    return f"2;{row.identity};{row.attempt};{row.requests};{row.generation};{create_id(row)};{row.round}"
 
 
 def create_id(row: BatchRow) -> str:
@@ -44,13 +44,14 @@ def create_id(row: BatchRow) -> str:
 
 @dataclass(frozen=True)
 class OurMetadata:
-    """The parts of the identifying value of a batch of ours; `create` is empty where it has none."""
+    """The parts of the identifying value of a batch of ours; `create` and `round` are empty where it has none."""
 
     identity: str
     attempt: int
     requests: int
     generation: int
     create: str = ""
+    round: str = ""
 
 
 def our_metadata(metadata: Mapping[str, str]) -> OurMetadata | None:
@@ -81,12 +82,14 @@ def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:
 
 
 def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two batches of ours hold requests in common, of the same generation.
+    """Whether two batches of ours hold requests in common, of the same round, or else of the same generation.
 
     Batches whose metadata lacks prefixes overlap when they are of the same requests.
     """
     mine, theirs = our_metadata(one), our_metadata(other)
-    if mine is None or theirs is None or mine.generation != theirs.generation:
+    if mine is None or theirs is None or mine.round != theirs.round:
+        return False
+    if not mine.round and mine.generation != theirs.generation:
         return False
     my_prefixes, their_prefixes = _prefixes(one), _prefixes(other)
     if my_prefixes is None or their_prefixes is None:

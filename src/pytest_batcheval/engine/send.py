@@ -66,7 +66,9 @@ def send(
     with journal.lock.held(wait):
         context = _context(backend, journal, clock, run or _new_run("send"), policy.patience, progress)
         wanted = {request.custom_id: request for request in requests}
-        worklist = Worklist(journal, backend.origin, wanted)
+        worklist = Worklist(journal, backend.origin, wanted, policy.round)
+        if policy.round:
+            journal.release_other_rounds(backend.origin, policy.round)
         if policy.pay_again:
             journal.forgive(backend.origin, list(wanted))
         result = Sender(context, policy, worklist, calling).send(list(wanted.values()))

@@ -24,6 +24,8 @@ class SendPolicy:
             that an earlier run left open counts.
         refresh: send all requests again, as a new generation; older answers are kept. A refresh that
             was cut short is continued: requests that it has sent already are not sent again.
+        round: the round whose answers are wanted: requests that it has not asked are asked anew, whatever earlier
+            rounds answered; empty accepts the answers of any round.
         ends_refresh: `False` when later sends belong to the same refresh; the caller ends it, by
             `Journal.end_refresh`, when it is complete.
         limits: of one batch file; default OpenAI's.
@@ -39,6 +41,7 @@ class SendPolicy:
     attempts: int = 2
     refresh: bool = False
     ends_refresh: bool = True
+    round: str = ""
     limits: Limits = field(default_factory=Limits)
     patience: float | None = None
     assume_lost: bool = False

@@ -77,7 +77,7 @@ class Sender:
             self._context.pause(pause_before(attempt), len(todo), f"attempt {attempt} of {attempts}")
             if self._round(todo):
                 self._take_over([request.custom_id for request in todo])
-        failed = len(self._context.journal.reader.failures(wanted, self._context.backend.origin))
+        failed = len(self._context.journal.reader.failures(wanted, self._context.backend.origin, self._policy.round))
         return self._result(len(wanted), len(stored), len(worklist.answered()), failed)
 
     def collect(self, adopt: bool) -> SendResult:
@@ -118,7 +118,7 @@ class Sender:
 
     def _round(self, todo: list[Request]) -> bool:
         """Plan and send one round; true when batches of another machine hold some of its requests."""
-        failures = self._context.journal.reader.failures(todo, self._context.backend.origin)
+        failures = self._context.journal.reader.failures(todo, self._context.backend.origin, self._policy.round)
         self._counts.again |= {key for key, failure in failures.items() if failure.code == UNKNOWN_OUTCOME}
         self._counts.unknown -= self._counts.again
         portions = list(self._worklist.portions(todo, self._rounds.limits))
@@ -134,7 +134,8 @@ class Sender:
 
     def _plan(self, portion: Portion, most_usd: str) -> BatchRow:
         requests, calls = portion.requests, self._rounds.calls
-        name = identity([request.custom_id for request in requests], portion.attempt, portion.generation)
+        keys = [request.custom_id for request in requests]
+        name = identity(keys, portion.attempt, portion.generation, self._policy.round)
         file_name = f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl"
         row = BatchRow(
             origin=self._context.backend.origin,
@@ -146,6 +147,7 @@ class Sender:
             requests=len(requests),
             model=requests[0].model,
             most_usd=most_usd,
+            round=self._policy.round,
             calls=calls,
             file_name=file_name if calls == "batch" else f"calls-{name[:16]}",
             run=self._context.run,

@@ -35,7 +35,9 @@ class Worklist:
         tried: attempts of each key since this send began.
     """
 
-    def __init__(self, journal: Journal, origin: str, wanted: Mapping[str, Request]) -> None:
+    def __init__(self, journal: Journal, origin: str, wanted: Mapping[str, Request], round_name: str = "") -> None:
+        """Prepare it; with the name of a round only what that round asked counts."""
+        self._round = round_name
         self.tried: Counter[str] = Counter()
         self._journal = journal
         self._origin = origin
@@ -49,7 +51,7 @@ class Worklist:
             JournalError: an answer is damaged or gone; sending it again would pay twice.
         """
         reader = self._journal.reader
-        answered = reader.answered(list(self._wanted), self._origin)
+        answered = reader.answered(list(self._wanted), self._origin, self._round)
         if damaged := sorted(reader.damaged & self._wanted.keys()):
             answers = counted(len(damaged), "answer")
             raise JournalError(
@@ -76,7 +78,8 @@ class Worklist:
     def left(self, attempts: int) -> list[Request]:
         """Requests still to be sent: no answer, no final failure, no claim of a lost batch, attempts left."""
         keys, reader = list(self._wanted), self._journal.reader
-        answered, final = reader.generations(keys, self._origin), reader.final(keys, self._origin)
+        answered = reader.generations(keys, self._origin, self._round)
+        final = reader.final(keys, self._origin, self._round)
         claimed = reader.claimed(self._origin)
         return [
             request
@@ -92,11 +95,15 @@ class Worklist:
         Raises:
             UsageError: one request alone is over the limit.
         """
-        planned = self._journal.reader.tries([request.custom_id for request in requests], self._origin)
+        keys, reader = [request.custom_id for request in requests], self._journal.reader
+        planned = reader.tries(keys, self._origin)
+        of_round = reader.tries(keys, self._origin, self._round) if self._round else planned
         by_generation: dict[int, list[Request]] = defaultdict(list)
-        for request in requests:
-            newest, _ = planned.get(request.custom_id, (0, 0))
-            by_generation[max(newest, self._goals[request.custom_id])].append(request)
+        for key, request in zip(keys, requests, strict=True):
+            newest, _ = planned.get(key, (0, 0))
+            # A round's first try of a request is a generation of its own.
+            begun, _ = of_round.get(key, (newest + bool(self._round), 0))
+            by_generation[max(begun, self._goals[key])].append(request)
         for generation, group in sorted(by_generation.items()):
             for batch in at_once(split(group, limits), limits):
                 yield Portion(batch, generation, 1 + _most(planned, batch))

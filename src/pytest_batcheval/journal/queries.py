@@ -1,4 +1,4 @@
-"""The journal's SQL, by name. `{keys}` stands for a list of `?`."""
+"""The journal's SQL, by name. `{keys}` stands for a list of `?`, `{round}` for a condition on its batches."""
 
 ADD_RUN = "INSERT INTO run (id, started, origin, base_url, argv) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
@@ -38,11 +38,12 @@ LIMIT 1
 
 ADD_BATCH = """
 INSERT INTO batch (
-    run, origin, scope, endpoint, identity, attempt, generation, requests, model, most_usd, calls, file_name, state
+    run, origin, scope, endpoint, identity, attempt, generation, requests, model, most_usd, calls, file_name, state,
+    round
 )
 VALUES (
     :run, :origin, :scope, :endpoint, :identity, :attempt, :generation, :requests, :model, :most_usd, :calls,
-    :file_name, :state
+    :file_name, :state, :round
 )
 """
 
@@ -87,9 +88,10 @@ OPEN_CLAIMS = "SELECT key FROM claim WHERE open = 1 AND origin = ?"
 
 # Oldest first: a dict built from it keeps the newest, which is of the highest generation in its origin.
 ANSWERS = """
-SELECT key, origin, line_id, response, crc FROM answer
-WHERE key IN ({keys}) AND (? IS NULL OR origin = ?)
-ORDER BY batch
+SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started
+FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
+WHERE answer.key IN ({keys}) AND (? IS NULL OR answer.origin = ?) AND {round}
+ORDER BY answer.batch
 """
 
 ANSWERED_BEFORE = """
@@ -99,16 +101,27 @@ SELECT key FROM answer WHERE key IN ({keys}) AND origin = ? AND generation = ? A
 FAILURES = """
 SELECT key, code, message, status_code, retryable FROM failure
 WHERE key IN ({keys}) AND origin = ?
-  AND NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = failure.origin)
+  AND NOT EXISTS (
+    SELECT 1 FROM answer JOIN batch ON batch.id = answer.batch
+    WHERE answer.key = failure.key AND answer.origin = failure.origin AND {round}
+  )
+  AND batch IN (SELECT id FROM batch WHERE {round})
 """
 
-FINAL_FAILURES = "SELECT key, generation FROM failure WHERE key IN ({keys}) AND origin = ? AND retryable = 0"
+FINAL_FAILURES = """
+SELECT key, failure.generation FROM failure JOIN batch ON batch.id = failure.batch
+WHERE key IN ({keys}) AND failure.origin = ? AND retryable = 0 AND {round}
+"""
 
-GENERATIONS = "SELECT key, max(generation) FROM answer WHERE key IN ({keys}) AND origin = ? GROUP BY key"
+GENERATIONS = """
+SELECT key, max(answer.generation) FROM answer JOIN batch ON batch.id = answer.batch
+WHERE key IN ({keys}) AND answer.origin = ? AND {round}
+GROUP BY key
+"""
 
 TRIES = """
 SELECT claim.key, max(batch.generation), max(batch.attempt) FROM claim JOIN batch ON batch.id = claim.batch
-WHERE claim.key IN ({keys}) AND claim.origin = ?
+WHERE claim.key IN ({keys}) AND claim.origin = ? AND {round}
 GROUP BY claim.key
 """
 
@@ -119,6 +132,11 @@ UPDATE failure SET retryable = 1 WHERE key = ? AND origin = ? AND code IN ('lost
 FORGIVE_CLAIM = """
 UPDATE claim SET open = 0
 WHERE key = ? AND origin = ? AND open = 1 AND batch IN (SELECT id FROM batch WHERE state = 'lost')
+"""
+
+RELEASE_OTHER_ROUNDS = """
+UPDATE claim SET open = 0
+WHERE origin = ? AND open = 1 AND batch IN (SELECT id FROM batch WHERE state = 'lost' AND round <> ?)
 """
 
 CELLS = "SELECT name, key FROM cell WHERE name IN ({keys}) AND origin = ?"

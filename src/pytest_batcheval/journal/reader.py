@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,30 @@ from pytest_batcheval.journal import checks, connect, queries
 from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, is_sound
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
+from pytest_batcheval.wire.origin import is_simulator
 
 CHUNK = 500
 """Most keys in one query; older versions of SQLite allow 999 parameters."""
 
 _BATCHES = queries.BATCHES.format(columns=", ".join(f.name for f in fields(BatchRow)))
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """An answer, and what its batch says of it: its round, the provider's times (JSON), the run's start."""
+
+    origin: str
+    line_id: str
+    response: bytes
+    round: str
+    times: str
+    started: float | None
+
+    @property
+    def asked_at(self) -> float | None:
+        """Unix seconds at which it was asked: by the provider, unless that is a simulator with a time of its own."""
+        created = None if is_simulator(self.origin) else json.loads(self.times or "{}").get("created_at")
+        return created or self.started or None
 
 
 class JournalReader:
@@ -40,33 +59,39 @@ class JournalReader:
         self._process = os.getpid()
         self._suspect = False
 
-    def answers(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
+    def answers(
+        self, requests: Iterable[Request], origin: str | None = None, round_name: str = ""
+    ) -> dict[str, Answer]:
         """The stored answers of these requests by key; the newest generation wins.
 
-        `origin` restricts them to answers of this origin; `None` accepts any.
+        `origin` restricts them to answers of this origin; `None` accepts any. So does `round_name`; empty accepts any.
 
         Raises:
             JournalError: the journal cannot be read.
         """
         wanted = {request.custom_id: request for request in requests}
         return {
-            key: Answer(wanted[key], where, json.loads(response), source="journal", line_id=line_id)
-            for key, (where, line_id, response) in self._newest(list(wanted), origin).items()
+            key: replace(
+                Answer(wanted[key], found.origin, json.loads(found.response), source="journal", line_id=found.line_id),
+                round=found.round,
+                asked_at=found.asked_at,
+            )
+            for key, found in self._newest(list(wanted), origin, round_name).items()
         }
 
-    def answered(self, keys: Sequence[str], origin: str) -> set[str]:
-        """Those of the keys with an answer of this origin that matches its checksum."""
-        return set(self._newest(keys, origin))
+    def answered(self, keys: Sequence[str], origin: str, round_name: str = "") -> set[str]:
+        """Those of the keys with an answer of this origin (and round) that matches its checksum."""
+        return set(self._newest(keys, origin, round_name))
 
     def answered_before(self, batch: BatchRow, keys: Iterable[str]) -> set[str]:
         """Those of the keys that another batch had already answered in the same generation."""
         rows = self._by_keys(queries.ANSWERED_BEFORE, list(keys), batch.origin, batch.generation, batch.id)
         return {key for (key,) in rows}
 
-    def failures(self, requests: Iterable[Request], origin: str) -> dict[str, RequestError]:
-        """The failures of these requests for an origin, by key, where there is no answer."""
+    def failures(self, requests: Iterable[Request], origin: str, round_name: str = "") -> dict[str, RequestError]:
+        """The failures of these requests for an origin (and round), by key, where there is no answer."""
         keys = list({request.custom_id for request in requests})
-        rows = self._by_keys(queries.FAILURES, keys, origin)
+        rows = self._by_keys(queries.FAILURES, keys, origin, round_name=round_name)
         return {key: _error(*error) for key, *error in rows}
 
     def failure_of(self, key: str, origin: str) -> RequestError | None:
@@ -74,17 +99,18 @@ class JournalReader:
         rows = self._by_keys(queries.FAILURES, [key], origin)
         return next((_error(*error) for _, *error in rows), None)
 
-    def final(self, keys: Sequence[str], origin: str) -> dict[str, int]:
-        """The generation of each key's final failure; keys without one are missing."""
-        return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin))
+    def final(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, int]:
+        """The generation of each key's final failure, in a round if one is named; keys without one are missing."""
+        return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin, round_name=round_name))
 
-    def generations(self, keys: Sequence[str], origin: str) -> dict[str, int]:
-        """The newest generation of each key's answers, from 1; keys without an answer are missing."""
-        return dict(self._by_keys(queries.GENERATIONS, keys, origin))
+    def generations(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, int]:
+        """The newest generation of each key's answers (of a round), from 1; keys without an answer are missing."""
+        return dict(self._by_keys(queries.GENERATIONS, keys, origin, round_name=round_name))
 
-    def tries(self, keys: Sequence[str], origin: str) -> dict[str, tuple[int, int]]:
-        """The newest (generation, attempt) of each planned key, from 1; keys never planned are missing."""
-        return {key: (generation, attempt) for key, generation, attempt in self._by_keys(queries.TRIES, keys, origin)}
+    def tries(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, tuple[int, int]]:
+        """The newest (generation, attempt) of each key planned (in a round), from 1; keys never planned are missing."""
+        rows = self._by_keys(queries.TRIES, keys, origin, round_name=round_name)
+        return {key: (generation, attempt) for key, generation, attempt in rows}
 
     def refreshes(self, keys: Sequence[str], origin: str) -> dict[str, int]:
         """The generation that a refresh wants each key to reach; keys that no refresh waits for are missing."""
@@ -206,20 +232,26 @@ class JournalReader:
             if not self._suspect and not self.damaged:
                 connect.put_log_away(self.path)
 
-    def _newest(self, keys: Sequence[str], origin: str | None) -> dict[str, tuple[str, str, bytes]]:
-        """(origin, line id, response) of each key's newest answer; damaged ones go to `damaged`."""
+    def _newest(self, keys: Sequence[str], origin: str | None, round_name: str) -> dict[str, StoredAnswer]:
+        """Each key's newest answer; damaged ones go to `damaged`."""
         found = {}
-        for key, where, line_id, response, crc in self._by_keys(queries.ANSWERS, keys, origin, origin):
+        for key, where, line_id, response, crc, *of_batch in self._by_keys(
+            queries.ANSWERS, keys, origin, origin, round_name=round_name
+        ):
             if is_sound(key, response, crc):
-                found[key] = (where, line_id, response)
+                found[key] = StoredAnswer(where, line_id, response, *of_batch)
             else:
                 self.damaged.add(key)
         return found
 
-    def _by_keys(self, query: str, keys: Sequence[str], *more: str | int | None) -> Iterator[tuple[Any, ...]]:
+    def _by_keys(
+        self, query: str, keys: Sequence[str], *more: str | int | None, round_name: str = ""
+    ) -> Iterator[tuple[Any, ...]]:
+        condition, rounds = ("batch.round = ?", [round_name] * query.count("{round}")) if round_name else ("1", [])
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
-            yield from self._rows(query.format(keys=", ".join("?" * len(part))), (*part, *more))
+            text = query.format(keys=", ".join("?" * len(part)), round=condition)
+            yield from self._rows(text, (*part, *more, *rounds))
 
     def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:
         """All rows at once: an open cursor would keep the WAL from being shortened."""

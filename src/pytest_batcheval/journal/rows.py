@@ -31,6 +31,7 @@ class BatchRow:
         most_usd: its highest possible cost, reserved from a budget (a decimal number); empty without a budget. For
             settled individual calls: the highest possible cost of those with unknown outcome.
         calls: `batch`, or `individual` for calls, which are `creating` while they are made and `settled` after that.
+        round: the round that asked; empty outside any round.
         answers: number of its answers; `input_tokens`, `output_tokens`: their tokens.
     """
 
@@ -60,6 +61,7 @@ class BatchRow:
     input_tokens: int = 0
     output_tokens: int = 0
     calls: str = "batch"
+    round: str = ""
 
 
 class AnswerRow(msgspec.Struct, frozen=True):

@@ -178,6 +178,11 @@ class Journal:
                 connection.execute(queries.FORGIVE_FAILURE, (key, origin))
                 connection.execute(queries.FORGIVE_CLAIM, (key, origin))
 
+    def release_other_rounds(self, origin: str, round_name: str) -> None:
+        """Let a round ask again what an earlier round has paid and lost; that round still has its own failures."""
+        with self._transaction() as connection:
+            connection.execute(queries.RELEASE_OTHER_ROUNDS, (origin, round_name))
+
     def begin_refresh(self, run: str, origin: str, generations: Mapping[str, int]) -> dict[str, int]:
         """Note the generation that each key is to reach, and return the generations that are now in effect.
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import seconds
 from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
+from pytest_batcheval.wire.rounds import checked_round
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
+
+ROUND_VARIABLE = "BATCHEVAL_ROUND"
+"""Environment variable with the round of a scheduled run."""
 
 MODES = ("replay", "plan", "send", "record")
 SENDING = ("send", "record")
@@ -24,6 +30,7 @@ _INI = (
     ("batch_backend", "default of --batch-backend", "openai"),
     ("batch_calls", "default of --batch-calls", "batch"),
     ("batch_journal", "default of --batch-journal", JOURNAL),
+    ("batch_round", "default of --batch-round: empty accepts the answers of any round", ""),
     ("batch_wait", "default of --batch-wait: empty waits until all batches have ended", ""),
     ("batch_attempts", "default of --batch-attempts", "3"),
     ("batch_budget", "default of --batch-budget: empty sets no limit", ""),
@@ -48,6 +55,7 @@ class Settings:
         calls: `batch`, or `individual` calls of the endpoints.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
+        round: the round whose answers are wanted; empty accepts those of any.
         attempts: the most times that a request is sent while its failures are transient.
         budget: US dollars that may be spent at most; `None` sets no limit.
         enqueued_tokens: input tokens that may wait at the provider at once, by model.
@@ -62,6 +70,7 @@ class Settings:
     calls: str
     journal: Path
     refresh: bool
+    round: str
     missing: str
     wait: float | None
     attempts: int
@@ -83,6 +92,7 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare every option with its ini key (the same name with underscores)."""
     group = parser.getgroup("batch", "evaluating LLM answers through the Batch API")
     _add_sources(group)
+    _add_round(group)
     _add_limits(group)
     _add_remedies(group)
     for name, meaning, default in _INI:
@@ -119,6 +129,17 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         action="store_true",
         default=None,
         help="send the selected requests again although they are answered (paid again; older answers are kept).",
+    )
+
+
+def _add_round(group: pytest.OptionGroup) -> None:
+    """Declare the round."""
+    group.addoption(
+        "--batch-round",
+        metavar="NAME",
+        help="ask every request once in this round, such as 2026-W48, whatever earlier rounds answered; on any machine "
+        f"the same round collects what it has asked. Default: {ROUND_VARIABLE}, then the ini key; none accepts any "
+        "answer.",
     )
 
 
@@ -194,6 +215,7 @@ def read_settings(config: pytest.Config) -> Settings:
         calls=str(_chosen(config, "batch_calls")),
         journal=config.rootpath / str(_chosen(config, "batch_journal")),
         refresh=bool(_chosen(config, "batch_refresh")),
+        round=_round(config),
         missing=str(config.getini("batch_missing")),
         wait=_wait(config),
         attempts=_attempts(config),
@@ -231,6 +253,15 @@ def _budget(config: pytest.Config) -> Decimal | None:
     if not text.replace(".", "", 1).isdigit():
         raise pytest.UsageError(f"batch_budget = {text!r}: must be a number of US dollars such as 2.50")
     return Decimal(text)
+
+
+def _round(config: pytest.Config) -> str:
+    chosen = config.getoption("batch_round")
+    name = str(os.environ.get(ROUND_VARIABLE) or config.getini("batch_round") if chosen is None else chosen)
+    try:
+        return checked_round(name)
+    except UsageError as error:
+        raise pytest.UsageError(f"batch_round = {error}") from None
 
 
 def _tokens_of_model(text: str) -> tuple[str, int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.origin import is_simulator
 from pytest_batcheval.wire.usage import tokens
 
 
@@ -19,6 +21,8 @@ class UsedAnswer:
         source: `recording`, `journal`, or `failed`.
         model: the requested one.
         times: cells that used it; all but the first are duplicates.
+        round: the round that asked; empty outside any round.
+        day: the day on which it was asked, `2026-11-20`; empty where nobody knows, and for a simulator's.
     """
 
     source: str
@@ -27,6 +31,8 @@ class UsedAnswer:
     input_tokens: int
     output_tokens: int
     times: int
+    round: str = ""
+    day: str = ""
 
 
 @dataclass
@@ -69,7 +75,7 @@ class RunStats:
             source = "failed" if answer.error is not None else answer.source
             counts = tokens(answer.usage) if answer.error is None else (0, 0)
             used = self.used[answer.custom_id] = UsedAnswer(
-                source, answer.origin, answer.request.model, *counts, times=0
+                source, answer.origin, answer.request.model, *counts, times=0, round=answer.round, day=_day(answer)
             )
         used.times += 1
 
@@ -108,3 +114,10 @@ class RunStats:
         self.difference = self.difference or data["difference"]
         if self.unused is None and data["unused"] is not None:
             self.unused = UnusedRecordings(**data["unused"])
+
+
+def _day(answer: Answer) -> str:
+    """The day of a model's answer, in local time; a simulator's has none that means anything."""
+    if not answer.asked_at or is_simulator(answer.origin):
+        return ""
+    return time.strftime("%Y-%m-%d", time.localtime(answer.asked_at))

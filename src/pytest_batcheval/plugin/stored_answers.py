@@ -22,7 +22,7 @@ class StoredAnswers:
 
     Replay reads recordings, then the journal, of any origin. Send and record read the journal,
     then recordings, both of the backend's origin only, so that a simulator's answer can never
-    replace a model's.
+    replace a model's; and of the run's round only, if it has one.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -79,7 +79,7 @@ class StoredAnswers:
             return found | self._journaled(missing, None)
         origin = self.origin or ""  # an origin not known yet matches none, rather than any
         journaled = self._journaled(list(wanted.values()), origin)
-        recorded = self.recordings.find(wanted.values(), origin)
+        recorded = self.recordings.find(wanted.values(), origin, self._settings.round)
         both = journaled.keys() & recorded.keys()
         self.differing |= {key for key in both if journaled[key].response != recorded[key].response}
         return recorded | journaled
@@ -88,11 +88,11 @@ class StoredAnswers:
         """The errors of requests without an answer, by key; empty in replay, which sends nothing."""
         if not self._settings.sends:
             return {}
-        return self.journal.failures(requests, self.origin or "")
+        return self.journal.failures(requests, self.origin or "", self._settings.round)
 
     def final_failures(self, keys: Iterable[str]) -> set[str]:
         """Those of these keys that have a final failure, so that they are not sent again."""
-        return set(self.journal.final(list(keys), self.origin or ""))
+        return set(self.journal.final(list(keys), self.origin or "", self._settings.round))
 
     def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[Request]]:
         """The answers of a test's cells, and the requests that have none.
@@ -121,7 +121,9 @@ class StoredAnswers:
         return max(lines, key=lambda line: likeness(line.asked().body, request.body), default=None)
 
     def _journaled(self, requests: Sequence[Request], origin: str | None) -> dict[str, Answer]:
-        return self.journal.answers(requests, origin) if requests and self._settings.journal.exists() else {}
+        if not requests or not self._settings.journal.exists():
+            return {}
+        return self.journal.answers(requests, origin, "" if origin is None else self._settings.round)
 
 
 class AnswerLookup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -23,6 +24,9 @@ from pytest_batcheval.wire.origin import describe
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
 
+
+MOST_DAYS = 3
+"""Days of older answers that the summary names, the newest."""
 
 _SOURCES = {"recording": "recorded from", "journal": "journaled from", "sent": "sent to", "failed": "failed at"}
 
@@ -73,12 +77,26 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
 
 
 def _notes(session: BatchSession) -> Iterator[str]:
+    yield from _asked_before(session)
     if number := len(session.stored.differing):
         differ = "differs" if number == 1 else "differ"
         yield f"{counted(number, 'recorded answer')} {differ} from the journal's; the journal's were used"
     refreshing = (session.sent - session.brought) & session.stats.used.keys()
     if kept := sum(session.stats.used[key].source != "failed" for key in refreshing):
         yield f"{counted(kept, 'request')} could not be refreshed; the older answers were used"
+
+
+def _asked_before(session: BatchSession) -> Iterator[str]:
+    """The days, and rounds, of the answers that were not asked today."""
+    today = time.strftime("%Y-%m-%d")
+    older = (used for used in session.stats.stored(session.brought) if used.day not in ("", today))
+    before = Counter((used.day, used.round) for used in older)
+    for (day, round_name), number in sorted(before.items())[-MOST_DAYS:]:
+        of_round = f" (round {round_name})" if round_name else ""
+        yield f"{counted(number, 'answer')} of {day}{of_round}, not asked today"
+    if len(before) > MOST_DAYS:
+        earlier = sum(number for _, number in sorted(before.items())[:-MOST_DAYS])
+        yield f"{counted(earlier, 'answer')} of earlier days, not asked today"
 
 
 def section_lines(session: BatchSession, run: RunFigures | None, verbosity: int) -> list[str]:

@@ -99,7 +99,7 @@ class WaveRunner:
                 sent = self._send(fresh, connection, journal, meter)
                 self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
                 meter.end_wave()
-            answers = journal.reader.answers(fresh, connection.backend.origin)
+            answers = journal.reader.answers(fresh, connection.backend.origin, self._settings.round)
             finished |= {key: stored.get(key) or answers.get(key) for key in todo}
         if self._settings.refresh:
             journal.end_refresh(connection.backend.origin, finished)
@@ -133,6 +133,7 @@ class WaveRunner:
                 calling=None if connection.calls is None else Calling(connection.calls, connection.clock),
                 policy=SendPolicy(
                     refresh=self._settings.refresh,
+                    round=self._settings.round,
                     ends_refresh=False,
                     attempts=self._settings.attempts,
                     patience=self._settings.wait,

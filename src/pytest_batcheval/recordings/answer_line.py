@@ -12,12 +12,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from pytest_batcheval.wire.key import canonical
 from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.origin import is_simulator
 
 _CHECKSUM_LENGTH = 16
 _TAIL = re.compile(rb',"checksum":"([0-9a-f]{16})"\}$')
@@ -43,6 +45,8 @@ class RecordedLine(msgspec.Struct, frozen=True):
     response: msgspec.Raw
     id: str = ""
     cell: dict[str, str] = {}
+    round: str = ""
+    asked_at: float | None = None
 
     def asked(self) -> Request:
         """The recorded request, for comparison with one that has no recording."""
@@ -52,7 +56,8 @@ class RecordedLine(msgspec.Struct, frozen=True):
     def answer(self, request: Request) -> Answer:
         """The recorded answer to `request`, which must have this line's key."""
         response = msgspec.json.decode(self.response)
-        return Answer(request, self.origin, response, source="recording", line_id=self.id)
+        answer = Answer(request, self.origin, response, source="recording", line_id=self.id)
+        return replace(answer, round=self.round, asked_at=self.asked_at)
 
 
 class AnswerLineError(ValueError):
@@ -69,6 +74,7 @@ def encode(answer: Answer, cell: Mapping[str, str]) -> bytes:
         "custom_id": answer.custom_id,
         "cell": dict(sorted(cell.items())),
         "origin": answer.origin,
+        **_time(answer),
         "request": recorded,
         "id": answer.line_id,
         "response": answer.response,
@@ -77,6 +83,14 @@ def encode(answer: Answer, cell: Mapping[str, str]) -> bytes:
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     head = _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)[:-1].encode()
     return head + b',"checksum":"' + _checksum(head) + b'"}'
+
+
+def _time(answer: Answer) -> dict[str, Any]:
+    """The round and the time of an answer; a simulator's have no time, so that equal ones give equal bytes."""
+    found: dict[str, Any] = {"round": answer.round} if answer.round else {}
+    if answer.asked_at and not is_simulator(answer.origin):
+        found["asked_at"] = round(answer.asked_at)
+    return found
 
 
 def decode(line: bytes) -> RecordedLine:

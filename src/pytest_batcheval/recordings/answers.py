@@ -59,12 +59,19 @@ class Recordings:
         self._copies: list[RecordingPlace] = []
         self._by_key: dict[str, list[RecordingPlace]] = {}
 
-    def find(self, requests: Iterable[Request], origin: str | None = None) -> dict[str, Answer]:
-        """Recorded answers by key; `origin=None` accepts any, with a model's preferred to a simulator's."""
+    def find(self, requests: Iterable[Request], origin: str | None = None, round_name: str = "") -> dict[str, Answer]:
+        """Recorded answers by key; `origin=None` accepts any, with a model's preferred to a simulator's.
+
+        `round_name` restricts them to a round; empty accepts any.
+        """
         self._load()
         found: dict[str, Answer] = {}
         for request in requests:
-            places = [p for p in self._by_key.get(request.custom_id, ()) if origin in (None, p.line.origin)]
+            places = [
+                place
+                for place in self._by_key.get(request.custom_id, ())
+                if origin in (None, place.line.origin) and round_name in ("", place.line.round)
+            ]
             if places and request.custom_id not in found:
                 found[request.custom_id] = places[0].line.answer(request)
         return found

@@ -105,6 +105,8 @@ class Answer:
         source: `recording` or `journal`: where this run found it.
         turns: all answers of a generator prompt, this one last; one answer for a plain prompt.
         line_id: the provider's id of the output line.
+        round: the round that asked, such as `2026-W48`; empty outside any round.
+        asked_at: Unix seconds at which it was asked; `None` where nobody knows.
         cell: ids of the axis values it answers, by axis; empty where nobody knows them.
     """
 
@@ -116,6 +118,8 @@ class Answer:
     turns: tuple[Answer, ...] = field(default=(), repr=False)
     line_id: str = ""
     cell: Mapping[str, str] = field(default_factory=dict, compare=False)
+    round: str = ""
+    asked_at: float | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         name = " × ".join(excerpt(value)[1:-1] for value in self.cell.values()) or f"{self.custom_id[:KEY_SHOWN]}…"
