@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from forked import Forked
 
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.cli import main
@@ -56,8 +57,8 @@ def recorded_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("suite")
     (folder / "pytest.ini").write_text(INI)
     write(folder, "one", "two", "three", skip=False)
-    command = [sys.executable, "-m", "pytest", "-q", "--batch=record", "--batch-backend=simulator"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    with Forked(("-m", "pytest", "-q", "--batch=record", "--batch-backend=simulator"), folder) as recording:
+        assert recording.completed().returncode == 0
     return folder
 
 
