@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import multiprocessing
 import os
 import runpy
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -31,18 +34,28 @@ def context() -> ForkServerContext:
     return made
 
 
+def start(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], streams: Mapping[int, Connection]
+) -> BaseProcess:
+    """Start `python <words>`; `words` begin with `-m module` or `-c code`, and `streams` are closed here.
+
+    A stream 0 is a terminal, which the process is controlled by.
+    """
+    process = context().Process(target=_python, args=(list(words), str(folder), dict(environment), streams))
+    process.start()
+    for stream in streams.values():
+        stream.close()
+    return process
+
+
 class Forked:
-    """`python <words>`, running; `words` begin with `-m module` or `-c code`."""
+    """`python <words>`, running, and what it writes; see `start`."""
 
     def __init__(self, words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        pipes = [context().Pipe(duplex=False) for _ in range(2)]
-        ends = [written for _, written in pipes]
-        variables = dict(os.environ if environment is None else environment)
-        self.process = context().Process(target=_python, args=(list(words), str(folder), variables, *ends))
-        self.process.start()
-        for end in ends:
-            end.close()
-        self._pipes = [read for read, _ in pipes]
+        (out, told), (errors, complained) = (context().Pipe(duplex=False) for _ in range(2))
+        variables = os.environ if environment is None else environment
+        self.process = start(words, folder, variables, {1: told, 2: complained})
+        self._pipes = (out, errors)
         self.stdout, self.stderr = (os.fdopen(read.fileno(), encoding="utf-8", closefd=False) for read in self._pipes)
 
     def completed(self, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
@@ -76,17 +89,21 @@ class Forked:
 
 
 def _python(
-    words: Sequence[str], folder: str, environment: Mapping[str, str], stdout: Connection, stderr: Connection
+    words: Sequence[str], folder: str, environment: Mapping[str, str], streams: Mapping[int, Connection]
 ) -> None:
     """Be `python <words>`, in the forked process."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    for number, end in ((1, stdout), (2, stderr)):
-        os.dup2(end.fileno(), number)
-        end.close()
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    if 0 in streams:
+        os.setsid()
+        fcntl.ioctl(streams[0].fileno(), termios.TIOCSCTTY, 0)
+    for number, stream in streams.items():
+        os.dup2(stream.fileno(), number)
+        stream.close()
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    sys.stdout = os.fdopen(1, "w", encoding=encoding, closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding=encoding, errors="backslashreplace", buffering=1, closefd=False)
     option, what, *arguments = words
     sys.argv = [option, *arguments]
     sys.path.insert(0, folder)
