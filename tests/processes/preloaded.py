@@ -1,6 +1,7 @@
 """What the process that others are forked from imports: each of them would need a second for it.
 
-The plugin itself is not among it, since pytest rewrites its assertions.
+The plugin itself is not among it, since pytest rewrites its assertions; a pytest that is forked needs
+PYTEST_DISABLE_PLUGIN_AUTOLOAD, or it would warn that `pytest_batcheval` is imported already.
 """
 
 import gc
