@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from forked import Forked
 
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.cli import main
@@ -35,19 +36,29 @@ def test_another_day(topic, answer):
     pass
 """
 
+INI = "[pytest]\naddopts = -p pytest_batcheval.plugin"
+
 
 def write(folder, *topics, skip=True):
     text = SUITE.replace("TOPICS", repr(list(topics)))
     (folder / "test_it.py").write_text(text if skip else text.replace("@pytest.mark.skip", "# "))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def only_our_plugin():
+    """A collection takes half the time without the others that are installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        yield
+
+
 @pytest.fixture(scope="module")
 def recorded_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("suite")
-    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "pytest.ini").write_text(INI)
     write(folder, "one", "two", "three", skip=False)
-    command = [sys.executable, "-m", "pytest", "-q", "--batch=record", "--batch-backend=simulator"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    with Forked(("-m", "pytest", "-q", "--batch=record", "--batch-backend=simulator"), folder) as recording:
+        assert recording.completed().returncode == 0
     return folder
 
 
@@ -97,7 +108,7 @@ def test_nothing_is_removed_when_tests_cannot_be_collected(suite, capsys):
 
 def test_nothing_is_removed_when_tests_are_deselected(suite, capsys):
     write(suite, "one")
-    (suite / "pytest.ini").write_text("[pytest]\naddopts = -k another\n")
+    (suite / "pytest.ini").write_text(f"{INI} -k another\n")
     assert main(["prune", "--recordings"]) == 4
     assert "1 test left out" in capsys.readouterr().err
     assert len(recorded(suite)) == 7
@@ -115,7 +126,7 @@ def test_tests_that_ask_for_nothing_may_be_deselected(suite):
     (suite / "test_unit.py").write_text(
         "import pytest\n@pytest.mark.parametrize('n', [1, 2])\ndef test_slow(n): pass\n"
     )
-    (suite / "pytest.ini").write_text("[pytest]\naddopts = -k 'not slow'\n")
+    (suite / "pytest.ini").write_text(f"{INI} -k 'not slow'\n")
     assert main(["prune", "--recordings"]) == 0
     assert len(recorded(suite)) == 3
 
@@ -124,8 +135,8 @@ def test_tests_that_ask_for_nothing_may_be_deselected(suite):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("pytest.ini", "[pytest]\ntestpaths = other\n"),
-        ("pytest.ini", "[pytest]\naddopts = --ignore=test_it.py\n"),
+        ("pytest.ini", f"{INI}\ntestpaths = other\n"),
+        ("pytest.ini", f"{INI} --ignore=test_it.py\n"),
         ("conftest.py", "collect_ignore = ['test_it.py']\n"),
     ],
 )

@@ -7,8 +7,6 @@ import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import Forked
 
-COMMAND = (sys.executable, "-c", "from pytest_batcheval.cli import main; raise SystemExit(main())", "serve")
+COMMAND = ("-c", "from pytest_batcheval.cli import main; raise SystemExit(main())", "serve")
 CHAT = "/v1/chat/completions"
 TIMEOUT = 60
 
@@ -28,11 +27,8 @@ class Served:
     """A running `batcheval serve`."""
 
     def __init__(self, *options: str) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/"
-        )
-        assert self.process.stdout is not None
-        self.lines = [self.process.stdout.readline() for _ in range(2)]
+        self.run = Forked((*COMMAND, *options), Path("/"))
+        self.lines = [self.run.stdout.readline() for _ in range(2)]
         self.base_url = self.lines[0].strip().partition("=")[2]
         self.control = Path(self.lines[1].strip().partition("=")[2])
 
@@ -83,9 +79,11 @@ class Served:
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Exit status and stderr."""
-        self.process.send_signal(number)
-        _, complaints = self.process.communicate(timeout=TIMEOUT)
-        return self.process.returncode, complaints
+        pid = self.run.process.pid
+        assert pid is not None
+        os.kill(pid, number)
+        ended = self.run.completed(TIMEOUT)
+        return ended.returncode, ended.stderr
 
 
 def _body(words: str) -> dict[str, Any]:
@@ -107,16 +105,13 @@ def serve() -> Iterator[Callable[..., Served]]:
 
     yield start
     for server in running:
-        if server.process.poll() is None:
-            server.stop()
-        for stream in (server.process.stdout, server.process.stderr):
-            assert stream is not None
-            stream.close()
+        server.run.kill()
 
 
 def refused(*options: str) -> tuple[int, str]:
     """Exit status and stderr of a server that doesn't come up."""
-    ended = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    with Forked((*COMMAND, *options), Path("/")) as run:
+        ended = run.completed(TIMEOUT)
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr
     return ended.returncode, ended.stderr

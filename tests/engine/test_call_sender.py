@@ -6,14 +6,12 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from checker import broken_rules
+from forked import Forked
 from send_with import send_with
 
 from pytest_batcheval.backends.connect import connect
@@ -30,7 +28,6 @@ from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
-CLIENT = Path(__file__).with_name("killed_call_client.py")
 CALL = 3.0
 
 
@@ -514,10 +511,8 @@ def test_a_second_ctrl_c_leaves_the_rest_to_the_next_run(connection, journal, se
 
 def client(server, folder, count, size):
     """Start a client process; it has its key and nothing else of ours."""
-    command = [sys.executable, str(CLIENT), server.base_url, str(folder), str(count), str(size)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OPENAI_API_KEY": "test-key"}
-    )
+    words = ("-m", "killed_call_client", server.base_url, str(folder), str(count), str(size))
+    return Forked(words, folder, {**os.environ, "OPENAI_API_KEY": "test-key"})
 
 
 @pytest.mark.ledger(paid=2)
@@ -528,8 +523,7 @@ def test_after_a_kill_only_unanswered_requests_are_sent_and_the_risk_is_reported
     kill = "kill_client_after" if after else "kill_client"
     plan = server.misbehave({"fault": kill, "call": "chat", "nth": nth})
     with client(server, tmp_path, count, size) as first:
-        first.wait()
-    assert first.returncode == -signal.SIGKILL
+        assert first.completed().returncode == -signal.SIGKILL
     assert plan.struck.total() == 1
     with Journal.open(tmp_path / "journal.sqlite") as journal:
         (row,) = journal.reader.open_batches()
@@ -538,7 +532,7 @@ def test_after_a_kill_only_unanswered_requests_are_sent_and_the_risk_is_reported
     assert len(under_way) <= size
     assert len(stored) + len(under_way) >= len(server.ledger.billed())
     with client(server, tmp_path, count, size) as second:
-        report = json.loads(second.stdout.read())
+        report = json.loads(second.completed().stdout)
     assert (report["answered"], report["sent"]) == (count, count - len(stored))
     assert report["again"] == len(under_way)
     if under_way:

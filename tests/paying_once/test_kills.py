@@ -1,6 +1,5 @@
 """Real processes, real HTTP, real SIGKILL: at every call of the conversation, before and after it is applied."""
 
-import multiprocessing
 import random
 import shutil
 import signal
@@ -8,6 +7,7 @@ import signal
 import kill_client
 import pytest
 from checker import broken_rules
+from forked import context
 
 from pytest_batcheval.exit_status import ExitStatus
 
@@ -35,21 +35,13 @@ ALL = 10
 SOME = 6
 
 
-@pytest.fixture(scope="module")
-def processes():
-    """Processes are forked from one that has imported everything."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["kill_client"])
-    return context
-
-
 @pytest.fixture
-def until_done(processes, batch_server, tmp_path):
+def until_done(batch_server, tmp_path):
     """Start clients until one comes to its end; returns how many were killed."""
 
     def go(count):
         for killed in range(STARTS):
-            client = processes.Process(target=kill_client.run, args=(batch_server.base_url, str(tmp_path), count))
+            client = context().Process(target=kill_client.run, args=(batch_server.base_url, str(tmp_path), count))
             client.start()
             client.join()
             if client.exitcode == 0:
@@ -61,8 +53,8 @@ def until_done(processes, batch_server, tmp_path):
     return go
 
 
-def killed_once(processes, batch_server, folder, count):
-    client = processes.Process(target=kill_client.run, args=(batch_server.base_url, str(folder), count))
+def killed_once(batch_server, folder, count):
+    client = context().Process(target=kill_client.run, args=(batch_server.base_url, str(folder), count))
     client.start()
     client.join()
     return client.exitcode == -signal.SIGKILL
@@ -81,11 +73,11 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.mark.sampled(18)
-def test_a_client_killed_at_this_point_is_taken_up(processes, batch_server, until_done, tmp_path, point, then):
+def test_a_client_killed_at_this_point_is_taken_up(batch_server, until_done, tmp_path, point, then):
     fault, call, nth = point
     batch_server.reset()  # with the usual times, so that batches are polled
     plan = batch_server.misbehave({"fault": fault, "call": call, "nth": nth})
-    killed = killed_once(processes, batch_server, tmp_path, SOME)
+    killed = killed_once(batch_server, tmp_path, SOME)
     assert plan.struck.total() == killed
     assert killed, f"a conversation of {SOME} requests has no call {nth} of {call}"
     if then == THEN[2]:

@@ -6,11 +6,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from forked import Forked
 
 from pytest_batcheval.simulator.server import SimulatorServer
 
@@ -62,16 +62,8 @@ class Suite:
             name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PYTEST_", "GITHUB_"))
         }
         own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OPENAI_BASE_URL": self.server.base_url, **CANARIES}
-        done = subprocess.run(
-            [sys.executable, "-X", "utf8", *arguments],
-            cwd=self.path,
-            env=usual | own | environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            timeout=120,
-        )
+        with Forked(arguments, self.path, usual | own | environment) as run:
+            done = run.completed(120)
         self.shown.append(done.stdout + done.stderr)
         return done
 

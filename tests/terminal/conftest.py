@@ -3,14 +3,16 @@
 import json
 import os
 import re
-import sys
+import select
+import termios
 import textwrap
 import time
 from dataclasses import replace
+from multiprocessing.connection import Connection
 
-import pexpect
 import pyte
 import pytest
+from forked import start
 
 from pytest_batcheval.simulator.server import ANY_MODEL, SimulatorServer
 
@@ -48,10 +50,12 @@ ONE = """
 class Terminal:
     """A program in a pseudo-terminal of this size, and its screen."""
 
-    def __init__(self, command, cwd, environment, width, height):
-        self.child = pexpect.spawn(
-            command[0], command[1:], cwd=str(cwd), env=environment, dimensions=(height, width), timeout=PATIENCE
-        )
+    def __init__(self, words, folder, environment, width, height):
+        self._master, slave = os.openpty()
+        termios.tcsetwinsize(slave, (height, width))
+        streams = {number: Connection(os.dup(slave)) for number in range(3)}
+        os.close(slave)
+        self._process = start(words, folder, environment, streams)
         self.screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self.screen)
         self.written = b""
@@ -88,22 +92,28 @@ class Terminal:
         end = time.monotonic() + PATIENCE
         while self._read(1):
             assert time.monotonic() < end, f"it did not end:\n{self.text}"
-        self.child.close()
-        return -self.child.signalstatus if self.child.signalstatus else self.child.exitstatus
+        self._process.join(PATIENCE)
+        return self._process.exitcode
 
     def resize(self, width, height):
-        self.child.setwinsize(height, width)
+        termios.tcsetwinsize(self._master, (height, width))
         self.screen.resize(height, width)
 
     def ctrl_c(self):
-        self.child.sendintr()
+        os.write(self._master, termios.tcgetattr(self._master)[6][termios.VINTR])
+
+    def close(self):
+        """End the program, if it goes on, and the terminal."""
+        self._process.kill()
+        self._process.join()
+        os.close(self._master)
 
     def _read(self, seconds):
-        try:
-            read = self.child.read_nonblocking(65536, timeout=seconds)
-        except pexpect.TIMEOUT:
+        if not select.select([self._master], [], [], seconds)[0]:
             return True
-        except pexpect.EOF:
+        try:
+            read = os.read(self._master, 65536)
+        except OSError:  # nobody has the other end any more
             return False
         self.written += read
         self._stream.feed(read)
@@ -158,13 +168,13 @@ def terminal(suite, environment):
     started = []
 
     def start(*arguments, width=80, height=50, command=("-m", "pytest"), **variables):
-        words = [sys.executable, *command, *map(str, arguments)]
+        words = [*command, *map(str, arguments)]
         started.append(Terminal(words, suite, environment | variables, width, height))
         return started[-1]
 
     yield start
     for each in started:
-        each.child.close(force=True)
+        each.close()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pytest_batcheval.catalogue.describe import AVERAGE_LEVEL
 from pytest_batcheval.catalogue.load import CODES, average, characters, design, dimensions, questions, temperaments
 
 _KOREAN_SHARE = 0.3
-_HANGUL = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
-_LETTER = re.compile(r"[^\W\d_]")
+_HANGUL = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -107,5 +107,5 @@ def _question(text: str) -> str | None:
 
 
 def _language(text: str) -> str:
-    letters = len(_LETTER.findall(text))
-    return "ko" if letters and len(_HANGUL.findall(text)) / letters >= _KOREAN_SHARE else "en"
+    letters = sum(map(len, _LETTERS.findall(text)))
+    return "ko" if letters and sum(map(len, _HANGUL.findall(text))) / letters >= _KOREAN_SHARE else "en"

@@ -60,15 +60,18 @@ class Driver:
         """
         pool: Pool[Effect] | OneByOne[Effect] = Pool(self._threads) if self._threads else OneByOne()
         try:
-            watch(self._clock.now())
+            now = self._clock.now()
+            watch(now)
             while not scheduler.done:
-                effects = scheduler.due(self._clock.now())
+                effects = scheduler.due(now)
                 for effect in effects:
                     self._start(effect, scheduler, pool)
                 self._collect(scheduler, pool, 0.0 if effects else 1.0)
-                watch(self._clock.now())
+                now = self._clock.now()
+                watch(now)
                 if not effects and not pool.busy:
-                    self._sleep(scheduler, deadline)
+                    self._sleep(scheduler, now, deadline)
+                    now = self._clock.now()
             self._remove_empty()  # only now: a download would make its folder in the one that is removed
         finally:
             pool.close()
@@ -85,9 +88,9 @@ class Driver:
             scheduler.take(*finished, self._clock.now())
             timeout = 0.0
 
-    def _sleep(self, scheduler: Scheduler, deadline: float | None) -> None:
+    def _sleep(self, scheduler: Scheduler, now: float, deadline: float | None) -> None:
         """Wait for the next effect. The deadline ends the wait for batches, never their submission."""
-        wake, now = scheduler.wake(), self._clock.now()
+        wake = scheduler.wake()
         if wake is None or wake <= now:
             return
         rows = [machine.row for machine in scheduler.machines if not machine.finished]

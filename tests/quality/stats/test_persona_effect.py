@@ -12,12 +12,14 @@ from pytest_batcheval.quality.stats.persona_effect import (
     left_out_iccs,
     nearer_profiles,
     nearest_profiles,
+    null_accuracies,
     null_sums,
     persona_icc,
     persona_sum,
     persona_sums,
     profile_cosines,
 )
+from pytest_batcheval.quality.stats.resampling import shuffles
 from pytest_batcheval.quality.stats.text_distance import Floats
 
 
@@ -120,3 +122,17 @@ def test_a_tie_between_profiles_is_no_hit() -> None:
     nearest = nearest_profiles(profile_cosines(blocks_of(features)))
     assert 0 not in nearest
     assert 1 not in nearest
+
+
+def test_the_accuracy_of_chance_is_that_of_permuted_answers() -> None:
+    features, present = vectors(4, 6), np.ones((4, 6), dtype=bool)
+    present[1, 2] = False
+    rng, expected = np.random.default_rng(1), []
+    for _ in range(20):
+        orders = shuffles(rng, 4, 6)
+        mixed = np.take_along_axis(features, orders[:, :, None], axis=1)
+        hit = nearer_profiles(profile_cosines(blocks_of(mixed))) == 0
+        expected.append(hit[np.take_along_axis(present, orders, axis=1)].mean())
+    found = null_accuracies(blocks_of(features), present, np.random.default_rng(1), 20)
+    np.testing.assert_allclose(found, expected)
+    assert len(set(expected)) > 3

@@ -17,6 +17,9 @@ Bools = npt.NDArray[np.bool_]
 HELD = 2_000_000
 """Entries of permutations in memory at a time: 16 MB."""
 
+CACHED = 1024
+"""Permutations that are summed at a time: those of two questions then stay in the processor's cache."""
+
 
 def filled(cells: Floats, present: Bools) -> Floats:
     """Return blocks of the Gram matrix (J * P, J * P), a missing cell at its question's mean, so without effect."""
@@ -63,13 +66,15 @@ def _null_sums(blocks: Floats, rng: np.random.Generator, count: int) -> Floats:
     questions, personas = blocks.shape[:2]
     # persona-major: the sum over personas then runs along memory
     orders = [np.ascontiguousarray(shuffles(rng, count, personas).T) for _ in range(questions)]
+    pairs = [(j, q) for j in range(questions) for q in range(j + 1, questions)]
+    products = {(j, q): np.ascontiguousarray(blocks[j, :, q, :]).ravel() for j, q in pairs}
     sums = np.zeros(count)
-    for j in range(questions):
-        row = orders[j] * personas
-        for q in range(j + 1, questions):
-            products = np.ascontiguousarray(blocks[j, :, q, :]).ravel()
+    for start in range(0, count, CACHED):
+        columns = [order[:, start : start + CACHED] for order in orders]
+        rows = [column * personas for column in columns]
+        for j, q in pairs:
             # indices are never out of range; "clip" only saves numpy the check
-            sums += products.take(row + orders[q], mode="clip").sum(axis=0)
+            sums[start : start + CACHED] += products[j, q].take(rows[j] + columns[q], mode="clip").sum(axis=0)
     return sums
 
 
@@ -110,8 +115,14 @@ def profile_cosines(blocks: Floats) -> Floats:
     Shape (J, P, P): question, persona that answered, persona whose profile it is.
     """
     own = np.einsum("jijm->jim", blocks)
-    product = blocks.sum(axis=2) - own
-    within = np.einsum("qmrm->qrm", blocks)
+    return _over_length(blocks.sum(axis=2) - own, np.einsum("qmrm->qrm", blocks))
+
+
+def _over_length(product: Floats, within: Floats) -> Floats:
+    """Return products with profiles, shape (J, P, P), over the profiles' lengths.
+
+    `within` has each persona's products of its answers to two questions, shape (J, J, P).
+    """
     squared = within.sum(axis=(0, 1)) - 2 * within.sum(axis=1) + np.einsum("qqm->qm", within)
     length = np.sqrt(np.maximum(squared, 0))[:, None, :]
     cosines: Floats = np.divide(product, length, out=np.zeros_like(product), where=length > 1e-9)
@@ -136,12 +147,21 @@ def nearer_profiles(cosines: Floats) -> npt.NDArray[np.intp]:
 def null_accuracies(blocks: Floats, present: Bools, rng: np.random.Generator, count: int) -> Floats:
     """Return the accuracy under `count` permutations of personas within questions."""
     questions, personas = present.shape
-    flat = blocks.reshape(questions * personas, -1)
+    # a row of each cell's products with all cells: a permutation then takes whole rows
+    cells = np.ascontiguousarray(blocks.reshape(questions * personas, -1).T)
     start = np.arange(questions)[:, None] * personas
     accuracies = []
     for _ in range(count):
-        order = (start + shuffles(rng, questions, personas)).ravel()
-        mixed = flat[np.ix_(order, order)].reshape(blocks.shape)
-        hit = (nearer_profiles(profile_cosines(mixed)) == 0) & present.ravel()[order].reshape(present.shape)
+        places = start + shuffles(rng, questions, personas)
+        hit = (nearer_profiles(_mixed_cosines(cells, places)) == 0) & present.ravel()[places]
         accuracies.append(hit.sum() / present.sum())
     return np.array(accuracies)
+
+
+def _mixed_cosines(cells: Floats, places: npt.NDArray[np.intp]) -> Floats:
+    """Return `profile_cosines` of the blocks with these cells, shape (J, P), without making the blocks.
+
+    `cells` is the transposed Gram matrix.
+    """
+    product = cells[places].sum(axis=0).T[places] - cells[places[:, None, :], places[:, :, None]]
+    return _over_length(product, cells[places[None], places[:, None]])

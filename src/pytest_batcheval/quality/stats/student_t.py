@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 _SMALLEST = 1e-300
@@ -17,6 +18,7 @@ def t_cdf(t: float, freedom: float) -> float:
     return 1 - tail if t > 0 else tail
 
 
+@lru_cache(maxsize=256)
 def t_quantile(probability: float, freedom: float) -> float:
     """Return the value that T stays below with this probability, to about 1e-10."""
     low, high = -1.0, 1.0
