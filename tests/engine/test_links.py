@@ -31,7 +31,7 @@ def contents(home):
     return {str(path.relative_to(home)): path.read_text() for path in home.rglob("*") if path.is_file()}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("leads_to", ["photo", "photos", ".", "missing"])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("damaged", [False, True])

@@ -84,6 +84,8 @@ DAMAGES = {
         p, "UPDATE answer SET response = X'7B7D' WHERE rowid = 7", "UPDATE answer SET response = X'00' WHERE rowid = 9"
     ),
     "a request that is another": lambda p: edit(p, "UPDATE request SET line = X'00' WHERE key = (SELECT min(key) FROM request)"),
+    "an answer that is gone": lambda p: edit(p, "DELETE FROM answer WHERE rowid IN (7, 50)"),
+    "a key that is another": lambda p: edit(p, "UPDATE claim SET key = 'x' || substr(key, 2) WHERE batch = 3"),
     "no header": lambda p: overwrite(p, 0, b"x" * 100),
     "nothing but zeros": lambda p: overwrite(p, 0, bytes(p.stat().st_size)),
     "half of it": lambda p: os.truncate(p, p.stat().st_size // 2),
@@ -170,6 +172,35 @@ def test_nothing_is_sent_with_a_damaged_journal(path, filled, provider, clock):
     overwrite(path, 0, b"x" * 100)
     with pytest.raises(JournalError, match="batcheval recover"):
         Journal.open(path)
+
+
+def test_an_answer_that_is_gone_stops_a_send_before_anything_goes_out(path, filled, provider, clock):
+    edit(path, "DELETE FROM answer WHERE rowid = 1")
+    calls = sum(provider.calls.values())
+    with (
+        Journal.open(path) as journal,
+        pytest.raises(JournalError, match=r"settled without answer .*batcheval recover"),
+    ):
+        send(filled, backend=provider, journal=journal, clock=clock)
+    assert sum(provider.calls.values()) == calls
+
+
+def test_what_was_pruned_is_not_missed(path, filled, provider, clock):
+    with Journal.open(path) as journal:
+        collect(backend=provider, journal=journal, clock=clock)
+        journal.prune(before=2**40)
+        assert journal.reader.verify() == []
+        assert journal.reader.gone([request.custom_id for request in filled], provider.origin) == set()
+
+
+def test_what_may_be_paid_again_is_not_missed_if_that_run_is_killed(journal, provider, clock, ask):
+    provider.line_of = lambda key, run: None
+    requests = ask(2)
+    keys = [request.custom_id for request in requests]
+    assert send(requests, backend=provider, journal=journal, clock=clock).failed == 2
+    journal.forgive(provider.origin, keys)
+    assert journal.reader.gone(keys, provider.origin) == set()
+    assert journal.reader.final(keys, provider.origin) == {}
 
 
 def test_a_damaged_answer_stops_a_send_before_anything_goes_out(path, filled, provider, clock):

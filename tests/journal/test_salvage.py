@@ -105,7 +105,7 @@ def mend_until(path, number):
 def test_it_is_finished_after_a_kill_at_any_step(individual, tmp_path, requests, proof):
     """Its rows are in the log, as after a kill; an opening in between finds them or refuses, but never sees none."""
     individual._connection.execute("UPDATE answer SET crc = 7 WHERE rowid = 3")
-    for number in range(1, 200):
+    for number in range(1, 200, 7 if proof == "quick" else 1):
         path = copied(individual.path, tmp_path / str(number))
         killed = mend_until(path, number)
         try:
@@ -119,7 +119,6 @@ def test_it_is_finished_after_a_kill_at_any_step(individual, tmp_path, requests,
         assert not list(path.parent.glob("*.mend*"))
         if not killed:
             break
-        number += 1
     assert number > 20
 
 

@@ -61,7 +61,7 @@ def writer(path: Path) -> sqlite3.Connection:
         connection = _read_and_write(path)
         try:
             found = _refuse_empty(connection, path)
-            _check(connection, path)
+            check(connection, path)
             _check_schema(connection, path, found)
             _set_up(connection)
             upgrade(connection, path)
@@ -220,9 +220,14 @@ def mended(path: Path) -> Path:
     return path.with_name(path.name + ".mended")
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Check the structure and the indexes, by which answers are looked up; the checksums of the rows do the rest."""
-    with closing(connection.execute("PRAGMA integrity_check(1)")) as cursor:
+def check(connection: sqlite3.Connection, path: Path, indexes: bool = False) -> None:
+    """Check the structure of the file, and the indexes, which takes twice as long; checksums do the rest.
+
+    Raises:
+        DamagedError: something is wrong.
+    """
+    kind = "integrity_check" if indexes else "quick_check"
+    with reporting(path), closing(connection.execute(f"PRAGMA {kind}(1)")) as cursor:
         result = cursor.fetchone()[0]
     if result != "ok":
         raise DamagedError(path, result)

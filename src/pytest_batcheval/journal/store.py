@@ -42,6 +42,7 @@ class Journal:
         self._connection = connection
         self._process = os.getpid()
         self._file = os.stat(path)
+        self._checked = False
 
     @classmethod
     def open(cls, path: Path, *, mounts: Path = location.MOUNTS) -> Journal:
@@ -76,11 +77,12 @@ class Journal:
             The row with its number.
 
         Raises:
-            JournalError: another open batch of this origin has one of the keys.
+            JournalError: another open batch of this origin has one of the keys, or the journal is damaged.
         """
         self.lock.check()
         lines = ((request.custom_id, request.line()) for request in requests)
         with self._transaction() as connection:
+            self._check_indexes(connection)
             connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
             number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
             self._claim(connection, replace(row, id=number), [request.custom_id for request in requests])
@@ -284,6 +286,12 @@ class Journal:
                 f"{error}. Batch {row.batch_id} was created at {row.origin} from file {row.file_id}, but its id could "
                 "not be stored; when this is solved, the same command looks for the batch and pays nothing twice"
             ) from error
+
+    def _check_indexes(self, connection: sqlite3.Connection) -> None:
+        """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid."""
+        if not self._checked:
+            connect.check(connection, self.path, indexes=True)
+            self._checked = True
 
     def _claim(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> None:
         try:

@@ -13,7 +13,7 @@ from pytest_batcheval.text.disk_errors import advice, error_name
 DAMAGED_WORDS = ("Could not decode to UTF-8", "unsupported file format")
 """Words of errors that have no name of their own: a text that is none, a header with an unknown number."""
 
-DAMAGE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+DAMAGE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CONSTRAINT_FOREIGNKEY")
 
 
 @contextmanager
