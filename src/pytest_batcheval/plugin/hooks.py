@@ -97,7 +97,10 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Pass the id of the run to each xdist worker."""
+    """Pass to each xdist worker the id of the run, and how to ask for answers."""
+    from pytest_batcheval.plugin.worker_answers import offer
+
+    offer(node)
     if mode(node.config) in SENDING:
         node.workerinput[RUN] = batch_session(node.config).run_id
 
@@ -142,8 +145,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     from pytest_batcheval.plugin.unrecorded import find_difference
 
-    find_difference(batch.stats, batch.stored)
-    if batch.plan.items and batch.settings.mode in ("replay", "record"):
+    if not batch.stored.elsewhere:  # the controller has the recordings
+        find_difference(batch.stats, batch.stored)
+    if batch.plan.items and batch.settings.mode in ("replay", "record") and not batch.stored.elsewhere:
         from pytest_batcheval.plugin.unused import find_unused
 
         batch.stats.unused = find_unused(session, batch.plan, batch.stored, batch.stats.used)
