@@ -18,6 +18,7 @@ import openai
 
 from pytest_batcheval.backends._sdk import http
 from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
+from pytest_batcheval.backends.base_url import past_proxies
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownOutcome, classify, retry_after
 from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
@@ -170,7 +171,9 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffi
         timeout=openai.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
         default_headers={"Accept-Encoding": "identity"},
         http_client=openai.DefaultAsyncHttpxClient(
-            follow_redirects=False, event_hooks={"request": [sign], "response": [answered]}
+            follow_redirects=False,
+            event_hooks={"request": [sign], "response": [answered]},
+            mounts=past_proxies(base_url),
         ),
     )
 
