@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 from dataclasses import replace
 
 import pytest
+from hostile_provider import Evil
 
 from pytest_batcheval.simulator.faults import connection
 
@@ -51,33 +51,6 @@ PLAIN = """
     def test_one(answer):
         assert answer.text
 """
-
-
-class Evil:
-    """A provider whose every word is hostile: texts of answers, ids, statuses, messages."""
-
-    def __init__(self, words, how):
-        self.words, self.how = words, how
-
-    def rule(self, state):
-        if self.how == "answers":
-            state.rewrite = self.rewrite
-        else:
-            state.interceptor = self.intercept
-        return self
-
-    def rewrite(self, kind, path):
-        if kind == "output":
-            lines = [json.loads(line) for line in path.read_bytes().splitlines()]
-            for line in lines:
-                line["response"]["body"]["choices"][0]["message"]["content"] = self.words
-            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-    async def intercept(self, exchange):
-        if exchange.call == self.how:
-            error = {"error": {"message": f"no {self.words}", "type": "x", "param": None, "code": f"c{self.words}"}}
-            return await connection.status(exchange, 400, error)
-        return await exchange.answer()
 
 
 def strikes(server, call, **reply):
