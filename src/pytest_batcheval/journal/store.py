@@ -70,6 +70,16 @@ class Journal:
         with self._transaction() as connection:
             connection.execute(queries.ADD_RUN, (run, time.time(), origin, redacted(base_url), argv))
 
+    def check_indexes(self) -> None:
+        """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid.
+
+        Raises:
+            JournalError: the journal is damaged.
+        """
+        if not self._checked and self._process == os.getpid():
+            connect.check(self._connection, self.path, indexes=True)
+            self._checked = True
+
     def plan(self, row: BatchRow, requests: Sequence[Request]) -> BatchRow:
         """Store a batch in state `planned` with its requests, and claim their keys.
 
@@ -80,9 +90,9 @@ class Journal:
             JournalError: another open batch of this origin has one of the keys, or the journal is damaged.
         """
         self.lock.check()
+        self.check_indexes()
         lines = ((request.custom_id, request.line()) for request in requests)
         with self._transaction() as connection:
-            self._check_indexes(connection)
             connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
             number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
             self._claim(connection, replace(row, id=number), [request.custom_id for request in requests])
@@ -286,12 +296,6 @@ class Journal:
                 f"{error}. Batch {row.batch_id} was created at {row.origin} from file {row.file_id}, but its id could "
                 "not be stored; when this is solved, the same command looks for the batch and pays nothing twice"
             ) from error
-
-    def _check_indexes(self, connection: sqlite3.Connection) -> None:
-        """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid."""
-        if not self._checked:
-            connect.check(connection, self.path, indexes=True)
-            self._checked = True
 
     def _claim(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> None:
         try:
