@@ -161,7 +161,7 @@ class Adoption:
             generation=max(generation, ours.generation),
             round=ours.round,
             requests=len(keys),
-            file_name=f"batcheval-{ours.identity[:16]}-{ours.create or 'adopted'}.jsonl",
+            file_name=f"{ours.create or f'batcheval-{ours.identity[:16]}-adopted'}.jsonl",
             run=self._run,
             state="created",
             file_id=batch.input_file_id or "",
