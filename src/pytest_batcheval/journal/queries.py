@@ -113,7 +113,7 @@ GROUP BY claim.key
 """
 
 FORGIVE_FAILURE = """
-DELETE FROM failure WHERE key = ? AND origin = ? AND code IN ('lost', 'unaccounted', 'broken_line')
+DELETE FROM failure WHERE key = ? AND origin = ? AND code IN ('lost', 'unaccounted', 'broken_line', 'no_answer')
 """
 
 FORGIVE_CLAIM = """

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_batcheval.journal import connect, queries
 from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, checksum
 from pytest_batcheval.journal.transaction import DamagedError, reporting
-from pytest_batcheval.wire.objects import Answer, Request, RequestError
+from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
 
 CHUNK = 500
 """Most keys in one query; older versions of SQLite allow 999 parameters."""
@@ -48,7 +48,7 @@ class JournalReader:
         """
         wanted = {request.custom_id: request for request in requests}
         return {
-            key: Answer(wanted[key], where, json.loads(response), source="journal", line_id=line_id)
+            key: stored_answer(wanted[key], where, json.loads(response), "journal", line_id)
             for key, (where, line_id, response) in self._newest(list(wanted), origin).items()
         }
 

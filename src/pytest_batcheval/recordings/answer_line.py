@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from pytest_batcheval.wire.key import canonical
-from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.objects import Answer, Request, stored_answer
 
 _CHECKSUM_LENGTH = 16
 _TAIL = re.compile(rb',"checksum":"([0-9a-f]{16})"\}$')
@@ -52,7 +52,7 @@ class RecordedLine(msgspec.Struct, frozen=True):
     def answer(self, request: Request) -> Answer:
         """The recorded answer to `request`, which must have this line's key."""
         response = msgspec.json.decode(self.response)
-        return Answer(request, self.origin, response, source="recording", line_id=self.id)
+        return stored_answer(request, self.origin, response, "recording", self.id)
 
 
 class AnswerLineError(ValueError):
