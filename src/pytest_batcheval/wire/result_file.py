@@ -115,6 +115,7 @@ def read_lines(chunks: Iterable[bytes], url: str = "") -> Iterator[ResultLine | 
         text = line if offset else line.removeprefix(b"\xef\xbb\xbf")
         if text and not text.isspace():
             yield decode_line(text, offset, url)
+        del line, text  # not beside the next one
 
 
 def decode_line(line: bytes, offset: int = 0, url: str = "") -> ResultLine | BrokenLine:
