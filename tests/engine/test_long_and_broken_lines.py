@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from pytest_batcheval.cli import main
 from pytest_batcheval.engine.adopt import _input_lines, _named_keys
 from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.errors import AnswerError
+from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS
 from pytest_batcheval.wire.lines import chunks
@@ -26,7 +28,9 @@ def chat(text):
 
 
 def vectors(count, size=3072):
-    return {"data": [{"index": n, "embedding": [-0.0123456789012345 - i / 1e7 for i in range(size)]} for n in range(count)]}
+    return {
+        "data": [{"index": n, "embedding": [-0.0123456789012345 - i / 1e7 for i in range(size)]} for n in range(count)]
+    }
 
 
 def line(key, body, status=200):
@@ -69,6 +73,22 @@ def test_memory_is_a_small_multiple_of_the_longest_line(folder, body, most):
     finally:
         tracemalloc.stop()
     assert peak < most * len(text)
+
+
+def test_long_answers_are_stored_a_few_at_a_time(journal):
+    requests = [Request({"model": "m", "messages": [{"role": "user", "content": str(n)}]}) for n in range(20)]
+    journal.add_run("run", "https://memory.test/v1")
+    row = BatchRow("https://memory.test/v1", "s", CHAT, "i", 1, 1, len(requests), "f", run="run")
+    planned = journal.plan(row, requests)
+    answers = (AnswerRow(request.custom_id, "", bytes(4_000_000)) for request in requests)
+    tracemalloc.start()
+    try:
+        journal.settle(replace(planned, state="settled"), answers)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(journal.reader.answered([request.custom_id for request in requests], row.origin)) == 20
+    assert peak < 40_000_000
 
 
 # -- broken lines -------------------------------------------------------------------------------------------------

@@ -96,6 +96,8 @@ def line(**more):
         ({"error": {"code": 429, "message": "slow down"}}, "429", "slow down", None, True),
         ({"error": {"code": 400, "message": "bad"}}, "400", "bad", None, False),
         ({"error": {"type": "server_error"}}, "server_error", "the provider gave no message", None, True),
+        ({"error": "Rate limit exceeded."}, "error", "Rate limit exceeded.", None, True),
+        ({"response": {"status_code": 200, "body": {"error": "Internal Server Error"}}}, "no_answer", "Internal Server Error", 200, True),
         ({"error": True}, "error", "the provider gave no message", None, False),
         ({"response": {"status_code": 200, "body": {"error": {"code": 503}}}}, "503", "the provider gave no message", 200, True),
         ({"response": {"status_code": "503", "body": {"message": "busy", "code": "x"}}}, "x", "busy", 503, True),

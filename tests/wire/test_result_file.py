@@ -145,6 +145,14 @@ def test_a_number_that_json_does_not_have_loses_no_answer(value):
     assert beside.remark == ""
 
 
+def test_a_body_in_place_of_the_response_is_read():
+    (found,) = read_lines(
+        [b'{"custom_id": "k", "response": {"id": "x", "choices": [{"message": {"content": "hello"}}]}}']
+    )
+    assert found.succeeded
+    assert content_of(found) == "hello"
+
+
 ODD = ("null", "7", "-1", "1e3", "2.5", "true", '"text"', '"200"', "[]", "[1]", "{}", '{"a": 1}', '"\\ud800"', "1e999")
 
 

@@ -13,7 +13,7 @@ from pytest_batcheval.backends.errors import QUOTA_CODES, ProviderFailure, Refus
 from pytest_batcheval.engine.results import answer_of
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, FailureRow
-from pytest_batcheval.wire.json_text import JsonError, decode_json
+from pytest_batcheval.wire.json_text import JsonError, decode_json, may_be_deep
 from pytest_batcheval.wire.plain import mapping
 from pytest_batcheval.wire.result_file import EXCERPT, BrokenLine, LineResponse, ResultLine, storable_body
 
@@ -79,7 +79,7 @@ def _failed(line: ResultLine, reply: CallReply) -> CallOutcome:
 def _line(key: str, reply: CallReply, url: str) -> ResultLine | BrokenLine:
     """The reply as a line of a result file; an error that is not JSON has no body there."""
     try:
-        body, remark = storable_body(*decode_json(reply.content), url)
+        body, remark = storable_body(*decode_json(reply.content), may_be_deep(reply.content), url)
     except JsonError as error:
         if reply.status < 300:
             return BrokenLine(0, str(error), reply.content[:EXCERPT])

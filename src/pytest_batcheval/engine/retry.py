@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 from pytest_batcheval.backends.errors import QUOTA_CODES
@@ -87,8 +88,7 @@ def classify_failure(code: str, message: str, status: int | None) -> Retry:
         status = int(code) if code in _STATUS_CODES else None
     if status in TRANSIENT_STATUSES or code.lower() in TRANSIENT_CODES:
         return Retry.TRANSIENT
-    text = message.lower()
-    if status is None and ("error while processing" in text or "error occurred while processing" in text):
+    if status is None and _says_transient(message.lower()):
         return Retry.TRANSIENT
     return _final(code, status)
 
@@ -107,6 +107,13 @@ def retry_of_error(error: RequestError) -> Retry:
     if error.retryable is None:
         return classify_failure(error.code, error.message, error.status_code)
     return retry_of(error.code, error.status_code, error.retryable)
+
+
+def _says_transient(text: str) -> bool:
+    """Whether words in lower case stand for a transient code, where there is neither a status nor such a code."""
+    if "error while processing" in text or "error occurred while processing" in text:
+        return True
+    return re.sub("[^a-z0-9]+", "_", text).strip("_") in TRANSIENT_CODES
 
 
 def _final(code: str, status: int | None) -> Retry:

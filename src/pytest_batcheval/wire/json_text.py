@@ -50,6 +50,11 @@ def decode_json(text: bytes) -> tuple[Any, bool]:
         raise JsonError(reason) from None
 
 
+def may_be_deep(text: bytes) -> bool:
+    """Whether a text has more brackets than `MAX_DEPTH`; most have not, and need no look at their value."""
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
+
+
 def too_deep(value: object) -> bool:
     """Whether lists and objects are nested more than `MAX_DEPTH` deep; without recursion."""
     layer = _containers([value])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pytest_batcheval.wire.bodies import failure_in, form_of
+from pytest_batcheval.wire.bodies import failure_in, form_of, is_known
 from pytest_batcheval.wire.bodies.error_report import ErrorReport, error_in, report_of
 from pytest_batcheval.wire.json_text import (
     MAX_DEPTH,
@@ -20,6 +20,7 @@ from pytest_batcheval.wire.json_text import (
     JsonError,
     decode_json,
     encode_json,
+    may_be_deep,
     too_deep,
     with_numbers,
     with_unicode,
@@ -125,22 +126,25 @@ def decode_line(line: bytes, offset: int = 0, url: str = "") -> ResultLine | Bro
         custom_id = _custom_id(value, line)
     except JsonError as error:
         return _broken(line, offset, str(error))
-    given = value.get("response")
+    given, deep = value.get("response"), may_be_deep(line)
     try:
-        body, remark = storable_body(mapping(given).get("body"), strict, url)
+        body, remark = storable_body(_body(given), strict, deep, url)
     except JsonError as error:
         return BrokenLine(offset, str(error), line[:EXCERPT], custom_id)
     response = None if given is None else _response(mapping(given), body)
-    return ResultLine(custom_id, _text(value.get("id")), response, _error(value.get("error")), url, remark)
+    reported = _error(value["error"], deep) if value.get("error") else None
+    return ResultLine(custom_id, _text(value.get("id")), response, reported, url, remark)
 
 
-def storable_body(body: Any, strict: bool, url: str = "") -> tuple[Any, str]:
-    """A body as it can be stored, and a remark on what was replaced in it; `strict` is that of `decode_json`.
+def storable_body(body: Any, strict: bool, deep: bool, url: str = "") -> tuple[Any, str]:
+    """A body as it can be stored, and a remark on what was replaced in it.
+
+    `strict` is that of `decode_json`, `deep` that of `may_be_deep`.
 
     Raises:
         JsonError: it is nested too deeply, or a number that JSON does not have is part of what the answer says.
     """
-    if too_deep(body):
+    if deep and too_deep(body):
         raise JsonError(f"its body is nested more than {MAX_DEPTH} levels deep")
     if strict:
         return body, ""
@@ -165,13 +169,19 @@ def _response(given: Mapping[str, Any], body: Any) -> LineResponse:
     return LineResponse(status if known else None, _text(given.get("request_id")) or None, body)
 
 
-def _error(value: Any) -> ErrorReport | None:
-    return ErrorReport(message=TOO_DEEP) if too_deep(value) else report_of(with_unicode(value))
+def _body(response: object) -> Any:
+    """The body of a response; some servers write it in place of the response."""
+    given = mapping(response)
+    return given.get("body") if "body" in given or not is_known(given) else given
+
+
+def _error(value: Any, deep: bool) -> ErrorReport | None:
+    return ErrorReport(message=TOO_DEEP) if deep and too_deep(value) else report_of(with_unicode(value))
 
 
 def _text(value: object) -> str:
-    text: str = with_unicode(scalar_text(value))
-    return text
+    text = scalar_text(value)
+    return text if text.isascii() else str(with_unicode(text))
 
 
 def _custom_id(value: Any, line: bytes) -> str:
@@ -191,8 +201,11 @@ def _custom_id(value: Any, line: bytes) -> str:
 
 
 def _names_two(line: bytes) -> bool:
-    pairs = json.loads(line.decode("utf-8", "replace"), object_pairs_hook=list, parse_int=str)
-    return len({str(value) for name, value in pairs if name == "custom_id"}) > 1
+    try:
+        pairs = json.loads(line.decode("utf-8", "replace"), object_pairs_hook=list, parse_int=str)
+        return len({str(value) for name, value in pairs if name == "custom_id"}) > 1
+    except (ValueError, RecursionError):
+        return False
 
 
 def _broken(line: bytes, offset: int, reason: str) -> BrokenLine:

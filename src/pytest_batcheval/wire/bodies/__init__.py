@@ -32,9 +32,15 @@ FORMS: tuple[type[BodyForm], ...] = (
 
 def form_of(body: Mapping[str, Any], url: str = "") -> BodyForm:
     """The reader of a body: by its own form, else by its endpoint's; one that reads only usage if neither is known."""
-    by_shape = (form for form in FORMS if form.recognises(body))
-    by_url = (form for form in FORMS if url and url in form.urls)
-    return next(by_shape, next(by_url, BodyForm))(body)
+    for form in FORMS:
+        if form.recognises(body):
+            return form(body)
+    return next((form for form in FORMS if url in form.urls), BodyForm)(body)
+
+
+def is_known(body: Mapping[str, Any]) -> bool:
+    """Whether a body has one of the forms."""
+    return any(form.recognises(body) for form in FORMS)
 
 
 def failure_in(body: object, url: str = "") -> ErrorReport | None:
