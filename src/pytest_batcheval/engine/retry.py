@@ -75,7 +75,8 @@ def failure_of(line: ResultLine) -> FailureRow:
     """The failure in a result line; call it only for lines that did not succeed."""
     report = line.failure or ErrorReport()
     status = line.response.status_code if line.response is not None else None
-    code = redacted((report.code or (f"http_{status}" if status else "error"))[:LONGEST_MESSAGE])
+    refused = status and not 200 <= status < 300
+    code = redacted((report.code or (f"http_{status}" if refused else "error"))[:LONGEST_MESSAGE])
     message = redacted((report.message or "the provider gave no message")[:LONGEST_MESSAGE])
     return FailureRow(line.custom_id, code, message, status, classify_failure(code, message, status).retryable)
 

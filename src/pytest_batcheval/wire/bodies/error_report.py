@@ -47,8 +47,12 @@ def report_of(error: object) -> ErrorReport | None:
 
 
 def _of_object(error: Mapping[str, Any]) -> ErrorReport:
-    names = (error.get("code"), None if error.get("type") == "error" else error.get("type"))
-    words = (error.get("message"), error.get("detail"), error.get("error"))
+    inner = error.get("error")
+    if isinstance(inner, Mapping) and not error.get("message"):
+        return _of_object(inner)
+    kind = None if error.get("type") == "error" else error.get("type")
+    names = (error.get("code"), kind, error.get("status_code"), error.get("status"))
+    words = (error.get("message"), error.get("detail"), inner)
     return ErrorReport(next(filter(None, map(scalar_text, names)), ""), next(filter(None, map(_words, words)), ""))
 
 
