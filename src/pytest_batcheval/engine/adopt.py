@@ -27,7 +27,8 @@ from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.key import sample_of
-from pytest_batcheval.wire.result_file import BrokenLine, chunks, read_lines, split_lines
+from pytest_batcheval.wire.lines import chunks, split_lines
+from pytest_batcheval.wire.result_file import read_lines
 
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
@@ -246,7 +247,7 @@ def _input_lines(path: Path) -> dict[str, bytes]:
 def _named_keys(path: Path) -> dict[str, bytes]:
     with path.open("rb") as stream:
         lines = read_lines(chunks(stream))
-        return {line.custom_id: b"" for line in lines if not isinstance(line, BrokenLine)}
+        return {line.custom_id: b"" for line in lines if line.custom_id}
 
 
 def _decoded(text: bytes) -> SentLine | None:

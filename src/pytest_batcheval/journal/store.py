@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from pytest_batcheval.errors import JournalError
@@ -23,6 +22,9 @@ from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.objects import Request
 
 __all__ = ["Journal", "JournalReader"]
+
+CHUNK_BYTES = 2**24
+"""Bytes of answers that are held together, unless a single one has more."""
 
 
 class Journal:
@@ -354,9 +356,16 @@ def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[Answer
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:
-    """The results in chunks, since a batch may have more than fit in memory."""
-    rows = iter(results)
-    while some := list(islice(rows, CHUNK)):
+    """The results in chunks, since a batch may have more than fit in memory, and a single one may be large."""
+    some: list[AnswerRow | FailureRow] = []
+    size = 0
+    for result in results:
+        some.append(result)
+        size += len(result.response) if isinstance(result, AnswerRow) else 0
+        if len(some) == CHUNK or size > CHUNK_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
         yield some
 
 
