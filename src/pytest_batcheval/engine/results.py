@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from itertools import repeat
+from os import SEEK_END
 from pathlib import Path
 
 from pytest_batcheval.backends.errors import Refused
@@ -82,8 +83,9 @@ def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str], u
     failed: set[str] = set()
     broken: list[str] = list(gone)
     nameless = 0
+    last: dict[Path, ResultLine | BrokenLine] = {}
     for path, line in _lines(files, url):
-        key = line.custom_id
+        key, last[path] = line.custom_id, line
         broken += _remarks(path, line, keys)
         if key not in keys:
             # Its key may be damaged: then it is the answer of a request that seems to have none.
@@ -99,7 +101,14 @@ def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str], u
         broken=tuple(broken),
         nameless=nameless,
         files=tuple(files),
+        cut=any(isinstance(line, BrokenLine) and _ends_within_a_line(path) for path, line in last.items()),
     )
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, SEEK_END)
+        return stream.read() != b"\n"
 
 
 def _remarks(path: Path, line: ResultLine | BrokenLine, keys: Collection[str]) -> Iterator[str]:

@@ -66,8 +66,8 @@ class Player(Listener):
         self._changed = -1  # the last place used of a POST or DELETE; earlier replies to a GET are out of date
         self._places: dict[_Key, list[int]] = {}
         for place, exchange in enumerate(exchanges):
-            method, path, body = exchange.key
-            self._places.setdefault((method, path, matched_body(body)), []).append(place)
+            key = (exchange.method, exchange.path, matched_body(exchange.body))
+            self._places.setdefault(key, []).append(place)
         self._names = FileNames()
         self._lock = threading.Lock()
 
