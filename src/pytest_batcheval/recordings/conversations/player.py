@@ -103,7 +103,7 @@ class Player(Listener):
                 return _who(self._origin)
             self.requests.append(request)
             exchange = self._next(key)
-            return msgspec.structs.replace(exchange, content=self._names.live(exchange.content))
+            return _complete(exchange, self._names.live(exchange.content))
 
     def _next(self, key: _Key) -> RecordedExchange:
         place = self._left(key)
@@ -180,6 +180,12 @@ class Player(Listener):
             return named
         lines = body_diff(_shown(near.body), _shown(body))
         return "\n".join((f"{named}, which differs in:", lines.replace('\\"', '"')))
+
+
+def _complete(exchange: RecordedExchange, content: bytes) -> RecordedExchange:
+    """The reply with this content; its length is not recorded, but a client may want it."""
+    length = {} if "content-encoding" in exchange.headers else {"content-length": str(len(content))}
+    return msgspec.structs.replace(exchange, content=content, headers={**exchange.headers, **length})
 
 
 def _likeness(one: str, other: str) -> float:
