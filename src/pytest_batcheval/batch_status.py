@@ -15,7 +15,7 @@ from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend, RemoteBatch
-    from pytest_batcheval.wire.result_file import ResultLine
+    from pytest_batcheval.wire.result_file import BrokenLine, ResultLine
 
 T = TypeVar("T")
 
@@ -86,22 +86,31 @@ def cancelled(backend: Backend, batch_id: str) -> BatchStatus:
 def results(backend: Backend, batch_id: str) -> list[Answer]:
     """Return the answers of an ended batch, in the order of its files; failed requests have an `error`.
 
+    A line that cannot be read is a failure with the code `broken_line`, of a request without a name if its key cannot
+    be read either.
+
     Raises:
         UnfinishedError: it still runs.
-        ProviderError: there is no such batch in this project, its files are gone, or a line is broken.
+        ProviderError: there is no such batch in this project, or its files are gone.
+    """
+    return list(each_result(backend, batch_id))
+
+
+def each_result(backend: Backend, batch_id: str, with_requests: bool = True) -> Iterator[Answer]:
+    """Yield the same one by one, holding one line at a time; `with_requests` reads and holds the input file first.
+
+    Raises:
+        UnfinishedError, ProviderError: as `results`.
     """
     batch = _called(batch_id, lambda: backend.retrieve(batch_id), backend)
     if not batch.terminal:
         raise UnfinishedError(f"batch {batch_id} is {batch.status}; its results are available when it has ended")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        requests = dict(_requests(backend, batch, folder))
-        return [
-            _answer(line, requests.get(line.custom_id), backend.origin)
-            for file_id in (batch.output_file_id, batch.error_file_id)
-            if file_id
-            for line in _lines(backend, batch, file_id, folder)
-        ]
+        requests = dict(_requests(backend, batch, folder)) if with_requests else {}
+        for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
+            for line in _lines(backend, batch, file_id, folder):
+                yield _answer(line, requests.get(line.custom_id), backend.origin, file_id)
 
 
 def _called(what: str, call: Callable[[], T], backend: Backend) -> T:
@@ -133,7 +142,8 @@ def _status(batch: RemoteBatch) -> BatchStatus:
 def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tuple[str, Request]]:
     """Yield the requests by `custom_id`; nothing if the input file is gone."""
     from pytest_batcheval.backends.errors import Refused
-    from pytest_batcheval.wire.result_file import chunks, split_lines
+    from pytest_batcheval.engine.adopt import SentLine
+    from pytest_batcheval.wire.lines import chunks, split_lines
 
     target = folder / "input.jsonl"
     try:
@@ -146,37 +156,34 @@ def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tu
     with target.open("rb") as stream:
         for _, text, _ in split_lines(chunks(stream)):
             try:
-                line = msgspec.json.decode(text)
-                yield (
-                    line["custom_id"],
-                    ForeignRequest(line["body"], line["url"], line["method"], name=line["custom_id"]),
-                )
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+                line = msgspec.json.decode(text, type=SentLine)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
+            yield line.custom_id, ForeignRequest(line.body, line.url, line.method, name=line.custom_id)
 
 
-def _lines(backend: Backend, batch: RemoteBatch, file_id: str, folder: Path) -> Iterator[ResultLine]:
-    from pytest_batcheval.wire.result_file import BrokenLine, chunks, read_lines
+def _lines(backend: Backend, batch: RemoteBatch, file_id: str, folder: Path) -> Iterator[ResultLine | BrokenLine]:
+    from pytest_batcheval.wire.lines import chunks
+    from pytest_batcheval.wire.result_file import read_lines
 
     target = folder / "results.jsonl"
     _called(f"{batch.id}: file {file_id}", lambda: backend.download(file_id, target), backend)
     with target.open("rb") as stream:
-        for line in read_lines(chunks(stream)):
-            if isinstance(line, BrokenLine):
-                text = line.excerpt[:80].decode("utf-8", "replace")
-                raise ProviderError(
-                    f"batch {batch.id}: file {file_id} is broken at byte {line.offset} ({line.reason}): {text!r}"
-                )
-            yield line
+        yield from read_lines(chunks(stream), batch.endpoint)
 
 
-def _answer(line: ResultLine, request: Request | None, origin: str) -> Answer:
-    from pytest_batcheval.engine.retry import failure_of
+def _answer(line: ResultLine | BrokenLine, request: Request | None, origin: str, file_id: str) -> Answer:
+    from pytest_batcheval.engine.retry import BROKEN_LINE, failure_of
+    from pytest_batcheval.wire.result_file import BrokenLine
 
     asked = request or ForeignRequest({}, name=line.custom_id)
-    response = msgspec.to_builtins(line.response) if line.response is not None else {}
-    if line.succeeded:
-        return Answer(asked, origin, response, source="provider", line_id=line.id or "")
-    failure = failure_of(line)
-    error = RequestError(failure.code, failure.message, failure.status_code, failure.retryable)
-    return Answer(asked, origin, response, error, source="provider", line_id=line.id or "")
+    if isinstance(line, BrokenLine):
+        text = line.excerpt[:80].decode("utf-8", "replace")
+        message = f"file {file_id} cannot be read at byte {line.offset} ({line.reason}): {text!r}"
+        return Answer(asked, origin, error=RequestError(BROKEN_LINE, message, retryable=False), source="provider")
+    response = line.response.to_dict() if line.response is not None else {}
+    error = None
+    if not line.succeeded:
+        failure = failure_of(line)
+        error = RequestError(failure.code, failure.message, failure.status_code, failure.retryable)
+    return Answer(asked, origin, response, error, source="provider", line_id=line.id, remark=line.remark)

@@ -11,7 +11,7 @@ import pytest
 from pytest_batcheval import Request
 from pytest_batcheval.cli import main
 from pytest_batcheval.engine.estimate import plan
-from pytest_batcheval.wire.result_file import MAX_LINE
+from pytest_batcheval.wire import input_file
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "batchinput.jsonl"
 
@@ -128,15 +128,16 @@ def test_a_bad_line_stops_it_and_nothing_is_written(folder, capsys):
     assert names() == ["in.jsonl"]
 
 
-BAD = (b'{broken "\xff"\r\n', b'{"model": "m", "input": "' + b"x" * MAX_LINE + b'"}\n', b"\x1b[2J[]\n", b'{"cut": tru')
+BAD = (b'{broken "\xff"\r\n', b'{"model": "m", "input": "' + b"x" * 3000 + b'"}\n', b"\x1b[2J[]\n", b'{"cut": tru')
 
 
-def test_skip_bad_puts_bad_lines_aside_byte_for_byte_and_goes_on(folder, capsys):
+def test_skip_bad_puts_bad_lines_aside_byte_for_byte_and_goes_on(folder, capsys, monkeypatch):
+    monkeypatch.setattr(input_file, "MAX_BYTES", 2000)
     name = write(BAD[0], simple("x"), b"\n", BAD[1], simple("y"), BAD[2], BAD[3])
     assert main(["import", name, "--output", "out.jsonl", "--skip-bad", "bad.jsonl"]) == 1
     out = capsys.readouterr().out
     assert "6 lines, 2 requests, 0 repeated, 4 bad" in out
-    assert "in.jsonl:4: has 16,777,243 bytes" in out
+    assert "in.jsonl:4: has 3,027 bytes" in out
     assert "the bad lines are in bad.jsonl; fix them" in out
     assert Path("bad.jsonl").read_bytes() == b"".join(BAD) + b"\n"
     assert [f.number for f in Request.from_jsonl("out.jsonl")] == [1, 2]

@@ -32,7 +32,7 @@ def worst(requests):
 
 @pytest.fixture(autouse=True)
 def usage(provider):
-    provider.line_of = lambda key, run: (200, {"choices": [], "usage": USAGE})
+    provider.line_of = lambda key, run: (200, {"choices": [{"message": {"content": "fine"}}], "usage": USAGE})
 
 
 @pytest.fixture
@@ -82,7 +82,9 @@ def test_the_second_attempt_of_a_request_must_be_within_it_too(go, provider, jou
     """The first attempt's answers are paid, what failed is to be sent again would exceed."""
     first = ask(4)
     failing = first[0].custom_id
-    provider.line_of = lambda key, run: (503, {}) if key == failing else (200, {"choices": [], "usage": expensive})
+    provider.line_of = lambda key, run: (
+        (503, {}) if key == failing else (200, {"choices": [{"message": {"content": "fine"}}], "usage": expensive})
+    )
     expensive = {"prompt_tokens": 0, "completion_tokens": 1400}
     with pytest.raises(UsageError, match="1 request could cost"):
         go(first, worst(first))
@@ -114,7 +116,7 @@ def test_a_sum_nobody_knows_is_over_any_budget(go, body):
     ],
 )
 def test_tokens_are_counted_under_every_endpoints_names(go, provider, journal, usage, tokens):
-    provider.line_of = lambda key, run: (200, {"choices": [], "usage": usage})
+    provider.line_of = lambda key, run: (200, {"choices": [{"message": {"content": "fine"}}], "usage": usage})
     go(ask(1), None)
     (row,) = journal.reader.batches()
     assert (row.input_tokens, row.output_tokens) == tokens

@@ -39,11 +39,11 @@ def kind(verdict):
 
 
 def test_an_answer_is_the_response_of_a_line():
-    row = call_outcome(KEY, reply(200, {"choices": [], "usage": USAGE, "seed": 2**70}))
+    row = call_outcome(KEY, reply(200, {"choices": [{"message": {"content": "fine"}}], "usage": USAGE, "seed": 2**70}))
     assert json.loads(row.response) == {
         "status_code": 200,
         "request_id": "req_1",
-        "body": {"choices": [], "usage": USAGE, "seed": 2**70},
+        "body": {"choices": [{"message": {"content": "fine"}}], "usage": USAGE, "seed": 2**70},
     }
     assert (row.key, row.line_id, row.input_tokens, row.output_tokens) == (KEY, "req_1", 12, 34)
 
@@ -51,13 +51,23 @@ def test_an_answer_is_the_response_of_a_line():
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (200, {}, "answer"),
-        (200, [], "unknown"),
+        (200, {"choices": [{"message": {"content": "x"}}]}, "answer"),
+        (200, {}, "final"),
+        (200, [], "final"),
         (200, b"", "unknown"),
         (200, b"<html>", "unknown"),
         (200, b'{"a": ', "unknown"),
-        (200, b'{"a": NaN}', "unknown"),
-        (200, b'{"a": "\xff"}', "unknown"),
+        (200, b'{"choices": [{"message": {"content": NaN}}]}', "unknown"),
+        (200, b'{"choices": [{"message": {"content": "x"}, "logprobs": -Infinity}]}', "answer"),
+        (200, b'{"choices": [{"message": {"content": "\\ud800"}}]}', "answer"),
+        (200, b'{"choices": [{"message": {"content": "\xff"}}]}', "answer"),
+        (200, b'{"choices": [{"message": {"c\xff": "x"}}]}', "unknown"),
+        (200, {"choices": []}, "final"),
+        (200, error("server_error"), "passing"),
+        (200, error("overloaded_error"), "passing"),
+        (200, error("invalid_prompt"), "final"),
+        (200, error("insufficient_quota"), "stop"),
+        (200, {"object": "response", "status": "queued", "output": []}, "final"),
         (200, b"[" * 5000, "unknown"),
         (200, b'{"a": ' * 150 + b"1" + b"}" * 150, "unknown"),
         (204, b"", "unknown"),

@@ -140,7 +140,9 @@ def troubled(provider, requests):
     provider.fault, provider.takes = fault, 10.0
     provider.rivalled = lambda number: number == 5
     provider.status_of = lambda number: "expired" if number == 2 else "completed"
-    provider.line_of = lambda key, run: (503, {}) if key in bad and run == 1 else (200, {"choices": []})
+    provider.line_of = lambda key, run: (
+        (503, {}) if key in bad and run == 1 else (200, {"choices": [{"message": {"content": "fine"}}]})
+    )
 
 
 def check(provider, requests):
@@ -274,7 +276,7 @@ def test_random_faults_and_kills_pay_once(block, world, folder, reaper, ask, rng
         statuses = [dice.choice(["completed", "completed", "expired", "cancelled"]) for _ in range(200)]
         provider.status_of = lambda number, statuses=statuses: statuses[number % 200]
         provider.line_of = lambda key, run, flaky=flaky: (
-            (503, {}) if key in flaky and run == 1 else (200, {"choices": []})
+            (503, {}) if key in flaky and run == 1 else (200, {"choices": [{"message": {"content": "fine"}}]})
         )
         reaper.dice = dice
         for _ in range(20):

@@ -31,7 +31,9 @@ def troubled(provider, requests):
     bad = requests[0].custom_id
     provider.takes = 10.0
     provider.status_of = lambda number: "expired" if number == 2 else "completed"
-    provider.line_of = lambda key, run: (503, {}) if key == bad and run == 1 else (200, {"choices": []})
+    provider.line_of = lambda key, run: (
+        (503, {}) if key == bad and run == 1 else (200, {"choices": [{"message": {"content": "fine"}}]})
+    )
 
 
 def go(backend, path, requests, **more):

@@ -15,7 +15,6 @@ from pytest_batcheval.engine.batch_outcome import unaccounted_requests
 from pytest_batcheval.engine.effects import Settle
 from pytest_batcheval.engine.results import download_results, read_results
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
-from pytest_batcheval.wire import result_file
 from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes half an hour
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.timeout(0)  # a full proof takes half an hour
 FILES = {"quick": 500, "ci": 20_000, "full": 1_000_000}
 BLOCKS = 4
 LONGEST = 20_000
-"""Bytes of the longest line here; 16 MiB a file would leave no time for other damage."""
+"""Bytes of the words of a long line, which lies in several chunks."""
 
 WORDS = (
     "fine, thank you",
@@ -128,8 +127,7 @@ def marked(found, dice):
 def giant(found, dice):
     words = "x" * LONGEST
     key = dice.choice([line.key for line in found if line.key] or [""])
-    whole = line_of(key, words)
-    found.insert(dice.randrange(len(found) + 1), replace(whole, whole=False))
+    found.insert(dice.randrange(len(found) + 1), line_of(key, words))
 
 
 ORDERS = (shuffled, swapped, doubled, contradicted, dropped, mixed_with_junk, mixed_with_a_strangers, spoilt, cut_off)
@@ -205,11 +203,6 @@ def make(dice):
 
 
 # -- readers ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shorter_lines(monkeypatch):
-    monkeypatch.setattr(result_file, "MAX_LINE", LONGEST)
 
 
 class File:
@@ -294,9 +287,7 @@ def _may_be_read(line, data):
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_a_damaged_result_file_loses_no_whole_line_and_no_line_is_anothers(
-    block, folder, rng, proof, pytestconfig, shorter_lines
-):
+def test_a_damaged_result_file_loses_no_whole_line_and_no_line_is_anothers(block, folder, rng, proof, pytestconfig):
     only = pytestconfig.getoption("--sim-seed")
     for seed in range(block, FILES[proof], BLOCKS) if only is None else [only]:
         dice = rng(seed)
@@ -326,11 +317,25 @@ def test_the_damage_is_of_every_kind_and_leaves_whole_lines(rng):
 # -- what a decoder skips ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [b'"request\x99id": "r"', b'"request_id": "r", "more": "\xff"'])
-def test_invalid_utf_8_is_damage_wherever_it_stands(name):
+def test_a_byte_that_is_not_utf_8_in_a_name_is_damage():
     """Seed 398546: half of one line and half of another, separated only by such a byte, were one answer."""
-    (line,) = read_lines([line_of("1" * 40, "fine").text.replace(b'"request_id": "r"', name)])
+    (line,) = read_lines([line_of("1" * 40, "fine").text.replace(b'"request_id": "r"', b'"request\x99id": "r"')])
     assert isinstance(line, BrokenLine)
+
+
+def test_a_byte_that_is_not_utf_8_in_a_value_that_nobody_needs_is_none():
+    (line,) = read_lines(
+        [line_of("1" * 40, "fine").text.replace(b'"request_id": "r"', b'"request_id": "r", "more": "\xff"')]
+    )
+    assert shown(line) == ("1" * 40, "fine")
+
+
+def test_a_line_that_names_two_keys_is_the_answer_of_neither():
+    text = line_of("1" * 40, "fine").text
+    (line,) = read_lines([text.replace(b'"id"', b'"custom_id": "' + b"2" * 40 + b'", "id"')])
+    assert isinstance(line, BrokenLine)
+    (line,) = read_lines([text.replace(b'"id"', b'"custom_id": "' + b"1" * 40 + b'", "id"')])
+    assert shown(line) == ("1" * 40, "fine")
 
 
 # -- what a damaged key leaves ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pytest_batcheval.backends.protocol import BatchError
 from pytest_batcheval.engine.effects import ResultSummary, Settle, Unaccounted
 from pytest_batcheval.engine.results import KEEP, download_results, read_results
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
-from pytest_batcheval.wire import result_file
+from pytest_batcheval.wire.endpoints import CHAT
 
 KEYS = ["aa", "bb", "cc", "dd"]
 REST = Unaccounted("unanswered", "no line", retryable=True)
@@ -43,7 +43,7 @@ class Files:
 
 
 def row(output="out", error=""):
-    return BatchRow("o", "s", "e", "i", 1, 1, len(KEYS), "f", id=1, batch_id="batch_1", output_file_id=output,
+    return BatchRow("o", "s", CHAT, "i", 1, 1, len(KEYS), "f", id=1, batch_id="batch_1", output_file_id=output,
                     error_file_id=error)  # fmt: skip
 
 
@@ -129,12 +129,9 @@ def test_a_line_of_a_request_that_was_not_sent_is_reported_and_not_stored(reap):
 BROKEN = {
     "cut": good("bb")[:-9],
     "nan": good("bb").replace(b'"hello"', b"NaN"),
-    "utf-8": good("bb").replace(b"hello", b"\xff\xfe"),
-    "surrogate": good("bb").replace(b"hello", b"\\ud800"),
     "deep": good("bb").replace(b'"hello"', b"[" * 200 + b"]" * 200),
     "bottomless": good("bb").replace(b'"hello"', b"[" * 100_000 + b"]" * 100_000),
     "digits": good("bb").replace(b'"hello"', b"9" * 5000),
-    "status": good("bb").replace(b"200", b"9" * 30),
     "two in one": good("bb") + good("bb"),
 }
 
@@ -157,11 +154,54 @@ def test_a_line_broken_down_to_its_key_is_counted(reap):
     assert kinds(rows)["bb"] == "unanswered"
 
 
-def test_a_giant_line_is_reported_by_its_key_and_not_held(reap, monkeypatch):
-    monkeypatch.setattr(result_file, "MAX_LINE", 5000)
-    account, rows = reap(b"\n".join([good("aa"), good("bb", "x" * 10**6), good("cc")]))
-    assert kinds(rows) == {"aa": "answer", "bb": "broken_line", "cc": "answer", "dd": "unanswered"}
-    assert account.nameless == 0
+MENDED = {
+    "surrogate": (good("bb").replace(b"hello", b"a\\ud800b"), "a\ufffdb"),
+    "utf-8": (good("bb").replace(b"hello", b"a\xffb"), "a\ufffdb"),
+    "infinity": (good("bb").replace(b'"choices"', b'"logprob": -Infinity, "choices"'), "hello"),
+    "digits": (good("bb").replace(b'"choices"', b'"n": ' + b"9" * 5000 + b', "choices"'), "hello"),
+}
+
+
+@pytest.mark.parametrize("kind", MENDED)
+def test_an_answer_with_a_character_or_number_that_cannot_be_stored_is_kept_and_said(reap, tmp_path, kind):
+    line, text = MENDED[kind]
+    account, rows = reap(b"\n".join([good("aa"), line, good("cc")]))
+    assert (account.answered, account.failed, account.nameless) == ({"aa", "bb", "cc"}, set(), 0)
+    assert text_of(rows["bb"]) == text
+    (said,) = account.broken
+    assert said.startswith("output.jsonl: the line of bb was read with a change: ")
+    assert (tmp_path / "1" / KEEP).exists()
+
+
+@pytest.mark.parametrize("status", [b"9" * 30, b"-1", b'"200"', b"200.0", b"true", b"null", b"[]", b"201"])
+def test_a_status_that_means_nothing_loses_no_answer(reap, status):
+    account, rows = reap(good("bb").replace(b"200", status))
+    assert (account.answered, account.broken) == ({"bb"}, ())
+    assert text_of(rows["bb"]) == "hello"
+
+
+def test_a_line_of_any_length_is_read(reap):
+    _, rows = reap(b"\n".join([good("aa"), good("bb", "x" * 17 * 2**20), good("cc")]))
+    assert len(text_of(rows["bb"])) == 17 * 2**20
+    assert kinds(rows) == {"aa": "answer", "bb": "answer", "cc": "answer", "dd": "unanswered"}
+
+
+NO_ANSWERS = {
+    "error": ({"error": {"code": "server_error", "message": "busy"}}, "server_error", True),
+    "refused": ({"error": {"code": "invalid_prompt", "message": "no"}}, "invalid_prompt", False),
+    "empty": ({}, "no_answer", False),
+    "no choices": ({"id": "x", "model": "m"}, "no_answer", False),
+    "echo": ({"model": "m", "messages": [{"role": "user", "content": "hi"}]}, "no_answer", False),
+    "queued": ({"object": "response", "status": "queued", "output": []}, "no_answer", False),
+}
+
+
+@pytest.mark.parametrize("kind", NO_ANSWERS)
+def test_a_response_of_status_200_without_an_answer_is_a_failure(reap, kind):
+    body, code, retryable = NO_ANSWERS[kind]
+    account, rows = reap(good("aa", response={"status_code": 200, "body": body}))
+    assert (account.answered, account.failed, account.broken) == (set(), {"aa"}, ())
+    assert (rows["aa"].code, rows["aa"].status_code, rows["aa"].retryable) == (code, 200, retryable)
 
 
 def test_whole_files_leave_no_mark(reap, tmp_path):

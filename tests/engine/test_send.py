@@ -44,7 +44,9 @@ def test_the_snapshot_that_served_an_answer_is_kept_with_it(provider, journal, c
     requests = ask(2)
     moved = requests[0].custom_id
     provider.line_of = lambda key, run: (
-        (503, {}) if key == moved and run == 1 else (200, {"model": f"gpt-snapshot-{run}", "choices": []})
+        (503, {})
+        if key == moved and run == 1
+        else (200, {"model": f"gpt-snapshot-{run}", "choices": [{"message": {"content": "fine"}}]})
     )
     go(provider, journal, clock, requests)
     answers = journal.reader.answers(requests, provider.origin)
@@ -69,7 +71,9 @@ def test_batches_have_one_model_and_keep_the_limits(provider, journal, clock, as
 def test_failed_lines_are_resent_once_and_only_they(provider, journal, clock, ask):
     requests = ask(30)
     bad = {r.custom_id for r in requests[:4]}
-    provider.line_of = lambda key, run: (503, {}) if key in bad and run == 1 else (200, {"choices": []})
+    provider.line_of = lambda key, run: (
+        (503, {}) if key in bad and run == 1 else (200, {"choices": [{"message": {"content": "fine"}}]})
+    )
     sent = go(provider, journal, clock, requests)
     assert {key for key, runs in provider.ledger.items() if runs == 2} == bad
     assert (sent.answered, sent.failed, sent.resent) == (30, 0, 4)
@@ -82,7 +86,7 @@ def test_a_passing_failure_stops_at_the_last_attempt_and_goes_on_in_a_new_run(pr
     assert (sent.answered, sent.failed) == (0, 3)
     assert set(provider.ledger.values()) == {3}
     assert clock.time > 600
-    provider.line_of = lambda key, run: (200, {"choices": []})
+    provider.line_of = lambda key, run: (200, {"choices": [{"message": {"content": "fine"}}]})
     assert go(provider, journal, clock, requests).answered == 3
     assert journal.reader.failures(requests, provider.origin) == {}
 
@@ -91,7 +95,9 @@ def test_a_final_failure_is_not_resent_and_stays_reported(provider, journal, clo
     requests = ask(3)
     refused = requests[0].custom_id
     error = {"error": {"code": "context_length_exceeded", "message": "too long", "type": "invalid_request_error"}}
-    provider.line_of = lambda key, run: (400, error) if key == refused else (200, {"choices": []})
+    provider.line_of = lambda key, run: (
+        (400, error) if key == refused else (200, {"choices": [{"message": {"content": "fine"}}]})
+    )
     for _ in range(2):
         sent = go(provider, journal, clock, requests)
         assert (sent.answered, sent.failed) == (2, 1)
@@ -223,7 +229,7 @@ def interrupted_create(provider, journal, clock, requests, applied):
 def test_counts_are_not_believed_but_a_short_file_is_not_paid_for_again(provider, journal, clock, ask):
     requests = ask(6)
     hidden = requests[0].custom_id
-    provider.line_of = lambda key, run: (200, {"choices": []})
+    provider.line_of = lambda key, run: (200, {"choices": [{"message": {"content": "fine"}}]})
     end = provider._end
 
     def short(data):
@@ -297,7 +303,7 @@ def test_a_damaged_answer_is_not_paid_for_again(provider, journal, clock, ask):
 # -- attempts -----------------------------------------------------------------------------------------------------
 
 BUSY = (500, {"error": {"code": "server_error", "message": "busy"}})
-FINE = (200, {"choices": []})
+FINE = (200, {"choices": [{"message": {"content": "fine"}}]})
 
 
 @pytest.mark.sampled(2)

@@ -269,11 +269,7 @@ class DirectBackend:
         return batch
 
     def download(self, file_id: str, target: Path) -> None:
-        size = self._json("content", "GET", f"/v1/files/{file_id}")["bytes"]
-        body = self._bytes("content", "GET", f"/v1/files/{file_id}/content")
-        if len(body) != size:
-            raise TransientFailure("truncated", f"{len(body)} of {size} bytes")
-        target.write_bytes(body)
+        target.write_bytes(self._bytes("content", "GET", f"/v1/files/{file_id}/content"))
 
     def delete_file(self, file_id: str) -> None:
         self._bytes("delete", "DELETE", f"/v1/files/{file_id}")

@@ -40,7 +40,8 @@ def files(suite):
     return names - {"journal.sqlite.lock", "journal.sqlite.reserve"}
 
 
-@pytest.mark.parametrize("more", [(), pytest.param(("-p", "xdist", "-n", "2"), marks=pytest.mark.sampled)], ids=str)
+@pytest.mark.sampled
+@pytest.mark.parametrize("more", [(), ("-p", "xdist", "-n", "2")], ids=str)
 def test_it_has_all_answers_after_a_run_and_nothing_lies_beside_it(suite, alone, more):
     suite.test_file(SUITE)
     suite.run_apart("--batch=send", "--batch-backend=simulator", *more).assert_outcomes(passed=ANSWERS)
@@ -48,12 +49,12 @@ def test_it_has_all_answers_after_a_run_and_nothing_lies_beside_it(suite, alone,
     assert files(suite) == {"journal.sqlite"}
 
 
-@pytest.mark.sampled
-def test_a_run_that_only_reads_leaves_nothing_beside_it(suite):
+def test_a_run_that_only_reads_leaves_nothing_beside_it(suite, alone):
     suite.test_file(SUITE)
     for mode in ("--batch=send", "--batch=replay"):
         suite.run(mode, "--batch-backend=simulator").assert_outcomes(passed=ANSWERS)
         assert files(suite) == {"journal.sqlite"}
+        assert alone() == ANSWERS
 
 
 @pytest.mark.sampled

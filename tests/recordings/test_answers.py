@@ -2,13 +2,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.errors import RecordingError
+from pytest_batcheval.errors import AnswerError, RecordingError
 from pytest_batcheval.recordings.answer_line import AnswerLineError, decode, encode
 from pytest_batcheval.recordings.answers import NewRecording, Recordings
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
@@ -47,6 +48,21 @@ def test_a_recorded_answer_is_found_by_key_in_any_file(root):
         "batch_req_1",
     )
     assert Recordings(root).find([request("other")]) == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"error": {"code": "server_error", "message": "busy"}}, {}, {"choices": []}, {"model": "m", "messages": []}],
+    ids=str,
+)
+def test_a_failure_that_was_recorded_as_an_answer_is_read_as_a_failure(root, body):
+    """Earlier versions recorded every object of status 200."""
+    record(root, replace(answer(), response={"status_code": 200, "request_id": "r", "body": body}))
+    found = Recordings(root).find([request()])[request().custom_id]
+    assert (found.error.code, found.error.retryable) == ("stored_failure", False)
+    with pytest.raises(AnswerError, match="server_error: busy" if "error" in body else "no_answer"):
+        _ = found.text
+    assert repr(found)
 
 
 def test_the_file_is_readable_sorted_one_answer_a_line(root):

@@ -206,10 +206,9 @@ def test_what_cannot_be_read_is_an_error(tmp_path, name):
         list(Request.from_jsonl(tmp_path / name))
 
 
-def test_a_line_too_long_to_be_held_is_named(monkeypatch):
-    monkeypatch.setattr("pytest_batcheval.wire.result_file.MAX_LINE", 2000)
-    monkeypatch.setattr(input_file, "MAX_LINE", 2000)
-    assert "input:2: has 5,027 bytes; the longest allowed line has 2,000" in refusal(line(), simple("x" * 5000))
+def test_a_line_too_long_for_any_batch_is_named_and_not_held(monkeypatch):
+    monkeypatch.setattr(input_file, "MAX_BYTES", 2000)
+    assert "input:2: has 5,027 bytes; a batch input file has at most 2,000" in refusal(line(), simple("x" * 5000))
 
 
 def test_repeated_lines_are_merged_and_counted():

@@ -29,6 +29,9 @@ from pytest_batcheval.text.sanitize import redacted, storable
 OWN_ID = "X-Client-Request-Id"
 """The header in which the API lets a client name a call, for its support (API reference, Debugging requests)."""
 
+LONGEST_ANSWER = 2**29
+"""Bytes of the longest answer: 2,048 embeddings of 3,072 dimensions have about 2**27."""
+
 CLOSING = 5.0
 """Seconds that the connections get to close."""
 
@@ -56,7 +59,7 @@ class IndividualCalls:
         del api_key  # a traceback may show the locals of this frame
         check(self._key)
         self.traffic = Traffic()
-        self._client = _client(base_url, self._key, caps or Caps(), self.traffic)
+        self._client = _client(base_url, self._key, caps or Caps(reply=LONGEST_ANSWER), self.traffic)
         self._finished: SimpleQueue[tuple[int, CallReply | ProviderFailure | BaseException]] = SimpleQueue()
         self._numbers = itertools.count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}

@@ -14,7 +14,6 @@ from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_rec
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.wire.objects import Request
-from pytest_batcheval.wire.usage import tokens
 
 if TYPE_CHECKING:
     from pytest_batcheval.quality import Comparison, QualityGate
@@ -145,7 +144,7 @@ def _side(model: str, scored: Scored, rows: Sequence[Row], leave_out: Sequence[s
 
     given = scores_of(scored.answers) if scored.rubric else None
     gate = quality_gate(scored.answers, scores=given, leave_out=leave_out)
-    used = [tokens(row.answer.usage) for row in rows]
+    used = [row.answer.tokens for row in rows]
     input_tokens, output_tokens = sum(read for read, _ in used), sum(written for _, written in used)
     cost = price(model, input_tokens, output_tokens)
     return Side(model, len(rows), input_tokens, output_tokens, None if cost is None else cost.usd, gate)

@@ -7,12 +7,12 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_backend, say
-from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print
@@ -47,18 +47,33 @@ def run(arguments: argparse.Namespace) -> int:
         UnfinishedError: the batch still runs.
         ProviderError: there is no such batch in this project, or its files are gone.
     """
-    from pytest_batcheval.client import download_batch_results
+    from pytest_batcheval.backends.connect import connect
+    from pytest_batcheval.batch_status import each_result
+    from pytest_batcheval.cli.new_file import check_new, new_file
 
-    if arguments.output is not None and arguments.output.exists():
-        raise UsageError(f"{arguments.output} already exists; name another file")
-    answers = download_batch_results(arguments.batch, backend=arguments.backend)
-    failed = sum(answer.error is not None for answer in answers)
-    if arguments.output is None:
-        _print(answers)
-        return int(ExitStatus.FAILED if failed else ExitStatus.OK)
-    arguments.output.write_text("".join(f"{_line(answer)}\n" for answer in answers), encoding="utf-8")
-    say(f"{counted(len(answers), 'result')} in {arguments.output}, {failed} of them failed")
-    return int(ExitStatus.FAILED if failed else ExitStatus.OK)
+    if arguments.output is not None:
+        check_new(arguments.output)
+    counts = Counter[str]()
+    with connect(arguments.backend) as connection:
+        answers = _counting(each_result(connection.backend, arguments.batch, with_requests=False), counts)
+        if arguments.output is None:
+            _print(answers)
+        else:
+            with new_file(arguments.output) as stream:
+                stream.writelines(f"{_line(answer)}\n".encode() for answer in answers)
+    if arguments.output is not None:
+        say(f"{counted(counts['all'], 'result')} in {arguments.output}, {counts['failed']} of them failed")
+    return int(ExitStatus.FAILED if counts["failed"] else ExitStatus.OK)
+
+
+def _counting(answers: Iterable[Answer], counts: Counter[str]) -> Iterator[Answer]:
+    """Yield the answers, count them, and print the remarks on them to stderr."""
+    for answer in answers:
+        counts["all"] += 1
+        counts["failed"] += answer.error is not None
+        if answer.remark:
+            print(f"the line of {answer.custom_id} was read with a change: {answer.remark}", file=sys.stderr)
+        yield answer
 
 
 def _print(answers: Iterable[Answer]) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
 from pytest_batcheval.backends.local_files import storing
 from pytest_batcheval.backends.protocol import Backend, BatchList, RemoteBatch, gap_of
-from pytest_batcheval.engine.backoff import Backoff
+from pytest_batcheval.engine.backoff import Backoff, delay
 from pytest_batcheval.engine.batch_handlers import NO_LIST
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
 from pytest_batcheval.engine.clock import Clock
@@ -27,10 +27,14 @@ from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.key import sample_of
-from pytest_batcheval.wire.result_file import BrokenLine, chunks, read_lines, split_lines
+from pytest_batcheval.wire.lines import chunks, split_lines
+from pytest_batcheval.wire.result_file import read_lines
 
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
+
+READS, READ_FIRST = 5, 10.0
+"""Times that a file with too few requests is read, and seconds before the second time, doubled each time."""
 
 T = TypeVar("T")
 
@@ -129,11 +133,13 @@ class Adoption:
         """
         rows = []
         for batch in batches:
-            lines = self._input(batch)
-            if lines is None:
+            ours = our_metadata(batch.metadata)
+            expected = ours.requests if ours else 0
+            lines = self._whole(partial(self._input, batch), expected)
+            if lines is None or len(lines) < expected:
                 # Its file was deleted, to stop a create that was thought to be lost: only its results name its keys.
                 ended = self._ended(batch)
-                lines = self._results(ended)
+                lines = (self._whole(partial(self._results, ended), expected) or {}) | (lines or {})
                 if not ended.terminal:
                     self._lose(batch, keys)
             if lines:
@@ -161,7 +167,7 @@ class Adoption:
             generation=max(generation, ours.generation),
             round=ours.round,
             requests=len(keys),
-            file_name=f"batcheval-{ours.identity[:16]}-{ours.create or 'adopted'}.jsonl",
+            file_name=f"{ours.create or f'batcheval-{ours.identity[:16]}-adopted'}.jsonl",
             run=self._run,
             state="created",
             file_id=batch.input_file_id or "",
@@ -172,6 +178,15 @@ class Adoption:
     def _input(self, batch: RemoteBatch) -> dict[str, bytes] | None:
         """The lines a batch holds by key; `None` when its input file is gone, or may not be read."""
         return self._read(batch.input_file_id, _input_lines) if batch.input_file_id else None
+
+    def _whole(self, read: Callable[[], dict[str, bytes] | None], expected: int) -> dict[str, bytes] | None:
+        """What a file holds, read again while it has fewer requests than expected: it may have been cut off."""
+        for number in range(1, READS + 1):
+            found = read()
+            if found is None or len(found) >= expected or number == READS:
+                break
+            self._clock.sleep(delay(number, READ_FIRST))
+        return found
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
         """The batch once it has ended, or as it was seen last when the provider no longer has it."""
@@ -246,7 +261,7 @@ def _input_lines(path: Path) -> dict[str, bytes]:
 def _named_keys(path: Path) -> dict[str, bytes]:
     with path.open("rb") as stream:
         lines = read_lines(chunks(stream))
-        return {line.custom_id: b"" for line in lines if not isinstance(line, BrokenLine)}
+        return {line.custom_id: b"" for line in lines if line.custom_id}
 
 
 def _decoded(text: bytes) -> SentLine | None:

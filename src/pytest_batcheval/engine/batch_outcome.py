@@ -59,7 +59,11 @@ def ended(row: BatchRow, batch: RemoteBatch) -> BatchRow:
 
 
 def doubtful(row: BatchRow, results: ResultSummary) -> bool:
-    """Whether the files may still be incomplete: requests are missing that it should have, by its status or counts."""
+    """Whether the files may still be incomplete: one is cut, or requests are missing that it should have, by its status
+    or counts.
+    """
+    if results.cut:
+        return True
     missing = _found(results) < row.requests
     silent = row.completed is None and row.status != "failed"
     return missing and (_short(row, results) or silent or row.status == "completed")

@@ -5,17 +5,17 @@ The rules are those of a batch's lines, since the reply is read as the line it w
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import msgspec
 
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.errors import QUOTA_CODES, ProviderFailure, Refused, Stopped, TransientFailure
 from pytest_batcheval.engine.results import answer_of
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, FailureRow
-from pytest_batcheval.wire.result_file import EXCERPT, BrokenLine, LineResponse, ResultLine, decode_line
+from pytest_batcheval.wire.json_text import JsonError, decode_json, may_be_deep
+from pytest_batcheval.wire.plain import mapping
+from pytest_batcheval.wire.result_file import EXCERPT, BrokenLine, LineResponse, ResultLine, storable_body
 
 REFUSALS = (429, 503)
 """Statuses of a server that is too busy; it ran nothing."""
@@ -41,16 +41,16 @@ class Busy:
 CallOutcome = AnswerRow | FailureRow | Busy | Refused
 
 
-def call_outcome(key: str, outcome: CallReply | ProviderFailure) -> CallOutcome:
-    """Interpret the outcome of this request's call; a `Refused` means that no other call would do better."""
+def call_outcome(key: str, outcome: CallReply | ProviderFailure, url: str = "") -> CallOutcome:
+    """Interpret the outcome of this request's call to `url`; a `Refused` means that no other call would do better."""
     if isinstance(outcome, TransientFailure):
         failure = FailureRow(key, outcome.cause, outcome.message, None, retryable=True)
         return Busy(failure, outcome.retry_after, reached=False)
     if isinstance(outcome, ProviderFailure):
         return unknown(key, str(outcome))
-    line = _line(key, outcome)
+    line = _line(key, outcome, url)
     if isinstance(line, BrokenLine):
-        return unknown(key, f"HTTP {outcome.status} with a reply that is not a JSON object: {line.reason}")
+        return unknown(key, f"HTTP {outcome.status} with a reply that cannot be read: {line.reason}")
     if line.succeeded:
         return answer_of(line)
     return _failed(line, outcome)
@@ -71,31 +71,27 @@ def _failed(line: ResultLine, reply: CallReply) -> CallOutcome:
         return Refused(*details)  # the base URL is wrong, not the request
     if reply.status in REFUSALS:
         return Busy(failure, reply.retry_after)
-    if reply.status in GATEWAY or reply.status < 300:
+    if reply.status in GATEWAY:
         return unknown(failure.key, f"HTTP {reply.status} {failure.code}: {failure.message}")
     return failure
 
 
-def _line(key: str, reply: CallReply) -> ResultLine | BrokenLine:
+def _line(key: str, reply: CallReply, url: str) -> ResultLine | BrokenLine:
     """The reply as a line of a result file; an error that is not JSON has no body there."""
-    head = {"status_code": reply.status, "request_id": reply.request_id}
-    start = json.dumps({"custom_id": key, "id": reply.request_id, "response": head}).removesuffix("}}")
-    line: ResultLine | BrokenLine
     try:
-        msgspec.json.decode(reply.content)  # alone, so that it cannot end the line's object and begin another
-        line = decode_line(start.encode() + b',"body":' + reply.content + b"}}")
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        line = BrokenLine(0, str(error), reply.content[:EXCERPT])
-    if isinstance(line, BrokenLine) and reply.status >= 300:
-        return ResultLine(key, response=LineResponse(reply.status, reply.request_id))
-    return line
+        body, remark = storable_body(*decode_json(reply.content), may_be_deep(reply.content), url)
+    except JsonError as error:
+        if reply.status < 300:
+            return BrokenLine(0, str(error), reply.content[:EXCERPT])
+        body, remark = None, ""
+    response = LineResponse(reply.status, reply.request_id, body)
+    return ResultLine(key, reply.request_id, response, url=url, remark=remark)
 
 
 def _names_parameter(line: ResultLine) -> bool:
     """Whether a refusal is about a parameter of the request, such as a model without that endpoint."""
-    body = line.response.body if line.response is not None else None
-    error = body.get("error") if isinstance(body, dict) else None
-    return isinstance(error, dict) and bool(error.get("param"))
+    error = mapping(line.response and line.response.body).get("error")
+    return isinstance(error, Mapping) and bool(error.get("param"))
 
 
 def _names_model(failure: FailureRow) -> bool:

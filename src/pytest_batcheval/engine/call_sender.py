@@ -189,7 +189,7 @@ class CallRun:
 
     def _judge(self, flight: CallInFlight, outcome: CallReply | ProviderFailure, now: float) -> None:
         key, pending = flight.request.custom_id, self._pending[flight.row]
-        verdict = call_outcome(key, outcome)
+        verdict = call_outcome(key, outcome, flight.request.url)
         if isinstance(verdict, Busy):
             return self._refused(flight, verdict, now)
         if isinstance(verdict, Refused):

@@ -14,7 +14,7 @@ from pytest_batcheval.journal.rows import BatchRow
 PREFIX_BYTES = 6
 PREFIXES_A_VALUE = 64
 _PREFIX_LENGTH = 8
-_FILE_NAME = re.compile(r"batcheval-[0-9a-f]*-([0-9a-f]{8})\.jsonl")
+_FILE_NAME = re.compile(r"(batcheval-[0-9a-f]*-[0-9a-f]{8})\.jsonl")
 _FIELDS = {"1": 4, "2": 6}
 """Number of fields of an identifying value, by its version."""
 
@@ -37,7 +37,10 @@ def identifying_value(row: BatchRow) -> str:
 
 
 def create_id(row: BatchRow) -> str:
-    """The random part of the input file's name, which is one create's own; empty where it is not known."""
+    """The input file's name without its ending, which is one create's own; empty where it is not known.
+
+    Recordings of conversations know such names wherever they occur.
+    """
     name = _FILE_NAME.fullmatch(row.file_name)
     return name[1] if name else ""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from itertools import repeat
+from os import SEEK_END
 from pathlib import Path
-
-import msgspec
 
 from pytest_batcheval.backends.errors import Refused
 from pytest_batcheval.backends.local_files import private_folder, storing
@@ -15,8 +14,10 @@ from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.effects import ResultSummary, Settle
 from pytest_batcheval.engine.retry import BROKEN_LINE, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
-from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, chunks, read_lines
-from pytest_batcheval.wire.usage import tokens
+from pytest_batcheval.wire.bodies import form_of
+from pytest_batcheval.wire.lines import chunks
+from pytest_batcheval.wire.plain import mapping
+from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
 
 KEEP = "keep"
 """A file of this name in a folder of result files means that a person may want to read them."""
@@ -46,7 +47,7 @@ def download_results(
             if not partial or failure.status_code != 404:
                 raise
             gone.append(f"the {name} file {file_id} of batch {row.batch_id} is gone at the provider")
-    summary = _summary(files, frozenset(keys), gone)
+    summary = _summary(files, frozenset(keys), gone, row.endpoint)
     if summary.broken:
         with storing(folder / KEEP):
             (folder / KEEP).touch()
@@ -59,7 +60,7 @@ def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Fa
     `keys` are in the order of the input file, whose lines the effect's `errors` count.
     """
     open_keys = set(keys)
-    for path, line in _lines(effect.results.files):
+    for path, line in _lines(effect.results.files, effect.row.endpoint):
         row = _result(path, line, effect.results)
         if row is not None and row.key in open_keys:
             open_keys.discard(row.key)
@@ -76,57 +77,69 @@ def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Fa
             )
 
 
-def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str]) -> ResultSummary:
+def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str], url: str) -> ResultSummary:
     answered: set[str] = set()
     repeated: set[str] = set()
     failed: set[str] = set()
     broken: list[str] = list(gone)
     nameless = 0
-    for path, line in _lines(files):
-        key = line.custom_id
-        if isinstance(line, BrokenLine):
-            broken.append(f"{path.name} at byte {line.offset}: {line.reason}")
-            if key in keys:
-                failed.add(key)
-            else:
-                nameless += 1
-        elif key not in keys:
+    last: dict[Path, ResultLine | BrokenLine] = {}
+    for path, line in _lines(files, url):
+        key, last[path] = line.custom_id, line
+        broken += _remarks(path, line, keys)
+        if key not in keys:
             # Its key may be damaged: then it is the answer of a request that seems to have none.
-            broken.append(f"{path.name}: a line for {key!r}, which is not a request of this batch")
             nameless += 1
-        elif line.succeeded:
-            (repeated if key in answered else answered).add(key)
-        else:
+        elif isinstance(line, BrokenLine) or not line.succeeded:
             failed.add(key)
-    broken += _contradictions(files, repeated)
+        else:
+            (repeated if key in answered else answered).add(key)
+    broken += _contradictions(files, repeated, url)
     return ResultSummary(
         answered=frozenset(answered),
         failed=frozenset(failed - answered),
         broken=tuple(broken),
         nameless=nameless,
         files=tuple(files),
+        cut=any(isinstance(line, BrokenLine) and _ends_within_a_line(path) for path, line in last.items()),
     )
 
 
-def _contradictions(files: Sequence[Path], repeated: Collection[str]) -> Iterator[str]:
+def _ends_within_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, SEEK_END)
+        return stream.read() != b"\n"
+
+
+def _remarks(path: Path, line: ResultLine | BrokenLine, keys: Collection[str]) -> Iterator[str]:
+    if isinstance(line, BrokenLine):
+        yield f"{path.name} at byte {line.offset}: {line.reason}"
+    elif line.custom_id not in keys:
+        yield f"{path.name}: a line for {line.custom_id!r}, which is not a request of this batch"
+    elif line.remark:
+        yield f"{path.name}: the line of {line.custom_id} was read with a change: {line.remark}"
+
+
+def _contradictions(files: Sequence[Path], repeated: Collection[str], url: str) -> Iterator[str]:
     """The second answers of a key that are not equal to its first; read again, since they are rare."""
     first: dict[str, bytes] = {}
-    for path, line in _lines(files) if repeated else ():
-        if isinstance(line, ResultLine) and line.succeeded and line.custom_id in repeated:
-            response = _json(line)
+    for path, line in _lines(files, url) if repeated else ():
+        if isinstance(line, ResultLine) and line.custom_id in repeated and line.succeeded:
+            response = hashlib.sha256(line.stored_response()).digest()
             if first.setdefault(line.custom_id, response) != response:
                 yield f"{path.name}: a second answer for {line.custom_id}, which differs; the first one counts"
 
 
-def _lines(files: Sequence[Path]) -> Iterator[tuple[Path, ResultLine | BrokenLine]]:
+def _lines(files: Sequence[Path], url: str) -> Iterator[tuple[Path, ResultLine | BrokenLine]]:
     for path in files:
         with path.open("rb") as stream:
-            yield from zip(repeat(path), read_lines(chunks(stream)), strict=False)
+            yield from zip(repeat(path), read_lines(chunks(stream), url), strict=False)
 
 
 def answer_of(line: ResultLine) -> AnswerRow:
     """The row of a line that succeeded."""
-    return AnswerRow(line.custom_id, line.id or "", _json(line), *_tokens(line))
+    body = mapping(line.response and line.response.body)
+    return AnswerRow(line.custom_id, line.id, line.stored_response(), *form_of(body, line.url).tokens)
 
 
 def _result(path: Path, line: ResultLine | BrokenLine, summary: ResultSummary) -> AnswerRow | FailureRow | None:
@@ -139,16 +152,3 @@ def _result(path: Path, line: ResultLine | BrokenLine, summary: ResultSummary) -
         return None
     text = f"its line cannot be read ({line.reason}); the file is kept at {path}. It was paid, so it is not sent again"
     return FailureRow(line.custom_id, BROKEN_LINE, text, None, retryable=False)
-
-
-def _tokens(line: ResultLine) -> tuple[int, int]:
-    body = line.response.body if line.response is not None else None
-    return tokens(body.get("usage")) if isinstance(body, dict) else (0, 0)
-
-
-def _json(line: ResultLine) -> bytes:
-    """The line's `response`; msgspec writes no integers over 64 bits, which JSON allows."""
-    try:
-        return msgspec.json.encode(line.response)
-    except OverflowError:
-        return json.dumps(msgspec.to_builtins(line.response), ensure_ascii=False).encode()

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 from pytest_batcheval.backends.errors import QUOTA_CODES
 from pytest_batcheval.journal.rows import FailureRow
 from pytest_batcheval.text.sanitize import redacted
-from pytest_batcheval.wire.objects import RequestError
+from pytest_batcheval.wire.bodies.error_report import ErrorReport
+from pytest_batcheval.wire.bodies.form import NO_ANSWER
+from pytest_batcheval.wire.objects import STORED_FAILURE, RequestError
 from pytest_batcheval.wire.result_file import ResultLine
 
 UNKNOWN_OUTCOME = "unknown_outcome"
 """Code of an individual call that may have been paid: nobody knows whether the model ran."""
 
 LOST, UNACCOUNTED, BROKEN_LINE = "lost", "unaccounted", "broken_line"
-"""Codes of requests that may have been paid and whose answers are gone."""
+PAID_CODES = frozenset({LOST, UNACCOUNTED, BROKEN_LINE, NO_ANSWER})
+"""Codes of requests that may have been paid and whose answers are gone, or never came: `no_answer` is a response of
+status 200 without an error and without a result (no choices, no output, the request repeated)."""
 
 TRANSIENT_CODES = frozenset(
-    {"batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "timeout", "request_timeout"}
+    {
+        *("batch_expired", "batch_cancelled"),
+        *("rate_limit_exceeded", "rate_limit_error", "rate_limit", "too_many_requests", "slow_down"),
+        *("server_error", "internal_server_error", "internal_error", "api_error"),
+        *("overloaded", "overloaded_error", "engine_overloaded", "server_overloaded", "service_unavailable"),
+        *("timeout", "request_timeout", "timeout_error", "vector_store_timeout"),
+    }
 )
+"""Codes and types of OpenAI, Anthropic and servers that imitate them, in lower case."""
 TRANSIENT_STATUSES = frozenset({0, 408, 409, 425, 429, *range(500, 600)})
 """0 is a line that was lost inside the provider."""
+
+_STATUS_CODES = frozenset(map(str, range(400, 600)))
+"""Codes that are HTTP statuses: some servers put the status there, in a response of status 200."""
 
 LONGEST_MESSAGE = 4000
 """Characters of a provider's message that are kept."""
@@ -37,6 +52,7 @@ class Retry(Enum):
     QUOTA = "The account has no quota left: add credit, then run the same command again."
     ACCESS = "It is not sent again: check that the key may use this model; then --batch-refresh sends it."
     REFUSED = "The request was refused and is not sent again: change the prompt; a changed body is a new request."
+    STORED = "An earlier version stored it as an answer: --batch-refresh sends it again."
     PAID = "It may have been paid, and its answer is gone: --batch-pay-again sends it again."
 
     @property
@@ -57,14 +73,11 @@ def pause_before(attempt: int) -> float:
 
 def failure_of(line: ResultLine) -> FailureRow:
     """The failure in a result line; call it only for lines that did not succeed."""
-    body = line.response.body if line.response is not None else None
-    inner = body.get("error") if isinstance(body, dict) else None
-    details = inner if isinstance(inner, dict) else {}
+    report = line.failure or ErrorReport()
     status = line.response.status_code if line.response is not None else None
-    code = details.get("code") or details.get("type") or (line.error and line.error.code)
-    message = details.get("message") or (line.error and line.error.message) or "the provider gave no message"
-    code = redacted(str(code or (f"http_{status}" if status else "error"))[:LONGEST_MESSAGE])
-    message = redacted(str(message)[:LONGEST_MESSAGE])
+    refused = status and not 200 <= status < 300
+    code = redacted((report.code or (f"http_{status}" if refused else "error"))[:LONGEST_MESSAGE])
+    message = redacted((report.message or "the provider gave no message")[:LONGEST_MESSAGE])
     return FailureRow(line.custom_id, code, message, status, classify_failure(code, message, status).retryable)
 
 
@@ -72,12 +85,13 @@ def classify_failure(code: str, message: str, status: int | None) -> Retry:
     """Classify a failure by its code, message and HTTP status, as they came from the provider."""
     if code in QUOTA_CODES:
         return Retry.QUOTA
-    if status in TRANSIENT_STATUSES or code in TRANSIENT_CODES:
+    if status is None or 200 <= status < 300:
+        status = int(code) if code in _STATUS_CODES else None
+    if status in TRANSIENT_STATUSES or code.lower() in TRANSIENT_CODES:
         return Retry.TRANSIENT
-    text = message.lower()
-    if status is None and ("error while processing" in text or "error occurred while processing" in text):
+    if status is None and _says_transient(message.lower()):
         return Retry.TRANSIENT
-    return Retry.ACCESS if status in (401, 403, 404) else Retry.REFUSED
+    return _final(code, status)
 
 
 def retry_of(code: str, status: int | None, retryable: bool) -> Retry:
@@ -86,9 +100,7 @@ def retry_of(code: str, status: int | None, retryable: bool) -> Retry:
         return Retry.NEXT_RUN
     if retryable:
         return Retry.QUOTA if code in QUOTA_CODES else Retry.TRANSIENT
-    if code in (LOST, UNACCOUNTED, BROKEN_LINE):
-        return Retry.PAID
-    return Retry.ACCESS if status in (401, 403, 404) else Retry.REFUSED
+    return _final(code, status)
 
 
 def retry_of_error(error: RequestError) -> Retry:
@@ -96,3 +108,18 @@ def retry_of_error(error: RequestError) -> Retry:
     if error.retryable is None:
         return classify_failure(error.code, error.message, error.status_code)
     return retry_of(error.code, error.status_code, error.retryable)
+
+
+def _says_transient(text: str) -> bool:
+    """Whether words in lower case stand for a transient code, where there is neither a status nor such a code."""
+    if "error while processing" in text or "error occurred while processing" in text:
+        return True
+    return re.sub("[^a-z0-9]+", "_", text).strip("_") in TRANSIENT_CODES
+
+
+def _final(code: str, status: int | None) -> Retry:
+    if code in PAID_CODES:
+        return Retry.PAID
+    if code == STORED_FAILURE:
+        return Retry.STORED
+    return Retry.ACCESS if status in (401, 403, 404) else Retry.REFUSED

@@ -58,6 +58,8 @@ class Worklist:
                 f"{self._journal.path} has {answers} with a wrong checksum ({damaged[0]}, …); nothing is sent until "
                 "the journal is repaired: batcheval recover"
             )
+        if answered != self._wanted.keys():
+            self._journal.check_indexes()
         if gone := sorted(reader.gone(list(self._wanted), self._origin)):
             what = f"{counted(len(gone), 'request')} settled without answer or failure, as {gone[0]}"
             raise DamagedError(self._journal.path, what)

@@ -31,7 +31,7 @@ def prepare_copy(source: Path, work: Path) -> None:
     _overwrite(work, _roots(work, found))
 
 
-def rows(connection: sqlite3.Connection, table: schema.Table) -> Iterator[dict[str, object]]:
+def rows(connection: sqlite3.Connection, table: schema.JournalTable) -> Iterator[dict[str, object]]:
     """The rows of a table from its beginning up to the damage, and from its end back to the damage."""
     order = table.key if "WITHOUT ROWID" in table.bare else ("rowid",)
     for way in (order, tuple(f"{column} DESC" for column in order)):
@@ -51,7 +51,7 @@ def open_copy(work: Path) -> sqlite3.Connection:
     return connection
 
 
-def _typed(table: schema.Table, row: tuple[object, ...]) -> dict[str, object]:
+def _typed(table: schema.JournalTable, row: tuple[object, ...]) -> dict[str, object]:
     """A row whose texts are text: one changed bit makes bytes of a text, or no longer UTF-8."""
     return {
         name: value.decode("utf-8", "replace") if kind == "TEXT" and isinstance(value, bytes) else value
@@ -83,7 +83,7 @@ def _readable(work: Path, roots: dict[str, int]) -> int:
         return sum(_fits(table, row) for table in schema.tables() for row in rows(connection, table))
 
 
-def _fits(table: schema.Table, row: dict[str, object]) -> bool:
+def _fits(table: schema.JournalTable, row: dict[str, object]) -> bool:
     return all(isinstance(row[name], _TYPES[table.columns[name]]) for name in table.key)
 
 

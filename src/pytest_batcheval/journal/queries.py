@@ -126,7 +126,8 @@ GROUP BY claim.key
 """
 
 FORGIVE_FAILURE = """
-UPDATE failure SET retryable = 1 WHERE key = ? AND origin = ? AND code IN ('lost', 'unaccounted', 'broken_line')
+UPDATE failure SET retryable = 1
+WHERE key = ? AND origin = ? AND code IN ('lost', 'unaccounted', 'broken_line', 'no_answer')
 """
 
 FORGIVE_CLAIM = """

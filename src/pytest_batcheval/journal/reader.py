@@ -15,7 +15,7 @@ from typing import Any
 from pytest_batcheval.journal import checks, connect, queries
 from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, is_sound
 from pytest_batcheval.journal.transaction import DamagedError, reporting
-from pytest_batcheval.wire.objects import Answer, Request, RequestError
+from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
 from pytest_batcheval.wire.origin import is_simulator
 
 CHUNK = 500
@@ -72,7 +72,7 @@ class JournalReader:
         wanted = {request.custom_id: request for request in requests}
         return {
             key: replace(
-                Answer(wanted[key], found.origin, json.loads(found.response), source="journal", line_id=found.line_id),
+                stored_answer(wanted[key], found.origin, json.loads(found.response), "journal", found.line_id),
                 round=found.round,
                 asked_at=found.asked_at,
             )

@@ -15,7 +15,7 @@ PAGE = 4096
 
 
 @dataclass(frozen=True)
-class Table:
+class JournalTable:
     """One table.
 
     Attributes:
@@ -38,7 +38,7 @@ def changes(connection: sqlite3.Connection, version: int) -> str | None:
 
 
 @cache
-def tables() -> tuple[Table, ...]:
+def tables() -> tuple[JournalTable, ...]:
     """All tables, parents first."""
     with closing(_created()) as connection:
         names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid").fetchall()
@@ -87,7 +87,7 @@ def _created(version: int | None = None) -> sqlite3.Connection:
     return connection
 
 
-def _table(connection: sqlite3.Connection, name: str) -> Table:
+def _table(connection: sqlite3.Connection, name: str) -> JournalTable:
     info = connection.execute(f"PRAGMA table_info({name})").fetchall()
     columns = {column: kind for _, column, kind, *_ in info}
     key = tuple(column for _, column, *_, _ in sorted((row for row in info if row[5]), key=lambda row: row[5]))
@@ -97,4 +97,4 @@ def _table(connection: sqlite3.Connection, name: str) -> Table:
         parts.append(f"PRIMARY KEY({','.join(key)})")
     elif [columns[column] for column in key] == ["INTEGER"]:
         parts = [part if part != key[0] else f"{part} INTEGER PRIMARY KEY" for part in parts]
-    return Table(name, columns, key, f"CREATE TABLE {name}({','.join(parts)}){' WITHOUT ROWID' * plain}")
+    return JournalTable(name, columns, key, f"CREATE TABLE {name}({','.join(parts)}){' WITHOUT ROWID' * plain}")

@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from pytest_batcheval.errors import JournalError
@@ -23,6 +22,9 @@ from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.objects import Request
 
 __all__ = ["Journal", "JournalReader"]
+
+CHUNK_BYTES = 2**24
+"""Bytes of answers that are held together, unless a single one has more."""
 
 
 class Journal:
@@ -70,6 +72,16 @@ class Journal:
         with self._transaction() as connection:
             connection.execute(queries.ADD_RUN, (run, time.time(), origin, redacted(base_url), argv))
 
+    def check_indexes(self) -> None:
+        """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid.
+
+        Raises:
+            JournalError: the journal is damaged.
+        """
+        if not self._checked and self._process == os.getpid():
+            connect.check(self._connection, self.path, indexes=True)
+            self._checked = True
+
     def plan(self, row: BatchRow, requests: Sequence[Request]) -> BatchRow:
         """Store a batch in state `planned` with its requests, and claim their keys.
 
@@ -80,9 +92,9 @@ class Journal:
             JournalError: another open batch of this origin has one of the keys, or the journal is damaged.
         """
         self.lock.check()
+        self.check_indexes()
         lines = ((request.custom_id, request.line()) for request in requests)
         with self._transaction() as connection:
-            self._check_indexes(connection)
             connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
             number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
             self._claim(connection, replace(row, id=number), [request.custom_id for request in requests])
@@ -287,12 +299,6 @@ class Journal:
                 "not be stored; when this is solved, the same command looks for the batch and pays nothing twice"
             ) from error
 
-    def _check_indexes(self, connection: sqlite3.Connection) -> None:
-        """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid."""
-        if not self._checked:
-            connect.check(connection, self.path, indexes=True)
-            self._checked = True
-
     def _claim(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> None:
         try:
             connection.executemany(queries.ADD_CLAIM, ((key, row.origin, row.id) for key in keys))
@@ -350,9 +356,16 @@ def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[Answer
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:
-    """The results in chunks, since a batch may have more than fit in memory."""
-    rows = iter(results)
-    while some := list(islice(rows, CHUNK)):
+    """The results in chunks, since a batch may have more than fit in memory, and a single one may be large."""
+    some: list[AnswerRow | FailureRow] = []
+    size = 0
+    for result in results:
+        some.append(result)
+        size += len(result.response) if isinstance(result, AnswerRow) else 0
+        if len(some) == CHUNK or size > CHUNK_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
         yield some
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import is_simulator
-from pytest_batcheval.wire.usage import tokens
 
 
 @dataclass
@@ -74,7 +73,7 @@ class RunStats:
         used = self.used.get(answer.custom_id)
         if used is None:
             source = "failed" if answer.error is not None else answer.source
-            counts = tokens(answer.usage) if answer.error is None else (0, 0)
+            counts = answer.tokens if answer.error is None else (0, 0)
             used = self.used[answer.custom_id] = UsedAnswer(
                 source, answer.origin, answer.request.model, *counts, times=0, round=answer.round, day=_day(answer)
             )

@@ -19,7 +19,7 @@ import msgspec
 
 from pytest_batcheval.text.sanitize import escape_hiding
 from pytest_batcheval.wire.key import canonical
-from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.objects import Answer, Request, stored_answer
 from pytest_batcheval.wire.origin import is_simulator
 
 _CHECKSUM_LENGTH = 16
@@ -56,7 +56,7 @@ class RecordedLine(msgspec.Struct, frozen=True):
     def answer(self, request: Request) -> Answer:
         """The recorded answer to `request`, which must have this line's key."""
         response = msgspec.json.decode(self.response)
-        answer = Answer(request, self.origin, response, source="recording", line_id=self.id)
+        answer = stored_answer(request, self.origin, response, "recording", self.id)
         return replace(answer, round=self.round, asked_at=self.asked_at)
 
 

@@ -33,7 +33,7 @@ def answered_text(answer: Answer) -> str:
     """Return the text of an answer, or the reason that it has none, and its finish reason unless that is `stop`."""
     if answer.error is not None:
         return f"none: {answer.error}"
-    text = answer.text or (f"refused: {answer.refusal}" if answer.refusal else _no_words(answer.body))
+    text = answer.text or (f"refused: {answer.refusal}" if answer.refusal else _no_words(answer))
     return text if answer.finish_reason in ("stop", None) else f"{text}\n(finish_reason: {answer.finish_reason})"
 
 
@@ -46,9 +46,13 @@ def turn_lines(answer: Answer, most: int | None = None, most_lines: int | None =
         yield labelled(_kind(turn) + which, cut(answered_text(turn), most, most_lines))
 
 
-def _no_words(body: Mapping[str, Any]) -> str:
-    """Return the text for an answer without words: empty, or the body of an endpoint such as embeddings."""
-    return "(empty)" if body.keys() & {"choices", "output"} or not body else json.dumps(body, ensure_ascii=False)
+def _no_words(answer: Answer) -> str:
+    """Return the text for an answer without words: its tool calls, or the body of an endpoint such as embeddings."""
+    if answer.tool_calls:
+        return "\n".join(f"calls {call.name}: {call.arguments}" for call in answer.tool_calls)
+    if answer.finish_reason is not None or not answer.body:
+        return "(empty)"
+    return json.dumps(answer.body, ensure_ascii=False)
 
 
 def _kind(turn: Answer) -> str:

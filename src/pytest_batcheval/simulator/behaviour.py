@@ -110,7 +110,7 @@ class Behaviour:
     texts: Mapping[str, str] = field(default_factory=dict)
     max_file_bytes: int = 200_000_000
     max_other_bytes: int = 512_000_000
-    max_line_bytes: int = 16 * 2**20
+    max_line_bytes: int = 200_000_000
     edge_limit_bytes: int | None = None
     max_requests: int = 50_000
     max_inputs: int = 50_000

@@ -15,7 +15,7 @@ from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.endpoints import CHAT, PROMPTS
 from pytest_batcheval.wire.key import KEY_LENGTH, BodyError, canonical, sample_of
-from pytest_batcheval.wire.result_file import MAX_LINE, chunks, split_lines
+from pytest_batcheval.wire.lines import chunks, split_lines
 
 if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Request
@@ -148,7 +148,7 @@ class InputLines(Iterable[ImportedLine]):
                 source cannot be read, or is too large for `strict`.
         """
         self._begin()
-        for number, (offset, text, length) in enumerate(split_lines(self._chunks()), start=1):
+        for number, (offset, text, length) in enumerate(split_lines(self._chunks(), MAX_BYTES), start=1):
             line = text if offset else text.removeprefix(_BOM)
             if not line or line.isspace():
                 continue
@@ -171,8 +171,8 @@ class InputLines(Iterable[ImportedLine]):
 
     def _line(self, number: int, line: bytes, offset: int, length: int) -> ImportedLine | None:
         """The line's request; `None` if it repeats an earlier one."""
-        if length > MAX_LINE:
-            raise InputLineError(f"has {length:,} bytes; the longest allowed line has {MAX_LINE:,}")
+        if length > MAX_BYTES:
+            raise InputLineError(f"has {length:,} bytes; a batch input file has at most {MAX_BYTES:,}")
         custom_id, request = parse_input_line(line, self._make, self._model)
         body = bytes.fromhex(request.custom_id)
         if custom_id in self._ids:

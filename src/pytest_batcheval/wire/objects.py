@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import AnswerError
+from pytest_batcheval.wire.bodies import failure_in, form_of
+from pytest_batcheval.wire.bodies.embeddings import vector
 from pytest_batcheval.wire.endpoints import CHAT
 from pytest_batcheval.wire.key import KEY_SHOWN, canonical, request_key
+from pytest_batcheval.wire.plain import mapping, whole_number
 
 if TYPE_CHECKING:
+    from pytest_batcheval.wire.bodies.form import BodyForm, ToolCall
     from pytest_batcheval.wire.input_file import InputLines, Source
 
 EXCERPT = 40
 """Characters of a text that a `repr` shows."""
+
+STORED_FAILURE = "stored_failure"
+"""Code of a stored answer that is a failure, which an earlier version did not recognise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +115,7 @@ class Answer:
         round: the round that asked, such as `2026-W48`; empty outside any round.
         asked_at: Unix seconds at which it was asked; `None` where nobody knows.
         cell: ids of the axis values it answers, by axis; empty where nobody knows them.
+        remark: what was replaced in it when it was downloaded, such as a lone surrogate; stores do not keep it.
     """
 
     request: Request
@@ -120,6 +128,7 @@ class Answer:
     cell: Mapping[str, str] = field(default_factory=dict, compare=False)
     round: str = ""
     asked_at: float | None = field(default=None, compare=False)
+    remark: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
         name = " × ".join(excerpt(value)[1:-1] for value in self.cell.values()) or f"{self.custom_id[:KEY_SHOWN]}…"
@@ -144,38 +153,61 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The text of the answer; empty when it has none (a refusal, a tool call).
+        """The words of the answer; empty when it has none (a refusal, a tool call, an embedding).
+
+        Of a response with several messages, or a message with several blocks, the final ones.
 
         Raises:
             AnswerError: the request failed.
         """
-        body = self.body
-        if "choices" in body:
-            return _words(self._message().get("content"))
-        return "".join(_words(part.get("text")) for part in _parts(body) if part.get("type") == "output_text")
+        return self._form.text
 
     @property
     def finish_reason(self) -> str | None:
-        """`stop`, `length`, `content_filter`, `tool_calls` …; for responses derived from `status`."""
-        body = self.body
-        if "choices" in body:
-            return self._choice().get("finish_reason")
-        if body.get("status") == "completed":
-            return "stop"
-        reason = _mapping(body.get("incomplete_details")).get("reason")
-        return "length" if reason == "max_output_tokens" else reason or body.get("status")
+        """`stop`, `length`, `content_filter`, `tool_calls` …; other endpoints' words are translated to these."""
+        return self._form.finish_reason
 
     @property
     def refusal(self) -> str | None:
         """The model's refusal, when the API marked one."""
-        if "choices" in self.body:
-            return self._message().get("refusal")
-        return next((part.get("refusal") for part in _parts(self.body) if part.get("type") == "refusal"), None)
+        return self._form.refusal
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that the model asks to be called, in one shape for every endpoint: `id`, `name`, `arguments`.
+
+        Raises:
+            AnswerError: the request failed.
+        """
+        return self._form.tool_calls
+
+    @property
+    def embedding(self) -> list[float]:
+        """The vector of an embedding, of the first input if there are several.
+
+        Raises:
+            AnswerError: the request failed, or the answer has no vector that can be read.
+        """
+        return self._vectors(1)[0]
+
+    @property
+    def embeddings(self) -> list[list[float]]:
+        """The vectors of all inputs, in their order; base64 is decoded.
+
+        Raises:
+            AnswerError: the request failed, or the answer has no vectors that can be read.
+        """
+        return self._vectors(None)
 
     @property
     def usage(self) -> Mapping[str, Any]:
         """Token counts in the endpoint's own terms; empty when there are none."""
-        return _mapping(self.body.get("usage"))
+        return mapping(self.body.get("usage"))
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Input and output tokens, for every endpoint; missing and implausible counts are 0."""
+        return self._form.tokens
 
     @property
     def model(self) -> str:
@@ -193,32 +225,36 @@ class Answer:
         except ValueError as error:
             raise AnswerError(f"answer {self.custom_id} is not valid JSON ({error}): {self.text[:200]!r}") from None
 
-    def _choice(self) -> Mapping[str, Any]:
-        return next(iter(_mappings(self.body["choices"])), {})
+    @property
+    def _form(self) -> BodyForm:
+        return form_of(self.body, self.request.url)
 
-    def _message(self) -> Mapping[str, Any]:
-        return _mapping(self._choice().get("message"))
+    def _vectors(self, most: int | None) -> list[list[float]]:
+        found = self._form.embeddings[:most]
+        try:
+            vectors = [vector(each) for each in found]
+        except ValueError as error:
+            raise AnswerError(f"answer {self.custom_id} has an embedding that cannot be read: {error}") from None
+        if not vectors:
+            raise AnswerError(f"answer {self.custom_id} has no embedding; its body has {sorted(self.body)}")
+        return vectors
+
+
+def stored_answer(request: Request, origin: str, response: Mapping[str, Any], source: str, line_id: str) -> Answer:
+    """An answer out of a store; one whose body is a failure has an `error`.
+
+    Earlier versions stored every object of status 200 as an answer. Only what the body itself shows counts here, not
+    what its endpoint would have sent. Such a request is not sent again by itself.
+    """
+    failure = failure_in(response.get("body"))
+    error = None
+    if failure is not None:
+        status = whole_number(response.get("status_code"))
+        error = RequestError(STORED_FAILURE, f"{failure.code}: {failure.message}", status, retryable=False)
+    return Answer(request, origin, response, error, source=source, line_id=line_id)
 
 
 def excerpt(text: str) -> str:
     """The beginning of a text, quoted, on one line, its control characters escaped: `'가슴이 답답…'`."""
     line = " ".join(text.split())
     return repr(line if len(line) <= EXCERPT else f"{line[:EXCERPT].rstrip()}…")
-
-
-def _parts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The parts of all output items of a response."""
-    return (part for item in _mappings(body.get("output")) for part in _mappings(item.get("content")))
-
-
-def _mappings(value: object) -> list[Mapping[str, Any]]:
-    """The objects of a server's list; anything else it may have sent is ignored."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _words(value: object) -> str:
-    return "" if value is None else str(value)

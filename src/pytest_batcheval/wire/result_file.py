@@ -1,26 +1,32 @@
-r"""Output and error files of a batch, decoded line by line with every line checked.
+"""Output and error files of a batch, decoded line by line; one unreadable line never hides another.
 
-Lines end at `\n` only: U+2028, U+0085 and the like are ordinary characters of an answer.
-Typed decoding by msgspec checks the form at 4 us a line; no other objects are built per line.
+A line needs a `custom_id`, and a response or an error. No other member is relied on, whatever its type.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, BinaryIO
+from functools import cached_property
+from typing import Any
 
-import msgspec
-
-MAX_LINE = 16 * 2**20
-"""Bytes of the longest line that is decoded; a longer one is a `BrokenLine`."""
-
-MAX_DEPTH = 100
-"""Most levels of nesting of an answer's body; more would break recursive readers."""
-
-HEAD = 1024
-"""Bytes that are kept of a line that is too long."""
+from pytest_batcheval.wire.bodies import failure_in, form_of, is_known
+from pytest_batcheval.wire.bodies.error_report import ErrorReport, error_in, report_of
+from pytest_batcheval.wire.json_text import (
+    MAX_DEPTH,
+    TOO_DEEP,
+    JsonError,
+    decode_json,
+    encode_json,
+    may_be_deep,
+    too_deep,
+    with_numbers,
+    with_unicode,
+)
+from pytest_batcheval.wire.lines import split_lines
+from pytest_batcheval.wire.plain import mapping, scalar_text, whole_number
 
 EXCERPT = 200
 """Bytes of a broken line that are shown."""
@@ -28,38 +34,61 @@ EXCERPT = 200
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 
 
-class LineError(msgspec.Struct, frozen=True):
-    """`error` of a line: the request was never run."""
+@dataclass(frozen=True)
+class LineResponse:
+    """`response` of a line: what the endpoint returned; `None` for a member that is missing or means nothing."""
 
-    code: str | None = None
-    message: str | None = None
-
-
-class LineResponse(msgspec.Struct, frozen=True):
-    """`response` of a line: what the endpoint returned."""
-
-    status_code: Annotated[int, msgspec.Meta(ge=0, le=999)]
+    status_code: int | None = None
     request_id: str | None = None
     body: Any = None
 
+    @property
+    def successful(self) -> bool:
+        """Whether the status is one of success; where it cannot be read, the body alone decides."""
+        return self.status_code is None or 200 <= self.status_code < 300
 
-class ResultLine(msgspec.Struct, frozen=True):
-    """One line of an output or error file, in the API's own shape."""
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON data, as it is stored."""
+        return {"status_code": self.status_code, "request_id": self.request_id, "body": self.body}
+
+
+@dataclass(frozen=True)
+class ResultLine:
+    """One line of an output or error file.
+
+    Attributes:
+        url: the endpoint's path, where it is known.
+        remark: what was replaced in the answer, so that it can be stored; empty for a line that is as it was sent.
+    """
 
     custom_id: str
-    id: str | None = None
+    id: str = ""
     response: LineResponse | None = None
-    error: LineError | None = None
+    error: ErrorReport | None = None
+    url: str = ""
+    remark: str = ""
 
     @property
     def succeeded(self) -> bool:
-        """Whether there is no error, status 200 and a body that is an object."""
-        return (
-            self.error is None
-            and self.response is not None
-            and self.response.status_code == 200
-            and isinstance(self.response.body, dict)
-        )
+        """Whether the line has an answer: no error, a status of success, and a body with a result."""
+        return self.failure is None
+
+    @cached_property
+    def failure(self) -> ErrorReport | None:
+        """The failure as the line reports it, in its body, beside it or by what is missing; `None` for an answer."""
+        response, body = self.response or LineResponse(), self.response and self.response.body
+        if self.error is None and self.response is not None and response.successful:
+            return failure_in(body, self.url)
+        in_body = report_of(body) if isinstance(body, Mapping) and not response.successful else None
+        if isinstance(body, Mapping):
+            in_body = error_in(body) or in_body
+        found = [report for report in (in_body, self.error) if report is not None]
+        codes, messages = [report.code for report in found], [report.message for report in found]
+        return ErrorReport(next(filter(None, codes), ""), next(filter(None, messages), ""))
+
+    def stored_response(self) -> bytes:
+        """The line's `response` as JSON."""
+        return encode_json((self.response or LineResponse()).to_dict())
 
 
 @dataclass(frozen=True)
@@ -78,88 +107,110 @@ class BrokenLine:
     custom_id: str = ""
 
 
-_decoder = msgspec.json.Decoder(ResultLine)
+def read_lines(chunks: Iterable[bytes], url: str = "") -> Iterator[ResultLine | BrokenLine]:
+    """Decode a result file given as chunks of bytes; broken lines are returned as `BrokenLine`.
 
-
-def chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """The bytes of an open file, a mebibyte at a time."""
-    return iter(lambda: stream.read(2**20), b"")
-
-
-def read_lines(chunks: Iterable[bytes]) -> Iterator[ResultLine | BrokenLine]:
-    """Decode a result file given as chunks of bytes; broken lines are returned as `BrokenLine`."""
-    for offset, line, length in split_lines(chunks):
-        if length > MAX_LINE:
-            yield _broken(line, offset, f"the line has {length:,} bytes, more than {MAX_LINE:,}")
-            continue
+    `url` is the endpoint's path, where it is known. No more than one line is held.
+    """
+    for offset, line, _ in split_lines(chunks):
         text = line if offset else line.removeprefix(b"\xef\xbb\xbf")
         if text and not text.isspace():
-            yield decode_line(text, offset)
+            yield decode_line(text, offset, url)
+        del line, text  # not beside the next one
 
 
-def decode_line(line: bytes, offset: int = 0) -> ResultLine | BrokenLine:
+def decode_line(line: bytes, offset: int = 0, url: str = "") -> ResultLine | BrokenLine:
     """Decode one line."""
     try:
-        if not line.isascii():
-            line.decode()  # the decoder skips unused members without checking their encoding
-        decoded = _decoder.decode(line)
-    except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
-        return _broken(line, offset, str(error) or type(error).__name__)
-    nested = line.count(b"{") + line.count(b"[") > MAX_DEPTH
-    if nested and decoded.response is not None and _deeper(decoded.response.body, MAX_DEPTH):
-        return _broken(line, offset, f"its body is nested more than {MAX_DEPTH} levels deep")
-    return decoded
+        value, strict = decode_json(line)
+        custom_id = _custom_id(value, line)
+    except JsonError as error:
+        return _broken(line, offset, str(error))
+    given, deep = value.get("response"), may_be_deep(line)
+    try:
+        body, remark = storable_body(_body(given), strict, deep, url)
+    except JsonError as error:
+        return BrokenLine(offset, str(error), line[:EXCERPT], custom_id)
+    response = None if given is None else _response(mapping(given), body)
+    reported = _error(value["error"], deep) if value.get("error") else None
+    return ResultLine(custom_id, _text(value.get("id")), response, reported, url, remark)
 
 
-def split_lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, int]]:
-    """(offset, line, length) of a stream, without newlines; a line over `MAX_LINE` bytes is cut to its head."""
-    held = bytearray()
-    offset = length = 0
-    for chunk in chunks:
-        start = 0
-        while start <= len(chunk):
-            end = chunk.find(b"\n", start)
-            if end >= 0 and not length and end - start <= MAX_LINE:  # most lines lie in one chunk
-                yield offset, chunk[start:end], end - start
-                offset, start = offset + end - start + 1, end + 1
-                continue
-            part = chunk[start:end] if end >= 0 else chunk[start:]
-            held += part
-            length += len(part)
-            if length > MAX_LINE:
-                del held[HEAD:]
-            if end < 0:
-                break
-            yield offset, bytes(held), length
-            offset, start, length = offset + length + 1, end + 1, 0
-            held.clear()
-    if length:
-        yield offset, bytes(held), length
+def storable_body(body: Any, strict: bool, deep: bool, url: str = "") -> tuple[Any, str]:
+    """A body as it can be stored, and a remark on what was replaced in it.
+
+    `strict` is that of `decode_json`, `deep` that of `may_be_deep`.
+
+    Raises:
+        JsonError: it is nested too deeply, or a number that JSON does not have is part of what the answer says.
+    """
+    if deep and too_deep(body):
+        raise JsonError(f"its body is nested more than {MAX_DEPTH} levels deep")
+    if strict:
+        return body, ""
+    unicode = with_unicode(body)
+    numbers = with_numbers(unicode)
+    if _said(unicode, url) != _said(numbers, url):
+        raise JsonError("a number that JSON does not have (NaN, Infinity, 1e999) is part of the answer")
+    remarks = ["characters that are not Unicode became U+FFFD"] if unicode != body else []
+    remarks += ["numbers that JSON does not have became null"] if numbers != unicode else []
+    return numbers, " and ".join(remarks)
+
+
+def _said(body: Any, url: str) -> tuple[object, ...]:
+    """The parts of an answer that its readers need."""
+    form = form_of(mapping(body), url)
+    return form.text, form.refusal, form.tool_calls, form.embeddings
+
+
+def _response(given: Mapping[str, Any], body: Any) -> LineResponse:
+    status = whole_number(given.get("status_code"))
+    known = status is not None and (status == 0 or 100 <= status <= 999)  # 0 is a line lost inside the provider
+    return LineResponse(status if known else None, _text(given.get("request_id")) or None, body)
+
+
+def _body(response: object) -> Any:
+    """The body of a response; some servers write it in place of the response."""
+    given = mapping(response)
+    return given.get("body") if "body" in given or not is_known(given) else given
+
+
+def _error(value: Any, deep: bool) -> ErrorReport | None:
+    return ErrorReport(message=TOO_DEEP) if deep and too_deep(value) else report_of(with_unicode(value))
+
+
+def _text(value: object) -> str:
+    text = scalar_text(value)
+    return text if text.isascii() else str(with_unicode(text))
+
+
+def _custom_id(value: Any, line: bytes) -> str:
+    """The key of a line.
+
+    Raises:
+        JsonError: the line is no object, or names no key, or two.
+    """
+    if not isinstance(value, dict):
+        raise JsonError("a line must be a JSON object")
+    found = value.get("custom_id")
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        raise JsonError("custom_id must be a string")
+    if line.count(b'"custom_id"') > 1 and _names_two(line):
+        raise JsonError("it has two custom_ids, so that its answer may be that of either")
+    return _text(found)
+
+
+def _names_two(line: bytes) -> bool:
+    try:
+        pairs = json.loads(line.decode("utf-8", "replace"), object_pairs_hook=list, parse_int=str)
+        return len({str(value) for name, value in pairs if name == "custom_id"}) > 1
+    except (ValueError, RecursionError):
+        return False
 
 
 def _broken(line: bytes, offset: int, reason: str) -> BrokenLine:
     # Only before any nested object: an answer may contain another request's key.
-    begun = line.startswith(b"{")
     nested = line.find(b"{", 1)
-    found = _CUSTOM_ID.search(line[: nested if nested >= 0 else len(line)]) if begun else None
+    end = nested if nested >= 0 else len(line)
+    found = _CUSTOM_ID.search(line, 0, end) if line.startswith(b"{") else None
     return BrokenLine(offset, reason, line[:EXCERPT], found[1].decode() if found else "")
-
-
-def _deeper(value: object, levels: int) -> bool:
-    """Whether lists and objects are nested more than `levels` deep; without recursion."""
-    layer = _containers((value,))
-    for _ in range(levels):
-        layer = [inner for outer in layer for inner in _containers(_inside(outer))]
-        if not layer:
-            return False
-    return bool(layer)
-
-
-def _containers(values: Iterable[object]) -> list[object]:
-    return [value for value in values if isinstance(value, (dict, list))]
-
-
-def _inside(container: object) -> Iterable[object]:
-    if isinstance(container, dict):
-        return container.values()
-    return container if isinstance(container, list) else ()

@@ -14,7 +14,7 @@ import msgspec
 
 from pytest_batcheval.prompts.body_diff import body_diff
 from pytest_batcheval.recordings.conversations.cassette import RecordedExchange
-from pytest_batcheval.recordings.conversations.normalise import FileNames, normal_body
+from pytest_batcheval.recordings.conversations.normalise import FileNames, matched_body, normal_body
 from pytest_batcheval.recordings.conversations.recorder import InterceptedRequest, Listener
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import escape_controls
@@ -29,6 +29,9 @@ _WHO = ("GET", "/v1/models", b"")
 """The request by which a client finds out who answers; it need not be recorded."""
 
 _BATCH = re.compile(r"/v1/batches/[^/?]+")
+_LOOK = re.compile(r"/v1/(?:batches|files)/[^/?]+")
+"""A look at one batch or file, which a run may do without."""
+
 _LIST = re.compile(r"/v1/batches(\?.*)?")
 
 _COMPARED = 100_000
@@ -63,7 +66,8 @@ class Player(Listener):
         self._changed = -1  # the last place used of a POST or DELETE; earlier replies to a GET are out of date
         self._places: dict[_Key, list[int]] = {}
         for place, exchange in enumerate(exchanges):
-            self._places.setdefault(exchange.key, []).append(place)
+            key = (exchange.method, exchange.path, matched_body(exchange.body))
+            self._places.setdefault(key, []).append(place)
         self._names = FileNames()
         self._lock = threading.Lock()
 
@@ -81,7 +85,7 @@ class Player(Listener):
         for places in self._places.values():
             last = max((place for place in places if self._given[place]), default=-1)
             first = self._exchanges[places[0]]
-            is_poll = first.method == "GET" and (last >= 0 or first.path.startswith("/v1/batches/"))
+            is_poll = first.method == "GET" and (last >= 0 or _LOOK.fullmatch(first.path) is not None)
             unused += [] if is_poll else [place for place in places if place > last]
         return [self._exchanges[place] for place in sorted(unused)]
 
@@ -94,12 +98,12 @@ class Player(Listener):
         with self._lock:
             self._names.learn(request.body)
             body = self._names.stored(normal_body(content_type, request.body))
-            key = (request.method, self._names.stored(request.path.encode()).decode(), body)
+            key = (request.method, self._names.stored(request.path.encode()).decode(), matched_body(body))
             if key == _WHO and (self.aside or key not in self._places):
                 return _who(self._origin)
             self.requests.append(request)
             exchange = self._next(key)
-            return msgspec.structs.replace(exchange, content=self._names.live(exchange.content))
+            return _complete(exchange, self._names.live(exchange.content))
 
     def _next(self, key: _Key) -> RecordedExchange:
         place = self._left(key)
@@ -176,6 +180,12 @@ class Player(Listener):
             return named
         lines = body_diff(_shown(near.body), _shown(body))
         return "\n".join((f"{named}, which differs in:", lines.replace('\\"', '"')))
+
+
+def _complete(exchange: RecordedExchange, content: bytes) -> RecordedExchange:
+    """The reply with this content; its length is not recorded, but a client may want it."""
+    length = {} if "content-encoding" in exchange.headers else {"content-length": str(len(content))}
+    return msgspec.structs.replace(exchange, content=content, headers={**exchange.headers, **length})
 
 
 def _likeness(one: str, other: str) -> float:
