@@ -40,6 +40,7 @@ class Suite:
     def __init__(self, path: Path, server: SimulatorServer) -> None:
         self.path = path
         self.server = server
+        self.canaries = CANARIES
         self.shown: list[str] = []
         (path / "pytest.ini").write_text(INI)
         (path / "prompts.py").write_text(PROMPTS)

@@ -77,8 +77,8 @@ def test_no_line_begins_a_workflow_command(start, monkeypatch):
 
 
 def test_the_environments_keys_are_taken_out(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    monkeypatch.setenv("OPENAI_API_KEY", "any-key")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-any")
     monkeypatch.setenv("GATEWAY_API_KEY", "abcdefgh")
     monkeypatch.setenv("SHORT_API_KEY", "model")
-    assert without_secrets("any org-any abcdefgh model") == "… … … model"
+    assert without_secrets("any-key org-any abcdefgh model") == "… … … model"

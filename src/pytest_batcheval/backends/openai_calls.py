@@ -24,7 +24,7 @@ from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownO
 from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
 from pytest_batcheval.backends.reply_limits import Caps
 from pytest_batcheval.backends.traffic import Traffic
-from pytest_batcheval.text.sanitize import redacted, storable
+from pytest_batcheval.text.sanitize import environment_secrets, redacted, storable
 
 OWN_ID = "X-Client-Request-Id"
 """The header in which the API lets a client name a call, for its support (API reference, Debugging requests)."""
@@ -141,11 +141,11 @@ class IndividualCalls:
             content = reply.content
         except openai.APIStatusError as error:
             reply = error.response
-            content = redacted(reply.text, self._key()).encode("utf-8", "replace")
+            content = redacted(reply.text, self._key(), *environment_secrets()).encode("utf-8", "replace")
         except Exception as error:
             # The SDK's exception is not chained to the failure: it holds the request with its key.
             return classify("create", error).without(self._key())
-        request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key())
+        request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key(), *environment_secrets())
         return CallReply(reply.status_code, content, request_id, retry_after(reply.headers))
 
     async def _shut(self) -> None:

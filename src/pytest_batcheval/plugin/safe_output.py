@@ -1,4 +1,4 @@
-"""What a model or provider wrote, safe to show: in reports, captured output, warnings, live logs, stop reasons."""
+"""Output made safe: reports, captured output, warnings, logs and reasons, of which a model may have written any."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 _CONTROLS = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufff9-\ufffb"
@@ -59,9 +59,12 @@ _KEY = re.compile(r"\b(sk-|gsk_|xai-|pplx-)[\w*-]{8,}")
 _USER = re.compile(r"(?<=://)[^/\s@]+@")
 """Name and password before the host of a URL."""
 
-_OWN = ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-_SHORTEST = 8
-"""Characters of another provider's key: a shorter one is a placeholder, and a word of the text."""
+_OWN = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+_KEYS = ("_API_KEY", "_ACCESS_KEY", "_SECRET_KEY", "_TOKEN", "_SECRET")
+"""Ends of the names of environment variables whose values are written nowhere."""
+
+_SHORTEST = 6
+"""Characters of a secret: a shorter one is a placeholder for a server that checks none, and part of many words."""
 
 
 def storable(text: str) -> str:
@@ -78,14 +81,9 @@ def redacted(text: str, *secrets: str) -> str:
 
 
 def environment_secrets() -> list[str]:
-    """The key, organisation and project of the environment, and the keys of other providers; the longest first."""
-    return sorted(_secrets(), key=len, reverse=True)
-
-
-def _secrets() -> Iterator[str]:
-    for name, value in os.environ.items():
-        if name in _OWN or (name.upper().endswith("_API_KEY") and len(value) >= _SHORTEST):
-            yield value
+    """The key, organisation and project of the environment, and the keys of others; the longest first."""
+    found = (value for name, value in os.environ.items() if name in _OWN or name.upper().endswith(_KEYS))
+    return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
 
 
 def without_secrets(text: str) -> str:
