@@ -57,6 +57,8 @@ def play(world: World, seed: int, folder: Path, backups: bool = True) -> Outcome
     odds = rng.choice((0.0, 0.1, 0.3))
     world.state.interceptor = Trouble(world, odds)
     machines = 1 + (rng.random() < 0.2)
+    if machines > 1:
+        _excuse_gaps(world, outcome)
     if machines > 1 and (odds or world.state.behaviour.list_lag):
         outcome.excuse = "a list failed or lagged behind"
     backup = Backup(folder, random.Random(seed), odds=0.6 * backups)
@@ -64,13 +66,17 @@ def play(world: World, seed: int, folder: Path, backups: bool = True) -> Outcome
         selection = rng.sample(requests, rng.randrange(1, len(requests) + 1))
         if rng.random() < 0.15:
             _lose_journal(world, folder)
-        backup.maybe_restored(world)
+            _excuse_gaps(world, outcome)
+        if backup.maybe_restored(world):
+            _excuse_gaps(world, outcome)
         world.crashes.intrude = partial(_intrude, world, outcome, folder, selection, machines, backup)
         _run(world, outcome, folder, selection, crash=_boundary(rng), intrusion=_boundary(rng))
     if machines > 1 and outcome.crashed:
         outcome.excuse = "a machine died before it could look"
-    backup.maybe_restored(world)
+    if backup.maybe_restored(world):
+        _excuse_gaps(world, outcome)
     world.state.interceptor = None
+    world.dialect.name = "plain" if world.dialect.name == "gaps" else world.dialect.name
     for _ in range(LAST_RUNS):
         if _run(world, outcome, folder, requests, crash=None):
             break
@@ -79,6 +85,12 @@ def play(world: World, seed: int, folder: Path, backups: bool = True) -> Outcome
     shutil.rmtree(folder)
     backup.remove()
     return outcome
+
+
+def _excuse_gaps(world: World, outcome: Outcome) -> None:
+    """What a list does not show, nobody but the journal that sent it can know; each run says that it may be so."""
+    if world.dialect.name == "gaps":
+        outcome.excuse = "a list had gaps"
 
 
 class Backup:
@@ -97,11 +109,13 @@ class Backup:
         if self._rng.random() < self._odds and not self._copy.exists():
             shutil.copytree(self._folder, self._copy)
 
-    def maybe_restored(self, world: World) -> None:
-        if self._rng.random() < 0.5 and self._copy.exists():
+    def maybe_restored(self, world: World) -> bool:
+        restored = self._rng.random() < 0.5 and self._copy.exists()
+        if restored:
             world.forward(6 * 3600)
             shutil.rmtree(self._folder)
             self._copy.rename(self._folder)
+        return restored
 
     def remove(self) -> None:
         shutil.rmtree(self._copy, ignore_errors=True)

@@ -180,7 +180,7 @@ class Adoption:
         return self._read(batch.input_file_id, _input_lines) if batch.input_file_id else None
 
     def _whole(self, read: Callable[[], dict[str, bytes] | None], expected: int) -> dict[str, bytes] | None:
-        """What a file holds, read again while it has fewer requests than expected: it may have been cut off."""
+        """The content of a file, read again while it has fewer requests than expected: it may have been cut off."""
         for number in range(1, READS + 1):
             found = read()
             if found is None or len(found) >= expected or number == READS:
