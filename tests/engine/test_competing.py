@@ -83,7 +83,7 @@ def test_the_younger_is_cancelled_and_its_row_says_for_whose_sake():
     (cancel,) = scheduler.due(0.0)
     assert isinstance(cancel, Cancel)
     assert cancel.row.batch_id == "batch_5"
-    scheduler.take(cancel, replace(MINE, status="cancelled"), 1.0)
+    scheduler.take(cancel, replace(MINE, status="cancelled", times={"cancelled_at": 1.0}), 1.0)
     (commit,) = scheduler.due(1.0)
     assert isinstance(commit, Commit)
     assert "batch_4" in commit.row.note

@@ -22,6 +22,7 @@ from pytest_batcheval.engine.batch_outcome import (
     MissingBatch,
     doubtful,
     ended,
+    proved,
     reason,
     refused_whole,
     unaccounted_requests,
@@ -62,7 +63,7 @@ MAX_REFUSED_CREATES = 3
 """Creates that may be refused because the input file is not found, each after an upload of its own."""
 
 REFUSALS = 3
-"""Looks that show a batch as failed, without a reason or a time, before that is believed."""
+"""Looks that show a batch as ended, without a time, a file or a reason, before that is believed."""
 
 FILE_PATIENCE = 900.0
 """Seconds in which a provider may work on an input file before a batch of it can be created."""
@@ -296,13 +297,15 @@ def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
             machine.status = batch.status
         machine.pace.seen(now, machine.done + machine.failed)
         return machine.want_poll(now + machine.pace.pause(now, row.requests, batch.status))
+    if row.state == "created" and not proved(batch) and machine.refusals < REFUSALS:
+        machine.refusals += 1  # a word alone, which a stale or foreign reply may have
+        return machine.want(Retrieve(row), now + delay(machine.refusals))
     if batch.said.lower() != batch.status:
         machine.remark(f"the provider calls the end of batch {batch.id} {batch.said!r}; it is taken for {batch.status}")
     if refused_whole(batch) and row.state == "created":
-        if not (batch.errors or "failed_at" in batch.times) and machine.refusals < REFUSALS:
-            machine.refusals += 1  # a word alone, which a stale or foreign reply may have
-            return machine.want(Retrieve(row), now + delay(machine.refusals))
         return machine.void(reason(batch), batch.errors, status="failed")
+    if not proved(batch) and batch.status != "completed":
+        machine.remark(payment_text.ended_without_proof(batch.id, batch.status))
     machine.errors = batch.errors if batch.status == "failed" else ()
     machine.ended_at = now if machine.ended_at is None else machine.ended_at
     return machine.commit(ended(row, batch))

@@ -64,7 +64,7 @@ class BatchMachine:
         reads: downloads whose files were incomplete.
         refused_creates: creates that were refused because the input file was not found.
         not_before: the earliest time of the next create.
-        refusals: looks that showed it as failed as a whole without a reason.
+        refusals: looks that showed it as ended without anything that proves it.
         pending: looks that found the provider still at work on the input file; `pending_since` is that of the first.
         marked: whether it is created with metadata.
         remarks: what the user should know of this provider, each once.

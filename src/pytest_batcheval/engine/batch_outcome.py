@@ -35,6 +35,13 @@ def refused_whole(batch: RemoteBatch) -> bool:
     return batch.status == "failed" and not (batch.output_file_id or batch.error_file_id or batch.completed)
 
 
+def proved(batch: RemoteBatch) -> bool:
+    """Whether more than a word says that the batch has ended: a time, a result file, a reason."""
+    ends = ("completed_at", "failed_at", "expired_at", "cancelled_at")
+    timed = any(name in batch.times for name in ends)
+    return bool(timed or batch.output_file_id or batch.error_file_id or batch.errors)
+
+
 def reason(batch: RemoteBatch) -> str:
     """The provider's own reason why the batch has failed."""
     first = next(iter(batch.errors), None)

@@ -41,6 +41,14 @@ def failed_silently(batches: int, ids: str) -> str:
     )
 
 
+def ended_without_proof(batch_id: str, status: str) -> str:
+    """A remark on a batch whose requests are sent again by its status alone."""
+    return (
+        f"the provider shows batch {batch_id} as {status}, and no time or result of its end; what is sent again "
+        "may have been paid"
+    )
+
+
 def lost(batch_id: str, reason: str) -> str:
     """The note of a batch that may have run and whose results are gone."""
     return f"batch {batch_id} is lost: {reason}; it may have been paid, so it is not sent again by itself"
