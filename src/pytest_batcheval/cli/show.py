@@ -114,9 +114,10 @@ def _say_journal(reader: JournalReader, key: str, request: Request | None) -> No
         say(f"answered by {origin} in batch {batch} (generation {generation}): not sent there again")
     for answer in _newest(reader, request, answered):
         say(labelled("answer", answered_text(answer)))
-    for origin, batch, state, owned in reader.batches_of(key):
+    for origin, batch, state, note, owned in reader.batches_of(key):
         held = ", which has claimed it: no other batch may send it" if owned else ""
-        say(f"was in batch {batch or '(no id)'} of {origin}: {state}{held}")
+        why = f" ({note})" if note and state in ("void", "lost") else ""
+        say(f"was in batch {batch or '(no id)'} of {origin}: {state}{why}{held}")
         if origin not in answered and (failure := _failure(reader, key, origin)):
             say(f"  failed: {failure}")
 

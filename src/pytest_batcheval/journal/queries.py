@@ -159,7 +159,7 @@ WHERE answer.key = ? ORDER BY answer.origin, answer.generation
 """
 
 BATCHES_OF = """
-SELECT batch.origin, batch.batch_id, batch.state, claim.open FROM claim JOIN batch ON batch.id = claim.batch
+SELECT batch.origin, batch.batch_id, batch.state, batch.note, claim.open FROM claim JOIN batch ON batch.id = claim.batch
 WHERE claim.key = ? ORDER BY batch.id
 """
 

@@ -167,9 +167,9 @@ class JournalReader:
         """(origin, generation, batch id) of every answer to a request, oldest first."""
         return list(self._rows(queries.ANSWERS_OF, (key,)))
 
-    def batches_of(self, key: str) -> list[tuple[str, str, str, bool]]:
-        """(origin, batch id, state, whether it claims the key) of every batch with a request, oldest first."""
-        return [(*row[:3], bool(row[3])) for row in self._rows(queries.BATCHES_OF, (key,))]
+    def batches_of(self, key: str) -> list[tuple[str, str, str, str, bool]]:
+        """(origin, batch id, state, note, whether it claims the key) of every batch with a request, oldest first."""
+        return [(*row[:4], bool(row[4])) for row in self._rows(queries.BATCHES_OF, (key,))]
 
     def gone(self, keys: Sequence[str], origin: str) -> set[str]:
         """Those of the keys that were settled, and have neither answer nor failure: the journal is damaged."""
