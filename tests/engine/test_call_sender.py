@@ -319,6 +319,8 @@ UNCLEAR = [
     {"fault": "reset_before", "call": "chat", "nth": 2},
     {"fault": "status_after", "call": "chat", "nth": 2, "status": 504},
     {"fault": "status_after", "call": "chat", "nth": 2, "status": 502, "body": "<html>"},
+    {"fault": "status_after", "call": "chat", "nth": 2, "status": 503, "body": "upstream connect error"},
+    {"fault": "status_after", "call": "chat", "nth": 2, "status": 429, "body": "local rate limit"},
     {"fault": "garbage", "call": "chat", "nth": 2},
     {"fault": "truncated", "call": "chat", "nth": 2},
     {"fault": "truncated_silently", "call": "chat", "nth": 2},
@@ -343,6 +345,16 @@ def test_a_call_of_unknown_outcome_is_not_repeated_by_itself(go, server, journal
     assert (again.answered, again.sent, again.again) == (5, 1, sent.unknown)
     assert again.notes[0].startswith("at most 1 call of unknown outcome may be paid twice")
     assert sum(server.ledger.billed().values()) <= 6
+
+
+@pytest.mark.ledger(lost=True)
+def test_a_proxy_that_calls_every_answer_a_refusal_is_paid_once_a_run_and_told(go, server, journal):
+    words = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+    server.misbehave(fault(fault="status_after", status=503, body=words, times=99))
+    wanted = ask(4)
+    sent = go(wanted, attempts=3)
+    assert (sent.failed, len(sent.unknown), sum(server.ledger.billed().values())) == (4, 4, 4)
+    assert words in str(journal.reader.failures(wanted, server.origin)[wanted[0].custom_id])
 
 
 @pytest.mark.ledger(lost=True)

@@ -118,6 +118,8 @@ ILLS = {
     "429 until a date": status(429, "rate_limit_exceeded", IN_5_MINUTES),
     "429 for nonsense": status(429, "rate_limit_exceeded", {"retry-after": "a while"}),
     "429 no quota": status(429, "insufficient_quota"),
+    "403 html": status(403, body=HTML, headers={"content-type": "text/html"}),
+    "429 words": status(429, body="local rate limit", headers={"content-type": "text/plain"}),
     "502 html": status(502, body=HTML, headers={"content-type": "text/html"}),
     "200 html": Ill(partial(connection.garbage, after=False), connection.garbage),
     "200 garbage": answering(b"{'id'"),
