@@ -71,7 +71,8 @@ MATRIX = {
     "shorter than its content-length": dict.fromkeys(CALLS, R) | {"create": U},
     "chunked without an end": dict.fromkeys(CALLS, R) | {"create": U},
     "closed in the middle": dict.fromkeys(CALLS, R) | {"create": U, "content": DONE},
-    "compressed": dict.fromkeys(CALLS, R) | {"create": U},
+    "compressed and cut": dict.fromkeys(CALLS, R) | {"create": U},
+    "compressed in a way of its own": dict.fromkeys(CALLS, R) | {"create": U},
     "418": dict.fromkeys(CALLS, S) | {"create": U},
 }
 
@@ -95,7 +96,8 @@ def reply_of(fault, http, reset):
         "shorter than its content-length": cut_after(50, http),
         "chunked without an end": http(200, b"20\r\n{", chunked, length=False),
         "closed in the middle": cut_after(50, http, length=False),
-        "compressed": http(200, gzip.compress(b'{"id": "x"}'), {"content-encoding": "gzip"}),
+        "compressed and cut": http(200, gzip.compress(b'{"id": "x"}')[:-9], {"content-encoding": "gzip"}),
+        "compressed in a way of its own": http(200, b'{"id": "x"}', {"content-encoding": "own"}),
     }
     if fault in replies:
         return replies[fault]

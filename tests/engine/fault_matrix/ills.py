@@ -46,6 +46,13 @@ def answering(body, **headers):
     return Ill(after=strike)
 
 
+async def compressed(exchange):
+    """The usual reply, which something on the way compresses."""
+    reply = await exchange.handle(exchange)
+    body = gzip.compress(await connection._body(reply))
+    await exchange.send(HttpReply(reply.status, body, headers=[(b"content-encoding", b"gzip")]))
+
+
 def changed(**fields):
     """The usual reply with other fields."""
 
@@ -130,7 +137,8 @@ ILLS = {
     "longer than promised": Ill(after=promised_too_little),
     "cut off": Ill(after=connection.truncated_silently),
     "drip": dripped(TIME),
-    "gzip": answering(lambda: gzip.compress(b"{}" * 999), content_encoding="gzip"),
+    "gzip": Ill(after=compressed),
+    "cut gzip": answering(lambda: gzip.compress(b"{}" * 999)[:-8], content_encoding="gzip"),
     "giant": answering(lambda: b'{"id": "' + b"x" * (17 * 2**20) + b'"}'),
     "no id": without("id"),
     "unknown status": Ill(after=responses.unknown_status),

@@ -112,7 +112,8 @@ MATRIX = {
     "longer than promised": row(content=AGAIN),
     "cut off": everywhere(AGAIN, create=U, delete=FENCED),
     "drip": everywhere(AGAIN, create=U, delete=FENCED),
-    "gzip": everywhere(AGAIN, create=U, delete=FENCED),
+    "gzip": everywhere(HARMLESS, delete=replace(HARMLESS, creates=2)),
+    "cut gzip": everywhere(AGAIN, create=U, delete=FENCED),
     "giant": row(create=U, listing=Stops("too_large"), retrieve=Stops("too_large"), content=Stops("too_l")),
     "no id": row(upload=AGAIN, create=U, retrieve=AGAIN),
     "unknown status": row(retrieve=AGAIN),
@@ -149,7 +150,18 @@ LASTING = {
 }
 """What becomes of a fault that stays, for so many calls; looking goes on for as long as it takes."""
 
-UNSAID = {"reset", "timeout", "200 html", "200 garbage", "200 cut json", "short", "cut off", "drip", "gzip", "no id"}
+UNSAID = {
+    "reset",
+    "timeout",
+    "200 html",
+    "200 garbage",
+    "200 cut json",
+    "short",
+    "cut off",
+    "drip",
+    "cut gzip",
+    "no id",
+}
 """What leaves it open whether a call was applied."""
 
 
