@@ -36,7 +36,7 @@ class Unpacker:
         self._steps = [_Step(name) for name in reversed(wanted)] or [_Step("")]
 
     def pieces(self, packed: bytes) -> Iterator[bytes]:
-        """What these next bytes unpack to, in pieces of at most 64 KiB.
+        """The contents of these next bytes, in pieces of at most 64 KiB.
 
         Raises:
             BadReply: they cannot be unpacked.
@@ -44,7 +44,7 @@ class Unpacker:
         return self._through(0, packed)
 
     def end(self) -> Iterator[bytes]:
-        """What is left at the end of the reply.
+        """The rest of the contents, at the end of the reply.
 
         Raises:
             BadReply: the reply was cut off.
