@@ -613,12 +613,10 @@ def test_on_a_full_disk_the_answers_under_way_are_stored_where_the_reserve_was(g
         return usual(self, *arguments)
 
     wanted = ask(12)
-    with (
-        monkeypatch.context() as full,
-        pytest.raises(JournalError, match=r"full; \d calls under way .* at most 0 calls of unknown outcome"),
-    ):
-        full.setattr(Journal, "_record", record)
+    monkeypatch.setattr(Journal, "_record", record)
+    with pytest.raises(JournalError, match=r"full; \d calls under way .* at most 0 calls of unknown outcome"):
         go(wanted, size=4)
+    monkeypatch.setattr(Journal, "_record", usual)
     stored = journal.reader.answered([request.custom_id for request in wanted], server.origin)
     assert len(stored) == len(server.ledger.billed()) < 12
     assert not journal.reader.open_batches()

@@ -90,9 +90,8 @@ class BatchSender:
             ProviderError: the batches cannot be listed.
         """
         context = self._context
-        adoption = Adoption(
-            context.backend, context.journal, context.clock, context.run, context.deadline, self._policy.round
-        )
+        parts = (context.backend, context.journal, context.clock, context.run, context.deadline)
+        adoption = Adoption(*parts, self._policy.round, context.progress)
         unknown = adoption.unknown_batches(keys)
         self._seen |= adoption.seen
         if not quiet:
