@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, TypeVar
 
-from pytest_batcheval.errors import UsageError
-from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
+from pytest_batcheval.errors import BatchEvalError, UsageError
+from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.wire.origin import IN_PROCESS, checked_base_url, provider_origin, simulator_origin
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
@@ -24,6 +24,8 @@ OPENAI = "openai"
 SIMULATOR = "simulator"
 SEED = 0
 """Seed of the simulator that a run starts for itself."""
+
+T = TypeVar("T")
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _USUAL_RESPONDENT = "faithful"
@@ -71,9 +73,9 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
     _refuse_clear_text((os.environ.get("OPENAI_BASE_URL") if backend == OPENAI else backend) or DEFAULT_BASE_URL)
     base_url = None if backend == OPENAI else backend
     with (
-        OpenAIBatch(base_url) as client,
+        _usable(lambda: OpenAIBatch(base_url)) as client,
         closing(_clock(client)) as clock,
-        _calls(individual, base_url, None) as calls,
+        _usable(lambda: _calls(individual, base_url, None)) as calls,
     ):
         yield BackendConnection(client, clock, calls=calls)
 
@@ -110,6 +112,23 @@ def _simulated(respondent: str, individual: bool) -> Iterator[BackendConnection]
         yield BackendConnection(client, clock, server, calls)
 
 
+def _usable(build: Callable[[], T]) -> T:
+    """The connection that `build` makes.
+
+    Raises:
+        UsageError: the HTTP library takes neither the base URL nor the proxies of the environment.
+    """
+    try:
+        return build()
+    except BatchEvalError:
+        raise
+    except Exception as error:  # each library has its own
+        if not isinstance(error, ValueError) and type(error).__name__ not in ("InvalidURL", "OpenAIError"):
+            raise
+        where = "OPENAI_BASE_URL, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+        raise UsageError(f"no connection can be made: {redacted(str(error))}; check {where}") from None
+
+
 def _calls(individual: bool, base_url: str | None, api_key: str | None) -> IndividualCalls | nullcontext[None]:
     if not individual:
         return nullcontext()
@@ -122,9 +141,9 @@ def _refuse_clear_text(base_url: str) -> None:
     """Refuse a URL without TLS: the API key and every text could be read on their way.
 
     Raises:
-        UsageError: the URL is http and its host is not this machine.
+        UsageError: the URL is http and its host is not this machine, or it is none.
     """
-    parts = urlsplit(base_url)
+    parts = checked_base_url(base_url)
     host = parts.hostname or ""
     with suppress(ValueError):
         if ip_address(host).is_loopback:
