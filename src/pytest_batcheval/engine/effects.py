@@ -18,6 +18,7 @@ class ResultSummary:
         broken: what is wrong with each unreadable, foreign or contradicting line, and with missing files.
         nameless: number of lines without a readable key; they may belong to any request.
         files: the files on disk, output file first.
+        cut: whether a file ends within a line, so that more of it may come.
     """
 
     answered: frozenset[str] = frozenset()
@@ -25,6 +26,7 @@ class ResultSummary:
     broken: tuple[str, ...] = ()
     nameless: int = 0
     files: tuple[Path, ...] = ()
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from itertools import repeat
+from os import SEEK_END
 from pathlib import Path
 
 from pytest_batcheval.backends.errors import Refused
 from pytest_batcheval.backends.local_files import private_folder, storing
 from pytest_batcheval.backends.protocol import Backend
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.effects import ResultSummary, Settle
 from pytest_batcheval.engine.retry import BROKEN_LINE, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
+from pytest_batcheval.text.sanitize import environment_secrets
 from pytest_batcheval.wire.bodies import form_of
 from pytest_batcheval.wire.lines import chunks
 from pytest_batcheval.wire.plain import mapping
@@ -58,9 +61,9 @@ def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Fa
 
     `keys` are in the order of the input file, whose lines the effect's `errors` count.
     """
-    open_keys = set(keys)
+    open_keys, secrets = set(keys), environment_secrets()
     for path, line in _lines(effect.results.files, effect.row.endpoint):
-        row = _result(path, line, effect.results)
+        row = _result(path, line.without(secrets) if isinstance(line, ResultLine) else line, effect.results)
         if row is not None and row.key in open_keys:
             open_keys.discard(row.key)
             yield row
@@ -82,8 +85,9 @@ def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str], u
     failed: set[str] = set()
     broken: list[str] = list(gone)
     nameless = 0
+    last: dict[Path, ResultLine | BrokenLine] = {}
     for path, line in _lines(files, url):
-        key = line.custom_id
+        key, last[path] = line.custom_id, line
         broken += _remarks(path, line, keys)
         if key not in keys:
             # Its key may be damaged: then it is the answer of a request that seems to have none.
@@ -99,7 +103,14 @@ def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str], u
         broken=tuple(broken),
         nameless=nameless,
         files=tuple(files),
+        cut=any(isinstance(line, BrokenLine) and _ends_within_a_line(path) for path, line in last.items()),
     )
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, SEEK_END)
+        return stream.read() != b"\n"
 
 
 def _remarks(path: Path, line: ResultLine | BrokenLine, keys: Collection[str]) -> Iterator[str]:
@@ -141,5 +152,5 @@ def _result(path: Path, line: ResultLine | BrokenLine, summary: ResultSummary) -
         return None if line.custom_id in summary.answered else failure_of(line)
     if not line.custom_id or line.custom_id in summary.answered:
         return None
-    text = f"its line cannot be read ({line.reason}); the file is kept at {path}. It was paid, so it is not sent again"
+    text = payment_text.unreadable(line.reason, path)
     return FailureRow(line.custom_id, BROKEN_LINE, text, None, retryable=False)

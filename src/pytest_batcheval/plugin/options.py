@@ -200,6 +200,8 @@ def check(config: pytest.Config) -> None:
     _wait(config)
     _attempts(config)
     _budget(config)
+    _round(config)
+    _enqueued_tokens(config)
 
 
 def mode(config: pytest.Config) -> str:
@@ -220,7 +222,7 @@ def read_settings(config: pytest.Config) -> Settings:
         wait=_wait(config),
         attempts=_attempts(config),
         budget=_budget(config),
-        enqueued_tokens=dict(map(_tokens_of_model, _lines(config, "batch_enqueued_tokens"))),
+        enqueued_tokens=_enqueued_tokens(config),
         assume_lost=bool(config.getoption("batch_assume_lost")),
         pay_again=bool(config.getoption("batch_pay_again")),
         cassettes=config.rootpath / CASSETTES,
@@ -264,15 +266,16 @@ def _round(config: pytest.Config) -> str:
         raise pytest.UsageError(f"batch_round = {error}") from None
 
 
+def _enqueued_tokens(config: pytest.Config) -> dict[str, int]:
+    lines = config.getoption("batch_enqueued_tokens") or config.getini("batch_enqueued_tokens")
+    return dict(map(_tokens_of_model, lines))
+
+
 def _tokens_of_model(text: str) -> tuple[str, int]:
     model, _, tokens = (part.strip() for part in text.rpartition("="))
     if not model or not tokens.isdecimal() or not 0 < int(tokens) < 2**63:
         raise pytest.UsageError(f"batch_enqueued_tokens = {text!r}: must be MODEL=N, such as gpt-4.1-mini=2000000")
     return model, int(tokens)
-
-
-def _lines(config: pytest.Config, name: str) -> list[str]:
-    return list(config.getoption(name) or config.getini(name))
 
 
 def _chosen(config: pytest.Config, name: str) -> object:

@@ -66,8 +66,8 @@ class Player(Listener):
         self._changed = -1  # the last place used of a POST or DELETE; earlier replies to a GET are out of date
         self._places: dict[_Key, list[int]] = {}
         for place, exchange in enumerate(exchanges):
-            method, path, body = exchange.key
-            self._places.setdefault((method, path, matched_body(body)), []).append(place)
+            key = (exchange.method, exchange.path, matched_body(exchange.body))
+            self._places.setdefault(key, []).append(place)
         self._names = FileNames()
         self._lock = threading.Lock()
 
@@ -103,7 +103,7 @@ class Player(Listener):
                 return _who(self._origin)
             self.requests.append(request)
             exchange = self._next(key)
-            return msgspec.structs.replace(exchange, content=self._names.live(exchange.content))
+            return _complete(exchange, self._names.live(exchange.content))
 
     def _next(self, key: _Key) -> RecordedExchange:
         place = self._left(key)
@@ -180,6 +180,12 @@ class Player(Listener):
             return named
         lines = body_diff(_shown(near.body), _shown(body))
         return "\n".join((f"{named}, which differs in:", lines.replace('\\"', '"')))
+
+
+def _complete(exchange: RecordedExchange, content: bytes) -> RecordedExchange:
+    """The reply with this content; its length is not recorded, but a client may want it."""
+    length = {} if "content-encoding" in exchange.headers else {"content-length": str(len(content))}
+    return msgspec.structs.replace(exchange, content=content, headers={**exchange.headers, **length})
 
 
 def _likeness(one: str, other: str) -> float:
