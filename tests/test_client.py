@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -118,6 +119,70 @@ def test_failed_requests_are_answers_with_an_error(client, batch_server):
     run = client.run(ask(3))
     assert [answer.error and answer.error.code for answer in run.answers] == [None, "bad_request", None]
     assert run.failed == run.answers[1:2]
+
+
+def in_threads(count, do):
+    """What `do()` raises in each of several threads that begin together; `None` where it raises nothing."""
+    together, outcomes = threading.Barrier(count), [None] * count
+
+    def work(place):
+        together.wait()
+        try:
+            do()
+        except BaseException as error:
+            outcomes[place] = error
+
+    threads = [threading.Thread(target=work, args=(place,), daemon=True) for place in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    return outcomes
+
+
+def test_an_open_client_is_for_the_thread_that_opened_it(client, batch_server):
+    client.open()
+    for error in in_threads(4, lambda: client.run(ask(3))):
+        assert isinstance(error, UsageError)
+        assert "one of its own for each" in str(error)
+    assert not batch_server.ledger.executions
+    assert len(client.run(ask(3)).answers) == 3
+
+
+def test_of_several_threads_that_open_a_client_at_once_one_may_use_it(environment, batch_server):
+    client, refused = BatchClient(), threading.Semaphore(0)
+
+    def run():
+        try:
+            client.run(ask(3))
+        except UsageError:
+            refused.release()
+            raise
+        for _ in range(3):
+            refused.acquire()
+        client.close()
+
+    outcomes = in_threads(4, run)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", *["UsageError"] * 3]
+    assert len(executed(batch_server)) == 3
+
+
+def test_only_the_thread_that_opened_a_client_closes_it(client):
+    client.open()
+    assert isinstance(in_threads(1, client.close)[0], UsageError)
+
+
+def test_a_forked_process_needs_its_own_client(client, batch_server):
+    client.open()
+    if not (child := os.fork()):
+        try:
+            client.run(ask(3))
+        except UsageError:
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert len(client.run(ask(3)).answers) == 3
 
 
 def test_progress_is_told(environment):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.batch_status import BatchStatus, cancelled, results, status_of
+from pytest_batcheval.engine.owner import ThreadOwner
 from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request
@@ -61,7 +62,8 @@ class BatchClient:
     """A client that sends requests as batches and returns their answers; what the journal has is not paid again.
 
     Close it, or use it as a context manager. Calls block; they also work inside a running event loop. A killed
-    process loses nothing: the same call continues where it stopped.
+    process loses nothing: the same call continues where it stopped. A client that is open belongs to the thread and
+    the process that opened it: any other one needs a client of its own, else it gets a `UsageError`.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class BatchClient:
             individual: send every request as an individual call instead of in batches; `backend` must be a name then.
             round: the round whose answers are wanted, such as `2026-W48`: it asks each request once, on any machine,
                 whatever earlier rounds answered; empty accepts the answers of any round.
-            progress: called with a snapshot whenever a batch changes.
+            progress: called with a snapshot whenever a batch changes, and with a notice of any other wait.
         """
         self._threads = threads
         self._individual = individual
@@ -108,6 +110,7 @@ class BatchClient:
         self._progress = progress
         self._stack = ExitStack()
         self._open: tuple[Backend, Clock, Journal] | None = None
+        self._owner = ThreadOwner("BatchClient")
 
     def __repr__(self) -> str:
         backend = self._chosen if isinstance(self._chosen, str) else self._chosen.origin
@@ -213,9 +216,14 @@ class BatchClient:
         return self
 
     def close(self) -> None:
-        """Close connection and journal, and stop a simulator that was started for this client."""
-        self._open = None
-        self._stack.close()
+        """Close connection and journal, and stop a simulator that was started for this client.
+
+        Raises:
+            UsageError: another thread has opened it.
+        """
+        with self._owner.closing():
+            self._open = None
+            self._stack.close()
 
     def __enter__(self) -> BatchClient:
         return self
@@ -263,6 +271,7 @@ class BatchClient:
     @contextmanager
     def _watched(self, run: str, attempts: int, lock_wait: float | None) -> Iterator[Callable[[BatchSnapshot], None]]:
         """Hold the journal's lock and yield a `progress` that keeps the error log and measures the run."""
+        from pytest_batcheval.engine.snapshot import notices
         from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.report.error_log import error_log
         from pytest_batcheval.report.resources import ResourceMeter
@@ -272,7 +281,7 @@ class BatchClient:
         traffic = [found for part in (backend, calls) if (found := getattr(part, "traffic", None)) is not None]
         try:
             with (
-                journal.lock.held(LockWait(self._path, lock_wait)),
+                journal.lock.held(LockWait(self._path, lock_wait, notices(self._progress))),
                 ResourceMeter(run, journal, clock, traffic) as meter,
                 error_log(journal.reader, attempts, meter.watching(self._progress)) as progress,
             ):
@@ -294,6 +303,10 @@ class BatchClient:
         )
 
     def _opened(self) -> tuple[Backend, Clock, Journal]:
+        with self._owner.opening():
+            return self._connected()
+
+    def _connected(self) -> tuple[Backend, Clock, Journal]:
         if self._open is None:
             from pytest_batcheval.backends.clocks import SystemClock
             from pytest_batcheval.backends.connect import connect

@@ -50,6 +50,8 @@ MATRIX = {
     "413": dict.fromkeys(CALLS, S),
     "429": dict.fromkeys(CALLS, R),
     "429 insufficient_quota": dict.fromkeys(CALLS, R) | {"upload": STOP, "create": STOP},
+    "403 html": dict.fromkeys(CALLS, STOP) | {"create": U},
+    "429 words": dict.fromkeys(CALLS, R) | {"create": U},
     "501": dict.fromkeys(CALLS, S) | {"create": U},
     "500": dict.fromkeys(CALLS, R) | {"create": U},
     "502 html": dict.fromkeys(CALLS, R) | {"create": U},
@@ -69,7 +71,8 @@ MATRIX = {
     "shorter than its content-length": dict.fromkeys(CALLS, R) | {"create": U},
     "chunked without an end": dict.fromkeys(CALLS, R) | {"create": U},
     "closed in the middle": dict.fromkeys(CALLS, R) | {"create": U, "content": DONE},
-    "compressed": dict.fromkeys(CALLS, R) | {"create": U},
+    "compressed and cut": dict.fromkeys(CALLS, R) | {"create": U},
+    "compressed in a way of its own": dict.fromkeys(CALLS, R) | {"create": U},
     "418": dict.fromkeys(CALLS, S) | {"create": U},
 }
 
@@ -82,6 +85,8 @@ def reply_of(fault, http, reset):
         "reset before a reply": reset,
         "closed without a reply": lambda connection: None,
         "429 insufficient_quota": http(429, error("insufficient_quota")),
+        "403 html": http(403, page, html),
+        "429 words": http(429, b"local rate limit"),
         "502 html": http(502, page, html),
         "200 html": http(200, page, html),
         "200 text that is no json": http(200, b"{'id'"),
@@ -91,7 +96,8 @@ def reply_of(fault, http, reset):
         "shorter than its content-length": cut_after(50, http),
         "chunked without an end": http(200, b"20\r\n{", chunked, length=False),
         "closed in the middle": cut_after(50, http, length=False),
-        "compressed": http(200, gzip.compress(b'{"id": "x"}'), {"content-encoding": "gzip"}),
+        "compressed and cut": http(200, gzip.compress(b'{"id": "x"}')[:-9], {"content-encoding": "gzip"}),
+        "compressed in a way of its own": http(200, b'{"id": "x"}', {"content-encoding": "own"}),
     }
     if fault in replies:
         return replies[fault]

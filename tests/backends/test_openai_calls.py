@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import threading
 import time
+import zlib
 from email.utils import formatdate
 
 import pytest
@@ -20,6 +23,7 @@ CHAT = "/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "질문"}], "seed": 2**63, "x_own": [1.5, None]}
 KEY = "0" * 40
 ANSWER = {"id": "chatcmpl-1", "choices": [{"message": {"content": "yes"}}]}
+GZIPPED = gzip.compress(json.dumps(ANSWER).encode())
 
 
 @pytest.fixture
@@ -63,6 +67,16 @@ def test_a_refusal_is_a_reply_and_is_not_sent_again(server, calls, http, status)
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", ""])
+def test_a_reply_that_a_proxy_has_compressed_is_unpacked(server, calls, http, encoding):
+    plain = json.dumps(ANSWER).encode()
+    packed = zlib.compress(plain) if encoding == "deflate" else GZIPPED
+    server.reply = lambda asked: http(200, packed, {"content-encoding": encoding})
+    assert outcome(calls).content == plain
+    server.reply = lambda asked: http(503, packed, {"content-encoding": encoding})
+    assert outcome(calls).content == plain
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(server, calls, http, status):
     server.reply = lambda asked: http(status, b"", {"location": f"{server.base_url}/elsewhere"})
@@ -94,7 +108,10 @@ def test_retry_after_is_read_in_every_form(server, calls, http, headers, seconds
     [
         pytest.param(lambda http: b"", id="closed at once"),
         pytest.param(lambda http: http(200, b'{"choices": [', {"content-length": "500"}), id="cut"),
-        pytest.param(lambda http: http(200, ANSWER, {"content-encoding": "gzip"}), id="compressed"),
+        pytest.param(lambda http: http(200, GZIPPED[:-9], {"content-encoding": "gzip"}), id="cut while compressed"),
+        pytest.param(lambda http: http(200, GZIPPED[:9] + b"junk" * 9, {"content-encoding": "gzip"}), id="no gzip"),
+        pytest.param(lambda http: http(200, b"?", {"content-encoding": "own"}), id="packed nobody knows how"),
+        pytest.param(lambda http: http(200, gzip.compress(b" " * 3000), {"content-encoding": "gzip"}), id="a bomb"),
         pytest.param(lambda http: http(200, b" " * 3000), id="too large"),
         pytest.param(lambda http: b"HTTP/1.1 nonsense\r\n\r\n", id="no HTTP"),
     ],

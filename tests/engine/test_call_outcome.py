@@ -86,13 +86,30 @@ def test_an_answer_is_the_response_of_a_line():
         (413, b"<html>", "final"),
         (422, error(), "final"),
         (429, error("rate_limit_exceeded"), "busy"),
-        (429, b"slow down", "busy"),
+        (429, b"slow down", "unknown"),
+        (429, {"detail": "slow down"}, "unknown"),
+        (429, {"error": "slow down"}, "unknown"),
+        (429, {"error": {}}, "unknown"),
+        (429, [error()], "unknown"),
         (429, error("insufficient_quota"), "stop"),
         (429, error("billing_hard_limit_reached"), "stop"),
         (500, error("server_error"), "passing"),
-        (500, b"", "passing"),
+        (500, b"", "unknown"),
+        (500, b"Internal Server Error", "unknown"),
+        (409, b"<html>", "unknown"),
+        (425, b"", "unknown"),
+        (499, b"", "unknown"),
+        (502, error("server_error"), "unknown"),
         (502, b"<html>", "unknown"),
-        (503, b"<html>", "busy"),
+        (503, error("overloaded"), "busy"),
+        (503, b"<html>", "unknown"),
+        (503, b"", "unknown"),
+        (
+            503,
+            b"upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+            "unknown",
+        ),
+        (503, {"message": "Service Unavailable"}, "unknown"),
         (504, b"", "unknown"),
         (524, b"", "unknown"),
     ],
@@ -114,6 +131,14 @@ def test_a_refusal_keeps_its_pause_and_its_words():
     stopped = call_outcome(KEY, reply(401, error("invalid_api_key", "no such key")))
     assert isinstance(stopped, Stopped)
     assert (stopped.status_code, stopped.request_id) == (401, "req_1")
+
+
+def test_the_words_of_a_proxy_are_shown():
+    words = b"upstream connect error\n\treset reason: connection termination sk-proj-0123456789abcdef"
+    shown = call_outcome(KEY, reply(503, words)).message
+    assert "HTTP 503" in shown
+    assert "upstream connect error reset reason: connection termination sk-…" in shown
+    assert len(call_outcome(KEY, reply(400, b"x" * 10**6)).message) < 400
 
 
 def test_a_reply_cannot_pose_as_the_answer_to_another_request():

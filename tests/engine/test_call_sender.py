@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from decimal import Decimal
 
@@ -319,6 +321,8 @@ UNCLEAR = [
     {"fault": "reset_before", "call": "chat", "nth": 2},
     {"fault": "status_after", "call": "chat", "nth": 2, "status": 504},
     {"fault": "status_after", "call": "chat", "nth": 2, "status": 502, "body": "<html>"},
+    {"fault": "status_after", "call": "chat", "nth": 2, "status": 503, "body": "upstream connect error"},
+    {"fault": "status_after", "call": "chat", "nth": 2, "status": 429, "body": "local rate limit"},
     {"fault": "garbage", "call": "chat", "nth": 2},
     {"fault": "truncated", "call": "chat", "nth": 2},
     {"fault": "truncated_silently", "call": "chat", "nth": 2},
@@ -343,6 +347,16 @@ def test_a_call_of_unknown_outcome_is_not_repeated_by_itself(go, server, journal
     assert (again.answered, again.sent, again.again) == (5, 1, sent.unknown)
     assert again.notes[0].startswith("at most 1 call of unknown outcome may be paid twice")
     assert sum(server.ledger.billed().values()) <= 6
+
+
+@pytest.mark.ledger(lost=True)
+def test_a_proxy_that_calls_every_answer_a_refusal_is_paid_once_a_run_and_told(go, server, journal):
+    words = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+    server.misbehave(fault(fault="status_after", status=503, body=words, times=99))
+    wanted = ask(4)
+    sent = go(wanted, attempts=3)
+    assert (sent.failed, len(sent.unknown), sum(server.ledger.billed().values())) == (4, 4, 4)
+    assert words in str(journal.reader.failures(wanted, server.origin)[wanted[0].custom_id])
 
 
 @pytest.mark.ledger(lost=True)
@@ -586,6 +600,63 @@ def test_a_journal_that_cannot_be_written_stops_all(go, server, journal, monkeyp
     monkeypatch.undo()
     unknown = journal.reader.unknown_calls(journal.reader.open_batches()[0].id)
     assert 0 < len(unknown) <= 4
+
+
+def test_on_a_full_disk_the_answers_under_way_are_stored_where_the_reserve_was(go, server, journal, monkeypatch):
+    room = journal.path.with_name(f"{journal.path.name}.reserve")
+    usual, left = Journal._record, [2]
+
+    def record(self, *arguments):
+        left[0] -= 1
+        if left[0] < 0 and room.exists():
+            raise JournalError("the disk is full")
+        return usual(self, *arguments)
+
+    wanted = ask(12)
+    monkeypatch.setattr(Journal, "_record", record)
+    with pytest.raises(JournalError, match=r"full; \d calls under way .* at most 0 calls of unknown outcome"):
+        go(wanted, size=4)
+    monkeypatch.setattr(Journal, "_record", usual)
+    stored = journal.reader.answered([request.custom_id for request in wanted], server.origin)
+    assert len(stored) == len(server.ledger.billed()) < 12
+    assert not journal.reader.open_batches()
+    sent = go(wanted)
+    assert (sent.answered, sent.sent, sent.notes) == (12, 12 - len(stored), [])
+
+
+FULL = """
+import os, sys
+from pathlib import Path
+from pytest_batcheval import BatchClient, Request
+from pytest_batcheval.errors import JournalError
+
+disk, url = Path(sys.argv[1]), sys.argv[2]
+body = lambda n: {"model": "m", "messages": [{"role": "user", "content": str(n)}]}
+requests = [Request(body(n)) for n in range(12)]
+for step in range(3):
+    try:
+        with BatchClient(url, journal=disk / "j" / "journal.sqlite", individual=True) as client:
+            print("answered", len(client.run(requests).answers))
+    except JournalError as error:
+        print("full", error)
+"""
+
+
+@pytest.mark.ledger(lost=True)
+@pytest.mark.sampled(6)
+@pytest.mark.parametrize("size", [150, 230, 260, 290, 2300, 2400])
+def test_a_disk_without_room_for_a_window_of_answers_is_told_before_anything_is_paid(server, tmp_path, size):
+    command = 'mount -t tmpfs -o size="$1"k none "$2" && exec "$3" -c "$4" "$2" "$5" || exit 77'
+    words = ["unshare", "-rm", "sh", "-c", command, "sh", str(size), str(tmp_path), sys.executable, FULL]
+    process = subprocess.run([*words, server.base_url], capture_output=True, text=True, check=False)
+    output = process.stdout + process.stderr
+    if process.returncode == 77 and "mount" in output:
+        pytest.skip(f"this machine lets nobody mount: {output}")
+    assert max(server.ledger.billed().values(), default=1) == 1, output
+    assert "Traceback" not in output
+    assert output.count("full") == 3 or "answered 12" in output
+    if size < 300:
+        assert not server.ledger.billed()
 
 
 # money

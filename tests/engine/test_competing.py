@@ -236,3 +236,28 @@ def test_a_create_that_a_proxy_repeats_is_paid_once(provider, clock, journal, as
     assert set(provider.paid.values()) == {1}
     assert (sent.twins, sent.older) == (((), ("batch_0",)) if reported == "the younger one" else (("batch_1",), ()))
     assert any("applied twice" in note or "batch_0" in note for note in sent.notes)
+
+
+@pytest.mark.parametrize("killed", ["before the reply", "after the reply"])
+@pytest.mark.parametrize("again", [86400.0, 10 * 86400.0])
+def test_a_create_that_a_proxy_repeats_is_told_by_the_next_run_when_both_have_ended(
+    provider, clock, journal, ask, killed, again
+):
+    usual = provider._apply
+
+    def twice(file_id, endpoint, metadata, at):
+        older, _ = usual(file_id, endpoint, metadata, at), usual(file_id, endpoint, metadata, at + 1)
+        if killed == "before the reply":
+            raise KeyboardInterrupt
+        return older
+
+    provider._apply = twice
+    with pytest.raises(KeyboardInterrupt):
+        send(ask(6), backend=provider, journal=journal, clock=clock, progress=interrupt_when_created)
+    provider._apply = usual
+    clock.time += again
+    provider.settle_down()
+    sent = send(ask(6), backend=provider, journal=journal, clock=clock)
+    assert (sent.answered, sent.sent, set(provider.paid.values())) == (6, 0, {2})
+    assert list(sent.ended.values()) == [6]
+    assert any("applied twice" in note and "6 finished lines were paid twice" in note for note in sent.notes)

@@ -256,6 +256,7 @@ def test_nothing_is_planned_sent_or_called_under_a_lock_that_was_deleted(path, r
         answer, other = (request.custom_id for request in ask(4)[2:])
         with pytest.raises(JournalError, match="was deleted while it was held"):
             journal.record(called, [AnswerRow(answer, "", b"{}")], [other])
+        journal.record(called, [AnswerRow(answer, "", b"{}")])
         journal.commit(replace(planned, state="created", batch_id="batch_1"))
         assert journal.reader.answered([answer, other], row.origin) == {answer}
         created = journal.reader.batches()[0]

@@ -8,7 +8,10 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from pytest_batcheval.errors import UsageError
-from pytest_batcheval.text.sanitize import escape_controls
+from pytest_batcheval.text.sanitize import escape_controls, redacted
+
+LONGEST_SHOWN = 200
+"""Characters of a base URL that are shown."""
 
 
 def checked_base_url(base_url: str) -> str:
@@ -25,6 +28,11 @@ def checked_base_url(base_url: str) -> str:
     if beyond:  # it would be sent to no endpoint, and a key in it would be stored with every batch
         raise UsageError(
             f"the base URL {shown} has a query or fragment (?…, #…): leave it out; the key is OPENAI_API_KEY"
+        )
+    if parts.scheme.lower() not in ("http", "https"):
+        given = escape_controls(redacted(base_url))[:LONGEST_SHOWN]
+        raise UsageError(
+            f"the base URL {given} does not begin with https:// or http://; give one such as https://api.example.com/v1"
         )
     if not parts.hostname:
         raise UsageError(

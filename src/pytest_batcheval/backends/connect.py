@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_batcheval.backends.base_url import checked_base_url
-from pytest_batcheval.errors import UsageError
+from pytest_batcheval.errors import BatchEvalError, UsageError
+from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ OPENAI = "openai"
 SIMULATOR = "simulator"
 SEED = 0
 """Seed of the simulator that a run starts for itself."""
+
+T = TypeVar("T")
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _USUAL_RESPONDENT = "faithful"
@@ -69,9 +72,9 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
     _base_url(backend)
     base_url = None if backend == OPENAI else backend
     with (
-        OpenAIBatch(base_url) as client,
+        _usable(lambda: OpenAIBatch(base_url)) as client,
         closing(_clock(client)) as clock,
-        _calls(individual, base_url, None) as calls,
+        _usable(lambda: _calls(individual, base_url, None)) as calls,
     ):
         yield BackendConnection(client, clock, calls=calls)
 
@@ -116,6 +119,23 @@ def _simulated(respondent: str, individual: bool) -> Iterator[BackendConnection]
         _calls(individual, server.base_url, SIMULATOR) as calls,
     ):
         yield BackendConnection(client, clock, server, calls)
+
+
+def _usable(build: Callable[[], T]) -> T:
+    """The connection that `build` makes.
+
+    Raises:
+        UsageError: the HTTP library takes neither the base URL nor the proxies of the environment.
+    """
+    try:
+        return build()
+    except BatchEvalError:
+        raise
+    except Exception as error:  # each library has its own
+        if not isinstance(error, ValueError) and type(error).__name__ not in ("InvalidURL", "OpenAIError"):
+            raise
+        where = "OPENAI_BASE_URL, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+        raise UsageError(f"no connection can be made: {redacted(str(error))}; check {where}") from None
 
 
 def _calls(individual: bool, base_url: str | None, api_key: str | None) -> IndividualCalls | nullcontext[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -124,6 +125,8 @@ def _unread(call: Call, reply: BadReply) -> ProviderFailure:
 def _by_status(call: Call, status: int, error: Exception) -> ProviderFailure:
     code, message = _code_and_message(error)
     details = (code or type(error).__name__, message, status, getattr(error, "request_id", None))
+    if call == "create" and status in (403, 429) and not _has_api_error(error):  # a proxy may have held back the reply
+        return UnknownOutcome(*details)
     if status in (401, 403) or (300 <= status < 400 and call != "create"):
         return Stopped(*details)
     if status == 429:
@@ -135,6 +138,23 @@ def _by_status(call: Call, status: int, error: Exception) -> ProviderFailure:
     if status in (408, 409, 425) or status >= 500:
         return _after(TransientFailure(*details), error)
     return Refused(*details)
+
+
+def is_api_error(body: object) -> bool:
+    """Whether a refusal's body, decoded, is the API's own: its `error` is an object with a text.
+
+    Anything on the way writes words or HTML, with the same status and perhaps after the request was run.
+    """
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return isinstance(error, Mapping) and any(
+        isinstance(error.get(name), str) and error[name] for name in ("message", "code", "type")
+    )
+
+
+def _has_api_error(error: Exception) -> bool:
+    with suppress(AttributeError, ValueError, RecursionError):
+        return is_api_error(json.loads(error.response.content))  # type: ignore[attr-defined] # the SDK's
+    return False
 
 
 def _limited(

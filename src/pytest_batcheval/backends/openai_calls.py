@@ -22,8 +22,9 @@ from pytest_batcheval.backends.base_url import past_proxies
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownOutcome, classify, retry_after
 from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
-from pytest_batcheval.backends.reply_limits import Caps
+from pytest_batcheval.backends.reply_limits import Caps, taken_over
 from pytest_batcheval.backends.traffic import Traffic
+from pytest_batcheval.backends.unpack import Unpacker
 from pytest_batcheval.text.sanitize import environment_secrets, redacted, storable
 
 OWN_ID = "X-Client-Request-Id"
@@ -163,9 +164,7 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffi
         traffic.sending(request)
 
     async def answered(response: Any) -> None:
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise BadReply("compressed", "the reply is compressed, which was not asked for")
-        response.stream = _Capped(response.stream, caps.reply, traffic)
+        response.stream = _Capped(response.stream, caps.reply, traffic, taken_over(response))
 
     return openai.AsyncOpenAI(
         api_key=SET_WHEN_SENT,
@@ -182,21 +181,34 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffi
 
 
 class _Capped(http.AsyncByteStream):  # type: ignore[misc] # the library is known at run time
-    """A reply's body that is read up to a size."""
+    """A reply's body, unpacked, that is read up to a size."""
 
-    def __init__(self, stream: Any, cap: int, traffic: Traffic) -> None:
+    def __init__(self, stream: Any, cap: int, traffic: Traffic, unpacker: Unpacker) -> None:
         self._stream = stream
         self._cap = cap
         self._traffic = traffic
+        self._unpacker = unpacker
+        self._total = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        total = 0
-        async for piece in self._stream:
-            total += len(piece)
-            self._traffic.came(len(piece))
-            if total > self._cap:
-                raise BadReply("too_large", f"the reply is longer than {self._cap} bytes")
-            yield piece
+        came = 0
+        async for packed in self._stream:
+            came += len(packed)
+            self._traffic.came(len(packed))
+            self._check(came)
+            for piece in self._unpacker.pieces(packed):
+                yield self._counted(piece)
+        for piece in self._unpacker.end():
+            yield self._counted(piece)
+
+    def _counted(self, piece: bytes) -> bytes:
+        self._total += len(piece)
+        self._check(self._total)
+        return piece
+
+    def _check(self, total: int) -> None:
+        if total > self._cap:
+            raise BadReply("too_large", f"the reply is longer than {self._cap} bytes")
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -1,4 +1,4 @@
-"""Limits on replies: read up to a size, within a time, and never unpacked."""
+"""Limits on replies: read up to a size, which is that of what they unpack to, and within a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from pytest_batcheval.backends._sdk import http
 from pytest_batcheval.backends.errors import BadReply
 from pytest_batcheval.backends.traffic import Traffic
+from pytest_batcheval.backends.unpack import Unpacker
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,15 @@ class Guard:
         """Hook after the headers of a reply: watch its body.
 
         Raises:
-            BadReply: it is compressed, though that was not asked for: a small one can unpack to anything;
-                or it is a page of a proxy.
+            BadReply: it is compressed in a way that cannot be unpacked here, or it is a page of a proxy.
         """
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise BadReply("compressed", "the reply is compressed, which was not asked for")
+        unpacker = taken_over(response)
         if response.status_code == 200 and response.headers.get("content-type", "").startswith("text/html"):
             raise BadReply("html", "the reply is an HTML page, which the API never sends; a proxy may have sent it")
         request = response.request
         is_file = request.url.path.endswith("/content") and response.status_code == 200
         check = self._file() if is_file else self._reply(request)
-        response.stream = _Watched(response.stream, check, self.traffic)
+        response.stream = _Watched(response.stream, check, self.traffic, unpacker)
 
     def _reply(self, request: Any) -> Callable[[int], None]:
         create = request.method == "POST" and request.url.path.endswith("/batches")
@@ -93,19 +92,39 @@ class Guard:
         return check
 
 
-class _Watched(http.SyncByteStream):  # type: ignore[misc] # the library is known at run time
-    """A reply's body whose size so far is checked after each piece."""
+def taken_over(response: Any) -> Unpacker:
+    """The unpacker of a reply, which the HTTP library then leaves as it comes.
 
-    def __init__(self, stream: Any, check: Callable[[int], None], traffic: Traffic) -> None:
+    Raises:
+        BadReply: it is compressed in a way that cannot be unpacked here.
+    """
+    unpacker = Unpacker(response.headers.get("content-encoding", ""))
+    response.headers.pop("content-encoding", None)
+    return unpacker
+
+
+class _Watched(http.SyncByteStream):  # type: ignore[misc] # the library is known at run time
+    """A reply's body, unpacked, whose size so far is checked after each piece."""
+
+    def __init__(self, stream: Any, check: Callable[[int], None], traffic: Traffic, unpacker: Unpacker) -> None:
         self._stream = stream
         self._check = check
         self._traffic = traffic
+        self._unpacker = unpacker
 
     def __iter__(self) -> Iterator[bytes]:
-        total = 0
-        for piece in self._stream:
+        total = came = 0
+        for packed in self._stream:
+            came, before = came + len(packed), total
+            self._traffic.came(len(packed))
+            for piece in self._unpacker.pieces(packed):
+                total += len(piece)
+                self._check(total)
+                yield piece
+            if total == before:  # nothing can come without end too
+                self._check(came)
+        for piece in self._unpacker.end():
             total += len(piece)
-            self._traffic.came(len(piece))
             self._check(total)
             yield piece
 

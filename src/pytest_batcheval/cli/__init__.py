@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     modules = {verb: import_module(f"{__name__}.{_module(verb)}") for verb in _needed(given)}
     for module in modules.values():
         module.add_parser(verbs)
+    if any(word.startswith("--") and word.endswith("=--") for word in given):
+        parser.error("-- is no value of an option")  # argparse would make an empty list of it
     arguments, unknown = parser.parse_known_args(given)
     if unknown and not hasattr(modules[arguments.verb], "PASSES_ON"):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -90,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `batcheval show KEY | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitStatus.OK)
+    except (OSError, UnicodeError) as error:  # a name that no file can have, a pipe or a folder in place of a file
+        print(safe_to_print(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
+        return int(ExitStatus.USAGE)
 
 
 def _needed(given: Sequence[str]) -> Sequence[str]:

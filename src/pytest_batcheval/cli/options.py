@@ -48,10 +48,12 @@ def open_reader(path: Path) -> JournalReader:
 
     Raises:
         UsageError: there is none.
+        JournalError: it is no file.
     """
+    from pytest_batcheval.journal.location import real
     from pytest_batcheval.journal.store import Journal
 
-    if not path.exists():
+    if not real(path).exists():
         raise UsageError(
             f"there is no journal {path}; name another with --journal, or rebuild it with batcheval recover"
         )

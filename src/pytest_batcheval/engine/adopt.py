@@ -19,11 +19,12 @@ from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, 
 from pytest_batcheval.backends.local_files import storing
 from pytest_batcheval.backends.protocol import Backend, BatchList, RemoteBatch, gap_of
 from pytest_batcheval.engine import payment_text
-from pytest_batcheval.engine.backoff import Backoff, delay
+from pytest_batcheval.engine.backoff import LEAST, PATIENCE, Backoff, delay
 from pytest_batcheval.engine.batch_handlers import NO_LIST
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.metadata import may_hold, our_metadata, same_create
+from pytest_batcheval.engine.snapshot import BatchSnapshot, NoticeSnapshot, OutageSnapshot
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -33,6 +34,9 @@ from pytest_batcheval.wire.result_file import read_lines
 
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
+
+SHORTEST = 10.0
+"""Seconds for which a call that fails in passing is made again, also by a run that waits for nothing."""
 
 READS, READ_FIRST = 5, 10.0
 """Times that a file with too few requests is read, and seconds before the second time, doubled each time."""
@@ -68,11 +72,13 @@ class Adoption:
         run: str,
         deadline: float | None = None,
         round_name: str = "",
+        show: Callable[[BatchSnapshot], None] = lambda seen: None,
     ) -> None:
         """Adopt for a run; `deadline` is the time on the clock until which batches are waited for.
 
-        A run of a round leaves the batches of others alone.
+        A run of a round leaves the batches of others alone. `show` is told of every wait.
         """
+        self._show = show
         self._round = round_name
         self.seen: set[str] = set()
         self.remarks: dict[str, None] = {}
@@ -197,6 +203,9 @@ class Adoption:
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
         """The batch once it has ended, or as it was seen last when the provider no longer has it."""
         absence = MissingBatch()
+        if not batch.terminal:
+            text = f"waiting until batch {batch.id}, made by another journal, has ended: its input file is gone"
+            self._show(NoticeSnapshot.of_text(text))
         while not batch.terminal and not absence.long(self._clock.now()):
             if self._deadline is not None and self._clock.now() + POLL_EVERY > self._deadline:
                 raise UnfinishedError(
@@ -235,17 +244,29 @@ class Adoption:
             Refused: the call was refused, and what it asks for may be gone.
             ProviderError: it fails for too long, or the account needs attention.
         """
-        backoff = Backoff()
-        while True:
-            try:
-                return call()
-            except TransientFailure as failure:
-                pause = backoff.failed(failure, self._clock.now())
-                if backoff.exhausted(self._clock.now()):
+        backoff, until = Backoff(), 0.0
+        try:
+            while True:
+                try:
+                    return call()
+                except TransientFailure as failure:
+                    pause, now = backoff.failed(failure, self._clock.now()), self._clock.now()
+                    if backoff.failures == 1:
+                        until = self._patience_ends(now)
+                        self._show(OutageSnapshot.of_outage(until - now, str(failure)))
+                    if now >= until:
+                        raise _unlisted(failure) from None
+                    self._clock.sleep(min(pause, max(until - now, LEAST)))
+                except Stopped as failure:
                     raise _unlisted(failure) from None
-                self._clock.sleep(pause)
-            except Stopped as failure:
-                raise _unlisted(failure) from None
+        finally:
+            if backoff.failures:
+                self._show(OutageSnapshot.of_outage(0.0, "", ended=True))
+
+    def _patience_ends(self, now: float) -> float:
+        """The time until which a call that fails now is made again: no longer than this run waits for batches."""
+        longest = now + PATIENCE
+        return longest if self._deadline is None else min(longest, max(self._deadline, now + SHORTEST))
 
 
 def _unlisted(failure: ProviderFailure) -> ProviderError:

@@ -143,6 +143,7 @@ class BatchMachine:
         if isinstance(outcome, ProviderFailure):
             return handlers.call_failed(self, ListBatches(), outcome, now)
         self.answered()
+        self.competing.note_ended(self.row, outcome)
         return handlers.listed(self, outcome, asked, now, known)
 
     def remark(self, text: str) -> None:

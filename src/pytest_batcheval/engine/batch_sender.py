@@ -91,9 +91,8 @@ class BatchSender:
             ProviderError: the batches cannot be listed.
         """
         context = self._context
-        adoption = Adoption(
-            context.backend, context.journal, context.clock, context.run, context.deadline, self._policy.round
-        )
+        parts = (context.backend, context.journal, context.clock, context.run, context.deadline)
+        adoption = Adoption(*parts, self._policy.round, context.progress)
         unknown = adoption.unknown_batches(keys)
         self._seen |= adoption.seen
         if not quiet:
@@ -212,5 +211,10 @@ def stopped(failure: ProviderFailure, base_url: str) -> ProviderError:
     if failure.status_code == 401:
         advice = "with another key (OPENAI_API_KEY, OPENAI_ORG_ID, OPENAI_PROJECT_ID)"
     elif failure.status_code in (302, 307, 308, 404):
-        advice += f" (OPENAI_BASE_URL or --batch-backend: {base_url})"
+        advice += f" (OPENAI_BASE_URL or --batch-backend: {base_url}{_hint(base_url)})"
     return ProviderError(f"{failure}; {payment_text.KEPT}, run the same command again {advice}")
+
+
+def _hint(base_url: str) -> str:
+    """A hint for a base URL without a path: the API is seldom there."""
+    return "; most end with /v1" if base_url.rstrip("/").count("/") == 2 else ""

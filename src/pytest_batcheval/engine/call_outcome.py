@@ -9,19 +9,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_batcheval.backends.calls import CallReply
-from pytest_batcheval.backends.errors import QUOTA_CODES, ProviderFailure, Refused, Stopped, TransientFailure
+from pytest_batcheval.backends.errors import (
+    QUOTA_CODES,
+    ProviderFailure,
+    Refused,
+    Stopped,
+    TransientFailure,
+    is_api_error,
+)
 from pytest_batcheval.engine.results import answer_of
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, FailureRow
+from pytest_batcheval.wire.bodies.error_report import ErrorReport
 from pytest_batcheval.wire.json_text import JsonError, decode_json, may_be_deep
 from pytest_batcheval.wire.plain import mapping
 from pytest_batcheval.wire.result_file import EXCERPT, BrokenLine, LineResponse, ResultLine, storable_body
 
 REFUSALS = (429, 503)
-"""Statuses of a server that is too busy; it ran nothing."""
+"""Statuses of an API that is too busy; it ran nothing. A proxy sends the same ones after the model ran."""
 
-GATEWAY = (408, 502, 504, *range(520, 530))
-"""Statuses of something in front of the model, which may have run (52x: Cloudflare's)."""
+GATEWAY = (408, 460, 499, 502, 504, *range(520, 600))
+"""Statuses of something in front of the model, which may have run (52x: Cloudflare's; 460, 499: it hung up)."""
+
+SHOWN = 300
+"""Characters of an error's text that are shown where it is not in the API's form."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +80,16 @@ def _failed(line: ResultLine, reply: CallReply) -> CallOutcome:
         return Stopped(*details)
     if 300 <= reply.status < 400 or (reply.status == 404 and not _names_model(failure)):
         return Refused(*details)  # the base URL is wrong, not the request
-    if reply.status in REFUSALS:
+    own = reply.status < 300 or is_api_error(line.response and line.response.body)
+    if reply.status in REFUSALS and own:
         return Busy(failure, reply.retry_after)
-    if reply.status in GATEWAY:
+    if reply.status in GATEWAY or (failure.retryable and not own):
         return unknown(failure.key, f"HTTP {reply.status} {failure.code}: {failure.message}")
     return failure
 
 
 def _line(key: str, reply: CallReply, url: str) -> ResultLine | BrokenLine:
-    """The reply as a line of a result file; an error that is not JSON has no body there."""
+    """The reply as a line of a result file; an error that is no JSON object is reported beside it, by its text."""
     try:
         body, remark = storable_body(*decode_json(reply.content), may_be_deep(reply.content), url)
     except JsonError as error:
@@ -85,7 +97,13 @@ def _line(key: str, reply: CallReply, url: str) -> ResultLine | BrokenLine:
             return BrokenLine(0, str(error), reply.content[:EXCERPT])
         body, remark = None, ""
     response = LineResponse(reply.status, reply.request_id, body)
-    return ResultLine(key, reply.request_id, response, url=url, remark=remark)
+    said = ErrorReport(message=_shown(reply.content)) if reply.status >= 300 and not isinstance(body, Mapping) else None
+    return ResultLine(key, reply.request_id, response, said, url, remark)
+
+
+def _shown(content: bytes) -> str:
+    text = " ".join(content[: 8 * SHOWN].decode("utf-8", "replace").split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _names_parameter(line: ResultLine) -> bool:

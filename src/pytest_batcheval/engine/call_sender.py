@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -25,7 +26,7 @@ from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
 from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.engine.worklist import Portion, Worklist
-from pytest_batcheval.errors import UnfinishedError
+from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.text.format import counted
@@ -140,7 +141,8 @@ class CallRun:
         interrupt is raised again.
 
         Raises:
-            JournalError: the journal cannot be written; the outcome of calls under way is then unknown.
+            JournalError: the journal cannot be written. No call is started after that, and the outcomes of those under
+                way are stored in reserved space; the message says how many are unknown.
         """
         for row, requests in work:
             row = replace(row, state="creating")
@@ -154,6 +156,8 @@ class CallRun:
         except KeyboardInterrupt:
             self._land(began)
             raise
+        except JournalError as error:
+            raise JournalError(f"{error}; {self._save(began)}") from error
         self._settle(began)
         return self._called
 
@@ -165,7 +169,13 @@ class CallRun:
             self._called.left |= {flight.request.custom_id for flight in self._waiting}
             self._waiting.clear()
         starting = self._next(now)
-        self._store()
+        try:
+            self._store()
+        except JournalError:
+            for flight in starting:
+                pending = self._pending[flight.row]
+                pending.sent, pending.refused = [], [*pending.refused, flight.request.custom_id]
+            raise
         for flight in starting:
             self._begin(flight, now)
         self._report(now - began)
@@ -277,6 +287,22 @@ class CallRun:
         while self._in_flight:
             self._turn(began)
         self._settle(began)
+
+    def _save(self, began: float) -> str:
+        """Take what comes within the grace and store it where the reserve was; returns what became of the calls."""
+        under_way = self._unsaved()
+        self._journal.free_reserve()
+        with suppress(JournalError):
+            self._land(began)
+        lost = self._called.unknown | self._unsaved()
+        stored, number = counted(len(under_way - lost), "answer"), counted(len(under_way), "call")
+        unknown_calls = f"at most {counted(len(lost), 'call')} of unknown outcome may be paid twice"
+        return f"{number} under way at that time, {stored} of these stored; {unknown_calls}"
+
+    def _unsaved(self) -> set[str]:
+        """Keys of the calls under way, and of those whose outcome is not on disk."""
+        results = {result.key for pending in self._pending.values() for result in pending.results}
+        return results | {flight.request.custom_id for flight in self._in_flight.values()}
 
     def _settle(self, began: float) -> None:
         """Release all keys; the outcome of calls still under way is unknown."""

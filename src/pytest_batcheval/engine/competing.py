@@ -24,11 +24,13 @@ class CompetingBatches:
     Attributes:
         older: the batch of another machine in favour of which this one was cancelled.
         twins: ids of batches that the create of this one has made beside it, and that were cancelled.
+        ended: finished lines by id of batches that the create of this one has made, and that have ended.
         blind: whether the provider has no list of batches, so that none can be noticed.
     """
 
     older: RemoteBatch | None = None
     twins: set[str] = field(default_factory=set)
+    ended: dict[str, int] = field(default_factory=dict)
     blind: bool = False
     _lists: int = 0
 
@@ -45,6 +47,17 @@ class CompetingBatches:
             return None
         self.older = older_batch(mine, (batch for batch in batches if batch.id not in known))
         return self.older
+
+    def note_ended(self, row: BatchRow, batches: Iterable[RemoteBatch]) -> None:
+        """Note the batches of this row's create that have ended with finished lines; one of them may be its own."""
+        for batch in batches:
+            made = batch.input_file_id in (None, row.file_id)
+            if made and batch.terminal and (batch.completed or batch.output_file_id) and _of_row(row, batch):
+                self.ended[batch.id] = batch.completed or 0
+
+    def paid_twice(self, row: BatchRow) -> dict[str, int]:
+        """Finished lines by id of the ended batches that were paid beside the one of this row."""
+        return {id_: lines for id_, lines in sorted(self.ended.items()) if id_ not in {row.batch_id, *self.twins}}
 
 
 def older_batch(mine: RemoteBatch, unknown: Iterable[RemoteBatch]) -> RemoteBatch | None:
@@ -71,7 +84,7 @@ def twin(row: BatchRow, mine: RemoteBatch | None, batches: Iterable[RemoteBatch]
         batch
         for batch in batches
         if mine is not None
-        and (same_create(row, batch) or (same_create(row, batch) is None and _of_file(row, batch)))
+        and _of_row(row, batch)
         and age(batch) > age(mine)
         and not batch.terminal
         and batch.status != "cancelling"
@@ -79,5 +92,7 @@ def twin(row: BatchRow, mine: RemoteBatch | None, batches: Iterable[RemoteBatch]
     return next(younger, None)
 
 
-def _of_file(row: BatchRow, batch: RemoteBatch) -> bool:
-    return bool(row.file_id) and batch.input_file_id == row.file_id
+def _of_row(row: BatchRow, batch: RemoteBatch) -> bool:
+    """Whether the create of this row made the batch, by its metadata, or where that says nothing by its input file."""
+    same = same_create(row, batch)
+    return (bool(row.file_id) and batch.input_file_id == row.file_id) if same is None else same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class SendResult:
         collected: numbers of settled batches that an earlier run had begun.
         older: batches of other machines in favour of which some of ours were cancelled.
         twins: second batches that a create of ours has made, and that were cancelled.
+        ended: numbers of finished lines of second batches that a create of ours has made, and that had ended, by id.
         twice: keys that such a batch and ours both answered, so that they were paid twice.
         lost: notes on batches whose results are gone.
         unknown: keys whose individual call may have been paid without an answer.
@@ -44,6 +46,7 @@ class SendResult:
     collected: tuple[int, ...] = ()
     older: tuple[str, ...] = ()
     twins: tuple[str, ...] = ()
+    ended: Mapping[str, int] = field(default_factory=dict)
     twice: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
@@ -67,6 +70,11 @@ class SendResult:
             f"a create was applied twice, by something between here and the provider; batch {second} was cancelled, "
             "and what it had finished was paid twice"
             for second in self.twins
+        ]
+        twins += [
+            f"a create was applied twice, by something between here and the provider; batch {second} has ended, and "
+            f"its {counted(lines, 'finished line')} were paid twice"
+            for second, lines in self.ended.items()
         ]
         twice = []
         if self.twice:
@@ -132,6 +140,7 @@ class SendCounts:
             twice=frozenset(self.twice),
             older=tuple(machine.competing.older.id for machine in self.settled if machine.competing.older),
             twins=tuple(second for machine in self.settled for second in sorted(machine.competing.twins)),
+            ended={id_: n for machine in self.settled for id_, n in machine.competing.paid_twice(machine.row).items()},
             broken=tuple(text for machine in self.settled for text in machine.results.broken),
             unknown=frozenset(self.unknown),
             again=frozenset(self.again),

@@ -13,6 +13,7 @@ from pytest_batcheval.engine.metadata import identity
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, pause_before
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts, SendResult
+from pytest_batcheval.engine.snapshot import NoticeSnapshot
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import ProviderError
@@ -54,6 +55,7 @@ class Sender:
         if calling is not None:
             self._rounds = CallSender(context, policy, worklist, self._counts, calling)
         self._yields = 0
+        self._said: set[str] = set()
         self._budget = None
         if policy.budget is not None:
             self._budget = Budget(policy.budget, context.journal.reader, context.backend.origin, context.run)
@@ -99,7 +101,15 @@ class Sender:
         for row in rows:
             if row.calls == "individual":
                 self._counts.unknown |= settle_calls(self._context.journal, row, "under way when a run was killed")
+        self._say_risk(self._counts.unknown)
         self._batches.attach([row for row in rows if row.calls == "batch"])
+
+    def _say_risk(self, keys: set[str]) -> None:
+        """Tell of calls of unknown outcome at once: a run that is killed does not come to its end, where it sums up."""
+        if new := keys - self._said:
+            self._said |= new
+            calls = f"at most {counted(len(new), 'call')} of unknown outcome may be paid twice"
+            self._context.progress(NoticeSnapshot.of_text(f"{calls}: an earlier run ended without their answers"))
 
     def _take_over(self, keys: Sequence[str]) -> None:
         """Adopt the batches of other machines in favour of which ours were cancelled.
@@ -121,6 +131,7 @@ class Sender:
         failures = self._context.journal.reader.failures(todo, self._context.backend.origin, self._policy.round)
         self._counts.again |= {key for key, failure in failures.items() if failure.code == UNKNOWN_OUTCOME}
         self._counts.unknown -= self._counts.again
+        self._say_risk(self._counts.again - self._counts.keys)
         portions = list(self._worklist.portions(todo, self._rounds.limits))
         rows = [self._plan(portion, most) for portion, most in zip(portions, self._reserve(portions), strict=True)]
         return self._rounds.send(rows, portions)

@@ -78,6 +78,38 @@ class WaitSnapshot(BatchSnapshot):
         )
 
 
+@dataclass(frozen=True)
+class OutageSnapshot(WaitSnapshot):
+    """The provider does not answer; it is asked again for at most `seconds` more, while nothing is sent."""
+
+    @classmethod
+    def of_outage(cls, seconds: float, reason: str, ended: bool = False) -> OutageSnapshot:
+        """The snapshot at the beginning of an outage, or at its end."""
+        return cls(0, 0, "", "waiting", 0, 0, 0, 0.0, reason, ended=ended, stage="wait", seconds=seconds)
+
+    def __str__(self) -> str:
+        again = f"it is asked again for up to {duration(self.seconds)}" if self.seconds else "it is asked again"
+        return f"waiting for the provider, which does not answer ({self.note}): {again}, nothing is sent before"
+
+
+@dataclass(frozen=True)
+class NoticeSnapshot(BatchSnapshot):
+    """Something that the user has to know at once: a line of its own, which belongs to no batch."""
+
+    @classmethod
+    def of_text(cls, text: str) -> NoticeSnapshot:
+        """The snapshot of a text."""
+        return cls(0, 0, "", "notice", 0, 0, 0, 0.0, text)
+
+    def __str__(self) -> str:
+        return self.note
+
+
+def notices(show: Callable[[BatchSnapshot], None]) -> Callable[[str], None]:
+    """A function of a text that shows it as a notice."""
+    return lambda text: show(NoticeSnapshot.of_text(text))
+
+
 def watcher(machines: Sequence[BatchMachine], show: Callable[[BatchSnapshot], None]) -> Callable[[float], None]:
     """A function of the time that shows each batch whose state or counts have changed."""
     shown: dict[int, tuple[object, ...]] = {}

@@ -57,8 +57,19 @@ def _ignore(folder: Path) -> None:
 
 
 def real(path: Path) -> Path:
-    """The journal's own path if `path` is a link to it: next to the link there would be another lock."""
-    return path.resolve() if path.is_symlink() else path
+    """The journal's own path if `path` is a link to it: next to the link there would be another lock.
+
+    Raises:
+        JournalError: there is something that is no file, such as a pipe, which SQLite would wait for.
+    """
+    try:
+        if path.is_symlink():
+            path = path.resolve()
+        if path.exists() and not path.is_file():
+            raise JournalError(f"{path} cannot be used as a journal: it is not a regular file; name another")
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to one another, before Python 3.13
+        raise JournalError(f"{path} cannot be used as a journal: {error}") from None
+    return path
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str | None:

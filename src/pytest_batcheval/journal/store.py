@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_batcheval.errors import JournalError
-from pytest_batcheval.journal import connect, location, queries
+from pytest_batcheval.journal import connect, location, queries, reserve
 from pytest_batcheval.journal.lock import JournalLock, shown_argv
 from pytest_batcheval.journal.reader import CHUNK, JournalReader
 from pytest_batcheval.journal.reserve import Reserve
@@ -118,7 +118,7 @@ class Journal:
         return row
 
     def commit(self, row: BatchRow) -> None:
-        """Store a batch's new state. A create may be sent only if there will be space for its outcome.
+        """Store a batch's new state. A create or a call may be sent only if there will be space for its outcome.
 
         Raises:
             JournalError: it cannot be stored; the message names the batch, if one was just created.
@@ -126,7 +126,7 @@ class Journal:
         if row.state == "creating":
             self.lock.check()
             with reporting(self.path):
-                self._reserve.keep()
+                self._reserve.keep(reserve.SIZE if row.calls == "batch" else reserve.CALLS)
         try:
             self._update(row)
         except JournalError as error:
@@ -165,15 +165,13 @@ class Journal:
             The row with the tokens of all its answers.
 
         Raises:
-            JournalError: it cannot be stored; on a full disk the results are stored nevertheless if possible.
+            JournalError: it cannot be stored; `free_reserve` may make space for the results.
         """
-        try:
-            return self._record(row, results, sent, refused)
-        except JournalError:
-            if results:
-                self._reserve.give()  # they are paid for
-                self._record(row, results, (), refused)
-            raise
+        return self._record(row, results, sent, refused)
+
+    def free_reserve(self) -> None:
+        """Free the reserved space on a full disk, for results that are paid for; after that nothing may be sent."""
+        self._reserve.give()
 
     def add_stages(self, rows: Iterable[StageRow]) -> None:
         """Store the measured stages of a wave."""

@@ -176,6 +176,8 @@ class _Live(_Output):
 
     def show(self, seen: BatchSnapshot, now: float) -> None:
         self.board.take(seen, now)
+        if seen.status == "notice":
+            self._above.append(safe_to_print(f"batch: {seen}"))
         if seen.ended and seen.ordinal:  # the end of a pause is not worth a line
             self._above.append(f"batch: {self.board.describe(seen.ordinal, now)}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.engine.call_sender import CallSnapshot
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, NoticeSnapshot, WaitSnapshot
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.text.format import counted, duration
 from pytest_batcheval.text.table import GAP, columns, cut, one_line
@@ -52,6 +52,8 @@ class LiveLines:
 
     def take(self, seen: BatchSnapshot, now: float) -> None:
         """Take a snapshot at a time; one after the end of its batch belongs to the next round."""
+        if isinstance(seen, NoticeSnapshot):
+            return  # it does not stand for anything
         before = self._standing.get(seen.ordinal)
         if before is not None and before.seen.ended:
             self._standing.clear()
@@ -163,6 +165,8 @@ class LogLines:
 
     def take(self, seen: BatchSnapshot, now: float) -> list[str]:
         """Return the lines for a snapshot, which the board has already taken."""
+        if isinstance(seen, NoticeSnapshot):
+            return [one_line(str(seen))]
         if isinstance(seen, WaitSnapshot) and seen.ended:
             return []  # the batches that follow say enough
         before = self._last.get(seen.ordinal)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, NoticeSnapshot, WaitSnapshot
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.rows import StageRow
 
@@ -86,6 +86,8 @@ class ResourceMeter:
         self._stage, self._batches, self._uses = STAGES[0], {}, {}
 
     def _seen(self, seen: BatchSnapshot) -> None:
+        if isinstance(seen, NoticeSnapshot):
+            return
         if seen.ended:
             self._batches.pop(seen.ordinal, None)
         else:

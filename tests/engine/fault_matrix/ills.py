@@ -46,6 +46,13 @@ def answering(body, **headers):
     return Ill(after=strike)
 
 
+async def compressed(exchange):
+    """The usual reply, which something on the way compresses."""
+    reply = await exchange.handle(exchange)
+    body = gzip.compress(await connection._body(reply))
+    await exchange.send(HttpReply(reply.status, body, headers=[(b"content-encoding", b"gzip")]))
+
+
 def changed(**fields):
     """The usual reply with other fields."""
 
@@ -118,6 +125,8 @@ ILLS = {
     "429 until a date": status(429, "rate_limit_exceeded", IN_5_MINUTES),
     "429 for nonsense": status(429, "rate_limit_exceeded", {"retry-after": "a while"}),
     "429 no quota": status(429, "insufficient_quota"),
+    "403 html": status(403, body=HTML, headers={"content-type": "text/html"}),
+    "429 words": status(429, body="local rate limit", headers={"content-type": "text/plain"}),
     "502 html": status(502, body=HTML, headers={"content-type": "text/html"}),
     "200 html": Ill(partial(connection.garbage, after=False), connection.garbage),
     "200 garbage": answering(b"{'id'"),
@@ -128,7 +137,8 @@ ILLS = {
     "longer than promised": Ill(after=promised_too_little),
     "cut off": Ill(after=connection.truncated_silently),
     "drip": dripped(TIME),
-    "gzip": answering(lambda: gzip.compress(b"{}" * 999), content_encoding="gzip"),
+    "gzip": Ill(after=compressed),
+    "cut gzip": answering(lambda: gzip.compress(b"{}" * 999)[:-8], content_encoding="gzip"),
     "giant": answering(lambda: b'{"id": "' + b"x" * (17 * 2**20) + b'"}'),
     "no id": without("id"),
     "unknown status": Ill(after=responses.unknown_status),

@@ -97,6 +97,8 @@ MATRIX = {
     "429 until a date": everywhere(Goes((300, 400)), create=Goes((300, 400), 2), delete=Goes((300, 400), 2)),
     "429 for nonsense": everywhere(AGAIN, create=Goes(creates=2), delete=FENCED),
     "429 no quota": everywhere(SLOWLY, upload=stops(429), create=stops(429), delete=replace(SLOWLY, creates=2)),
+    "403 html": row(create=U),
+    "429 words": row(create=U),
     "500": everywhere(AGAIN, create=U, delete=FENCED),
     "502 html": everywhere(AGAIN, create=U, delete=FENCED),
     "503": everywhere(AGAIN, create=U, delete=FENCED),
@@ -110,7 +112,8 @@ MATRIX = {
     "longer than promised": row(content=AGAIN),
     "cut off": everywhere(AGAIN, create=U, delete=FENCED),
     "drip": everywhere(AGAIN, create=U, delete=FENCED),
-    "gzip": everywhere(AGAIN, create=U, delete=FENCED),
+    "gzip": everywhere(HARMLESS, delete=replace(HARMLESS, creates=2)),
+    "cut gzip": everywhere(AGAIN, create=U, delete=FENCED),
     "giant": row(create=U, listing=Stops("too_large"), retrieve=Stops("too_large"), content=Stops("too_l")),
     "no id": row(upload=AGAIN, create=U, retrieve=AGAIN),
     "unknown status": row(retrieve=AGAIN),
@@ -129,6 +132,7 @@ LASTING = {
     ("503", "list"): (Stops("HTTP 503", None), ALWAYS),
     ("503", "delete"): (Stops("HTTP 503", None), ALWAYS),
     ("429", "create"): (Stops("HTTP 429", None), ALWAYS),
+    ("403 html", "create"): (Stops("HTTP 403", None), ALWAYS),
     ("500", "create"): (Stops("HTTP 500", None), ALWAYS),
     ("302", "create"): (Stops("HTTP 302", None), ALWAYS),
     ("404", "create"): (replace(stops(404), calls=4), ALWAYS),
@@ -146,7 +150,18 @@ LASTING = {
 }
 """What becomes of a fault that stays, for so many calls; looking goes on for as long as it takes."""
 
-UNSAID = {"reset", "timeout", "200 html", "200 garbage", "200 cut json", "short", "cut off", "drip", "gzip", "no id"}
+UNSAID = {
+    "reset",
+    "timeout",
+    "200 html",
+    "200 garbage",
+    "200 cut json",
+    "short",
+    "cut off",
+    "drip",
+    "cut gzip",
+    "no id",
+}
 """What leaves it open whether a call was applied."""
 
 
