@@ -150,7 +150,8 @@ def _data(request: Request | None, places: Sequence[RecordingPlace], reader: Jou
         "answers": [{"origin": origin, "generation": number, "batch": batch} for origin, number, batch in answers],
         "newest": {origin: answer.response for origin, answer in newest.items()},
         "batches": [
-            {"origin": origin, "batch": batch, "state": state, "owns": owned} for origin, batch, state, owned in batches
+            {"origin": origin, "batch": batch, "state": state, "owns": owned}
+            for origin, batch, state, _, owned in batches
         ],
         "failures": {
             origin: failure
