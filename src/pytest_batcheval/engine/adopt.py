@@ -6,23 +6,20 @@ is the hash of its own line, so that nothing has to be taken on trust.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 import msgspec
 
-from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
-from pytest_batcheval.backends.local_files import storing
+from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import Backend, BatchList, RemoteBatch, gap_of
-from pytest_batcheval.engine.backoff import Backoff, delay
 from pytest_batcheval.engine.batch_handlers import NO_LIST
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.metadata import may_hold, our_metadata, same_create
+from pytest_batcheval.engine.patient_reader import PatientReader
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -32,11 +29,6 @@ from pytest_batcheval.wire.result_file import read_lines
 
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
-
-READS, READ_FIRST = 5, 10.0
-"""Times that a file with too few requests is read, and seconds before the second time, doubled each time."""
-
-T = TypeVar("T")
 
 
 class SentLine(msgspec.Struct, frozen=True):
@@ -77,6 +69,7 @@ class Adoption:
         self._journal = journal
         self._clock = clock
         self._run = run
+        self._reader = PatientReader(backend, clock, journal.path.parent, _unlisted)
 
     def unknown_batches(self, keys: Collection[str] | None = None) -> list[RemoteBatch]:
         """Batches with our metadata that this journal does not know, oldest first.
@@ -111,7 +104,7 @@ class Adoption:
     def _list(self, required: bool) -> BatchList:
         """All batches of the account; where the provider does not list them and need not, none, with a remark."""
         try:
-            batches = self._patiently(self._backend.list_batches)
+            batches = self._reader.patiently(self._backend.list_batches)
         except Refused as failure:
             if required or failure.status_code not in NO_LIST:
                 raise _unlisted(failure) from None
@@ -135,11 +128,11 @@ class Adoption:
         for batch in batches:
             ours = our_metadata(batch.metadata)
             expected = ours.requests if ours else 0
-            lines = self._whole(partial(self._input, batch), expected)
+            lines = self._reader.whole(partial(self._input, batch), expected)
             if lines is None or len(lines) < expected:
                 # Its file was deleted, to stop a create that was thought to be lost: only its results name its keys.
                 ended = self._ended(batch)
-                lines = (self._whole(partial(self._results, ended), expected) or {}) | (lines or {})
+                lines = (self._reader.whole(partial(self._results, ended), expected) or {}) | (lines or {})
                 if not ended.terminal:
                     self._lose(batch, keys)
             if lines:
@@ -177,16 +170,7 @@ class Adoption:
 
     def _input(self, batch: RemoteBatch) -> dict[str, bytes] | None:
         """The lines a batch holds by key; `None` when its input file is gone, or may not be read."""
-        return self._read(batch.input_file_id, _input_lines) if batch.input_file_id else None
-
-    def _whole(self, read: Callable[[], dict[str, bytes] | None], expected: int) -> dict[str, bytes] | None:
-        """What a file holds, read again while it has fewer requests than expected: it may have been cut off."""
-        for number in range(1, READS + 1):
-            found = read()
-            if found is None or len(found) >= expected or number == READS:
-                break
-            self._clock.sleep(delay(number, READ_FIRST))
-        return found
+        return self._reader.file(batch.input_file_id, _input_lines) if batch.input_file_id else None
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
         """The batch once it has ended, or as it was seen last when the provider no longer has it."""
@@ -198,7 +182,7 @@ class Adoption:
                 )
             self._clock.sleep(POLL_EVERY)
             try:
-                batch = self._patiently(partial(self._backend.retrieve, batch.id))
+                batch = self._reader.patiently(partial(self._backend.retrieve, batch.id))
                 absence = MissingBatch()
             except Refused:
                 absence.missed(self._clock.now())
@@ -208,38 +192,8 @@ class Adoption:
         """The keys that the results of a batch name, without their lines."""
         keys: dict[str, bytes] = {}
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-            keys |= self._read(file_id, _named_keys) or {}
+            keys |= self._reader.file(file_id, _named_keys) or {}
         return keys
-
-    def _read(self, file_id: str, read: Callable[[Path], dict[str, bytes]]) -> dict[str, bytes] | None:
-        """The result of `read` on a file; `None` when the file is gone, or may not be read."""
-        beside = self._journal.path.parent
-        with storing(beside), TemporaryDirectory(dir=beside, prefix=".adopt-") as folder:
-            path = Path(folder) / "file.jsonl"
-            try:
-                self._patiently(lambda: self._backend.download(file_id, path))
-            except Refused:
-                return None
-            return read(path)
-
-    def _patiently(self, call: Callable[[], T]) -> T:
-        """The result of a call, which is repeated after transient failures.
-
-        Raises:
-            Refused: the call was refused, and what it asks for may be gone.
-            ProviderError: it fails for too long, or the account needs attention.
-        """
-        backoff = Backoff()
-        while True:
-            try:
-                return call()
-            except TransientFailure as failure:
-                pause = backoff.failed(failure, self._clock.now())
-                if backoff.exhausted(self._clock.now()):
-                    raise _unlisted(failure) from None
-                self._clock.sleep(pause)
-            except Stopped as failure:
-                raise _unlisted(failure) from None
 
 
 def _unlisted(failure: ProviderFailure) -> ProviderError:

@@ -81,6 +81,12 @@ class BatchSender:
         if rows:
             self._drive([self._resumed(row, now) for row in rows])
 
+    def finish(self, rows: Sequence[BatchRow]) -> None:
+        """Finish batches that were just adopted."""
+        self._counts.attached += len(rows)
+        if rows:
+            self._drive([self._resumed(row, self._context.clock.now()) for row in rows])
+
     def adopt(self, keys: Sequence[str] | None, quiet: bool = False) -> None:
         """Take over the batches of another machine, or of a lost journal, with these keys; `None` for any.
 
@@ -97,10 +103,7 @@ class BatchSender:
         self._seen |= adoption.seen
         if not quiet:
             self._counts.remarks |= adoption.remarks
-        rows = adoption.adopt(unknown, keys or ())
-        if rows:
-            self._counts.attached += len(rows)
-            self._drive([BatchMachine(row, context.clock.now(), resumed=True) for row in rows])
+        self.finish(adoption.adopt(unknown, keys or ()))
 
     def _resumed(self, row: BatchRow, now: float) -> BatchMachine:
         """An open batch; one of another key or project that was not created is planned again with this one."""
