@@ -76,6 +76,7 @@ class BatchClient:
         threads: int = 4,
         individual: bool = False,
         round: str = "",
+        ignore_unmarked: bool = False,
         progress: Callable[[BatchSnapshot], None] = lambda seen: None,
     ) -> None:
         """Prepare a client; nothing is opened before the first call.
@@ -93,8 +94,11 @@ class BatchClient:
             individual: send every request as an individual call instead of in batches; `backend` must be a name then.
             round: the round whose answers are wanted, such as `2026-W48`: it asks each request once, on any machine,
                 whatever earlier rounds answered; empty accepts the answers of any round.
+            ignore_unmarked: send also requests that a batch of the account, made by other tools, has already;
+                else that is a `UsageError`, which names the command that takes it over.
             progress: called with a snapshot whenever a batch changes.
         """
+        self._ignore_unmarked = ignore_unmarked
         self._threads = threads
         self._individual = individual
         self._round = checked_round(round)
@@ -255,6 +259,7 @@ class BatchClient:
                     limits=limits,
                     patience=timeout,
                     budget=self._budget,
+                    ignore_unmarked=self._ignore_unmarked,
                     threads=self._threads,
                 ),
             )

@@ -44,7 +44,7 @@ class Adoption:
     """Takes over batches of an account that a journal does not know.
 
     Attributes:
-        seen: ids of all batches of the account when they were listed.
+        seen: all batches of the account when they were listed, by their ids.
         remarks: why batches of other machines may have been overlooked.
     """
 
@@ -62,7 +62,7 @@ class Adoption:
         A run of a round leaves the batches of others alone.
         """
         self._round = round_name
-        self.seen: set[str] = set()
+        self.seen: dict[str, RemoteBatch] = {}
         self.remarks: dict[str, None] = {}
         self._deadline = deadline
         self._backend = backend
@@ -80,7 +80,7 @@ class Adoption:
             ProviderError: the batches cannot be read.
         """
         batches = self._list(required=keys is None)
-        self.seen |= {batch.id for batch in batches}
+        self.seen |= {batch.id: batch for batch in batches}
         rows = self._journal.reader.batches(self._backend.origin)
         known = {row.batch_id for row in rows}
         # By its file only where a create is still looked for: one may have made two batches, or be older than its row.

@@ -62,7 +62,7 @@ class NamedAdoption:
         if (known := next((row for row in reversed(rows) if row.batch_id == batch_id), None)) is not None:
             return AdoptedBatch(known, known=True)
         batch = self._retrieved(batch_id)
-        if any(_may_be_its_create(row, batch) for row in rows):
+        if any(may_be_its_create(row, batch) for row in rows):
             raise UsageError(f"batch {batch_id} is one that this journal made and looks for: batcheval resume takes it")
         if refused_whole(batch):
             raise UsageError(f"batch {batch_id} failed before any line ran, unpaid: {reason(batch)}")
@@ -99,7 +99,7 @@ class NamedAdoption:
 
     def _input(self, batch: RemoteBatch) -> SentFile:
         file_id = batch.input_file_id
-        read = partial(_read_input, batch.endpoint)
+        read = partial(read_input, batch.endpoint)
         found = self._reader.whole(lambda: self._reader.file(file_id, read), batch.total or 0) if file_id else None
         if found is None:
             raise ProviderError(
@@ -142,12 +142,13 @@ def aliases_of(sent: SentFile) -> list[AliasRow]:
     return [AliasRow(request.custom_id, request.key, request.number) for request in sent.requests.values()]
 
 
-def _read_input(endpoint: str, path: Path) -> SentFile:
+def read_input(endpoint: str, path: Path) -> SentFile:
+    """The requests of an input file on disk."""
     with path.open("rb") as stream:
         return read_sent(chunks(stream), endpoint)
 
 
-def _may_be_its_create(row: BatchRow, batch: RemoteBatch) -> bool:
+def may_be_its_create(row: BatchRow, batch: RemoteBatch) -> bool:
     """Whether a create of this journal that is still looked for may have made the batch."""
     sought = row.state in OPEN and not row.batch_id
     return sought and (same_create(row, batch) or (bool(row.file_id) and row.file_id == batch.input_file_id))

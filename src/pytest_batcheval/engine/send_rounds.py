@@ -71,6 +71,8 @@ class Sender:
         # A refresh wants answers newer than any, also than those of another machine.
         if left := wanted if refresh else worklist.left(attempts):
             self._batches.adopt([request.custom_id for request in left], quiet=self._rounds is not self._batches)
+        if left and not (refresh or self._policy.round or self._policy.ignore_unmarked):
+            self._batches.refuse_unmarked(worklist.left(attempts))
         if refresh:
             worklist.begin_refresh(self._context.run)
         while todo := worklist.left(attempts):
