@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_batcheval.wire.endpoints import endpoint_of
 from pytest_batcheval.wire.input_file import BadLine
 from pytest_batcheval.wire.key import BodyError
 from pytest_batcheval.wire.lines import split_lines
@@ -63,14 +64,19 @@ class SentFile:
     @property
     def model(self) -> str:
         """The model of all requests; empty when they have several."""
-        models = {request.model for request in self.requests.values()}
-        return models.pop() if len(models) == 1 else ""
+        return _only({request.model for request in self.requests.values()})
+
+    @property
+    def url(self) -> str:
+        """The endpoint's path of all requests; empty when they have several."""
+        return _only({request.url for request in self.requests.values()})
 
 
 def read_sent(chunks: Iterable[bytes], endpoint: str = "") -> SentFile:
     """Read an input file given as chunks of bytes.
 
-    `endpoint` is the path of the batch's; lines of another one are bad, and lines without one have this. Two lines
+    `endpoint` is the path of the batch's; lines of another one are bad. Lines
+    without one have this, or else the one that their body shows. Two lines
     of one `custom_id` are bad both, unless their bodies are equal: their answers may be that of either.
     """
     found, samples, twice = SentFile(), SampleNumbers(), set[str]()
@@ -93,9 +99,14 @@ def read_sent(chunks: Iterable[bytes], endpoint: str = "") -> SentFile:
     return found
 
 
+def _only(values: set[str]) -> str:
+    return values.pop() if len(values) == 1 else ""
+
+
 def _parsed(line: bytes, endpoint: str) -> tuple[str, Request]:
     value = _object(line)
-    custom_id, body, url = value.get("custom_id"), value.get("body"), value.get("url", endpoint)
+    custom_id, body = value.get("custom_id"), value.get("body")
+    url = value.get("url") or endpoint or endpoint_of(mapping(body))
     if isinstance(custom_id, bool) or not isinstance(custom_id, (str, int)):
         raise ValueError("has no custom_id")
     if not isinstance(body, dict):
