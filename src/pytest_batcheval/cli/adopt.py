@@ -62,7 +62,8 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
     with opened(arguments) as parts:
         sent = adopt(arguments.batches, seen=seen, **parts)
-    say(f"{counted(sent.answered, 'request')} answered, {sent.failed:,} failed; nothing was sent")
+    if sent.batches:
+        say(f"{counted(sent.answered, 'request')} answered, {sent.failed:,} failed; nothing was sent")
     for line in sent.notes:
         say(line)
     return int(errors[0].exit_status if errors else ExitStatus.OK)

@@ -184,7 +184,7 @@ class InputLines(Iterable[ImportedLine]):
             self._ids[custom_id] = body, number
         self._samples.take(request, sample)
         self.requests += 1
-        return ImportedLine(self._make(request.body, request.url, sample=sample), custom_id, number)
+        return ImportedLine(self._make(request.body, request.url, sample=sample, given_id=custom_id), custom_id, number)
 
     def _check_repeated(self, custom_id: str, body: bytes) -> None:
         earlier, number = self._ids[custom_id]
