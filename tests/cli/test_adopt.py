@@ -241,3 +241,28 @@ def test_killed_at_any_commit_it_loses_nothing(folder, sdk, batch_server, name, 
     assert len(answered()) == LINES
     assert set(batch_server.ledger.billed().values()) == {1}
     assert main(["verify"]) == 0
+
+
+def test_show_knows_the_users_id_and_its_own_sample(folder, sdk, capsys):
+    batch = make(sdk, [line(f"row-{n}", body("같은 질문") | {"seed": 1}) for n in range(2)])
+    assert main(["adopt", batch.id]) == 0
+    capsys.readouterr()
+    key = Request(body("같은 질문") | {"seed": 1}, sample=1).custom_id
+    assert main(["show", "row-1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["custom_id"], found["aliases"], found["request"]["custom_id"]) == (key, ["row-1"], key)
+
+
+@pytest.mark.parametrize("damage", ["claim", "answer"])
+def test_recover_mends_a_journal_with_an_adopted_batch(folder, sdk, batch_server, damage):
+    """Its claims are known a second time by its aliases, and its answers are read from the provider again."""
+    batch = make(sdk, rows())
+    assert main(["adopt", batch.id]) == 0
+    before = {key: answer.response for key, answer in answered().items()}
+    with closing(sqlite3.connect(JOURNAL, isolation_level=None)) as connection:
+        connection.execute(f"DELETE FROM {damage} WHERE key IN (SELECT key FROM alias WHERE line < 9)")
+    JOURNAL.write_bytes(b"x" * 100 + JOURNAL.read_bytes()[100:])
+    assert main(["recover"]) == 0
+    assert {key: answer.response for key, answer in answered().items()} == before
+    assert main(["verify"]) == 0
+    assert set(batch_server.ledger.billed().values()) == {1}

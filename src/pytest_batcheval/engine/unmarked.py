@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 
 from pytest_batcheval.backends.connect import DEFAULT_BASE_URL
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
@@ -69,7 +68,12 @@ class UnmarkedSearch:
             raise UsageError(_choice(found, self._context, len(self._keys)))
 
     def _found(self, batches: Iterable[RemoteBatch]) -> Iterator[SharedRequests]:
-        for batch in islice(self._candidates(batches), MOST_READ):
+        candidates = self._candidates(batches)
+        if (rest := len(candidates) - MOST_READ) > 0:
+            self.remarks[f"{counted(rest, 'batch', 'batches')} of other tools may have the same requests; not read"] = (
+                None
+            )
+        for batch in filter(self._is_readable, candidates[:MOST_READ]):
             sent = self._input(batch)
             shared = len(self._keys & sent.lines.keys()) if sent is not None else 0
             if shared:
@@ -77,7 +81,7 @@ class UnmarkedSearch:
             elif self._is_alike(batch) and not batch.terminal:
                 self._remark(batch, sent)
 
-    def _candidates(self, batches: Iterable[RemoteBatch]) -> Iterator[RemoteBatch]:
+    def _candidates(self, batches: Iterable[RemoteBatch]) -> list[RemoteBatch]:
         """Those that may have wanted requests, by what the list says; strangers' with fields left out never do."""
         rows = self._context.journal.reader.batches(self._context.backend.origin)
         known = {row.batch_id for row in rows}
@@ -93,13 +97,16 @@ class UnmarkedSearch:
             and not any(may_be_its_create(row, batch) for row in rows)
         ]
         found.sort(key=lambda batch: (not self._is_alike(batch), -(batch.created_at or 0.0), batch.id))
-        return (batch for batch in found if self._is_alike(batch) or self._is_small(batch))
+        return found
 
     def _is_alike(self, batch: RemoteBatch) -> bool:
         """Whether it has as many lines as requests of its endpoint are wanted."""
         return batch.total == self._counts[batch.endpoint]
 
-    def _is_small(self, batch: RemoteBatch) -> bool:
+    def _is_readable(self, batch: RemoteBatch) -> bool:
+        """Whether its input file is worth reading: of as many lines, or small."""
+        if self._is_alike(batch):
+            return True
         try:
             file = self._reader.patiently(partial(self._context.backend.get_file, batch.input_file_id or ""))
         except Refused:

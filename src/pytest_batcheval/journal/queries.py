@@ -22,7 +22,9 @@ ADD_ALIAS = "INSERT INTO alias (batch, custom_id, key, line) VALUES (?, ?, ?, ?)
 
 ALIASES = "SELECT custom_id, key, line FROM alias WHERE batch = ? ORDER BY line"
 
-ALIASES_OF_KEYS = "SELECT DISTINCT custom_id, key FROM alias WHERE key IN ({keys})"
+ALIASES_OF_KEYS = "SELECT DISTINCT custom_id, key FROM alias WHERE key IN ({keys}) AND custom_id <> key"
+
+KEYS_NAMED = "SELECT DISTINCT key FROM alias WHERE custom_id = ? ORDER BY key"
 
 CLOSE_CLAIMS = "UPDATE claim SET open = 0 WHERE batch = ?"
 

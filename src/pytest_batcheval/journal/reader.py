@@ -152,6 +152,10 @@ class JournalReader:
         """(custom_id, key) of each of these keys in batches that were not made here."""
         return list(self._by_keys(queries.ALIASES_OF_KEYS, keys))
 
+    def keys_named(self, custom_id: str) -> list[str]:
+        """The keys of requests that have this `custom_id` in batches that were not made here."""
+        return [row[0] for row in self._rows(queries.KEYS_NAMED, (custom_id,))]
+
     def unknown_calls(self, batch: int) -> list[str]:
         """Keys whose individual call was sent and has neither answer nor failure."""
         return [row[0] for row in self._rows(queries.UNKNOWN_CALLS, (batch,))]

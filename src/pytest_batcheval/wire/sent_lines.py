@@ -135,7 +135,7 @@ def _sent(custom_id: str, number: int, request: Request, samples: SampleNumbers)
     if samples.has(request, sample):  # its own key, after another line was counted as that sample
         sample = samples.number("", request)
     samples.take(request, sample)
-    asked = Request(request.body, request.url, sample=sample)
+    asked = Request(request.body, request.url, sample=sample) if sample else request
     return SentRequest(custom_id, number, asked.custom_id, asked.line(), asked.model, asked.url)
 
 
