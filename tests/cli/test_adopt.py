@@ -202,7 +202,7 @@ def test_what_cannot_be_adopted_is_said(folder, sdk, batch_server, capsys, case)
         batch_server.faults.fail_next_batch("invalid_json_line", "line 1 is no JSON", line=1)
         batch = make(sdk, rows(0, 3))
         batch_server.forward(60)
-        batch_id, status, said = batch.id, 4, "failed before any line ran, unpaid: line 1 is no JSON"
+        batch_id, status, said = batch.id, 4, "there is nothing to adopt (line 1 is no JSON"
     assert main(["adopt", batch_id]) == status
     assert said in capsys.readouterr().err
     assert not answered()
@@ -253,14 +253,15 @@ def test_show_knows_the_users_id_and_its_own_sample(folder, sdk, capsys):
     assert (found["custom_id"], found["aliases"], found["request"]["custom_id"]) == (key, ["row-1"], key)
 
 
-@pytest.mark.parametrize("damage", ["claim", "answer"])
+@pytest.mark.parametrize("damage", [["claim", "answer"], ["answer"]])
 def test_recover_mends_a_journal_with_an_adopted_batch(folder, sdk, batch_server, damage):
     """Its claims are known a second time by its aliases, and its answers are read from the provider again."""
     batch = make(sdk, rows())
     assert main(["adopt", batch.id]) == 0
     before = {key: answer.response for key, answer in answered().items()}
     with closing(sqlite3.connect(JOURNAL, isolation_level=None)) as connection:
-        connection.execute(f"DELETE FROM {damage} WHERE key IN (SELECT key FROM alias WHERE line < 9)")
+        for table in damage:
+            connection.execute(f"DELETE FROM {table} WHERE key IN (SELECT key FROM alias WHERE line < 9)")
     JOURNAL.write_bytes(b"x" * 100 + JOURNAL.read_bytes()[100:])
     assert main(["recover"]) == 0
     assert {key: answer.response for key, answer in answered().items()} == before

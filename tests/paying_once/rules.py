@@ -172,6 +172,35 @@ def old_rows_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     patch.setattr(Adoption, "unknown_batches", unknown)
 
 
+def file_ids_believed(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A batch is ours only by the input file that it shows, also where a gateway shows another one."""
+
+    def find(row: Any, batches: Iterable[Any]) -> Any:
+        return next((batch for batch in batches if batch.input_file_id == row.file_id), None)
+
+    usual = batch_handlers._created
+
+    def created(machine: Any, effect: Any, outcome: Any, now: float) -> None:
+        if getattr(outcome, "input_file_id", machine.row.file_id) != machine.row.file_id:
+            outcome = UnknownOutcome("mismatch", "of another file")
+        usual(machine, effect, outcome, now)
+
+    patch.setattr(batch_handlers, "find", find)
+    patch.setitem(batch_handlers.HANDLERS, Create, created)
+
+
+def gaps_believed(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A list with a gap proves that a batch is absent."""
+    patch.setattr(batch_handlers, "gap_of", lambda batches: "")
+
+
+def cut_files_believed(patch: pytest.MonkeyPatch, world: World) -> None:
+    """An input file that ends too early is taken for the whole batch of another journal."""
+    patch.setattr(Adoption, "_whole", lambda self, read, expected: read())
+    usual = Adoption._row
+    patch.setattr(Adoption, "_row", lambda self, batch, keys: replace(usual(self, batch, keys), requests=len(keys)))
+
+
 RULES: dict[str, Patch] = {
     rule.__name__: rule
     for rule in (
@@ -190,6 +219,8 @@ RULES: dict[str, Patch] = {
         no_adoption,
         no_look_for_rivals,
         old_rows_believed,
+        file_ids_believed,
+        gaps_believed,
     )
 }
 """Every rule by the name of what happens without it."""

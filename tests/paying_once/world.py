@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+from dialect import Dialect
 
-from pytest_batcheval.backends.errors import TransientFailure, UnknownOutcome, classify
-from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile
+from pytest_batcheval.backends.errors import Refused, TransientFailure, UnknownOutcome, classify
+from pytest_batcheval.backends.protocol import BatchList, RemoteBatch, RemoteFile
 from pytest_batcheval.backends.reply_readers import read_batch, read_file
 from pytest_batcheval.engine.effects import Effect
 from pytest_batcheval.journal.store import Journal
@@ -93,6 +94,7 @@ class World:
     def __init__(self) -> None:
         self.crashes = CrashPoints()
         self.rng = random.Random(0)
+        self.dialect = Dialect("plain")
         self._begin()
 
     def _begin(self) -> None:
@@ -107,6 +109,7 @@ class World:
     def reset(self, seed: int) -> None:
         """Back to an empty provider, with the dice of a seed."""
         self.rng = random.Random(seed)
+        self.dialect = Dialect.of(seed)
         self._run(self._reset())
 
     async def _reset(self) -> None:
@@ -247,31 +250,35 @@ class DirectBackend:
             "completion_window": "24h",
             "metadata": dict(metadata),
         }
-        batch = read_batch(self._json("create", "POST", "/v1/batches", msgspec.json.encode(asked)))
+        created = self._json("create", "POST", "/v1/batches", msgspec.json.encode(asked))
+        batch = read_batch(self._world.dialect.batch(created))
         if batch is None:
             raise UnknownOutcome("unreadable", "no batch")
         return batch
 
-    def list_batches(self, enough: Any = ()) -> list[RemoteBatch]:
+    def list_batches(self, enough: Any = ()) -> BatchList:
         found: dict[str, RemoteBatch] = {}
         after: dict[str, object] = {}
         while True:
             page = self._json("list", "GET", "/v1/batches", limit=self.page, **after)
-            found |= {item["id"]: read_batch(item) for item in page["data"]}
+            found |= {item["id"]: read_batch(self._world.dialect.batch(item)) for item in page["data"]}
             if not page["has_more"]:
-                return list(found.values())
+                return self._world.dialect.listed(list(found.values()))
             after = {"after": page["data"][-1]["id"]}
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
-        batch = read_batch(self._json("retrieve", "GET", f"/v1/batches/{batch_id}"))
+        batch = read_batch(self._world.dialect.batch(self._json("retrieve", "GET", f"/v1/batches/{batch_id}")))
         if batch is None:
             raise TransientFailure("unreadable", "no batch")
         return batch
 
     def download(self, file_id: str, target: Path) -> None:
-        target.write_bytes(self._bytes("content", "GET", f"/v1/files/{file_id}/content"))
+        own = self._world.dialect.file_id(file_id)
+        target.write_bytes(self._bytes("content", "GET", f"/v1/files/{own}/content"))
 
     def delete_file(self, file_id: str) -> None:
+        if self._world.dialect.name == "undeletable files":
+            raise Refused("not_allowed", "files cannot be deleted", 400)
         self._bytes("delete", "DELETE", f"/v1/files/{file_id}")
 
     def cancel(self, batch_id: str) -> RemoteBatch:

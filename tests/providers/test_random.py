@@ -138,6 +138,7 @@ def test_whatever_a_provider_says_nothing_is_lost_and_nothing_paid_twice_in_sile
         second = provider.bend().send(requests)
         said = f"{first.said}\n{second.said}"
         assert max(first.hours, second.hours) < LONGEST
+        assert "unpaid" not in first.said or not first.billed, first.said
         assert second.twice == set() or TELLS.search(said), said
         assert first.error is None or NEXT.search(str(first.error)), first.error
         assert second.error is None or NEXT.search(str(second.error)), second.error

@@ -106,6 +106,9 @@ def lost_create():
     return refusal("batches.create", 502, {"error": {"message": "bad gateway"}}, first=1)
 
 
+LOOKS_FAILED = {"status": "failed", "output_file_id": None, "request_counts": None}
+"""A batch of which nothing shows that a line ran."""
+
 NULL_ROW = {"id": None, "status": None, "metadata": None, "input_file_id": None, "created_at": None}
 STRANGER = {"id": "batch_x", "status": "in_progress", "metadata": {"of": "others"}, "input_file_id": "file-x"}
 
@@ -256,6 +259,15 @@ def rows():
             (object_of("batches.retrieve", lambda data: data.update(id="upstream-7")),)
         ),
         "no retrieve": Row((refusal("batches.retrieve", 404),), hours=30),
+        "a batch that seems to have failed for a moment": Row(
+            (later(2, "batches.retrieve", lambda r: r.body.update(status="failed")),)
+        ),
+        "a batch that seems to have failed for long": Row(
+            (later(9, "batches.retrieve", lambda r: r.body.update(LOOKS_FAILED)),),
+            answered=0,
+            said="the provider gave no reason",
+            error=True,
+        ),
         "counts that are wrong": Row(
             (
                 object_of(
@@ -306,3 +318,15 @@ def test_what_a_provider_costs_and_says(name, provider, ask):
     assert row.said in seen.said
     assert bool(seen.said) == bool(row.said), seen.said
     assert seen.hours < row.hours
+    if "unpaid" in seen.said:
+        assert seen.billed.total() == 0
+
+
+def test_what_was_taken_for_refused_is_collected_by_the_next_run(provider, ask):
+    """A provider that shows a running batch as failed, for so long that it is believed."""
+    requests = ask(3)
+    seen = provider.bend(later(9, "batches.retrieve", lambda r: r.body.update(LOOKS_FAILED))).send(requests)
+    assert "looks at them again before it sends anything" in seen.said
+    again = provider.bend().send(requests)
+    assert [answer.error for answer in again.answers.values()] == [None] * 3
+    assert again.billed.total() == 3

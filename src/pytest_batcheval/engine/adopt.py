@@ -15,6 +15,7 @@ import msgspec
 
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import Backend, BatchList, RemoteBatch, gap_of
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.batch_handlers import NO_LIST
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
 from pytest_batcheval.engine.clock import Clock
@@ -29,6 +30,9 @@ from pytest_batcheval.wire.result_file import read_lines
 
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
+
+Lines = dict[str, bytes | None]
+"""What a file holds by `custom_id`: the line of a request of ours, `None` for any other line."""
 
 
 class SentLine(msgspec.Struct, frozen=True):
@@ -82,7 +86,8 @@ class Adoption:
         batches = self._list(required=keys is None)
         self.seen |= {batch.id: batch for batch in batches}
         rows = self._journal.reader.batches(self._backend.origin)
-        known = {row.batch_id for row in rows}
+        # One that was void and is not refused as a whole runs after all.
+        known = {row.batch_id for row in rows if row.state != "void"}
         # By its file only where a create is still looked for: one may have made two batches, or be older than its row.
         sought = [row for row in rows if not row.batch_id and row.state in OPEN]
         found = [
@@ -128,11 +133,12 @@ class Adoption:
         for batch in batches:
             ours = our_metadata(batch.metadata)
             expected = ours.requests if ours else 0
-            lines = self._reader.whole(partial(self._input, batch), expected)
-            if lines is None or len(lines) < expected:
+            held = self._reader.whole(partial(self._input, batch), expected)
+            lines = {key: line for key, line in (held or {}).items() if line is not None}
+            if held is None or len(held) < expected:
                 # Its file was deleted, to stop a create that was thought to be lost: only its results name its keys.
                 ended = self._ended(batch)
-                lines = (self._reader.whole(partial(self._results, ended), expected) or {}) | (lines or {})
+                lines = dict.fromkeys(self._reader.whole(partial(self._results, ended), expected) or (), b"") | lines
                 if not ended.terminal:
                     self._lose(batch, keys)
             if lines:
@@ -142,7 +148,7 @@ class Adoption:
     def _lose(self, batch: RemoteBatch, keys: Collection[str]) -> None:
         held = dict.fromkeys(may_hold(batch.metadata, keys), b"")
         if held:
-            note = f"batch {batch.id}, made by another journal, is gone; it may have been paid, so it is not sent again"
+            note = payment_text.lost(batch.id, "another journal made it, and the provider does not have it any more")
             self._journal.adopt(replace(self._row(batch, held), state="lost", note=note), held)
 
     def _row(self, batch: RemoteBatch, keys: Collection[str]) -> BatchRow:
@@ -168,8 +174,8 @@ class Adoption:
             note="made by another journal",
         )
 
-    def _input(self, batch: RemoteBatch) -> dict[str, bytes] | None:
-        """The lines a batch holds by key; `None` when its input file is gone, or may not be read."""
+    def _input(self, batch: RemoteBatch) -> Lines | None:
+        """The lines a batch holds; `None` when its input file is gone, or may not be read."""
         return self._reader.file(batch.input_file_id, _input_lines) if batch.input_file_id else None
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
@@ -188,9 +194,9 @@ class Adoption:
                 absence.missed(self._clock.now())
         return batch
 
-    def _results(self, batch: RemoteBatch) -> dict[str, bytes]:
+    def _results(self, batch: RemoteBatch) -> Lines:
         """The keys that the results of a batch name, without their lines."""
-        keys: dict[str, bytes] = {}
+        keys: Lines = {}
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             keys |= self._reader.file(file_id, _named_keys) or {}
         return keys
@@ -201,21 +207,20 @@ def _unlisted(failure: ProviderFailure) -> ProviderError:
     return ProviderError(f"{text}; nothing is sent before that works: run the same command again then")
 
 
-def _input_lines(path: Path) -> dict[str, bytes]:
-    """The lines of an input file whose `custom_id` is their own hash; others are not ours."""
-    found: dict[str, bytes] = {}
+def _input_lines(path: Path) -> Lines:
+    """The lines of an input file; those are ours whose `custom_id` is their own hash."""
+    found: Lines = {}
     with path.open("rb") as stream:
         for _, text, _ in split_lines(chunks(stream)):
-            line = _decoded(text)
-            if line is not None and _is_ours(line):
-                found[line.custom_id] = text
+            if (line := _decoded(text)) is not None:
+                found[line.custom_id] = text if _is_ours(line) else None
     return found
 
 
-def _named_keys(path: Path) -> dict[str, bytes]:
+def _named_keys(path: Path) -> Lines:
     with path.open("rb") as stream:
         lines = read_lines(chunks(stream))
-        return {line.custom_id: b"" for line in lines if line.custom_id}
+        return {line.custom_id: None for line in lines if line.custom_id}
 
 
 def _decoded(text: bytes) -> SentLine | None:

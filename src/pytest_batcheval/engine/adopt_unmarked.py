@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_outcome import reason, refused_whole
 from pytest_batcheval.engine.metadata import identity, our_metadata, same_create
@@ -59,13 +60,15 @@ class NamedAdoption:
             JournalError: the journal cannot be written.
         """
         rows = self._journal.reader.batches(self._backend.origin)
-        if (known := next((row for row in reversed(rows) if row.batch_id == batch_id), None)) is not None:
+        # One that was void and is not refused as a whole runs after all.
+        known = next((row for row in reversed(rows) if row.batch_id == batch_id and row.state != "void"), None)
+        if known is not None:
             return AdoptedBatch(known, known=True)
         batch = self._retrieved(batch_id)
         if any(may_be_its_create(row, batch) for row in rows):
             raise UsageError(f"batch {batch_id} is one that this journal made and looks for: batcheval resume takes it")
         if refused_whole(batch):
-            raise UsageError(f"batch {batch_id} failed before any line ran, unpaid: {reason(batch)}")
+            raise UsageError(payment_text.nothing_to_adopt(batch_id, reason(batch)))
         return self._marked(batch) if our_metadata(batch.metadata) else self._unmarked(batch)
 
     def _retrieved(self, batch_id: str) -> RemoteBatch:
@@ -155,4 +158,4 @@ def may_be_its_create(row: BatchRow, batch: RemoteBatch) -> bool:
 
 
 def _unread(failure: ProviderFailure) -> ProviderError:
-    return ProviderError(f"nothing can be adopted: {failure}; nothing is lost, run the same command again")
+    return ProviderError(f"nothing can be adopted: {failure}; {payment_text.KEPT}, run the same command again")

@@ -15,6 +15,7 @@ from pytest_batcheval.backends.errors import (
     UnknownOutcome,
 )
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile, gap_of
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.backoff import delay
 from pytest_batcheval.engine.batch_outcome import (
     MISS_EVERY,
@@ -59,6 +60,9 @@ REREAD_FIRST, REREAD_LAST = 10.0, 300.0
 
 MAX_REFUSED_CREATES = 3
 """Creates that may be refused because the input file is not found, each after an upload of its own."""
+
+REFUSALS = 3
+"""Looks that show a batch as failed, without a reason or a time, before that is believed."""
 
 FILE_PATIENCE = 900.0
 """Seconds in which a provider may work on an input file before a batch of it can be created."""
@@ -295,6 +299,9 @@ def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
     if batch.said.lower() != batch.status:
         machine.remark(f"the provider calls the end of batch {batch.id} {batch.said!r}; it is taken for {batch.status}")
     if refused_whole(batch) and row.state == "created":
+        if not (batch.errors or "failed_at" in batch.times) and machine.refusals < REFUSALS:
+            machine.refusals += 1  # a word alone, which a stale or foreign reply may have
+            return machine.want(Retrieve(row), now + delay(machine.refusals))
         return machine.void(reason(batch), batch.errors, status="failed")
     machine.errors = batch.errors if batch.status == "failed" else ()
     machine.ended_at = now if machine.ended_at is None else machine.ended_at
@@ -302,8 +309,10 @@ def seen(machine: BatchMachine, batch: RemoteBatch, now: float) -> None:
 
 
 def absent(machine: BatchMachine) -> None:
-    """Void a row that certainly has no batch, so that its requests may be planned again."""
-    machine.void(f"certainly not created ({machine.row.note or 'the run that planned it ended before'})")
+    """Void a row that has no batch, so that its requests may be planned again."""
+    row, search = machine.row, machine.search
+    fenced = search is not None and search.fenced is not None
+    machine.void(payment_text.not_created(row, fenced, machine.assume_lost, tried=row.state == "creating"))
 
 
 def call_failed(machine: BatchMachine, effect: Effect, failure: ProviderFailure, now: float) -> None:

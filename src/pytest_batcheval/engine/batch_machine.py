@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pytest_batcheval.backends.errors import ProviderFailure
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch
 from pytest_batcheval.engine import batch_handlers as handlers
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.backoff import Backoff
 from pytest_batcheval.engine.batch_outcome import MissingBatch
 from pytest_batcheval.engine.competing import CompetingBatches
@@ -63,6 +64,7 @@ class BatchMachine:
         reads: downloads whose files were incomplete.
         refused_creates: creates that were refused because the input file was not found.
         not_before: the earliest time of the next create.
+        refusals: looks that showed it as failed as a whole without a reason.
         pending: looks that found the provider still at work on the input file; `pending_since` is that of the first.
         marked: whether it is created with metadata.
         remarks: what the user should know of this provider, each once.
@@ -94,6 +96,7 @@ class BatchMachine:
     reads: int = 0
     refused_creates: int = 0
     not_before: float = 0.0
+    refusals: int = 0
     pending: int = 0
     pending_since: float | None = None
     marked: bool = True
@@ -189,7 +192,7 @@ class BatchMachine:
         if self.row.scope == IN_PROCESS:
             return self.void(reason)
         self.status = "lost"
-        text = f"batch {self.row.batch_id} is lost: {reason}; it may have been paid, so it is not sent again by itself"
+        text = payment_text.lost(self.row.batch_id, reason)
         return self.want(
             Settle(replace(self.row, state="lost", note=text), unaccounted=Unaccounted(LOST, text, retryable=False)),
             0.0,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.effects import ResultSummary, Unaccounted
 from pytest_batcheval.engine.retry import UNACCOUNTED, classify_failure
 from pytest_batcheval.journal.rows import BatchRow
@@ -84,13 +85,7 @@ def unaccounted_requests(
         return Unaccounted(code, message, classify_failure(code, message, None).retryable)
     if not (_short(row, results) or results.nameless or partial or nothing_reported):
         return Unaccounted("unanswered", f"{batch} without a line for this request", retryable=True)
-    known = row.completed is not None or row.failed is not None
-    counts = f"counts {row.completed or 0} completed and {row.failed or 0} failed" if known else "reports no counts"
-    text = (
-        f"{batch}, {counts}, but no readable line of its files is for this request; it may have been paid, "
-        "so it is not sent again by itself"
-    )
-    return Unaccounted(UNACCOUNTED, text, retryable=False)
+    return Unaccounted(UNACCOUNTED, payment_text.unaccounted(row), retryable=False)
 
 
 def unseen(row: BatchRow, failure: ProviderFailure) -> Refused:
@@ -103,13 +98,7 @@ def unseen(row: BatchRow, failure: ProviderFailure) -> Refused:
 
 def unknown_create(row: BatchRow) -> Refused:
     """The failure that stops the run when no list can say whether a create was applied: the user must check."""
-    text = (
-        f"the create of a batch of {counted(row.requests, 'request')} got no answer ({row.note}), and the provider's "
-        f"list of batches cannot say whether it was applied; if it was, it is being paid. Look for a batch of input "
-        f"file {row.file_id} ({row.file_name}) at the provider"
-    )
-    advice = "a later run looks again; when there is none, --batch-assume-lost sends the requests again"
-    return Refused("unknown_create", f"{text}; {advice}")
+    return Refused("unknown_create", payment_text.unknown_create(row))
 
 
 def _short(row: BatchRow, results: ResultSummary) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pytest_batcheval.backends.errors import ProviderFailure
 from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.engine.effect_driver import Driver
@@ -23,7 +24,7 @@ from pytest_batcheval.engine.unmarked import UnmarkedSearch
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
-from pytest_batcheval.text.format import counted, duration
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
 MAX_VOID = 5
@@ -189,10 +190,12 @@ class BatchSender:
         if any(is_queue_full(error.code, error.message) for error in errors):
             return self._after_full_queue(void, portions)
         hopeless = [e for e in errors if e.line is None and e.param != _FILE_GONE and e.code != _TOO_LARGE]
+        silent = [machine.row.batch_id for machine in void if machine.status == "failed" and not machine.errors]
+        if silent:
+            raise ProviderError(payment_text.failed_silently(len(silent), ", ".join(silent)))
         if hopeless or self._voids > MAX_VOID:
             reason = f"{hopeless[0].code}: {hopeless[0].message}" if hopeless else void[0].row.note
-            batches = counted(len(void), "batch", "batches")
-            raise ProviderError(f"the provider refused {batches}, unpaid: {reason}")
+            raise ProviderError(payment_text.refused(len(void), reason))
         return None
 
     def _after_full_queue(self, void: Sequence[BatchMachine], portions: Sequence[Portion]) -> None:
@@ -212,10 +215,7 @@ class BatchSender:
                     at_once &= self._queue.refused(machine.row.model, error, sizes[machine.row.model])
         self.limits = replace(self.limits, tokens=self._queue.tokens)
         if now - self._full_since > LONGEST_WAIT:
-            raise UnfinishedError(
-                f"the provider's queue has been full for {duration(now - self._full_since)} ({void[0].row.note}); "
-                "nothing of this was sent: run the same command again when it has room"
-            )
+            raise UnfinishedError(payment_text.queue_full(now - self._full_since, void[0].row.note))
         if not at_once:
             pause = QUEUE_PAUSES[min(self._voids, len(QUEUE_PAUSES)) - 1]
             waiting = len(self._worklist.left(self._policy.attempts))
@@ -229,4 +229,4 @@ def stopped(failure: ProviderFailure, base_url: str) -> ProviderError:
         advice = "with another key (OPENAI_API_KEY, OPENAI_ORG_ID, OPENAI_PROJECT_ID)"
     elif failure.status_code in (302, 307, 308, 404):
         advice += f" (OPENAI_BASE_URL or --batch-backend: {base_url})"
-    return ProviderError(f"{failure}; nothing is lost, run the same command again {advice}")
+    return ProviderError(f"{failure}; {payment_text.KEPT}, run the same command again {advice}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_batcheval.backends.local_files import private_folder, refuse_link, storing, written
 from pytest_batcheval.backends.protocol import Backend
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.effects import (
     JOURNAL,
@@ -32,7 +33,6 @@ from pytest_batcheval.engine.thread_pool import OneByOne, Pool
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN
 from pytest_batcheval.journal.store import Journal
-from pytest_batcheval.text.format import counted
 
 
 class Driver:
@@ -98,10 +98,7 @@ class Driver:
             if now < deadline:
                 self._clock.sleep(deadline - now)
                 return scheduler.poll_all(deadline)
-            batches, ids = counted(len(rows), "batch", "batches"), ", ".join(row.batch_id for row in rows)
-            raise UnfinishedError(
-                f"{batches} still running ({ids}); nothing is lost: run the same command again to collect the answers"
-            )
+            raise UnfinishedError(payment_text.still_running(len(rows), ", ".join(row.batch_id for row in rows)))
         return self._clock.sleep(wake - now)
 
     def _store(self, effect: Commit | Settle) -> None:

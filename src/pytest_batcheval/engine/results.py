@@ -12,6 +12,7 @@ from types import MappingProxyType
 from pytest_batcheval.backends.errors import Refused
 from pytest_batcheval.backends.local_files import private_folder, storing
 from pytest_batcheval.backends.protocol import Backend
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.effects import ResultSummary, Settle
 from pytest_batcheval.engine.retry import BROKEN_LINE, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
@@ -171,5 +172,5 @@ def _result(path: Path, line: ResultLine | BrokenLine, summary: ResultSummary) -
         return None if line.custom_id in summary.answered else failure_of(line)
     if not line.custom_id or line.custom_id in summary.answered:
         return None
-    text = f"its line cannot be read ({line.reason}); the file is kept at {path}. It was paid, so it is not sent again"
+    text = payment_text.unreadable(line.reason, path)
     return FailureRow(line.custom_id, BROKEN_LINE, text, None, retryable=False)

@@ -17,6 +17,7 @@ from functools import partial
 from pytest_batcheval.backends.connect import DEFAULT_BASE_URL
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import METADATA_NAME, RemoteBatch
+from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.adopt_unmarked import may_be_its_create, read_input
 from pytest_batcheval.engine.patient_reader import PatientReader
 from pytest_batcheval.engine.send_policy import SendContext
@@ -84,7 +85,7 @@ class UnmarkedSearch:
     def _candidates(self, batches: Iterable[RemoteBatch]) -> list[RemoteBatch]:
         """Those that may have wanted requests, by what the list says; strangers' with fields left out never do."""
         rows = self._context.journal.reader.batches(self._context.backend.origin)
-        known = {row.batch_id for row in rows}
+        known = {row.batch_id for row in rows if row.state != "void"}
         found = [
             batch
             for batch in batches
@@ -128,12 +129,7 @@ class UnmarkedSearch:
 
 def _choice(found: Sequence[SharedRequests], context: SendContext, wanted: int) -> str:
     each = "; ".join(f"{some.batch.id} ({some.batch.status}) has {some.shared:,} of them" for some in found)
-    command = adopt_command([some.batch.id for some in found], context)
-    return (
-        f"{counted(wanted, 'request')} to be sent, but batches of this account, made by other tools, have the "
-        f"same: {each}. They would be paid twice, so nothing was sent. To take over what is paid: {command}. "
-        "To send all the same: --batch-ignore-unmarked (BatchClient: ignore_unmarked=True)"
-    )
+    return payment_text.shared_requests(wanted, each, adopt_command([some.batch.id for some in found], context))
 
 
 def adopt_command(ids: Collection[str], context: SendContext) -> str:
