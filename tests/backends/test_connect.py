@@ -2,8 +2,8 @@
 
 import pytest
 
-from pytest_batcheval.backends import connect as connecting
-from pytest_batcheval.backends.connect import connect
+from pytest_batcheval.backends.base_url import checked_base_url
+from pytest_batcheval.backends.connect import connect, expected_origin
 from pytest_batcheval.errors import UsageError
 
 
@@ -34,10 +34,29 @@ def test_a_key_never_travels_unencrypted(url, way, monkeypatch):
     ],
 )
 def test_this_machine_and_tls_are_fine(url):
-    connecting._refuse_clear_text(url)
+    assert checked_base_url(url) == url
 
 
 @pytest.mark.parametrize("backend", ["", "claude", "simulators", "ftp://host/v1"])
 def test_no_such_backend(backend):
     with pytest.raises(UsageError, match="unknown backend"), connect(backend):
+        pass
+
+
+@pytest.mark.parametrize(
+    "backend", ["https://h/v1?api_key=very-secret", "https://h/v1#very-secret", "http://127.0.0.1:1/?a=very-secret"]
+)
+@pytest.mark.parametrize("use", [connect, expected_origin])
+def test_a_query_is_refused_and_not_repeated(backend, use):
+    with pytest.raises(UsageError, match="leave it out") as caught, use(backend):
+        pass
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "backend", ["http://[::1/v1", "https://h:99999/v1", "https://h:x/v1", "https:///v1", "http://"]
+)
+@pytest.mark.parametrize("use", [connect, expected_origin])
+def test_a_url_that_no_parser_takes_is_refused(backend, use):
+    with pytest.raises(UsageError, match="base URL"), use(backend):
         pass

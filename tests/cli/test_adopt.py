@@ -229,7 +229,7 @@ main(["adopt", sys.argv[1]])
 """
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled
 @pytest.mark.parametrize("after", [1, 0])
 @pytest.mark.parametrize("name", ["adopt", "commit", "settle"])
 def test_killed_at_any_commit_it_loses_nothing(folder, sdk, batch_server, name, after):

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from pytest_batcheval.errors import JournalError
-from pytest_batcheval.journal.lock import Holder, JournalLock, wait_a_second
+from pytest_batcheval.journal.lock import Holder, JournalLock, shown_argv, wait_a_second
 from pytest_batcheval.journal.store import Journal
 
 HOLD = """
@@ -263,3 +263,19 @@ def test_closing_the_journal_gives_the_lock_back(path):
         journal.lock.acquire(None)
         assert not free(journal.lock)
     assert free(journal.lock)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (["--my-key=gateway-canary"], ["--my-key=…"]),
+        (["--api-token", "gateway-canary", "-x"], ["--api-token", "…", "-x"]),
+        (["--password", "-x"], ["--password", "-x"]),
+        (["-o", "gate=gateway-canary"], ["-o", "gate=…"]),
+        (["-k", "monkey", "--batch-enqueued-tokens=m=1"], ["-k", "monkey", "--batch-enqueued-tokens=m=1"]),
+    ],
+)
+def test_a_command_line_is_kept_without_secrets(given, shown, monkeypatch):
+    monkeypatch.setenv("GATEWAY_API_KEY", "gateway-canary")
+    monkeypatch.setattr("sys.argv", ["pytest", *given])
+    assert shown_argv() == ["pytest", *shown]

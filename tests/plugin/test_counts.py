@@ -13,8 +13,8 @@ from pytest_batcheval.plugin.ci import summary
 from pytest_batcheval.plugin.interrupted import left_behind
 from pytest_batcheval.plugin.plan import ItemPlan, Plan
 from pytest_batcheval.plugin.plan_report import plan_lines
-from pytest_batcheval.plugin.reports import MOST_LINES, escape_report
 from pytest_batcheval.plugin.run_stats import RunStats, UnusedRecordings
+from pytest_batcheval.plugin.safe_output import MOST_LINES, escape_report
 from pytest_batcheval.plugin.terminal import section_lines
 from pytest_batcheval.wire.objects import Request
 

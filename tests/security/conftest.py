@@ -40,6 +40,7 @@ class Suite:
     def __init__(self, path: Path, server: SimulatorServer) -> None:
         self.path = path
         self.server = server
+        self.canaries = CANARIES
         self.shown: list[str] = []
         (path / "pytest.ini").write_text(INI)
         (path / "prompts.py").write_text(PROMPTS)
@@ -54,8 +55,9 @@ class Suite:
         """`pytest --batch=send` in a process of its own."""
         return self._run("-m", "pytest", "--batch=send", *arguments, **environment)
 
-    def batcheval(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run("-c", "from pytest_batcheval.cli import main; raise SystemExit(main())", *arguments)
+    def batcheval(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        code = "from pytest_batcheval.cli import main; raise SystemExit(main())"
+        return self._run("-c", code, *arguments, **environment)
 
     def _run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         usual = {

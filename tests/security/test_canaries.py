@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
+from hostile_provider import Evil
 
 from pytest_batcheval.simulator.faults import connection
 
@@ -53,30 +54,31 @@ PLAIN = """
 """
 
 
-class Evil:
-    """A provider whose every word is hostile: texts of answers, ids, statuses, messages."""
+class Echo:
+    """A provider that repeats these words in ids and codes: of an answer for kim, of a refusal for choi."""
 
-    def __init__(self, words, how):
-        self.words, self.how = words, how
+    def __init__(self, words):
+        self.words = words
+        self.called = 0
 
     def rule(self, state):
-        if self.how == "answers":
-            state.rewrite = self.rewrite
-        else:
-            state.interceptor = self.intercept
+        state.rewrite, state.interceptor = self.rewrite, self.intercept
         return self
 
     def rewrite(self, kind, path):
-        if kind == "output":
-            lines = [json.loads(line) for line in path.read_bytes().splitlines()]
-            for line in lines:
-                line["response"]["body"]["choices"][0]["message"]["content"] = self.words
-            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+        for line in lines[:1] if kind == "output" else []:
+            line["id"] = line["response"]["request_id"] = f"req {self.words}"
+        for line in lines[1:] if kind == "output" else []:
+            error = {"message": f"no {self.words}", "code": f"c {self.words}"}
+            line["response"] = {"status_code": 400, "request_id": self.words, "body": {"error": error}}
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     async def intercept(self, exchange):
-        if exchange.call == self.how:
-            error = {"error": {"message": f"no {self.words}", "type": "x", "param": None, "code": f"c{self.words}"}}
-            return await connection.status(exchange, 400, error)
+        self.called += exchange.call == "chat"
+        if exchange.call == "chat" and self.called > 1:
+            error = {"error": {"message": f"no {self.words}", "code": f"c {self.words}"}}
+            return await connection.status(exchange, 400, error, {"x-request-id": self.words})
         return await exchange.answer()
 
 
@@ -194,6 +196,18 @@ def test_what_a_killed_download_leaves_holds_no_key(suite):
     assert suite.leaks() == []
     suite.server.intercept(None)
     assert suite.pytest().returncode == 0
+    assert suite.leaks() == []
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("calls", ["batch", "individual"])
+def test_ids_and_codes_that_echo_the_account_are_stored_without_it(suite, calls):
+    account = " ".join(suite.canaries.values())
+    suite.server.follow(Echo(account))
+    suite.test_file(PLAIN)
+    done = suite.pytest("--batch=record", f"--batch-calls={calls}", *LOUD)
+    assert "request of this test failed" in done.stdout
+    assert "1 passed" in done.stdout
     assert suite.leaks() == []
 
 

@@ -19,7 +19,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.simulator.behaviour import Behaviour
+from pytest_batcheval.simulator.peers import is_of_process
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"
@@ -73,7 +75,7 @@ def test_hosts_can_be_allowed(http_client: Any) -> None:
 
 def test_on_all_addresses_it_answers_to_addresses_not_to_names(http_client: Any) -> None:
     with SimulatorServer(host="0.0.0.0") as server:
-        url, key = server.base_url.replace("0.0.0.0", "127.0.0.1") + "/models", {"authorization": "Bearer k"}
+        url, key = server.base_url + "/models", {"authorization": "Bearer k"}
         for host, status in (("192.0.2.7:80", 200), ("[2001:db8::1]:80", 200), ("example.com", 421)):
             assert http_client.get(url, headers={"host": host, **key}).status_code == status
 
@@ -492,3 +494,57 @@ def test_what_is_on_disk_is_the_users_alone(tmp_path: Path) -> None:
     with SimulatorServer(state_dir=tmp_path / "state"):
         assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
     assert os.listdir(tmp_path) == ["state"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_on_all_addresses_its_url_and_clock_can_be_used(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "any-key")
+    try:
+        server = SimulatorServer(host=host).start()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    try:
+        port = server.base_url.rpartition(":")[2]
+        for url in (server.base_url, f"http://127.0.0.1:{port}"):
+            with connect(url) as connection:
+                assert connection.clock.now() > 0
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_connection_belongs_to_the_process_that_opened_it(family: int) -> None:
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    try:
+        listener = socket.create_server((host, 0), family=family)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with listener, socket.create_connection(listener.getsockname()[:2]) as client:
+        served, peer = listener.accept()
+        with served:
+            assert is_of_process(peer, served.getsockname(), os.getpid())
+            assert not is_of_process(peer, served.getsockname(), os.getppid())
+            assert not is_of_process(peer, served.getsockname(), 2**40)
+            assert not is_of_process(client.getpeername(), ("192.0.2.1", 9), os.getpid())
+
+
+def test_a_stranger_that_registers_another_process_has_it_not_killed(http_client: Any) -> None:
+    with subprocess.Popen(["sleep", "60"]) as bystander, SimulatorServer() as server:
+        server.misbehave({"fault": "kill_client", "call": "models.list", "nth": 1})
+        host, _, port = server.clock_address.rpartition(":")
+        with socket.create_connection((host, int(port))) as stranger:
+            stranger.sendall(json.dumps(["register", bystander.pid]).encode() + b"\n")
+            stranger.recv(100)
+            with pytest.raises(Exception, match=r"(?i)disconnect|reset"):
+                http_client.get(f"{server.base_url}/models", headers={"authorization": "Bearer k"})
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_an_existing_state_folder_keeps_its_files_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "state.sqlite").touch(0o644)
+    with SimulatorServer(state_dir=tmp_path):
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert {path.name for path in files} >= {"state.sqlite", "state.sqlite-wal", "state.sqlite-shm"}
+        assert [path.name for path in files if path.stat().st_mode & 0o077] == []

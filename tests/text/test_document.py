@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_batcheval.errors import MatrixError, UsageError
+from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.text.document import field_of, first_schema_error, parse_json, read_document, read_text, reason_of
 
 SCHEMA = {
@@ -48,3 +49,55 @@ def test_the_first_entry_that_is_wrong_is_named_with_its_field_and_what_is_allow
     assert reason_of(error) == "'x' is not of type 'integer'; allowed: a number"
     assert field_of(first_schema_error([3], SCHEMA)) == ""
     assert first_schema_error([{"n": 1}], SCHEMA) is None
+
+
+def bomb(width=10, depth=9):
+    """Some hundred bytes of YAML that are `width ** depth` texts when its aliases are written out."""
+    lines = [f"- &a0 [{', '.join(['lol'] * width)}]"]
+    lines += [f"- &a{n} [{', '.join([f'*a{n - 1}'] * width)}]" for n in range(1, depth)]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (
+            "x.yaml",
+            bomb(),
+            r"x\.yaml, line \d: the YAML cannot be used: its aliases add more than 1,000,000 characters",
+        ),
+        ("x.yaml", b"&a [*a]", r"x\.yaml, line 1: the YAML cannot be used: a YAML alias of what it is a part of"),
+        ("x.yaml", b"- &a {a: " + b"x" * 300_000 + b"}\n- {<<: [*a, *a, *a, *a]}", "its aliases add more"),
+        ("x.yaml", b"[" * 100_000, "nested more than 50 levels deep|exceeded maximum nesting"),
+        ("x.yaml", b"- " * 60 + b"x", "nested more than 50 levels deep"),
+        ("x.yaml", b"id: " + b"9" * 10_000, r"x\.yaml: not valid YAML"),
+        ("x.yaml", b"id: 0x" + b"f" * 10_000, "a number has too many digits"),
+        ("x.json", b"[" * 60 + b"]" * 60, "nested more than 50 levels deep"),
+        ("x.json", b"[" + b"9" * 10_000 + b"]", "a number has too many digits"),
+    ],
+)
+def test_a_small_file_cannot_fill_the_memory_or_a_message(tmp_path, name, data, message):
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(MatrixError, match=message) as caught:
+        read_document(path, "axis file", MatrixError)
+    assert len(str(caught.value)) < 1000
+
+
+def test_aliases_of_a_usual_size_are_fine(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("- &usual {id: a, model: m}\n- {<<: *usual, id: b}\n- *usual")
+    assert read_document(path, "file") == [
+        {"id": "a", "model": "m"},
+        {"id": "b", "model": "m"},
+        {"id": "a", "model": "m"},
+    ]
+
+
+def test_a_large_value_is_not_repeated(tmp_path):
+    error = first_schema_error(["x" * 100_000], SCHEMA)
+    assert len(reason_of(error)) < 1000
+    (tmp_path / "x.yaml").write_text(f"- id: [{'x' * 100_000}]")
+    with pytest.raises(MatrixError) as caught:
+        load_axis("role", tmp_path / "x.yaml")
+    assert len(str(caught.value)) < 1000

@@ -1,8 +1,18 @@
+import ast
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.text.sanitize import redacted, storable
+from pytest_batcheval.text.sanitize import (
+    escape_controls,
+    redacted,
+    safe_json_to_print,
+    safe_to_print,
+    storable,
+    without_secrets,
+)
 
 
 @given(st.text(st.characters(codec=None)))
@@ -26,3 +36,49 @@ def test_storable_text_can_be_encoded_and_keeps_what_could(text):
 )
 def test_secrets_are_taken_out(text, shown):
     assert redacted(text, "hunter2", "") == shown
+
+
+SEEN = "길 café ✔️ ❤️‍🔥 👩🏽‍⚕️ 1️⃣ ☎︎ می‌خواهم क्‍ष\t\n"
+"""Joiners and variation selectors that change what is seen."""
+
+
+def test_what_is_seen_stays():
+    assert escape_controls(SEEN) == SEEN
+
+
+HIDDEN = (
+    "\U000e0001\U000e0041\U000e007f\u3164\u115f\u1160\uffa0\xad\u180b\u180e\u2060\u2065\u034f\u17b4\ufff0\U000e0100"
+)
+
+
+@pytest.mark.parametrize("character", [*HIDDEN, "\x1b", "\x9b", "\u202e", "\u2028", "\ud800", "\ufeff", "\ufffa"])
+@pytest.mark.parametrize("around", ["a{}b", "{}", "👩{}👩", "길{}"])
+def test_what_nobody_sees_is_written(character, around):
+    text = around.format(character)
+    shown = escape_controls(text)
+    assert character not in shown
+    assert ast.literal_eval(f"'{shown}'") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["a\ufe0fb", "❤\ufe0f\ufe0f", "❤\ufe00", "a\u200db", "👩\u200d", "\u200d👩", "a\u200c \u200c"]
+)
+def test_selectors_and_joiners_that_carry_something_else_are_written(text):
+    assert escape_controls(text).count("\\u") == (2 if text.startswith("a\u200c") else 1)
+
+
+@pytest.mark.parametrize("start", ["", " ", "\t", "\u2003\u00a0", "first\n\n  "])
+def test_no_line_begins_a_workflow_command(start, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    shown = safe_to_print(f"{start}::add-mask::a\nx::y ##[error]")
+    assert not any(line.strip().startswith("::") for line in shown.split("\n"))
+    assert "##[" not in shown
+    assert json.loads(safe_json_to_print(json.dumps(["::a ##[b]"]))) == ["::a ##[b]"]
+
+
+def test_the_environments_keys_are_taken_out(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any-key")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-any")
+    monkeypatch.setenv("GATEWAY_API_KEY", "abcdefgh")
+    monkeypatch.setenv("SHORT_API_KEY", "model")
+    assert without_secrets("any-key org-any abcdefgh model") == "… … … model"

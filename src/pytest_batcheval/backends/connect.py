@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from pytest_batcheval.backends.base_url import checked_base_url
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
 
@@ -56,7 +55,8 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
     With `individual`, individual calls are possible too.
 
     Raises:
-        UsageError: no such backend, no API key, no such respondent, or the simulator is not installed.
+        UsageError: no such backend, no API key, no such respondent, a base URL that cannot be used, or the simulator is
+            not installed.
         ProviderError: the base URL does not answer.
     """
     respondent = respondent_of(backend)
@@ -66,9 +66,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
         return
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
 
-    if backend != OPENAI and not backend.startswith(("http://", "https://")):
-        raise UsageError(f"unknown backend {backend!r}: give openai, simulator[:respondent] or a base URL (http…/v1)")
-    _refuse_clear_text((os.environ.get("OPENAI_BASE_URL") if backend == OPENAI else backend) or DEFAULT_BASE_URL)
+    _base_url(backend)
     base_url = None if backend == OPENAI else backend
     with (
         OpenAIBatch(base_url) as client,
@@ -85,12 +83,22 @@ def respondent_of(backend: str) -> str | None:
 
 
 def expected_origin(backend: str) -> str:
-    """The origin a backend's answers will have, as far as it is known before connecting."""
+    """The origin a backend's answers will have, as far as it is known before connecting.
+
+    Raises:
+        UsageError: the base URL cannot be used.
+    """
     respondent = respondent_of(backend)
     if respondent is not None:
         return simulator_origin(respondent, SEED)
+    return provider_origin(_base_url(backend))
+
+
+def _base_url(backend: str) -> str:
+    if backend != OPENAI and not backend.lower().startswith(("http://", "https://")):
+        raise UsageError(f"unknown backend {backend!r}: give openai, simulator[:respondent] or a base URL (http…/v1)")
     given = os.environ.get("OPENAI_BASE_URL") if backend == OPENAI else backend
-    return provider_origin(given or DEFAULT_BASE_URL)
+    return checked_base_url(given or DEFAULT_BASE_URL)
 
 
 @contextmanager
@@ -116,24 +124,6 @@ def _calls(individual: bool, base_url: str | None, api_key: str | None) -> Indiv
     from pytest_batcheval.backends.openai_calls import IndividualCalls
 
     return IndividualCalls(base_url, api_key)
-
-
-def _refuse_clear_text(base_url: str) -> None:
-    """Refuse a URL without TLS: the API key and every text could be read on their way.
-
-    Raises:
-        UsageError: the URL is http and its host is not this machine.
-    """
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    with suppress(ValueError):
-        if ip_address(host).is_loopback:
-            return
-    if parts.scheme != "https" and host != "localhost" and not host.endswith(".localhost"):
-        raise UsageError(
-            f"{parts.scheme}://{host} would carry the API key and all texts unencrypted; give an https URL, "
-            "or reach the server through a tunnel to localhost (ssh -L)"
-        )
 
 
 def _clock(client: OpenAIBatch) -> SystemClock | SimulatorClock:

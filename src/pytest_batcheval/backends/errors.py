@@ -8,7 +8,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-from pytest_batcheval.text.sanitize import redacted, storable
+from pytest_batcheval.text.sanitize import redacted, storable, without_secrets
 
 Call = Literal["upload", "create", "list", "retrieve", "content", "delete", "cancel"]
 
@@ -37,10 +37,10 @@ class ProviderFailure(Exception):
     """
 
     def __init__(self, cause: str, message: str, status_code: int | None = None, request_id: str | None = None) -> None:
-        self.cause = redacted(storable(cause))[:LONGEST_MESSAGE]
-        self.message = redacted(storable(message))[:LONGEST_MESSAGE]
+        self.cause = without_secrets(storable(cause))[:LONGEST_MESSAGE]
+        self.message = without_secrets(storable(message))[:LONGEST_MESSAGE]
         self.status_code = status_code
-        self.request_id = redacted(storable(request_id))[:LONGEST_MESSAGE] if request_id else None
+        self.request_id = without_secrets(storable(request_id))[:LONGEST_MESSAGE] if request_id else None
         super().__init__(str(self))
 
     def without(self, secret: str) -> ProviderFailure:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import openai
 
 from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
+from pytest_batcheval.backends.base_url import past_proxies
 from pytest_batcheval.backends.errors import (
     Call,
     ProviderFailure,
@@ -355,7 +356,7 @@ def _client(base_url: str | None, api_key: Callable[[], str], guard: Guard) -> o
         max_retries=0,
         timeout=openai.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
         default_headers={"Accept-Encoding": "identity"},
-        http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks),
+        http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks, mounts=past_proxies(base_url)),
     )
 
 

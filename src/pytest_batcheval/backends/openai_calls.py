@@ -18,12 +18,13 @@ import openai
 
 from pytest_batcheval.backends._sdk import http
 from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
+from pytest_batcheval.backends.base_url import past_proxies
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownOutcome, classify, retry_after
 from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
 from pytest_batcheval.backends.reply_limits import Caps
 from pytest_batcheval.backends.traffic import Traffic
-from pytest_batcheval.text.sanitize import redacted, storable
+from pytest_batcheval.text.sanitize import environment_secrets, redacted, storable
 
 OWN_ID = "X-Client-Request-Id"
 """The header in which the API lets a client name a call, for its support (API reference, Debugging requests)."""
@@ -140,11 +141,11 @@ class IndividualCalls:
             content = reply.content
         except openai.APIStatusError as error:
             reply = error.response
-            content = redacted(reply.text, self._key()).encode("utf-8", "replace")
+            content = redacted(reply.text, self._key(), *environment_secrets()).encode("utf-8", "replace")
         except Exception as error:
             # The SDK's exception is not chained to the failure: it holds the request with its key.
             return classify("create", error).without(self._key())
-        request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key())
+        request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key(), *environment_secrets())
         return CallReply(reply.status_code, content, request_id, retry_after(reply.headers))
 
     async def _shut(self) -> None:
@@ -173,7 +174,9 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffi
         timeout=openai.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
         default_headers={"Accept-Encoding": "identity"},
         http_client=openai.DefaultAsyncHttpxClient(
-            follow_redirects=False, event_hooks={"request": [sign], "response": [answered]}
+            follow_redirects=False,
+            event_hooks={"request": [sign], "response": [answered]},
+            mounts=past_proxies(base_url),
         ),
     )
 

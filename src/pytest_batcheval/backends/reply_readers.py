@@ -12,7 +12,7 @@ from typing import Any
 from pytest_batcheval.backends.batch_words import api_status
 from pytest_batcheval.backends.fields import Fields, count, is_false, mapping, sequence, text
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile
-from pytest_batcheval.text.sanitize import redacted, storable
+from pytest_batcheval.text.sanitize import storable, without_secrets
 
 _ENVELOPES = ("data", "batch", "file", "result", "response", "object")
 """Names under which a gateway may hide the object."""
@@ -68,7 +68,7 @@ def read_file(seen: object) -> RemoteFile | None:
     file_id = text(fields.get("id", "file_id"))
     if file_id is None:
         return None
-    status, details = (redacted(storable(str(fields.get(name) or ""))) for name in ("status", "status_details"))
+    status, details = (without_secrets(storable(str(fields.get(name) or ""))) for name in ("status", "status_details"))
     return RemoteFile(file_id, count(fields.get("bytes")), str(fields.get("filename") or ""), status.lower(), details)
 
 
@@ -114,14 +114,14 @@ def _errors(fields: Fields) -> Iterator[BatchError]:
         if isinstance(entry, Mapping):
             yield _error(Fields(entry))
         elif isinstance(entry, str):
-            yield BatchError("error", redacted(storable(entry)))
+            yield BatchError("error", without_secrets(storable(entry)))
 
 
 def _error(fields: Fields) -> BatchError:
     message = fields.get("message", "detail", "description", "reason")
     return BatchError(
-        redacted(text(fields.get("code", "type")) or "error"),
-        redacted(storable(str(message or ""))),
+        without_secrets(text(fields.get("code", "type")) or "error"),
+        without_secrets(storable(str(message or ""))),
         count(fields.get("line")),
         text(fields.get("param")),
     )

@@ -49,17 +49,17 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         from pytest_batcheval.exit_status import ExitStatus
-        from pytest_batcheval.text.sanitize import escape_controls
+        from pytest_batcheval.text.sanitize import safe_to_print
 
         self.print_usage(sys.stderr)
-        self.exit(int(ExitStatus.USAGE), escape_controls(f"{self.prog}: error: {message}\n"))
+        self.exit(int(ExitStatus.USAGE), safe_to_print(f"{self.prog}: error: {message}\n"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
     from pytest_batcheval.errors import BatchEvalError
     from pytest_batcheval.exit_status import ExitStatus
-    from pytest_batcheval.text.sanitize import escape_controls
+    from pytest_batcheval.text.sanitize import safe_to_print
 
     given = sys.argv[1:] if argv is None else list(argv)
     parser = _Parser(
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(modules[arguments.verb].run(arguments))
     except BatchEvalError as error:
-        print(escape_controls(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
+        print(safe_to_print(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
         return int(error.exit_status)
     except ImportError as error:
         from pytest_batcheval.errors import what_to_install

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.cli.options import add_backend, add_journal, say
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.sanitize import safe_json_to_print
 
 if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Answer
@@ -93,7 +94,7 @@ def _print(answers: Iterable[Answer], keys: Mapping[str, str]) -> None:
     """Print escaped to ASCII, because a model's words may contain terminal codes; `| head` is not an error."""
     try:
         for answer in answers:
-            print(_line(answer, keys, ascii_only=True))
+            print(safe_json_to_print(_line(answer, keys, ascii_only=True)))
         sys.stdout.flush()
     except BrokenPipeError:
         with contextlib.suppress(OSError):

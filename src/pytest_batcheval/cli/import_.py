@@ -15,6 +15,7 @@ from pytest_batcheval.cli.options import add_journal, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.sanitize import safe_json_to_print
 
 if TYPE_CHECKING:
     from pytest_batcheval.cli.batch_files import FileTotals
@@ -106,7 +107,7 @@ def _check(arguments: argparse.Namespace) -> int:
         if bad:
             _put_aside(arguments.file, bad, arguments.skip_bad)
     if arguments.json:
-        print(json.dumps(_data(arguments, lines, tally, bad)), flush=True)
+        print(safe_json_to_print(json.dumps(_data(arguments, lines, tally, bad))), flush=True)
     else:
         _say_found(arguments, lines, tally, bad)
     return int(ExitStatus.FAILED if bad else ExitStatus.OK)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.text.sanitize import escape_controls
+from pytest_batcheval.text.sanitize import safe_json_to_print, safe_to_print
 from pytest_batcheval.wire.default_paths import JOURNAL
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ def width() -> int:
 
 
 def say(text: str) -> None:
-    """Print a line, with control characters escaped."""
-    print(escape_controls(text), flush=True)
+    """Print a text, safe for a terminal and for GitHub Actions."""
+    print(safe_to_print(text), flush=True)
 
 
 def say_json(data: Any) -> None:
     """Print data as JSON in ASCII: a model's words may contain terminal codes."""
-    print(json.dumps(data, ensure_ascii=True, indent=2, default=float))
+    print(safe_json_to_print(json.dumps(data, ensure_ascii=True, indent=2, default=float)))
 
 
 def say_progress(seen: BatchSnapshot) -> None:

@@ -17,7 +17,7 @@ from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.text.sanitize import escape_controls
+from pytest_batcheval.text.sanitize import safe_json_to_print, safe_to_print
 from pytest_batcheval.text.table import cut, one_line
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Documents:
 
     def __call__(self, seen: WatchedState, now: float) -> None:
         """Print the state if it has changed."""
-        text = json.dumps(seen.data, ensure_ascii=True)
+        text = safe_json_to_print(json.dumps(seen.data, ensure_ascii=True))
         if text != self._shown:
             print(text, flush=True)
             self._shown = text
@@ -130,7 +130,7 @@ class Screen:
         from pytest_batcheval.text.redraw import redrawn
 
         width, height = shutil.get_terminal_size()
-        lines = escape_controls(seen.page).splitlines()
+        lines = safe_to_print(seen.page).splitlines()
         if not seen.ended:
             lines = [*_fitting(lines, width, height - 2), cut(f"{time.strftime('%H:%M:%S')} {_foot(seen)}", width)]
         first = "".join(f"{line}\n" for line in lines)

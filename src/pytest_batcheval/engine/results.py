@@ -16,6 +16,7 @@ from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.effects import ResultSummary, Settle
 from pytest_batcheval.engine.retry import BROKEN_LINE, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
+from pytest_batcheval.text.sanitize import environment_secrets
 from pytest_batcheval.wire.bodies import form_of
 from pytest_batcheval.wire.lines import chunks
 from pytest_batcheval.wire.plain import mapping
@@ -73,9 +74,9 @@ def read_results(
     `keys` are in the order of the input file, whose lines the effect's `errors` count; `names` has the key of each
     `custom_id` that is none itself.
     """
-    open_keys = set(keys)
+    open_keys, secrets = set(keys), environment_secrets()
     for path, line in _lines(effect.results.files, effect.row.endpoint, names):
-        row = _result(path, line, effect.results)
+        row = _result(path, line.without(secrets) if isinstance(line, ResultLine) else line, effect.results)
         if row is not None and row.key in open_keys:
             open_keys.discard(row.key)
             yield row

@@ -7,7 +7,7 @@ from enum import Enum
 
 from pytest_batcheval.backends.errors import QUOTA_CODES
 from pytest_batcheval.journal.rows import FailureRow
-from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire.bodies.error_report import ErrorReport
 from pytest_batcheval.wire.bodies.form import NO_ANSWER
 from pytest_batcheval.wire.objects import STORED_FAILURE, RequestError
@@ -76,8 +76,8 @@ def failure_of(line: ResultLine) -> FailureRow:
     report = line.failure or ErrorReport()
     status = line.response.status_code if line.response is not None else None
     refused = status and not 200 <= status < 300
-    code = redacted((report.code or (f"http_{status}" if refused else "error"))[:LONGEST_MESSAGE])
-    message = redacted((report.message or "the provider gave no message")[:LONGEST_MESSAGE])
+    code = without_secrets(report.code or (f"http_{status}" if refused else "error"))[:LONGEST_MESSAGE]
+    message = without_secrets(report.message or "the provider gave no message")[:LONGEST_MESSAGE]
     return FailureRow(line.custom_id, code, message, status, classify_failure(code, message, status).retryable)
 
 

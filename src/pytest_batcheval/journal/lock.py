@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 import stat
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.transaction import reporting
-from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire.file_lock import try_lock
 
 
@@ -75,8 +76,18 @@ class LockWait:
 
 
 def shown_argv() -> list[str]:
-    """This process's command line without passwords and API keys."""
-    return [redacted(argument) for argument in sys.argv]
+    """This process's command line without passwords and API keys, and without the values of options named so."""
+    shown: list[str] = []
+    named = False
+    for argument in map(without_secrets, sys.argv):
+        option = _SECRET_OPTION.fullmatch(argument)
+        value = named and not argument.startswith("-")
+        shown.append("…" if value else f"{option[1]}=…" if option and option[2] else argument)
+        named = option is not None and not option[2]
+    return shown
+
+
+_SECRET_OPTION = re.compile(r"(--[\w-]*(?:key|token|secret|password))(=.*)?", re.IGNORECASE | re.DOTALL)
 
 
 class JournalLock:

@@ -18,7 +18,7 @@ from pytest_batcheval.journal.reader import CHUNK, JournalReader
 from pytest_batcheval.journal.reserve import Reserve
 from pytest_batcheval.journal.rows import AliasRow, AnswerRow, BatchRow, FailureRow, StageRow, checksum
 from pytest_batcheval.journal.transaction import reporting, transaction
-from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire.objects import Request
 
 __all__ = ["Journal", "JournalReader"]
@@ -70,7 +70,7 @@ class Journal:
         """Note that a run may now send to an origin; a second call for the run changes nothing."""
         argv = json.dumps(shown_argv())
         with self._transaction() as connection:
-            connection.execute(queries.ADD_RUN, (run, time.time(), origin, redacted(base_url), argv))
+            connection.execute(queries.ADD_RUN, (run, time.time(), origin, without_secrets(base_url), argv))
 
     def check_indexes(self) -> None:
         """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid.

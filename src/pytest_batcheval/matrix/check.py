@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue
+from pytest_batcheval.text.bounds import shown
 from pytest_batcheval.wire.answers import value_id
 
 RESERVED = (
@@ -54,9 +55,9 @@ def check_name(name: str) -> None:
 def id_problem(identifier: object) -> str | None:
     """The reason that a value cannot be an id, or `None`."""
     if not isinstance(identifier, str):
-        return f"id {identifier!r} must be a string; write it in quotes"
+        return f"id {shown(identifier)} must be a string; write it in quotes"
     if not _ID.fullmatch(identifier) or len(identifier) > MAX_ID:
-        return f"id {identifier!r} is not allowed; ids consist of {ID_RULE}"
+        return f"id {shown(identifier)} is not allowed; ids consist of {ID_RULE}"
     return None
 
 

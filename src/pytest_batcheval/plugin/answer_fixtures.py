@@ -59,7 +59,7 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
         for turn in answer.turns:
             session.stats.use(turn)
     if missing:
-        end_unrecorded(request.node.nodeid, missing, session.settings, session.stats)
+        end_unrecorded(request.node.nodeid, missing, session.settings, session.stats, session.stored.elsewhere)
     failed = [a for a in found if a.error is not None]
     if failed and not keep:
         settings = session.settings

@@ -62,13 +62,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the plan of the selected tests."""
-    if session.config.option.collectonly or not any(map(asks_for_answers, session.items)):
+    ours = [item.nodeid for item in session.items if is_ours(item)]
+    if session.config.option.collectonly or not ours:
         return
-    from pytest_batcheval.plugin.plan import make_plan
-    from pytest_batcheval.plugin.reports import escape_live_logs
+    from pytest_batcheval.plugin.safe_output import make_output_safe
 
-    escape_live_logs(session.config)
-    batch_session(session.config).plan = make_plan(session.items)
+    make_output_safe(session.config, ours)
+    if any(map(asks_for_answers, session.items)):
+        from pytest_batcheval.plugin.plan import make_plan
+
+        batch_session(session.config).plan = make_plan(session.items)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -97,7 +100,10 @@ def pytest_runtestloop(session: pytest.Session) -> object | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Pass the id of the run to each xdist worker."""
+    """Pass to each xdist worker the id of the run, and how to ask for answers."""
+    from pytest_batcheval.plugin.worker_answers import offer
+
+    offer(node)
     if mode(node.config) in SENDING:
         node.workerinput[RUN] = batch_session(node.config).run_id
 
@@ -115,7 +121,8 @@ def pytest_runtest_makereport(
 
         add_properties(item)
     if call.excinfo is not None and is_ours(item):
-        from pytest_batcheval.plugin.reports import escape_report, shape_report
+        from pytest_batcheval.plugin.reports import shape_report
+        from pytest_batcheval.plugin.safe_output import escape_report
 
         if report.failed:
             from pytest_batcheval.plugin.reports import show_answers
@@ -142,8 +149,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     from pytest_batcheval.plugin.unrecorded import find_difference
 
-    find_difference(batch.stats, batch.stored)
-    if batch.plan.items and batch.settings.mode in ("replay", "record"):
+    if not batch.stored.elsewhere:  # the controller has the recordings
+        find_difference(batch.stats, batch.stored)
+    if batch.plan.items and batch.settings.mode in ("replay", "record") and not batch.stored.elsewhere:
         from pytest_batcheval.plugin.unused import find_unused
 
         batch.stats.unused = find_unused(session, batch.plan, batch.stored, batch.stats.used)

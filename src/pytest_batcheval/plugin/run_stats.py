@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -101,6 +102,7 @@ class RunStats:
             "missing": self.missing,
             "conversations": self.conversations,
             "difference": self.difference,
+            "first_missing": None if self.first_missing is None else self.first_missing.line().decode(),
             "unused": None if self.unused is None else asdict(self.unused),
         }
 
@@ -111,6 +113,9 @@ class RunStats:
         self.missing.update(data["missing"])
         self.conversations += data["conversations"]
         self.difference = self.difference or data["difference"]
+        if self.first_missing is None and data["first_missing"] is not None:
+            line = json.loads(data["first_missing"])
+            self.first_missing = Request(line["body"], line["url"], line["method"])
         if self.unused is None and data["unused"] is not None:
             self.unused = UnusedRecordings(**data["unused"])
 

@@ -12,7 +12,7 @@ from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.plugin.plan import Plan, others_line
 from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.stored_answers import AnswerLookup
-from pytest_batcheval.text.sanitize import escape_controls
+from pytest_batcheval.text.sanitize import safe_to_print
 
 if TYPE_CHECKING:
     from pytest_batcheval.plugin.progress import ProgressDisplay
@@ -47,8 +47,8 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
         return None
     except BatchEvalError as error:
         if error.exit_status == ExitStatus.USAGE:
-            raise pytest.UsageError(escape_controls(str(error))) from None
-        pytest.exit(escape_controls(str(error)), returncode=int(error.exit_status))
+            raise pytest.UsageError(safe_to_print(str(error))) from None
+        pytest.exit(safe_to_print(str(error)), returncode=int(error.exit_status))
 
 
 def _is_controller(session: pytest.Session) -> bool:

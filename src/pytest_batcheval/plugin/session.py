@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError, JournalError
-from pytest_batcheval.plugin.options import RUN, read_settings
+from pytest_batcheval.plugin.options import read_settings
 from pytest_batcheval.plugin.parametrize import Axes
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
+from pytest_batcheval.plugin.worker_answers import follow_controller
 
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
@@ -32,8 +33,8 @@ class BatchSession:
         self.axes = Axes(config, self.settings)
         self.stored = StoredAnswers(self.settings)
         config.add_cleanup(self.stored.close)
-        if self.settings.sends and hasattr(config, "workerinput"):
-            self.stored.follow(config.workerinput[RUN])
+        if hasattr(config, "workerinput"):
+            follow_controller(self.stored, config.workerinput, config.rootpath)
         self.plan = Plan()
         self.stats = RunStats()
         self.headline = ""

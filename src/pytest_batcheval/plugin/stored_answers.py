@@ -13,6 +13,7 @@ from pytest_batcheval.wire.objects import Answer, Request, RequestError
 if TYPE_CHECKING:
     from pytest_batcheval.journal.store import JournalReader
     from pytest_batcheval.plugin.plan import ItemPlan
+    from pytest_batcheval.plugin.worker_answers import ControllerAnswers
     from pytest_batcheval.recordings.answer_line import RecordedLine
     from pytest_batcheval.recordings.answers import Recordings
 
@@ -22,13 +23,16 @@ class StoredAnswers:
 
     Replay reads recordings, then the journal, of any origin. Send and record read the journal,
     then recordings, both of the backend's origin only, so that a simulator's answer can never
-    replace a model's; and of the run's round only, if it has one.
+    replace a model's; and of the run's round only, if it has one. A worker that does not see its
+    controller's folder asks the controller for all of them.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._origin: str | None = None
         self._run_id: str | None = None
+        self._controller: ControllerAnswers | None = None
+        self._same_folder = True
         self.differing: set[str] = set()
 
     @cached_property
@@ -61,9 +65,19 @@ class StoredAnswers:
     def origin(self, origin: str) -> None:
         self._origin = origin
 
-    def follow(self, run_id: str) -> None:
-        """Take the origin that the controller of this run writes into the journal."""
-        self._run_id = run_id
+    def follow(self, run_id: str | None, controller: ControllerAnswers, same_folder: bool) -> None:
+        """Take the origin that the controller of this run writes into the journal, or all answers from it.
+
+        `run_id` is `None` in a run that sends nothing.
+        """
+        self._run_id, self._controller, self._same_folder = run_id, controller, same_folder
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether this is a worker that does not see its controller's journal; read it once tests run."""
+        if self._controller is None:
+            return False
+        return not self._same_folder or (self._run_id is not None and self.origin is None)
 
     def find(self, requests: Iterable[Request]) -> dict[str, Answer]:
         """The stored answers of these requests, by key.
@@ -73,6 +87,8 @@ class StoredAnswers:
             JournalError: the journal cannot be read.
         """
         wanted = {request.custom_id: request for request in requests}
+        if self._controller is not None and self.elsewhere:
+            return self._controller.find(wanted)
         if not self._settings.sends and self._settings.mode != "plan":
             found = self.recordings.find(wanted.values())
             missing = [request for key, request in wanted.items() if key not in found]
@@ -86,7 +102,7 @@ class StoredAnswers:
 
     def failures(self, requests: Iterable[Request]) -> dict[str, RequestError]:
         """The errors of requests without an answer, by key; empty in replay, which sends nothing."""
-        if not self._settings.sends:
+        if not self._settings.sends or self.elsewhere:  # the controller's failures came with its answers
             return {}
         return self.journal.failures(requests, self.origin or "", self._settings.round)
 

@@ -35,8 +35,17 @@ class UnrecordedConversation(Unrecorded):
         Exception.__init__(self, f"unrecorded: no conversation at {path}; record it with --batch=record")
 
 
-def end_unrecorded(nodeid: str, missing: Sequence[Request], settings: Settings, stats: RunStats) -> NoReturn:
-    """End a test whose `missing` requests have no stored answer.
+OTHER_BODY = (
+    "the prompt builds another body in this process than in the one that sent (the order of a set changes from process "
+    "to process; sort it)"
+)
+OTHER_FILES = "the test files of this worker are not those of its controller, or the prompt is not pure"
+
+
+def end_unrecorded(
+    nodeid: str, missing: Sequence[Request], settings: Settings, stats: RunStats, elsewhere: bool = False
+) -> NoReturn:
+    """End a test whose `missing` requests have no stored answer; `elsewhere` in a worker with files of its own.
 
     Raises:
         Unrecorded: the run replays, and the ini key `batch_missing` says `fail`.
@@ -44,11 +53,8 @@ def end_unrecorded(nodeid: str, missing: Sequence[Request], settings: Settings, 
         pytest.fail.Exception: the run sends, so that an answer ought to be there.
     """
     if settings.sends:
-        pytest.fail(
-            f"no request was sent for {missing[0].custom_id}: the prompt builds another body in this process than in "
-            "the one that sent (the order of a set changes from process to process; sort it)",
-            pytrace=False,
-        )
+        reason = OTHER_FILES if elsewhere else OTHER_BODY
+        pytest.fail(f"no request was sent for {missing[0].custom_id}: {reason}", pytrace=False)
     stats.unrecorded(nodeid, missing)
     if settings.missing == "skip":
         pytest.skip(f"unrecorded: no answer for {counted(len(missing), 'request')}; record with --batch=record")

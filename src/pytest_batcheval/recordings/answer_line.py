@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_batcheval.text.sanitize import escape_hiding
 from pytest_batcheval.wire.key import canonical
 from pytest_batcheval.wire.objects import Answer, Request, stored_answer
 from pytest_batcheval.wire.origin import is_simulator
@@ -24,7 +25,6 @@ from pytest_batcheval.wire.origin import is_simulator
 _CHECKSUM_LENGTH = 16
 _TAIL = re.compile(rb',"checksum":"([0-9a-f]{16})"\}$')
 _CONFLICT = re.compile(rb"<<<<<<< |\|\|\|\|\|\|\| |=======$|>>>>>>> ")
-_UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 class LineRequest(msgspec.Struct, frozen=True):
@@ -81,8 +81,12 @@ def encode(answer: Answer, cell: Mapping[str, str]) -> bytes:
         "error": None,
     }
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    head = _UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)[:-1].encode()
+    head = escape_hiding(text, _escaped)[:-1].encode()
     return head + b',"checksum":"' + _checksum(head) + b'"}'
+
+
+def _escaped(code: int) -> str:
+    return json.dumps(chr(code))[1:-1] if code != 0x7F else r"\u007f"
 
 
 def _time(answer: Answer) -> dict[str, Any]:

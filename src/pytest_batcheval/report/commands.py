@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.key import KEY_SHOWN
 
@@ -46,4 +46,4 @@ def _path(option: str, path: Path, usual: str) -> list[str]:
 
 
 def _backend(backend: str) -> list[str]:
-    return [] if backend == "openai" else ["--backend", redacted(backend)]
+    return [] if backend == "openai" else ["--backend", without_secrets(backend)]

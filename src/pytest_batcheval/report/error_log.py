@@ -16,7 +16,7 @@ from pytest_batcheval.engine.retry import Retry, retry_of
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import TroubleRow
-from pytest_batcheval.text.sanitize import escape_controls, redacted, storable
+from pytest_batcheval.text.sanitize import safe_to_show, storable
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.snapshot import BatchSnapshot
@@ -36,9 +36,6 @@ LONGEST_MESSAGE = 1000
 
 MOST_TESTS = 20
 """Ids of tests in one line."""
-
-SECRETS = ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-"""Environment variables whose values are never written."""
 
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _WHOLE = {"lost": "lost", "void": "not run"}
@@ -147,8 +144,7 @@ class _Log:
 
 
 def _cleaned(text: str) -> str:
-    secrets = (os.environ.get(name, "") for name in SECRETS)
-    return escape_controls(redacted(storable(text), *secrets))[:LONGEST_MESSAGE]
+    return safe_to_show(storable(text))[:LONGEST_MESSAGE]
 
 
 def _append(path: Path, lines: Sequence[bytes]) -> None:

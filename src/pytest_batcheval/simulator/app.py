@@ -21,7 +21,9 @@ from pytest_batcheval.simulator.state import State
 from pytest_batcheval.wire.origin import CLOCK_HEADER, RESPONDENT_HEADER, SIMULATOR_HEADER, SIMULATOR_NAME
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
-WILDCARDS = ("0.0.0.0", "::")
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Hosts that mean every address of this machine, and the one by which the machine reaches itself."""
+
 
 Handler = Callable[[Exchange], Awaitable[HttpReply]]
 _JSON = (b"content-type", b"application/json")
@@ -80,7 +82,7 @@ class Simulator:
         """Handle one request."""
         if scope["type"] != "http":
             return
-        marks = self._headers()
+        marks = self._headers(scope)
         if not self._knows(scope):
             text = "This host is not served here; see the option --allow-host."
             await _send(send, marks, self._checked(HttpReply(421, ApiError(421, text).body, "error")))
@@ -150,16 +152,15 @@ class Simulator:
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         if name in self._hosts:
             return True
-        return not self._hosts.isdisjoint(WILDCARDS) and _is_address(name)
+        return not self._hosts.isdisjoint(WILDCARDS.keys()) and _is_address(name)
 
-    def _headers(self) -> Headers:
+    def _headers(self, scope: Scope) -> Headers:
         state = self._state
         state.requests += 1
         if not self._marks:
             static = {
                 SIMULATOR_HEADER: SIMULATOR_NAME,
                 RESPONDENT_HEADER: f"{state.respondent.name}@{state.seed}",
-                CLOCK_HEADER: state.clock_address,
                 "openai-version": "2020-10-01",
                 "openai-organization": "org-simulator",
             }
@@ -172,6 +173,7 @@ class Simulator:
         took = 20 + int(name[:4], 16) % 400
         return [
             *self._marks,
+            (CLOCK_HEADER.encode(), _reached(state.clock_address, scope).encode()),
             (b"x-request-id", f"req_{name[:32]}".encode()),
             (b"openai-processing-ms", b"%d" % took),
             (b"date", self._dates[1]),
@@ -217,6 +219,12 @@ def _marked(send: Send, marks: Headers) -> Send:
         await send(message)
 
     return marked
+
+
+def _reached(clock_address: str, scope: Scope) -> str:
+    """The clock's address for a client: of the interface by which it came, if the clock listens on all."""
+    host, _, port = clock_address.rpartition(":")
+    return f"{scope['server'][0].removeprefix('::ffff:')}:{port}" if host in WILDCARDS else clock_address
 
 
 def _is_address(name: str) -> bool:

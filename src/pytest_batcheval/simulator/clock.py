@@ -4,8 +4,9 @@ A participant is an open connection to the clock's port, which sends one JSON ar
 `["now"]`, `["register", pid]` and `["sleep", seconds]` are answered with the time in seconds, the
 last one when that time has come. `["await", calls, seconds]` is a sleep with that number of individual
 calls in progress: it counts as a sleep once all of them are held here, so that none is in transit while
-time jumps; `["awake"]` ends it early. Faults that kill clients kill registered processes only. A killed
-client closes its connection, so it does not hold up the others.
+time jumps; `["awake"]` ends it early. A killed client closes its connection, so it does not hold up the
+others. The port has no password: faults that kill clients kill those registered processes only which
+opened their connection themselves, as the operating system says.
 
 An event may take real time (executing 50,000 lines does). In the jumping modes, time stands still until
 the event is done; in the flowing modes, it does not wait.
@@ -18,12 +19,14 @@ import heapq
 import itertools
 import json
 import math
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.ids import EPOCH
+from pytest_batcheval.simulator.peers import is_of_process
 
 JUMP = "jump"
 REAL = "real"
@@ -55,6 +58,10 @@ def speed_of(mode: str) -> float | None:
     if not mode.startswith("x") or not 0 < speed < 1e9:
         raise UsageError(f"clock {mode!r}: must be jump, per-poll, real or x<factor>, such as x600")
     return speed
+
+
+def _is_of(writer: asyncio.StreamWriter, pid: int) -> bool:
+    return is_of_process(writer.get_extra_info("peername"), writer.get_extra_info("sockname"), pid)
 
 
 class VirtualClock:
@@ -94,8 +101,8 @@ class VirtualClock:
 
     @property
     def registered(self) -> set[int]:
-        """Ids of the participating processes that have registered."""
-        return set(self._processes.values())
+        """Ids of the participating processes that have registered, each over a connection of its own."""
+        return {pid for writer, pid in self._processes.items() if _is_of(writer, pid)}
 
     def now(self) -> float:
         """The virtual time in Unix seconds."""
@@ -179,7 +186,11 @@ class VirtualClock:
 
     async def serve(self, host: str) -> str:
         """Listen for participants and return `host:port`."""
-        self._server = await asyncio.start_server(self._attend, host, 0)
+        if host == "::":  # asyncio would take no IPv4, which the API's port does
+            dual = socket.create_server((host, 0), family=socket.AF_INET6, dualstack_ipv6=True)
+            self._server = await asyncio.start_server(self._attend, sock=dual)
+        else:
+            self._server = await asyncio.start_server(self._attend, host, 0)
         port = self._server.sockets[0].getsockname()[1]
         return f"{host}:{port}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.bounds import shortened
 from pytest_batcheval.text.document import read_document
 from pytest_batcheval.text.sanitize import redacted
 
@@ -50,4 +51,4 @@ def _unknown_names(wrong: ValidationError) -> str:
     given: Any = wrong.instance
     known = schema.get("properties", {})
     names = sorted(redacted(str(name)) for name in given if name not in known)
-    return f" ({', '.join(names)}; known: {', '.join(known)})"
+    return f" ({shortened(', '.join(names))}; known: {', '.join(known)})"

@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 
 from pytest_batcheval.simulator.api_keys import KeyRing
-from pytest_batcheval.simulator.app import LOOPBACK, Simulator
+from pytest_batcheval.simulator.app import LOOPBACK, WILDCARDS, Simulator
 from pytest_batcheval.simulator.batch.lifecycle import BatchLifecycle
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import JUMP, VirtualClock
@@ -206,8 +206,8 @@ class SimulatorServer:
         except OSError:
             listener.close()
             raise
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        self.base_url = f"http://{host}:{listener.getsockname()[1]}/v1"
+        host = WILDCARDS.get(self._host, self._host)
+        self.base_url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/v1"
         return listener
 
     def _on_loop(self, action: Callable[[], None]) -> None:
@@ -228,7 +228,9 @@ class SimulatorServer:
     async def _serve(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._on_loop_error)
-        self.clock_address = self._state.clock_address = await self._clock.serve(self._host)
+        self._state.clock_address = await self._clock.serve(self._host)
+        host, _, port = self._state.clock_address.rpartition(":")
+        self.clock_address = f"{WILDCARDS.get(host, host)}:{port}"
         for project, batch in self._state.load():
             BatchLifecycle(self._state, project, batch).resume()
         config = uvicorn.Config(

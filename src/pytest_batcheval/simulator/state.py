@@ -185,6 +185,7 @@ class State:
         self._root = self._root or Path(tempfile.mkdtemp(prefix="batcheval-"))
         folder = self._root / "files"
         folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)  # also one that was there
         return folder
 
     @property

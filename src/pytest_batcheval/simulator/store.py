@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -86,6 +87,14 @@ class Nowhere:
         """Do nothing."""
 
 
+def _keep_private(database: Path) -> None:
+    """Create the file for this user only, or make it so: SQLite gives the files beside it the same mode."""
+    os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    for path in (database, *(database.with_name(database.name + end) for end in ("-wal", "-shm"))):
+        with suppress(FileNotFoundError):
+            path.chmod(0o600)
+
+
 class Disk:
     """A folder with the state of one server at a time."""
 
@@ -98,6 +107,7 @@ class Disk:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _locked(folder)
+            _keep_private(folder / "state.sqlite")
             self._database = sqlite3.connect(folder / "state.sqlite", isolation_level=None, check_same_thread=False)
             self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _TABLES)
         except (OSError, sqlite3.Error) as error:

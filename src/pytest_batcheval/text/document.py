@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.bounds import BoundError, check_data, check_events, shortened
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -43,11 +44,17 @@ def parse_json(path: Path, text: str, error: type[UsageError] = UsageError, firs
         UsageError: (or the class `error`) the text is not valid JSON; the message names the line.
     """
     try:
-        return json.loads(text)
+        data = json.loads(text)
+        check_data(data)
     except json.JSONDecodeError as failure:
         raise error(f"{path}, line {first_line + failure.lineno - 1}: not valid JSON: {failure.msg}") from None
+    except BoundError as failure:
+        raise error(f"{path}: the JSON cannot be used: {failure}") from None
+    except ValueError:
+        raise error(f"{path}: the JSON cannot be used: a number has too many digits") from None
     except RecursionError:
         raise error(f"{path}: the JSON is nested too deeply") from None
+    return data
 
 
 def parse_yaml(path: Path, text: str, error: type[UsageError] = UsageError) -> Any:
@@ -58,13 +65,21 @@ def parse_yaml(path: Path, text: str, error: type[UsageError] = UsageError) -> A
     """
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        check_events(yaml.parse(text, loader))
+        data = yaml.load(text, loader)
+        check_data(data)
+    except BoundError as failure:
+        where = f", line {failure.line}" if failure.line else ""
+        raise error(f"{path}{where}: the YAML cannot be used: {failure}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as failure:  # ValueError: a date such as 2024-13-45
         mark = getattr(failure, "problem_mark", None)
         # libyaml puts an unexpected end on a line of its own
         where = f", line {min(mark.line, text.rstrip().count(chr(10))) + 1}" if mark else ""
-        raise error(f"{path}{where}: not valid YAML: {getattr(failure, 'problem', None) or failure}") from None
+        reason = shortened(str(getattr(failure, "problem", None) or failure))
+        raise error(f"{path}{where}: not valid YAML: {reason}") from None
+    return data
 
 
 def first_schema_error(entries: Any, schema: dict[str, Any]) -> ValidationError | None:
@@ -84,4 +99,4 @@ def field_of(error: ValidationError) -> str:
 def reason_of(error: ValidationError) -> str:
     """The message of an error, and what the schema's `description` allows instead."""
     allowed = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    return error.message + (f"; allowed: {allowed}" if allowed else "")
+    return shortened(error.message) + (f"; allowed: {allowed}" if allowed else "")

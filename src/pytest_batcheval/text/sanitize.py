@@ -4,20 +4,53 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+_CONTROLS = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufff9-\ufffb"
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+"""Control characters, and what Unicode lists as default ignorable (DerivedCoreProperties) but for the next ones."""
+
+_JOINERS, _SELECTORS = "\u200c\u200d", "\ufe0e\ufe0f"
+
+_EMOJI = "#*0-9\xa9\xae\u203c\u2049\u2100-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+"""What a variation selector may follow."""
+
+_JOINED = f"{_EMOJI}\ufe0f\u0620-\u0dff"
+"""What a joiner may stand between: emoji, and letters of the scripts that join (Arabic to Sinhala)."""
+
+_HIDING = re.compile(f"[{_CONTROLS}{_JOINERS}{_SELECTORS}]")
+_EMOJI_BASE, _JOINED_LETTER = re.compile(f"[{_EMOJI}]"), re.compile(f"[{_JOINED}]")
 
 
 def escape_controls(text: str) -> str:
-    r"""The text with control, bidirectional and invisible characters as `\xNN` or `\uNNNN`; newline and tab stay."""
-    return _UNSAFE.sub(_escaped, text)
+    r"""The text with control, bidirectional and invisible characters as `\xNN` or `\uNNNN`; newline and tab stay.
+
+    Invisible is what Unicode lists as default ignorable, but for a variation selector right after an emoji and a joiner
+    between emoji or letters that join, where it changes what is seen.
+    """
+    return escape_hiding(text, _escaped)
 
 
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+def escape_hiding(text: str, escaped: Callable[[int], str]) -> str:
+    """The text in which `escaped` has written each character that a terminal obeys or nobody sees, by its code."""
+    return _HIDING.sub(lambda match: match.group() if _is_seen(match) else escaped(ord(match.group())), text)
+
+
+def _is_seen(match: re.Match[str]) -> bool:
+    character, text, (start, end) = match.group(), match.string, match.span()
+    before, after = text[max(start - 1, 0) : start], text[end : end + 1]
+    if character in _SELECTORS:
+        return _EMOJI_BASE.match(before) is not None
+    return character in _JOINERS and all(map(_JOINED_LETTER.match, (before, after)))
+
+
+def _escaped(code: int) -> str:
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 _KEY = re.compile(r"\b(sk-|gsk_|xai-|pplx-)[\w*-]{8,}")
@@ -25,6 +58,13 @@ _KEY = re.compile(r"\b(sk-|gsk_|xai-|pplx-)[\w*-]{8,}")
 
 _USER = re.compile(r"(?<=://)[^/\s@]+@")
 """Name and password before the host of a URL."""
+
+_OWN = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+_KEYS = ("_API_KEY", "_ACCESS_KEY", "_SECRET_KEY", "_TOKEN", "_SECRET")
+"""Ends of the names of environment variables whose values are written nowhere."""
+
+_SHORTEST = 6
+"""Characters of a secret: a shorter one is a placeholder for a server that checks none, and part of many words."""
 
 
 def storable(text: str) -> str:
@@ -40,19 +80,35 @@ def redacted(text: str, *secrets: str) -> str:
     return _USER.sub("", _KEY.sub(r"\1…", text))
 
 
-_WORKFLOW_COMMAND = re.compile(r"(^[ \t]*):(?=:)|#(?=#\[)", re.MULTILINE)
+def environment_secrets() -> list[str]:
+    """The key, organisation and project of the environment, and the keys of others; the longest first."""
+    found = (value for name, value in os.environ.items() if name in _OWN or name.upper().endswith(_KEYS))
+    return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
+
+
+def without_secrets(text: str) -> str:
+    """The text `redacted`, and without the secrets of the environment."""
+    return redacted(text, *environment_secrets())
+
+
+_WORKFLOW_COMMAND = re.compile(r"(^\s*):(?=:)|#(?=#\[)", re.MULTILINE)
 """Output that GitHub Actions takes for a command (`::add-mask::…` at the beginning of a line, `##[…]` anywhere)."""
 
 
 def safe_to_show(text: str) -> str:
     """The text without keys and passwords, with control characters escaped."""
-    return escape_controls(redacted(text, os.environ.get("OPENAI_API_KEY", "")))
+    return escape_controls(without_secrets(text))
 
 
 def safe_to_print(text: str) -> str:
     """The same, and on GitHub Actions also without workflow commands."""
     shown = safe_to_show(text)
     return _WORKFLOW_COMMAND.sub(_disarmed, shown) if os.environ.get("GITHUB_ACTIONS") == "true" else shown
+
+
+def safe_json_to_print(text: str) -> str:
+    r"""JSON of the same value: on GitHub Actions without `##[`, the only command that can stand in its strings."""
+    return text.replace("##[", r"\u0023#[") if os.environ.get("GITHUB_ACTIONS") == "true" else text
 
 
 def _disarmed(match: re.Match[str]) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.bodies import failure_in, form_of, is_known
 from pytest_batcheval.wire.bodies.error_report import ErrorReport, error_in, report_of
 from pytest_batcheval.wire.json_text import (
@@ -67,6 +68,16 @@ class ResultLine:
     error: ErrorReport | None = None
     url: str = ""
     remark: str = ""
+
+    def without(self, secrets: Iterable[str]) -> ResultLine:
+        """The line without these secrets in its ids, in which a server may have echoed one."""
+        line_id = redacted(self.id, *secrets)
+        if self.response is None or self.response.request_id is None:
+            return self if line_id == self.id else replace(self, id=line_id)
+        request_id = redacted(self.response.request_id, *secrets)
+        if (line_id, request_id) == (self.id, self.response.request_id):
+            return self
+        return replace(self, id=line_id, response=replace(self.response, request_id=request_id))
 
     @property
     def succeeded(self) -> bool:
