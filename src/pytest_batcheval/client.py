@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_batcheval.batch_status import BatchStatus, cancelled, results, status_of
 from pytest_batcheval.engine.owner import ThreadOwner
 from pytest_batcheval.errors import UnfinishedError
+from pytest_batcheval.wire.answers_by_id import AnswersById
 from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.rounds import checked_round
@@ -36,12 +38,16 @@ class BatchRun:
         answers: the answers so far, in the order of `requests`; those of failed requests have an `error`.
         pending: the requests without an answer or a failure.
         sent: counts of the requests sent, sent again, batches …
+        aliases: looks up pairs of `custom_id` and key in adopted batches, for these keys.
     """
 
     requests: tuple[Request, ...]
     answers: tuple[Answer, ...]
     pending: tuple[Request, ...]
     sent: SendResult
+    aliases: Callable[[Sequence[str]], Iterable[tuple[str, str]]] = field(
+        default=lambda keys: (), repr=False, compare=False
+    )
 
     def __repr__(self) -> str:
         pending = f", {len(self.pending):,} pending" if self.pending else ""
@@ -51,6 +57,18 @@ class BatchRun:
     def finished(self) -> bool:
         """Whether nothing is pending."""
         return not self.pending
+
+    @cached_property
+    def by_custom_id(self) -> Mapping[str, Answer]:
+        """The answers by your own `custom_id`s (of files that were read, of adopted batches), or else by key.
+
+        An id that several requests have is a `UsageError` when it is looked up; use their keys then.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        aliases = self.aliases(list({request.custom_id for request in self.requests}))
+        return AnswersById(self.requests, self.answers, aliases)
 
     @property
     def failed(self) -> tuple[Answer, ...]:
@@ -78,6 +96,7 @@ class BatchClient:
         threads: int = 4,
         individual: bool = False,
         round: str = "",
+        ignore_unmarked: bool = False,
         progress: Callable[[BatchSnapshot], None] = lambda seen: None,
     ) -> None:
         """Prepare a client; nothing is opened before the first call.
@@ -95,8 +114,11 @@ class BatchClient:
             individual: send every request as an individual call instead of in batches; `backend` must be a name then.
             round: the round whose answers are wanted, such as `2026-W48`: it asks each request once, on any machine,
                 whatever earlier rounds answered; empty accepts the answers of any round.
+            ignore_unmarked: send also requests that a batch of the account, made by other tools, has already;
+                else that is a `UsageError`, which names the command that takes it over.
             progress: called with a snapshot whenever a batch changes, and with a notice of any other wait.
         """
+        self._ignore_unmarked = ignore_unmarked
         self._threads = threads
         self._individual = individual
         self._round = checked_round(round)
@@ -263,6 +285,7 @@ class BatchClient:
                     limits=limits,
                     patience=timeout,
                     budget=self._budget,
+                    ignore_unmarked=self._ignore_unmarked,
                     threads=self._threads,
                 ),
             )
@@ -300,6 +323,7 @@ class BatchClient:
             tuple(found[request.custom_id] for request in requests if request.custom_id in found),
             tuple(request for request in requests if request.custom_id not in found),
             sent,
+            partial(_aliases, self._path),
         )
 
     def _opened(self) -> tuple[Backend, Clock, Journal]:
@@ -323,6 +347,13 @@ class BatchClient:
                 backend, clock = self._chosen, self._clock or SystemClock()
             self._open = backend, clock, self._stack.enter_context(Journal.open(self._path))
         return self._open
+
+
+def _aliases(path: Path, keys: Sequence[str]) -> list[tuple[str, str]]:
+    from pytest_batcheval.journal.store import Journal
+
+    with closing(Journal.read(path)) as reader:
+        return reader.names_of(keys)
 
 
 def check_batch_status(batch_id: str, *, backend: str = "openai") -> BatchStatus:

@@ -166,7 +166,7 @@ def test_a_file_of_bad_lines_only_is_an_error_and_writes_nothing(folder, capsys)
     ("arguments", "error"),
     [
         (["missing.jsonl"], "missing.jsonl cannot be read (No such file or directory)"),
-        (["empty.jsonl"], "the file is empty"),
+        (["empty.jsonl"], "empty.jsonl is empty"),
         (["in.jsonl", "--output", "in.jsonl"], "in.jsonl already exists; name another file"),
         (["in.jsonl", "--skip-bad", "empty.jsonl"], "empty.jsonl already exists"),
         (["in.jsonl", "--output", "new", "--skip-bad", "./new"], "both name new"),

@@ -86,7 +86,7 @@ def test_a_reader_of_an_older_journal_says_what_brings_it_up_to_date(path):
         Journal.read(path).batches()
 
 
-@pytest.mark.parametrize("pragma", ["user_version = 0", "user_version = 3", "application_id = 7"])
+@pytest.mark.parametrize("pragma", ["user_version = 1", "user_version = 7", "application_id = 7"])
 def test_a_changed_bit_in_the_header_is_damage_and_no_other_release(path, pragma):
     Journal.open(path).close()
     with closing(sqlite3.connect(path)) as other:
@@ -260,7 +260,7 @@ def test_a_step_that_fails_leaves_the_old_version_whole(filled):
 def test_a_script_never_changes_since_journals_exist_that_were_made_by_it():
     """A change of the schema is a further script."""
     found = [hashlib.sha256(script.encode()).hexdigest()[:16] for script in scripts()]
-    assert found == ["6e068229da384307", "1f57f3371db40729"]
+    assert found == ["6e068229da384307", "1f57f3371db40729", "512fe801da9acbc8"]
 
 
 def test_two_that_upgrade_at_once_do_it_once(filled):

@@ -19,6 +19,7 @@ VERBS = (
     "runs",
     "download",
     "recover",
+    "adopt",
     "verify",
     "journal",
     "prune",

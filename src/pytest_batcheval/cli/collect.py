@@ -1,8 +1,11 @@
-"""The common part of `resume` and `recover`: wait for batches and collect their answers, without sending anything."""
+"""The common part of `resume`, `recover` and `adopt`: wait for batches and collect their answers, send nothing."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from pytest_batcheval.cli.options import add_backend, add_journal, say, say_progress, say_sent
 from pytest_batcheval.exit_status import ExitStatus
@@ -34,7 +37,14 @@ def _duration(text: str) -> float:
 def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
     """Collect and print a summary; with `adopt` also batches that the journal does not know.
 
-    Ctrl-C ends with status 130, a second one immediately.
+    Raises:
+        UsageError, ProviderError, UnfinishedError, JournalError: see their exit statuses.
+    """
+    return interruptible(lambda: _collect(arguments, adopt))
+
+
+def interruptible(work: Callable[[], int]) -> int:
+    """The exit status of some work that waits for batches. Ctrl-C ends it with status 130, a second one immediately.
 
     Raises:
         UsageError, ProviderError, UnfinishedError, JournalError: see their exit statuses.
@@ -44,7 +54,7 @@ def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
     interrupts = Interrupts(lambda: None)
     try:
         with interrupts:
-            return _collect(arguments, adopt)
+            return work()
     except KeyboardInterrupt:
         say("interrupted; the batches continue at the provider and nothing is lost: the same command collects them")
         return INTERRUPTED
@@ -52,9 +62,10 @@ def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
         interrupts.restore()
 
 
-def _collect(arguments: argparse.Namespace, adopt: bool) -> int:
+@contextmanager
+def opened(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Open backend and journal, and yield them with clock, progress and waiting time as `engine.send` takes them."""
     from pytest_batcheval.backends.connect import connect
-    from pytest_batcheval.engine.send import collect
     from pytest_batcheval.journal.lock import LockWait
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.report.error_log import error_log
@@ -65,13 +76,19 @@ def _collect(arguments: argparse.Namespace, adopt: bool) -> int:
         journal.lock.held(LockWait(arguments.journal, arguments.wait, say)),
         error_log(journal.reader, 1, say_progress, say) as progress,
     ):
-        sent = collect(
-            backend=connection.backend,
-            journal=journal,
-            clock=connection.clock,
-            adopt=adopt,
-            progress=progress,
-            patience=arguments.wait,
-        )
+        yield {
+            "backend": connection.backend,
+            "journal": journal,
+            "clock": connection.clock,
+            "progress": progress,
+            "patience": arguments.wait,
+        }
+
+
+def _collect(arguments: argparse.Namespace, adopt: bool) -> int:
+    from pytest_batcheval.engine.send import collect
+
+    with opened(arguments) as parts:
+        sent = collect(adopt=adopt, **parts)
     say_sent(sent)
     return int(ExitStatus.OK)

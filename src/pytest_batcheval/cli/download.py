@@ -8,11 +8,11 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_backend, say
+from pytest_batcheval.cli.options import add_backend, add_journal, say
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 Write the results of an ended batch, from output and error file, as the official output lines. No journal is needed or
-changed. The status is 1 if a request has failed, and 10 while the batch runs.
+changed; where it knows the batch by other custom_ids than the keys of its requests, each line has the key too. The
+status is 1 if a request has failed, and 10 while the batch runs.
 """
 
 
@@ -36,6 +37,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("batch", metavar="BATCH", help="the batch's id")
     parser.add_argument("--output", type=Path, metavar="FILE", help="a new file to write (default: stdout)")
+    add_journal(parser)
     add_backend(parser)
 
 
@@ -53,17 +55,29 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.output is not None:
         check_new(arguments.output)
-    counts = Counter[str]()
+    counts, keys = Counter[str](), _keys(arguments.journal, arguments.batch)
     with connect(arguments.backend) as connection:
         answers = _counting(each_result(connection.backend, arguments.batch, with_requests=False), counts)
         if arguments.output is None:
-            _print(answers)
+            _print(answers, keys)
         else:
             with new_file(arguments.output) as stream:
-                stream.writelines(f"{_line(answer)}\n".encode() for answer in answers)
+                stream.writelines(f"{_line(answer, keys)}\n".encode() for answer in answers)
     if arguments.output is not None:
         say(f"{counted(counts['all'], 'result')} in {arguments.output}, {counts['failed']} of them failed")
     return int(ExitStatus.FAILED if counts["failed"] else ExitStatus.OK)
+
+
+def _keys(journal: Path, batch_id: str) -> Mapping[str, str]:
+    """The key of each `custom_id` of an adopted batch, as far as the journal can be read and has it."""
+    from pytest_batcheval.errors import JournalError
+    from pytest_batcheval.journal.store import Journal
+
+    with contextlib.closing(Journal.read(journal)) as reader, contextlib.suppress(JournalError):
+        rows = [row for row in reader.batches() if row.batch_id == batch_id]
+        aliases = [alias for row in rows for alias in reader.aliases(row.id)]
+        return {alias.custom_id: alias.key for alias in aliases if alias.custom_id != alias.key}
+    return {}
 
 
 def _counting(answers: Iterable[Answer], counts: Counter[str]) -> Iterator[Answer]:
@@ -76,18 +90,18 @@ def _counting(answers: Iterable[Answer], counts: Counter[str]) -> Iterator[Answe
         yield answer
 
 
-def _print(answers: Iterable[Answer]) -> None:
+def _print(answers: Iterable[Answer], keys: Mapping[str, str]) -> None:
     """Print escaped to ASCII, because a model's words may contain terminal codes; `| head` is not an error."""
     try:
         for answer in answers:
-            print(safe_json_to_print(_line(answer, ascii_only=True)))
+            print(safe_json_to_print(_line(answer, keys, ascii_only=True)))
         sys.stdout.flush()
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _line(answer: Answer, ascii_only: bool = False) -> str:
+def _line(answer: Answer, keys: Mapping[str, str], ascii_only: bool = False) -> str:
     error = None if answer.error is None or answer.response else {
         "code": answer.error.code, "message": answer.error.message
     }  # fmt: skip
@@ -97,4 +111,6 @@ def _line(answer: Answer, ascii_only: bool = False) -> str:
         "response": answer.response or None,
         "error": error,
     }
+    if answer.custom_id in keys:
+        line["key"] = keys[answer.custom_id]
     return json.dumps(line, ensure_ascii=ascii_only)

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.batch_files import estimate_notes, file_data, file_line
 from pytest_batcheval.cli.new_file import check_new, new_file
-from pytest_batcheval.cli.options import say
+from pytest_batcheval.cli.options import add_journal, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
@@ -22,22 +22,37 @@ if TYPE_CHECKING:
     from pytest_batcheval.wire.input_file import BadLine, InputLines
 
 DESCRIPTION = """
-Check a batch input file of official lines (custom_id, method, url, body) or simplified ones (model, input: one user
+Check one batch input file of official lines (custom_id, method, url, body) or simplified ones (model, input: one user
 message each). Print its contents and estimated cost; send nothing and need no key. With --output, write official lines
 whose custom_id is the request's key. A bad line ends it with status 4 and nothing is written, unless --skip-bad moves
-such lines to another file; then the status is 1.
+such lines to another file; then the status is 1. With --input, the files are the results of a batch (its output and
+error file), INPUT is the file that made it, and the answers go into the journal, as those of an adopted batch do; their
+origin is taken on trust.
 """
+
+
+ORIGIN = "https://api.openai.com/v1"
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "import",
-        help="check a batch input file and write it as official lines",
+        help="check a batch input file, or take results into the journal",
         description=DESCRIPTION,
         epilog="example: batcheval import batchinput.jsonl --output requests.jsonl",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the batch input file")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="the batch input file; with --input, files of results"
+    )
+    parser.add_argument("--input", type=Path, metavar="INPUT", help="the input file that made the results in FILE")
+    parser.add_argument(
+        "--origin",
+        default=ORIGIN,
+        metavar="ORIGIN",
+        help="the base URL that gave the results, by which runs find them (default: %(default)s)",
+    )
+    add_journal(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write official lines; it must not exist")
     parser.add_argument("--model", metavar="MODEL", help="the model for lines without one")
     parser.add_argument(
@@ -60,13 +75,24 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         InputFileError: the file cannot be read, is empty, or has bad lines (with --skip-bad: no others).
-        UsageError: an output file already exists or cannot be written.
+        UsageError: an output file already exists or cannot be written; results without their input file.
+        JournalError: the journal cannot be used.
     """
+    if arguments.input is not None or len(arguments.files) > 1:
+        from pytest_batcheval.cli.import_results import take_results
+
+        return take_results(arguments)
+    (arguments.file,) = arguments.files
+    return _check(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.cli.batch_files import FileTotals
     from pytest_batcheval.wire.input_file import InputLines
     from pytest_batcheval.wire.objects import Request
 
     _check_places(arguments)
+    _check_form(arguments.file)
     bad: list[BadLine] = []
     lines = InputLines(
         arguments.file,
@@ -113,9 +139,28 @@ def _read(lines: InputLines, tally: FileTotals, output: IO[bytes] | None, hint: 
             if output is not None:
                 output.write(text)
     except InputFileError as error:
-        if not (hint and error.bad):
-            raise
-        raise InputFileError(f"{error}\nfix them, or continue without: --skip-bad BADFILE", error.bad) from None
+        said = _with_form(Path(lines.name), str(error)) if error.bad else str(error)
+        advice = "\nfix them, or continue without: --skip-bad BADFILE" if hint and error.bad else ""
+        raise InputFileError(f"{said}{advice}", error.bad) from None
+
+
+def _check_form(path: Path) -> None:
+    """Refuse a file that does not consist of JSON lines, in one sentence."""
+    from pytest_batcheval.wire.file_form import form_of_file
+    from pytest_batcheval.wire.input_file import InputFileError
+
+    form = form_of_file(path)
+    if form.what and not form.lines:
+        raise InputFileError(f"{path} is {form.what}")
+
+
+def _with_form(path: Path, text: str) -> str:
+    """The text about bad lines, after the form that they have, where that is known."""
+    from pytest_batcheval.wire.file_form import RESULTS, form_of_file
+
+    form = form_of_file(path)
+    advice = f"; to take them into the journal: batcheval import {path} --input INPUT" if form.kind == RESULTS else ""
+    return f"{path} is {form.what}{advice}\n{text}" if form.what else text
 
 
 def _put_aside(source: Path, bad: Iterable[BadLine], path: Path) -> None:

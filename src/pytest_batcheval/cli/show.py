@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     reader = Journal.read(arguments.journal)
     recorded = [p for p in Recordings(arguments.cassettes).places() if p.line.custom_id.startswith(arguments.key)]
     try:
-        key = _the_one({*reader.keys_like(arguments.key), *(p.line.custom_id for p in recorded)}, arguments)
+        keys = {*reader.keys_like(arguments.key), *(p.line.custom_id for p in recorded)}
+        key = _the_one(keys or set(reader.keys_named(arguments.key)), arguments)
         places = [place for place in recorded if place.line.custom_id == key]
         request = _request(places, reader, key)
         if arguments.json:
@@ -81,16 +82,21 @@ def _request(places: Sequence[RecordingPlace], reader: JournalReader, key: str) 
     """Return the request from the recordings or the journal; `None` if its line is no longer kept."""
     if places:
         return places[0].line.asked()
-    from pytest_batcheval.wire.input_file import parse_input_line
+    from pytest_batcheval.wire.key import sample_of
     from pytest_batcheval.wire.objects import Request
 
-    line = reader.line(key)
-    return None if line is None else parse_input_line(line, Request)[1]
+    if (line := reader.line(key)) is None:
+        return None
+    sent = json.loads(line)
+    sample = sample_of(key, sent["method"], sent["url"], sent["body"])
+    return Request(sent["body"], sent["url"], sample=sample or 0)
 
 
 def _say_request(request: Request | None, reader: JournalReader, key: str) -> None:
     for name in reader.cells_of(key):
         say(labelled("asked by", name))
+    for custom_id, _ in reader.names_of([key]):
+        say(labelled("custom_id", f"{custom_id} in an adopted batch"))
     if request is None:
         say("its line is no longer kept")
         return
@@ -137,6 +143,7 @@ def _data(request: Request | None, places: Sequence[RecordingPlace], reader: Jou
         "custom_id": key,
         "request": None if request is None else json.loads(request.line()),
         "cells": reader.cells_of(key),
+        "aliases": [custom_id for custom_id, _ in reader.names_of([key])],
         "recordings": [
             {
                 "path": str(place.path),

@@ -10,21 +10,18 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 import msgspec
 
-from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
-from pytest_batcheval.backends.local_files import storing
+from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import Backend, BatchList, RemoteBatch, gap_of
 from pytest_batcheval.engine import payment_text
-from pytest_batcheval.engine.backoff import LEAST, PATIENCE, Backoff, delay
 from pytest_batcheval.engine.batch_handlers import NO_LIST
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.metadata import may_hold, our_metadata, same_create
-from pytest_batcheval.engine.snapshot import BatchSnapshot, NoticeSnapshot, OutageSnapshot
+from pytest_batcheval.engine.patient_reader import PatientReader
+from pytest_batcheval.engine.snapshot import BatchSnapshot, NoticeSnapshot
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
@@ -35,16 +32,8 @@ from pytest_batcheval.wire.result_file import read_lines
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
 
-SHORTEST = 10.0
-"""Seconds for which a call that fails in passing is made again, also by a run that waits for nothing."""
-
-READS, READ_FIRST = 5, 10.0
-"""Times that a file with too few requests is read, and seconds before the second time, doubled each time."""
-
-Held = dict[str, bytes | None]
+Lines = dict[str, bytes | None]
 """What a file holds by `custom_id`: the line of a request of ours, `None` for any other line."""
-
-T = TypeVar("T")
 
 
 class SentLine(msgspec.Struct, frozen=True):
@@ -60,7 +49,7 @@ class Adoption:
     """Takes over batches of an account that a journal does not know.
 
     Attributes:
-        seen: ids of all batches of the account when they were listed.
+        seen: all batches of the account when they were listed, by their ids.
         remarks: why batches of other machines may have been overlooked.
     """
 
@@ -80,13 +69,14 @@ class Adoption:
         """
         self._show = show
         self._round = round_name
-        self.seen: set[str] = set()
+        self.seen: dict[str, RemoteBatch] = {}
         self.remarks: dict[str, None] = {}
         self._deadline = deadline
         self._backend = backend
         self._journal = journal
         self._clock = clock
         self._run = run
+        self._reader = PatientReader(backend, clock, journal.path.parent, _unlisted, deadline, show)
 
     def unknown_batches(self, keys: Collection[str] | None = None) -> list[RemoteBatch]:
         """Batches with our metadata that this journal does not know, oldest first.
@@ -97,7 +87,7 @@ class Adoption:
             ProviderError: the batches cannot be read.
         """
         batches = self._list(required=keys is None)
-        self.seen |= {batch.id for batch in batches}
+        self.seen |= {batch.id: batch for batch in batches}
         rows = self._journal.reader.batches(self._backend.origin)
         # One that was void and is not refused as a whole runs after all.
         known = {row.batch_id for row in rows if row.state != "void"}
@@ -122,7 +112,7 @@ class Adoption:
     def _list(self, required: bool) -> BatchList:
         """All batches of the account; where the provider does not list them and need not, none, with a remark."""
         try:
-            batches = self._patiently(self._backend.list_batches)
+            batches = self._reader.patiently(self._backend.list_batches)
         except Refused as failure:
             if required or failure.status_code not in NO_LIST:
                 raise _unlisted(failure) from None
@@ -146,12 +136,12 @@ class Adoption:
         for batch in batches:
             ours = our_metadata(batch.metadata)
             expected = ours.requests if ours else 0
-            held = self._whole(partial(self._input, batch), expected)
+            held = self._reader.whole(partial(self._input, batch), expected)
             lines = {key: line for key, line in (held or {}).items() if line is not None}
             if held is None or len(held) < expected:
                 # Its file was deleted, to stop a create that was thought to be lost: only its results name its keys.
                 ended = self._ended(batch)
-                lines = dict.fromkeys(self._whole(partial(self._results, ended), expected) or (), b"") | lines
+                lines = dict.fromkeys(self._reader.whole(partial(self._results, ended), expected) or (), b"") | lines
                 if not ended.terminal:
                     self._lose(batch, keys)
             if lines:
@@ -187,18 +177,9 @@ class Adoption:
             note="made by another journal",
         )
 
-    def _input(self, batch: RemoteBatch) -> Held | None:
+    def _input(self, batch: RemoteBatch) -> Lines | None:
         """The lines a batch holds; `None` when its input file is gone, or may not be read."""
-        return self._read(batch.input_file_id, _input_lines) if batch.input_file_id else None
-
-    def _whole(self, read: Callable[[], Held | None], expected: int) -> Held | None:
-        """The content of a file, read again while it has fewer requests than expected: it may have been cut off."""
-        for number in range(1, READS + 1):
-            found = read()
-            if found is None or len(found) >= expected or number == READS:
-                break
-            self._clock.sleep(delay(number, READ_FIRST))
-        return found
+        return self._reader.file(batch.input_file_id, _input_lines) if batch.input_file_id else None
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
         """The batch once it has ended, or as it was seen last when the provider no longer has it."""
@@ -213,60 +194,18 @@ class Adoption:
                 )
             self._clock.sleep(POLL_EVERY)
             try:
-                batch = self._patiently(partial(self._backend.retrieve, batch.id))
+                batch = self._reader.patiently(partial(self._backend.retrieve, batch.id))
                 absence = MissingBatch()
             except Refused:
                 absence.missed(self._clock.now())
         return batch
 
-    def _results(self, batch: RemoteBatch) -> Held:
+    def _results(self, batch: RemoteBatch) -> Lines:
         """The keys that the results of a batch name, without their lines."""
-        keys: Held = {}
+        keys: Lines = {}
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-            keys |= self._read(file_id, _named_keys) or {}
+            keys |= self._reader.file(file_id, _named_keys) or {}
         return keys
-
-    def _read(self, file_id: str, read: Callable[[Path], Held]) -> Held | None:
-        """The result of `read` on a file; `None` when the file is gone, or may not be read."""
-        beside = self._journal.path.parent
-        with storing(beside), TemporaryDirectory(dir=beside, prefix=".adopt-") as folder:
-            path = Path(folder) / "file.jsonl"
-            try:
-                self._patiently(lambda: self._backend.download(file_id, path))
-            except Refused:
-                return None
-            return read(path)
-
-    def _patiently(self, call: Callable[[], T]) -> T:
-        """The result of a call, which is repeated after transient failures.
-
-        Raises:
-            Refused: the call was refused, and what it asks for may be gone.
-            ProviderError: it fails for too long, or the account needs attention.
-        """
-        backoff, until = Backoff(), 0.0
-        try:
-            while True:
-                try:
-                    return call()
-                except TransientFailure as failure:
-                    pause, now = backoff.failed(failure, self._clock.now()), self._clock.now()
-                    if backoff.failures == 1:
-                        until = self._patience_ends(now)
-                        self._show(OutageSnapshot.of_outage(until - now, str(failure)))
-                    if now >= until:
-                        raise _unlisted(failure) from None
-                    self._clock.sleep(min(pause, max(until - now, LEAST)))
-                except Stopped as failure:
-                    raise _unlisted(failure) from None
-        finally:
-            if backoff.failures:
-                self._show(OutageSnapshot.of_outage(0.0, "", ended=True))
-
-    def _patience_ends(self, now: float) -> float:
-        """The time until which a call that fails now is made again: no longer than this run waits for batches."""
-        longest = now + PATIENCE
-        return longest if self._deadline is None else min(longest, max(self._deadline, now + SHORTEST))
 
 
 def _unlisted(failure: ProviderFailure) -> ProviderError:
@@ -274,9 +213,9 @@ def _unlisted(failure: ProviderFailure) -> ProviderError:
     return ProviderError(f"{text}; nothing is sent before that works: run the same command again then")
 
 
-def _input_lines(path: Path) -> Held:
+def _input_lines(path: Path) -> Lines:
     """The lines of an input file; those are ours whose `custom_id` is their own hash."""
-    found: Held = {}
+    found: Lines = {}
     with path.open("rb") as stream:
         for _, text, _ in split_lines(chunks(stream)):
             if (line := _decoded(text)) is not None:
@@ -284,7 +223,7 @@ def _input_lines(path: Path) -> Held:
     return found
 
 
-def _named_keys(path: Path) -> Held:
+def _named_keys(path: Path) -> Lines:
     with path.open("rb") as stream:
         lines = read_lines(chunks(stream))
         return {line.custom_id: None for line in lines if line.custom_id}

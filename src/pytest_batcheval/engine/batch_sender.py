@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_batcheval.backends.errors import ProviderFailure
+from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_machine import BatchMachine
@@ -19,6 +20,7 @@ from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
 from pytest_batcheval.engine.snapshot import watcher
+from pytest_batcheval.engine.unmarked import UnmarkedSearch
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
@@ -56,7 +58,7 @@ class BatchSender:
         self._policy = policy
         self._worklist = worklist
         self._counts = counts
-        self._seen: set[str] = set()
+        self._seen: dict[str, RemoteBatch] = {}
         self._voids = 0
 
     def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
@@ -82,6 +84,12 @@ class BatchSender:
         if rows:
             self._drive([self._resumed(row, now) for row in rows])
 
+    def finish(self, rows: Sequence[BatchRow]) -> None:
+        """Finish batches that were just adopted."""
+        self._counts.attached += len(rows)
+        if rows:
+            self._drive([self._resumed(row, self._context.clock.now()) for row in rows])
+
     def adopt(self, keys: Sequence[str] | None, quiet: bool = False) -> None:
         """Take over the batches of another machine, or of a lost journal, with these keys; `None` for any.
 
@@ -97,10 +105,18 @@ class BatchSender:
         self._seen |= adoption.seen
         if not quiet:
             self._counts.remarks |= adoption.remarks
-        rows = adoption.adopt(unknown, keys or ())
-        if rows:
-            self._counts.attached += len(rows)
-            self._drive([BatchMachine(row, context.clock.now(), resumed=True) for row in rows])
+        self.finish(adoption.adopt(unknown, keys or ()))
+
+    def refuse_unmarked(self, wanted: Sequence[Request]) -> None:
+        """End the run when a batch that was made by other tools has some of these requests.
+
+        Raises:
+            UsageError: one has.
+            ProviderError: its input file cannot be read for a passing reason.
+        """
+        search = UnmarkedSearch(self._context, wanted)
+        search.refuse(self._seen.values())
+        self._counts.remarks |= search.remarks
 
     def _resumed(self, row: BatchRow, now: float) -> BatchMachine:
         """An open batch; one of another key or project that was not created is planned again with this one."""
@@ -132,7 +148,7 @@ class BatchSender:
         rows = self._context.journal.reader.batches(self._context.backend.origin)
         ended = {row.batch_id for row in rows if row.state not in OPEN}
         older = {machine.competing.older.id for machine in self._counts.settled if machine.competing.older}
-        return (self._seen | ended | older) - {row.batch_id for row in rows if row.state in OPEN}
+        return (self._seen.keys() | ended | older) - {row.batch_id for row in rows if row.state in OPEN}
 
     def _count(self, machine: BatchMachine, own: bool) -> None:
         counts, reader = self._counts, self._context.journal.reader

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -106,7 +106,7 @@ class Driver:
         if isinstance(effect, Commit):
             return self._journal.commit(row)
         try:
-            self._journal.settle(row, read_results(effect, self._journal.reader.keys(row.id)))
+            self._journal.settle(row, read_results(effect, *self._requests(row.id)))
         except JournalError as error:
             text = (
                 f"{error}. The results of batch {row.batch_id or row.id} could not be stored; the next run stores them"
@@ -160,13 +160,20 @@ class Driver:
             case Retrieve(row):
                 return lambda: backend.retrieve(row.batch_id)
             case DownloadResults(row, partial):
-                keys = frozenset(self._journal.reader.keys(row.id))
-                return lambda: download_results(backend, row, keys, self.folder_of(row.id), partial)
+                keys, names = self._requests(row.id)
+                return lambda: download_results(backend, row, keys, self.folder_of(row.id), partial, names)
             case DeleteFile(row):
                 return lambda: backend.delete_file(row.file_id)
             case Cancel(row, twin):
                 return lambda: backend.cancel(twin or row.batch_id)
         raise TypeError(f"{effect!r} is not a call")
+
+    def _requests(self, number: int) -> tuple[Sequence[str], Mapping[str, str]]:
+        """The keys of a batch in the order of its input file, and the key of each `custom_id` that is none itself."""
+        reader = self._journal.reader
+        if aliases := reader.aliases(number):
+            return [alias.key for alias in aliases], {alias.custom_id: alias.key for alias in aliases}
+        return reader.keys(number), {}
 
     def _input_file(self, number: int, name: str) -> Path:
         folder = self.folder_of(number)

@@ -91,3 +91,17 @@ def queue_full(seconds: float, reason: str) -> str:
         f"the provider's queue has been full for {duration(seconds)} ({reason}); what was refused is unpaid: run the "
         "same command again when it has room"
     )
+
+
+def nothing_to_adopt(batch_id: str, reason: str) -> str:
+    """The refusal to adopt a batch that failed as a whole."""
+    return f"batch {batch_id} failed, and the provider shows no line as answered: there is nothing to adopt ({reason})"
+
+
+def shared_requests(wanted: int, each: str, command: str) -> str:
+    """The end of a run before it sends what batches of other tools have; `each` names these, `command` adopts them."""
+    return (
+        f"{counted(wanted, 'request')} to be sent, but batches of this account, made by other tools, have the same: "
+        f"{each}. What they answer would be paid twice, so nothing was sent. To take over what is there: {command}. "
+        "To send all the same: --batch-ignore-unmarked (BatchClient: ignore_unmarked=True)"
+    )

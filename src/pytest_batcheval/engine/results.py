@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import SEEK_END
 from pathlib import Path
+from types import MappingProxyType
 
 from pytest_batcheval.backends.errors import Refused
 from pytest_batcheval.backends.local_files import private_folder, storing
@@ -25,13 +26,22 @@ KEEP = "keep"
 """A file of this name in a folder of result files means that a person may want to read them."""
 
 
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
 def download_results(
-    backend: Backend, row: BatchRow, keys: Collection[str], folder: Path, partial: bool = False
+    backend: Backend,
+    row: BatchRow,
+    keys: Collection[str],
+    folder: Path,
+    partial: bool = False,
+    names: Mapping[str, str] = NO_NAMES,
 ) -> ResultSummary:
     """Download both result files of a batch to `folder`, as far as it has them, and count their keys.
 
-    `keys` are the keys of the batch; lines of other keys are reported as broken. With `partial` a file
-    that is gone at the provider is reported too, instead of raised.
+    `keys` are the keys of the batch; lines of other keys are reported as broken. `names` has the key of each
+    `custom_id` that is none itself. With `partial` a file that is gone at the provider is reported too, instead of
+    raised.
 
     Raises:
         ProviderFailure: a file could not be downloaded.
@@ -49,20 +59,23 @@ def download_results(
             if not partial or failure.status_code != 404:
                 raise
             gone.append(f"the {name} file {file_id} of batch {row.batch_id} is gone at the provider")
-    summary = _summary(files, frozenset(keys), gone, row.endpoint)
+    summary = summarise(files, frozenset(keys), row.endpoint, names, gone)
     if summary.broken:
         with storing(folder / KEEP):
             (folder / KEEP).touch()
     return summary
 
 
-def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | FailureRow]:
+def read_results(
+    effect: Settle, keys: Sequence[str], names: Mapping[str, str] = NO_NAMES
+) -> Iterator[AnswerRow | FailureRow]:
     """All results of a batch, each key at most once: answers, failed lines, unreadable lines, requests without a line.
 
-    `keys` are in the order of the input file, whose lines the effect's `errors` count.
+    `keys` are in the order of the input file, whose lines the effect's `errors` count; `names` has the key of each
+    `custom_id` that is none itself.
     """
     open_keys, secrets = set(keys), environment_secrets()
-    for path, line in _lines(effect.results.files, effect.row.endpoint):
+    for path, line in _lines(effect.results.files, effect.row.endpoint, names):
         row = _result(path, line.without(secrets) if isinstance(line, ResultLine) else line, effect.results)
         if row is not None and row.key in open_keys:
             open_keys.discard(row.key)
@@ -79,14 +92,17 @@ def read_results(effect: Settle, keys: Sequence[str]) -> Iterator[AnswerRow | Fa
             )
 
 
-def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str], url: str) -> ResultSummary:
+def summarise(
+    files: Sequence[Path], keys: frozenset[str], url: str, names: Mapping[str, str], gone: Sequence[str] = ()
+) -> ResultSummary:
+    """Count the keys of result files on disk; `gone` says what is missing, the other arguments are as above."""
     answered: set[str] = set()
     repeated: set[str] = set()
     failed: set[str] = set()
     broken: list[str] = list(gone)
     nameless = 0
     last: dict[Path, ResultLine | BrokenLine] = {}
-    for path, line in _lines(files, url):
+    for path, line in _lines(files, url, names):
         key, last[path] = line.custom_id, line
         broken += _remarks(path, line, keys)
         if key not in keys:
@@ -96,7 +112,7 @@ def _summary(files: Sequence[Path], keys: frozenset[str], gone: Sequence[str], u
             failed.add(key)
         else:
             (repeated if key in answered else answered).add(key)
-    broken += _contradictions(files, repeated, url)
+    broken += _contradictions(files, repeated, url, names)
     return ResultSummary(
         answered=frozenset(answered),
         failed=frozenset(failed - answered),
@@ -122,20 +138,25 @@ def _remarks(path: Path, line: ResultLine | BrokenLine, keys: Collection[str]) -
         yield f"{path.name}: the line of {line.custom_id} was read with a change: {line.remark}"
 
 
-def _contradictions(files: Sequence[Path], repeated: Collection[str], url: str) -> Iterator[str]:
+def _contradictions(
+    files: Sequence[Path], repeated: Collection[str], url: str, names: Mapping[str, str]
+) -> Iterator[str]:
     """The second answers of a key that are not equal to its first; read again, since they are rare."""
     first: dict[str, bytes] = {}
-    for path, line in _lines(files, url) if repeated else ():
+    for path, line in _lines(files, url, names) if repeated else ():
         if isinstance(line, ResultLine) and line.custom_id in repeated and line.succeeded:
             response = hashlib.sha256(line.stored_response()).digest()
             if first.setdefault(line.custom_id, response) != response:
                 yield f"{path.name}: a second answer for {line.custom_id}, which differs; the first one counts"
 
 
-def _lines(files: Sequence[Path], url: str) -> Iterator[tuple[Path, ResultLine | BrokenLine]]:
+def _lines(files: Sequence[Path], url: str, names: Mapping[str, str]) -> Iterator[tuple[Path, ResultLine | BrokenLine]]:
+    """The lines of all files, under our keys."""
     for path in files:
         with path.open("rb") as stream:
-            yield from zip(repeat(path), read_lines(chunks(stream), url), strict=False)
+            for line in read_lines(chunks(stream), url):
+                key = names.get(line.custom_id)
+                yield path, line if key is None else replace(line, custom_id=key)
 
 
 def answer_of(line: ResultLine) -> AnswerRow:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from pytest_batcheval.backends.protocol import Backend
+from pytest_batcheval.engine.adopt_unmarked import AdoptedBatch
 from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.clock import Clock
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
@@ -13,11 +14,12 @@ from pytest_batcheval.engine.send_result import SendResult
 from pytest_batcheval.engine.send_rounds import Sender
 from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.engine.worklist import Worklist
+from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.lock import Holder, wait_a_second
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
 
-__all__ = ["BatchSnapshot", "SendPolicy", "SendResult", "collect", "send"]
+__all__ = ["BatchSnapshot", "SendPolicy", "SendResult", "adopt", "collect", "send"]
 
 Progress = Callable[[BatchSnapshot], None]
 
@@ -99,6 +101,31 @@ def collect(
     with journal.lock.held(wait):
         context = _context(backend, journal, clock, run or _new_run("collect"), patience, progress)
         return Sender(context, SendPolicy(attempts=1), Worklist(journal, backend.origin, {})).collect(adopt)
+
+
+def adopt(
+    batch_ids: Sequence[str],
+    *,
+    backend: Backend,
+    journal: Journal,
+    clock: Clock,
+    seen: Callable[[AdoptedBatch | BatchEvalError], None],
+    progress: Progress = _unseen,
+    wait: Callable[[Holder | None], None] = wait_a_second,
+    patience: float | None = None,
+) -> SendResult:
+    """Take batches that anybody made into the journal, and finish them; send nothing.
+
+    `seen` is called with each batch once it is in the journal, or with the error of one that cannot be adopted. While
+    a batch runs, its requests are claimed. The other arguments are those of `send`.
+
+    Raises:
+        ProviderError, UnfinishedError, JournalError: as `send`.
+    """
+    with journal.lock.held(wait):
+        context = _context(backend, journal, clock, _new_run("adopt"), patience, progress)
+        sender = Sender(context, SendPolicy(attempts=1), Worklist(journal, backend.origin, {}))
+        return sender.adopt(batch_ids, seen)
 
 
 def _context(

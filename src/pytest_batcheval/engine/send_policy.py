@@ -35,6 +35,7 @@ class SendPolicy:
             without the long wait; if it was accepted all the same, it is paid twice.
         pay_again: send requests again whose answers were paid and are gone at the provider (`lost`, `unaccounted`).
         budget: US dollars that the batches of this run may cost together; `None` for any sum.
+        ignore_unmarked: send also what a batch of the account, made by other tools, has already.
         threads: calls to the Batch API at once; 0 makes them one by one, in a fixed order.
     """
 
@@ -47,6 +48,7 @@ class SendPolicy:
     assume_lost: bool = False
     pay_again: bool = False
     budget: Decimal | None = None
+    ignore_unmarked: bool = False
     threads: int = 4
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from pytest_batcheval.engine.adopt_unmarked import AdoptedBatch, NamedAdoption
 from pytest_batcheval.engine.batch_sender import BatchSender
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.call_sender import Calling, CallSender, settle_calls
@@ -16,8 +17,8 @@ from pytest_batcheval.engine.send_result import SendCounts, SendResult
 from pytest_batcheval.engine.snapshot import NoticeSnapshot
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.engine.worklist import Portion, Worklist
-from pytest_batcheval.errors import ProviderError
-from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.errors import BatchEvalError, ProviderError, UsageError
+from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
@@ -72,6 +73,8 @@ class Sender:
         # A refresh wants answers newer than any, also than those of another machine.
         if left := wanted if refresh else worklist.left(attempts):
             self._batches.adopt([request.custom_id for request in left], quiet=self._rounds is not self._batches)
+        if left and not (refresh or self._policy.round or self._policy.ignore_unmarked):
+            self._batches.refuse_unmarked(worklist.left(attempts))
         if refresh:
             worklist.begin_refresh(self._context.run)
         while todo := worklist.left(attempts):
@@ -91,9 +94,31 @@ class Sender:
         self._attach()
         if adopt:
             self._batches.adopt(None)
+        return self._finished()
+
+    def _finished(self) -> SendResult:
         answered = sum(len(machine.results.answered) for machine in self._counts.settled)
         failed = sum(len(machine.results.failed) for machine in self._counts.settled)
         return self._result(answered + failed, 0, answered, failed)
+
+    def adopt(self, batch_ids: Sequence[str], seen: Callable[[AdoptedBatch | BatchEvalError], None]) -> SendResult:
+        """Take batches into the journal by their ids, and finish them.
+
+        Raises:
+            ProviderError, UnfinishedError, JournalError: as `engine.send.adopt`.
+        """
+        adoption, rows = NamedAdoption(self._context), dict[int, BatchRow]()
+        for batch_id in dict.fromkeys(batch_ids):
+            try:
+                adopted = adoption.adopt(batch_id)
+            except (UsageError, ProviderError) as error:
+                seen(error)
+                continue
+            seen(adopted)
+            if adopted.row.state in OPEN:
+                rows[adopted.row.id] = adopted.row
+        self._batches.finish(list(rows.values()))
+        return self._finished()
 
     def _attach(self) -> None:
         """Finish the batches, and settle the individual calls, of earlier runs."""

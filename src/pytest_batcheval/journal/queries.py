@@ -18,6 +18,14 @@ INSERT INTO claim (key, origin, batch, open)
 SELECT ?1, ?2, ?3, NOT EXISTS (SELECT 1 FROM claim WHERE key = ?1 AND origin = ?2 AND open = 1)
 """
 
+ADD_ALIAS = "INSERT INTO alias (batch, custom_id, key, line) VALUES (?, ?, ?, ?)"
+
+ALIASES = "SELECT custom_id, key, line FROM alias WHERE batch = ? ORDER BY line"
+
+ALIASES_OF_KEYS = "SELECT DISTINCT custom_id, key FROM alias WHERE key IN ({keys}) AND custom_id <> key"
+
+KEYS_NAMED = "SELECT DISTINCT key FROM alias WHERE custom_id = ? ORDER BY key"
+
 CLOSE_CLAIMS = "UPDATE claim SET open = 0 WHERE batch = ?"
 
 MARK_SENT = "UPDATE claim SET sent = ? WHERE batch = ? AND key = ?"
@@ -261,6 +269,11 @@ MEND = (
     SELECT key, X'', checksum(key, X'')
     FROM (SELECT key FROM claim UNION SELECT key FROM answer UNION SELECT key FROM failure)
     WHERE key NOT IN (SELECT key FROM request)
+    """,
+    # The aliases of a batch that was not made here name its requests a second time.
+    """
+    INSERT OR IGNORE INTO claim (key, origin, batch, open)
+    SELECT alias.key, batch.origin, batch.id, 0 FROM alias JOIN batch ON batch.id = alias.batch
     """,
     # A batch whose requests are not all known is forgotten, so that it is found at the provider with all of them.
     """

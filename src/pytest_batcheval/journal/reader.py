@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.journal import checks, connect, queries
-from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, is_sound
+from pytest_batcheval.journal.rows import OPEN, AliasRow, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, is_sound
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
 from pytest_batcheval.wire.origin import is_simulator
@@ -143,6 +143,18 @@ class JournalReader:
     def keys(self, batch: int) -> list[str]:
         """The keys of a batch in the order of its input file."""
         return [row[0] for row in self._rows(queries.KEYS_OF_BATCH, (batch,))]
+
+    def aliases(self, batch: int) -> list[AliasRow]:
+        """The `custom_id`s of a batch that was not made here, in the order of its lines; of any other batch none."""
+        return [AliasRow(*row) for row in self._rows(queries.ALIASES, (batch,))]
+
+    def names_of(self, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """(custom_id, key) of each of these keys in batches that were not made here."""
+        return list(self._by_keys(queries.ALIASES_OF_KEYS, keys))
+
+    def keys_named(self, custom_id: str) -> list[str]:
+        """The keys of requests that have this `custom_id` in batches that were not made here."""
+        return [row[0] for row in self._rows(queries.KEYS_NAMED, (custom_id,))]
 
     def unknown_calls(self, batch: int) -> list[str]:
         """Keys whose individual call was sent and has neither answer nor failure."""

@@ -64,6 +64,14 @@ class BatchRow:
     round: str = ""
 
 
+class AliasRow(msgspec.Struct, frozen=True):
+    """The `custom_id` of a request in a batch that was not made here; `line` counts the input file from 1."""
+
+    custom_id: str
+    key: str
+    line: int
+
+
 class AnswerRow(msgspec.Struct, frozen=True):
     """An answered line: its `response` object as JSON, and the tokens it used."""
 

@@ -16,7 +16,7 @@ from pytest_batcheval.journal import connect, location, queries, reserve
 from pytest_batcheval.journal.lock import JournalLock, shown_argv
 from pytest_batcheval.journal.reader import CHUNK, JournalReader
 from pytest_batcheval.journal.reserve import Reserve
-from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow, StageRow, checksum
+from pytest_batcheval.journal.rows import AliasRow, AnswerRow, BatchRow, FailureRow, StageRow, checksum
 from pytest_batcheval.journal.transaction import reporting, transaction
 from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire.objects import Request
@@ -100,13 +100,25 @@ class Journal:
             self._claim(connection, replace(row, id=number), [request.custom_id for request in requests])
         return replace(row, id=number)
 
-    def adopt(self, row: BatchRow, lines: Mapping[str, bytes]) -> BatchRow:
-        """Store a batch that another journal created, with its lines by key (empty where they are unknown).
+    def adopt(
+        self,
+        row: BatchRow,
+        lines: Mapping[str, bytes],
+        aliases: Iterable[AliasRow] = (),
+        results: Iterable[AnswerRow | FailureRow] = (),
+    ) -> BatchRow:
+        """Store a batch that this journal did not create; in state `settled` also its results, and no claims.
 
         Keys that an open batch of this journal already has stay with that batch.
 
+        Args:
+            row: the batch.
+            lines: its official lines by key, empty where they are unknown.
+            aliases: its `custom_id`s, where they are not our keys.
+            results: its answers and failures.
+
         Returns:
-            The row with its number.
+            The row with its number, and with its answers counted.
         """
         with self._transaction() as connection:
             known = [(key, line, checksum(key, line)) for key, line in lines.items()]
@@ -114,7 +126,18 @@ class Journal:
             number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
             row = replace(row, id=number)
             connection.executemany(queries.ADD_ADOPTED_CLAIM, ((key, row.origin, number) for key in lines))
-            connection.execute(queries.UPDATE_BATCH, vars(row))
+            named = ((number, alias.custom_id, alias.key, alias.line) for alias in aliases)
+            connection.executemany(queries.ADD_ALIAS, named)
+            return self._finish(connection, row, results)
+
+    @staticmethod
+    def _finish(connection: sqlite3.Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
+        """Store a batch's state with these results; in state `settled` release its keys."""
+        row = _add(connection, row, results)
+        connection.execute(queries.UPDATE_BATCH, vars(row))
+        if row.state == "settled":
+            connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
+            connection.execute(queries.CLOSE_CLAIMS, (row.id,))
         return row
 
     def commit(self, row: BatchRow) -> None:
@@ -274,13 +297,8 @@ class Journal:
             self.lock.check()
         marks = [*((0, row.id, key) for key in refused), *((1, row.id, key) for key in sent)]
         with self._transaction() as connection:
-            row = _add(connection, row, results)
             connection.executemany(queries.MARK_SENT, marks)
-            connection.execute(queries.UPDATE_BATCH, vars(row))
-            if row.state == "settled":
-                connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
-                connection.execute(queries.CLOSE_CLAIMS, (row.id,))
-        return row
+            return self._finish(connection, row, results)
 
     def _update(self, row: BatchRow) -> None:
         with self._transaction() as connection:

@@ -60,6 +60,7 @@ class Settings:
         budget: US dollars that may be spent at most; `None` sets no limit.
         enqueued_tokens: input tokens that may wait at the provider at once, by model.
         assume_lost: take a create without an answer for lost without the long wait.
+        ignore_unmarked: send also what a batch of the account, made by other tools, has already.
         pay_again: send requests again whose answers were paid and are gone at the provider.
         cassettes: the folder of recordings.
         axes: lines `name=path` of the ini key `batch_axes`.
@@ -77,6 +78,7 @@ class Settings:
     budget: Decimal | None
     enqueued_tokens: Mapping[str, int]
     assume_lost: bool
+    ignore_unmarked: bool
     pay_again: bool
     cassettes: Path
     axes: tuple[str, ...]
@@ -98,6 +100,7 @@ def add_options(parser: pytest.Parser) -> None:
     for name, meaning, default in _INI:
         parser.addini(name, meaning, default=default)
     parser.addini("batch_refresh", "default of --batch-refresh", type="bool", default=False)
+    parser.addini("batch_ignore_unmarked", "default of --batch-ignore-unmarked", type="bool", default=False)
     parser.addini("batch_enqueued_tokens", "values of --batch-enqueued-tokens, a line each", type="linelist")
     parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
 
@@ -181,6 +184,13 @@ def _add_remedies(group: pytest.OptionGroup) -> None:
         "until that is certain; if it was accepted all the same, it is paid twice.",
     )
     group.addoption(
+        "--batch-ignore-unmarked",
+        action="store_true",
+        default=None,
+        help="send requests also if a batch of the account, made by other tools, has them: they are paid twice. "
+        "Without it such a run ends before it sends and names the command that takes that batch over.",
+    )
+    group.addoption(
         "--batch-pay-again",
         action="store_true",
         help="send requests again whose answers were paid and are gone at the provider: lost batches, expired result "
@@ -224,6 +234,7 @@ def read_settings(config: pytest.Config) -> Settings:
         budget=_budget(config),
         enqueued_tokens=_enqueued_tokens(config),
         assume_lost=bool(config.getoption("batch_assume_lost")),
+        ignore_unmarked=bool(_chosen(config, "batch_ignore_unmarked")),
         pay_again=bool(config.getoption("batch_pay_again")),
         cassettes=config.rootpath / CASSETTES,
         axes=tuple(config.getini("batch_axes")),

@@ -139,6 +139,7 @@ class WaveRunner:
                     patience=self._settings.wait,
                     limits=Limits(tokens=self._settings.enqueued_tokens),
                     assume_lost=self._settings.assume_lost,
+                    ignore_unmarked=self._settings.ignore_unmarked,
                     pay_again=self._settings.pay_again,
                     budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
                 ),

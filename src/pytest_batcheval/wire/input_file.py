@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ import msgspec
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.endpoints import CHAT, PROMPTS
-from pytest_batcheval.wire.key import KEY_LENGTH, BodyError, canonical, sample_of
+from pytest_batcheval.wire.key import BodyError, canonical
 from pytest_batcheval.wire.lines import chunks, split_lines
+from pytest_batcheval.wire.samples import SampleNumbers
 
 if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Request
@@ -26,14 +26,10 @@ MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
 """Bytes of a batch input file (OpenAI's Batch guide)."""
 
-MAX_STRANGE = 20
-"""Most `custom_id`s that may look like keys but are not; after them, no `custom_id` of the file is tried as a key."""
-
 LISTED = 10
 """Most bad lines in an error message."""
 
 _BOM = b"\xef\xbb\xbf"
-_KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
 
 Make = Callable[..., "Request"]
 """Makes a request of body, url and sample: the class `Request`, which imports this module."""
@@ -136,8 +132,7 @@ class InputLines(Iterable[ImportedLine]):
         self.lines = self.bytes = self.requests = self.repeated = self.bad = 0
         self._shown: list[BadLine] = []
         self._ids: dict[str, tuple[bytes, int]] = {}
-        self._samples: dict[bytes, int] = {}
-        self._strange = 0
+        self._samples = SampleNumbers()
         self._first: Request | None = None
 
     def __iter__(self) -> Iterator[ImportedLine]:
@@ -179,17 +174,17 @@ class InputLines(Iterable[ImportedLine]):
             self._check_repeated(custom_id, body)
             self.repeated += 1
             return None
-        sample = self._sample(custom_id, request, body) if custom_id else 0
-        if self._samples.get(body, 0) >> sample & 1:
+        sample = self._samples.number(custom_id, request) if custom_id else 0
+        if self._samples.has(request, sample):
             self.repeated += 1
             return None
         if self._strict:
             self._check_fits(request)
         if custom_id:
             self._ids[custom_id] = body, number
-        self._samples[body] = self._samples.get(body, 0) | 1 << sample
+        self._samples.take(request, sample)
         self.requests += 1
-        return ImportedLine(self._make(request.body, request.url, sample=sample), custom_id, number)
+        return ImportedLine(self._make(request.body, request.url, sample=sample, given_id=custom_id), custom_id, number)
 
     def _check_repeated(self, custom_id: str, body: bytes) -> None:
         earlier, number = self._ids[custom_id]
@@ -199,16 +194,6 @@ class InputLines(Iterable[ImportedLine]):
             raise InputLineError(
                 f"repeats the custom_id {custom_id[:80]!r} of line {number}, which the Batch API refuses"
             )
-
-    def _sample(self, custom_id: str, request: Request, body: bytes) -> int:
-        """The sample number if the `custom_id` is a key; else the first that no line with this body has yet."""
-        if _KEY.fullmatch(custom_id) and self._strange < MAX_STRANGE:
-            sample = sample_of(custom_id, request.method, request.url, request.body)
-            if sample is not None:
-                return sample
-            self._strange += 1
-        taken = self._samples.get(body, 0)
-        return (~taken & taken + 1).bit_length() - 1  # the lowest bit that is not set
 
     def _check_fits(self, request: Request) -> None:
         self._first = first = self._first or request

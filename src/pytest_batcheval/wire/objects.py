@@ -34,12 +34,14 @@ class Request:
         body: the request body in the API's own terms.
         url: the endpoint's path, such as `/v1/chat/completions`.
         sample: number of this sample, from 0; part of the key, not of the body.
+        given_id: the `custom_id` in the file that it was read from; no part of the key.
     """
 
     body: Mapping[str, Any]
     url: str = CHAT
     method: str = "POST"
     sample: int = 0
+    given_id: str = ""
 
     @classmethod
     def from_jsonl(cls, source: Source, *, model: str | None = None, strict: bool = False) -> InputLines:
