@@ -110,10 +110,11 @@ def sound(words, **more):
     return status, output
 
 
-CASES = cases()
+CASES = random.Random(2026).sample(cases(), 160)
+"""Of all combinations, since each is a process of its own."""
 
 
-@pytest.mark.sampled(900)
+@pytest.mark.sampled(80)
 @pytest.mark.parametrize("number", range(len(CASES)))
 def test_an_odd_value_is_told_and_never_a_traceback(number, place):
     verb, option, value = CASES[number]

@@ -117,8 +117,8 @@ def test_a_batch_takes_its_configured_time_and_half_the_money(comparison):
 def test_calls_are_counted_apart_from_polls(comparison):
     found = ways(comparison, 60)
     assert found["calls, one by one"]["calls"] == found["calls, 8 to 64 at once"]["calls"] == 60
-    # each batch: upload, create, the file's size, the file
-    assert (found["one batch"]["calls"], found["batches of 25"]["calls"]) == (4, 12)
+    # each batch: upload, create, the file
+    assert (found["one batch"]["calls"], found["batches of 25"]["calls"]) == (3, 9)
     assert found["one batch"]["polls"] > found["calls, one by one"]["polls"]
 
 

@@ -103,7 +103,7 @@ def pytest_configure_node(node: Any) -> None:
     """Pass to each xdist worker the id of the run, and how to ask for answers."""
     from pytest_batcheval.plugin.worker_answers import offer
 
-    offer(node)
+    offer(node, lambda: batch_session(node.config).stored)
     if mode(node.config) in SENDING:
         node.workerinput[RUN] = batch_session(node.config).run_id
 

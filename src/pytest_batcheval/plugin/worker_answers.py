@@ -167,13 +167,11 @@ def _answer(request: Request, fields: dict[str, Any]) -> Answer:
 _SERVICE = pytest.StashKey[AnswerService]()
 
 
-def offer(node: Any) -> None:
-    """Give an xdist worker what it needs to ask this controller for answers."""
+def offer(node: Any, stored: Callable[[], StoredAnswers]) -> None:
+    """Give an xdist worker what it needs to ask this controller for its stored answers."""
     config: pytest.Config = node.config
     if _SERVICE not in config.stash:
-        from pytest_batcheval.plugin.stash import batch_session
-
-        config.stash[_SERVICE] = AnswerService(lambda: batch_session(config).stored)
+        config.stash[_SERVICE] = AnswerService(stored)
         config.add_cleanup(config.stash[_SERVICE].close)
     channel = node.gateway.newchannel()
     node.workerinput[FOLDER], node.workerinput[ASK] = folder_identity(config.rootpath), channel
