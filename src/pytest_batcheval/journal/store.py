@@ -43,6 +43,7 @@ class Journal:
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._connection = connection
         self._process = os.getpid()
+        self._wrote = False
         self._file = os.stat(path)
         self._checked = False
 
@@ -274,7 +275,8 @@ class Journal:
         """Close the file, which has everything then, and release the lock."""
         self.reader.close()
         if self._process == os.getpid():
-            connect.shorten_log(self._connection)  # another reader of this process may keep the log from being removed
+            # Another reader of this process may keep the log; who only read leaves it to those that write just now.
+            connect.shorten_log(self._connection, connect.BUSY_SECONDS if self._wrote else 0)
             self._connection.close()
         else:
             connect.forget(self._connection)
@@ -348,6 +350,7 @@ class Journal:
             self._check_file()
             with transaction(self._connection) as connection:
                 yield connection
+            self._wrote = True
 
     def _check_file(self) -> None:
         """Refuse to write to a file that was deleted or replaced: the data would be lost with this process."""
