@@ -10,7 +10,7 @@ import pytest
 from world import DirectBackend, World
 
 from pytest_batcheval.backends.errors import UnknownOutcome
-from pytest_batcheval.engine import batch_handlers, batch_machine, competing, reconcile
+from pytest_batcheval.engine import adopt, batch_handlers, batch_machine, competing, reconcile
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_sender import BatchSender
 from pytest_batcheval.engine.effects import Create, Settle, Unaccounted
@@ -196,9 +196,13 @@ def gaps_believed(patch: pytest.MonkeyPatch, world: World) -> None:
 
 def cut_files_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     """An input file that ends too early is taken for the whole batch of another journal."""
-    patch.setattr(Adoption, "_whole", lambda self, read, expected: read())
-    usual = Adoption._row
-    patch.setattr(Adoption, "_row", lambda self, batch, keys: replace(usual(self, batch, keys), requests=len(keys)))
+    usual = adopt.our_metadata
+
+    def ours(metadata: Any) -> Any:
+        found = usual(metadata)
+        return found and replace(found, requests=0)
+
+    patch.setattr(adopt, "our_metadata", ours)
 
 
 RULES: dict[str, Patch] = {
@@ -221,6 +225,7 @@ RULES: dict[str, Patch] = {
         old_rows_believed,
         file_ids_believed,
         gaps_believed,
+        cut_files_believed,
     )
 }
 """Every rule by the name of what happens without it."""
