@@ -120,7 +120,7 @@ def files_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     patch.setattr(
         batch_handlers,
         "unaccounted_requests",
-        lambda row, account, partial: Unaccounted("unanswered", "no line", retryable=True),
+        lambda row, account, partial, errors=(): Unaccounted("unanswered", "no line", retryable=True),
     )
 
 

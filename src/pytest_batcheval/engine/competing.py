@@ -78,12 +78,15 @@ def older_batch(mine: RemoteBatch, unknown: Iterable[RemoteBatch]) -> RemoteBatc
 
 def twin(row: BatchRow, mine: RemoteBatch | None, batches: Iterable[RemoteBatch]) -> RemoteBatch | None:
     """A younger batch of the same create, by its metadata, or where that says nothing by the input file that we
-    uploaded: a proxy, for example, sent the create twice.
+    uploaded: a proxy, for example, sent the create twice. Where the list lacks our own, the other may be ours itself,
+    to whose create the reply had another id.
     """
+    seen = list(batches)
     younger = (
         batch
-        for batch in batches
+        for batch in seen
         if mine is not None
+        and any(other.id == mine.id for other in seen)
         and _of_row(row, batch)
         and age(batch) > age(mine)
         and not batch.terminal
