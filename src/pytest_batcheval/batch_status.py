@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
+from pytest_batcheval.wire.sent_lines import sent_line
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend, RemoteBatch
@@ -142,7 +141,6 @@ def _status(batch: RemoteBatch) -> BatchStatus:
 def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tuple[str, Request]]:
     """Yield the requests by `custom_id`; nothing if the input file is gone."""
     from pytest_batcheval.backends.errors import Refused
-    from pytest_batcheval.engine.adopt import SentLine
     from pytest_batcheval.wire.lines import chunks, split_lines
 
     target = folder / "input.jsonl"
@@ -155,11 +153,8 @@ def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tu
         return
     with target.open("rb") as stream:
         for _, text, _ in split_lines(chunks(stream)):
-            try:
-                line = msgspec.json.decode(text, type=SentLine)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                continue
-            yield line.custom_id, ForeignRequest(line.body, line.url, line.method, name=line.custom_id)
+            if (line := sent_line(text)) is not None:
+                yield line.custom_id, ForeignRequest(line.body, line.url, line.method, name=line.custom_id)
 
 
 def _lines(backend: Backend, batch: RemoteBatch, file_id: str, folder: Path) -> Iterator[ResultLine | BrokenLine]:

@@ -21,11 +21,11 @@ _WORDS = {
     "cancelling": "canceling cancel_requested stopping",
 }
 _API_WORD = {word: status for status, words in _WORDS.items() for word in (status, *words.split())}
-_ENDS = {
+ENDS = {
     **{"completed_at": "completed", "failed_at": "failed", "expired_at": "expired", "cancelled_at": "cancelled"},
     **{"finished_at": "completed", "ended_at": "completed", "succeeded_at": "completed", "canceled_at": "cancelled"},
 }
-"""The status that a time proves; those of the API come first."""
+"""By the name of a time, the status that it proves; those of the API come first."""
 
 _PREFIX = re.compile(r"^(?:batch|job|status|state|batch_job|batch_inference)_(?:state_|status_)?")
 
@@ -40,7 +40,7 @@ def api_status(said: str, times: Collection[str], results: bool, errors: bool) -
     word = _snake(said)
     if word in (*TERMINAL, *RUNNING):
         return word
-    ends = [status for name, status in _ENDS.items() if name in times]
+    ends = [status for name, status in ENDS.items() if name in times]
     known = _API_WORD.get(word) or _API_WORD.get(_PREFIX.sub("", word))
     if known in TERMINAL:
         proved = bool(ends) or results or (known == "failed" and errors)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_batcheval.backends.base_url import checked_base_url
 from pytest_batcheval.errors import BatchEvalError, UsageError
 from pytest_batcheval.text.sanitize import redacted
-from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
+from pytest_batcheval.wire.origin import DEFAULT_BASE_URL, IN_PROCESS, provider_origin, simulator_origin
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
@@ -27,7 +27,6 @@ SEED = 0
 
 T = TypeVar("T")
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _USUAL_RESPONDENT = "faithful"
 
 

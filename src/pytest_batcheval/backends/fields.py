@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from pytest_batcheval.text.sanitize import storable
+from pytest_batcheval.wire.plain import mapping
 
 
 class Fields:
@@ -17,13 +20,17 @@ class Fields:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._data = data
-        self._plain = {_plain(name): value for name, value in data.items()}
+
+    @cached_property
+    def _otherwise(self) -> dict[str, Any]:
+        """The fields by their names without case and separators."""
+        return {_plain(name): value for name, value in self._data.items()}
 
     def get(self, *names: str) -> Any:
         """The value under the first of these names that has one; `None` when there is none."""
         exact = (self._data.get(name) for name in names)
-        plain = (self._plain.get(_plain(name)) for name in names)
-        return next((value for value in (*exact, *plain) if value is not None), None)
+        otherwise = (self._otherwise.get(_plain(name)) for name in names)
+        return next((value for value in chain(exact, otherwise) if value is not None), None)
 
     def times(self) -> dict[str, float]:
         """Everything that ends in `_at` and is a time, in Unix seconds; 0 is none."""
@@ -31,17 +38,12 @@ class Fields:
         return {name: seconds for name, seconds in found.items() if seconds}
 
 
-def mapping(value: object) -> Mapping[str, Any]:
+def read_mapping(value: object) -> Mapping[str, Any]:
     """An object as it is; an object written as a string is read; anything else is empty."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):
             value = json.loads(value)
-    return value if isinstance(value, Mapping) else {}
-
-
-def sequence(value: object) -> Sequence[Any]:
-    """A list as it is; anything else is empty."""
-    return value if isinstance(value, list) else ()
+    return mapping(value)
 
 
 def text(value: object) -> str | None:

@@ -31,6 +31,7 @@ from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.origin import (
     CLOCK_HEADER,
+    DEFAULT_BASE_URL,
     RESPONDENT_HEADER,
     SIMULATOR_HEADER,
     SIMULATOR_NAME,
@@ -93,7 +94,7 @@ class OpenAIBatch:
         self.traffic = guard.traffic
         self._client = _client(base_url, self._key, guard)
         self.base_url = redacted(str(self._client.base_url))
-        usual = provider_origin(self.base_url) == "https://api.openai.com/v1"
+        usual = provider_origin(self.base_url) == DEFAULT_BASE_URL
         identity = Identity(provider_origin(self.base_url)) if usual else self.probe()
         self.origin, self.clock_address = identity.origin, identity.clock_address
         self._came: dict[str, int] = {}
@@ -129,13 +130,16 @@ class OpenAIBatch:
     def find_file(self, filename: str) -> RemoteFile | None:
         """The uploaded input file of that name, searched for on all pages."""
         files = self._client.files.with_raw_response
+        found: list[RemoteFile] = []
 
-        def wanted(item: Any) -> bool:
+        def take(item: Any) -> bool:
             file = read_file(item)
-            return file is not None and file.filename == filename
+            if file is not None and file.filename == filename:
+                found.append(file)
+            return bool(found)
 
-        items, _ = self._all(lambda after: files.list(purpose="batch", limit=PAGE, **after), wanted)
-        return read_file(items[-1]) if items and wanted(items[-1]) else None
+        self._all(lambda after: files.list(purpose="batch", limit=PAGE, **after), take)
+        return found[0] if found else None
 
     def get_file(self, file_id: str) -> RemoteFile:
         """Get an uploaded file."""
@@ -165,16 +169,18 @@ class OpenAIBatch:
     def list_batches(self, enough: Collection[str] = ()) -> BatchList:
         """All batches, every page, each once; fewer pages when they have all ids of `enough`."""
         batches = self._client.batches.with_raw_response
-        wanted, found = set(enough), dict[str, RemoteBatch]()
+        wanted, found, unreadable = set(enough), dict[str, RemoteBatch](), list[Any]()
 
-        def complete(item: Any) -> bool:
+        def take(item: Any) -> bool:
             batch = read_batch(item)
             if batch is not None:
                 found[batch.id] = batch
+            elif not _is_stranger(item):
+                unreadable.append(item)
             return bool(wanted) and found.keys() >= wanted
 
-        items, gap = self._all(lambda after: batches.list(limit=PAGE, **after), complete)
-        return BatchList(found.values(), gap or _unreadable(items))
+        gap = self._all(lambda after: batches.list(limit=PAGE, **after), take)
+        return BatchList(found.values(), gap or ("entries of the list cannot be read" if unreadable else ""))
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
         """Get one batch; it has the id that was asked for, whatever id the reply shows."""
@@ -279,58 +285,42 @@ class OpenAIBatch:
         except ProviderFailure:
             return None
 
-    def _all(self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool]) -> tuple[list[Any], str]:
-        """The items of all pages, up to the first for which `stop` is true; and the reason why some may be missing.
+    def _all(self, get: Callable[[dict[str, Any]], Any], take: Callable[[Any], bool]) -> str:
+        """Read all pages, up to the first item for which `take` is true; returns why items may be missing, else empty.
 
-        Raises:
-            TransientFailure: the reply has no list at all.
+        A list that changes is read from its start again, so that `take` may get an item twice.
         """
         for _ in range(LISTINGS):
-            items, gap, again = self._once_through(get, stop)
+            gap, again = self._once_through(get, take)
             if not again:
                 break
-        return items, gap
+        return gap
 
-    def _once_through(
-        self, get: Callable[[dict[str, Any]], Any], stop: Callable[[Any], bool]
-    ) -> tuple[list[Any], str, bool]:
-        """All items, why some may be missing, and whether that may be better when the list is read again."""
-        items: list[Any] = []
+    def _once_through(self, get: Callable[[dict[str, Any]], Any], take: Callable[[Any], bool]) -> tuple[str, bool]:
+        """The reason why items may be missing, and whether that may be better when the list is read again."""
         seen: set[str] = set()
         after: dict[str, Any] = {}
         for _ in range(MAX_PAGES):
             page = Page(self._json("list", partial(get, after)))
             if not page.readable:
-                return items, "a page of the list has no entries that can be read", False
+                return "a page of the list has no entries that can be read", False
             if page.ids and seen.issuperset(page.ids):
                 # Whoever ignores `after` and says nothing of more pages has shown all there is.
                 gap = "" if page.last is None else "the list repeats itself"
-                return items, gap, bool(gap)
-            for item in page.items:
-                items.append(item)
-                if stop(item):
-                    return items, "", False
-            if page.last or (page.last is None and not page.items):
-                return items, "", False
+                return gap, bool(gap)
+            if any(map(take, page.items)) or page.last or (page.last is None and not page.items):
+                return "", False
             if not page.cursor or after.get("after") == page.cursor:
-                return items, "the list promises more entries than it shows", False
+                return "the list promises more entries than it shows", False
             seen.update(page.ids)
             after = {"after": page.cursor}
-        return items, f"the list has more than {MAX_PAGES} pages", False
-
-
-def _unreadable(items: list[Any]) -> str:
-    """The reason why entries of a list may be batches of ours; empty when all others are surely strangers'.
-
-    A stranger's entry may be of any form, as long as its metadata says that it is not ours.
-    """
-    nameless = [item for item in items if read_batch(item) is None]
-    unknown = sum(not _is_stranger(item) for item in nameless)
-    return f"{unknown} entries of the list cannot be read" if unknown else ""
+        return f"the list has more than {MAX_PAGES} pages", False
 
 
 def _is_stranger(item: object) -> bool:
-    return bool(read_metadata(item)) and METADATA_NAME not in read_metadata(item)
+    """Whether an entry of a list, of any form, says by its metadata that it is no batch of ours."""
+    metadata = read_metadata(item)
+    return bool(metadata) and METADATA_NAME not in metadata
 
 
 def _delimited(headers: Mapping[str, str]) -> bool:

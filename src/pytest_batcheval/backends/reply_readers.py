@@ -7,10 +7,11 @@ nothing from the rest. Only an object without an id is none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from pytest_batcheval.backends.batch_words import api_status
-from pytest_batcheval.backends.fields import Fields, count, is_false, mapping, sequence, text
+from pytest_batcheval.backends.fields import Fields, count, is_false, read_mapping, text
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch, RemoteFile
 from pytest_batcheval.text.sanitize import storable, without_secrets
 
@@ -26,14 +27,13 @@ def read_batch(seen: object, asked: str = "") -> RemoteBatch | None:
 
     `asked` is the id that was asked for: then the object needs a status, and its own id plays no part.
     """
-    data = _unwrapped(seen, "status" if asked else "batch_id")
-    fields = Fields(data)
+    fields = _unwrapped(seen, "status" if asked else "batch_id")
     batch_id = text(fields.get("id", "batch_id"))
     if asked:
         batch_id = asked if batch_id or fields.get("status", "state") else None
     if batch_id is None:
         return None
-    counts = Fields(mapping(fields.get("request_counts")))
+    counts = Fields(read_mapping(fields.get("request_counts")))
     times = fields.times()
     output, error = text(fields.get("output_file_id")), text(fields.get("error_file_id"))
     errors = tuple(_errors(fields))
@@ -49,7 +49,7 @@ def read_batch(seen: object, asked: str = "") -> RemoteBatch | None:
         failed=count(counts.get("failed", "errored")),
         total=count(counts.get("total")),
         errors=errors,
-        metadata=read_metadata(data),
+        metadata=_metadata(fields),
         created_at=times.get("created_at"),
         endpoint=text(fields.get("endpoint")) or "",
         times=times,
@@ -58,13 +58,17 @@ def read_batch(seen: object, asked: str = "") -> RemoteBatch | None:
 
 def read_metadata(seen: object) -> dict[str, str]:
     """The metadata of a batch; empty when it cannot be read."""
-    pairs = mapping(Fields(mapping(seen)).get("metadata"))
+    return _metadata(Fields(read_mapping(seen)))
+
+
+def _metadata(fields: Fields) -> dict[str, str]:
+    pairs = read_mapping(fields.get("metadata"))
     return {storable(str(name)): storable(str(value)) for name, value in pairs.items() if value is not None}
 
 
 def read_file(seen: object) -> RemoteFile | None:
     """A `RemoteFile` from parsed JSON; `None` when it has no id."""
-    fields = Fields(_unwrapped(seen, "file_id"))
+    fields = _unwrapped(seen, "file_id")
     file_id = text(fields.get("id", "file_id"))
     if file_id is None:
         return None
@@ -84,23 +88,23 @@ class Page:
     """
 
     def __init__(self, seen: object) -> None:
-        fields = Fields(mapping(seen))
+        fields = Fields(read_mapping(seen))
         found = seen if isinstance(seen, list) else fields.get("data", "items", "batches", "files")
-        self.items = list(sequence(found))
         self.readable = isinstance(found, list)
+        self.items: list[Any] = found if isinstance(found, list) else []
         more = fields.get("has_more")
         self.last = True if isinstance(seen, list) else None if more is None else is_false(more)
-        self.ids = [text(Fields(mapping(item)).get("id", "batch_id", "file_id")) or "" for item in self.items]
+        self.ids = [text(Fields(read_mapping(item)).get("id", "batch_id", "file_id")) or "" for item in self.items]
         self.cursor = text(fields.get("last_id")) or next((name for name in reversed(self.ids) if name), "")
 
 
-def _unwrapped(seen: object, other_id: str) -> Mapping[str, Any]:
-    """The object itself, which a gateway may have put into another one."""
-    data = mapping(seen)
-    if Fields(data).get("id", other_id) is not None:
-        return data
-    inner = (mapping(data.get(name)) for name in _ENVELOPES)
-    return next((found for found in inner if Fields(found).get("id", other_id) is not None), data)
+def _unwrapped(seen: object, other_id: str) -> Fields:
+    """The fields of the object itself, which a gateway may have put into another one."""
+    data = read_mapping(seen)
+    inner = (read_mapping(data.get(name)) for name in _ENVELOPES)
+    outer = Fields(data)
+    found = (fields for fields in chain((outer,), map(Fields, inner)) if fields.get("id", other_id) is not None)
+    return next(found, outer)
 
 
 def _errors(fields: Fields) -> Iterator[BatchError]:

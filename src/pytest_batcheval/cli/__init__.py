@@ -57,9 +57,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
+    from pytest_batcheval.cli.options import say_error
     from pytest_batcheval.errors import BatchEvalError
     from pytest_batcheval.exit_status import ExitStatus
-    from pytest_batcheval.text.sanitize import safe_to_print
 
     given = sys.argv[1:] if argv is None else list(argv)
     parser = _Parser(
@@ -81,20 +81,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(modules[arguments.verb].run(arguments))
     except BatchEvalError as error:
-        print(safe_to_print(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
+        say_error(f"batcheval {arguments.verb}: {error}")
         return int(error.exit_status)
     except ImportError as error:
         from pytest_batcheval.errors import what_to_install
 
         if (advice := what_to_install(error)) is None:
             raise
-        print(f"batcheval {arguments.verb}: {advice}", file=sys.stderr)
+        say_error(f"batcheval {arguments.verb}: {advice}")
         return int(ExitStatus.USAGE)
     except BrokenPipeError:  # `batcheval show KEY | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitStatus.OK)
     except (OSError, UnicodeError) as error:  # a name that no file can have, a pipe or a folder in place of a file
-        print(safe_to_print(f"batcheval {arguments.verb}: {error}"), file=sys.stderr)
+        say_error(f"batcheval {arguments.verb}: {error}")
         return int(ExitStatus.USAGE)
 
 

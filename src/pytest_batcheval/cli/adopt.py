@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.collect import add_options, interruptible, opened
-from pytest_batcheval.cli.options import say
+from pytest_batcheval.cli.options import LISTED, say, say_error
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.text.sanitize import escape_controls
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.adopt_unmarked import AdoptedBatch
@@ -21,9 +19,6 @@ Take batches that anybody made, such as a notebook, into the journal: the bodies
 their results the answers. One that still runs is waited for, and its requests are not sent meanwhile; with --wait=0 the
 next run or batcheval resume collects it. Nothing is sent. A batch that is in the journal already stays as it is.
 """
-
-LISTED = 10
-"""Most lines that are named."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -56,7 +51,7 @@ def _adopt(arguments: argparse.Namespace) -> int:
     def seen(found: AdoptedBatch | BatchEvalError) -> None:
         if isinstance(found, BatchEvalError):
             errors.append(found)
-            print(escape_controls(f"batcheval adopt: {found}"), file=sys.stderr)
+            say_error(f"batcheval adopt: {found}")
         else:
             _say_adopted(found)
 

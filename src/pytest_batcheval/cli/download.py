@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_backend, add_journal, say
+from pytest_batcheval.cli.options import add_backend, add_journal, say, say_error
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print
@@ -86,7 +86,7 @@ def _counting(answers: Iterable[Answer], counts: Counter[str]) -> Iterator[Answe
         counts["all"] += 1
         counts["failed"] += answer.error is not None
         if answer.remark:
-            print(f"the line of {answer.custom_id} was read with a change: {answer.remark}", file=sys.stderr)
+            say_error(f"the line of {answer.custom_id} was read with a change: {answer.remark}")
         yield answer
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.batch_files import estimate_notes, file_data, file_line
 from pytest_batcheval.cli.new_file import check_new, new_file
-from pytest_batcheval.cli.options import add_journal, say
+from pytest_batcheval.cli.options import add_journal, say, say_json
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.text.sanitize import safe_json_to_print
+from pytest_batcheval.wire.origin import DEFAULT_BASE_URL
 
 if TYPE_CHECKING:
     from pytest_batcheval.cli.batch_files import FileTotals
@@ -29,9 +28,6 @@ such lines to another file; then the status is 1. With --input, the files are th
 error file), INPUT is the file that made it, and the answers go into the journal, as those of an adopted batch do; their
 origin is taken on trust.
 """
-
-
-ORIGIN = "https://api.openai.com/v1"
 
 
 def add_parser(verbs: Any) -> None:
@@ -48,7 +44,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--input", type=Path, metavar="INPUT", help="the input file that made the results in FILE")
     parser.add_argument(
         "--origin",
-        default=ORIGIN,
+        default=DEFAULT_BASE_URL,
         metavar="ORIGIN",
         help="the base URL that gave the results, by which runs find them (default: %(default)s)",
     )
@@ -107,7 +103,7 @@ def _check(arguments: argparse.Namespace) -> int:
         if bad:
             _put_aside(arguments.file, bad, arguments.skip_bad)
     if arguments.json:
-        print(safe_json_to_print(json.dumps(_data(arguments, lines, tally, bad))), flush=True)
+        say_json(_data(arguments, lines, tally, bad), indent=None)
     else:
         _say_found(arguments, lines, tally, bad)
     return int(ExitStatus.FAILED if bad else ExitStatus.OK)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.cli.options import say
+from pytest_batcheval.cli.options import LISTED, say, say_json
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
@@ -17,9 +16,6 @@ from pytest_batcheval.wire.origin import is_simulator, provider_origin
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.import_results import ImportedResults
-
-LISTED = 10
-"""Most lines that are named."""
 
 
 def take_results(arguments: argparse.Namespace) -> int:
@@ -41,7 +37,7 @@ def take_results(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise UsageError(f"{error.filename} cannot be read ({error.strerror})") from None
     if arguments.json:
-        print(json.dumps(_data(found)), flush=True)
+        say_json(_data(found), indent=None)
     else:
         for line in _said(found):
             say(line)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pytest_batcheval.recordings.answers import Recordings
 
 
+LISTED = 10
+"""Most lines of a file that a verb names one by one."""
+
 ENDLESS = 10_000
 """Columns of a table that is not printed on a terminal."""
 
@@ -86,9 +89,14 @@ def say(text: str) -> None:
     print(safe_to_print(text), flush=True)
 
 
-def say_json(data: Any) -> None:
+def say_error(text: str) -> None:
+    """Print a text to stderr, as safe as `say` does."""
+    print(safe_to_print(text), file=sys.stderr)
+
+
+def say_json(data: Any, indent: int | None = 2) -> None:
     """Print data as JSON in ASCII: a model's words may contain terminal codes."""
-    print(safe_json_to_print(json.dumps(data, ensure_ascii=True, indent=2, default=float)))
+    print(safe_json_to_print(json.dumps(data, ensure_ascii=True, indent=indent, default=float)), flush=True)
 
 
 def say_progress(seen: BatchSnapshot) -> None:

@@ -277,8 +277,9 @@ def _run_page(run: RunFigures, batches: Sequence[BatchFigures], journal: Path) -
 
 def _resume(run: RunFigures, journal: Path) -> str:
     """Return the command that collects the batches of this run."""
-    from pytest_batcheval.backends.connect import DEFAULT_BASE_URL, OPENAI
+    from pytest_batcheval.backends.connect import OPENAI
     from pytest_batcheval.report.commands import resume_command
+    from pytest_batcheval.wire.origin import DEFAULT_BASE_URL
 
     url = run.base_url.rstrip("/")
     return resume_command(journal, OPENAI if url in ("", DEFAULT_BASE_URL) else url)

@@ -6,43 +6,32 @@ is the hash of its own line, so that nothing has to be taken on trust.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
-from pytest_batcheval.backends.protocol import Backend, BatchList, RemoteBatch, gap_of
+from pytest_batcheval.backends.protocol import BatchList, RemoteBatch, gap_of
 from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.batch_handlers import NO_LIST
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
-from pytest_batcheval.engine.clock import Clock
-from pytest_batcheval.engine.metadata import may_hold, our_metadata, same_create
+from pytest_batcheval.engine.metadata import known_to, may_hold, our_metadata
 from pytest_batcheval.engine.patient_reader import PatientReader
-from pytest_batcheval.engine.snapshot import BatchSnapshot, NoticeSnapshot
+from pytest_batcheval.engine.send_policy import SendContext
+from pytest_batcheval.engine.snapshot import NoticeSnapshot
 from pytest_batcheval.errors import ProviderError, UnfinishedError
-from pytest_batcheval.journal.rows import OPEN, BatchRow
-from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.lines import chunks, split_lines
 from pytest_batcheval.wire.result_file import read_lines
+from pytest_batcheval.wire.sent_lines import SentLine, sent_line
 
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
 
 Lines = dict[str, bytes | None]
 """What a file holds by `custom_id`: the line of a request of ours, `None` for any other line."""
-
-
-class SentLine(msgspec.Struct, frozen=True):
-    """A line of a batch input file."""
-
-    custom_id: str
-    method: str
-    url: str
-    body: dict[str, object]
 
 
 class Adoption:
@@ -53,30 +42,14 @@ class Adoption:
         remarks: why batches of other machines may have been overlooked.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        journal: Journal,
-        clock: Clock,
-        run: str,
-        deadline: float | None = None,
-        round_name: str = "",
-        show: Callable[[BatchSnapshot], None] = lambda seen: None,
-    ) -> None:
-        """Adopt for a run; `deadline` is the time on the clock until which batches are waited for.
-
-        A run of a round leaves the batches of others alone. `show` is told of every wait.
-        """
-        self._show = show
-        self._round = round_name
+    def __init__(self, context: SendContext, round_name: str = "") -> None:
+        """Adopt for a run; one of a round leaves the batches of others alone."""
         self.seen: dict[str, RemoteBatch] = {}
         self.remarks: dict[str, None] = {}
-        self._deadline = deadline
-        self._backend = backend
-        self._journal = journal
-        self._clock = clock
-        self._run = run
-        self._reader = PatientReader(backend, clock, journal.path.parent, _unlisted, deadline, show)
+        self._context = context
+        self._backend, self._journal, self._clock = context.backend, context.journal, context.clock
+        self._round = round_name
+        self._reader = PatientReader(context, _unlisted)
 
     def unknown_batches(self, keys: Collection[str] | None = None) -> list[RemoteBatch]:
         """Batches with our metadata that this journal does not know, oldest first.
@@ -88,18 +61,9 @@ class Adoption:
         """
         batches = self._list(required=keys is None)
         self.seen |= {batch.id: batch for batch in batches}
-        rows = self._journal.reader.batches(self._backend.origin)
-        # One that was void and is not refused as a whole runs after all.
-        known = {row.batch_id for row in rows if row.state != "void"}
-        # By its file only where a create is still looked for: one may have made two batches, or be older than its row.
-        sought = [row for row in rows if not row.batch_id and row.state in OPEN]
+        known = known_to(self._journal.reader.batches(self._backend.origin))
         found = [
-            batch
-            for batch in batches
-            if self._is_wanted(batch, keys)
-            and batch.id not in known
-            and not any(same_create(row, batch) or row.file_id == batch.input_file_id for row in sought)
-            and not refused_whole(batch)
+            batch for batch in batches if self._is_wanted(batch, keys) and not known(batch) and not refused_whole(batch)
         ]
         return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
 
@@ -170,7 +134,7 @@ class Adoption:
             round=ours.round,
             requests=len(keys),
             file_name=f"{ours.create or f'batcheval-{ours.identity[:16]}-adopted'}.jsonl",
-            run=self._run,
+            run=self._context.run,
             state="created",
             file_id=batch.input_file_id or "",
             batch_id=batch.id,
@@ -186,9 +150,9 @@ class Adoption:
         absence = MissingBatch()
         if not batch.terminal:
             text = f"waiting until batch {batch.id}, made by another journal, has ended: its input file is gone"
-            self._show(NoticeSnapshot.of_text(text))
+            self._context.progress(NoticeSnapshot.of_text(text))
         while not batch.terminal and not absence.long(self._clock.now()):
-            if self._deadline is not None and self._clock.now() + POLL_EVERY > self._deadline:
+            if (deadline := self._context.deadline) is not None and self._clock.now() + POLL_EVERY > deadline:
                 raise UnfinishedError(
                     f"batch {batch.id}, made by another journal, is still running; the same command collects it"
                 )
@@ -218,7 +182,7 @@ def _input_lines(path: Path) -> Lines:
     found: Lines = {}
     with path.open("rb") as stream:
         for _, text, _ in split_lines(chunks(stream)):
-            if (line := _decoded(text)) is not None:
+            if (line := sent_line(text)) is not None:
                 found[line.custom_id] = text if _is_ours(line) else None
     return found
 
@@ -227,13 +191,6 @@ def _named_keys(path: Path) -> Lines:
     with path.open("rb") as stream:
         lines = read_lines(chunks(stream))
         return {line.custom_id: None for line in lines if line.custom_id}
-
-
-def _decoded(text: bytes) -> SentLine | None:
-    try:
-        return msgspec.json.decode(text, type=SentLine)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def _is_ours(line: SentLine) -> bool:

@@ -15,11 +15,11 @@ from pytest_batcheval.backends.protocol import RemoteBatch
 from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_outcome import reason, refused_whole
-from pytest_batcheval.engine.metadata import identity, our_metadata, same_create
+from pytest_batcheval.engine.metadata import identity, known_to, our_metadata
 from pytest_batcheval.engine.patient_reader import PatientReader
 from pytest_batcheval.engine.send_policy import SendContext
 from pytest_batcheval.errors import ProviderError, UsageError
-from pytest_batcheval.journal.rows import OPEN, AliasRow, BatchRow
+from pytest_batcheval.journal.rows import AliasRow, BatchRow
 from pytest_batcheval.wire.endpoints import PROMPTS
 from pytest_batcheval.wire.input_file import BadLine
 from pytest_batcheval.wire.lines import chunks
@@ -48,9 +48,7 @@ class NamedAdoption:
     def __init__(self, context: SendContext) -> None:
         self._context = context
         self._backend, self._journal = context.backend, context.journal
-        self._reader = PatientReader(
-            context.backend, context.clock, context.journal.path.parent, _unread, context.deadline, context.progress
-        )
+        self._reader = PatientReader(context, _unread)
 
     def adopt(self, batch_id: str) -> AdoptedBatch:
         """Store one with its requests; one that is there already stays as it is.
@@ -67,7 +65,7 @@ class NamedAdoption:
         if known is not None:
             return AdoptedBatch(known, known=True)
         batch = self._retrieved(batch_id)
-        if any(may_be_its_create(row, batch) for row in rows):
+        if known_to(rows)(batch):
             raise UsageError(f"batch {batch_id} is one that this journal made and looks for: batcheval resume takes it")
         if refused_whole(batch):
             raise UsageError(payment_text.nothing_to_adopt(batch_id, reason(batch)))
@@ -81,9 +79,7 @@ class NamedAdoption:
             raise ProviderError(f"there is no batch {batch_id} to adopt: {failure} ({hint})") from None
 
     def _marked(self, batch: RemoteBatch) -> AdoptedBatch:
-        context = self._context
-        adoption = Adoption(context.backend, context.journal, context.clock, context.run, context.deadline)
-        if rows := adoption.adopt([batch]):
+        if rows := Adoption(self._context).adopt([batch]):
             return AdoptedBatch(rows[0])
         raise ProviderError(f"batch {batch.id} is one of ours, but neither its input nor its results name its requests")
 
@@ -151,12 +147,6 @@ def read_input(endpoint: str, path: Path) -> SentFile:
     """The requests of an input file on disk."""
     with path.open("rb") as stream:
         return read_sent(chunks(stream), endpoint)
-
-
-def may_be_its_create(row: BatchRow, batch: RemoteBatch) -> bool:
-    """Whether a create of this journal that is still looked for may have made the batch."""
-    sought = row.state in OPEN and not row.batch_id
-    return sought and (same_create(row, batch) or (bool(row.file_id) and row.file_id == batch.input_file_id))
 
 
 def _unread(failure: ProviderFailure) -> ProviderError:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pytest_batcheval.backends.batch_words import ENDS
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch
 from pytest_batcheval.engine import payment_text
@@ -37,8 +38,7 @@ def refused_whole(batch: RemoteBatch) -> bool:
 
 def proved(batch: RemoteBatch) -> bool:
     """Whether more than a word says that the batch has ended: a time, a result file, a reason."""
-    ends = ("completed_at", "failed_at", "expired_at", "cancelled_at")
-    timed = any(name in batch.times for name in ends)
+    timed = not ENDS.keys().isdisjoint(batch.times)
     return bool(timed or batch.output_file_id or batch.error_file_id or batch.errors)
 
 

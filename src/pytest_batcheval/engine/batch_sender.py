@@ -50,7 +50,7 @@ class BatchSender:
     calls = "batch"
 
     def __init__(self, context: SendContext, policy: SendPolicy, worklist: Worklist, counts: SendCounts) -> None:
-        known = known_limits(context.journal.reader.batches(context.backend.origin))
+        known = known_limits(context.journal.reader.refusals(context.backend.origin))
         self._queue = QueueLimits(known | dict(policy.limits.tokens))
         self.limits = replace(policy.limits, tokens=self._queue.tokens)
         self._full_since = 0.0
@@ -77,18 +77,16 @@ class BatchSender:
         return any(machine.competing.older for machine in machines)
 
     def attach(self, rows: Sequence[BatchRow]) -> None:
-        """Finish the open batches of earlier runs."""
-        now = self._context.clock.now()
-        self._counts.attached = len(rows)
+        """Finish the open batches of earlier runs, and remove the files that those left behind."""
         self._driver().tidy()
-        if rows:
-            self._drive([self._resumed(row, now) for row in rows])
+        self.finish(rows)
 
     def finish(self, rows: Sequence[BatchRow]) -> None:
-        """Finish batches that were just adopted."""
+        """Finish batches that this send has not planned itself."""
         self._counts.attached += len(rows)
+        now = self._context.clock.now()
         if rows:
-            self._drive([self._resumed(row, self._context.clock.now()) for row in rows])
+            self._drive([self._resumed(row, now) for row in rows])
 
     def adopt(self, keys: Sequence[str] | None, quiet: bool = False) -> None:
         """Take over the batches of another machine, or of a lost journal, with these keys; `None` for any.
@@ -98,9 +96,7 @@ class BatchSender:
         Raises:
             ProviderError: the batches cannot be listed.
         """
-        context = self._context
-        parts = (context.backend, context.journal, context.clock, context.run, context.deadline)
-        adoption = Adoption(*parts, self._policy.round, context.progress)
+        adoption = Adoption(self._context, self._policy.round)
         unknown = adoption.unknown_batches(keys)
         self._seen |= adoption.seen
         if not quiet:
@@ -169,7 +165,8 @@ class BatchSender:
         Raises:
             ProviderError: lines failed because the account has no quota.
         """
-        failures = self._context.journal.reader.failures(requests, self._context.backend.origin).values()
+        origin, round_name = self._context.backend.origin, self._policy.round
+        failures = self._context.journal.reader.failures(requests, origin, round_name).values()
         refused = [failure for failure in failures if retry_of_error(failure) is Retry.QUOTA]
         if refused:
             number = counted(len(refused), "request")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pytest_batcheval.backends.protocol import RemoteBatch
-from pytest_batcheval.engine.metadata import overlap, same_create
+from pytest_batcheval.engine.metadata import made_by, overlap
 from pytest_batcheval.engine.reconcile import QUIET, age
 from pytest_batcheval.journal.rows import BatchRow
 
@@ -52,7 +52,7 @@ class CompetingBatches:
         """Note the batches of this row's create that have ended with finished lines; one of them may be its own."""
         for batch in batches:
             made = batch.input_file_id in (None, row.file_id)
-            if made and batch.terminal and (batch.completed or batch.output_file_id) and _of_row(row, batch):
+            if made and batch.terminal and (batch.completed or batch.output_file_id) and made_by(row, batch):
                 self.ended[batch.id] = batch.completed or 0
 
     def paid_twice(self, row: BatchRow) -> dict[str, int]:
@@ -87,15 +87,9 @@ def twin(row: BatchRow, mine: RemoteBatch | None, batches: Iterable[RemoteBatch]
         for batch in seen
         if mine is not None
         and any(other.id == mine.id for other in seen)
-        and _of_row(row, batch)
+        and made_by(row, batch)
         and age(batch) > age(mine)
         and not batch.terminal
         and batch.status != "cancelling"
     )
     return next(younger, None)
-
-
-def _of_row(row: BatchRow, batch: RemoteBatch) -> bool:
-    """Whether the create of this row made the batch, by its metadata, or where that says nothing by its input file."""
-    same = same_create(row, batch)
-    return (bool(row.file_id) and batch.input_file_id == row.file_id) if same is None else same

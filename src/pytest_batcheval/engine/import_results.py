@@ -104,7 +104,7 @@ def _row(sent: SentFile, tried: dict[str, tuple[int, int]], origin: str, summary
 def _name(given: Path, results: Sequence[Path]) -> str:
     """A name that the same files have again, wherever they lie."""
     parts = []
-    for path in (given, *sorted(results)):
+    for path in (given, *results):
         with path.open("rb") as stream:
             parts.append(hashlib.file_digest(stream, "sha256").hexdigest())
     return f"imported-{hashlib.sha256(' '.join([parts[0], *sorted(parts[1:])]).encode()).hexdigest()[:32]}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.backends.protocol import METADATA_NAME, RemoteBatch
-from pytest_batcheval.journal.rows import BatchRow
+from pytest_batcheval.journal.rows import OPEN, BatchRow
 
 PREFIX_BYTES = 6
 PREFIXES_A_VALUE = 64
@@ -74,6 +74,21 @@ def same_create(row: BatchRow, batch: RemoteBatch) -> bool | None:
     if ours.create and create_id(row):
         return ours.create == create_id(row)
     return None if ours.identity == row.identity else False
+
+
+def made_by(row: BatchRow, batch: RemoteBatch) -> bool:
+    """Whether the create of this row made the batch: by its metadata, or where that says nothing by its input file."""
+    same = same_create(row, batch)
+    return (bool(row.file_id) and batch.input_file_id == row.file_id) if same is None else same
+
+
+def known_to(rows: Iterable[BatchRow]) -> Callable[[RemoteBatch], bool]:
+    """A function that says whether a journal of these rows has a batch, or still looks for the create that made it."""
+    rows = list(rows)
+    # One that was void and is not refused as a whole runs after all.
+    ids = {row.batch_id for row in rows if row.state != "void"}
+    sought = [row for row in rows if not row.batch_id and row.state in OPEN]
+    return lambda batch: batch.id in ids or any(made_by(row, batch) for row in sought)
 
 
 def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:

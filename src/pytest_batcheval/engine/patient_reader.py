@@ -9,10 +9,9 @@ from typing import TypeVar
 
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, Stopped, TransientFailure
 from pytest_batcheval.backends.local_files import storing
-from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.backoff import LEAST, PATIENCE, Backoff, delay
-from pytest_batcheval.engine.clock import Clock
-from pytest_batcheval.engine.snapshot import BatchSnapshot, OutageSnapshot
+from pytest_batcheval.engine.send_policy import SendContext
+from pytest_batcheval.engine.snapshot import OutageSnapshot
 from pytest_batcheval.errors import ProviderError
 
 READS, READ_FIRST = 5, 10.0
@@ -28,24 +27,10 @@ Held = TypeVar("Held", bound=Sized)
 class PatientReader:
     """Reads from a backend; files are stored for a moment in a folder beside the journal."""
 
-    def __init__(
-        self,
-        backend: Backend,
-        clock: Clock,
-        beside: Path,
-        error_of: Callable[[ProviderFailure], ProviderError],
-        deadline: float | None = None,
-        show: Callable[[BatchSnapshot], None] = lambda seen: None,
-    ) -> None:
-        """Prepare it; `error_of` makes the error that ends a run of the failure that lasts.
-
-        `deadline` is the time on the clock until which the run waits for batches; `show` is told of every outage.
-        """
-        self._deadline = deadline
-        self._show = show
-        self._backend = backend
-        self._clock = clock
-        self._beside = beside
+    def __init__(self, context: SendContext, error_of: Callable[[ProviderFailure], ProviderError]) -> None:
+        """Read for a run; `error_of` makes the error that ends it of the failure that lasts."""
+        self._context = context
+        self._clock = context.clock
         self._error_of = error_of
 
     def patiently(self, call: Callable[[], T]) -> T:
@@ -64,7 +49,7 @@ class PatientReader:
                     pause, now = backoff.failed(failure, self._clock.now()), self._clock.now()
                     if backoff.failures == 1:
                         until = self._patience_ends(now)
-                        self._show(OutageSnapshot.of_outage(until - now, str(failure)))
+                        self._context.progress(OutageSnapshot.of_pause(until - now, 0, str(failure)))
                     if now >= until:
                         raise self._error_of(failure) from None
                     self._clock.sleep(min(pause, max(until - now, LEAST)))
@@ -72,12 +57,12 @@ class PatientReader:
                     raise self._error_of(failure) from None
         finally:
             if backoff.failures:
-                self._show(OutageSnapshot.of_outage(0.0, "", ended=True))
+                self._context.progress(OutageSnapshot.of_pause(0.0, 0, "", ended=True))
 
     def _patience_ends(self, now: float) -> float:
         """The time until which a call that fails now is made again: no longer than this run waits for batches."""
-        longest = now + PATIENCE
-        return longest if self._deadline is None else min(longest, max(self._deadline, now + SHORTEST))
+        longest, deadline = now + PATIENCE, self._context.deadline
+        return longest if deadline is None else min(longest, max(deadline, now + SHORTEST))
 
     def file(self, file_id: str, read: Callable[[Path], T]) -> T | None:
         """The result of `read` on a file; `None` when the file is gone, or may not be read.
@@ -85,10 +70,11 @@ class PatientReader:
         Raises:
             ProviderError: as `patiently`.
         """
-        with storing(self._beside), TemporaryDirectory(dir=self._beside, prefix=".adopt-") as folder:
+        beside = self._context.journal.path.parent
+        with storing(beside), TemporaryDirectory(dir=beside, prefix=".adopt-") as folder:
             path = Path(folder) / "file.jsonl"
             try:
-                self.patiently(lambda: self._backend.download(file_id, path))
+                self.patiently(lambda: self._context.backend.download(file_id, path))
             except Refused:
                 return None
             return read(path)

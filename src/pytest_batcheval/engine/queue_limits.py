@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 
 from pytest_batcheval.backends.protocol import BatchError
-from pytest_batcheval.journal.rows import BatchRow
 
 QUEUE_FULL = "token_limit_exceeded"
 """The API's code for a batch that is refused because the queue of its model is full."""
@@ -38,12 +37,12 @@ def named_limit(message: str) -> int | None:
     return None
 
 
-def known_limits(rows: Iterable[BatchRow]) -> dict[str, int]:
-    """The limits by model that refusals in the journal name, the newest of each."""
+def known_limits(refusals: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """The limits by model that these refusals name (model and reason, oldest first), the newest of each."""
     known: dict[str, int] = {}
-    for row in rows:
-        if row.state == "void" and is_queue_full("", row.note) and (limit := named_limit(row.note)):
-            known[row.model] = limit
+    for model, reason in refusals:
+        if is_queue_full("", reason) and (limit := named_limit(reason)):
+            known[model] = limit
     return known
 
 

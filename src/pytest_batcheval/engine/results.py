@@ -76,7 +76,7 @@ def read_results(
     """
     open_keys, secrets = set(keys), environment_secrets()
     for path, line in _lines(effect.results.files, effect.row.endpoint, names):
-        row = _result(path, line.without(secrets) if isinstance(line, ResultLine) else line, effect.results)
+        row = _result(path, line, effect.results, secrets)
         if row is not None and row.key in open_keys:
             open_keys.discard(row.key)
             yield row
@@ -165,12 +165,14 @@ def answer_of(line: ResultLine) -> AnswerRow:
     return AnswerRow(line.custom_id, line.id, line.stored_response(), *form_of(body, line.url).tokens)
 
 
-def _result(path: Path, line: ResultLine | BrokenLine, summary: ResultSummary) -> AnswerRow | FailureRow | None:
+def _result(
+    path: Path, line: ResultLine | BrokenLine, summary: ResultSummary, secrets: Sequence[str]
+) -> AnswerRow | FailureRow | None:
     """The row of a line; `None` for a failure whose key has an answer too, since the answer counts."""
     if isinstance(line, ResultLine) and line.succeeded:
-        return answer_of(line)
+        return answer_of(line.without(secrets))
     if isinstance(line, ResultLine):
-        return None if line.custom_id in summary.answered else failure_of(line)
+        return None if line.custom_id in summary.answered else failure_of(line, secrets)
     if not line.custom_id or line.custom_id in summary.answered:
         return None
     text = payment_text.unreadable(line.reason, path)

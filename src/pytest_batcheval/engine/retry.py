@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 from pytest_batcheval.backends.errors import QUOTA_CODES
 from pytest_batcheval.journal.rows import FailureRow
-from pytest_batcheval.text.sanitize import without_secrets
+from pytest_batcheval.text.sanitize import environment_secrets, redacted
 from pytest_batcheval.wire.bodies.error_report import ErrorReport
 from pytest_batcheval.wire.bodies.form import NO_ANSWER
 from pytest_batcheval.wire.objects import STORED_FAILURE, RequestError
@@ -71,13 +72,17 @@ def pause_before(attempt: int) -> float:
     return PAUSES[min(attempt, len(PAUSES)) - 1]
 
 
-def failure_of(line: ResultLine) -> FailureRow:
-    """The failure in a result line; call it only for lines that did not succeed."""
+def failure_of(line: ResultLine, secrets: Sequence[str] | None = None) -> FailureRow:
+    """The failure in a result line; call it only for lines that did not succeed.
+
+    `secrets` are those of the environment, if the caller has read that already.
+    """
+    hidden = environment_secrets() if secrets is None else secrets
     report = line.failure or ErrorReport()
     status = line.response.status_code if line.response is not None else None
     refused = status and not 200 <= status < 300
-    code = without_secrets(report.code or (f"http_{status}" if refused else "error"))[:LONGEST_MESSAGE]
-    message = without_secrets(report.message or "the provider gave no message")[:LONGEST_MESSAGE]
+    code = redacted(report.code or (f"http_{status}" if refused else "error"), *hidden)[:LONGEST_MESSAGE]
+    message = redacted(report.message or "the provider gave no message", *hidden)[:LONGEST_MESSAGE]
     return FailureRow(line.custom_id, code, message, status, classify_failure(code, message, status).retryable)
 
 

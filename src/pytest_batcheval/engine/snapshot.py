@@ -82,11 +82,6 @@ class WaitSnapshot(BatchSnapshot):
 class OutageSnapshot(WaitSnapshot):
     """The provider does not answer; it is asked again for at most `seconds` more, while nothing is sent."""
 
-    @classmethod
-    def of_outage(cls, seconds: float, reason: str, ended: bool = False) -> OutageSnapshot:
-        """The snapshot at the beginning of an outage, or at its end."""
-        return cls(0, 0, "", "waiting", 0, 0, 0, 0.0, reason, ended=ended, stage="wait", seconds=seconds)
-
     def __str__(self) -> str:
         again = f"it is asked again for up to {duration(self.seconds)}" if self.seconds else "it is asked again"
         return f"waiting for the provider, which does not answer ({self.note}): {again}, nothing is sent before"

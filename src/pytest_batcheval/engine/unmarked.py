@@ -14,17 +14,18 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pytest_batcheval.backends.connect import DEFAULT_BASE_URL
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import METADATA_NAME, RemoteBatch
 from pytest_batcheval.engine import payment_text
-from pytest_batcheval.engine.adopt_unmarked import may_be_its_create, read_input
+from pytest_batcheval.engine.adopt_unmarked import read_input
+from pytest_batcheval.engine.metadata import known_to
 from pytest_batcheval.engine.patient_reader import PatientReader
 from pytest_batcheval.engine.send_policy import SendContext
 from pytest_batcheval.errors import ProviderError, UsageError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.origin import DEFAULT_BASE_URL
 from pytest_batcheval.wire.sent_lines import SentFile
 
 MOST_READ = 10
@@ -56,9 +57,7 @@ class UnmarkedSearch:
         self._keys = {request.custom_id for request in wanted}
         self._models = {request.model for request in wanted}
         self._counts = Counter(request.url for request in wanted)
-        self._reader = PatientReader(
-            context.backend, context.clock, context.journal.path.parent, _unread, context.deadline, context.progress
-        )
+        self._reader = PatientReader(context, _unread)
 
     def refuse(self, batches: Iterable[RemoteBatch]) -> None:
         """End the run when one of these batches has wanted requests.
@@ -86,8 +85,7 @@ class UnmarkedSearch:
 
     def _candidates(self, batches: Iterable[RemoteBatch]) -> list[RemoteBatch]:
         """Those that may have wanted requests, by what the list says; strangers' with fields left out never do."""
-        rows = self._context.journal.reader.batches(self._context.backend.origin)
-        known = {row.batch_id for row in rows if row.state != "void"}
+        known = known_to(self._context.journal.reader.batches(self._context.backend.origin))
         found = [
             batch
             for batch in batches
@@ -96,8 +94,7 @@ class UnmarkedSearch:
             and batch.total is not None
             and batch.input_file_id
             and (not batch.terminal or (batch.output_file_id and self._is_alike(batch)))
-            and batch.id not in known
-            and not any(may_be_its_create(row, batch) for row in rows)
+            and not known(batch)
         ]
         found.sort(key=lambda batch: (not self._is_alike(batch), -(batch.created_at or 0.0), batch.id))
         return found

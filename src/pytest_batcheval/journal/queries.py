@@ -86,6 +86,8 @@ WHERE origin = :origin AND key IN (SELECT key FROM claim WHERE batch = :batch)
 
 BATCHES = "SELECT {columns} FROM batch WHERE (:origin IS NULL OR origin = :origin) ORDER BY id"
 
+REFUSALS = "SELECT model, note FROM batch WHERE origin = ? AND state = 'void' AND note <> '' ORDER BY id"
+
 KEYS_OF_BATCH = "SELECT key FROM claim WHERE batch = ? ORDER BY key"
 
 LINES_OF_BATCH = """

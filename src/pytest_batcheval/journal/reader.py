@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,14 @@ class JournalReader:
         """
         wanted = {request.custom_id: request for request in requests}
         return {
-            key: replace(
-                stored_answer(wanted[key], found.origin, json.loads(found.response), "journal", found.line_id),
-                round=found.round,
-                asked_at=found.asked_at,
+            key: stored_answer(
+                wanted[key],
+                found.origin,
+                json.loads(found.response),
+                "journal",
+                found.line_id,
+                found.round,
+                found.asked_at,
             )
             for key, found in self._newest(list(wanted), origin, round_name).items()
         }
@@ -131,6 +135,10 @@ class JournalReader:
     def batches(self, origin: str | None = None) -> list[BatchRow]:
         """All batches, oldest first."""
         return [BatchRow(*row) for row in self._rows(_BATCHES, {"origin": origin})]
+
+    def refusals(self, origin: str) -> list[tuple[str, str]]:
+        """(model, note) of every batch that was void, oldest first."""
+        return list(self._rows(queries.REFUSALS, (origin,)))
 
     def open_batches(self, origin: str | None = None) -> list[BatchRow]:
         """Batches that are not finished, oldest first."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_batcheval.engine.snapshot import NoticeSnapshot
 from pytest_batcheval.plugin._pytest_compat import is_terminal, terminal_file, terminal_writer
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.report.live_line import LiveLines, LogLines
@@ -176,7 +177,7 @@ class _Live(_Output):
 
     def show(self, seen: BatchSnapshot, now: float) -> None:
         self.board.take(seen, now)
-        if seen.status == "notice":
+        if isinstance(seen, NoticeSnapshot):
             self._above.append(safe_to_print(f"batch: {seen}"))
         if seen.ended and seen.ordinal:  # the end of a pause is not worth a line
             self._above.append(f"batch: {self.board.describe(seen.ordinal, now)}")

@@ -13,7 +13,6 @@ from pytest_batcheval.plugin.parametrize import Axes
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
-from pytest_batcheval.plugin.worker_answers import follow_controller
 
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
@@ -34,6 +33,8 @@ class BatchSession:
         self.stored = StoredAnswers(self.settings)
         config.add_cleanup(self.stored.close)
         if hasattr(config, "workerinput"):
+            from pytest_batcheval.plugin.worker_answers import follow_controller
+
             follow_controller(self.stored, config.workerinput, config.rootpath)
         self.plan = Plan()
         self.stats = RunStats()

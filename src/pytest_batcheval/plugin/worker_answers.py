@@ -116,14 +116,6 @@ class ControllerAnswers:
             raise JournalError(f"the controller of this worker does not answer: {error!r}") from None
 
 
-class _Asked(Request):
-    """A request of which the key alone is known, enough to look its answer up."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__({})
-        vars(self)["custom_id"] = key
-
-
 def _packs(stored: StoredAnswers, keys: Sequence[str]) -> Iterator[bytes]:
     """Answers and failures as JSON, `[[key, fields], …]`, some in each message."""
     pack: list[str] = []
@@ -138,13 +130,12 @@ def _packs(stored: StoredAnswers, keys: Sequence[str]) -> Iterator[bytes]:
 
 
 def _found(stored: StoredAnswers, keys: Sequence[str]) -> Iterator[Answer]:
+    from pytest_batcheval.batch_status import ForeignRequest
+    from pytest_batcheval.plugin.stored_answers import AnswerLookup
+
     for start in range(0, len(keys), CHUNK):
-        requests = {key: _Asked(key) for key in keys[start : start + CHUNK]}
-        answers = stored.find(requests.values())
-        yield from answers.values()
-        unanswered = [request for key, request in requests.items() if key not in answers]
-        for key, error in stored.failures(unanswered).items():
-            yield Answer(requests[key], stored.origin or "", error=error)
+        requests = [ForeignRequest({}, name=key) for key in keys[start : start + CHUNK]]
+        yield from filter(None, map(AnswerLookup(stored, requests), requests))
 
 
 def _fields(answer: Answer) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.quality.verdicts import INVALID, Verdicts, verdicts_of
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.wire.plain import mapping
 
 T = TypeVar("T")
 
@@ -274,8 +275,7 @@ def _pairs(plain: Answers, changed: Answers, by_order: bool) -> Iterator[tuple[R
 def _planted(row: Row) -> Mapping[str, int]:
     said = row.answer.turns[0] if row.answer.turns else row.answer
     signature = {} if said.error is not None else said.body.get("x_simulator")
-    known = signature.get("planted") if isinstance(signature, Mapping) else None
-    return known if isinstance(known, Mapping) else {}
+    return mapping(mapping(signature).get("planted"))
 
 
 def _aims(row: Row, targets: Targets | None) -> Sequence[str]:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -56,8 +55,7 @@ class RecordedLine(msgspec.Struct, frozen=True):
     def answer(self, request: Request) -> Answer:
         """The recorded answer to `request`, which must have this line's key."""
         response = msgspec.json.decode(self.response)
-        answer = stored_answer(request, self.origin, response, "recording", self.id)
-        return replace(answer, round=self.round, asked_at=self.asked_at)
+        return stored_answer(request, self.origin, response, "recording", self.id, self.round, self.asked_at)
 
 
 class AnswerLineError(ValueError):

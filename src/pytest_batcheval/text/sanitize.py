@@ -82,7 +82,7 @@ def redacted(text: str, *secrets: str) -> str:
 
 def environment_secrets() -> list[str]:
     """The key, organisation and project of the environment, and the keys of others; the longest first."""
-    found = (value for name, value in os.environ.items() if name in _OWN or name.upper().endswith(_KEYS))
+    found = (os.environ.get(name, "") for name in os.environ if name in _OWN or name.upper().endswith(_KEYS))
     return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
 
 

@@ -21,14 +21,14 @@ class AnswersById(Mapping[str, Answer]):
     ) -> None:
         """Prepare it; `aliases` are pairs of `custom_id` and key."""
         self._answers = {answer.custom_id: answer for answer in answers}
-        given, adopted = defaultdict[str, dict[str, None]](dict), defaultdict[str, dict[str, None]](dict)
+        given, adopted = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
         for request in requests:
             if request.given_id:
-                given[request.given_id][request.custom_id] = None
+                given[request.given_id].add(request.custom_id)
         for custom_id, key in aliases:
-            adopted[custom_id][key] = None
-        own = {request.custom_id: {request.custom_id: None} for request in requests}
-        self._keys: Mapping[str, Mapping[str, None]] = own | adopted | given
+            adopted[custom_id].add(key)
+        own = {request.custom_id: {request.custom_id} for request in requests}
+        self._keys: Mapping[str, set[str]] = own | adopted | given
 
     def __getitem__(self, custom_id: str) -> Answer:
         keys = self._keys.get(custom_id)
@@ -44,7 +44,7 @@ class AnswersById(Mapping[str, Answer]):
         return self._answers[key]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, keys in self._keys.items() if len(keys) == 1 and keys.keys() <= self._answers.keys())
+        return (name for name, keys in self._keys.items() if len(keys) == 1 and keys <= self._answers.keys())
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

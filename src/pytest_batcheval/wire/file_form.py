@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from pytest_batcheval.wire.input_file import OFFICIAL
+from pytest_batcheval.wire.json_text import JsonError, decode_json
 from pytest_batcheval.wire.lines import chunks, split_lines
 from pytest_batcheval.wire.plain import mapping
 
@@ -98,8 +97,8 @@ def _by_text(text: bytes) -> str:
 
 def _by_line(line: bytes, head: bytes) -> FileForm:
     try:
-        value = msgspec.json.decode(line)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+        value, _ = decode_json(line)
+    except JsonError:
         return FileForm(OTHER, "CSV; write one JSON object per line") if _is_table(head) else UNKNOWN
     if not isinstance(value, dict):
         return UNKNOWN

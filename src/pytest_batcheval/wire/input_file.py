@@ -184,7 +184,8 @@ class InputLines(Iterable[ImportedLine]):
             self._ids[custom_id] = body, number
         self._samples.take(request, sample)
         self.requests += 1
-        return ImportedLine(self._make(request.body, request.url, sample=sample, given_id=custom_id), custom_id, number)
+        asked = self._make(request.body, request.url, sample=sample, given_id=custom_id) if sample else request
+        return ImportedLine(asked, custom_id, number)
 
     def _check_repeated(self, custom_id: str, body: bytes) -> None:
         earlier, number = self._ids[custom_id]
@@ -313,7 +314,7 @@ def _official(line: Mapping[str, Any], make: Make, model: str | None) -> tuple[s
         raise InputLineError(f"has url {_shown(url)}; the Batch API accepts {', '.join(PROMPTS)}")
     if not isinstance(body, dict):
         raise InputLineError(f"has body {_shown(body)}, which must be a JSON object")
-    return custom_id, _request(body, url, make, model)
+    return custom_id, _request(body, url, make, model, custom_id)
 
 
 def _simplified(line: Mapping[str, Any], make: Make, model: str | None) -> Request:
@@ -332,7 +333,7 @@ def _check_members(line: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
         )
 
 
-def _request(body: dict[str, Any], url: str, make: Make, model: str | None) -> Request:
+def _request(body: dict[str, Any], url: str, make: Make, model: str | None, given_id: str = "") -> Request:
     if body.get("model") is None:
         if model is None:
             raise InputLineError("has no model; add `model` to its body, or give one for such lines: --model, model=")
@@ -343,7 +344,7 @@ def _request(body: dict[str, Any], url: str, make: Make, model: str | None) -> R
         raise InputLineError(f"has a body without `{PROMPTS[url]}`, which {url} requires")
     if body.get("stream") is not None and body["stream"] is not False:  # 0 == False, but not in JSON
         raise InputLineError("has `stream`, which the Batch API does not support; remove it")
-    request = make(body, url)
+    request = make(body, url, given_id=given_id)
     try:
         _ = request.custom_id
     except BodyError as error:

@@ -150,8 +150,7 @@ class Answer:
         """
         if self.error is not None:
             raise AnswerError(f"request {self.custom_id} has no answer: {self.error}")
-        body = self.response.get("body")
-        return body if isinstance(body, Mapping) else {}
+        return mapping(self.response.get("body"))
 
     @property
     def text(self) -> str:
@@ -227,7 +226,7 @@ class Answer:
         except ValueError as error:
             raise AnswerError(f"answer {self.custom_id} is not valid JSON ({error}): {self.text[:200]!r}") from None
 
-    @property
+    @cached_property
     def _form(self) -> BodyForm:
         return form_of(self.body, self.request.url)
 
@@ -242,7 +241,15 @@ class Answer:
         return vectors
 
 
-def stored_answer(request: Request, origin: str, response: Mapping[str, Any], source: str, line_id: str) -> Answer:
+def stored_answer(
+    request: Request,
+    origin: str,
+    response: Mapping[str, Any],
+    source: str,
+    line_id: str,
+    round_name: str = "",
+    asked_at: float | None = None,
+) -> Answer:
     """An answer out of a store; one whose body is a failure has an `error`.
 
     Earlier versions stored every object of status 200 as an answer. Only what the body itself shows counts here, not
@@ -253,7 +260,7 @@ def stored_answer(request: Request, origin: str, response: Mapping[str, Any], so
     if failure is not None:
         status = whole_number(response.get("status_code"))
         error = RequestError(STORED_FAILURE, f"{failure.code}: {failure.message}", status, retryable=False)
-    return Answer(request, origin, response, error, source=source, line_id=line_id)
+    return Answer(request, origin, response, error, source=source, line_id=line_id, round=round_name, asked_at=asked_at)
 
 
 def excerpt(text: str) -> str:

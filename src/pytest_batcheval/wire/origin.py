@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+"""The base URL of a run that names none."""
+
 SIMULATOR_HEADER = "x-simulator"
 """The header of every response of the simulator, with the value `pytest-batcheval`."""
 

@@ -87,14 +87,14 @@ class ResultLine:
     @cached_property
     def failure(self) -> ErrorReport | None:
         """The failure as the line reports it, in its body, beside it or by what is missing; `None` for an answer."""
-        response, body = self.response or LineResponse(), self.response and self.response.body
-        if self.error is None and self.response is not None and response.successful:
-            return failure_in(body, self.url)
-        in_body = report_of(body) if isinstance(body, Mapping) and not response.successful else None
-        if isinstance(body, Mapping):
-            in_body = error_in(body) or in_body
+        response = self.response
+        if self.error is None and response is not None and response.successful:
+            return failure_in(response.body, self.url)
+        in_body = None
+        if response is not None and isinstance(response.body, Mapping):
+            in_body = error_in(response.body) or (None if response.successful else report_of(response.body))
         found = [report for report in (in_body, self.error) if report is not None]
-        codes, messages = [report.code for report in found], [report.message for report in found]
+        codes, messages = (report.code for report in found), (report.message for report in found)
         return ErrorReport(next(filter(None, codes), ""), next(filter(None, messages), ""))
 
     def stored_response(self) -> bytes:

@@ -20,6 +20,23 @@ from pytest_batcheval.wire.plain import mapping
 from pytest_batcheval.wire.samples import SampleNumbers
 
 
+class SentLine(msgspec.Struct, frozen=True):
+    """A line of a batch input file in its official form."""
+
+    custom_id: str
+    method: str
+    url: str
+    body: dict[str, object]
+
+
+def sent_line(text: bytes) -> SentLine | None:
+    """The line of an input file; `None` when it is not in the official form."""
+    try:
+        return msgspec.json.decode(text, type=SentLine)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 @dataclass(frozen=True)
 class SentRequest:
     """A request as its line was sent.
@@ -31,6 +48,7 @@ class SentRequest:
         line: the official line with the key as its `custom_id`.
         model: empty when its body names none.
         url: the endpoint's path.
+        body: the key of sample 0, which names the body.
     """
 
     custom_id: str
@@ -39,6 +57,7 @@ class SentRequest:
     line: bytes
     model: str
     url: str
+    body: str
 
 
 @dataclass
@@ -89,7 +108,7 @@ def read_sent(chunks: Iterable[bytes], endpoint: str = "") -> SentFile:
             earlier = found.requests.get(custom_id)
             if earlier is None and custom_id not in twice:
                 found.requests[custom_id] = _sent(custom_id, number, request, samples)
-            elif earlier is None or not _same(earlier, request):
+            elif earlier is None or earlier.body != request.custom_id:
                 twice.add(custom_id)
                 raise ValueError(f"has the custom_id {custom_id[:80]!r} of another line, but another body")
         except ValueError as error:
@@ -136,8 +155,4 @@ def _sent(custom_id: str, number: int, request: Request, samples: SampleNumbers)
         sample = samples.number("", request)
     samples.take(request, sample)
     asked = Request(request.body, request.url, sample=sample) if sample else request
-    return SentRequest(custom_id, number, asked.custom_id, asked.line(), asked.model, asked.url)
-
-
-def _same(earlier: SentRequest, request: Request) -> bool:
-    return mapping(msgspec.json.decode(earlier.line)).get("body") == request.body
+    return SentRequest(custom_id, number, asked.custom_id, asked.line(), asked.model, asked.url, request.custom_id)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_batcheval.catalogue.load import CODES, dimensions
+from pytest_batcheval.wire.plain import mapping
 
 ROLES = ("in_role", "ai_disclosure", "role_flip", "refusal", "meta_comment")
 """The labels for the role that the answer's author took."""
@@ -63,20 +64,20 @@ class RequestedRubric:
 
 def requested_rubric(body: Mapping[str, Any]) -> RequestedRubric | None:
     """The rubric in a request's response format; `None` for any other format, or none."""
-    properties = _dict(_schema(body).get("properties"))
-    scores = _dict(properties.get("scores"))
-    scored = _dict(scores.get("properties"))
+    properties = mapping(_schema(body).get("properties"))
+    scores = mapping(properties.get("scores"))
+    scored = mapping(scores.get("properties"))
     if "role" not in properties or not scored or not set(scored) <= set(CODES):
         return None
-    roles = _dict(properties["role"]).get("enum")
+    roles = mapping(properties["role"]).get("enum")
     known = tuple(filter(lambda role: isinstance(role, str), roles)) if isinstance(roles, list) else ()
     return RequestedRubric(_ordered(scores.get("required"), list(scored)), known or ROLES)
 
 
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    chat = _dict(_dict(body.get("response_format")).get("json_schema"))
-    responses = _dict(_dict(body.get("text")).get("format"))
-    return _dict(chat.get("schema") or responses.get("schema"))
+    chat = mapping(mapping(body.get("response_format")).get("json_schema"))
+    responses = mapping(mapping(body.get("text")).get("format"))
+    return mapping(chat.get("schema") or responses.get("schema"))
 
 
 def _ordered(required: object, scored: Sequence[str]) -> tuple[str, ...]:
@@ -84,10 +85,6 @@ def _ordered(required: object, scored: Sequence[str]) -> tuple[str, ...]:
     if isinstance(required, list) and sorted(map(str, required)) == sorted(scored):
         return tuple(required)
     return tuple(scored)
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _place(code: str, words: str) -> int | None:
