@@ -22,11 +22,16 @@ def pytest_addoption(parser):
     parser.addoption("--sim-seed", type=int, help="play only the simulated schedule of this seed")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config, items):
     """At the quick size a test marked `sampled(n)` runs with every n-th of its parameters, and without n not at all.
 
-    A test that is named on the command line runs whole, and so do benchmarks that are asked for.
+    A test that is named on the command line runs whole, and so do benchmarks that are asked for. What is larger at
+    the other sizes is marked `sized`.
     """
+    for item in items:
+        if "proof" in item.fixturenames or item.get_closest_marker("sampled"):
+            item.add_marker("sized")
     whole = config.getoption("benchmark_only", False) or any("::" in argument for argument in config.args)
     if config.getoption("--proof") != "quick" or whole:
         return

@@ -31,7 +31,7 @@ class Dialect:
             own = f"gateway-{shown['id']}"
             self._files[own] = shown["input_file_id"]
             return {**shown, "input_file_id": own}
-        return {**shown, "input_file_id": "the file"} if self.name == "one file id" else shown
+        return {**shown, "input_file_id": "file-of-all"} if self.name == "one file id" else shown
 
     def file_id(self, file_id: str) -> str:
         """The file that an id of this provider's names."""

@@ -13,7 +13,7 @@ from pytest_batcheval.exit_status import ExitStatus
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
 
-CALLS = ("files.create", "batches.create", "batches.list", "batches.retrieve", "files.retrieve", "files.content")
+CALLS = ("files.create", "batches.create", "batches.list", "batches.retrieve", "files.content")
 ONCE = ("batches.retrieve",)  # several batches are looked at by one list
 POINTS = [
     (fault, call, nth)

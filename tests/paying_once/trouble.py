@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 
 from world import World
 
+from pytest_batcheval.engine.reconcile import UNFENCED
 from pytest_batcheval.simulator.http_exchange import TRANSPORT, Exchange, HttpReply
 
 Ill = Callable[[Exchange], Awaitable[None]]
+
+LAG = 200.0
+"""Seconds before the end of a search that a create must be applied to be in its last lists; no list lags longer."""
 
 
 class Trouble:
@@ -18,6 +23,8 @@ class Trouble:
         self._clock = world.state.clock
         self._rng = world.rng
         self._odds = odds
+        # Where no file can be deleted, a create that is applied after the search has ended is paid twice.
+        self._latest = UNFENCED - LAG if world.dialect.name == "undeletable files" else math.inf
         usual: tuple[Ill, ...] = (self.refuse, self.drop, self.garbage_after)
         self._kinds: dict[str, tuple[Ill, ...]] = {
             "batches.create": (
@@ -72,7 +79,7 @@ class Trouble:
         async def apply() -> None:
             await exchange.handle(heard)
 
-        self._clock.at(self._clock.now() + self._rng.expovariate(1 / 300), apply)
+        self._clock.at(self._clock.now() + min(self._rng.expovariate(1 / 300), self._latest), apply)
 
     async def missing(self, exchange: Exchange) -> None:
         """A 404 for something that is there."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from pytest_batcheval.backends.clocks import SimulatorClock
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.behaviour import Behaviour
-from pytest_batcheval.simulator.clock import VirtualClock, speed_of
+from pytest_batcheval.simulator.clock import HELD_SPEED, VirtualClock, speed_of
 from pytest_batcheval.simulator.ids import EPOCH
 from pytest_batcheval.simulator.server import SimulatorServer
 
@@ -181,6 +182,20 @@ def test_time_jumps_when_everybody_sleeps(simulator: SimulatorServer) -> None:
     for thread in threads:
         thread.join()
     assert woken == [("early", 60), ("late", 86_400)]
+
+
+def test_while_batches_are_held_time_passes_and_does_not_jump(simulator: SimulatorServer) -> None:
+    simulator.faults.hold_batches()
+    with SimulatorClock(simulator.clock_address) as clock:
+        began, real = clock.now(), time.monotonic()
+        clock.sleep(720)
+        assert clock.now() == began + 720
+        assert time.monotonic() - real >= 720 / HELD_SPEED
+        sleeper = threading.Thread(target=clock.sleep, args=(30 * 86_400,))
+        sleeper.start()
+        simulator.faults.release()
+        sleeper.join(30)
+        assert not sleeper.is_alive()
 
 
 def test_a_client_that_is_awake_holds_time(simulator: SimulatorServer, api: Any) -> None:

@@ -20,6 +20,7 @@ from pytest_batcheval.engine.backoff import delay
 from pytest_batcheval.engine.batch_outcome import (
     MISS_EVERY,
     MissingBatch,
+    cut_off,
     doubtful,
     ended,
     proved,
@@ -198,6 +199,9 @@ def _downloaded(machine: BatchMachine, effect: DownloadResults, outcome: object,
     if not effect.partial and doubtful(machine.row, outcome) and now - machine.ended_at < DOUBT:
         machine.reads += 1
         return _look_again(machine, now + delay(machine.reads, REREAD_FIRST, REREAD_LAST))
+    if outcome.cut and len(outcome.answered) < machine.row.requests and not (effect.partial or machine.assume_lost):
+        machine.stop = cut_off(machine.row, outcome)  # a whole copy has more answers
+        return None
     rest = unaccounted_requests(machine.row, outcome, effect.partial, machine.errors)
     return machine.want(Settle(replace(machine.row, state="settled"), outcome, unaccounted=rest), now)
 

@@ -95,6 +95,11 @@ def unaccounted_requests(
     return Unaccounted(UNACCOUNTED, payment_text.unaccounted(row), retryable=False)
 
 
+def cut_off(row: BatchRow, results: ResultSummary) -> Refused:
+    """The failure that stops the run when no copy of a result file ends with a whole line."""
+    return Refused("truncated", payment_text.cut_off(row, _found(results)))
+
+
 def unseen(row: BatchRow, failure: ProviderFailure) -> Refused:
     """The failure that stops the run when another key's refusal says nothing about the batch: the user must check."""
     name = row.batch_id or f"of file {row.file_name}, whose create got no answer,"

@@ -64,6 +64,15 @@ def unaccounted(row: BatchRow) -> str:
     )
 
 
+def cut_off(row: BatchRow, found: int) -> str:
+    """The end of a run that got only the beginning of a result file, however often it was read."""
+    return (
+        f"a result file of batch {row.batch_id} breaks off within a line, after {found} of "
+        f"{counted(row.requests, 'request')}, each time that it is read: a proxy may cut large replies. If the file "
+        "is no better at the provider, --batch-assume-lost keeps what it has and gives up the rest"
+    )
+
+
 def unknown_create(row: BatchRow) -> str:
     """The end of a run that cannot know whether a create was applied."""
     return (

@@ -35,6 +35,10 @@ PER_POLL = "per-poll"
 PATIENCE = 2.0
 """Real seconds that a poll waits for work to finish before it reports the progress."""
 
+HELD_SPEED = 3_600.0
+"""Virtual seconds per real second while batches are held: so that who waits for them does so in real time too."""
+
+_HELD_STEP = 0.05  # real seconds
 _LONGEST_TIMER = 3_600.0
 _LONGEST_SLEEP = 10 * 366 * 86_400
 
@@ -78,6 +82,7 @@ class VirtualClock:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.failed: Callable[[BaseException], object] = lambda error: None
+        self.holds: Callable[[], bool] = lambda: False
         self.reset()
 
     def reset(self, start: float | None = None) -> None:
@@ -282,7 +287,13 @@ class VirtualClock:
         try:
             while self._all_asleep():
                 wake = min(self._sleepers.values())
-                await self._jump(min(wake, self._events[0][0]) if self._events else wake)
+                wake = min(wake, self._events[0][0]) if self._events else wake
+                if self.holds() and (pause := min((wake - self._jumped) / HELD_SPEED, _HELD_STEP)) > 0:
+                    await asyncio.sleep(pause)
+                    if not (self._all_asleep() and self.holds()):
+                        continue
+                    wake = self._jumped + pause * HELD_SPEED
+                await self._jump(wake)
                 for writer in [w for w, until in self._sleepers.items() if until <= self._jumped]:
                     self._wake(writer)
         finally:

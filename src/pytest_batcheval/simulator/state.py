@@ -171,6 +171,7 @@ class State:
         self.faults = faults
         self.crashes: list[BaseException] = []
         self.clock.failed = self.crashes.append
+        self.clock.holds = lambda: self.faults.held
         self.store: Store = Disk(state_dir) if state_dir else Nowhere()
         self._root = state_dir
         self._generations = itertools.count(1)

@@ -28,4 +28,4 @@ def fail_next_batch(code: str, message: str, line: int | None = None, param: str
 
 
 def hold_batches() -> None:
-    """Batches that run stay `in_progress` until `release`."""
+    """Batches that run stay `in_progress` until `release`; time jumps no more, an hour passes in a second."""
