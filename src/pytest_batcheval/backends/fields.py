@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any
 
@@ -86,5 +86,6 @@ def is_false(value: object) -> bool:
     return value is False or (isinstance(value, (int, float)) and value == 0) or str(value).lower() in ("false", "0")
 
 
+@lru_cache(maxsize=1024)  # an account's list has the same names in each of its batches
 def _plain(name: object) -> str:
     return "".join(letter for letter in str(name).lower() if letter.isalnum())
