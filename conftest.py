@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(config, items):
     the other sizes is marked `sized`.
     """
     for item in items:
-        if "proof" in item.fixturenames or item.get_closest_marker("sampled"):
+        sizes = "proof" in item.fixturenames or getattr(item.obj, "is_hypothesis_test", False)
+        if sizes or item.get_closest_marker("sampled"):
             item.add_marker("sized")
     whole = config.getoption("benchmark_only", False) or any("::" in argument for argument in config.args)
     if config.getoption("--proof") != "quick" or whole:

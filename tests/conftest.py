@@ -43,11 +43,12 @@ ENOUGH = 2**31
 
 
 settings.register_profile("suite", deadline=None)  # no test of ours asserts seconds
-settings.load_profile("suite")
+settings.register_profile("quick", settings.get_profile("suite"), max_examples=25)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The tests' folders lie in memory where the machine has some: a thousand journals are synced in seconds."""
+    settings.load_profile("quick" if config.getoption("--proof") == "quick" else "suite")
     if config.option.basetemp is None and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
         pytest.MonkeyPatch().setenv("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 

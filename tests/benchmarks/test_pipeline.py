@@ -29,7 +29,7 @@ def test_individual_calls_or_a_batch(batch_benchmark, count, way):
     assert len(run.answers) == count
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled
 @pytest.mark.benchmark(group="275 answers by batch size")
 @pytest.mark.parametrize("size", [10, 25, 50, 275])
 def test_batch_sizes(batch_benchmark, size):

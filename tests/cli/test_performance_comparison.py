@@ -104,6 +104,7 @@ def test_calls_take_the_configured_seconds(comparison):
     assert ways(comparison, 60)["calls, 8 to 64 at once"]["seconds"] == 18  # 8 + 9 + 10 + 11 + 12 + 10
 
 
+@pytest.mark.sampled
 def test_a_batch_takes_its_configured_time_and_half_the_money(comparison):
     batch, single = ways(comparison, 60)["one batch"], ways(comparison, 60)["calls, one by one"]
     least = 5 + 60 + 60 * 2 + 2 + 60 * 0.1
@@ -114,6 +115,7 @@ def test_a_batch_takes_its_configured_time_and_half_the_money(comparison):
     assert single["usd"] == pytest.approx(float(rate.usd))
 
 
+@pytest.mark.sampled
 def test_calls_are_counted_apart_from_polls(comparison):
     found = ways(comparison, 60)
     assert found["calls, one by one"]["calls"] == found["calls, 8 to 64 at once"]["calls"] == 60

@@ -50,7 +50,7 @@ def shown_test_files(page):
     ]
 
 
-@pytest.mark.sampled(70)
+@pytest.mark.sampled
 @pytest.mark.parametrize("page", [page for page in PAGES if shown_test_files(page)], ids=lambda page: page.stem)
 def test_test_files(page, project):
     text, files = page.read_text(encoding="utf-8"), shown_test_files(page)

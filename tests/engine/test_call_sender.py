@@ -403,7 +403,7 @@ def test_a_server_that_cannot_be_reached_is_tried_for_an_hour(server, journal, t
 # many refusals
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled
 @pytest.mark.parametrize(("takes", "most", "attempts"), [(1, 300, 3), (5, 30, 1), (20, 10, 1)])
 def test_a_storm_of_refusals_leaves_the_window_at_what_the_server_takes(go, server, takes, most, attempts, proof):
     count = 80 if proof == "quick" else 200
@@ -643,7 +643,7 @@ for step in range(3):
 
 
 @pytest.mark.ledger(lost=True)
-@pytest.mark.sampled(6)
+@pytest.mark.sampled
 @pytest.mark.parametrize("size", [150, 230, 260, 290, 2300, 2400])
 def test_a_disk_without_room_for_a_window_of_answers_is_told_before_anything_is_paid(server, tmp_path, size):
     command = 'mount -t tmpfs -o size="$1"k none "$2" && exec "$3" -c "$4" "$2" "$5" || exit 77'

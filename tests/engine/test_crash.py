@@ -196,7 +196,7 @@ def test_every_kind_of_effect_is_a_point_where_a_process_was_killed(world, folde
     assert reaper.seen >= {f"{when} {kind}" for kind in kinds for when in ("before", "after")}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled
 @pytest.mark.parametrize("again", [True, False], ids=["the same command", "without refresh"])
 def test_a_refresh_killed_at_any_point_never_pays_a_third_time(again, world, folder, reaper, ask, proof):
     requests = ask(9)
@@ -262,7 +262,7 @@ def disturbed(dice):
 SEEDS = {"quick": 24, "ci": 1_000, "full": 50_000}
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled
 @pytest.mark.parametrize("block", range(4))
 def test_random_faults_and_kills_pay_once(block, world, folder, reaper, ask, rng, proof):
     for seed in range(block, SEEDS[proof], 4):

@@ -254,7 +254,7 @@ class Failing(Journal):
             raise JournalError("the journal cannot be used (SQLITE_FULL: database or disk is full)")
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled
 @pytest.mark.parametrize("refresh", [False, True])
 def test_after_the_nth_commit_that_fails_the_next_run_pays_once(world, folder, ask, refresh):
     """n = 1, 2, 3 … until a run passes clean."""

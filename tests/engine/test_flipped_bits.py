@@ -103,7 +103,7 @@ def places_of(whole, key):
         yield at + 5, 1
 
 
-@pytest.mark.parametrize("state", ["settled", "open_batches"])
+@pytest.mark.parametrize("state", ["settled", pytest.param("open_batches", marks=pytest.mark.sampled)])
 def test_batches(state, folder, request, proof):
     before = request.getfixturevalue(state)
     whole = before.path.read_bytes()

@@ -47,6 +47,7 @@ def test_a_long_request_is_sent_adopted_and_answered_once(provider, journal, clo
     assert set(provider.ledger.values()) == {1}
 
 
+@pytest.mark.sampled
 def test_260_embeddings_of_3072_dimensions_are_stored(provider, journal, clock):
     request = Request({"model": "m", "input": ["x"] * 260}, EMBEDDINGS)
     body = vectors(260)
@@ -58,7 +59,13 @@ def test_260_embeddings_of_3072_dimensions_are_stored(provider, journal, clock):
     assert found.embedding == body["data"][0]["embedding"]
 
 
-@pytest.mark.parametrize(("body", "most"), [(chat("x" * 8_000_000), 6), (vectors(130), 8)], ids=["words", "vectors"])
+@pytest.mark.parametrize(
+    ("body", "most"),
+    [
+        pytest.param(chat("x" * 8_000_000), 6, id="words"),
+        pytest.param(vectors(130), 8, id="vectors", marks=pytest.mark.sampled),
+    ],
+)
 def test_memory_is_a_small_multiple_of_the_longest_line(folder, body, most):
     """Six long lines; a reader that held them all, or two of them with their copies, would be over it."""
     path = folder / "output.jsonl"

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
@@ -20,6 +28,7 @@ from pytest_batcheval.wire.objects import Request
 ORIGINS = ("https://api.test/v1", "simulator:faithful@0")
 REQUESTS = [Request({"model": "m", "messages": [], "n": n}) for n in range(6)]
 KEYS = [request.custom_id for request in REQUESTS]
+EXAMPLES = {"quick": 12, "ci": 100, "full": 2_000}
 ENDS = st.sampled_from(["answer", "passing", "final", "nothing"])
 
 
@@ -30,7 +39,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
-        self.folder = tempfile.TemporaryDirectory()
+        memory = Path("/dev/shm")
+        self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
         self.path = Path(self.folder.name) / "j" / "journal.sqlite"
         self.journal = Journal.open(self.path)
         self.journal.add_run("run", ORIGINS[0])
@@ -126,5 +136,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-TestStore = StoreMachine.TestCase
-TestStore.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+def test_the_store_says_what_the_model_says(proof):
+    run_state_machine_as_test(
+        StoreMachine, settings=settings(max_examples=EXAMPLES[proof], stateful_step_count=20, deadline=None)
+    )

@@ -58,6 +58,7 @@ def checkout(suite, batch_server, tmp_path):
     return run
 
 
+@pytest.mark.sampled
 @pytest.mark.ledger(paid=3, lost=True)
 def test_three_weeks_make_three_batches_and_each_answer_is_paid_once_a_week(calendar, checkout, batch_server):
     rounds = []

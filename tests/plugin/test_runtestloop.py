@@ -101,6 +101,7 @@ def test_nothing_is_sent_when_collection_failed(suite, send, batch_server):
     assert executed(batch_server) == keys(suite)
 
 
+@pytest.mark.sampled
 def test_workers_send_nothing_when_collection_failed(suite, send, batch_server):
     suite.test_file(ONE)
     suite.test_file("raise RuntimeError('broken')", "test_broken.py")
@@ -330,6 +331,7 @@ def test_a_run_that_chooses_by_marks_gets_no_hint_about_them(suite):
     result.stdout.fnmatch_lines(["1 other test must wait for the batches"])
 
 
+@pytest.mark.sampled
 def test_plan_with_workers_prints_the_plan_and_runs_no_test(suite):
     suite.record(origin="https://api.openai.com/v1", skip={("kim", "work")})
     suite.test_file(ONE)

@@ -206,7 +206,7 @@ def test_a_generator_prompt_replays_all_its_turns(suite):
     suite.run().assert_outcomes(passed=3)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled
 @pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
 def test_workers_replay_and_count_together(suite, dist):
     suite.record(skip={("kim", "sleep")})

@@ -194,6 +194,7 @@ def test_a_skipped_test_asks_too(suite):
     assert NO_TEST not in suite.run().stdout.str()
 
 
+@pytest.mark.sampled
 def test_workers_find_the_same_unused_recordings(suite):
     suite.record()
     suite.test_file(EACH.replace("prompt=ask", 'prompt=ask, persona=["kim", "choi"]'))

@@ -13,7 +13,7 @@ WAIT = 0.5
 """Hours that such a reply may cost at most, beside those of the batch."""
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(27)
 @pytest.mark.parametrize("row", ROWS)
 def test_no_field_of_a_reply_costs_an_answer_or_money(row, provider, ask):
     requests = ask(3)

@@ -48,7 +48,7 @@ class Hostile:
             path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize("ci", ["", "true"])
 def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path, ci, proof):
     count = 275 if proof != "quick" else 2 * len(HOSTILE)

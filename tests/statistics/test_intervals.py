@@ -52,6 +52,7 @@ def test_newcombes_interval_of_cliffs_delta_holds(runs: int, shift: float) -> No
     assert at_most(runs - hits, runs, 0.06), hits / runs
 
 
+@pytest.mark.sampled
 def test_the_percentile_bootstrap_of_a_large_delta_is_too_narrow(runs: int) -> None:
     hits = coverage(lambda rng: bootstrap_interval(*groups(rng, 2.0), rng), true_delta(2.0), runs // 2)
     assert about(hits, runs // 2, 0.86, 0.06), hits / (runs // 2)

@@ -35,7 +35,7 @@ def runs(proof: str) -> int:
     return RUNS[proof]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled
 @pytest.mark.parametrize(("variance", "n", "column"), EACH_CELL)
 def test_personas_are_told_apart_as_often_as_stated(runs: int, variance: float, n: int, column: int) -> None:
     stated, directions = DIFFERENTIATION[variance][n][column], (50, 5)[column]
@@ -44,7 +44,7 @@ def test_personas_are_told_apart_as_often_as_stated(runs: int, variance: float, 
     assert about(alarms(found, 0.01), runs, stated), alarms(found, 0.01) / runs
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled
 @pytest.mark.parametrize("n", range(3))
 def test_power_says_the_same_without_permuting(runs: int, n: int) -> None:
     runs = max(60, runs // 4)

@@ -61,7 +61,7 @@ def answers_of(respondent, samples, folder):
     return Answers(Row(cell, sample, recorded.get(r.custom_id) or failed[r.custom_id]) for cell, sample, r in asked)
 
 
-@pytest.mark.sampled(30)
+@pytest.mark.sampled
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("respondent", CAUGHT_BY)
 def test_each_respondent_is_judged_as_it_is(respondent, samples, tmp_path, proof):

@@ -20,7 +20,7 @@ def test_who_has_fewer_sentences_or_shows_more_traits_is_seen_sooner(proof: str)
     assert six < three < beside
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
 def test_the_faithful_one_passes_however_it_speaks(proof: str, habit: Habit) -> None:
     runs = RUNS[proof]

@@ -72,7 +72,7 @@ def test_repeated_samples_are_seen_where_there_are_samples(proof: str) -> None:
         assert all("samples" in o.failed for o in outcomes(name, 3, RUNS[proof][3]))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["inverted", "echo"])
 def test_these_are_told_apart_all_the_same(proof: str, name: str) -> None:
     """Why differing is not enough: the one that shows the opposite, and the one that reads its description aloud."""

@@ -168,6 +168,7 @@ def test_components_agree_with_the_analysis_of_variance() -> None:
     assert found.expected(5, 3) == pytest.approx(found.generalizability)
 
 
+@pytest.mark.sampled
 def test_components_are_recovered_on_average_with_gaps() -> None:
     rng = np.random.default_rng(1)
     found = []

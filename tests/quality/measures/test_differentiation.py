@@ -58,6 +58,7 @@ def test_samples_add_power(respondent: Build) -> None:
     assert three.answers == 3 * one.answers
 
 
+@pytest.mark.sampled
 def test_p_is_uniform_on_random_texts(words: Build) -> None:
     p_values = [differentiation(words(seed=seed), permutations=99).p_value for seed in range(40)]
     assert stats.kstest(p_values, "uniform").pvalue > 0.01

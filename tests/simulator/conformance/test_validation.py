@@ -153,7 +153,7 @@ def test_49_blank_lines_between_requests_are_counted_and_skipped(api: Any, line:
     assert [fault["line"] for fault in api.errors(data + b"\n{x")] == [6]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize("code", ["too_many_requests", "too_many_tasks"])
 def test_50_50001_lines_fail_the_batch(simulator: SimulatorServer, api: Any, line: Any, code: str) -> None:
     if code != "too_many_requests":

@@ -70,7 +70,7 @@ def test_every_fault_has_a_plan_here():
     assert PLANS.keys() == EXCHANGES.keys() | LINES.keys()
 
 
-@pytest.mark.sampled(99)
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", [name for name, plan in PLANS.items() if plan])
 def test_the_usual_client_fails_on_it(simulator, name):
     if name == "page_repeats":

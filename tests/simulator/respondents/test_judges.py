@@ -95,7 +95,7 @@ def test_verdicts_validate_and_quote_only_what_is_said(judge: str) -> None:
     assert (foreign > 0) == (judge == "judge_hallucinated")
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled
 @pytest.mark.parametrize("seed", range(3))
 def test_known_groups(seed: int) -> None:
     def deltas(patient: str) -> list[float]:
@@ -168,6 +168,7 @@ def test_decomposed_answers_are_read() -> None:
     assert given("judge", unicodedata.normalize("NFD", SCARED)) == {"HA": 4}
 
 
+@pytest.mark.sampled
 def test_noise_has_its_deviation() -> None:
     for deviation in (0.5, 1.5):
         fair = [s for _, s in pairs("judge", "faithful") if s is not None]
@@ -207,6 +208,7 @@ def test_lenience_is_a_point_towards_the_good() -> None:
     assert {code: mean(points) for code, points in moved.items()} == GOOD
 
 
+@pytest.mark.sampled
 def test_a_judge_that_sees_the_persona_scores_the_blind_as_told() -> None:
     def median_delta(judge: str, told: bool) -> float:
         found = scores(verdicts(judge, "blind", told=told))

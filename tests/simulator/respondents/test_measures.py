@@ -102,6 +102,7 @@ def test_a_placebo_differs_without_a_trait(seed: int) -> None:
     assert traits("placebo", seed).reflected == ()
 
 
+@pytest.mark.sampled
 def test_samples_make_the_faithful_one_clearer() -> None:
     assert told_apart("faithful", 0, 3).accuracy > 2 * told_apart("faithful", 0).accuracy
     assert passes_differentiation(told_apart("faithful-0.4", 0, 3))
