@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 import zlib
@@ -205,3 +208,22 @@ def test_closing_ends_the_calls_under_way(server, key):
             time.sleep(0)
     hold.set()
     assert not calls._thread.is_alive()
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "under way"])
+def test_a_process_that_ends_without_closing_says_nothing(server, answered):
+    text = f"""
+        from select import select
+        from pytest_batcheval.backends.openai_calls import IndividualCalls
+        calls = IndividualCalls({server.base_url!r}, "test-key")
+        calls.start({CHAT!r}, {BODY!r}, {KEY!r})
+        select([calls.signal] if {answered} else [], [], [], 60 if {answered} else 0)
+    """
+    hold = threading.Event()
+    if not answered:
+        server.reply = lambda asked: lambda connection: hold.wait(60)
+    command = [sys.executable, "-c", textwrap.dedent(text)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    hold.set()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,6 +1,7 @@
 """A project of its own with recorded answers, for the verbs that measure them."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,13 @@ def folder(tmp_path, monkeypatch):
 def record(folder, rubric):
     """Record a model's interview, a persona and question each: `record("sim-faithful", judge="sim-judge")`."""
 
-    def build(model, module="tests/test_a.py", judge=None, by=rubric):
+    def build(model, module="tests/test_a.py", judge=None, by=rubric, round_name=""):
         axes = [(folder / "fixtures" / f"{name}.yaml").read_bytes() for name in ("personas", "questions")]
         asked = (*axes, model, module, judge, repr(by))
         if asked not in INTERVIEWS:
             INTERVIEWS[asked] = list(_interview(folder, model, module, judge, by))
-        Recordings(folder / "cassettes").export(INTERVIEWS[asked])
+        said = [replace(new, answer=replace(new.answer, round=round_name)) for new in INTERVIEWS[asked]]
+        Recordings(folder / "cassettes").export(said if round_name else INTERVIEWS[asked])
 
     return build
 

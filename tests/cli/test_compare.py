@@ -6,7 +6,7 @@ import pytest
 
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.cli import main
-from pytest_batcheval.engine.send import send
+from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
 from pytest_batcheval.wire.objects import Request
@@ -100,6 +100,21 @@ def test_answers_of_the_journal_count_for_the_cells_of_the_other_model(
 
 
 @pytest.mark.sampled
+def test_two_rounds_of_one_model_are_compared(record, folder, capsys):
+    """The newer one is recorded; the answers of the older one are in the journal."""
+    record("gpt-4.1-mini", round_name="2026-W48")
+    requests = [line.asked() for line in Recordings(folder / "cassettes").lines()]
+    with connect("simulator:blind") as connection, Journal.open(folder / ".batcheval" / "journal.sqlite") as journal:
+        policy = SendPolicy(round="2026-W47")
+        send(requests, backend=connection.backend, journal=journal, clock=connection.clock, policy=policy)
+    twice = ("gpt-4.1-mini", "gpt-4.1-mini", "--round=2026-W48", "--round=2026-W47")
+    assert main(["compare", *twice]) == 1
+    assert "gpt-4.1-mini of 2026-W47 is not shown to be as good as gpt-4.1-mini of 2026-W48" in capsys.readouterr().out
+    _, found = compared(capsys, *twice)
+    assert [(side["round"], side["answers"]) for side in found["models"]] == [("2026-W48", 275), ("2026-W47", 275)]
+
+
+@pytest.mark.sampled
 def test_a_judge_scores_both(record, capsys):
     record("gpt-4.1-mini", judge="sim-judge")
     record("gpt-4.1-nano", module="tests/test_b.py", judge="sim-judge")
@@ -112,7 +127,8 @@ def test_a_judge_scores_both(record, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gpt-4.1-mini", "gpt-4.1-mini"], "name two different models"),
+        (["gpt-4.1-mini", "gpt-4.1-mini"], "name two different models, or two rounds"),
+        (["gpt-4.1-mini", "gpt-4.1-nano", "--round=last week"], "a round is named by"),
         (
             ["gpt-4.1-mini", "o3"],
             "no answers of o3 in the recordings or .batcheval/journal.sqlite; recorded models: gpt-4.1-mini",

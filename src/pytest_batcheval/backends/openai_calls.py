@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import socket
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -70,6 +71,8 @@ class IndividualCalls:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="batcheval-calls", daemon=True)
         self._thread.start()
+        # Also at the end of the process: Python would close the loop while it runs, and complain.
+        self._end = weakref.finalize(self, _end, self._loop, self._thread, self._client, self._tasks)
 
     def start(self, url: str, body: Mapping[str, Any], key: str) -> int:
         """Send a body to an endpoint; returns the call's number. `key` names the request to the provider."""
@@ -100,12 +103,7 @@ class IndividualCalls:
 
     def close(self) -> None:
         """End all calls and the connections."""
-        with suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(CLOSING)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CLOSING)
-        if not self._thread.is_alive():
-            self._loop.close()
+        self._end()
         self.signal.close()
         self._wake.close()
 
@@ -149,13 +147,26 @@ class IndividualCalls:
         request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key(), *environment_secrets())
         return CallReply(reply.status_code, content, request_id, retry_after(reply.headers))
 
-    async def _shut(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
+
+def _end(
+    loop: asyncio.AbstractEventLoop,
+    thread: threading.Thread,
+    client: openai.AsyncOpenAI,
+    calls: Mapping[int, asyncio.Task[None]],
+) -> None:
+    async def shut() -> None:
+        for task in (tasks := list(calls.values())):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.close()
-        await self._loop.shutdown_default_executor()  # it has looked up host names
+        await client.close()
+        await loop.shutdown_default_executor()  # it has looked up host names
+
+    with suppress(TimeoutError):
+        asyncio.run_coroutine_threadsafe(shut(), loop).result(CLOSING)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(CLOSING)
+    if not thread.is_alive():
+        loop.close()
 
 
 def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffic: Traffic) -> openai.AsyncOpenAI:

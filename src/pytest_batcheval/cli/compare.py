@@ -14,6 +14,7 @@ from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_rec
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.rounds import checked_round
 
 if TYPE_CHECKING:
     from pytest_batcheval.quality import Comparison, QualityGate
@@ -24,20 +25,26 @@ DESCRIPTION = """
 Compare two models on the same cells: tokens and cost, the quality gate of each, and whether the second is as good as
 the first within a margin. The answers are recorded ones; if one model has none for a cell, the other's recorded request
 with the model replaced is looked up in the recordings and the journal. Nothing is sent. Status 0 if the second model is
-as good (or better) and passes the gate, else 1.
+as good (or better) and passes the gate, else 1. With --round, two askings of one model can be compared too.
 """
 
 
 @dataclass(frozen=True)
 class Side:
-    """One model: its answers, tokens, cost as a batch, and gate."""
+    """One model, or one round of it: its answers, tokens, cost as a batch, and gate."""
 
     model: str
+    round: str
     answers: int
     input_tokens: int
     output_tokens: int
     usd: Decimal | None
     gate: QualityGate
+
+    @property
+    def name(self) -> str:
+        """The model, with its round if one was named."""
+        return f"{self.model} of {self.round}" if self.round else self.model
 
     @property
     def each(self) -> Decimal | None:
@@ -48,6 +55,7 @@ class Side:
         """Return the figures as JSON data."""
         return {
             "model": self.model,
+            **({"round": self.round} if self.round else {}),
             "answers": self.answers,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
@@ -66,6 +74,13 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("reference", metavar="MODEL_A", help="the reference model")
     parser.add_argument("candidate", metavar="MODEL_B", help="the model that may be as good")
+    parser.add_argument(
+        "--round",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only answers of this round; given twice, of the first for MODEL_A and of the second for MODEL_B",
+    )
     parser.add_argument(
         "--margin",
         type=float,
@@ -89,70 +104,83 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.quality import compare
     from pytest_batcheval.quality.comparing._compare import MARGIN
 
-    models = (arguments.reference, arguments.candidate)
-    if models[0] == models[1]:
-        raise UsageError(f"both models are {models[0]}; name two different models")
+    sides = _chosen(arguments)
     recorded = RecordedTable(arguments)
-    rows = _rows(recorded, models, arguments)
-    scored = [recorded.scored(rows[model]) for model in models]
+    rows = [_rows(recorded, [model for model, _ in sides], side, arguments) for side in sides]
+    scored = [recorded.scored(found) for found in rows]
     margin = MARGIN if arguments.margin is None else arguments.margin
     found = compare(scored[1].values(), scored[0].values(), margin=margin)
-    sides = [_side(model, s, rows[model], arguments.leave_out) for model, s in zip(models, scored, strict=True)]
-    good = (found.equivalent or found.verdict == "better") and sides[1].gate.passed
+    measured = [_side(of, s, kept, arguments.leave_out) for of, s, kept in zip(sides, scored, rows, strict=True)]
+    good = (found.equivalent or found.verdict == "better") and measured[1].gate.passed
     if arguments.json:
-        data = {"as_good": good, "comparison": found.to_dict(), "models": [side.to_dict() for side in sides]}
+        data = {"as_good": good, "comparison": found.to_dict(), "models": [side.to_dict() for side in measured]}
         say_json({**data, "scores": scored[1].source})
     else:
-        _print(sides, found, good, scored[1].source)
+        _print(measured, found, good, scored[1].source)
     return int(ExitStatus.OK if good else ExitStatus.FAILED)
 
 
-def _rows(recorded: RecordedTable, models: Sequence[str], arguments: argparse.Namespace) -> dict[str, list[Row]]:
-    """Return the rows of each model, over all cells that are recorded for either."""
-    twins: dict[str, dict[str, Any]] = {model: {} for model in models}
+def _chosen(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """The two sides, each a model and a round; a round is empty where any will do."""
+    if len(arguments.round) > 2:
+        raise UsageError("--round is given once for both models, or twice, once for each")
+    rounds = [checked_round(name) for name in arguments.round or [""]]
+    sides = [(arguments.reference, rounds[0]), (arguments.candidate, rounds[-1])]
+    if sides[0] == sides[1]:
+        raise UsageError(f"both models are {sides[0][0]}; name two different models, or two rounds with --round")
+    return sides
+
+
+def _rows(
+    recorded: RecordedTable, models: Sequence[str], side: tuple[str, str], arguments: argparse.Namespace
+) -> list[Row]:
+    """Return the rows of one side, over all cells that are recorded for either model."""
+    model, round_name = side
+    twins: dict[str, Any] = {}
     for line, request in recorded.said:
         if request.model in models:
-            for model in models:
-                twin = Request({**request.body, "model": model}, request.url, request.method, request.sample)
-                twins[model].setdefault(twin.custom_id, (line, twin))
-    found: dict[str, list[Row]] = {}
-    for model, asked in twins.items():
-        answers = _answers(recorded, [twin for _, twin in asked.values()], arguments)
-        found[model] = [recorded.row(line, answers[key]) for key, (line, _) in asked.items() if key in answers]
-        if not found[model]:
-            raise UsageError(
-                f"no answers of {model} in the recordings or {arguments.journal}; recorded models: "
-                f"{', '.join(recorded.models())}"
-            )
+            twin = Request({**request.body, "model": model}, request.url, request.method, request.sample)
+            twins.setdefault(twin.custom_id, (line, twin))
+    answers = _answers(recorded, [twin for _, twin in twins.values()], round_name, arguments)
+    found = [recorded.row(line, answers[key]) for key, (line, _) in twins.items() if key in answers]
+    if not found:
+        of = f"{model} of round {round_name}" if round_name else model
+        raise UsageError(
+            f"no answers of {of} in the recordings or {arguments.journal}; recorded models: "
+            f"{', '.join(recorded.models())}"
+        )
     return found
 
 
-def _answers(recorded: RecordedTable, asked: Sequence[Request], arguments: argparse.Namespace) -> Mapping[str, Answer]:
+def _answers(
+    recorded: RecordedTable, asked: Sequence[Request], round_name: str, arguments: argparse.Namespace
+) -> Mapping[str, Answer]:
     from pytest_batcheval.journal.store import Journal
 
-    found = recorded.recordings.find(asked)
+    found = recorded.recordings.find(asked, round_name=round_name)
     missing = [request for request in asked if request.custom_id not in found]
     if missing and arguments.journal.exists():
         with closing(Journal.read(arguments.journal)) as reader:
-            found |= reader.answers(missing)
+            found |= reader.answers(missing, round_name=round_name)
     return found
 
 
-def _side(model: str, scored: Scored, rows: Sequence[Row], leave_out: Sequence[str]) -> Side:
+def _side(of: tuple[str, str], scored: Scored, rows: Sequence[Row], leave_out: Sequence[str]) -> Side:
     from pytest_batcheval.engine.pricing import price
     from pytest_batcheval.quality import quality_gate, scores_of
 
+    model, round_name = of
     given = scores_of(scored.answers) if scored.rubric else None
     gate = quality_gate(scored.answers, scores=given, leave_out=leave_out)
     used = [row.answer.tokens for row in rows]
     input_tokens, output_tokens = sum(read for read, _ in used), sum(written for _, written in used)
     cost = price(model, input_tokens, output_tokens)
-    return Side(model, len(rows), input_tokens, output_tokens, None if cost is None else cost.usd, gate)
+    return Side(model, round_name, len(rows), input_tokens, output_tokens, None if cost is None else cost.usd, gate)
 
 
 def _print(sides: Sequence[Side], found: Comparison, good: bool, source: str) -> None:
     rows = [
-        ("", [side.model for side in sides]),
+        ("", [side.name for side in sides]),
         ("answers", [f"{side.answers:,}" for side in sides]),
         ("input tokens", [f"{side.input_tokens:,}" for side in sides]),
         ("output tokens", [f"{side.output_tokens:,}" for side in sides]),
@@ -163,10 +191,10 @@ def _print(sides: Sequence[Side], found: Comparison, good: bool, source: str) ->
     width = max(len(cell) for _, cells in rows for cell in cells) + 2
     for name, cells in rows:
         say(f"{name:<16}" + "".join(f"{cell:>{width}}" for cell in cells))
-    say(f"\n{sides[1].model} minus {sides[0].model}, scores by {source}\n{found.explain()}")
+    say(f"\n{sides[1].name} minus {sides[0].name}, scores by {source}\n{found.explain()}")
     for side in sides:
         if not side.gate.passed:
-            say(f"\n{side.model}: {side.gate.explain()}")
+            say(f"\n{side.name}: {side.gate.explain()}")
     say(f"\n{_conclusion(sides, found, good)}")
 
 
@@ -174,8 +202,8 @@ def _conclusion(sides: Sequence[Side], found: Comparison, good: bool) -> str:
     reference, candidate = sides
     if not good:
         reason = "does not pass the gate" if not candidate.gate.passed else f"is {found.verdict}"
-        return f"{candidate.model} is not shown to be as good as {reference.model}: it {reason}"
-    words = f"{candidate.model} is as good as {reference.model} within {found.margin}"
+        return f"{candidate.name} is not shown to be as good as {reference.name}: it {reason}"
+    words = f"{candidate.name} is as good as {reference.name} within {found.margin}"
     if reference.each and candidate.each is not None:
         return f"{words}, at {candidate.each / reference.each:.0%} of its cost"
     return f"{words}; the costs are unknown"

@@ -32,7 +32,8 @@ class SendPolicy:
         patience: seconds on the clock to wait for batches once they are created, or to start calls; `None` waits
             for ever.
         assume_lost: take a create without an answer for lost as soon as one list of batches lacks it,
-            without the long wait; if it was accepted all the same, it is paid twice.
+            without the long wait; if it was accepted all the same, it is paid twice. Also keep what a result
+            file has that breaks off within a line, and give up the rest.
         pay_again: send requests again whose answers were paid and are gone at the provider (`lost`, `unaccounted`).
         budget: US dollars that the batches of this run may cost together; `None` for any sum.
         ignore_unmarked: send also what a batch of the account, made by other tools, has already.

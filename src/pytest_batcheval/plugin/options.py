@@ -59,7 +59,7 @@ class Settings:
         attempts: the most times that a request is sent while its failures are transient.
         budget: US dollars that may be spent at most; `None` sets no limit.
         enqueued_tokens: input tokens that may wait at the provider at once, by model.
-        assume_lost: take a create without an answer for lost without the long wait.
+        assume_lost: take a create without an answer for lost without the long wait, and a cut result file as it is.
         ignore_unmarked: send also what a batch of the account, made by other tools, has already.
         pay_again: send requests again whose answers were paid and are gone at the provider.
         cassettes: the folder of recordings.
