@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 import threading
 
 import pytest
@@ -377,3 +378,16 @@ def test_the_package_lists_its_public_names():
 
     assert dir(pytest_batcheval) == sorted(pytest_batcheval.__all__)
     assert all(getattr(pytest_batcheval, name) for name in dir(pytest_batcheval))
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("individual", [True, False])
+def test_one_that_nobody_closes_says_nothing_when_the_process_ends(tmp_path, individual):
+    text = f"""
+        from pytest_batcheval import BatchClient, Request
+        client = BatchClient(backend="simulator", individual={individual})
+        client.run([Request({{"model": "m", "messages": [{{"role": "user", "content": "hello"}}]}})])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(text)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
