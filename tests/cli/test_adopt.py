@@ -253,9 +253,11 @@ def test_show_knows_the_users_id_and_its_own_sample(folder, sdk, capsys):
     assert (found["custom_id"], found["aliases"], found["request"]["custom_id"]) == (key, ["row-1"], key)
 
 
-@pytest.mark.parametrize("damage", [["claim", "answer"], ["answer"]])
+@pytest.mark.parametrize(
+    "damage", [["claim", "answer"], ["answer"], ["answer", "alias"], ["claim", "answer", "alias"], ["claim", "alias"]]
+)
 def test_recover_mends_a_journal_with_an_adopted_batch(folder, sdk, batch_server, damage):
-    """Its claims are known a second time by its aliases, and its answers are read from the provider again."""
+    """Its claims are known a second time by its aliases; without these it is adopted again."""
     batch = make(sdk, rows())
     assert main(["adopt", batch.id]) == 0
     before = {key: answer.response for key, answer in answered().items()}

@@ -94,6 +94,21 @@ def test_a_failure_is_of_its_round(provider, journal, clock, ask):
     assert journal.reader.failures(requests, provider.origin, "b") == {}
 
 
+@pytest.mark.parametrize(("first", "then"), [("a", ""), ("", "a"), ("a", "b")])
+def test_what_failed_in_one_is_answered_in_each_whichever_comes_first(provider, journal, clock, ask, first, then):
+    """Of each generation the journal keeps one answer, so none is of two rounds."""
+    requests, served = ask(2), provider.line_of
+    provider.line_of = lambda key, run: (500, {"error": {"code": "server_error", "message": "no"}})
+    assert go(provider, journal, clock, requests, first, attempts=1).answered == 0
+    provider.line_of = served
+    assert go(provider, journal, clock, requests, then).answered == 2
+    assert go(provider, journal, clock, requests, first).answered == 2
+    for asked in (first, then):
+        assert go(provider, journal, clock, requests, asked).sent == 0
+        assert rounds_of(journal, requests, provider.origin, asked) <= {asked or first or then}
+    assert max(provider.paid.values()) <= 2
+
+
 def test_a_request_lost_in_one_round_is_asked_in_the_next(provider, journal, clock, ask):
     requests = ask(2)
     real, provider.download = provider.download, lambda file_id, target: provider.files.clear() or real(file_id, target)

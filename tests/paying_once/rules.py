@@ -12,10 +12,13 @@ from world import DirectBackend, World
 from pytest_batcheval.backends.errors import UnknownOutcome
 from pytest_batcheval.engine import adopt, batch_handlers, batch_machine, competing, reconcile
 from pytest_batcheval.engine.adopt import Adoption
+from pytest_batcheval.engine.adopt_unmarked import AdoptedBatch, NamedAdoption
 from pytest_batcheval.engine.batch_sender import BatchSender
 from pytest_batcheval.engine.effects import Create, Settle, Unaccounted
+from pytest_batcheval.engine.unmarked import UnmarkedSearch
 from pytest_batcheval.journal.lock import JournalLock
 from pytest_batcheval.journal.reader import JournalReader
+from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
 
 Patch = Callable[[pytest.MonkeyPatch, World], None]
@@ -205,6 +208,23 @@ def cut_files_believed(patch: pytest.MonkeyPatch, world: World) -> None:
     patch.setattr(adopt, "our_metadata", ours)
 
 
+def generations_shared(patch: pytest.MonkeyPatch, world: World) -> None:
+    """What a round asks and what is asked outside any are of one generation, of which the journal keeps one answer."""
+    usual = JournalReader.tries
+
+    def tries(self: JournalReader, keys: Any, origin: str, round_name: str | None = None) -> Any:
+        return usual(self, keys, origin)
+
+    patch.setattr(JournalReader, "tries", tries)
+
+
+def strangers_ignored(patch: pytest.MonkeyPatch, world: World) -> None:
+    """A batch of another tool is not taken into the journal, and nobody looks for those that have the same requests."""
+    row = BatchRow("", "", "", "", attempt=1, generation=1, requests=1, file_name="")
+    patch.setattr(NamedAdoption, "adopt", lambda self, batch_id: AdoptedBatch(row, known=True))
+    patch.setattr(UnmarkedSearch, "refuse", lambda self, batches: None)
+
+
 RULES: dict[str, Patch] = {
     rule.__name__: rule
     for rule in (
@@ -229,3 +249,6 @@ RULES: dict[str, Patch] = {
     )
 }
 """Every rule by the name of what happens without it."""
+
+RULES_OF_LIVES: dict[str, Patch] = {rule.__name__: rule for rule in (no_look, generations_shared, strangers_ignored)}
+"""Those that the state machine looks at, which has rounds and batches of other tools."""

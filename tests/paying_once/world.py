@@ -349,9 +349,9 @@ def crashing_journal(world: World) -> type[Journal]:
             world.crashes.at("after plan")
             return planned
 
-        def adopt(self, row: Any, lines: Any) -> Any:
+        def adopt(self, row: Any, lines: Any, aliases: Any = ()) -> Any:
             world.crashes.at("before adopt")
-            adopted = super().adopt(row, lines)
+            adopted = super().adopt(row, lines, aliases)
             world.crashes.at("after adopt")
             return adopted
 

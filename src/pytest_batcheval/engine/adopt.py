@@ -121,16 +121,18 @@ class Adoption:
     def _row(self, batch: RemoteBatch, keys: Collection[str]) -> BatchRow:
         ours = our_metadata(batch.metadata)
         assert ours is not None
-        # In this journal another round may have answers of the generation that this one has in its own.
-        newest = self._journal.reader.tries(list(keys), self._backend.origin) if ours.round else {}
-        generation = max((number + 1 for number, _ in newest.values()), default=ours.generation)
+        generation, reader, origin = ours.generation, self._journal.reader, self._backend.origin
+        if any(row.round != ours.round for row in reader.batches(origin)):
+            # Another round may have answers of the generation that this one has in its own journal.
+            newest = max((number for number, _ in reader.tries(list(keys), origin).values()), default=0)
+            generation = max(generation, newest + 1)
         return BatchRow(
-            origin=self._backend.origin,
+            origin=origin,
             scope=self._backend.scope,
             endpoint=batch.endpoint,
             identity=ours.identity,
             attempt=ours.attempt,
-            generation=max(generation, ours.generation),
+            generation=generation,
             round=ours.round,
             requests=len(keys),
             file_name=f"{ours.create or f'batcheval-{ours.identity[:16]}-adopted'}.jsonl",

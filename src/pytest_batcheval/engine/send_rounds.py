@@ -94,7 +94,13 @@ class Sender:
         self._attach()
         if adopt:
             self._batches.adopt(None)
+            forgotten = self._context.journal.reader.forgotten(self._context.backend.origin)
+            return self.adopt(forgotten, self._not_again)
         return self._finished()
+
+    def _not_again(self, found: AdoptedBatch | BatchEvalError) -> None:
+        if isinstance(found, BatchEvalError):
+            self._counts.remarks[f"of a batch of other tools the journal has not all requests any more: {found}"] = None
 
     def _finished(self) -> SendResult:
         answered = sum(len(machine.results.answered) for machine in self._counts.settled)

@@ -99,12 +99,12 @@ class Worklist:
         """
         keys, reader = [request.custom_id for request in requests], self._journal.reader
         planned = reader.tries(keys, self._origin)
-        of_round = reader.tries(keys, self._origin, self._round) if self._round else planned
+        own = reader.tries(keys, self._origin, self._round)
         by_generation: dict[int, list[Request]] = defaultdict(list)
         for key, request in zip(keys, requests, strict=True):
-            newest, _ = planned.get(key, (0, 0))
-            # A round's first try of a request is a generation of its own.
-            begun, _ = of_round.get(key, (newest + bool(self._round), 0))
+            newest, _ = planned.get(key, (1, 0))
+            # No generation is of two rounds: of each the journal keeps one answer. The first is of no round.
+            begun, _ = own.get(key, (newest + 1 if self._round else 1, 0))
             by_generation[max(begun, self._goals[key])].append(request)
         for generation, group in sorted(by_generation.items()):
             for batch in at_once(split(group, limits), limits):

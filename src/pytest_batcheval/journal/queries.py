@@ -242,6 +242,13 @@ GROUP BY claim.origin, claim.key
 HAVING min(batch.state = 'settled' AND (batch.batch_id <> '' OR claim.sent = 1)) = 1
 """
 
+# By the id at the provider, where their own was taken from them below.
+FORGOTTEN = """
+SELECT substr(file_name, length('adopted-') + 1) FROM batch
+WHERE file_name LIKE 'adopted-%' AND batch_id = '' AND origin = ?
+EXCEPT SELECT batch_id FROM batch
+"""
+
 # Statements that make a consistent journal of the rows that were left of a damaged one.
 MEND = (
     # Answers and failures count, also those of a batch that could not be read.
@@ -278,9 +285,14 @@ MEND = (
     SELECT alias.key, batch.origin, batch.id, 0 FROM alias JOIN batch ON batch.id = alias.batch
     """,
     # A batch whose requests are not all known is forgotten, so that it is found at the provider with all of them.
-    """
+    f"""
     UPDATE batch SET state = 'settled', batch_id = '', file_id = '', note = 'not all of its requests could be read'
-    WHERE state <> 'lost' AND calls = 'batch' AND requests <> (SELECT count(*) FROM claim WHERE claim.batch = batch.id)
+    WHERE state <> 'lost' AND calls = 'batch' AND (
+        requests <> (SELECT count(*) FROM claim WHERE claim.batch = batch.id)
+        OR file_name LIKE 'adopted-%'
+            AND requests > (SELECT count(DISTINCT key) FROM alias WHERE alias.batch = batch.id)
+            AND EXISTS (SELECT 1 FROM claim WHERE claim.batch = batch.id AND {_NO_RESULT})
+    )
     """,
     # What was never uploaded cannot be uploaded without its lines.
     """

@@ -95,7 +95,7 @@ class JournalReader:
     def failures(self, requests: Iterable[Request], origin: str, round_name: str = "") -> dict[str, RequestError]:
         """The failures of these requests for an origin (and round), by key, where there is no answer."""
         keys = list({request.custom_id for request in requests})
-        rows = self._by_keys(queries.FAILURES, keys, origin, round_name=round_name)
+        rows = self._by_keys(queries.FAILURES, keys, origin, round_name=round_name or None)
         return {key: _error(*error) for key, *error in rows}
 
     def failure_of(self, key: str, origin: str) -> RequestError | None:
@@ -105,14 +105,17 @@ class JournalReader:
 
     def final(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, int]:
         """The generation of each key's final failure, in a round if one is named; keys without one are missing."""
-        return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin, round_name=round_name))
+        return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin, round_name=round_name or None))
 
     def generations(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, int]:
         """The newest generation of each key's answers (of a round), from 1; keys without an answer are missing."""
-        return dict(self._by_keys(queries.GENERATIONS, keys, origin, round_name=round_name))
+        return dict(self._by_keys(queries.GENERATIONS, keys, origin, round_name=round_name or None))
 
-    def tries(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, tuple[int, int]]:
-        """The newest (generation, attempt) of each key planned (in a round), from 1; keys never planned are missing."""
+    def tries(self, keys: Sequence[str], origin: str, round_name: str | None = None) -> dict[str, tuple[int, int]]:
+        """The newest (generation, attempt) of each key planned, from 1; keys never planned are missing.
+
+        With `round_name` those that were planned in this round, or with an empty one outside any round.
+        """
         rows = self._by_keys(queries.TRIES, keys, origin, round_name=round_name)
         return {key: (generation, attempt) for key, generation, attempt in rows}
 
@@ -155,6 +158,13 @@ class JournalReader:
     def aliases(self, batch: int) -> list[AliasRow]:
         """The `custom_id`s of a batch that was not made here, in the order of its lines; of any other batch none."""
         return [AliasRow(*row) for row in self._rows(queries.ALIASES, (batch,))]
+
+    def forgotten(self, origin: str) -> list[str]:
+        """Ids of batches that this program did not make and whose requests a repair could not all read.
+
+        They have no metadata of ours, so nothing else finds them at the provider again.
+        """
+        return [batch_id for (batch_id,) in self._rows(queries.FORGOTTEN, (origin,))]
 
     def names_of(self, keys: Sequence[str]) -> list[tuple[str, str]]:
         """(custom_id, key) of each of these keys in batches that were not made here."""
@@ -256,7 +266,7 @@ class JournalReader:
         """Each key's newest answer; damaged ones go to `damaged`."""
         found = {}
         for key, where, line_id, response, crc, *of_batch in self._by_keys(
-            queries.ANSWERS, keys, origin, origin, round_name=round_name
+            queries.ANSWERS, keys, origin, origin, round_name=round_name or None
         ):
             if is_sound(key, response, crc):
                 found[key] = StoredAnswer(where, line_id, response, *of_batch)
@@ -265,9 +275,10 @@ class JournalReader:
         return found
 
     def _by_keys(
-        self, query: str, keys: Sequence[str], *more: str | int | None, round_name: str = ""
+        self, query: str, keys: Sequence[str], *more: str | int | None, round_name: str | None = None
     ) -> Iterator[tuple[Any, ...]]:
-        condition, rounds = ("batch.round = ?", [round_name] * query.count("{round}")) if round_name else ("1", [])
+        rounds = [] if round_name is None else [round_name] * query.count("{round}")
+        condition = "1" if round_name is None else "batch.round = ?"
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
             text = query.format(keys=", ".join("?" * len(part)), round=condition)
