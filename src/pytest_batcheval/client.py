@@ -97,6 +97,7 @@ class BatchClient:
         individual: bool = False,
         round: str = "",
         ignore_unmarked: bool = False,
+        assume_lost: bool = False,
         progress: Callable[[BatchSnapshot], None] = lambda seen: None,
     ) -> None:
         """Prepare a client; nothing is opened before the first call.
@@ -116,9 +117,12 @@ class BatchClient:
                 whatever earlier rounds answered; empty accepts the answers of any round.
             ignore_unmarked: send also requests that a batch of the account, made by other tools, has already;
                 else that is a `UsageError`, which names the command that takes it over.
+            assume_lost: give up a create without an answer as soon as the provider does not list it (if it was
+                accepted, it is paid twice), and what a result file lacks that stays cut off.
             progress: called with a snapshot whenever a batch changes, and with a notice of any other wait.
         """
         self._ignore_unmarked = ignore_unmarked
+        self._assume_lost = assume_lost
         self._threads = threads
         self._individual = individual
         self._round = checked_round(round)
@@ -286,6 +290,7 @@ class BatchClient:
                     patience=timeout,
                     budget=self._budget,
                     ignore_unmarked=self._ignore_unmarked,
+                    assume_lost=self._assume_lost,
                     threads=self._threads,
                 ),
             )

@@ -104,7 +104,7 @@ def unseen(row: BatchRow, failure: ProviderFailure) -> Refused:
     """The failure that stops the run when another key's refusal says nothing about the batch: the user must check."""
     name = row.batch_id or f"of file {row.file_name}, whose create got no answer,"
     text = f"batch {name} was sent with another API key or project, and this one does not see it"
-    advice = "run once with that key; if that key no longer exists, --batch-assume-lost gives the batch up"
+    advice = f"run once with that key; if it no longer exists, {payment_text.ASSUME_LOST} gives the batch up"
     return Refused("another_account", f"{text}; {advice}", request_id=failure.request_id)
 
 

@@ -8,6 +8,8 @@ from pytest_batcheval.text.format import counted, duration
 KEPT = "nothing is lost"
 """What a stopped run may say whenever the journal has every intent and every answer so far."""
 
+ASSUME_LOST = "--batch-assume-lost (BatchClient: assume_lost=True)"
+
 
 def not_created(row: BatchRow, fenced: bool, given_up: bool, tried: bool) -> str:
     """The note of a batch whose create was not applied.
@@ -69,7 +71,7 @@ def cut_off(row: BatchRow, found: int) -> str:
     return (
         f"a result file of batch {row.batch_id} breaks off within a line, after {found} of "
         f"{counted(row.requests, 'request')}, each time that it is read: a proxy may cut large replies. If the file "
-        "is no better at the provider, --batch-assume-lost keeps what it has and gives up the rest"
+        f"is no better at the provider, {ASSUME_LOST} keeps what it has and gives up the rest"
     )
 
 
@@ -79,7 +81,7 @@ def unknown_create(row: BatchRow) -> str:
         f"the create of a batch of {counted(row.requests, 'request')} got no answer ({row.note}), and the provider's "
         f"list of batches cannot say whether it was applied; if it was, it is being paid. Look for a batch of input "
         f"file {row.file_id} ({row.file_name}) at the provider; a later run looks again; when there is none, "
-        "--batch-assume-lost sends the requests again"
+        f"{ASSUME_LOST} sends the requests again"
     )
 
 

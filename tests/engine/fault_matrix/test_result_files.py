@@ -6,9 +6,11 @@ import json
 import re
 
 import pytest
-from disturbing import KEYS, REQUESTS
+from disturbing import ALWAYS, KEYS, REQUESTS, Disturbed
 from spoiling import Spoiling, by_plan
 
+from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.simulator.faults import connection
 from pytest_batcheval.simulator.faults import result_lines as spoilt
 
 
@@ -82,5 +84,17 @@ def test_a_result_file_is_taken_as_the_matrix_says_and_nothing_is_paid_again(kin
         assert re.match(r"output.jsonl at byte \d+: ", sent.broken[0])
     if kind == "separators in text":
         assert SEPARATORS in {a.text for a in world.journal.reader.answers(REQUESTS, world.backend.origin).values()}
+    assert world.go().sent == 0
+    assert server.ledger.billed() == dict.fromkeys(KEYS, 1)
+
+
+def test_what_a_cut_file_has_is_kept_when_the_rest_is_given_up(server, world):
+    """It may be cut for good: then every run would stop."""
+    server.follow(Disturbed("content", connection.truncated_silently, ALWAYS))
+    with pytest.raises(ProviderError, match=r"after \d of 4 requests.*BatchClient: assume_lost=True"):
+        world.go()
+    sent = world.go(assume_lost=True)
+    assert 0 < sent.answered < len(KEYS)
+    assert (sent.answered + sent.failed, sent.sent) == (len(KEYS), 0)
     assert world.go().sent == 0
     assert server.ledger.billed() == dict.fromkeys(KEYS, 1)
