@@ -49,7 +49,7 @@ def test_tokens_and_cost_are_those_of_the_answers(record, folder, capsys):
     assert float(side["batch_usd"]) == pytest.approx(expected)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("candidate", "why"), [("sim-noisy", "does not pass the gate"), ("sim-echo", "does not pass the gate")]
 )

@@ -131,6 +131,7 @@ def test_ctrl_c_leaves_and_stops_nothing(batch, batch_server):
     assert main(["status", batch]) == 0
 
 
+@pytest.mark.sampled
 def test_a_reader_that_goes_away_is_no_error(batch, batch_server):
     batch_server.faults.hold_batches()
     script = f"{' '.join(COMMAND)} {batch} --watch --json --interval 60 | head -1; echo ${{PIPESTATUS[0]}}"

@@ -164,7 +164,7 @@ STEPS = {"quick": 7, "ci": 1, "full": 1}
 """Every so many points."""
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled
 @pytest.mark.parametrize(("then", "first"), [("all", 1), ("half", 3), ("without a journal", 5)])
 def test_a_process_killed_at_any_point_is_gone_on_from_and_pays_once(then, first, world, folder, reaper, ask, proof):
     requests = ask(11)

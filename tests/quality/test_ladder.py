@@ -91,7 +91,7 @@ def test_a_good_judge_climbs_every_step(step, name):
     assert found.passed, found.explain()
 
 
-@pytest.mark.sampled(35)
+@pytest.mark.sampled
 @pytest.mark.parametrize(("judge", "name"), [(judge, name) for judge, names in MADE_FOR.items() for name in names])
 def test_a_biased_judge_falls_at_the_step_made_for_it(step, judge, name):
     found = step(name, judge)
@@ -111,6 +111,7 @@ def test_a_judge_that_sees_the_persona_gives_a_blind_patient_its_traits(step):
     assert {"blind: largest slope", "inverted: largest delta"} <= failed
 
 
+@pytest.mark.sampled
 def test_a_constant_shift_hides_from_kappa_but_not_from_the_difference(step):
     kappa, bound, apart = step("second judge", "judge_lenient").figures
     assert kappa.value > 0.5
@@ -118,6 +119,7 @@ def test_a_constant_shift_hides_from_kappa_but_not_from_the_difference(step):
     assert not apart.holds
 
 
+@pytest.mark.sampled
 def test_the_order_probe_names_cells_to_look_at(step):
     found = step("order", "judge_order")
     assert " x " in found.examples[0]

@@ -24,7 +24,6 @@ def test_all_275_as_one_job(batch_client, sent, ask):
     assert set(sent.times.values()) == {1}
 
 
-@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("size", "batches", "last"), [(10, 28, 5), (25, 11, 25), (50, 6, 25)])
 def test_batch_sizes(batch_client, sent, ask, size, batches, last):
     run = batch_client.run(ask(), batch_size=size)
@@ -34,7 +33,6 @@ def test_batch_sizes(batch_client, sent, ask, size, batches, last):
     assert set(sent.times.values()) == {1}
 
 
-@pytest.mark.sampled(3)
 @pytest.mark.parametrize("jobs", [2, 4, 8])
 def test_jobs_at_once_within_the_enqueued_tokens(batch_conversation, tmp_path, sent, ask, jobs):
     """The account takes a quarter of the input tokens at once; the jobs wait for each other."""
