@@ -109,14 +109,11 @@ class BatchClient:
             clock: the clock of all waits; default real time, or the simulator's.
             attempts: the most times that one call sends a request with transient failures.
             budget: the most US dollars that one call may spend; `None` for no limit.
-            enqueued_tokens: input tokens by model that the account may have enqueued at once; further batches
-                wait for these. They are estimated; a model that is missing has no limit.
+            enqueued_tokens: input tokens by model that the account may have enqueued at once; further batches wait.
             threads: concurrent calls to the provider, for batches; with 0 they are made one by one in a fixed order.
-            individual: send every request as an individual call instead of in batches; `backend` must be a name then.
-            round: the round whose answers are wanted, such as `2026-W48`: it asks each request once, on any machine,
-                whatever earlier rounds answered; empty accepts the answers of any round.
-            ignore_unmarked: send also requests that a batch of the account, made by other tools, has already;
-                else that is a `UsageError`, which names the command that takes it over.
+            individual: send each request as an individual call, not in batches; `backend` must be a name then.
+            round: asks each request once in the round of this name, on any machine; empty accepts any round's answers.
+            ignore_unmarked: send also what a batch of other tools has already; else that is a `UsageError`.
             assume_lost: give up a create without an answer as soon as the provider does not list it (if it was
                 accepted, it is paid twice), and what a result file lacks that stays cut off.
             progress: called with a snapshot whenever a batch changes, and with a notice of any other wait.
