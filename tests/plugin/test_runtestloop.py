@@ -101,6 +101,15 @@ def test_nothing_is_sent_when_collection_failed(suite, send, batch_server):
     assert executed(batch_server) == keys(suite)
 
 
+@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only", "--collect-only"])
+def test_nothing_is_sent_where_no_test_will_run(suite, send, batch_server, option):
+    suite.test_file(ONE)
+    result = send(option)
+    assert executed(batch_server) == []
+    if option != "--collect-only":
+        result.stdout.fnmatch_lines(["batch: nothing is sent, since no test will run"])
+
+
 @pytest.mark.sampled
 def test_workers_send_nothing_when_collection_failed(suite, send, batch_server):
     suite.test_file(ONE)

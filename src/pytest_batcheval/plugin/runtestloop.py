@@ -99,6 +99,8 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
     from pytest_batcheval.plugin.waves import WaveRunner
 
     with ProgressDisplay(session.config) as progress:
+        if session.config.option.setuponly:  # --setup-plan is one too
+            return progress.say("nothing is sent, since no test will run")
         if batch.plan.others:
             progress.say(others_line(batch.plan, session.config))
         runner = WaveRunner(batch.settings, batch.stored, batch.run_id, progress)
@@ -117,6 +119,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
             batch.sent, batch.collected = runner.sent, runner.collected
         if batch.settings.mode == "record":
             _export(batch, progress)
+    return None
 
 
 def _export(batch: BatchSession, progress: ProgressDisplay) -> None:
