@@ -122,7 +122,7 @@ class Adoption:
         ours = our_metadata(batch.metadata)
         assert ours is not None
         generation, reader, origin = ours.generation, self._journal.reader, self._backend.origin
-        if any(row.round != ours.round for row in reader.batches(origin)):
+        if reader.has_other_rounds(origin, ours.round):
             # Another round may have answers of the generation that this one has in its own journal.
             newest = max((number for number, _ in reader.tries(list(keys), origin).values()), default=0)
             generation = max(generation, newest + 1)

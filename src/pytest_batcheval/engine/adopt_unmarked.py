@@ -19,7 +19,7 @@ from pytest_batcheval.engine.metadata import identity, known_to, our_metadata
 from pytest_batcheval.engine.patient_reader import PatientReader
 from pytest_batcheval.engine.send_policy import SendContext
 from pytest_batcheval.errors import ProviderError, UsageError
-from pytest_batcheval.journal.rows import AliasRow, BatchRow
+from pytest_batcheval.journal.rows import ADOPTED, AliasRow, BatchRow
 from pytest_batcheval.wire.endpoints import PROMPTS
 from pytest_batcheval.wire.input_file import BadLine
 from pytest_batcheval.wire.lines import chunks
@@ -94,7 +94,7 @@ class NamedAdoption:
         row = replace(
             row_of(sent, tried, self._backend.origin, self._backend.scope, self._context.run, batch.endpoint),
             batch_id=batch.id,
-            file_name=f"adopted-{batch.id}",
+            file_name=f"{ADOPTED}{batch.id}",
         )
         return AdoptedBatch(self._journal.adopt(row, sent.lines, aliases_of(sent)), bad=sent.bad, again=len(tried))
 

@@ -1,5 +1,7 @@
 """The journal's SQL, by name. `{keys}` stands for a list of `?`, `{round}` for a condition on its batches."""
 
+from pytest_batcheval.journal.rows import ADOPTED
+
 ADD_RUN = "INSERT INTO run (id, started, origin, base_url, argv) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 # The stored line of this key is this line, or damaged: the key is a hash of it.
@@ -87,6 +89,8 @@ WHERE origin = :origin AND key IN (SELECT key FROM claim WHERE batch = :batch)
 BATCHES = "SELECT {columns} FROM batch WHERE (:origin IS NULL OR origin = :origin) ORDER BY id"
 
 REFUSALS = "SELECT model, note FROM batch WHERE origin = ? AND state = 'void' AND note <> '' ORDER BY id"
+
+OTHER_ROUND = "SELECT 1 FROM batch WHERE origin = ? AND round <> ? LIMIT 1"
 
 KEYS_OF_BATCH = "SELECT key FROM claim WHERE batch = ? ORDER BY key"
 
@@ -243,9 +247,9 @@ HAVING min(batch.state = 'settled' AND (batch.batch_id <> '' OR claim.sent = 1))
 """
 
 # By the id at the provider, where their own was taken from them below.
-FORGOTTEN = """
-SELECT substr(file_name, length('adopted-') + 1) FROM batch
-WHERE file_name LIKE 'adopted-%' AND batch_id = '' AND origin = ?
+FORGOTTEN = f"""
+SELECT substr(file_name, length('{ADOPTED}') + 1) FROM batch
+WHERE file_name LIKE '{ADOPTED}%' AND batch_id = '' AND origin = ?
 EXCEPT SELECT batch_id FROM batch
 """
 
@@ -289,7 +293,7 @@ MEND = (
     UPDATE batch SET state = 'settled', batch_id = '', file_id = '', note = 'not all of its requests could be read'
     WHERE state <> 'lost' AND calls = 'batch' AND (
         requests <> (SELECT count(*) FROM claim WHERE claim.batch = batch.id)
-        OR file_name LIKE 'adopted-%'
+        OR file_name LIKE '{ADOPTED}%'
             AND requests > (SELECT count(DISTINCT key) FROM alias WHERE alias.batch = batch.id)
             AND EXISTS (SELECT 1 FROM claim WHERE claim.batch = batch.id AND {_NO_RESULT})
     )

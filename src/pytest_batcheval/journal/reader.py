@@ -95,7 +95,7 @@ class JournalReader:
     def failures(self, requests: Iterable[Request], origin: str, round_name: str = "") -> dict[str, RequestError]:
         """The failures of these requests for an origin (and round), by key, where there is no answer."""
         keys = list({request.custom_id for request in requests})
-        rows = self._by_keys(queries.FAILURES, keys, origin, round_name=round_name or None)
+        rows = self._by_keys(queries.FAILURES, keys, origin, round_name=round_name)
         return {key: _error(*error) for key, *error in rows}
 
     def failure_of(self, key: str, origin: str) -> RequestError | None:
@@ -105,18 +105,19 @@ class JournalReader:
 
     def final(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, int]:
         """The generation of each key's final failure, in a round if one is named; keys without one are missing."""
-        return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin, round_name=round_name or None))
+        return dict(self._by_keys(queries.FINAL_FAILURES, keys, origin, round_name=round_name))
 
     def generations(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, int]:
         """The newest generation of each key's answers (of a round), from 1; keys without an answer are missing."""
-        return dict(self._by_keys(queries.GENERATIONS, keys, origin, round_name=round_name or None))
+        return dict(self._by_keys(queries.GENERATIONS, keys, origin, round_name=round_name))
 
     def tries(self, keys: Sequence[str], origin: str, round_name: str | None = None) -> dict[str, tuple[int, int]]:
         """The newest (generation, attempt) of each key planned, from 1; keys never planned are missing.
 
         With `round_name` those that were planned in this round, or with an empty one outside any round.
         """
-        rows = self._by_keys(queries.TRIES, keys, origin, round_name=round_name)
+        exact = round_name is not None
+        rows = self._by_keys(queries.TRIES, keys, origin, round_name=round_name or "", exact=exact)
         return {key: (generation, attempt) for key, generation, attempt in rows}
 
     def refreshes(self, keys: Sequence[str], origin: str) -> dict[str, int]:
@@ -138,6 +139,10 @@ class JournalReader:
     def batches(self, origin: str | None = None) -> list[BatchRow]:
         """All batches, oldest first."""
         return [BatchRow(*row) for row in self._rows(_BATCHES, {"origin": origin})]
+
+    def has_other_rounds(self, origin: str, round_name: str) -> bool:
+        """Whether there are batches of another round, or outside this one."""
+        return bool(self._rows(queries.OTHER_ROUND, (origin, round_name)))
 
     def refusals(self, origin: str) -> list[tuple[str, str]]:
         """(model, note) of every batch that was void, oldest first."""
@@ -266,7 +271,7 @@ class JournalReader:
         """Each key's newest answer; damaged ones go to `damaged`."""
         found = {}
         for key, where, line_id, response, crc, *of_batch in self._by_keys(
-            queries.ANSWERS, keys, origin, origin, round_name=round_name or None
+            queries.ANSWERS, keys, origin, origin, round_name=round_name
         ):
             if is_sound(key, response, crc):
                 found[key] = StoredAnswer(where, line_id, response, *of_batch)
@@ -275,10 +280,11 @@ class JournalReader:
         return found
 
     def _by_keys(
-        self, query: str, keys: Sequence[str], *more: str | int | None, round_name: str | None = None
+        self, query: str, keys: Sequence[str], *more: str | int | None, round_name: str = "", exact: bool = False
     ) -> Iterator[tuple[Any, ...]]:
-        rounds = [] if round_name is None else [round_name] * query.count("{round}")
-        condition = "1" if round_name is None else "batch.round = ?"
+        """Rows of these keys; an empty round is any, or with `exact` none."""
+        of_one = exact or bool(round_name)
+        condition, rounds = ("batch.round = ?", [round_name] * query.count("{round}")) if of_one else ("1", [])
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
             text = query.format(keys=", ".join("?" * len(part)), round=condition)

@@ -10,6 +10,9 @@ import msgspec
 OPEN = ("planned", "uploaded", "creating", "created", "ended")
 """States of a batch that is not finished."""
 
+ADOPTED = "adopted-"
+"""How the file name begins of a batch of other tools that was taken over by its id, which follows."""
+
 SUMS = {"request": "line", "answer": "response"}
 """The tables with checksums, and the column that a row's checksum covers beside its key."""
 
