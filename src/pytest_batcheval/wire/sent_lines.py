@@ -68,7 +68,9 @@ class SentFile:
     bad: list[BadLine] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.requests) + len(self.bad)
+        """The number of its lines, without a broken one at the end: the file may have been cut off there."""
+        last = max((request.number for request in self.requests.values()), default=0)
+        return len(self.requests) + len(self.bad) - bool(self.bad and self.bad[-1].number > last)
 
     @property
     def lines(self) -> dict[str, bytes]:
