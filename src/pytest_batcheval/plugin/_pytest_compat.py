@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import pytest
 from _pytest._code.code import ExceptionRepr
 from _pytest._io import TerminalWriter
 from _pytest.fixtures import FixtureDef
-from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
+from _pytest.mark.structures import ParameterSet
+from _pytest.outcomes import Failed as Failed
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks, xfailed_key
 
 
 def terminal_writer(reporter: pytest.TerminalReporter) -> TerminalWriter:
@@ -78,6 +81,54 @@ def is_fixture(metafunc: pytest.Metafunc, name: str) -> bool:
 def is_indirect(metafunc: pytest.Metafunc, name: str) -> bool:
     """Whether an argument is parametrised indirectly."""
     return metafunc._params_directness.get(name) == "indirect"
+
+
+def parameter_sets(values: object) -> list[ParameterSet]:
+    """Those of the values given to `parametrize` that are a `pytest.param`; an iterator is not touched."""
+    listed = values if isinstance(values, (list, tuple)) else ()
+    return [value for value in listed if isinstance(value, ParameterSet)]
+
+
+@contextmanager
+def failing_despite_xfail(item: pytest.Item) -> Iterator[None]:
+    """Let a failure in the block be one also where the test is marked xfail: that mark is about the answer."""
+    try:
+        yield
+    except pytest.fail.Exception:
+        item.stash[xfailed_key] = None
+        raise
+
+
+def skip_test(reason: str) -> NoReturn:
+    """Skip a test from a fixture; the place that is shown is the test's."""
+    raise pytest.skip.Exception(reason, _use_item_location=True)
+
+
+def callspecs(metafunc: pytest.Metafunc) -> list[Any]:
+    """The sets of parameters that a test function has so far: each has `params`, `indices` and `marks`."""
+    return list(metafunc._calls)
+
+
+def keep_callspecs(metafunc: pytest.Metafunc, keep: Callable[[Any], bool]) -> None:
+    """Drop the sets of parameters that `keep` refuses."""
+    metafunc._calls = [call for call in metafunc._calls if keep(call)]
+
+
+def id_parts(item: pytest.Function) -> list[str]:
+    """The ids of a test's parameters, one for each call of `parametrize`."""
+    return list(item.callspec._idlist)
+
+
+def requested_names(item: pytest.Function) -> set[str]:
+    """The arguments of a test, of its fixtures and of theirs; not those that a plugin gives to every test."""
+    info, found = item._fixtureinfo, set[str]()
+    left = list(info.initialnames)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [argument for fixture in info.name2fixturedefs.get(name, ()) for argument in fixture.argnames]
+    return found
 
 
 def parametrized_names(metafunc: pytest.Metafunc) -> set[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail
 from pytest_batcheval.plugin.plan import ItemPlan, item_plan
 from pytest_batcheval.plugin.reports import RequestFailed
-from pytest_batcheval.plugin.stash import batch_session
+from pytest_batcheval.plugin.stash import batch_session, item_stats
 from pytest_batcheval.plugin.unrecorded import end_unrecorded
 from pytest_batcheval.report.commands import show_command
 from pytest_batcheval.wire.answers import Answers, Row
@@ -20,8 +21,9 @@ def answer_of(request: pytest.FixtureRequest) -> Answer:
     Raises:
         Unrecorded, RequestFailed: there is none.
     """
-    plan = _plan_of(request, "answer")
-    return _answers_of(request, plan, keep=plan.errors == "keep")[0]
+    with failing_despite_xfail(request.node):
+        plan = _plan_of(request, "answer")
+        return _answers_of(request, plan, keep=plan.errors == "keep")[0]
 
 
 def answers_of(request: pytest.FixtureRequest) -> Answers:
@@ -30,8 +32,9 @@ def answers_of(request: pytest.FixtureRequest) -> Answers:
     Raises:
         Unrecorded: a cell has neither answer nor failure.
     """
-    plan = _plan_of(request, "answers")
-    found = _answers_of(request, plan, keep=True)
+    with failing_despite_xfail(request.node):
+        plan = _plan_of(request, "answers")
+        found = _answers_of(request, plan, keep=True)
     return Answers(Row(p.cell, p.call.sample, a) for p, a in zip(plan.cells, found, strict=True))
 
 
@@ -55,11 +58,14 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
         found, missing = session.stored.resolve(plan)
     except BatchEvalError as error:
         pytest.fail(str(error), pytrace=False)
+    stats = item_stats(request.node)
     for answer in found:
         for turn in answer.turns:
-            session.stats.use(turn)
+            stats.use(turn)
     if missing:
-        end_unrecorded(request.node.nodeid, missing, session.settings, session.stats, session.stored.elsewhere)
+        if not session.settings.sends:
+            stats.unrecorded(plan.nodeid, plan.module, [request for _, request in missing], missing[0][0].ids)
+        end_unrecorded([request for _, request in missing], session.settings, session.stored.elsewhere)
     failed = [a for a in found if a.error is not None]
     if failed and not keep:
         settings = session.settings

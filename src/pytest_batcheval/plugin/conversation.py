@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError, RecordingError
+from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, skip_test
+from pytest_batcheval.plugin.item_id import module_of, name_of, parameters_of
+from pytest_batcheval.plugin.marker import ordered_marks
 from pytest_batcheval.plugin.options import Settings, read_settings
-from pytest_batcheval.plugin.stash import PASSED, batch_session
+from pytest_batcheval.plugin.stash import PASSED, item_stats
 from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
@@ -92,10 +95,11 @@ def batch_conversation(request: pytest.FixtureRequest) -> Iterator[BatchConversa
     `send` neither.
     """
     with ExitStack() as stack:
-        try:
-            conversation = stack.enter_context(_opened(request))
-        except BatchEvalError as error:
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        with failing_despite_xfail(request.node):
+            try:
+                conversation = stack.enter_context(_opened(request))
+            except BatchEvalError as error:
+                raise pytest.fail.Exception(str(error), pytrace=False) from None
         yield conversation
 
 
@@ -114,11 +118,11 @@ def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[Batc
     from pytest_batcheval.recordings.conversations.conversation import Conversation, JumpClock
     from pytest_batcheval.report.commands import pytest_command
 
-    path = _path(request, chosen)
+    path = conversation_path(request.node, chosen)
     if not path.exists():
-        batch_session(request.config).stats.conversations.append(request.node.nodeid)
+        item_stats(request.node).without_conversation(request.node.nodeid, module_of(request.node, chosen.root))
         if chosen.missing == "skip":
-            pytest.skip(f"unrecorded: no conversation at {path}; record it with --batch=record")
+            skip_test(f"unrecorded: no conversation at {path}; record it with --batch=record")
         raise UnrecordedConversation(path)
     command = pytest_command([request.node.nodeid], chosen.root, "--batch=record")
     with Conversation.replayed(path, command=command) as conversation:
@@ -137,7 +141,7 @@ def _live(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[BatchCon
     from pytest_batcheval.backends.connect import SIMULATOR, connect, respondent_of
     from pytest_batcheval.recordings.conversations.conversation import Conversation
 
-    path = _path(request, chosen)
+    path = conversation_path(request.node, chosen)
     api_key = key_from_environment if respondent_of(chosen.backend) is None else SIMULATOR
     with connect(chosen.backend) as connection:
         url, origin = connection.backend.base_url, connection.backend.origin
@@ -159,14 +163,31 @@ def _check_replay(item: pytest.Item, conversation: Conversation, path: Path) -> 
         item.warn(pytest.PytestWarning(f"{text}; record the conversation again: {conversation.command}"))
 
 
-def _path(request: pytest.FixtureRequest, chosen: Settings) -> Path:
+def conversation_path(item: pytest.Item, chosen: Settings) -> Path:
+    """The file of a test's conversation.
+
+    Raises:
+        RecordingError, UsageError: the marker or the name is invalid, or the path is a symbolic link.
+    """
     from pytest_batcheval.recordings.conversations.conversation import path_of
 
-    module, _, test = request.node.nodeid.partition("::")
-    mark = request.node.get_closest_marker("batch_conversation")
-    if mark is None:
-        return path_of(chosen.cassettes, module, test)
+    module, marks = module_of(item, chosen.root), ordered_marks(item, "batch_conversation")
+    if not marks:
+        return path_of(chosen.cassettes, module, name_of(item))
+    mark = marks[0]
     if mark.kwargs or len(mark.args) != 1 or not isinstance(mark.args[0], str):
         raise RecordingError("batch_conversation takes one name: @pytest.mark.batch_conversation('whole_job')")
-    callspec = getattr(request.node, "callspec", None)
-    return path_of(chosen.cassettes, module, test, mark.args[0], callspec.id if callspec else "")
+    return path_of(chosen.cassettes, module, name_of(item), mark.args[0], parameters_of(item))
+
+
+def same_name(items: Iterable[pytest.Item], chosen: Settings) -> Iterator[tuple[pytest.Item, str]]:
+    """Tests whose conversation would have the file of an earlier test, with a message; repeats of a test may share."""
+    first: dict[str, pytest.Item] = {}
+    for item in items:
+        try:
+            path = conversation_path(item, chosen)
+        except BatchEvalError:
+            continue  # the test reports it
+        other = first.setdefault(str(path).lower(), item)
+        if (module_of(other, chosen.root), name_of(other)) != (module_of(item, chosen.root), name_of(item)):
+            yield item, f"its conversation {path} is also that of {other.nodeid}; give each test a name of its own"

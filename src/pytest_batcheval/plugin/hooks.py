@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ import pytest_batcheval.plugin.hookspecs as hookspecs
 from pytest_batcheval.plugin.conversation import MARKER as CONVERSATION_MARKER
 from pytest_batcheval.plugin.marker import asks_for_answers, is_ours, left_out, may_need_axes
 from pytest_batcheval.plugin.options import MARKER as BATCH_MARKER
-from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, mode
+from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, mode, root_of
 from pytest_batcheval.plugin.stash import LEFT_OUT, PASSED, batch_session, begun_session
 from pytest_batcheval.wire.default_paths import CASSETTES
 
-STATS = "batcheval_stats"
+UNUSED = "batcheval_unused"
+"""Name under which a worker gives its controller the unused recordings."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,11 +54,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
-    """Note that tests which ask for answers are left out, so that their recordings do not count as unused."""
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    """Note whether tests which ask for answers are left out; refuse what only the whole collection shows."""
     collected = list(items)
     yield
     config.stash[LEFT_OUT] = any(map(asks_for_answers, left_out(collected, items)))
+    if any(map(is_ours, collected)):
+        _complete_reports(config)
+        from pytest_batcheval.plugin.refused import refused
+
+        for report in refused(config, collected, items):
+            session.ihook.pytest_collectreport(report=report)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -103,35 +113,35 @@ def pytest_configure_node(node: Any) -> None:
     """Pass to each xdist worker the id of the run, and how to ask for answers."""
     from pytest_batcheval.plugin.worker_answers import offer
 
+    _complete_reports(node.config)
     offer(node, lambda: batch_session(node.config).stored)
     if mode(node.config) in SENDING:
         node.workerinput[RUN] = batch_session(node.config).run_id
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Fail a test whose arguments are not those its requests were built from."""
+    yield
+    if begun_session(item.config) is not None:
+        from pytest_batcheval.plugin.plan import check_arguments
+
+        check_arguments(item)
+    return None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Shape the reports of batch tests, after pytest has looked at xfail."""
+    """Note the outcome of a test, and make safe what other plugins have added to its report."""
     report = yield
     if call.when == "call":
         item.stash[PASSED] = report.passed
-    if call.when == "setup" and item.config.getoption("xmlpath", None) and is_ours(item):
-        from pytest_batcheval.plugin.ci import add_properties
-
-        add_properties(item)
     if call.excinfo is not None and is_ours(item):
-        from pytest_batcheval.plugin.reports import shape_report
-        from pytest_batcheval.plugin.safe_output import escape_report
+        from pytest_batcheval.plugin.reports import escape
 
-        if report.failed:
-            from pytest_batcheval.plugin.reports import show_answers
-
-            show_answers(item, report)
-        shape_report(report, call.excinfo.value)
-        reporter = item.config.pluginmanager.get_plugin("terminalreporter")
-        whole = item.config.get_verbosity(item.config.VERBOSITY_ASSERTIONS) >= 2
-        escape_report(report, reporter is not None and reporter.hasmarkup, whole)
+        escape(report, item.config, again=True)
     return report
 
 
@@ -143,28 +153,30 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Complete the counts; pass a worker's to the controller."""
+    """Complete the counts."""
     batch = begun_session(session.config)
     if batch is None:
         return
     from pytest_batcheval.plugin.unrecorded import find_difference
 
-    if not batch.stored.elsewhere:  # the controller has the recordings
+    if not hasattr(session.config, "workerinput"):  # the controller has what its workers counted
         find_difference(batch.stats, batch.stored)
     if batch.plan.items and batch.settings.mode in ("replay", "record") and not batch.stored.elsewhere:
         from pytest_batcheval.plugin.unused import find_unused
 
         batch.stats.unused = find_unused(session, batch.plan, batch.stored, batch.stats.used)
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[STATS] = batch.stats.to_data()
+    if hasattr(session.config, "workeroutput") and batch.stats.unused is not None:
+        session.config.workeroutput[UNUSED] = asdict(batch.stats.unused)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add the counts of a finished xdist worker."""
-    data = getattr(node, "workeroutput", {}).get(STATS)
-    if data is not None:
-        batch_session(node.config).stats.add_data(data)
+    """Take the unused recordings from a worker that has finished: every worker collects all tests."""
+    found = getattr(node, "workeroutput", {}).get(UNUSED)
+    if found is not None:
+        from pytest_batcheval.plugin.run_stats import UnusedRecordings
+
+        batch_session(node.config).stats.unused = UnusedRecordings(**found)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -184,7 +196,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _workers_replay(config: pytest.Config) -> bool:
     """Whether xdist's workers may read recordings; the controller, which collects no test, checks them first."""
-    return config.pluginmanager.has_plugin("dsession") and (config.rootpath / CASSETTES).exists()
+    return config.pluginmanager.has_plugin("dsession") and (root_of(config) / CASSETTES).exists()
+
+
+def _complete_reports(config: pytest.Config) -> None:
+    """Complete the reports of our tests from now on, and add up their counts."""
+    from pytest_batcheval.plugin.reports import ItemReports
+
+    if not config.pluginmanager.has_plugin(ItemReports.__qualname__):
+        config.pluginmanager.register(ItemReports(config), ItemReports.__qualname__)
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from pytest_batcheval.plugin._pytest_compat import fixture_definitions
+from pytest_batcheval.plugin.item_id import parametrize_names
+from pytest_batcheval.prompts.prompt_call import prompt_name
 
 RESERVED = ("prompt", "samples", "endpoint", "errors", "axes")
 ERRORS = ("raise", "keep")
@@ -40,8 +43,17 @@ def read_mark(node: pytest.Item) -> BatchMark:
     Raises:
         MarkerError: positional arguments, no prompt, or a keyword of the wrong type.
     """
+    return combined(ordered_marks(node, "batch"))
+
+
+def combined(marks: Sequence[pytest.Mark]) -> BatchMark:
+    """The batch marker that these make together, the closest first.
+
+    Raises:
+        MarkerError: as `read_mark`.
+    """
     given: dict[str, Any] = {}
-    for mark in reversed(list(node.iter_markers("batch"))):
+    for mark in reversed(marks):
         if mark.args:
             raise MarkerError(f"batch takes keywords only, not {mark.args[0]!r}; write batch(prompt=…)")
         given.update(mark.kwargs)
@@ -86,14 +98,75 @@ def _ids(axis: str, value: object) -> tuple[str, ...]:
     return tuple(ids)
 
 
+def ordered_marks(node: pytest.Item, name: str) -> list[pytest.Mark]:
+    """The markers of that name that apply to a test, the closest first.
+
+    A parameter's (`pytest.param(…, marks=…)`) is closer than the function's, a subclass's closer than its bases', by
+    the MRO. pytest itself lists those of a base first (https://github.com/pytest-dev/pytest/issues/14329).
+    """
+    return [mark for parent in node.iter_parents() for mark in _own_marks(parent) if mark.name == name]
+
+
+def _own_marks(node: Any) -> list[pytest.Mark]:
+    """The markers of one node, the closest first; those that a hook has put before the others stay there."""
+    own: list[pytest.Mark] = node.own_markers
+    if isinstance(node, pytest.Class):
+        nearest = [_written(vars(each).get("pytestmark", [])) for each in node.obj.__mro__]
+    elif isinstance(node, pytest.Function):
+        nearest = [list(_callspec_marks(node)), _written(getattr(node.obj, "pytestmark", []))]
+    else:
+        return own
+    rank = {id(mark): number for number, marks in reversed(list(enumerate(nearest))) for mark in marks}
+    first = next((place for place, mark in enumerate(own) if id(mark) in rank), 0)
+    added = [-1 if place < first else len(nearest) for place in range(len(own))]
+    order = sorted(range(len(own)), key=lambda place: (rank.get(id(own[place]), added[place]), place))
+    return [own[place] for place in order]
+
+
+def _written(marks: Any) -> list[pytest.Mark]:
+    """The value of a `pytestmark` as markers."""
+    listed: Sequence[Any] = marks if isinstance(marks, (list, tuple)) else [marks]
+    return [getattr(mark, "mark", mark) for mark in listed if mark is not None]
+
+
+def _callspec_marks(node: pytest.Item) -> Sequence[pytest.Mark]:
+    marks: Sequence[pytest.Mark] = getattr(getattr(node, "callspec", None), "marks", ())
+    return marks
+
+
+def prompt_parameters(mark: BatchMark, optional: bool = False) -> Iterator[str]:
+    """Names of the prompt's parameters; those with a default only if `optional`.
+
+    Raises:
+        MarkerError: a parameter cannot be an axis.
+    """
+    for name, parameter in inspect.signature(mark.prompt).parameters.items():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has {parameter}; name each parameter after an axis")
+        if name == "sample":
+            raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has a parameter `sample`; samples share one body")
+        if optional or parameter.default is parameter.empty:
+            yield name
+
+
+def marks_of_parameters(parameters: Any) -> list[pytest.Mark]:
+    """The batch markers of a `pytest.param`, or of a test's set of parameters."""
+    found = [getattr(mark, "mark", mark) for mark in getattr(parameters, "marks", ())]
+    return [mark for mark in found if mark.name == "batch"]
+
+
 TAKES = ("answer", "answers")
 """The fixtures that return answers."""
 
 
+def has_arguments(marks: Iterable[pytest.Mark]) -> bool:
+    """Whether any of these markers has an argument: without one, `batch` is a plain marker."""
+    return any(mark.kwargs or mark.args for mark in marks)
+
+
 def has_batch_mark(node: pytest.Item) -> bool:
     """Whether a batch marker with any argument applies."""
-    mark = node.get_closest_marker("batch")
-    return mark is not None and any(m.kwargs or m.args for m in node.iter_markers("batch"))
+    return has_arguments(node.iter_markers("batch"))
 
 
 def asks_for_answers(item: pytest.Item) -> bool:
@@ -113,8 +186,8 @@ def left_out(collected: Sequence[pytest.Item], kept: Iterable[pytest.Item]) -> l
 
 
 def may_need_axes(metafunc: pytest.Metafunc) -> bool:
-    """Whether a test function has a batch marker, or an argument that nothing provides: perhaps an axis."""
-    if has_batch_mark(metafunc.definition):
+    """Whether a test function takes answers, or an argument that nothing provides: perhaps an axis."""
+    if has_batch_mark(metafunc.definition) or set(TAKES) & set(metafunc.fixturenames):
         return True
     left = {name for name in metafunc.fixturenames if name not in fixture_definitions(metafunc) and name != "request"}
     return bool(left) and not left <= _parametrized(metafunc.definition)
@@ -122,10 +195,4 @@ def may_need_axes(metafunc: pytest.Metafunc) -> bool:
 
 def _parametrized(node: pytest.Item) -> set[str]:
     """The arguments that `parametrize` marks of a test provide, so that they are not axes."""
-    found: set[str] = set()
-    for mark in node.iter_markers("parametrize"):
-        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
-        if isinstance(names, str):
-            names = [name.strip() for name in names.split(",")]
-        found.update(names if isinstance(names, (list, tuple)) else ())
-    return found
+    return {name for mark in node.iter_markers("parametrize") for name in parametrize_names(mark)}

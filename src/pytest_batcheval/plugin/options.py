@@ -64,6 +64,7 @@ class Settings:
         pay_again: send requests again whose answers were paid and are gone at the provider.
         cassettes: the folder of recordings.
         axes: lines `name=path` of the ini key `batch_axes`.
+        root: the folder that recordings, journal and axes are relative to.
     """
 
     mode: str
@@ -219,13 +220,19 @@ def mode(config: pytest.Config) -> str:
     return str(_chosen(config, "batch"))
 
 
+def root_of(config: pytest.Config) -> Path:
+    """The folder of pytest's configuration file, whatever `--rootdir` an IDE gives; rootdir without such a file."""
+    ini = config.inipath
+    return ini.parent if ini is not None and ini.is_file() else config.rootpath
+
+
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; an option beats its ini key."""
     return Settings(
         mode=mode(config),
         backend=str(_chosen(config, "batch_backend")),
         calls=str(_chosen(config, "batch_calls")),
-        journal=config.rootpath / str(_chosen(config, "batch_journal")),
+        journal=root_of(config) / str(_chosen(config, "batch_journal")),
         refresh=bool(_chosen(config, "batch_refresh")),
         round=_round(config),
         missing=str(config.getini("batch_missing")),
@@ -236,9 +243,9 @@ def read_settings(config: pytest.Config) -> Settings:
         assume_lost=bool(config.getoption("batch_assume_lost")),
         ignore_unmarked=bool(_chosen(config, "batch_ignore_unmarked")),
         pay_again=bool(config.getoption("batch_pay_again")),
-        cassettes=config.rootpath / CASSETTES,
+        cassettes=root_of(config) / CASSETTES,
         axes=tuple(config.getini("batch_axes")),
-        root=config.rootpath,
+        root=root_of(config),
     )
 
 

@@ -1,134 +1,146 @@
-"""From test items to cells to prompt calls: the tests of each function, and the requests of each test."""
+"""From axes to test items: the tests of each function."""
 
 from __future__ import annotations
 
-import inspect
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from pytest_batcheval.plugin._pytest_compat import (
+    callspecs,
     fixture_definitions,
     is_direct_definition,
     is_fixture,
     is_indirect,
+    keep_callspecs,
+    parameter_sets,
     parametrized_names,
 )
-from pytest_batcheval.plugin.marker import TAKES, BatchMark, MarkerError, asks_for_answers, has_batch_mark, read_mark
-from pytest_batcheval.plugin.options import Settings
-from pytest_batcheval.prompts.prompt_call import PromptCall, prompt_name
+from pytest_batcheval.plugin.cells import SAMPLE, in_cell
+from pytest_batcheval.plugin.item_id import Generated, remember
+from pytest_batcheval.plugin.marker import (
+    TAKES,
+    BatchMark,
+    MarkerError,
+    combined,
+    has_arguments,
+    marks_of_parameters,
+    ordered_marks,
+    prompt_parameters,
+)
+from pytest_batcheval.prompts.prompt_call import prompt_name
 from pytest_batcheval.wire.answers import value_id
-
-SAMPLE = "sample"
-Cell = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """One cell of a test with the prompt call that answers it."""
-
-    cell: Cell
-    call: PromptCall
-
-    @property
-    def ids(self) -> dict[str, str]:
-        """The cell as ids by axis name, for recordings and reports."""
-        return {name: value_id(value) for name, value in self.cell.items()}
-
-
-class Axes:
-    """The axes that a folder's tests see: from files, replaced or joined by the nearest hooks."""
-
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
-        self._config = config
-        self._settings = settings
-        self._from_files: dict[str, Sequence[Any]] | None = None
-        self._by_folder: dict[Path, dict[str, Sequence[Any]]] = {}
-
-    def of(self, node: pytest.Item) -> dict[str, Sequence[Any]]:
-        """Axis values by name for a test.
-
-        Raises:
-            MatrixError: a file or axis is wrong.
-        """
-        folder = node.path.parent
-        if folder not in self._by_folder:
-            self._by_folder[folder] = self._collect(node)
-        return self._by_folder[folder]
-
-    def _collect(self, node: pytest.Item) -> dict[str, Sequence[Any]]:
-        axes = dict(self._files())
-        for given in reversed(node.ihook.pytest_batch_axes(config=self._config)):
-            axes.update(given)
-        if not axes:
-            return {}
-        from pytest_batcheval.matrix.check import as_axis_values, check_axes
-
-        axes = {name: as_axis_values(name, values) for name, values in axes.items()}
-        check_axes(axes)
-        return axes
-
-    def _files(self) -> dict[str, Sequence[Any]]:
-        if self._from_files is None:
-            self._from_files = {}
-            if self._settings.axes:
-                from pytest_batcheval.matrix.load import load_axis, parse_axes_option
-
-                ini = self._config.inipath
-                paths = parse_axes_option(self._settings.axes, self._settings.root if ini is None else ini.parent)
-                self._from_files = {name: load_axis(name, path) for name, path in paths.items()}
-        return self._from_files
 
 
 class Parametrization:
     """The axes of one test function: announced before the author's own parametrize, filled in after.
 
     Raises:
-        MarkerError: the marker, the prompt or the test's arguments are invalid.
+        MarkerError: a marker, a prompt or the test's arguments are invalid.
     """
 
     def __init__(self, metafunc: pytest.Metafunc, axes: Mapping[str, Sequence[Any]]) -> None:
         self._metafunc = metafunc
         self._axes = axes
         self._asked = set(metafunc.fixturenames)
-        self._mark: BatchMark | None = None
-        wanted = [name for name in metafunc.fixturenames if name in axes and not self._has_fixture(name)]
-        if has_batch_mark(metafunc.definition) and self._asked & set(TAKES):
-            self._mark = read_mark(metafunc.definition)
-            self._check_takes()
-            self._check_narrowed()
-            self._check_samples()
-            wanted += [name for name in _parameters(self._mark) if name not in wanted]
-            if self._mark.samples > 1 or SAMPLE in self._asked:
-                wanted.append(SAMPLE)
-        self._wanted = wanted
-        metafunc.fixturenames.extend(name for name in wanted if name not in self._asked)
+        self._own = ordered_marks(metafunc.definition, "batch")
+        self._wanted = [name for name in metafunc.fixturenames if name in axes and not self._has_fixture(name)]
+        if self._asked & set(TAKES):
+            alone = not any(has_arguments(marks) for marks in self._of_parameters())
+            if has_arguments(self._own) and alone:
+                self._check(combined(self._own))
+            self._want(self._announced())
+        self._remember()
 
     def fill(self) -> None:
         """Parametrise the axes that the author left free; fold those that `answers` gathers."""
+        marks = self._marks()
         taken = parametrized_names(self._metafunc)
-        if self._mark is not None:
-            self._check_prompt(self._mark, taken)
+        for mark in marks:
+            self._check(mark)
+            self._check_prompt(mark, taken)
+        self._check_alike(marks, taken)
+        self._want(marks)
+        self._remember()
         free = [name for name in self._wanted if (name in self._axes or name == SAMPLE) and name not in taken]
-        folds = "answers" in self._asked and self._mark is not None
+        folds = "answers" in self._asked and bool(marks)
         folded = [name for name in free if folds and name not in self._asked]
+        values = {name: self._values(name, marks) for name in free}
         for name in free:
             if name not in folded:
-                values = self._values(name)
-                self._metafunc.parametrize(name, values, ids=[_test_id(name, value) for value in values])
+                self._metafunc.parametrize(name, values[name], ids=[_test_id(name, value) for value in values[name]])
+        if len(marks) > 1:
+            self._drop(set(free) - set(folded))
         if folds:
-            cells = [dict(zip(folded, cell, strict=True)) for cell in itertools.product(*map(self._values, folded))]
+            cells = [
+                dict(zip(folded, cell, strict=True)) for cell in itertools.product(*(values[name] for name in folded))
+            ]
             self._metafunc.parametrize("answers", [cells], indirect=True, ids=[pytest.HIDDEN_PARAM])
 
-    def _values(self, name: str) -> list[Any]:
+    def _of_parameters(self) -> list[list[pytest.Mark]]:
+        """The batch markers of each `pytest.param` in the function's own `parametrize` marks."""
+        found = []
+        for mark in self._metafunc.definition.iter_markers("parametrize"):
+            values = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("argvalues")
+            found += [marks_of_parameters(parameter) for parameter in parameter_sets(values)]
+        return found
+
+    def _announced(self) -> Iterator[BatchMark]:
+        """The markers that are known before anything is parametrised; `fill` reports the invalid ones."""
+        for marks in ([], *self._of_parameters()):
+            with suppress(MarkerError):
+                if has_arguments([*marks, *self._own]):
+                    yield combined([*marks, *self._own])
+
+    def _marks(self) -> list[BatchMark]:
+        """The distinct markers of the tests that take answers: one, unless parameters have markers of their own."""
+        if not self._asked & set(TAKES):
+            return []
+        found = [self._mark_of(call) for call in callspecs(self._metafunc)] or [self._mark_of(None)]
+        given = [mark for mark in found if mark is not None]
+        if given and len(given) < len(found):
+            raise MarkerError("some of this test's parameters have batch(prompt=…) and others have none")
+        return [mark for place, mark in enumerate(given) if mark not in given[:place]]
+
+    def _mark_of(self, call: Any) -> BatchMark | None:
+        marks = [*(marks_of_parameters(call)), *self._own]
+        return combined(marks) if has_arguments(marks) else None
+
+    def _want(self, marks: Iterable[BatchMark]) -> None:
+        """Add the arguments of these markers' prompts to those of the test."""
+        for mark in marks:
+            names = list(prompt_parameters(mark))
+            if mark.samples > 1 or SAMPLE in self._asked:
+                names.append(SAMPLE)
+            self._wanted += [name for name in names if name not in self._wanted]
+        self._metafunc.fixturenames.extend(name for name in self._wanted if name not in self._metafunc.fixturenames)
+
+    def _remember(self) -> None:
+        added = frozenset(self._wanted) - self._asked
+        remember(self._metafunc.definition, Generated(tuple(self._own), added))
+
+    def _values(self, name: str, marks: Sequence[BatchMark]) -> list[Any]:
         if name == SAMPLE:
-            return list(range(self._mark.samples if self._mark else 1))
-        keep = self._mark.narrowed.get(name) if self._mark else None
-        return [value for value in self._axes[name] if keep is None or value_id(value) in keep]
+            return list(range(max((mark.samples for mark in marks), default=1)))
+        kept = [mark.narrowed.get(name) for mark in marks] or [None]
+        return [value for value in self._axes[name] if any(ids is None or value_id(value) in ids for ids in kept)]
+
+    def _drop(self, free: Collection[str]) -> None:
+        """Drop the tests of the axes that a parameter's own marker leaves out."""
+
+        def meant(call: Any) -> bool:
+            mark = self._mark_of(call)
+            return mark is None or in_cell(mark, {name: call.params[name] for name in free})
+
+        keep_callspecs(self._metafunc, meant)
+
+    def _check(self, mark: BatchMark) -> None:
+        self._check_takes()
+        self._check_narrowed(mark)
+        self._check_samples(mark)
 
     def _check_takes(self) -> None:
         for name in TAKES:
@@ -143,9 +155,8 @@ class Parametrization:
         module = definitions[-1].func.__module__ if definitions else ""
         return module.startswith("pytest_batcheval.")
 
-    def _check_narrowed(self) -> None:
-        assert self._mark is not None
-        for axis, ids in self._mark.narrowed.items():
+    def _check_narrowed(self, mark: BatchMark) -> None:
+        for axis, ids in mark.narrowed.items():
             if axis not in self._axes:
                 allowed = ", ".join([*sorted(self._axes), "prompt", "samples", "endpoint", "errors", "axes"])
                 raise MarkerError(f"batch({axis}=…): {axis!r} is neither an axis nor a keyword; allowed are {allowed}")
@@ -155,9 +166,8 @@ class Parametrization:
                 what = f"has no {', '.join(map(repr, unknown))}" if unknown else "would have no value left"
                 raise MarkerError(f"batch({axis}=…): the axis {axis!r} {what}; its ids are {_listed(known)}")
 
-    def _check_samples(self) -> None:
+    def _check_samples(self, mark: BatchMark) -> None:
         """Refuse a measure that needs more samples than the test's table holds: it could only fail, after paying."""
-        assert self._mark is not None
         if "answers" not in self._asked:
             return
         from pytest_batcheval.plugin.samples_check import least_samples
@@ -165,7 +175,7 @@ class Parametrization:
         latest = [found[-1] for found in fixture_definitions(self._metafunc).values()]
         fixtures = [definition.func for definition in latest if "answers" in definition.argnames]
         needed, measure = least_samples([self._metafunc.function, *fixtures])
-        samples = 1 if SAMPLE in self._asked else self._mark.samples
+        samples = 1 if SAMPLE in self._asked else mark.samples
         if samples < needed:
             drop = f" and drop the argument {SAMPLE!r}, which splits the table" if SAMPLE in self._asked else ""
             raise MarkerError(
@@ -179,7 +189,7 @@ class Parametrization:
         both = sorted(taken & set(mark.narrowed))
         if both:
             raise MarkerError(f"batch({both[0]}=…) narrows an axis this test parametrises itself; drop one of them")
-        for parameter in _parameters(mark):
+        for parameter in prompt_parameters(mark):
             if is_indirect(self._metafunc, parameter):
                 raise MarkerError(
                     f"prompt {name}() needs {parameter!r}, which is parametrised indirectly: the prompt would get the "
@@ -196,51 +206,19 @@ class Parametrization:
                     f"runs, so a prompt can only have axes and parametrised arguments: {can}"
                 )
 
+    def _check_alike(self, marks: Sequence[BatchMark], taken: set[str]) -> None:
+        """Refuse prompts of one function that need different axes: each would be asked for the others' axes too."""
+        free = [set(prompt_parameters(mark)) - taken - self._asked for mark in marks]
+        for mark, names in zip(marks, free, strict=True):
+            if other := sorted(set().union(*free) - names):
+                raise MarkerError(
+                    f"prompt {prompt_name(mark.prompt)}() of one of this test's parameters does not need "
+                    f"{other[0]!r}, which another prompt of it needs; write two tests"
+                )
+
     def _has_fixture(self, name: str) -> bool:
         definitions = fixture_definitions(self._metafunc).get(name)
         return definitions is not None and len(definitions) > 0 and not is_direct_definition(definitions[-1])
-
-
-def planned_cells(item: pytest.Item) -> list[PlannedCell]:
-    """The cells of a collected test, in the order of the matrix; empty when it asks for no answers.
-
-    Raises:
-        MarkerError: the marker is invalid, or the test has none of the prompt's arguments.
-    """
-    if not asks_for_answers(item):
-        return []
-    mark = read_mark(item)
-    spec = getattr(item, "callspec", None)
-    parameters = dict(spec.params) if spec else {}
-    folded = parameters.pop("answers", [{}])
-    return [_planned(mark, {**parameters, **cell}) for cell in folded]
-
-
-def marked_errors(item: pytest.Item) -> str:
-    """The marker's `errors=`: `raise` or `keep`."""
-    return read_mark(item).errors
-
-
-def _planned(mark: BatchMark, values: dict[str, Any]) -> PlannedCell:
-    sample = values.pop(SAMPLE, 0)
-    arguments = {name: values[name] for name in _parameters(mark, optional=True) if name in values}
-    if missing := [name for name in _parameters(mark) if name not in arguments]:
-        raise MarkerError(
-            f"prompt {prompt_name(mark.prompt)}() needs {', '.join(map(repr, missing))}, and this test has no axes: "
-            "pytest gives a test of unittest.TestCase no parameters. Make it a function, or a class without a base"
-        )
-    return PlannedCell(values, PromptCall(mark.prompt, arguments, sample, mark.endpoint))
-
-
-def _parameters(mark: BatchMark, optional: bool = False) -> Iterator[str]:
-    """Names of the prompt's parameters; those with a default only if `optional`."""
-    for name, parameter in inspect.signature(mark.prompt).parameters.items():
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has {parameter}; name each parameter after an axis")
-        if name == SAMPLE:
-            raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has a parameter `sample`; samples share one body")
-        if optional or parameter.default is parameter.empty:
-            yield name
 
 
 def _test_id(name: str, value: object) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from pytest_batcheval.errors import PromptError
-from pytest_batcheval.plugin._pytest_compat import will_run
+from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, will_run
+from pytest_batcheval.plugin.cells import PlannedCell, marked_errors, planned_cells
+from pytest_batcheval.plugin.item_id import module_of
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers
-from pytest_batcheval.plugin.parametrize import PlannedCell, marked_errors, planned_cells
+from pytest_batcheval.plugin.stash import batch_session
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
@@ -22,7 +24,7 @@ class ItemPlan:
 
     Attributes:
         nodeid: the test's id.
-        module: the test module's path below rootdir, with `/`.
+        module: the test module's path below the root of the suite, with `/`.
         requests: the first request of each cell; later turns follow from the answers.
         errors: the marker's `errors=`.
     """
@@ -74,15 +76,50 @@ def make_plan(items: Iterable[pytest.Item]) -> Plan:
 
 
 def _plan_item(item: pytest.Item) -> ItemPlan:
-    module = item.nodeid.partition("::")[0]
+    batch = batch_session(item.config)
+    module = module_of(item, batch.settings.root)
     cells: list[PlannedCell] = []
     try:
-        cells += planned_cells(item)
+        cells += planned_cells(item, batch.axes.of(item))
         first = [planned.call.drive_twice(lambda _: None) for planned in cells]
         requests = tuple(turns.pending for turns in first if turns.pending is not None)
         return ItemPlan(item.nodeid, module, tuple(cells), requests, marked_errors(item))
     except (PromptError, MarkerError) as error:
         return ItemPlan(item.nodeid, module, tuple(cells), error=error)
+
+
+def check_arguments(item: pytest.Item) -> None:
+    """Fail a test that is set up with other arguments than those its requests were built from.
+
+    Raises:
+        pytest.fail.Exception: names the argument, and both values' types.
+    """
+    plan, seen = item_plan(item), getattr(item, "funcargs", {})
+    for planned in () if plan is None else plan.cells:
+        call = planned.call
+        other = {name: seen[name] for name, value in call.arguments.items() if seen.get(name, value) is not value}
+        if other and not _same_request(call, replace(call, arguments={**call.arguments, **other})):
+            name = min(other)
+            kinds = " and ".join(sorted({_type_name(call.arguments[name]), _type_name(other[name])}))
+            with failing_despite_xfail(item):
+                pytest.fail(
+                    f"the request of this test was built from another {name!r} than the test gets ({kinds}): a plugin "
+                    f"or a fixture replaces it when the test is set up. Requests are built before that, so "
+                    f"parametrise with the value itself",
+                    pytrace=False,
+                )
+
+
+def _same_request(call: PromptCall, other: PromptCall) -> bool:
+    try:
+        bodies = [each.drive(lambda _: None).pending for each in (call, other)]
+    except PromptError:
+        return False
+    return bodies[0] is not None and bodies[1] is not None and bodies[0].custom_id == bodies[1].custom_id
+
+
+def _type_name(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
 
 
 def others_line(plan: Plan, config: pytest.Config) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from pytest_batcheval.engine.retry import retry_of_error
-from pytest_batcheval.plugin._pytest_compat import add_section
+from pytest_batcheval.plugin._pytest_compat import Failed, add_section
+from pytest_batcheval.plugin.marker import is_ours
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import item_plan
-from pytest_batcheval.plugin.stash import batch_session
+from pytest_batcheval.plugin.safe_output import escape_report
+from pytest_batcheval.plugin.stash import batch_session, take_stats
 from pytest_batcheval.plugin.unrecorded import Unrecorded
 from pytest_batcheval.report.answer_text import labelled, turn_lines
 from pytest_batcheval.report.commands import show_command
@@ -23,7 +25,7 @@ from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
 
 
-class RequestFailed(Exception):
+class RequestFailed(Failed):
     """The request of this test failed at the provider."""
 
     def __init__(self, answer: Answer, show: str) -> None:
@@ -34,22 +36,71 @@ class RequestFailed(Exception):
             f"the request of this test failed: {error}\n"
             f"custom_id {answer.custom_id}, sent to {answer.origin}\n"
             f"{retry_of_error(error).value}\n"
-            f"all of it: {show}"
+            f"all of it: {show}",
+            pytrace=False,
         )
 
 
-def shape_report(report: pytest.TestReport, error: BaseException) -> None:
-    """Make a report of one of our outcomes short, and a failure even where the test is marked xfail."""
-    if not isinstance(error, (Unrecorded, RequestFailed)):
-        return
-    report.outcome = "failed"
-    report.longrepr = str(error)
-    if hasattr(report, "wasxfail"):
-        del report.wasxfail
+class ItemReports:
+    """A pytest plugin that completes the reports of our tests before any other plugin sees them.
+
+    Its wrapper is the innermost: what it raises or marks, reporters and reruns of any order find in the report. The
+    counts of a test travel with its report, from a forked process or a worker of xdist too, and are added up here.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._in_worker = hasattr(config, "workerinput")
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Complete a report: outcome, answers, counts, properties."""
+        report = yield
+        if not is_ours(item):
+            return report
+        if (stats := take_stats(item)) is not None:
+            first = batch_session(self._config).stats.first_missing is None
+            report.batcheval = stats.to_data(first)  # type: ignore[attr-defined]
+        if call.when == "setup" and item.config.getoption("xmlpath", None):
+            from pytest_batcheval.plugin.ci import add_properties
+
+            add_properties(item)
+        if call.excinfo is not None:
+            if report.failed:
+                show_answers(item, report)
+            _shape(report, call.excinfo.value)
+            escape(report, item.config)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add the counts of a test."""
+        data = getattr(report, "batcheval", None)
+        if data is None:
+            return
+        batch_session(self._config).stats.add_data(data)
+        if not self._in_worker:  # else the report goes on to the controller
+            del report.batcheval
+
+
+def escape(report: pytest.TestReport, config: pytest.Config, again: bool = False) -> None:
+    """Make the texts of a report safe to show; `again` where only what others have added since is of interest."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    whole = again or config.get_verbosity(config.VERBOSITY_ASSERTIONS) >= 2
+    escape_report(report, reporter is not None and reporter.hasmarkup, whole)
+
+
+def _shape(report: pytest.TestReport, error: BaseException) -> None:
+    """Make a report of one of our outcomes short."""
     if isinstance(error, Unrecorded):
         report.unrecorded = True  # type: ignore[attr-defined]
-    else:
+    elif isinstance(error, RequestFailed):
         report.request_failed = True  # type: ignore[attr-defined]
+    else:
+        return
+    report.longrepr = str(error)
 
 
 SECTION = "batch"

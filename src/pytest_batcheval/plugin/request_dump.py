@@ -114,13 +114,14 @@ def _driven(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[tup
     Raises:
         pytest.UsageError: a prompt or a marker is broken, so that its requests are unknown.
     """
-    from pytest_batcheval.plugin.parametrize import planned_cells
+    from pytest_batcheval.plugin.cells import planned_cells
     from pytest_batcheval.plugin.stored_answers import AnswerLookup
 
-    lookup = AnswerLookup(batch_session(config).stored)
+    batch = batch_session(config)
+    lookup = AnswerLookup(batch.stored)
     try:
         for item in filter(asks_for_answers, items):
-            for planned in planned_cells(item):
+            for planned in planned_cells(item, batch.axes.of(item)):
                 yield planned.call, planned.call.drive(lookup)
     except (BatchEvalError, MarkerError) as error:
         raise pytest.UsageError(str(error)) from None

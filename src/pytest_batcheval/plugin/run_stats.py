@@ -1,11 +1,11 @@
-"""Counts for the summary, taken while tests run; a worker's counts travel to the controller as plain data."""
+"""Counts for the summary: a test's own travel with its report, so that they survive the process that ran it."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -51,12 +51,15 @@ class UnusedRecordings:
 
 @dataclass
 class RunStats:
-    """Counts of one process, and of its workers.
+    """Counts of one test, or of all tests of a run.
 
     Attributes:
         used: the answers that tests used, by key.
         missing: unrecorded keys by test id.
         conversations: ids of tests whose conversation is not recorded.
+        modules: the test modules of both, by test id.
+        first_missing: the first unrecorded request.
+        first_cell: its cell.
         difference: the lines that differ between the nearest recorded request and the first unrecorded one.
         unused: recorded answers that no test asks for; `None` where that is unknown.
     """
@@ -64,7 +67,9 @@ class RunStats:
     used: dict[str, UsedAnswer] = field(default_factory=dict)
     missing: dict[str, list[str]] = field(default_factory=dict)
     conversations: list[str] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)
     first_missing: Request | None = None
+    first_cell: Mapping[str, str] = field(default_factory=dict)
     difference: str = ""
     unused: UnusedRecordings | None = None
 
@@ -79,10 +84,16 @@ class RunStats:
             )
         used.times += 1
 
-    def unrecorded(self, nodeid: str, requests: Sequence[Request]) -> None:
-        """Count a test whose answers are not recorded."""
-        self.missing[nodeid] = [request.custom_id for request in requests]
-        self.first_missing = self.first_missing or requests[0]
+    def unrecorded(self, nodeid: str, module: str, requests: Sequence[Request], cell: Mapping[str, str]) -> None:
+        """Count a test whose answers are not recorded; `cell` is that of the first of these requests."""
+        self.missing[nodeid], self.modules[nodeid] = [request.custom_id for request in requests], module
+        if self.first_missing is None:
+            self.first_missing, self.first_cell = requests[0], cell
+
+    def without_conversation(self, nodeid: str, module: str) -> None:
+        """Count a test whose conversation is not recorded."""
+        self.conversations.append(nodeid)
+        self.modules[nodeid] = module
 
     def by_source(self, brought: Collection[str]) -> Counter[tuple[str, str]]:
         """Number of distinct answers by (source, origin); the source of those from this run's sending is `sent`."""
@@ -95,29 +106,29 @@ class RunStats:
         """Answers that were stored before this run."""
         return (used for key, used in self.used.items() if used.source != "failed" and key not in brought)
 
-    def to_data(self) -> dict[str, Any]:
-        """Plain data for xdist's channel."""
+    def to_data(self, first: bool = True) -> dict[str, Any]:
+        """Plain data for a report, and for the channel of another process; the first unrecorded request if wanted."""
+        line = None if self.first_missing is None or not first else self.first_missing.line().decode()
         return {
             "used": {key: asdict(used) for key, used in self.used.items()},
             "missing": self.missing,
             "conversations": self.conversations,
-            "difference": self.difference,
-            "first_missing": None if self.first_missing is None else self.first_missing.line().decode(),
-            "unused": None if self.unused is None else asdict(self.unused),
+            "modules": self.modules,
+            "first_missing": line,
+            "first_cell": dict(self.first_cell) if line else {},
         }
 
     def add_data(self, data: dict[str, Any]) -> None:
-        """Add a worker's counts. Every worker collects all tests, so each one knows all unused recordings."""
+        """Add the counts of a test."""
         for key, used in data["used"].items():
             self.used.setdefault(key, UsedAnswer(**{**used, "times": 0})).times += used["times"]
         self.missing.update(data["missing"])
-        self.conversations += data["conversations"]
-        self.difference = self.difference or data["difference"]
+        self.conversations += (test for test in data["conversations"] if test not in self.modules)
+        self.modules.update(data["modules"])
         if self.first_missing is None and data["first_missing"] is not None:
             line = json.loads(data["first_missing"])
             self.first_missing = Request(line["body"], line["url"], line["method"])
-        if self.unused is None and data["unused"] is not None:
-            self.unused = UnusedRecordings(**data["unused"])
+            self.first_cell = data["first_cell"]
 
 
 def _day(answer: Answer) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError, JournalError
+from pytest_batcheval.plugin.axes import Axes
 from pytest_batcheval.plugin.options import read_settings
-from pytest_batcheval.plugin.parametrize import Axes
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
@@ -35,7 +35,7 @@ class BatchSession:
         if hasattr(config, "workerinput"):
             from pytest_batcheval.plugin.worker_answers import follow_controller
 
-            follow_controller(self.stored, config.workerinput, config.rootpath)
+            follow_controller(self.stored, config.workerinput, self.settings.root)
         self.plan = Plan()
         self.stats = RunStats()
         self.headline = ""

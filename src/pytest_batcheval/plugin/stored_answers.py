@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,10 +12,15 @@ from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.store import JournalReader
+    from pytest_batcheval.plugin.cells import PlannedCell
     from pytest_batcheval.plugin.plan import ItemPlan
     from pytest_batcheval.plugin.worker_answers import ControllerAnswers
     from pytest_batcheval.recordings.answer_line import RecordedLine
     from pytest_batcheval.recordings.answers import Recordings
+
+
+MOST_COMPARED = 200
+"""Recorded requests that are compared with an unrecorded one."""
 
 
 class StoredAnswers:
@@ -110,8 +115,8 @@ class StoredAnswers:
         """Those of these keys that have a final failure, so that they are not sent again."""
         return set(self.journal.final(list(keys), self.origin or "", self._settings.round))
 
-    def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[Request]]:
-        """The answers of a test's cells, and the requests that have none.
+    def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[tuple[PlannedCell, Request]]]:
+        """The answers of a test's cells, and the requests that have none, each with its cell.
 
         Raises:
             PromptError: a later turn of a prompt cannot be built.
@@ -119,22 +124,30 @@ class StoredAnswers:
         """
         lookup = AnswerLookup(self, plan.requests)
         found: list[Answer] = []
-        missing: list[Request] = []
+        missing: list[tuple[PlannedCell, Request]] = []
         for planned in plan.cells:
             turns = planned.call.drive(lookup)
             if turns.pending is not None:
-                missing.append(turns.pending)
+                missing.append((planned, turns.pending))
                 continue
             last = turns.answers[-1]
             found.append(replace(last, turns=turns.answers, cell=planned.ids))
         return found, missing
 
-    def nearest(self, request: Request) -> RecordedLine | None:
-        """The recorded line whose request is most similar to this one; `None` without recordings."""
+    def nearest(self, request: Request, cell: Mapping[str, str]) -> RecordedLine | None:
+        """The recorded line whose request is most similar to this one; `None` without recordings.
+
+        It is one of those with the same cell, if there are any; of many, one of those with a similar length.
+        """
         from pytest_batcheval.prompts.body_diff import likeness
 
-        lines = [line for line in self.recordings.lines() if line.asked().url == request.url]
-        return max(lines, key=lambda line: likeness(line.asked().body, request.body), default=None)
+        lines = list(self.recordings.lines())
+        lines = [line for line in lines if line.cell == cell] or lines
+        size = len(request.line())
+        near = sorted(lines, key=lambda line: abs(len(line.request) - size))[:MOST_COMPARED]
+        asked = [(line, line.asked()) for line in near]
+        alike = [(likeness(past.body, request.body), line) for line, past in asked if past.url == request.url]
+        return max(alike, key=lambda found: found[0])[1] if alike else None
 
     def _journaled(self, requests: Sequence[Request], origin: str | None) -> dict[str, Answer]:
         if not requests or not self._settings.journal.exists():

@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.plugin._pytest_compat import Failed, skip_test
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
@@ -19,20 +20,22 @@ from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Request
 
 
-class Unrecorded(Exception):
-    """Requests of this test have no stored answer."""
+class Unrecorded(Failed):
+    """Requests of this test have no stored answer; without a traceback, which is made slowly and shows our code."""
 
     def __init__(self, requests: Sequence[Request]) -> None:
         first = requests[0].custom_id
         count = f"{len(requests):,} of its requests have" if len(requests) > 1 else "its request has"
-        super().__init__(f"unrecorded: {count} no recorded answer ({first[:KEY_SHOWN]}…); record with --batch=record")
+        text = f"unrecorded: {count} no recorded answer ({first[:KEY_SHOWN]}…); record with --batch=record"
+        super().__init__(text, pytrace=False)
 
 
 class UnrecordedConversation(Unrecorded):
     """The HTTP of this test is not recorded."""
 
     def __init__(self, path: Path) -> None:
-        Exception.__init__(self, f"unrecorded: no conversation at {path}; record it with --batch=record")
+        text = f"unrecorded: no conversation at {path}; record it with --batch=record"
+        Failed.__init__(self, text, pytrace=False)
 
 
 OTHER_BODY = (
@@ -42,9 +45,7 @@ OTHER_BODY = (
 OTHER_FILES = "the test files of this worker are not those of its controller, or the prompt is not pure"
 
 
-def end_unrecorded(
-    nodeid: str, missing: Sequence[Request], settings: Settings, stats: RunStats, elsewhere: bool = False
-) -> NoReturn:
+def end_unrecorded(missing: Sequence[Request], settings: Settings, elsewhere: bool = False) -> NoReturn:
     """End a test whose `missing` requests have no stored answer; `elsewhere` in a worker with files of its own.
 
     Raises:
@@ -55,9 +56,8 @@ def end_unrecorded(
     if settings.sends:
         reason = OTHER_FILES if elsewhere else OTHER_BODY
         pytest.fail(f"no request was sent for {missing[0].custom_id}: {reason}", pytrace=False)
-    stats.unrecorded(nodeid, missing)
     if settings.missing == "skip":
-        pytest.skip(f"unrecorded: no answer for {counted(len(missing), 'request')}; record with --batch=record")
+        skip_test(f"unrecorded: no answer for {counted(len(missing), 'request')}; record with --batch=record")
     raise Unrecorded(missing)
 
 
@@ -68,7 +68,7 @@ def find_difference(stats: RunStats, stored: StoredAnswers) -> None:
     from pytest_batcheval.prompts.body_diff import body_diff
 
     try:
-        nearest = stored.nearest(stats.first_missing)
+        nearest = stored.nearest(stats.first_missing, stats.first_cell)
     except BatchEvalError:
         return
     if nearest is not None:
@@ -79,7 +79,7 @@ def find_difference(stats: RunStats, stored: StoredAnswers) -> None:
 
 def unrecorded_lines(stats: RunStats, settings: Settings) -> list[str]:
     """Counts by file, the nearest recorded request, and the command that records."""
-    modules = Counter(nodeid.partition("::")[0] for nodeid in (*stats.missing, *stats.conversations))
+    modules = Counter(stats.modules[nodeid] for nodeid in (*stats.missing, *stats.conversations))
     width = max(map(len, modules))
     lines = [_unanswered(stats)] if stats.missing else []
     if stats.conversations:

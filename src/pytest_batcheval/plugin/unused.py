@@ -9,6 +9,7 @@ import pytest
 
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.marker import asks_for_answers
+from pytest_batcheval.plugin.options import root_of
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.run_stats import UnusedRecordings
 from pytest_batcheval.plugin.stash import LEFT_OUT
@@ -36,7 +37,7 @@ def find_unused(
         return None
     changed = _changed(plan, stored.recordings)
     stale = sum((place.path, _cell(place.line.cell)) in changed for place in unused)
-    return UnusedRecordings(len(unused), stale, _files(unused, session.config.rootpath))
+    return UnusedRecordings(len(unused), stale, _files(unused, root_of(session.config)))
 
 
 def _is_whole(session: pytest.Session, plan: Plan, recordings: Recordings) -> bool:
@@ -51,7 +52,7 @@ def _is_whole(session: pytest.Session, plan: Plan, recordings: Recordings) -> bo
         return False
     planned = {recordings.path_of(item.module) for item in plan.items}
     recorded = {place.path for place in recordings.places()}
-    module_of, root = recordings.module_of, session.config.rootpath
+    module_of, root = recordings.module_of, root_of(session.config)
     return not any(path not in planned and (root / module_of(path)).exists() for path in recorded)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_batcheval.errors import JournalError
-from pytest_batcheval.plugin.options import RUN
+from pytest_batcheval.plugin.options import RUN, root_of
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def offer(node: Any, stored: Callable[[], StoredAnswers]) -> None:
         config.stash[_SERVICE] = AnswerService(stored)
         config.add_cleanup(config.stash[_SERVICE].close)
     channel = node.gateway.newchannel()
-    node.workerinput[FOLDER], node.workerinput[ASK] = folder_identity(config.rootpath), channel
+    node.workerinput[FOLDER], node.workerinput[ASK] = folder_identity(root_of(config)), channel
     config.stash[_SERVICE].listen(channel)
 
 

@@ -45,15 +45,18 @@ class PromptCall:
         arguments: whole axis values by parameter name.
         sample: number of this sample, from 0.
         endpoint: from the marker; `None` to derive it from the body.
+        ids: the ids of arguments, where a value has none of its own.
     """
 
     prompt: Prompt
     arguments: Mapping[str, Any] = field(default_factory=dict)
     sample: int = 0
     endpoint: str | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        arguments = ", ".join(f"{name}={value_id(value)}" for name, value in self.arguments.items())
+        ids = {name: self.ids.get(name) or value_id(value) for name, value in self.arguments.items()}
+        arguments = ", ".join(f"{name}={i}" for name, i in ids.items())
         return f"{prompt_name(self.prompt)}({arguments})"
 
     def name(self, turn: int = 0) -> str:

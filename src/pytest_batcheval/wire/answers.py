@@ -22,7 +22,7 @@ class Row:
 
     def id(self, axis: str) -> str:
         """The id of this row's value on an axis: `row.id("persona")`."""
-        return value_id(self.cell[axis])
+        return self.answer.cell.get(axis) or value_id(self.cell[axis])
 
 
 def value_id(value: object) -> str:

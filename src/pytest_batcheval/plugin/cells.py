@@ -1,0 +1,142 @@
+"""From a collected test to its cells, and to the prompt call of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_batcheval.plugin.item_id import generated, parameter_id
+from pytest_batcheval.plugin.marker import (
+    BatchMark,
+    MarkerError,
+    asks_for_answers,
+    marks_of_parameters,
+    ordered_marks,
+    prompt_parameters,
+    read_mark,
+)
+from pytest_batcheval.prompts.prompt_call import PromptCall, prompt_name
+from pytest_batcheval.wire.answers import value_id
+
+SAMPLE = "sample"
+Cell = Mapping[str, Any]
+
+_LATE = {"prompt", "endpoint", "errors"}
+"""Keywords of a marker that do not say which tests there are."""
+
+_WHERE = (
+    "put it on the function, class or module, or into pytest.param: pytest_collection_modifyitems runs when the "
+    "tests have their parameters"
+)
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell of a test with the prompt call that answers it.
+
+    Attributes:
+        cell: the values of the axes, and of the prompt's other parameters.
+        ids: their ids, for recordings and reports.
+    """
+
+    cell: Cell
+    call: PromptCall
+    ids: Mapping[str, str]
+
+
+def late_marks(item: pytest.Item) -> list[pytest.Mark]:
+    """The batch markers that hooks have added since a test was made."""
+    made_from = generated(item)
+    if made_from is None:
+        return []
+    before = {id(mark) for mark in (*made_from.marks, *marks_of_parameters(getattr(item, "callspec", None)))}
+    return [mark for mark in ordered_marks(item, "batch") if id(mark) not in before]
+
+
+def in_cell(mark: BatchMark, values: Mapping[str, Any]) -> bool:
+    """Whether a marker asks for the cell with these values."""
+    if values.get(SAMPLE, 0) >= mark.samples:
+        return False
+    return all(value_id(values[axis]) in ids for axis, ids in mark.narrowed.items() if axis in values)
+
+
+def planned_cells(item: pytest.Item, axes: Collection[str]) -> list[PlannedCell]:
+    """The cells of a collected test, in the order of the matrix; empty when it asks for no answers.
+
+    Args:
+        item: the test.
+        axes: the names of the axes that it sees.
+
+    Raises:
+        MarkerError: a marker is invalid or came too late, or the test has none of the prompt's arguments.
+    """
+    if not asks_for_answers(item):
+        return []
+    mark = read_mark(item)
+    check_late(item)
+    spec = getattr(item, "callspec", None)
+    parameters = dict(spec.params) if spec else {}
+    folded = parameters.pop("answers", [{}])
+    ids = {name: parameter_id(item, name) for name in parameters}
+    return [_planned(item, mark, {**parameters, **cell}, ids, axes) for cell in folded if in_cell(mark, cell)]
+
+
+def check_late(item: pytest.Item) -> None:
+    """Refuse a marker that a hook has added after the test was made, and that asks for other tests.
+
+    Raises:
+        MarkerError: names its keywords.
+    """
+    for mark in late_marks(item):
+        if names := sorted(mark.kwargs.keys() - _LATE):
+            raise MarkerError(
+                f"batch({names[0]}=…) was added when this test was made already, too late to say which tests there "
+                f"are; {_WHERE}"
+            )
+
+
+def marked_errors(item: pytest.Item) -> str:
+    """The marker's `errors=`: `raise` or `keep`."""
+    return read_mark(item).errors
+
+
+def _planned(
+    item: pytest.Item, mark: BatchMark, values: dict[str, Any], ids: Mapping[str, str], axes: Collection[str]
+) -> PlannedCell:
+    sample = values.pop(SAMPLE, 0)
+    arguments = {name: values[name] for name in prompt_parameters(mark, optional=True) if name in values}
+    if missing := [name for name in prompt_parameters(mark) if name not in arguments]:
+        needs = f"prompt {prompt_name(mark.prompt)}() needs {', '.join(map(repr, missing))}"
+        if generated(item) is None:
+            raise MarkerError(
+                f"{needs}, and this test has no axes: pytest gives a test of unittest.TestCase no parameters. Make it "
+                "a function, or a class without a base"
+            )
+        raise MarkerError(f"{needs}, and the marker was added when this test was made already; {_WHERE}")
+    for name, value in arguments.items():
+        if is_lazy(item.config, value):
+            raise MarkerError(
+                f"prompt {prompt_name(mark.prompt)}() needs {name!r}, whose value a plugin makes when the test is set "
+                f"up ({type(value).__module__}.{type(value).__name__}); requests are built before any fixture runs"
+            )
+    cell = {name: value for name, value in values.items() if name in axes or name in arguments}
+    named = {name: ids[name] if name in ids else value_id(value) for name, value in cell.items()}
+    return PlannedCell(cell, PromptCall(mark.prompt, arguments, sample, mark.endpoint, named), named)
+
+
+_LAZY = re.compile("lazy|fixture_?ref", re.IGNORECASE)
+
+
+def is_lazy(config: pytest.Config, value: object) -> bool:
+    """Whether a parameter's value is a plugin's, which replaces it when the test is set up: such as `lf("name")`."""
+    kind = type(value)
+    if not _LAZY.search(kind.__name__):
+        return False
+    plugins = {plugin.__name__.partition(".")[0] for plugin in config.pluginmanager.get_plugins()
+               if isinstance(plugin, ModuleType)}  # fmt: skip
+    return kind.__module__.partition(".")[0] in plugins
