@@ -114,9 +114,9 @@ def _opened(request: pytest.FixtureRequest) -> Iterator[BatchConversation]:
 @contextmanager
 def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[BatchConversation]:
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
+    from pytest_batcheval.plugin.pytest_command import command_for
     from pytest_batcheval.plugin.unrecorded import UnrecordedConversation
     from pytest_batcheval.recordings.conversations.conversation import Conversation, JumpClock
-    from pytest_batcheval.report.commands import pytest_command
 
     path = conversation_path(request.node, chosen)
     if not path.exists():
@@ -124,7 +124,8 @@ def _replayed(request: pytest.FixtureRequest, chosen: Settings) -> Iterator[Batc
         if chosen.missing == "skip":
             skip_test(f"unrecorded: no conversation at {path}; record it with --batch=record")
         raise UnrecordedConversation(path)
-    command = pytest_command([request.node.nodeid], chosen.root, "--batch=record")
+    test = f"{module_of(request.node, chosen.root)}::{name_of(request.node)}"
+    command = command_for(request.config, test, "--batch=record")
     with Conversation.replayed(path, command=command) as conversation:
         with conversation.aside():
             backend = OpenAIBatch(conversation.base_url, REPLAYED, scope=REPLAYED)

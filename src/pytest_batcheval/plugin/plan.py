@@ -94,9 +94,11 @@ def check_arguments(item: pytest.Item) -> None:
     Raises:
         pytest.fail.Exception: names the argument, and both values' types.
     """
-    plan, seen = item_plan(item), getattr(item, "funcargs", {})
-    for planned in () if plan is None else plan.cells:
-        call = planned.call
+    plan = item_plan(item)
+    if plan is None:
+        return
+    seen = {**getattr(getattr(item, "callspec", None), "params", {}), **getattr(item, "funcargs", {})}
+    for call in (planned.call for planned in plan.cells):
         other = {name: seen[name] for name, value in call.arguments.items() if seen.get(name, value) is not value}
         if other and not _same_request(call, replace(call, arguments={**call.arguments, **other})):
             name = min(other)

@@ -61,7 +61,7 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
     stats, run = session.stats, session.figures
     if stats.missing or stats.conversations:
         reporter.section("unrecorded", sep="=", red=True)
-        for line in unrecorded_lines(stats, session.settings):
+        for line in unrecorded_lines(stats, session.settings, reporter.config):
             reporter.write_line(safe_to_print(line))
     if lines := section_lines(session, run, reporter.verbosity):
         reporter.ensure_newline()

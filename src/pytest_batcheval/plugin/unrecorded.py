@@ -12,9 +12,9 @@ import pytest
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin._pytest_compat import Failed, skip_test
 from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.pytest_command import command_again
 from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
-from pytest_batcheval.report.commands import pytest_command
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Request
@@ -77,7 +77,7 @@ def find_difference(stats: RunStats, stored: StoredAnswers) -> None:
         stats.difference = f"the nearest recorded request ({cell}) differs from the first of them in:\n{lines}"
 
 
-def unrecorded_lines(stats: RunStats, settings: Settings) -> list[str]:
+def unrecorded_lines(stats: RunStats, settings: Settings, config: pytest.Config) -> list[str]:
     """Counts by file, the nearest recorded request, and the command that records."""
     modules = Counter(stats.modules[nodeid] for nodeid in (*stats.missing, *stats.conversations))
     width = max(map(len, modules))
@@ -95,7 +95,7 @@ def unrecorded_lines(stats: RunStats, settings: Settings) -> list[str]:
         ("record from the provider:", "--batch=record"),
         ("record from the simulator:", "--batch=record", "--batch-backend=simulator"),
     ):
-        lines.append(f"{what:<31} {pytest_command(where, settings.root, *options)}")
+        lines.append(f"{what:<31} {command_again(config, where, *options)}")
     return lines
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.plugin.options import RUN, root_of
+from pytest_batcheval.plugin.pytest_command import ARGUMENTS, given_arguments
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def offer(node: Any, stored: Callable[[], StoredAnswers]) -> None:
         config.stash[_SERVICE] = AnswerService(stored)
         config.add_cleanup(config.stash[_SERVICE].close)
     channel = node.gateway.newchannel()
+    node.workerinput[ARGUMENTS] = given_arguments(config)
     node.workerinput[FOLDER], node.workerinput[ASK] = folder_identity(root_of(config)), channel
     config.stash[_SERVICE].listen(channel)
 

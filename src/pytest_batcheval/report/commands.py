@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_batcheval.text.sanitize import without_secrets
@@ -26,13 +25,6 @@ def resume_command(journal: Path, backend: str) -> str:
 def cancel_command(batch: str, backend: str) -> str:
     """Return the command that stops a batch at the provider."""
     return _command("cancel", batch, *_backend(backend))
-
-
-def pytest_command(tests: Iterable[str], root: Path, *options: str) -> str:
-    """Return the command that runs these tests, with ids below `root`, from the current folder."""
-    parts = (test.partition("::") for test in tests)
-    found = [f"{os.path.relpath(root / path)}{colons}{name}" for path, colons, name in parts]
-    return shlex.join(("pytest", *found, *options))
 
 
 def _command(*words: str) -> str:
