@@ -71,6 +71,25 @@ def test_an_observer_of_any_order_sees_an_error_without_a_traceback_of_ours(suit
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_no_time_goes_into_frames_that_nobody_sees(suite):
+    suite.test_file(
+        """
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if call.excinfo is not None:
+                print(item.name, "frames:", len(call.excinfo.traceback))
+            return report
+    """,
+        "conftest.py",
+    )
+    suite.test_file(BROKEN_TESTS)
+    result = suite.run("-s")
+    result.stdout.fnmatch_lines(
+        [f"*{name}* frames: 1" for name in ("test_plain", "test_xfail", "test_table", "test_job")]
+    )
+
+
 def test_xfail_still_is_about_the_answer(suite):
     suite.record()
     suite.test_file("""

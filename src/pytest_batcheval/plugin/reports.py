@@ -57,6 +57,8 @@ class ItemReports:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Complete a report: outcome, answers, counts, properties."""
+        if call.excinfo is not None and isinstance(call.excinfo.value, (Unrecorded, RequestFailed)):
+            call.excinfo = _at_its_end(call.excinfo.value)  # pytest looks up the file of every frame, and shows none
         report = yield
         if not is_ours(item):
             return report
@@ -83,6 +85,14 @@ class ItemReports:
         batch_session(self._config).stats.add_data(data)
         if not self._in_worker:  # else the report goes on to the controller
             del report.batcheval
+
+
+def _at_its_end(error: BaseException) -> pytest.ExceptionInfo[BaseException]:
+    """An exception with the innermost frame of its traceback alone."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return pytest.ExceptionInfo.from_exception(error.with_traceback(last))
 
 
 def escape(report: pytest.TestReport, config: pytest.Config, again: bool = False) -> None:
