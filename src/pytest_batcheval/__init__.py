@@ -42,6 +42,9 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)
 
+pytest_plugins = ["pytest_batcheval.plugin"]
+"""So that `-p pytest_batcheval` loads the plugin."""
+
 
 def __dir__() -> list[str]:
     return __all__

@@ -142,3 +142,106 @@ def test_a_failing_test_takes_a_section(pytester):
 def test_other_values_are_no_part_of_a_report():
     assert not compat.is_report_part("text")
     assert not compat.is_report_part(logging.getLogger())
+
+
+def test_parameter_sets_are_those_of_pytest_param():
+    marked = pytest.param(1, marks=pytest.mark.skip, id="one")
+    assert compat.parameter_sets([marked, 2]) == compat.parameter_sets((marked,)) == [marked]
+    assert compat.parameter_sets(iter([marked])) == []
+    assert [mark.name for mark in compat.parameter_sets([marked])[0].marks] == ["skip"]
+
+
+def test_sets_of_parameters_are_seen_and_dropped(pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+        from pytest_batcheval.plugin import _pytest_compat as compat
+
+        @pytest.fixture(autouse=True)
+        def number(request): return request.param
+
+        @pytest.fixture
+        def named(also): return also
+
+        @pytest.fixture
+        def also(): return 1
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_generate_tests(metafunc):
+            assert [(call.params, [m.name for m in call.marks]) for call in compat.callspecs(metafunc)] == [
+                ({"a": 1}, []), ({"a": 2}, ["skip"])
+            ]
+            compat.keep_callspecs(metafunc, lambda call: call.params["a"] == 1)
+            metafunc.fixturenames.append("unasked")
+            metafunc.parametrize("number", [1, 2], indirect=True, ids=["x", "y"])
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                print(item.name, compat.id_parts(item), sorted(compat.requested_names(item)))
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("a", [1, pytest.param(2, marks=pytest.mark.skip)])
+        def test_it(a, named): ...
+        """
+    )
+    pytester.runpytest_inprocess("-s").stdout.fnmatch_lines(
+        [
+            "*test_it[[]1-x] [[]'1', 'x'] [[]'a', 'also', 'named', 'number'*]",
+            "*test_it[[]1-y] [[]'1', 'y'] [[]'a', 'also', 'named', 'number'*]",
+        ]
+    )
+
+
+def test_a_fixture_may_fail_despite_xfail_and_skip_at_the_test(pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+        from pytest_batcheval.plugin import _pytest_compat as compat
+
+        @pytest.fixture
+        def failing(request):
+            with compat.failing_despite_xfail(request.node):
+                pytest.fail("mine", pytrace=False)
+
+        @pytest.fixture
+        def skipping(): compat.skip_test("not now")
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.xfail
+        def test_failing(failing): ...
+
+        def test_skipping(skipping): ...
+        """
+    )
+    result = pytester.runpytest_inprocess("-rs")
+    result.assert_outcomes(errors=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED [[]1] test_a_fixture_*.py:6: not now"])
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"), [("5", "5"), ("2.5", "2.5"), ("true", "True"), ('"x"', "x"), ("", "usual")]
+)
+@pytest.mark.parametrize("table", ["[tool.pytest.ini_options]", "[tool.pytest]"])
+def test_an_ini_key_is_read_as_the_file_has_it(pytester, written, seen, table):
+    if table == "[tool.pytest]" and pytest.version_tuple < (9,):
+        pytest.skip("native TOML is pytest 9's")
+    pytester.makepyprojecttoml(f"{table}\n" + (f"mine = {written}\n" if written else ""))
+    pytester.makeconftest(
+        """
+        from pytest_batcheval.plugin import _pytest_compat as compat
+
+        def pytest_addoption(parser): parser.addini("mine", "a key", default="usual")
+
+        def pytest_report_header(config): return f"found {compat.ini_value(config, 'mine')}"
+        """
+    )
+    pytester.runpytest_inprocess().stdout.fnmatch_lines([f"found {seen}"])
+    pytester.runpytest_inprocess("-o", "mine=other").stdout.fnmatch_lines(["found other"])

@@ -1,4 +1,7 @@
-"""The pytest plugin as pytest loads it (`-p pytest_batcheval.plugin`): the hooks and the fixtures, by their names."""
+"""The pytest plugin as pytest loads it (`-p pytest_batcheval.plugin`): the hooks and the fixtures, by their names.
+
+It may be imported before pytest loads it: PYTEST_DONT_REWRITE.
+"""
 
 from __future__ import annotations
 

@@ -51,6 +51,14 @@ def is_report_part(value: object) -> bool:
     return type(value).__module__.startswith("_pytest.")
 
 
+def ini_value(config: pytest.Config, name: str) -> Any:
+    """The value of an ini key as the file has it, a number or a boolean of native TOML too; else the default."""
+    known = vars(config).get("_inicfg") or vars(config).get("inicfg", {})
+    found = known.get(name)
+    # pytest 9 keeps where a value comes from; its getini refuses what is not of the key's type
+    return found.value if hasattr(found, "value") else config.getini(name)
+
+
 def will_run(item: pytest.Item) -> bool:
     """Whether no skip mark (or `xfail(run=False)`) keeps a test from running."""
     try:

@@ -81,7 +81,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any(map(asks_for_answers, session.items)):
         from pytest_batcheval.plugin.plan import make_plan
 
-        batch_session(session.config).plan = make_plan(session.items)
+        batch = batch_session(session.config)
+        batch.plan = make_plan(session.items, batch.settings.root, batch.axes)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:

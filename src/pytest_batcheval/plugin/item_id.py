@@ -18,7 +18,7 @@ _PLAIN = (str, bytes, int, float, complex, type(None), enum.Enum)
 
 @dataclass(frozen=True)
 class Generated:
-    """What the tests of a function were made from: its markers, and the parameters that were added to its own."""
+    """The origin of a function's tests: its markers, and the parameters that were added to its own."""
 
     marks: tuple[pytest.Mark, ...]
     added: frozenset[str]
@@ -28,13 +28,13 @@ _GENERATED = pytest.StashKey[dict[str, Generated]]()
 
 
 def generated(item: pytest.Item) -> Generated | None:
-    """What a test was made from; `None` for a test that gets no parameters, such as one of `unittest.TestCase`."""
+    """The origin of a test; `None` for a test that gets no parameters, such as one of `unittest.TestCase`."""
     known = {} if item.parent is None else item.parent.stash.get(_GENERATED, {})
     return known.get(getattr(item, "originalname", ""))
 
 
 def remember(definition: pytest.Item, made_from: Generated) -> None:
-    """Keep what the tests of a function are made from."""
+    """Keep the origin of a function's tests."""
     assert definition.parent is not None
     definition.parent.stash.setdefault(_GENERATED, {})[definition.name] = made_from
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.plugin._pytest_compat import ini_value
 from pytest_batcheval.text.format import seconds
 from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.rounds import checked_round
@@ -38,6 +39,9 @@ _INI = (
 )
 RUN = "batcheval_run"
 """Name under which a worker gets the id of its controller's run."""
+
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+"""The words of pytest's ini keys of type `bool`."""
 
 MARKER = (
     "batch(prompt, samples=1, endpoint=None, errors='raise', axes={}, **axis): get the answers of this test's requests "
@@ -100,8 +104,8 @@ def add_options(parser: pytest.Parser) -> None:
     _add_remedies(group)
     for name, meaning, default in _INI:
         parser.addini(name, meaning, default=default)
-    parser.addini("batch_refresh", "default of --batch-refresh", type="bool", default=False)
-    parser.addini("batch_ignore_unmarked", "default of --batch-ignore-unmarked", type="bool", default=False)
+    parser.addini("batch_refresh", "default of --batch-refresh", default="false")
+    parser.addini("batch_ignore_unmarked", "default of --batch-ignore-unmarked", default="false")
     parser.addini("batch_enqueued_tokens", "values of --batch-enqueued-tokens, a line each", type="linelist")
     parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
 
@@ -205,14 +209,10 @@ def check(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: an option or ini key has an invalid value.
     """
-    _one_of("batch", mode(config), MODES)
-    _one_of("batch_calls", str(_chosen(config, "batch_calls")), CALLS)
-    _one_of("batch_missing", str(config.getini("batch_missing")), MISSING)
-    _wait(config)
-    _attempts(config)
-    _budget(config)
-    _round(config)
-    _enqueued_tokens(config)
+    chosen = read_settings(config)
+    _one_of("batch", chosen.mode, MODES)
+    _one_of("batch_calls", chosen.calls, CALLS)
+    _one_of("batch_missing", chosen.missing, MISSING)
 
 
 def mode(config: pytest.Config) -> str:
@@ -233,18 +233,18 @@ def read_settings(config: pytest.Config) -> Settings:
         backend=str(_chosen(config, "batch_backend")),
         calls=str(_chosen(config, "batch_calls")),
         journal=root_of(config) / str(_chosen(config, "batch_journal")),
-        refresh=bool(_chosen(config, "batch_refresh")),
+        refresh=_flag(config, "batch_refresh"),
         round=_round(config),
-        missing=str(config.getini("batch_missing")),
+        missing=_ini_text(config, "batch_missing"),
         wait=_wait(config),
         attempts=_attempts(config),
         budget=_budget(config),
         enqueued_tokens=_enqueued_tokens(config),
         assume_lost=bool(config.getoption("batch_assume_lost")),
-        ignore_unmarked=bool(_chosen(config, "batch_ignore_unmarked")),
+        ignore_unmarked=_flag(config, "batch_ignore_unmarked"),
         pay_again=bool(config.getoption("batch_pay_again")),
         cassettes=root_of(config) / CASSETTES,
-        axes=tuple(config.getini("batch_axes")),
+        axes=tuple(_lines(config, "batch_axes")),
         root=root_of(config),
     )
 
@@ -259,7 +259,7 @@ def _wait(config: pytest.Config) -> float | None:
 
 def _attempts(config: pytest.Config) -> int:
     text = str(_chosen(config, "batch_attempts"))
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise pytest.UsageError(f"batch_attempts = {text!r}: must be an integer, at least 1")
     return int(text)
 
@@ -270,14 +270,14 @@ def _budget(config: pytest.Config) -> Decimal | None:
         return None
     from decimal import Decimal
 
-    if not text.replace(".", "", 1).isdigit():
+    if not text.replace(".", "", 1).replace("e-", "", 1).isdecimal():  # 1e-05 is how TOML's 0.00001 is printed
         raise pytest.UsageError(f"batch_budget = {text!r}: must be a number of US dollars such as 2.50")
     return Decimal(text)
 
 
 def _round(config: pytest.Config) -> str:
     chosen = config.getoption("batch_round")
-    name = str(os.environ.get(ROUND_VARIABLE) or config.getini("batch_round") if chosen is None else chosen)
+    name = str(os.environ.get(ROUND_VARIABLE) or _ini_text(config, "batch_round") if chosen is None else chosen)
     try:
         return checked_round(name)
     except UsageError as error:
@@ -285,7 +285,7 @@ def _round(config: pytest.Config) -> str:
 
 
 def _enqueued_tokens(config: pytest.Config) -> dict[str, int]:
-    lines = config.getoption("batch_enqueued_tokens") or config.getini("batch_enqueued_tokens")
+    lines = config.getoption("batch_enqueued_tokens") or _lines(config, "batch_enqueued_tokens")
     return dict(map(_tokens_of_model, lines))
 
 
@@ -298,7 +298,33 @@ def _tokens_of_model(text: str) -> tuple[str, int]:
 
 def _chosen(config: pytest.Config, name: str) -> object:
     value = config.getoption(name)
-    return config.getini(name) if value is None else value
+    return _ini_text(config, name) if value is None else value
+
+
+def _flag(config: pytest.Config, name: str) -> bool:
+    value = config.getoption(name)
+    if value is None:
+        value = ini_value(config, name)
+    if isinstance(value, bool):
+        return value
+    if (word := str(value).strip().lower()) not in _FLAGS:
+        raise pytest.UsageError(f"{name} = {value!r}: must be true or false")
+    return _FLAGS[word]
+
+
+def _ini_text(config: pytest.Config, name: str) -> str:
+    """The text of an ini key; native TOML may also have a number, a date or a boolean for it."""
+    value = ini_value(config, name)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _lines(config: pytest.Config, name: str) -> list[str]:
+    """The lines of an ini key: of native TOML a list of strings, or one string."""
+    value = ini_value(config, name)
+    lines = value.split("\n") if isinstance(value, str) else value
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise pytest.UsageError(f"{name} = {value!r}: must be a list of strings")
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, will_run
+from pytest_batcheval.plugin.axes import Axes
 from pytest_batcheval.plugin.cells import PlannedCell, marked_errors, planned_cells
 from pytest_batcheval.plugin.item_id import module_of
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers
-from pytest_batcheval.plugin.stash import batch_session
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
@@ -63,24 +64,29 @@ def item_plan(item: pytest.Item) -> ItemPlan | None:
     return item.stash.get(_PLAN, None)
 
 
-def make_plan(items: Iterable[pytest.Item]) -> Plan:
-    """Build the requests of all selected tests that will run; a broken prompt fails its own tests only."""
+def make_plan(items: Iterable[pytest.Item], root: Path, axes: Axes) -> Plan:
+    """Build the requests of all selected tests that will run; a broken prompt fails its own tests only.
+
+    Args:
+        items: the tests.
+        root: the root of the suite.
+        axes: the axes that tests see.
+    """
     plan = Plan()
     for item in items:
         if not asks_for_answers(item) or not will_run(item):
             plan.others += 1
             continue
-        item.stash[_PLAN] = planned = _plan_item(item)
+        item.stash[_PLAN] = planned = _plan_item(item, root, axes)
         plan.items.append(planned)
     return plan
 
 
-def _plan_item(item: pytest.Item) -> ItemPlan:
-    batch = batch_session(item.config)
-    module = module_of(item, batch.settings.root)
+def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
+    module = module_of(item, root)
     cells: list[PlannedCell] = []
     try:
-        cells += planned_cells(item, batch.axes.of(item))
+        cells += planned_cells(item, axes.of(item))
         first = [planned.call.drive_twice(lambda _: None) for planned in cells]
         requests = tuple(turns.pending for turns in first if turns.pending is not None)
         return ItemPlan(item.nodeid, module, tuple(cells), requests, marked_errors(item))
