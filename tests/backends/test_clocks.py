@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import suppress
 
 import pytest
@@ -11,15 +10,12 @@ from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
 from pytest_batcheval.errors import ProviderError
 
 
-def test_the_systems_clock_is_monotonic_and_never_sleeps_back(monkeypatch):
-    slept = []
-    monkeypatch.setattr(time, "sleep", slept.append)
+def test_the_systems_clock_is_monotonic_and_never_sleeps_back():
     with SystemClock() as clock:
         before = clock.now()
-        clock.sleep(2.5)
+        clock.sleep(0.02)
         clock.sleep(-1)
-        assert clock.now() >= before
-    assert slept == [2.5, 0.0]
+        assert before + 0.02 <= clock.now() < before + 10
 
 
 @pytest.fixture

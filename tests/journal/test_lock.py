@@ -232,7 +232,7 @@ def test_waiting_leaves_no_descriptor_open(lock, holder):
 
 def test_a_second_is_waited_by_default(monkeypatch):
     slept = []
-    monkeypatch.setattr("pytest_batcheval.journal.lock.time.sleep", slept.append)
+    monkeypatch.setattr("pytest_batcheval.wire.real_time.sleep", slept.append)
     wait_a_second(None)
     assert slept == [1]
 

@@ -147,7 +147,7 @@ def test_another_try_makes_no_other_copy(closed, monkeypatch):
 
 def test_a_link_in_place_of_the_copy_is_not_followed(closed, monkeypatch, tmp_path):
     (tmp_path / "photo").write_text("photo")
-    monkeypatch.setattr("time.strftime", lambda form: "20260101T000000")
+    monkeypatch.setattr("pytest_batcheval.wire.real_time.local", lambda layout: "20260101T000000")
     closed.with_name("journal.sqlite.corrupt-20260101T000000").symlink_to(tmp_path / "photo")
     edit(closed, "UPDATE answer SET crc = 7 WHERE rowid = 3")
     assert not mend(closed).copy.is_symlink()

@@ -6,10 +6,10 @@ import json
 import os
 import selectors
 import socket
-import time
 from io import BufferedReader
 
 from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.wire import real_time
 
 
 class SystemClock:
@@ -17,11 +17,11 @@ class SystemClock:
 
     def now(self) -> float:
         """Monotonic seconds."""
-        return time.monotonic()
+        return real_time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        time.sleep(max(seconds, 0.0))
+        real_time.sleep(seconds)
 
     def wait(self, signal: socket.socket, seconds: float, calls: int) -> None:
         """Wait until `signal` is readable, that long at most."""

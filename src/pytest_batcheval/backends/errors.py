@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from pytest_batcheval.text.sanitize import redacted, storable, without_secrets
+from pytest_batcheval.wire import real_time
 
 Call = Literal["upload", "create", "list", "retrieve", "content", "delete", "cancel"]
 
@@ -201,7 +201,7 @@ def _seconds(headers: Mapping[str, str]) -> float | None:
 def _server_time(headers: Mapping[str, str]) -> float:
     """The time by the server's own clock where its reply has it: ours may be wrong."""
     date = headers.get("date")
-    return parsedate_to_datetime(date).timestamp() if date else time.time()
+    return parsedate_to_datetime(date).timestamp() if date else real_time.now()
 
 
 def _code_and_message(error: Exception) -> tuple[str | None, str]:

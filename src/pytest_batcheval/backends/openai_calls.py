@@ -27,6 +27,7 @@ from pytest_batcheval.backends.reply_limits import Caps, taken_over
 from pytest_batcheval.backends.traffic import Traffic
 from pytest_batcheval.backends.unpack import Unpacker
 from pytest_batcheval.text.sanitize import environment_secrets, redacted, storable
+from pytest_batcheval.wire.real_loop import RealTimeLoop
 
 OWN_ID = "X-Client-Request-Id"
 """The header in which the API lets a client name a call, for its support (API reference, Debugging requests)."""
@@ -68,7 +69,7 @@ class IndividualCalls:
         self.signal, self._wake = socket.socketpair()
         self.signal.setblocking(False)
         self._wake.setblocking(False)
-        self._loop = asyncio.new_event_loop()
+        self._loop = RealTimeLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="batcheval-calls", daemon=True)
         self._thread.start()
         # Also at the end of the process: Python would close the loop while it runs, and complain.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from pytest_batcheval.backends._sdk import http
 from pytest_batcheval.backends.errors import BadReply
 from pytest_batcheval.backends.traffic import Traffic
 from pytest_batcheval.backends.unpack import Unpacker
+from pytest_batcheval.wire import real_time
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Guard:
         traffic: bytes that were sent and received.
     """
 
-    def __init__(self, caps: Caps, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, caps: Caps, now: Callable[[], float] = real_time.monotonic) -> None:
         self.traffic = Traffic()
         self._caps = caps
         self._now = now

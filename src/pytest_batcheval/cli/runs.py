@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, open_reader, say, say_json, width
 from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
@@ -63,7 +63,7 @@ def plain(figures: RunFigures) -> dict[str, Any]:
 
 def when(seconds: float) -> str:
     """Return a time in this machine's time zone, as text."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    return real_time.local("%Y-%m-%d %H:%M:%S", seconds)
 
 
 def _say(runs: Sequence[RunFigures]) -> None:

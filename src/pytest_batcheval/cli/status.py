@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, 
 from pytest_batcheval.cli.runs import plain, when
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _lines(status: BatchStatus) -> list[str]:
         f"  requests: {shown['completed']} completed, {shown['failed']} failed, of {shown['total']}",
     ]
     for name, seconds in sorted(status.times.items(), key=lambda item: item[1]):
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+        when = real_time.local("%Y-%m-%d %H:%M:%S", seconds)
         lines.append(f"  {name.removesuffix('_at').replace('_', ' ')}: {when}")
     files = {kind: getattr(status, f"{kind}_file_id") for kind in ("input", "output", "error")}
     lines += [f"  {kind} file: {file_id}" for kind, file_id in files.items() if file_id]

@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print, safe_to_print
 from pytest_batcheval.text.table import cut, one_line
+from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.clock import Clock
@@ -115,7 +115,7 @@ class LineDisplay:
         """Print the state if it has changed and the last line is old enough."""
         text = f"{seen.line}; {_trouble(seen)}" if seen.trouble else seen.line
         if text != self._shown and (seen.ended or now >= self._when + LINE_SECONDS):
-            say(f"{time.strftime('%H:%M:%S')} {text}")
+            say(f"{real_time.local('%H:%M:%S')} {text}")
             self._shown, self._when = text, now
 
 
@@ -132,7 +132,7 @@ class Screen:
         width, height = shutil.get_terminal_size()
         lines = safe_to_print(seen.page).splitlines()
         if not seen.ended:
-            lines = [*_fitting(lines, width, height - 2), cut(f"{time.strftime('%H:%M:%S')} {_foot(seen)}", width)]
+            lines = [*_fitting(lines, width, height - 2), cut(f"{real_time.local('%H:%M:%S')} {_foot(seen)}", width)]
         first = "".join(f"{line}\n" for line in lines)
         sys.stdout.write(redrawn(self._drawn, lines, (), width, height) if self._drawn else first)
         sys.stdout.flush()

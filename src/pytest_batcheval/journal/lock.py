@@ -9,7 +9,6 @@ import re
 import socket
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.transaction import reporting
 from pytest_batcheval.text.sanitize import without_secrets
+from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.file_lock import try_lock
 
 
@@ -37,14 +37,14 @@ class Holder:
     stopped: bool = False
 
     def __str__(self) -> str:
-        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        started = real_time.local("%Y-%m-%d %H:%M:%S", self.since)
         state = f", which is stopped: `kill -CONT {self.pid}` resumes it" if self.stopped else ""
         return f"process {self.pid} on {self.host} (since {started}: {' '.join(self.argv)}){state}"
 
 
 def wait_a_second(holder: Holder | None) -> None:
     """Wait a second before the next attempt to take a lock."""
-    time.sleep(1)
+    real_time.sleep(1)
 
 
 class LockWait:
@@ -64,7 +64,7 @@ class LockWait:
         Raises:
             UnfinishedError: the time limit is over.
         """
-        now = time.monotonic()
+        now = real_time.monotonic()
         self._began = now if self._began is None else self._began
         if self._limit is not None and now - self._began >= self._limit:
             who = holder or "another process"
@@ -72,7 +72,7 @@ class LockWait:
         if holder is not None and holder != self._announced:
             self._say(f"waiting for {holder}, which is sending from the same journal")
             self._announced = holder
-        time.sleep(1)
+        real_time.sleep(1)
 
 
 def shown_argv() -> list[str]:
@@ -211,7 +211,7 @@ os.register_at_fork(after_in_child=_close_all)
 
 def _write(file: int) -> None:
     """Write the holder into the file, for messages only: on a full disk it is left out."""
-    text = {"pid": os.getpid(), "host": socket.gethostname(), "argv": shown_argv(), "since": time.time()}
+    text = {"pid": os.getpid(), "host": socket.gethostname(), "argv": shown_argv(), "since": real_time.now()}
     with suppress(OSError):
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(text).encode(), 0)

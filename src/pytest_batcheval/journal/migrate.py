@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
@@ -12,6 +11,7 @@ from pathlib import Path
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.location import private_file
 from pytest_batcheval.journal.transaction import transaction
+from pytest_batcheval.wire import real_time
 
 APPLICATION_ID = 0x62656A31
 """`bej1`, which distinguishes a journal from other SQLite files."""
@@ -57,7 +57,7 @@ def upgrade(connection: sqlite3.Connection, path: Path, steps: Sequence[str] | N
     if found == len(steps):
         return
     if found:
-        _back_up(connection, path.with_name(f"{path.name}.v{found}-{time.strftime('%Y%m%dT%H%M%S')}"))
+        _back_up(connection, path.with_name(f"{path.name}.v{found}-{real_time.local('%Y%m%dT%H%M%S')}"))
     with transaction(connection):
         # Another process may have done it meanwhile.
         create_all(connection, steps[version(connection, path, len(steps)) :])

@@ -7,7 +7,6 @@ import glob
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import OPEN, SUMS, checksum, is_sound
 from pytest_batcheval.journal.schema import tables
 from pytest_batcheval.journal.transaction import DamagedError, reporting, transaction
+from pytest_batcheval.wire import real_time
 
 _STATES = (*OPEN, "settled", "void", "lost")
 
@@ -93,7 +93,7 @@ def _copy(path: Path) -> Path:
     for copy in sorted(path.parent.glob(f"{glob.escape(path.name)}.corrupt-*[0-9]")):
         if all(_same(path, copy, suffix) for suffix in ("", "-wal")):
             return copy
-    copy = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}")
+    copy = path.with_name(f"{path.name}.corrupt-{real_time.local('%Y%m%dT%H%M%S')}")
     while os.path.lexists(copy):
         copy = copy.with_name(f"{copy.name}0")
     for suffix in ("", "-wal"):

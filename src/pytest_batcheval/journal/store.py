@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from pytest_batcheval.journal.reserve import Reserve
 from pytest_batcheval.journal.rows import AliasRow, AnswerRow, BatchRow, FailureRow, StageRow, checksum
 from pytest_batcheval.journal.transaction import reporting, transaction
 from pytest_batcheval.text.sanitize import without_secrets
+from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.objects import Request
 
 __all__ = ["Journal", "JournalReader"]
@@ -71,7 +71,7 @@ class Journal:
         """Note that a run may now send to an origin; a second call for the run changes nothing."""
         argv = json.dumps(shown_argv())
         with self._transaction() as connection:
-            connection.execute(queries.ADD_RUN, (run, time.time(), origin, without_secrets(base_url), argv))
+            connection.execute(queries.ADD_RUN, (run, real_time.now(), origin, without_secrets(base_url), argv))
 
     def check_indexes(self) -> None:
         """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid.

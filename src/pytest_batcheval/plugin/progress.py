@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -24,6 +23,7 @@ from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.report.live_line import LiveLines, LogLines
 from pytest_batcheval.text.redraw import redrawn
 from pytest_batcheval.text.sanitize import safe_to_print
+from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.snapshot import BatchSnapshot
@@ -71,12 +71,12 @@ class ProgressDisplay:
 
     def show(self, seen: BatchSnapshot) -> None:
         """Show the state of a batch."""
-        now = time.monotonic()
+        now = real_time.monotonic()
         self._do(lambda: self._output.show(seen, now))
 
     def leave(self) -> None:
         """Leave the drawn lines as they are; later lines are written below them."""
-        now = time.monotonic()
+        now = real_time.monotonic()
         self._do(lambda: self._output.leave(now))
 
     def finish(self) -> None:
@@ -104,7 +104,7 @@ class ProgressDisplay:
         with suppress(Exception):
             pause = TICK
             while self._act(pause):
-                pause = self._output.draw(time.monotonic())
+                pause = self._output.draw(real_time.monotonic())
 
     def _act(self, pause: float) -> bool:
         """Perform what is queued, after waiting for it at most `pause` seconds; false at the end."""

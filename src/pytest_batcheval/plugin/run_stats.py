@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import is_simulator
 
@@ -135,4 +135,4 @@ def _day(answer: Answer) -> str:
     """The day of a model's answer, in local time; a simulator's has none that means anything."""
     if not answer.asked_at or is_simulator(answer.origin):
         return ""
-    return time.strftime("%Y-%m-%d", time.localtime(answer.asked_at))
+    return real_time.local("%Y-%m-%d", answer.asked_at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -19,6 +18,7 @@ from pytest_batcheval.plugin.unrecorded import unrecorded_lines
 from pytest_batcheval.report.answer_text import labelled
 from pytest_batcheval.text.format import counted, dollars
 from pytest_batcheval.text.sanitize import safe_to_print
+from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _notes(session: BatchSession) -> Iterator[str]:
 
 def _asked_before(session: BatchSession) -> Iterator[str]:
     """The days, and rounds, of the answers that were not asked today."""
-    today = time.strftime("%Y-%m-%d")
+    today = real_time.local("%Y-%m-%d")
     older = (used for used in session.stats.stored(session.brought) if used.day not in ("", today))
     before = Counter((used.day, used.round) for used in older)
     for (day, round_name), number in sorted(before.items())[-MOST_DAYS:]:

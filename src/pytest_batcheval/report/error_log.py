@@ -17,6 +17,7 @@ from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import TroubleRow
 from pytest_batcheval.text.sanitize import safe_to_show, storable
+from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.snapshot import BatchSnapshot
@@ -111,7 +112,7 @@ class _Log:
         message = row.note if row.message is None else row.message
         request = _REQUEST.search(message)
         event = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "time": datetime.fromtimestamp(real_time.now(), UTC).isoformat(timespec="milliseconds"),
             "run": row.run,
             "batch": row.batch_id or None,
             "custom_id": row.key,

@@ -63,7 +63,7 @@ class ResourceMeter:
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
-        self._sampler.join()
+        self._sampler.join(SAMPLE_EVERY)
         self.end_wave()
 
     def watching(self, show: Callable[[BatchSnapshot], None]) -> Callable[[BatchSnapshot], None]:

@@ -20,13 +20,13 @@ import itertools
 import json
 import math
 import socket
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.ids import EPOCH
 from pytest_batcheval.simulator.peers import is_of_process
+from pytest_batcheval.wire import real_time
 
 JUMP = "jump"
 REAL = "real"
@@ -92,8 +92,8 @@ class VirtualClock:
         if self._timer is not None:
             self._timer.cancel()
         self._jumped = float(EPOCH) if start is None else start
-        self._origin = time.time() if self.mode == REAL else self._jumped
-        self._started = time.monotonic()
+        self._origin = real_time.now() if self.mode == REAL else self._jumped
+        self._started = real_time.monotonic()
         self._events: list[tuple[float, int, Event]] = []
         self._jumping = asyncio.Lock()
         self._settling = False
@@ -113,7 +113,7 @@ class VirtualClock:
         """The virtual time in Unix seconds."""
         if self._speed is None:
             return self._jumped
-        return self._origin + (time.monotonic() - self._started) * self._speed
+        return self._origin + (real_time.monotonic() - self._started) * self._speed
 
     def at(self, when: float, event: Event) -> None:
         """Call `event` at the time `when`, or at once if that has passed."""

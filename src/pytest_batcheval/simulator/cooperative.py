@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
+
+from pytest_batcheval.wire import real_time
 
 SPAN = 0.01
 """Real seconds of work between two pauses."""
@@ -13,14 +14,14 @@ class CooperativeWork:
     """A timer for long work: `due` says when to `pause`."""
 
     def __init__(self) -> None:
-        self._until = time.monotonic() + SPAN
+        self._until = real_time.monotonic() + SPAN
 
     @property
     def due(self) -> bool:
         """Whether it is time to pause."""
-        return time.monotonic() > self._until
+        return real_time.monotonic() > self._until
 
     async def pause(self) -> None:
         """Let other tasks run."""
         await asyncio.sleep(0)
-        self._until = time.monotonic() + SPAN
+        self._until = real_time.monotonic() + SPAN

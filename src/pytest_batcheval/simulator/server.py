@@ -26,9 +26,10 @@ from pytest_batcheval.simulator.ledger import Ledger
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.state import Check, State
 from pytest_batcheval.wire.origin import simulator_origin
+from pytest_batcheval.wire.real_loop import RealTimeLoop
 
-START_TIMEOUT = 30.0
-"""Seconds after which a server that has not started is given up."""
+START_TIMEOUT = STOP_TIMEOUT = 30.0
+"""Seconds after which a server that has not started, or does not end, is given up."""
 
 ANY_MODEL = Behaviour(models="any")
 """The default behaviour of a server in process, since tests use made-up model names."""
@@ -170,7 +171,7 @@ class SimulatorServer:
         if self._server is not None:
             self._server.should_exit = True
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_TIMEOUT)
             self._thread = None
         self._state.close()
 
@@ -215,11 +216,12 @@ class SimulatorServer:
             action()
 
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(act(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(act(), self._loop).result(STOP_TIMEOUT)
 
     def _run(self, listener: socket.socket) -> None:
         try:
-            asyncio.run(self._serve(listener))
+            with asyncio.Runner(loop_factory=RealTimeLoop) as runner:
+                runner.run(self._serve(listener))
         except BaseException as error:
             self._failure = error
         finally:
