@@ -230,3 +230,23 @@ def test_a_lazy_value_of_a_plugin_is_refused_before_it_is_sent(suite):
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*prompt feel() needs 'mood', whose value a plugin makes*(lazily.LazyFixture)*"])
     result.stdout.no_fnmatch_line("batch: 1 request*")
+
+
+def test_a_parameter_that_a_plugin_replaces_for_the_call_fails_its_test(suite):
+    suite.test_file(
+        """
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_pyfunc_call(pyfuncitem):
+            if "mood" in pyfuncitem.funcargs:
+                pyfuncitem.funcargs["mood"] = "gloomy"
+    """,
+        "conftest.py",
+    )
+    suite.test_file("""
+        @pytest.mark.batch(prompt=lambda mood: {"model": "m", "messages": [{"role": "user", "content": mood}]})
+        @pytest.mark.parametrize("mood", ["glad", "gloomy"])
+        def test_it(mood, answer): assert mood == "gloomy"
+    """)
+    result = suite.run("--batch=send", "--batch-backend=simulator")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*built from another 'mood' than the test gets (str)*"])

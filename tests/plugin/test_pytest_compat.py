@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(items):
 """
 TESTS = """
 import pytest
+import unittest
 
 @pytest.mark.parametrize("plain", [1])
 @pytest.mark.parametrize("turned", [2], indirect=True)
@@ -51,6 +52,9 @@ def test_not_run(): ...
 
 @pytest.mark.xfail
 def test_xfail(): ...
+
+@unittest.skip("later")
+def test_unittest_skip(): ...
 """
 
 
@@ -78,6 +82,7 @@ def test_parametrisation_is_seen(collected):
 def test_tests_that_no_mark_keeps_from_running_will_run(collected):
     assert eval((collected / "run.txt").read_text()) == {
         "test_one[2-1]": True, "test_skipped": False, "test_broken": True, "test_not_run": False, "test_xfail": True,
+        "test_unittest_skip": False,
     }  # fmt: skip
 
 

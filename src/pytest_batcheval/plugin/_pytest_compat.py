@@ -60,7 +60,9 @@ def ini_value(config: pytest.Config, name: str) -> Any:
 
 
 def will_run(item: pytest.Item) -> bool:
-    """Whether no skip mark (or `xfail(run=False)`) keeps a test from running."""
+    """Whether no skip mark (or `xfail(run=False)`, or `unittest.skip`) keeps a test from running."""
+    if getattr(getattr(item, "obj", None), "__unittest_skip__", False):
+        return False
     try:
         if evaluate_skip_marks(item):
             return False

@@ -122,12 +122,17 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """Fail a test whose arguments are not those its requests were built from."""
+    """Fail a test that is set up with other arguments than those its requests were built from."""
     yield
-    if begun_session(item.config) is not None:
-        from pytest_batcheval.plugin.plan import check_arguments
+    _check_arguments(item)
+    return None
 
-        check_arguments(item)
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Fail a test that was called with such arguments."""
+    yield
+    _check_arguments(item)
     return None
 
 
@@ -198,6 +203,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _workers_replay(config: pytest.Config) -> bool:
     """Whether xdist's workers may read recordings; the controller, which collects no test, checks them first."""
     return config.pluginmanager.has_plugin("dsession") and (root_of(config) / CASSETTES).exists()
+
+
+def _check_arguments(item: pytest.Item) -> None:
+    if begun_session(item.config) is not None:
+        from pytest_batcheval.plugin.plan import check_arguments
+
+        check_arguments(item)
 
 
 def _complete_reports(config: pytest.Config) -> None:
