@@ -663,3 +663,21 @@ def test_recordings_that_cannot_be_written_are_named_and_what_was_sent_is_not_pa
     (suite.path / "cassettes").unlink()
     send(mode="record").stdout.fnmatch_lines(["batch: recorded in cassettes/answers/test_it.jsonl"])
     assert executed(batch_server) == keys(suite)
+
+
+def test_nothing_is_sent_for_what_unittest_skips(suite):
+    suite.test_file("""
+        import unittest
+
+        @unittest.skip("later")
+        @pytest.mark.batch(prompt=ask)
+        def test_it(answer): pass
+
+        @pytest.mark.batch(prompt=ask_question)
+        @unittest.skipIf(True, "not here")
+        def test_table(answers): pass
+    """)
+    result = suite.run("--batch=send", "--batch-backend=simulator", "-rs")
+    result.assert_outcomes(skipped=7)
+    result.stdout.fnmatch_lines(["SKIPPED [[]6] *: later", "SKIPPED [[]1] *: not here"])
+    result.stdout.no_fnmatch_line("batch: * request*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
-from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail
+from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, skip_test, will_run
 from pytest_batcheval.plugin.plan import ItemPlan, item_plan
 from pytest_batcheval.plugin.reports import RequestFailed
 from pytest_batcheval.plugin.stash import batch_session, item_stats
@@ -40,6 +40,8 @@ def answers_of(request: pytest.FixtureRequest) -> Answers:
 
 def _plan_of(request: pytest.FixtureRequest, name: str) -> ItemPlan:
     plan = item_plan(request.node)
+    if plan is None and not will_run(request.node):  # `unittest.skip` skips a function when it is called
+        skip_test(str(getattr(request.node.obj, "__unittest_skip_why__", "")))
     if plan is None:
         pytest.fail(
             f"{name!r} needs @pytest.mark.batch(prompt=…) on the test, and must be named among the arguments of the "
