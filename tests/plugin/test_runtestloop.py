@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -33,10 +34,6 @@ def executed(server):
 
 def keys(suite):
     return sorted(request.custom_id for _, _, request in suite.bodies())
-
-
-def journal_of(suite):
-    return Journal.read(suite.path / ".batcheval" / "journal.sqlite")
 
 
 def test_each_distinct_request_is_executed_once_and_reaches_its_tests(suite, send, batch_server):
@@ -469,7 +466,8 @@ def journal_answers(suite):
     from pytest_batcheval.wire.objects import Request
 
     body = next(r.body for p, q, r in suite.bodies() if (p, q) == ("kim", "work"))
-    found = journal_of(suite).answers([Request(body, sample=n) for n in range(3)])
+    with closing(Journal.read(suite.path / ".batcheval" / "journal.sqlite")) as journal:
+        found = journal.answers([Request(body, sample=n) for n in range(3)])
     assert len(found) == 3
     return found.values()
 

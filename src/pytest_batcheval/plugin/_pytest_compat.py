@@ -46,6 +46,12 @@ def add_section(report: pytest.TestReport, name: str, text: str) -> None:
         report.sections.append((name, text))
 
 
+def has_section(report: pytest.TestReport, name: str) -> bool:
+    """Whether a report has a section of that name, in its traceback or below it."""
+    inside = report.longrepr.sections if isinstance(report.longrepr, ExceptionRepr) else []
+    return any(section[0] == name for section in (*inside, *report.sections))
+
+
 def is_report_part(value: object) -> bool:
     """Whether a value in a report is an object of pytest's, whose attributes hold texts that are shown."""
     return type(value).__module__.startswith("_pytest.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -119,10 +119,10 @@ def _planned(
             )
         raise MarkerError(f"{needs}, and the marker was added when this test was made already; {_WHERE}")
     for name, value in arguments.items():
-        if is_lazy(item.config, value):
+        if (lazy := lazy_part(item.config, value)) is not None:
             raise MarkerError(
                 f"prompt {prompt_name(mark.prompt)}() needs {name!r}, whose value a plugin makes when the test is set "
-                f"up ({type(value).__module__}.{type(value).__name__}); requests are built before any fixture runs"
+                f"up ({type(lazy).__module__}.{type(lazy).__name__}); requests are built before any fixture runs"
             )
     cell = {name: value for name, value in values.items() if name in axes or name in arguments}
     named = {name: ids[name] if name in ids else value_id(value) for name, value in cell.items()}
@@ -132,11 +132,24 @@ def _planned(
 _LAZY = re.compile("lazy|fixture_?ref", re.IGNORECASE)
 
 
-def is_lazy(config: pytest.Config, value: object) -> bool:
-    """Whether a parameter's value is a plugin's, which replaces it when the test is set up: such as `lf("name")`."""
-    kind = type(value)
-    if not _LAZY.search(kind.__name__):
-        return False
-    plugins = {plugin.__name__.partition(".")[0] for plugin in config.pluginmanager.get_plugins()
-               if isinstance(plugin, ModuleType)}  # fmt: skip
-    return kind.__module__.partition(".")[0] in plugins
+def lazy_part(config: pytest.Config, value: object) -> object | None:
+    """The part of a parameter's value that a plugin replaces when the test is set up, such as `lf("name")`."""
+    for part in _parts(value):
+        if any(_LAZY.search(kind.__name__) for kind in type(part).__mro__):
+            plugins = {plugin.__name__.partition(".")[0] for plugin in config.pluginmanager.get_plugins()
+                       if isinstance(plugin, ModuleType)}  # fmt: skip
+            if {kind.__module__.partition(".")[0] for kind in type(part).__mro__} & plugins:
+                return part
+    return None
+
+
+def _parts(value: object, depth: int = 5) -> Iterator[object]:
+    """A value, and what is in its lists, tuples, sets and dicts."""
+    yield value
+    inside: Iterable[object] = ()
+    if depth and isinstance(value, Mapping):
+        inside = (*value.keys(), *value.values())
+    elif depth and isinstance(value, (list, tuple, set, frozenset)):
+        inside = value
+    for part in inside:
+        yield from _parts(part, depth - 1)

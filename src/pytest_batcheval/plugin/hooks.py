@@ -140,20 +140,20 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note the outcome of a test, and make safe what other plugins have added to its report."""
+    """Note the outcome of a test; complete the report of one that other plugins have made fail, or added to."""
     report = yield
     if call.when == "call":
         item.stash[PASSED] = report.passed
-    if call.excinfo is not None and is_ours(item):
-        from pytest_batcheval.plugin.reports import escape
+    if (call.excinfo is not None or report.failed) and is_ours(item):
+        from pytest_batcheval.plugin.reports import complete
 
-        escape(report, item.config, again=True)
+        complete(item, report)
     return report
 
 
 def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, Any] | None:
     """Give `unrecorded` a category and a letter of its own."""
-    if getattr(report, "unrecorded", False):
+    if report.failed and getattr(report, "unrecorded", False):  # a plugin that runs it again has made it a `rerun`
         return "unrecorded", "U", ("UNRECORDED", {"red": True})
     return None
 

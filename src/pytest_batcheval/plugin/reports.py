@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pytest_batcheval.engine.retry import retry_of_error
-from pytest_batcheval.plugin._pytest_compat import Failed, add_section
+from pytest_batcheval.plugin._pytest_compat import add_section, has_section
 from pytest_batcheval.plugin.marker import is_ours
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.safe_output import escape_report
 from pytest_batcheval.plugin.stash import batch_session, take_stats
-from pytest_batcheval.plugin.unrecorded import Unrecorded
+from pytest_batcheval.plugin.unrecorded import FailedByUs, Unrecorded
 from pytest_batcheval.report.answer_text import labelled, turn_lines
 from pytest_batcheval.report.commands import show_command
 from pytest_batcheval.text.format import counted
@@ -25,7 +25,7 @@ from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
 
 
-class RequestFailed(Failed):
+class RequestFailed(FailedByUs):
     """The request of this test failed at the provider."""
 
     def __init__(self, answer: Answer, show: str) -> None:
@@ -36,8 +36,7 @@ class RequestFailed(Failed):
             f"the request of this test failed: {error}\n"
             f"custom_id {answer.custom_id}, sent to {answer.origin}\n"
             f"{retry_of_error(error).value}\n"
-            f"all of it: {show}",
-            pytrace=False,
+            f"all of it: {show}"
         )
 
 
@@ -57,8 +56,8 @@ class ItemReports:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Complete a report: outcome, answers, counts, properties."""
-        if call.excinfo is not None and isinstance(call.excinfo.value, (Unrecorded, RequestFailed)):
-            call.excinfo = _at_its_end(call.excinfo.value)  # pytest looks up the file of every frame, and shows none
+        if call.excinfo is not None and isinstance(call.excinfo.value, FailedByUs):
+            call.excinfo = _at_its_end(call.excinfo)  # pytest looks up the file of every frame, and shows none
         report = yield
         if not is_ours(item):
             return report
@@ -73,7 +72,7 @@ class ItemReports:
             if report.failed:
                 show_answers(item, report)
             _shape(report, call.excinfo.value)
-            escape(report, item.config)
+            _escape(report, item.config)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -82,21 +81,28 @@ class ItemReports:
         data = getattr(report, "batcheval", None)
         if data is None:
             return
-        batch_session(self._config).stats.add_data(data)
+        batch_session(self._config).stats.add_data(report.nodeid, data)
         if not self._in_worker:  # else the report goes on to the controller
             del report.batcheval
 
 
-def _at_its_end(error: BaseException) -> pytest.ExceptionInfo[BaseException]:
+def _at_its_end(raised: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
     """An exception with the innermost frame of its traceback alone."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
+    last = raised.tb
+    while last.tb_next is not None:
         last = last.tb_next
-    return pytest.ExceptionInfo.from_exception(error.with_traceback(last))
+    return pytest.ExceptionInfo.from_exc_info((raised.type, raised.value, last))
 
 
-def escape(report: pytest.TestReport, config: pytest.Config, again: bool = False) -> None:
-    """Make the texts of a report safe to show; `again` where only what others have added since is of interest."""
+def complete(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Complete a report that other plugins may have changed since: a failure shows the answers, no text is harmful."""
+    if report.failed and not has_section(report, SECTION):
+        show_answers(item, report)
+    _escape(report, item.config, again=True)
+
+
+def _escape(report: pytest.TestReport, config: pytest.Config, again: bool = False) -> None:
+    """Make the texts of a report safe to show; `again` where those that are cut have been cut already."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     whole = again or config.get_verbosity(config.VERBOSITY_ASSERTIONS) >= 2
     escape_report(report, reporter is not None and reporter.hasmarkup, whole)

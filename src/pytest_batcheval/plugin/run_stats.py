@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import msgspec
 
 from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.objects import Answer, Request
@@ -72,6 +73,7 @@ class RunStats:
     first_cell: Mapping[str, str] = field(default_factory=dict)
     difference: str = ""
     unused: UnusedRecordings | None = None
+    _counted: set[str] = field(default_factory=set)
 
     def use(self, answer: Answer) -> None:
         """Count an answer that a test uses."""
@@ -118,15 +120,21 @@ class RunStats:
             "first_cell": dict(self.first_cell) if line else {},
         }
 
-    def add_data(self, data: dict[str, Any]) -> None:
-        """Add the counts of a test."""
+    def add_data(self, test: str, data: dict[str, Any]) -> None:
+        """Add the counts of a test, of one that runs again only once."""
+        again = test in self._counted
+        self._counted.add(test)
         for key, used in data["used"].items():
-            self.used.setdefault(key, UsedAnswer(**{**used, "times": 0})).times += used["times"]
+            known = self.used.get(key)
+            if known is None:
+                self.used[key] = UsedAnswer(**used)
+            elif not again:
+                known.times += used["times"]
         self.missing.update(data["missing"])
         self.conversations += (test for test in data["conversations"] if test not in self.modules)
         self.modules.update(data["modules"])
         if self.first_missing is None and data["first_missing"] is not None:
-            line = json.loads(data["first_missing"])
+            line = msgspec.json.decode(data["first_missing"])  # a test may have replaced those of `json`
             self.first_missing = Request(line["body"], line["url"], line["method"])
             self.first_cell = data["first_cell"]
 

@@ -136,11 +136,15 @@ def _export(batch: BatchSession, progress: ProgressDisplay) -> None:
 
 
 def _recorded(batch: BatchSession, plan: Plan) -> Iterator[NewRecording]:
-    """Every turn of every selected test; a request of several tests is recorded in the first file by name."""
+    """Every turn of every selected test, in an order that does not depend on that of the tests.
+
+    A request of several tests is recorded in the first file by name, and in the first cell by its ids.
+    """
     from pytest_batcheval.recordings.answers import NewRecording
 
     lookup = AnswerLookup(batch.stored, tuple(plan.requests.values()))
-    for item in sorted(plan.items, key=lambda item: item.module):
-        for planned in item.cells if item.error is None else ():
-            for answer in planned.call.drive(lookup).answers:
-                yield NewRecording(answer, planned.ids, item.module)
+    planned = [(item.module, sorted(cell.ids.items()), cell) for item in plan.items for cell in item.cells
+               if item.error is None]  # fmt: skip
+    for module, _, cell in sorted(planned, key=lambda place: place[:2]):
+        for answer in cell.call.drive(lookup).answers:
+            yield NewRecording(answer, cell.ids, module)

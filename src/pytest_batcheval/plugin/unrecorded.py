@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 import pytest
@@ -20,14 +21,29 @@ from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Request
 
 
-class Unrecorded(Failed):
-    """Requests of this test have no stored answer; without a traceback, which is made slowly and shows our code."""
+class FailedByUs(Failed):
+    """A failure without a traceback, whoever asks for it: it would show our code alone, and be made slowly."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, pytrace=False)
+
+    @property
+    def __traceback__(self) -> TracebackType | None:
+        return None
+
+    @__traceback__.setter
+    def __traceback__(self, trace: TracebackType | None) -> None:
+        """Python itself keeps the traceback elsewhere."""
+
+
+class Unrecorded(FailedByUs):
+    """Requests of this test have no stored answer."""
 
     def __init__(self, requests: Sequence[Request]) -> None:
         first = requests[0].custom_id
         count = f"{len(requests):,} of its requests have" if len(requests) > 1 else "its request has"
         text = f"unrecorded: {count} no recorded answer ({first[:KEY_SHOWN]}…); record with --batch=record"
-        super().__init__(text, pytrace=False)
+        super().__init__(text)
 
 
 class UnrecordedConversation(Unrecorded):
@@ -35,7 +51,7 @@ class UnrecordedConversation(Unrecorded):
 
     def __init__(self, path: Path) -> None:
         text = f"unrecorded: no conversation at {path}; record it with --batch=record"
-        Failed.__init__(self, text, pytrace=False)
+        FailedByUs.__init__(self, text)
 
 
 OTHER_BODY = (

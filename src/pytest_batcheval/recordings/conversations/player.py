@@ -95,6 +95,7 @@ class Player(Listener):
         Raises:
             UnrecordedRequest: there is no reply, or none is left; the message names the nearest recorded request.
         """
+        __tracebackhide__ = True
         with self._lock:
             self._names.learn(request.body)
             body = self._names.stored(normal_body(content_type, request.body))
@@ -106,6 +107,7 @@ class Player(Listener):
             return _complete(exchange, self._names.live(exchange.content))
 
     def _next(self, key: _Key) -> RecordedExchange:
+        __tracebackhide__ = True
         place = self._left(key)
         if place is None and (item := self._listed(key)) is not None:
             return item

@@ -91,6 +91,7 @@ class _Cassette(Cassette):  # type: ignore[misc] # vcrpy has no types
         return isinstance(self._tape, Player)
 
     def play_response(self, request: Any) -> dict[str, Any]:
+        __tracebackhide__ = True
         intercepted_request = self._intercepted(request)
         assert isinstance(self._tape, Player)
         assert intercepted_request is not None
@@ -122,6 +123,7 @@ def _watched(send: Callable[..., Any], tape: Listener, below: _Below) -> Callabl
 
     @wraps(send)
     def handle_request(transport: Any, request: Any) -> Any:
+        __tracebackhide__ = True
         intercepted_request = _begin(request, b"".join(request.stream), tape, below)
         try:
             return send(transport, request)
@@ -135,6 +137,7 @@ def _watched(send: Callable[..., Any], tape: Listener, below: _Below) -> Callabl
 def _watched_async(send: Callable[..., Awaitable[Any]], tape: Listener, below: _Below) -> Callable[..., Awaitable[Any]]:
     @wraps(send)
     async def handle_async_request(transport: Any, request: Any) -> Any:
+        __tracebackhide__ = True
         body = b"".join([piece async for piece in request.stream])
         intercepted_request = _begin(request, body, tape, below)
         try:
