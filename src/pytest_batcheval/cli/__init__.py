@@ -72,12 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     modules = {verb: import_module(f"{__name__}.{_module(verb)}") for verb in _needed(given)}
     for module in modules.values():
         module.add_parser(verbs)
-    if any(word.startswith("--") and word.endswith("=--") for word in given):
+    own, *groups = _groups(given) if any(hasattr(modules.get(word), "GROUPS") for word in given[:1]) else [given]
+    if any(word.startswith("--") and word.endswith("=--") for word in own):
         parser.error("-- is no value of an option")  # argparse would make an empty list of it
-    arguments, unknown = parser.parse_known_args(given)
+    arguments, unknown = parser.parse_known_args(own)
     if unknown and not hasattr(modules[arguments.verb], "PASSES_ON"):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    arguments.passed_on = unknown
+    arguments.passed_on, arguments.groups = unknown, groups
     try:
         return int(modules[arguments.verb].run(arguments))
     except BatchEvalError as error:
@@ -101,6 +102,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _needed(given: Sequence[str]) -> Sequence[str]:
     """Return only the given verb, because importing all of them is slow; all verbs if they must be listed."""
     return given[:1] if given and given[0] in VERBS else VERBS
+
+
+def _groups(given: Sequence[str]) -> list[list[str]]:
+    """Return the arguments before the first `--`, and those behind each one."""
+    groups: list[list[str]] = [[]]
+    for word in given:
+        if word == "--":
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    return groups
 
 
 def _module(verb: str) -> str:

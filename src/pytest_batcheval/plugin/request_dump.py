@@ -1,6 +1,6 @@
 """A second pytest plugin (`-p pytest_batcheval.plugin.request_dump`): runs no test, writes the requests of the tests.
 
-`--batch-dump-keys` writes the keys of all collected tests, for `batcheval prune`; `--batch-dump-requests` writes the
+`--batch-dump-asked` writes what all collected tests ask, for `batcheval prune`; `--batch-dump-requests` writes the
 requests of the tests that would run, for `batcheval export`.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,21 @@ import pytest
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, left_out
 from pytest_batcheval.plugin.options import mode
+from pytest_batcheval.plugin.parametrize import planned_cells
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.stash import batch_session
+from pytest_batcheval.plugin.stored_answers import AnswerLookup
+from pytest_batcheval.plugin.unused import asked_requests
 from pytest_batcheval.prompts.prompt_call import PromptCall, Turns
 from pytest_batcheval.wire.key import canonical
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.origin import describe
+
+_HERE = {"numprocesses": 0, "looponfail": False}
+"""Options of pytest-xdist (which sets `dist` and `tx` by them), where it is installed."""
+
+_WHOLE = {"lf": False, "stepwise": False, "stepwise_skip": False, "stepwise_reset": False}
+"""Options that would leave out tests by their last outcome."""
 
 _LEFT_OUT = pytest.StashKey[int]()
 _MODULES = pytest.StashKey[set[str]]()
@@ -30,14 +41,23 @@ _MODULES = pytest.StashKey[set[str]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options for the files to write."""
-    parser.addoption("--batch-dump-keys", metavar="FILE", help=argparse.SUPPRESS)
+    parser.addoption("--batch-dump-asked", metavar="FILE", help=argparse.SUPPRESS)
     parser.addoption("--batch-dump-requests", metavar="FILE", help=argparse.SUPPRESS)
+
+
+@pytest.hookimpl(wrapper=True)  # pytest-xdist's is called first of all others
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Collect in this process, whatever distributes tests; for `prune` also what passed when it was run last."""
+    changed = _HERE | (_WHOLE if config.getoption("batch_dump_asked") else {})
+    vars(config.option).update({name: value for name, value in changed.items() if hasattr(config.option, name)})
+    return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse every mode that could send, whichever option or ini key asks for it."""
-    if config.getoption("batch_dump_requests") and mode(config) != "replay":
-        raise pytest.UsageError(f"--batch={mode(config)}: an export sends nothing; leave --batch out")
+    if mode(config) != "replay":
+        verb = "an export" if config.getoption("batch_dump_requests") else "prune"
+        raise pytest.UsageError(f"--batch={mode(config)}: {verb} sends nothing; leave --batch out")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -52,27 +72,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Write the files that the options name, unless collection failed."""
-    keys, requests = (session.config.getoption(name) for name in ("batch_dump_keys", "batch_dump_requests"))
-    if keys and not session.testsfailed:
-        Path(keys).write_text(json.dumps(_keys(session)), encoding="utf-8")
+    asked, requests = (session.config.getoption(name) for name in ("batch_dump_asked", "batch_dump_requests"))
+    if asked and not session.testsfailed:
+        Path(asked).write_text(json.dumps(_asked(session)), encoding="utf-8")
     if requests and not session.testsfailed:
         Path(requests).write_text(json.dumps(_requests(session)), encoding="utf-8")
     return True
 
 
-def _keys(session: pytest.Session) -> dict[str, Any]:
-    """The keys of every turn of every cell, as far as stored answers determine the later turns.
+def _asked(session: pytest.Session) -> dict[str, Any]:
+    """The requests of every turn of every cell, as far as stored answers determine the later turns.
 
     Skipped tests count, since a later run may not skip them.
     """
     config = session.config
     modules: set[str] = config.stash[_MODULES]
-    driven = _driven(config, session.items)
+    stored = batch_session(config).stored
+    cells = ((item.nodeid.partition("::")[0], planned) for item in session.items for planned in planned_cells(item))
+    with _usage_errors():
+        asked = [asdict(request) for request in asked_requests(cells, stored)]
+    outside = config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR and Path.cwd() != config.rootpath
     return {
-        "keys": sorted({request.custom_id for _, turns in driven for request in turns.requests}),
+        "asked": asked,
         "left_out": config.stash.get(_LEFT_OUT, 0),
         "modules": sorted(modules),
         "root": str(config.rootpath),
+        "outside": outside,
+        "recordings": str(stored.recordings.root),
     }
 
 
@@ -114,14 +140,17 @@ def _driven(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[tup
     Raises:
         pytest.UsageError: a prompt or a marker is broken, so that its requests are unknown.
     """
-    from pytest_batcheval.plugin.parametrize import planned_cells
-    from pytest_batcheval.plugin.stored_answers import AnswerLookup
-
     lookup = AnswerLookup(batch_session(config).stored)
-    try:
-        for item in filter(asks_for_answers, items):
+    with _usage_errors():
+        for item in items:
             for planned in planned_cells(item):
                 yield planned.call, planned.call.drive(lookup)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
     except (BatchEvalError, MarkerError) as error:
         raise pytest.UsageError(str(error)) from None
 

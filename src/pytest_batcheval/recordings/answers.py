@@ -88,8 +88,10 @@ class Recordings:
         """The recorded answers whose keys are not in `used`."""
         return [place for place in self._load().values() if place.line.custom_id not in used]
 
-    def drop(self, unused: Iterable[RecordingPlace]) -> list[Path]:
+    def drop(self, unused: Iterable[RecordingPlace], backup: Path | None = None) -> list[Path]:
         """Remove recorded answers and files that become empty, and return the changed files.
+
+        What is removed is written below `backup` first, in the form of a folder of recordings.
 
         Raises:
             RecordingError: a recording is now broken, or cannot be written.
@@ -99,9 +101,27 @@ class Recordings:
             return []
         with self._writing() as places:
             changed = {place.path for place in (*places.values(), *self._copies) if _slot(place) in gone}
+            if backup is not None:
+                self._copy({places[slot].path for slot in gone & places.keys()}, gone, backup / FOLDER)
             for path in changed:
                 _write(path, {slot: text for slot, text in self._standing(path).items() if slot not in gone})
         return sorted(changed)
+
+    def restore(self, backup: Path) -> tuple[int, int]:
+        """Merge what `drop` wrote below `backup`; return the numbers of answers put back and of those there already.
+
+        Raises:
+            RecordingError: a recording or the backup is broken, or cannot be written.
+        """
+        removed = Recordings(backup).places()
+        changes: dict[Path, dict[Slot, bytes]] = {}
+        with self._writing() as places:
+            back = [place for place in removed if _slot(place) not in places]
+            for place in back:
+                changes.setdefault(self.root / place.path.relative_to(backup / FOLDER), {})[_slot(place)] = place.text
+            for path, lines in changes.items():
+                _write(path, {**self._standing(path), **lines})
+        return len(back), len(removed) - len(back)
 
     def export(self, recorded: Sequence[NewRecording]) -> list[Path]:
         """Write answers into the recordings and return the changed files.
@@ -144,6 +164,11 @@ class Recordings:
     def _standing(self, path: Path) -> dict[Slot, bytes]:
         """The lines of a file, without copies of lines in another file."""
         return {slot: place.text for slot, place in self._load().items() if place.path == path}
+
+    def _copy(self, paths: Iterable[Path], slots: Collection[Slot], folder: Path) -> None:
+        for path in paths:
+            lines = {slot: text for slot, text in self._standing(path).items() if slot in slots}
+            _replace(folder / path.relative_to(self.root), lines)
 
     @contextmanager
     def _writing(self) -> Iterator[dict[Slot, RecordingPlace]]:
