@@ -9,6 +9,7 @@ the others.
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from pytest_batcheval.errors import RecordingError
 from pytest_batcheval.recordings.answer_line import AnswerLineError, RecordedLine, decode, encode
+from pytest_batcheval.text.file_head import HEAD, form_by_head
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.file_lock import lock
 from pytest_batcheval.wire.objects import Answer, Request
@@ -226,9 +228,12 @@ def _read_all(root: Path) -> tuple[dict[Slot, RecordingPlace], list[RecordingPla
 
 
 def _lines(path: Path) -> list[bytes]:
-    r"""The lines of a file; `\r\n`, which git may write, ends a line too."""
+    r"""The lines of a file, without a byte order mark; `\r\n`, which git may write, ends a line too."""
     try:
-        return [line.removesuffix(b"\r") for line in path.read_bytes().split(b"\n")]
+        data = path.read_bytes()
+        if form := form_by_head(data[:HEAD]):
+            raise RecordingError(f"{path} is {form}")
+        return [line.removesuffix(b"\r") for line in data.removeprefix(BOM_UTF8).split(b"\n")]
     except OSError as error:
         raise RecordingError(f"{path}: the recording cannot be read: {error.strerror}") from None
 
