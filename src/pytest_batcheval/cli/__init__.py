@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import keyword
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -57,11 +56,20 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
+    from pytest_batcheval.text.streams import flush_all, take_any_text
+
+    take_any_text()
+    try:
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    finally:
+        flush_all()
+
+
+def _run(given: list[str]) -> int:
     from pytest_batcheval.cli.options import say_error
     from pytest_batcheval.errors import BatchEvalError
     from pytest_batcheval.exit_status import ExitStatus
 
-    given = sys.argv[1:] if argv is None else list(argv)
     parser = _Parser(
         prog="batcheval",
         description="Evaluate LLM answers in bulk through the Batch API.",
@@ -91,8 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         say_error(f"batcheval {arguments.verb}: {advice}")
         return int(ExitStatus.USAGE)
-    except BrokenPipeError:  # `batcheval show KEY | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `batcheval download BATCH | head`
         return int(ExitStatus.OK)
     except (OSError, UnicodeError) as error:  # a name that no file can have, a pipe or a folder in place of a file
         say_error(f"batcheval {arguments.verb}: {error}")
