@@ -43,7 +43,8 @@ INI = "[pytest]\naddopts = -p pytest_batcheval.plugin"
 
 def write(folder, *topics, skip=True):
     text = SUITE.replace("TOPICS", repr(list(topics)))
-    (folder / "test_it.py").write_text(text if skip else text.replace("@pytest.mark.skip", "# "))
+    path = folder / ("test_later.py" if folder.name == "later" else "test_it.py")
+    path.write_text(text if skip else text.replace("@pytest.mark.skip", "# "))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -388,6 +389,28 @@ def test_nothing_is_removed_that_a_module_asks_for_which_is_not_collected(suite,
     (suite / name).write_text(text)
     assert main(["prune", "--recordings"]) == 4
     assert "test_it.py: not collected" in capsys.readouterr().err
+    assert len(recorded(suite)) == 7
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pytest.ini", f"{INI}\ntestpaths = test_it.py\n"),
+        ("conftest.py", "collect_ignore = ['later']\n"),
+        ("later/test_later.py", None),
+    ],
+)
+def test_nothing_is_removed_that_a_module_asks_for_in_whose_name_it_is_not_recorded(suite, capsys, name, text):
+    """A request of two modules is recorded for the first by name."""
+    (suite / "later").mkdir()
+    write(suite / "later", "two")
+    write(suite, "one")
+    if text is None:
+        text = f"import pytest\npytest.skip('not here', allow_module_level=True)\n{(suite / name).read_text()}"
+    (suite / name).write_text(text)
+    assert main(["prune", "--recordings"]) == 4
+    assert "later/test_later.py: not collected" in capsys.readouterr().err
     assert len(recorded(suite)) == 7
 
 

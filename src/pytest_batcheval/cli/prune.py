@@ -118,7 +118,9 @@ def _prune_recordings(arguments: argparse.Namespace) -> None:
     for line in _listing(unused):
         say(line)
     places = [*unused.replaced, *unused.other_modules]
-    _check_modules(recordings, Path(found[0]["root"]), unused, arguments.deleted_modules)
+    if places:
+        root, uncollected = Path(found[0]["root"]), set.intersection(*(set(one["uncollected"]) for one in found))
+        _check_modules(recordings, root, unused, uncollected, arguments.deleted_modules)
     for group, one in zip(groups, found, strict=True):
         _check_asks(group, one)
     _check_models(unused, arguments.other_models)
@@ -205,17 +207,19 @@ def _check_models(unused: UnusedAnswers, choice: str | None) -> None:
         )
 
 
-def _check_modules(recordings: Recordings, root: Path, unused: UnusedAnswers, deleted: bool) -> None:
-    """Refuse to remove the recordings of a test module that exists, or may, but was not collected.
+def _check_modules(
+    recordings: Recordings, root: Path, unused: UnusedAnswers, uncollected: set[str], deleted: bool
+) -> None:
+    """Refuse to remove what a test module may ask for that exists, or may, but was not collected.
 
     Raises:
         UsageError: names such modules.
     """
     modules = {recordings.module_of(place.path) for place in unused.other_modules}
-    if missed := sorted(str(module) for module in modules if (root / module).exists()):
+    if missed := sorted({str(module) for module in modules if (root / module).exists()} | uncollected):
         raise UsageError(
             f"{', '.join(missed)}: not collected from {Path.cwd()}, so its requests are unknown; nothing was removed. "
-            "Collect all tests (testpaths, --ignore, collect_ignore), or delete its recording yourself"
+            "Collect all tests (testpaths, --ignore, collect_ignore), or delete lines of recordings yourself"
         )
     if modules and not deleted:
         raise UsageError(

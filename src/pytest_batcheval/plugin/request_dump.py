@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Generator, Iterable, Iterator
+import os
+import re
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +99,32 @@ def _asked(session: pytest.Session) -> dict[str, Any]:
         "asked": asked,
         "left_out": config.stash.get(_LEFT_OUT, 0),
         "modules": sorted(modules),
+        "uncollected": [] if not asked else sorted(_uncollected(config, {item.path for item in session.items})),
         "root": str(config.rootpath),
         "outside": outside,
         "recordings": str(stored.recordings.root),
     }
+
+
+_ASKS = re.compile(r"\bbatch\([^)]*\bprompt\s*=")
+
+
+def _uncollected(config: pytest.Config, collected: Collection[Path]) -> Iterator[str]:
+    """Files below rootdir that look like test modules which ask for answers, and of which pytest has no test."""
+    names, skipped = config.getini("python_files"), config.getini("norecursedirs")
+    for folder, folders, files in os.walk(config.rootpath):
+        folders[:] = [name for name in folders if not _matches(name, skipped)]
+        if "pyvenv.cfg" in files:
+            folders.clear()
+            continue
+        paths = (Path(folder, name) for name in files if _matches(name, names))
+        for path in paths:
+            if path not in collected and _ASKS.search(path.read_text(encoding="utf-8", errors="replace")):
+                yield path.relative_to(config.rootpath).as_posix()
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _requests(session: pytest.Session) -> dict[str, Any]:
