@@ -17,7 +17,7 @@ from pytest_batcheval.cli import main
 from pytest_batcheval.cli.init import NEXT, SUITE, WORKFLOW
 
 RECORDING = "cassettes/answers/tests/evaluation/test_interview.jsonl"
-ALL = {*SUITE, WORKFLOW, "pytest.ini", ".gitignore"}
+ALL = {*SUITE, WORKFLOW, "pytest.ini", ".gitignore", ".gitattributes"}
 
 
 @pytest.fixture
@@ -177,6 +177,56 @@ def test_what_gitignore_lacks_is_named(folder, capsys, line, lacking):
     out = capsys.readouterr().out
     assert ("kept .gitignore" in out) == lacking
     assert not lacking or advice(out, ".gitignore") == [".batcheval/"]
+
+
+ATTRIBUTES = ["/cassettes/** -text", "/fixtures/** text=auto eol=lf"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "lacking"),
+    [
+        ("*.bin binary", ATTRIBUTES),
+        ("/cassettes/**   -text", ATTRIBUTES[1:]),
+        ("\n".join(ATTRIBUTES), []),
+        ("* text=auto  eol=lf", []),
+    ],
+)
+def test_what_gitattributes_lacks_is_named(folder, capsys, lines, lacking):
+    (folder / ".gitattributes").write_text(f"{lines}\n")
+    main(["init"])
+    out = capsys.readouterr().out
+    assert ("kept .gitattributes" in out) == bool(lacking)
+    assert not lacking or advice(out, ".gitattributes") == lacking
+
+
+def checked_out(folder, beside):
+    """A clone of the folder on a machine where git writes CRLF."""
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x.test", "-c", "core.autocrlf=true"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"], ["clone", "-q", ".", str(beside)]):
+        subprocess.run([*git, *command], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_checkout_with_other_line_ends_has_the_same_recordings_and_axes(folder, tmp_path_factory):
+    main(["init"])
+    beside = tmp_path_factory.mktemp("clone")
+    checked_out(folder, beside)
+    assert b"\r\n" in (beside / "tests/evaluation/interview.py").read_bytes()
+    for name in SUITE:
+        if not name.endswith(".py"):
+            assert (beside / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_checkout_with_other_line_ends_only_replays_too(pytester, folder, tmp_path_factory, monkeypatch, capsys):
+    main(["init"])
+    (folder / ".gitattributes").unlink()
+    beside = tmp_path_factory.mktemp("clone")
+    checked_out(folder, beside)
+    assert b"\r\n" in (beside / RECORDING).read_bytes()
+    monkeypatch.chdir(beside)
+    pytester.runpytest_inprocess("-m", "batch", f"--rootdir={beside}").assert_outcomes(passed=41)
+    capsys.readouterr()
+    assert main(["init"]) == 0
+    assert "differs" not in capsys.readouterr().out
 
 
 def test_another_folder_is_made_and_named_in_the_next_step(pytester, folder, capsys):

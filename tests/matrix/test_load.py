@@ -42,6 +42,22 @@ def test_every_format_gives_the_same_personas(tmp_path: Path, name: str, text: s
     assert all(type(p) is Persona for p in personas)
 
 
+CELL = 'id,text\nq1,"one\ntwo\n\nthree"\nq2,why?\n'
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("q.csv", CELL), ("q.yaml", '- id: q1\n  text: "one\n\n    two"\n- id: q2\n  text: |\n    why?\n    how?\n')],
+)
+def test_a_text_does_not_depend_on_the_line_ends_of_a_checkout(tmp_path: Path, name: str, text: str, end: str) -> None:
+    plain, checked_out = tmp_path / name, tmp_path / f"checked-out-{name}"
+    plain.write_bytes(text.encode())
+    checked_out.write_bytes(text.replace("\n", end).encode())
+    assert load_axis("question", checked_out) == load_axis("question", plain)
+    assert "\r" not in str(load_axis("question", plain))
+
+
 def test_the_axis_decides_the_class(tmp_path: Path) -> None:
     path = write(tmp_path, "q.json", '[{"id": "q1", "text": "why?", "targets": ["HA"]}]')
     assert type(load_axis("question", path)[0]) is Question
@@ -137,7 +153,8 @@ def test_csv_keeps_any_text(tmp_path_factory: pytest.TempPathFactory, texts: lis
         writer = csv.writer(file)
         writer.writerow(["id", "description"])
         writer.writerows([f"p{i}", text] for i, text in enumerate(texts))
-    assert [p.description for p in load_axis("persona", path)] == texts
+    expected = [text.replace("\r\n", "\n").replace("\r", "\n") for text in texts]
+    assert [p.description for p in load_axis("persona", path)] == expected
 
 
 def test_the_option_gives_paths_below_the_base(tmp_path: Path) -> None:

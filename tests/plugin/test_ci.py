@@ -121,8 +121,9 @@ def test_annotations_point_at_the_test_once_for_all_its_cells(suite, github):
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("more", [(), ("-p", "xdist", "-n", "2")], ids=["one process", "two workers"])
-def test_hostile_words_stay_words(suite, send, github, batch_server, more):
-    words = f"{HOSTILE} test-key"
+def test_hostile_words_stay_words(suite, send, github, batch_server, monkeypatch, more):
+    monkeypatch.setenv("GATEWAY_API_KEY", "gateway-4f2a91c07d")
+    words = f"{HOSTILE} gateway-4f2a91c07d"
     batch_server.faults.fail_lines("You are kim.*sleep", status_code=400, code="c", message=words, times=9)
     suite.test_file(ONE)
     result = send("--tb=no", "-rN", *more)
@@ -130,7 +131,7 @@ def test_hostile_words_stay_words(suite, send, github, batch_server, more):
     assert "title=request failed::the request of this test failed: c (HTTP 400): no" in command
     assert "%0A\\x3a:error::owned\\x0d::warning::too %250A" in command
     text = github.read_text()
-    assert "test-key" not in command + text
+    assert "4f2a91c07d" not in command + text
     assert not set("\x1b\r") & set(command + text)
     opened, inside, closed = re.search(r"^(`{3,})\n(.*?)^(`{3,})$", text, re.MULTILINE | re.DOTALL).groups()
     assert opened == closed == "`" * 7

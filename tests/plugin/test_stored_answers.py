@@ -4,8 +4,15 @@ import os
 import re
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import pytest
+
+from pytest_batcheval.plugin.parametrize import PlannedCell
+from pytest_batcheval.plugin.unused import asked_requests
+from pytest_batcheval.prompts.prompt_call import PromptCall
+from pytest_batcheval.recordings.answers import NewRecording, Recordings
+from pytest_batcheval.wire.objects import Answer, Request
 
 ONE = """
     @pytest.mark.batch(prompt=ask)
@@ -312,3 +319,20 @@ def test_help_explains_each_option(suite):
     for option in ("--batch=", "--batch-backend", "--batch-journal", "--batch-refresh", "batch_axes", "batch_missing"):
         assert option in out
     suite.run("--markers").stdout.fnmatch_lines(["@pytest.mark.batch(prompt, samples=1*"])
+
+
+def test_later_turns_are_asked_for_after_the_answers_of_each_origin(tmp_path):
+    def judged():
+        answer = yield {"model": "m", "input": "topic"}
+        yield {"model": "m", "input": f"judge: {answer.text}"}
+
+    recordings = Recordings(tmp_path)
+    for origin, text in (("https://one/v1", "first"), ("https://two/v1", "second")):
+        body = {"output": [{"type": "message", "content": [{"type": "output_text", "text": text}]}]}
+        request = Request({"model": "m", "input": "topic"}, "/v1/responses")
+        answer = Answer(request, origin, {"status_code": 200, "body": body})
+        recordings.export([NewRecording(answer, {}, "test_it.py")])
+    stored = SimpleNamespace(recordings=recordings, find=recordings.find, failures=lambda _: {})
+    asked = asked_requests([("test_it.py", PlannedCell({}, PromptCall(judged)))], stored)
+    later = (Request({"model": "m", "input": f"judge: {said}"}, "/v1/responses") for said in ("first", "second"))
+    assert {request.key for request in asked} == {request.custom_id, *(one.custom_id for one in later)}

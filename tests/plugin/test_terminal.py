@@ -369,14 +369,14 @@ def test_last_failed_calls_nothing_unused(suite):
     result.assert_outcomes(failed=2)
 
 
-def test_a_cell_that_two_prompts_ask_is_not_stale_when_one_of_them_goes(suite):
+def test_nobody_is_invited_to_remove_the_answers_of_another_model(suite):
     suite.record()
     (suite.path / "prompts.py").write_text((suite.path / "prompts.py").read_text().replace('"m"', 'MODEL', 1).replace(
         "def ask(", 'MODEL = "other"\n\n\ndef ask(', 1))  # fmt: skip
     suite.test_file(EACH)
     suite.run("--batch=record", "--batch-backend=simulator")
     (line,) = section(suite.run())
-    assert line.startswith("unused     6 recorded answers that no test asks for, in ")
+    assert line == "unused     6 recorded answers of m, in cells that ask another model in this run"
 
 
 def test_a_password_in_a_url_is_proposed_to_nobody():

@@ -117,7 +117,7 @@ def test_a_wrong_row_is_named_with_file_and_line(tmp_path, name, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(TableError, match=r"none\.csv: cannot read the labels"):
+    with pytest.raises(TableError, match=r"none\.csv: the file of labels cannot be read"):
         Labels.load(tmp_path / "none.csv")
 
 

@@ -249,3 +249,30 @@ def test_a_module_outside_rootdir_still_has_a_recording_inside_cassettes(root):
 def test_a_half_written_line_has_no_checksum():
     with pytest.raises(AnswerLineError, match="cut short"):
         decode(encode(answer(), {})[:-1])
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "a Git LFS pointer.*git lfs pull"),
+        (b"\x00GITCRYPT\x00\x9c", "encrypted by git-crypt"),
+        (b"\x1f\x8b\x08", "compressed with gzip"),
+        (b"\x07\x00\x01", "binary"),
+    ],
+)
+def test_a_file_that_stands_in_for_a_recording_is_named_and_nobody_is_told_to_record_it_again(root, data, what):
+    (path,) = record(root, answer())
+    path.write_bytes(data)
+    with pytest.raises(RecordingError, match=rf"test_a\.jsonl is {what}") as error:
+        Recordings(root).places()
+    assert "record it again" not in str(error.value)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_byte_order_mark_and_other_line_ends_change_no_recording(root, end):
+    (path,) = record(root, answer(), answer(to=request("x")))
+    before = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + before.replace(b"\n", end))
+    assert len(Recordings(root).find([request(), request("x")])) == 2
+    record(root, answer(to=request("y")))
+    assert set(before.splitlines()) < set(path.read_bytes().split(b"\n"))

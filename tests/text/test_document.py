@@ -13,6 +13,9 @@ SCHEMA = {
 }
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
@@ -22,6 +25,10 @@ SCHEMA = {
         ("x.yaml", b"a: 2024-13-45", r"x\.yaml: not valid YAML: month must be in 1..12"),
         ("x.yaml", b"a: !!python/object:os.system []", r"x\.yaml, line 1: not valid YAML: could not determine"),
         ("x.yaml", b"caf\xe9", r"x\.yaml: the axis file is not UTF-8: unexpected end of data at byte 3"),
+        ("x.yaml", POINTER, r"x\.yaml: the axis file is a Git LFS pointer, not the file itself; .*git lfs pull"),
+        ("x.json", b"\xef\xbb\xbf" + POINTER.replace(b"\n", b"\r\n"), r"x\.json: the axis file is a Git LFS pointer"),
+        ("x.csv", b"\x00GITCRYPT\x00\x01\x02", r"x\.csv: the axis file is encrypted by git-crypt; .*git-crypt unlock"),
+        ("x.csv", "id,years".encode("utf-16"), r"x\.csv: the axis file is UTF-16; save it as UTF-8"),
         ("missing.yaml", None, r"missing\.yaml: the axis file cannot be read: No such file"),
     ],
 )

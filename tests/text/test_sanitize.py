@@ -77,8 +77,43 @@ def test_no_line_begins_a_workflow_command(start, monkeypatch):
 
 
 def test_the_environments_keys_are_taken_out(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "any-key")
-    monkeypatch.setenv("OPENAI_ORG_ID", "org-any")
-    monkeypatch.setenv("GATEWAY_API_KEY", "abcdefgh")
+    monkeypatch.setenv("OPENAI_API_KEY", "any-key-of-some-length")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-a1")
+    monkeypatch.setenv("GATEWAY_API_KEY", "abcd1234")
     monkeypatch.setenv("SHORT_API_KEY", "model")
-    assert without_secrets("any-key org-any abcdefgh model") == "… … … model"
+    assert without_secrets("any-key-of-some-length org-a1 abcd1234 model") == "… … … model"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["k", "batch", "simulator", "recordings", "development", "simulator-key", "Simulator", "x" * 12, "-" * 12, "v1"],
+)
+def test_a_key_that_is_a_word_eats_no_other_words(monkeypatch, key):
+    text = f"batcheval resume --backend=simulator_keys v1; recordings, {key}s and developments, a{key} {'-' * 40}"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert without_secrets(text) == redacted(text, key) == text
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "simulator-key",
+        "correct-horse-battery-staple",
+        "abc123",
+        "Abcdefghijkl1",
+        "aB-cDeFgHiJkLmN",
+        "비밀번호비밀번호비밀번호",
+        "123456789012",
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "Bearer {}.", "key={}&x", "'{}'", "https://host/{}/v1", "키 {}는"])
+def test_what_may_be_a_key_is_struck_out_where_it_stands_by_itself(monkeypatch, key, around):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    text = around.format(key)
+    assert without_secrets(text) == redacted(text, key) == around.format("…")
+
+
+@pytest.mark.parametrize("key", ["0f3d9b2e8a4c", "aB-cDeFgHiJkLmN", "canary.0f3d9b2e8a4c6150"])
+def test_what_looks_like_a_key_is_struck_out_anywhere(monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert without_secrets(f"req_{key}x %3D{key}") == "req_…x %3D…"

@@ -200,6 +200,13 @@ def test_a_file_without_a_line_is_an_error(tmp_path, data):
         list(Request.from_jsonl(path))
 
 
+def test_a_pointer_in_place_of_the_file_is_named(tmp_path):
+    path = tmp_path / "input.jsonl"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n")
+    with pytest.raises(InputFileError, match=r"input\.jsonl is a Git LFS pointer.*git lfs pull"):
+        list(Request.from_jsonl(path))
+
+
 @pytest.mark.parametrize("name", ["", "missing.jsonl"], ids=["a folder", "missing"])
 def test_what_cannot_be_read_is_an_error(tmp_path, name):
     with pytest.raises(InputFileError, match="cannot be read"):

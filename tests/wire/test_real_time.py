@@ -75,7 +75,7 @@ def test_no_module_reads_another_clock():
         r"\btime\.(time|monotonic|sleep|perf_counter|localtime|gmtime|strftime)\(|datetime\.now\(|from time "
     )
     found = {path.name for path in SOURCE.rglob("*.py") if reads.search(path.read_text(encoding="utf-8"))}
-    assert found <= {"real_time.py", "prune.py"}
+    assert found <= {"real_time.py"}
 
 
 def test_no_thread_is_waited_for_without_a_limit():

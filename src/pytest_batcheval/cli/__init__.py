@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import keyword
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -57,11 +56,20 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `batcheval` and return its exit status (see `wire.errors.ExitStatus`)."""
+    from pytest_batcheval.text.streams import flush_all, take_any_text
+
+    take_any_text()
+    try:
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    finally:
+        flush_all()
+
+
+def _run(given: list[str]) -> int:
     from pytest_batcheval.cli.options import say_error
     from pytest_batcheval.errors import BatchEvalError
     from pytest_batcheval.exit_status import ExitStatus
 
-    given = sys.argv[1:] if argv is None else list(argv)
     parser = _Parser(
         prog="batcheval",
         description="Evaluate LLM answers in bulk through the Batch API.",
@@ -72,12 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     modules = {verb: import_module(f"{__name__}.{_module(verb)}") for verb in _needed(given)}
     for module in modules.values():
         module.add_parser(verbs)
-    if any(word.startswith("--") and word.endswith("=--") for word in given):
+    own, *groups = _groups(given) if any(hasattr(modules.get(word), "GROUPS") for word in given[:1]) else [given]
+    if any(word.startswith("--") and word.endswith("=--") for word in own):
         parser.error("-- is no value of an option")  # argparse would make an empty list of it
-    arguments, unknown = parser.parse_known_args(given)
+    arguments, unknown = parser.parse_known_args(own)
     if unknown and not hasattr(modules[arguments.verb], "PASSES_ON"):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    arguments.passed_on = unknown
+    arguments.passed_on, arguments.groups = unknown, groups
     try:
         return int(modules[arguments.verb].run(arguments))
     except BatchEvalError as error:
@@ -90,8 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         say_error(f"batcheval {arguments.verb}: {advice}")
         return int(ExitStatus.USAGE)
-    except BrokenPipeError:  # `batcheval show KEY | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `batcheval download BATCH | head`
         return int(ExitStatus.OK)
     except (OSError, UnicodeError) as error:  # a name that no file can have, a pipe or a folder in place of a file
         say_error(f"batcheval {arguments.verb}: {error}")
@@ -101,6 +109,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _needed(given: Sequence[str]) -> Sequence[str]:
     """Return only the given verb, because importing all of them is slow; all verbs if they must be listed."""
     return given[:1] if given and given[0] in VERBS else VERBS
+
+
+def _groups(given: Sequence[str]) -> list[list[str]]:
+    """Return the arguments before the first `--`, and those behind each one."""
+    groups: list[list[str]] = [[]]
+    for word in given:
+        if word == "--":
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    return groups
 
 
 def _module(verb: str) -> str:

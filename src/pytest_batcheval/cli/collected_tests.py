@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,12 @@ def dump(option: str, arguments: Sequence[str], consequence: str) -> dict[str, A
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dump.json"
-        options = ["-q", "--batch=replay", "-p", "no:xdist", "-p", "pytest_batcheval.plugin.request_dump"]
+        options = ["-q", "--batch=replay", "-p", "pytest_batcheval.plugin.request_dump"]
         command = [sys.executable, "-m", "pytest", *options, f"{option}={path}", *arguments]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = {**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"}
+        ended = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+        )
         if not path.exists():
             raise UsageError(f"cannot collect the tests, so {consequence}:\n{ended.stdout}{ended.stderr}")
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from pytest_batcheval.cli.options import add_backend, add_journal, say, say_erro
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print
+from pytest_batcheval.text.streams import discard
 
 if TYPE_CHECKING:
     from pytest_batcheval.wire.objects import Answer
@@ -97,8 +97,7 @@ def _print(answers: Iterable[Answer], keys: Mapping[str, str]) -> None:
             print(safe_json_to_print(_line(answer, keys, ascii_only=True)))
         sys.stdout.flush()
     except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
 
 
 def _line(answer: Answer, keys: Mapping[str, str], ascii_only: bool = False) -> str:

@@ -18,8 +18,8 @@ from pytest_batcheval.exit_status import ExitStatus
 
 DESCRIPTION = """
 Write a small evaluation that runs immediately, offline and without a key: a matrix of 8 virtual patients and 4
-questions, a prompt, tests, answers recorded from the simulator, pytest's configuration, a line for .gitignore and a
-workflow for GitHub Actions. Existing files are never changed; what to add to them is printed.
+questions, a prompt, tests, answers recorded from the simulator, pytest's configuration, lines for .gitignore and
+.gitattributes, and a workflow for GitHub Actions. Existing files are never changed; what to add to them is printed.
 """
 SUITE = (
     "fixtures/personas.yaml",
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _steps(folder: Path) -> Iterator[InitStep]:
-    from pytest_batcheval.cli.init_existing import ignore_note, pytest_note, workflow_note
+    from pytest_batcheval.cli.init_existing import attributes_note, ignore_note, pytest_note, workflow_note
 
     note = workflow_note(folder, WORKFLOW, _template(WORKFLOW).decode())
     if note is not None:
@@ -117,6 +117,9 @@ def _steps(folder: Path) -> Iterator[InitStep]:
     ignored = _template(".gitignore")
     note = ignore_note(folder / ".gitignore", ignored.decode().splitlines()[0])
     yield InitStep(folder / ".gitignore", ignored if note is None else None, note or "")
+    attributes = _template(".gitattributes")
+    note = attributes_note(folder / ".gitattributes", attributes.decode())
+    yield InitStep(folder / ".gitattributes", attributes if note is None else None, note or "")
 
 
 def _template(name: str) -> bytes:
@@ -126,9 +129,9 @@ def _template(name: str) -> bytes:
 
 
 def _read(path: Path) -> bytes | None:
-    """Return a file's content; `None` if it cannot be read."""
+    """Return a file's content as it was before the checkout; `None` if it cannot be read."""
     try:
-        return path.read_bytes()
+        return path.read_bytes().replace(b"\r\n", b"\n")
     except OSError:
         return None
 

@@ -18,6 +18,7 @@ _WITH_SECTION = {
     "setup.cfg": re.compile(r"^\[tool:pytest\]", re.MULTILINE),
 }
 _NATIVE = re.compile(r"^\s*\[tool\.pytest\]", re.MULTILINE)
+_BYTES_KEPT = {"* -text", "* text=auto eol=lf", "* text eol=lf"}
 _IGNORED = {"/.batcheval", ".batcheval", "**/.batcheval", ".*"}
 
 
@@ -56,6 +57,21 @@ def ignore_note(path: Path, wanted: str) -> str | None:
     if {line.strip().rstrip("/") for line in _text(path).splitlines()} & _IGNORED:
         return ""
     return f"kept {path}; add to it:\n    {wanted}"
+
+
+def attributes_note(path: Path, wanted: str) -> str | None:
+    """Return what to add to a `.gitattributes`; empty for nothing, `None` without such a file.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    if not os.path.lexists(path):
+        return None
+    there = {" ".join(line.split()) for line in _text(path).splitlines()}
+    missing = [line for line in wanted.splitlines() if not line.startswith("#") and line not in there]
+    if not missing or there & _BYTES_KEPT:
+        return ""
+    return "\n    ".join([f"kept {path}; add to it:", *missing])
 
 
 def workflow_note(folder: Path, name: str, wanted: str) -> str | None:

@@ -8,11 +8,12 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print, safe_to_print
+from pytest_batcheval.text.streams import discard
 from pytest_batcheval.wire.default_paths import JOURNAL
 
 if TYPE_CHECKING:
@@ -85,18 +86,27 @@ def width() -> int:
 
 
 def say(text: str) -> None:
-    """Print a text, safe for a terminal and for GitHub Actions."""
-    print(safe_to_print(text), flush=True)
+    """Print a text, safe for a terminal and for GitHub Actions; a verb goes on where nobody reads it (`| head`)."""
+    _print(safe_to_print(text), sys.stdout)
 
 
 def say_error(text: str) -> None:
     """Print a text to stderr, as safe as `say` does."""
-    print(safe_to_print(text), file=sys.stderr)
+    _print(safe_to_print(text), sys.stderr)
 
 
 def say_json(data: Any, indent: int | None = 2) -> None:
     """Print data as JSON in ASCII: a model's words may contain terminal codes."""
-    print(safe_json_to_print(json.dumps(data, ensure_ascii=True, indent=indent, default=float)), flush=True)
+    _print(safe_json_to_print(json.dumps(data, ensure_ascii=True, indent=indent, default=float)), sys.stdout)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as error:
+        if stream is not sys.stderr and not isinstance(error, BrokenPipeError):
+            raise
+        discard(stream)
 
 
 def say_progress(seen: BatchSnapshot) -> None:

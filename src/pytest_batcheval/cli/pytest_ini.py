@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.document import read_text
 
 Options = Mapping[str, Any]
 
@@ -40,8 +41,8 @@ _INSTEAD = "--axis persona=FILE --axis question=FILE"
 
 def _options(path: Path, read: Callable[[str], Options | None]) -> Options | None:
     try:
-        return read(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, Error) as error:
+        return read(read_text(path, "configuration"))
+    except (ValueError, Error) as error:
         raise UsageError(f"{path}: {error}") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -12,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print, safe_to_print
+from pytest_batcheval.text.streams import discard
 from pytest_batcheval.text.table import cut, one_line
 from pytest_batcheval.wire import real_time
 
@@ -115,7 +114,7 @@ class LineDisplay:
         """Print the state if it has changed and the last line is old enough."""
         text = f"{seen.line}; {_trouble(seen)}" if seen.trouble else seen.line
         if text != self._shown and (seen.ended or now >= self._when + LINE_SECONDS):
-            say(f"{real_time.local('%H:%M:%S')} {text}")
+            print(safe_to_print(f"{real_time.local('%H:%M:%S')} {text}"), flush=True)
             self._shown, self._when = text, now
 
 
@@ -146,8 +145,7 @@ def interruptible(body: Callable[[], ExitStatus], continues: str) -> ExitStatus:
     except KeyboardInterrupt:
         print(f"\nno longer watching; {continues}", file=sys.stderr)
     except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
     return ExitStatus.UNFINISHED
 
 

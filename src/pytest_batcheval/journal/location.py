@@ -40,7 +40,15 @@ def prepare(path: Path, mounts: Path = MOUNTS) -> None:
             f"the journal {path} would be on a network file system ({kind}), where SQLite's locks do not work "
             "and journals get damaged; choose a file on a local disk with --batch-journal"
         )
-    folder = path.parent
+    make_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder of ours (0700) if it is missing, as `prepare` does.
+
+    Raises:
+        OSError: it cannot be created.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ours = folder.name == FOLDER and not folder.is_symlink()
     if ours:

@@ -23,6 +23,7 @@ from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.report.live_line import LiveLines, LogLines
 from pytest_batcheval.text.redraw import redrawn
 from pytest_batcheval.text.sanitize import safe_to_print
+from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
@@ -132,10 +133,12 @@ class _Output:
         self._reporter.ensure_newline()
         if self._writer.width_of_current_line:
             self._writer.line()
-        encoding = getattr(terminal_file(self._reporter), "encoding", None) or "utf-8"
         # Past pytest's writer, which would not see, in codes that move the cursor, that a line begins after it.
-        terminal_file(self._reporter).write(text.encode(encoding, "replace").decode(encoding))
+        terminal_file(self._reporter).write(self._encodable(text, same_width=True))  # else it could not be redrawn
         self._writer.flush()
+
+    def _encodable(self, text: str, same_width: bool = False) -> str:
+        return encodable(text, getattr(terminal_file(self._reporter), "encoding", None), same_width)
 
 
 class _Plain(_Output):
@@ -146,7 +149,7 @@ class _Plain(_Output):
         self._log = LogLines(self.board)
 
     def say(self, text: str) -> None:
-        self._write(f"{text}\n")
+        self._write(self._encodable(f"{text}\n"))
 
     def show(self, seen: BatchSnapshot, now: float) -> None:
         self.board.take(seen, now)
@@ -160,7 +163,7 @@ class _Plain(_Output):
         return TICK
 
     def _write_lines(self, lines: Iterable[str]) -> None:
-        self._write("".join(f"{safe_to_print(f'batch: {line}')}\n" for line in lines))
+        self._write(self._encodable("".join(f"{safe_to_print(f'batch: {line}')}\n" for line in lines)))
 
 
 class _Live(_Output):
@@ -173,14 +176,14 @@ class _Live(_Output):
         self._next = 0.0
 
     def say(self, text: str) -> None:
-        self._above.append(text)
+        self._above.append(self._encodable(text))
 
     def show(self, seen: BatchSnapshot, now: float) -> None:
         self.board.take(seen, now)
         if isinstance(seen, NoticeSnapshot):
-            self._above.append(safe_to_print(f"batch: {seen}"))
+            self.say(safe_to_print(f"batch: {seen}"))
         if seen.ended and seen.ordinal:  # the end of a pause is not worth a line
-            self._above.append(f"batch: {self.board.describe(seen.ordinal, now)}")
+            self.say(f"batch: {self.board.describe(seen.ordinal, now)}")
 
     def leave(self, now: float) -> None:
         self._next = now

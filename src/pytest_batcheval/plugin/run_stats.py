@@ -41,13 +41,15 @@ class UnusedRecordings:
     """Recorded answers that no test asks for.
 
     Attributes:
-        number: their number, in `files`.
+        number: of those that no run of these tests asks for, in `files`.
         stale: those of a cell that has another request now.
+        other_models: numbers of those in cells that ask another model now, by model.
     """
 
     number: int
     stale: int
     files: list[str]
+    other_models: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass

@@ -115,7 +115,7 @@ def section_lines(session: BatchSession, run: RunFigures | None, verbosity: int)
     if sent or verbosity > 0:
         pairs += _saved(session)
     if session.stats.unused is not None:
-        pairs.append(("unused", _unused(session.stats.unused)))
+        pairs += (("unused", text) for text in _unused(session.stats.unused))
     lines = [labelled(label, text) for label, text in pairs]
     if run is not None and run.failures:
         from pytest_batcheval.report.run_text import error_lines
@@ -150,8 +150,11 @@ def _worth(uses: Iterable[tuple[UsedAnswer, int]]) -> str:
     return f"{sum(input_tokens.values()):,} tokens in, {sum(output_tokens.values()):,} out, {worth}"
 
 
-def _unused(unused: UnusedRecordings) -> str:
-    stale = f", {unused.stale:,} of them by cells that ask something else now" if unused.stale else ""
-    files = unused.files[0] if len(unused.files) == 1 else counted(len(unused.files), "file")
-    answers = counted(unused.number, "recorded answer")
-    return f"{answers} that no test asks for{stale}, in {files}: batcheval prune --recordings"
+def _unused(unused: UnusedRecordings) -> Iterator[str]:
+    if unused.number:
+        stale = f", {unused.stale:,} of them by cells that ask something else now" if unused.stale else ""
+        files = unused.files[0] if len(unused.files) == 1 else counted(len(unused.files), "file")
+        answers = counted(unused.number, "recorded answer")
+        yield f"{answers} that no test asks for{stale}, in {files}: batcheval prune --recordings"
+    for model, number in unused.other_models.items():
+        yield f"{counted(number, 'recorded answer')} of {model}, in cells that ask another model in this run"

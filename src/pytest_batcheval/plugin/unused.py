@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.plugin.cells import PlannedCell
 from pytest_batcheval.plugin.marker import asks_for_answers
 from pytest_batcheval.plugin.options import root_of
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.run_stats import UnusedRecordings
 from pytest_batcheval.plugin.stash import LEFT_OUT
 from pytest_batcheval.plugin.stored_answers import AnswerLookup, StoredAnswers
+from pytest_batcheval.prompts.prompt_call import Known
 from pytest_batcheval.recordings.answers import RecordingPlace, Recordings
+from pytest_batcheval.recordings.unused import AskedRequest, part_unused
 
 
 def find_unused(
@@ -28,16 +32,40 @@ def find_unused(
     try:
         if not _is_whole(session, plan, stored.recordings):
             return None
-        unused = stored.recordings.unused({*plan.requests, *used})
-        later = _later_turns(plan, stored) if unused else set()
+        if not stored.recordings.unused({*plan.requests, *used}):
+            return None
+        cells = ((item.module, planned) for item in plan.items for planned in item.cells)
+        modules = {stored.recordings.module_of(place.path).as_posix() for place in stored.recordings.places()}
+        found = part_unused(stored.recordings, list(asked_requests(cells, stored)), modules)
     except BatchEvalError:
         return None  # it has stopped the run, or fails the tests that need it
-    unused = [place for place in unused if place.line.custom_id not in later]
-    if not unused:
+    if not found.replaced and not found.other_models:
         return None
     changed = _changed(plan, stored.recordings)
-    stale = sum((place.path, _cell(place.line.cell)) in changed for place in unused)
-    return UnusedRecordings(len(unused), stale, _files(unused, root_of(session.config)))
+    stale = sum((place.path, _cell(place.line.cell)) in changed for place in found.replaced)
+    models = Counter(place.line.asked().model for place in found.other_models)
+    files = _files(found.replaced, root_of(session.config))
+    return UnusedRecordings(len(found.replaced), stale, files, dict(sorted(models.items())))
+
+
+def asked_requests(cells: Iterable[tuple[str, PlannedCell]], stored: StoredAnswers) -> Iterator[AskedRequest]:
+    """The requests of every turn of these cells, with their test modules, as far as stored answers determine them.
+
+    Later turns are followed for the answers of each origin.
+
+    Raises:
+        BatchEvalError: a prompt is broken, or stored answers cannot be read.
+    """
+    origins = {line.origin for line in stored.recordings.lines()}
+    lookups: list[Known] = [AnswerLookup(stored), *(_answers_of(stored.recordings, origin) for origin in origins)]
+    for module, planned in cells:
+        for lookup in lookups if planned.call.is_generator else lookups[:1]:
+            for request in planned.call.drive(lookup).requests:
+                yield AskedRequest.of(request, module, planned.ids)
+
+
+def _answers_of(recordings: Recordings, origin: str) -> Known:
+    return lambda request: recordings.find((request,), origin).get(request.custom_id)
 
 
 def _is_whole(session: pytest.Session, plan: Plan, recordings: Recordings) -> bool:
@@ -65,13 +93,6 @@ def _changed(plan: Plan, recordings: Recordings) -> set[tuple[Path, frozenset[tu
         for planned, request in zip(item.cells, item.requests, strict=False)
         if request.custom_id not in recorded
     }
-
-
-def _later_turns(plan: Plan, stored: StoredAnswers) -> set[str]:
-    """The keys of every turn of the generator prompts, as far as stored answers reach; a worker used some only."""
-    lookup = AnswerLookup(stored)
-    generators = (call for _, call in plan.calls if call.is_generator)
-    return {request.custom_id for call in generators for request in call.drive(lookup).requests}
 
 
 def _cell(ids: Mapping[str, str]) -> frozenset[tuple[str, str]]:

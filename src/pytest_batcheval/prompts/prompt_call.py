@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.prompts.body_diff import body_diff
+from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.endpoints import ENDPOINTS, endpoint_of
 from pytest_batcheval.wire.key import BodyError
@@ -63,7 +64,8 @@ class PromptCall:
         """A name of this call and turn that is the same in every run, whatever the body; `turn` counts from 0."""
         sample = f" sample {self.sample}" if self.sample else ""
         later = f" turn {turn}" if turn else ""
-        return f"{getattr(self.prompt, '__module__', '')}.{self}{sample}{later}"
+        # The journal has no half of a surrogate pair, which stands for a byte of a file name that is not UTF-8.
+        return encodable(f"{getattr(self.prompt, '__module__', '')}.{self}{sample}{later}", "utf-8")
 
     @property
     def is_generator(self) -> bool:

@@ -17,6 +17,7 @@ from pytest_batcheval.quality.judging._ladder_step import Figure, LadderStep, le
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.scores import Given
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.document import read_text
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.answers import Answers
 
@@ -172,10 +173,7 @@ def _places(answers: Answers) -> dict[Place, int]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: cannot read the labels: {error}") from None
+    text = read_text(path, "file of labels", TableError)
     if path.suffix.lower() != ".csv":
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():

@@ -9,6 +9,7 @@ the others.
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from pytest_batcheval.errors import RecordingError
 from pytest_batcheval.recordings.answer_line import AnswerLineError, RecordedLine, decode, encode
+from pytest_batcheval.text.file_head import HEAD, form_by_head
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.file_lock import lock
 from pytest_batcheval.wire.objects import Answer, Request
@@ -88,8 +90,10 @@ class Recordings:
         """The recorded answers whose keys are not in `used`."""
         return [place for place in self._load().values() if place.line.custom_id not in used]
 
-    def drop(self, unused: Iterable[RecordingPlace]) -> list[Path]:
+    def drop(self, unused: Iterable[RecordingPlace], backup: Path | None = None) -> list[Path]:
         """Remove recorded answers and files that become empty, and return the changed files.
+
+        What is removed is written below `backup` first, in the form of a folder of recordings.
 
         Raises:
             RecordingError: a recording is now broken, or cannot be written.
@@ -99,9 +103,27 @@ class Recordings:
             return []
         with self._writing() as places:
             changed = {place.path for place in (*places.values(), *self._copies) if _slot(place) in gone}
+            if backup is not None:
+                self._copy({places[slot].path for slot in gone & places.keys()}, gone, backup / FOLDER)
             for path in changed:
                 _write(path, {slot: text for slot, text in self._standing(path).items() if slot not in gone})
         return sorted(changed)
+
+    def restore(self, backup: Path) -> tuple[int, int]:
+        """Merge what `drop` wrote below `backup`; return the numbers of answers put back and of those there already.
+
+        Raises:
+            RecordingError: a recording or the backup is broken, or cannot be written.
+        """
+        removed = Recordings(backup).places()
+        changes: dict[Path, dict[Slot, bytes]] = {}
+        with self._writing() as places:
+            back = [place for place in removed if _slot(place) not in places]
+            for place in back:
+                changes.setdefault(self.root / place.path.relative_to(backup / FOLDER), {})[_slot(place)] = place.text
+            for path, lines in changes.items():
+                _write(path, {**self._standing(path), **lines})
+        return len(back), len(removed) - len(back)
 
     def export(self, recorded: Sequence[NewRecording]) -> list[Path]:
         """Write answers into the recordings and return the changed files.
@@ -144,6 +166,11 @@ class Recordings:
     def _standing(self, path: Path) -> dict[Slot, bytes]:
         """The lines of a file, without copies of lines in another file."""
         return {slot: place.text for slot, place in self._load().items() if place.path == path}
+
+    def _copy(self, paths: Iterable[Path], slots: Collection[Slot], folder: Path) -> None:
+        for path in paths:
+            lines = {slot: text for slot, text in self._standing(path).items() if slot in slots}
+            _replace(folder / path.relative_to(self.root), lines)
 
     @contextmanager
     def _writing(self) -> Iterator[dict[Slot, RecordingPlace]]:
@@ -201,9 +228,12 @@ def _read_all(root: Path) -> tuple[dict[Slot, RecordingPlace], list[RecordingPla
 
 
 def _lines(path: Path) -> list[bytes]:
-    r"""The lines of a file; `\r\n`, which git may write, ends a line too."""
+    r"""The lines of a file, without a byte order mark; `\r\n`, which git may write, ends a line too."""
     try:
-        return [line.removesuffix(b"\r") for line in path.read_bytes().split(b"\n")]
+        data = path.read_bytes()
+        if form := form_by_head(data[:HEAD]):
+            raise RecordingError(f"{path} is {form}")
+        return [line.removesuffix(b"\r") for line in data.removeprefix(BOM_UTF8).split(b"\n")]
     except OSError as error:
         raise RecordingError(f"{path}: the recording cannot be read: {error.strerror}") from None
 

@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.bounds import BoundError, check_data, check_events, shortened
+from pytest_batcheval.text.file_head import HEAD, form_by_head
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
 def read_text(path: Path, what: str, error: type[UsageError] = UsageError) -> str:
-    """The text of a UTF-8 file, without a byte order mark; `what` names the kind of file in messages.
+    r"""The text of a UTF-8 file, without a byte order mark; `what` names the kind of file in messages.
+
+    Lines end with `\n`, whatever the checkout has made of them, so that a text in quotes is the same on every machine.
 
     Raises:
         UsageError: (or the class `error`) the file cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
+        if form := form_by_head(data[:HEAD], may_have_nul=True):
+            raise error(f"{path}: the {what} is {form}")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as failure:
         raise error(f"{path}: the {what} cannot be read: {failure.strerror or failure}") from None
     except UnicodeDecodeError as failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from functools import cache
 
 _CONTROLS = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufff9-\ufffb"
@@ -63,8 +64,22 @@ _OWN = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 _KEYS = ("_API_KEY", "_ACCESS_KEY", "_SECRET_KEY", "_TOKEN", "_SECRET")
 """Ends of the names of environment variables whose values are written nowhere."""
 
-_SHORTEST = 6
-"""Characters of a secret: a shorter one is a placeholder for a server that checks none, and part of many words."""
+_LONG = 12
+"""Characters of a secret that is one whatever it looks like; a shorter word is a placeholder for a server."""
+
+_WORDS = re.compile(r"(?:[A-Z]?[a-z]+|[A-Z]+)(?:[-_. ](?:[A-Z]?[a-z]+|[A-Z]+))*")
+_SHORT_KEY = re.compile(r"(?=.*[A-Za-z])(?=.*\d).{6,}", re.DOTALL)
+
+
+@cache
+def _occurrences(secret: str) -> re.Pattern[str] | None:
+    """A secret where it is one: anywhere, but words and short keys by themselves; `None` for no secret."""
+    long, words = len(secret) >= _LONG, _WORDS.fullmatch(secret)
+    if long and not words and re.search(r"\w", secret):
+        return re.compile(re.escape(secret))
+    if (long and words) or _SHORT_KEY.fullmatch(secret):
+        return re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)", re.ASCII)  # other scripts write words without a space
+    return None
 
 
 def storable(text: str) -> str:
@@ -73,17 +88,20 @@ def storable(text: str) -> str:
 
 
 def redacted(text: str, *secrets: str) -> str:
-    """The text without these secrets, without anything that looks like an API key, and without passwords in URLs."""
+    """The text without these secrets, without anything that looks like an API key, and without passwords in URLs.
+
+    A secret of less than 12 characters is struck out if it looks like a key: letters and digits.
+    """
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "…")
+        if secret in text and (pattern := _occurrences(secret)):
+            text = pattern.sub("…", text)
     return _USER.sub("", _KEY.sub(r"\1…", text))
 
 
 def environment_secrets() -> list[str]:
     """The key, organisation and project of the environment, and the keys of others; the longest first."""
     found = (os.environ.get(name, "") for name in os.environ if name in _OWN or name.upper().endswith(_KEYS))
-    return sorted((value for value in found if len(value) >= _SHORTEST), key=len, reverse=True)
+    return sorted(filter(_occurrences, found), key=len, reverse=True)
 
 
 def without_secrets(text: str) -> str:

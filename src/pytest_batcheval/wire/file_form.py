@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_batcheval.text.file_head import form_by_head
 from pytest_batcheval.wire.input_file import OFFICIAL
 from pytest_batcheval.wire.json_text import JsonError, decode_json
 from pytest_batcheval.wire.lines import chunks, split_lines
@@ -58,26 +59,12 @@ def form_of_file(path: Path) -> FileForm:
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n" + _BOM
-_MAGIC = (
-    (b"\x1f\x8b", "compressed with gzip; unpack it first (gunzip)"),
-    (b"PK\x03\x04", "a zip archive; unpack it first (unzip)"),
-    (b"PK\x05\x06", "a zip archive without files"),
-    (b"BZh", "compressed with bzip2; unpack it first (bunzip2)"),
-    (b"\xfd7zXZ", "compressed with xz; unpack it first (unxz)"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first (unzstd)"),
-    (b"\xff\xfe\x00\x00", "UTF-32; save it as UTF-8 (iconv -f UTF-32 -t UTF-8)"),
-    (b"\x00\x00\xfe\xff", "UTF-32; save it as UTF-8 (iconv -f UTF-32 -t UTF-8)"),
-    (b"\xff\xfe", "UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"),
-    (b"\xfe\xff", "UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"),
-)
 
 
 def _by_bytes(head: bytes) -> str:
     if not head.strip(_BLANK):
         return "empty; write one request per line"
-    found = next((what for magic, what in _MAGIC if head.startswith(magic)), "")
-    if not found and b"\x00" in head:
-        return "binary; give a file of JSON lines in UTF-8"
+    found = form_by_head(head)
     if not found and b"\r" in head.strip() and b"\n" not in head:
         return "one line, since its lines end with CR alone; write them with LF (tr '\\r' '\\n')"
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.file_head import HEAD, form_by_head
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.endpoints import CHAT, PROMPTS
 from pytest_batcheval.wire.key import BodyError, canonical
@@ -229,7 +230,10 @@ class InputLines(Iterable[ImportedLine]):
 def _from_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
     try:
         with open(path, "rb") as stream:
-            yield from chunks(stream)
+            for number, chunk in enumerate(chunks(stream)):
+                if not number and (form := form_by_head(chunk[:HEAD])):
+                    raise InputFileError(f"{os.fspath(path)} is {form}")
+                yield chunk
     except OSError as error:
         raise InputFileError(
             f"{os.fspath(path)} cannot be read ({error.strerror}); give the path of a batch input file"

@@ -555,6 +555,28 @@ def test_a_uri_that_leads_somewhere_is_refused(path, scripted):
         Conversation.replayed(path, command=COMMAND)
 
 
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "a Git LFS pointer.*git lfs pull"),
+        (b"\x00GITCRYPT\x00\x9c", "encrypted by git-crypt"),
+    ],
+)
+def test_a_file_that_stands_in_for_a_conversation_is_named(path, data, what):
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    with pytest.raises(RecordingError, match=f"job.yaml is {what}") as caught:
+        Conversation.replayed(path, command=COMMAND)
+    assert COMMAND not in str(caught.value)
+
+
+def test_a_checkout_with_other_line_ends_and_a_byte_order_mark_has_the_same_conversation(path, scripted):
+    script(scripted, path, [batch("completed")], polls(1))
+    before = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + before.replace(b"\n", b"\r\n"))
+    assert cassette.read(path, COMMAND) == decode(before)
+
+
 def test_a_file_that_is_too_large_is_neither_read_nor_written(path, scripted, monkeypatch):
     script(scripted, path, [batch("completed")], polls(1))
     before = path.read_bytes()

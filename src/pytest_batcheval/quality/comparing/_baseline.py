@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_batcheval.quality.measures._cell_values import CellValues
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.document import read_text
 
 FORM = 1
 """Version of the file format."""
@@ -58,14 +59,13 @@ class Baseline:
         Raises:
             TableError: there is no such file, or it is not a baseline; the text names it.
         """
+        text = read_text(path, "baseline", TableError)
         try:
-            data: Any = json.loads(path.read_text(encoding="utf-8"))
+            data: Any = json.loads(text)
             if data["form"] != FORM:
                 raise TableError(f"{path} has format {data['form']}, but this version reads {FORM}; save it again")
             bound, about = ({str(k): str(v) for k, v in data[part].items()} for part in ("bound", "about"))
             return cls(str(data["name"]), bound, about, CellValues.from_dict(data["cells"]))
-        except OSError as error:
-            raise TableError(f"{path}: cannot read the baseline: {error.strerror}") from None
         except TableError as error:
             raise TableError(f"{path}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -19,6 +19,7 @@ import msgspec
 
 from pytest_batcheval.errors import RecordingError
 from pytest_batcheval.recordings.conversations.yaml import YamlError, lines_of, load
+from pytest_batcheval.text.file_head import HEAD, form_by_head
 from pytest_batcheval.wire.replace_file import replacing
 
 FORMAT = 1
@@ -112,7 +113,10 @@ def read(path: Path, command: str) -> tuple[str, list[RecordedExchange]]:
         size = path.stat().st_size
         if size > MAX_SIZE:
             raise YamlError(1, f"the file has {size:,} bytes, more than {MAX_SIZE:,}")
-        return decode(path.read_bytes())
+        data = path.read_bytes()
+        if form := form_by_head(data[:HEAD]):
+            raise RecordingError(f"{path} is {form}")
+        return decode(data)
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
     except YamlError as error:
@@ -163,7 +167,7 @@ def decode(data: bytes) -> tuple[str, list[RecordedExchange]]:
         YamlError: the data is not a recorded conversation.
     """
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise YamlError(data.count(b"\n", 0, error.start) + 1, "the file is not UTF-8") from None
     if conflict := _CONFLICT.search(text):
