@@ -128,7 +128,9 @@ def test_a_failing_test_takes_a_section(pytester):
             report = yield
             if report.failed:
                 assert compat.is_report_part(report.longrepr)
+                assert not compat.has_section(report, "mine")
                 compat.add_section(report, "mine", f"shown below {item.name}")
+                assert compat.has_section(report, "mine")
             return report
         """
     )

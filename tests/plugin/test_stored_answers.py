@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_batcheval.plugin.parametrize import PlannedCell
+from pytest_batcheval.plugin.cells import PlannedCell
 from pytest_batcheval.plugin.unused import asked_requests
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.recordings.answers import NewRecording, Recordings
@@ -333,6 +333,6 @@ def test_later_turns_are_asked_for_after_the_answers_of_each_origin(tmp_path):
         answer = Answer(request, origin, {"status_code": 200, "body": body})
         recordings.export([NewRecording(answer, {}, "test_it.py")])
     stored = SimpleNamespace(recordings=recordings, find=recordings.find, failures=lambda _: {})
-    asked = asked_requests([("test_it.py", PlannedCell({}, PromptCall(judged)))], stored)
+    asked = asked_requests([("test_it.py", PlannedCell({}, PromptCall(judged), {}))], stored)
     later = (Request({"model": "m", "input": f"judge: {said}"}, "/v1/responses") for said in ("first", "second"))
     assert {request.key for request in asked} == {request.custom_id, *(one.custom_id for one in later)}
