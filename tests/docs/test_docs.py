@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,18 @@ def test_relative_links_lead_somewhere():
     for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_page_of_other_plugins_has_the_versions_of_the_extra():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    pinned = dict(requirement.split("==") for requirement in extras["neighbours"])
+    rows = re.findall(
+        r"^\| ([\w-]+) \| ([\d.]+) \|", (ROOT / "docs/plugins.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    tried = dict(rows)
+    assert {name: version for name, version in tried.items() if name in pinned} == {
+        name: version for name, version in pinned.items() if name != "django"
+    }
+    elsewhere = {"pytest-asyncio", "pytest-benchmark", "pytest-cov", "pytest-timeout", "pytest-xdist", "pytest-cases"}
+    assert set(tried) - set(pinned) == elsewhere
+    assert f"{len(tried)} other plugins" in README

@@ -76,6 +76,7 @@ FOLDER = Path(__file__).parent
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "neighbours(*names): the plugins that a test of ours runs together with ours")
+    config.addinivalue_line("markers", "chosen: a test of ours with other plugins that `.ci/run` runs too")
 
 
 def wanted(item):
@@ -88,15 +89,15 @@ def installed(name):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Of the tests whose plugins are not installed one is left, which says so."""
-    lacking = [
-        item for item in items if FOLDER in item.path.parents and not all(installed(name) for name in wanted(item))
-    ]
-    if lacking:
-        names = sorted({name for item in lacking for name in wanted(item) if not installed(name)})
-        reason = f"{len(lacking)} tests with plugins that are not installed ({', '.join(names)}): {INSTALL}"
-        lacking[0].add_marker(pytest.mark.skip(reason=reason))
-        items[:] = [item for item in items if item is lacking[0] or item not in lacking]
+    """Without the extra one test of this folder is left, which says so; of the others each one says what it lacks."""
+    here = [item for item in items if FOLDER in item.path.parents]
+    if here and not installed("repeat"):
+        here[0].add_marker(pytest.mark.skip(reason=f"{len(here)} tests with other plugins: {INSTALL}"))
+        items[:] = [item for item in items if item is here[0] or item not in here]
+        return
+    for item in here:
+        if lacking := [name for name in wanted(item) if not installed(name)]:
+            item.add_marker(pytest.mark.skip(reason=f"{', '.join(lacking)}: not installed, see docs/plugins.md"))
 
 
 def has_frame_of_ours(text):

@@ -24,6 +24,7 @@ def plain(done):
     return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
 
 
+@pytest.mark.chosen
 def test_all_at_once_replay(repository):
     repository.test_file()
     repository.record(skip=["park/work"])
@@ -41,6 +42,7 @@ def test_all_at_once_replay(repository):
     assert sorted(outcomes) == ["passed"] * 5 + ["unrecorded"]
 
 
+@pytest.mark.chosen
 def test_all_at_once_send_each_request_once(repository, batch_server, sent):
     repository.test_file()
     options = ("-n2", "--dist=loadgroup", "--reruns=1", "--count=2", "--randomly-seed=5", "--timeout=60")

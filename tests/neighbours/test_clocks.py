@@ -108,6 +108,7 @@ def test_a_frozen_clock_in_workers_replays(repository):
     assert "1 test could not run: 1 request without a recorded answer" in done.stdout
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("freezer")
 def test_a_clock_that_stands_still_from_the_import_on_lets_a_run_send(repository, batch_server, sent):
     repository.test_file("""

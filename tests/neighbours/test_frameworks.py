@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("socket")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_a_replay_needs_no_socket_and_sending_is_before_the_tests(repository, batch_server, sent, ours_last):
@@ -55,6 +56,7 @@ def test_a_conversation_that_may_open_no_socket_ends_soon(repository):
     assert not list((repository.path / "cassettes").rglob("*.yaml"))
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("run-parallel")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_threads_of_run_parallel_share_one_answer(repository, batch_server, sent, ours_last):
@@ -178,6 +180,7 @@ def test_a_benchmark_of_an_answer(repository):
     assert (repository.path / "benchmark.json").exists()
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("mock")
 def test_what_a_test_mocks_is_its_own(repository):
     repository.test_file("""

@@ -24,6 +24,7 @@ def verbose_ids(done):
     return [line.split()[0].partition("::")[2] for line in done.stdout.splitlines() if "PASSED" in line]
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("randomly")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_a_random_order_records_the_same_bytes(repository, batch_server, sent, ours_last):

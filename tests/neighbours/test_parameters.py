@@ -14,6 +14,7 @@ LAZY = """
 """
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("lazy-fixtures")
 @pytest.mark.parametrize("ours_last", [False, True])
 @pytest.mark.parametrize("value", ['lf("calm")', '[lf("calm"), 1]', 'pytest.param(lf("calm"), id="x")'])
@@ -175,6 +176,7 @@ STEPS = """
 """
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("bdd")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_scenarios_take_answers_and_examples_are_no_axis(repository, batch_server, sent, ours_last):
@@ -261,6 +263,7 @@ def test_subtests_of_a_table(repository, plugin):
     assert done.stdout.count("a table of 2 answers from the simulator (faithful@0)") >= 2
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("check")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_checks_that_fail_show_the_answer_once(repository, ours_last):

@@ -62,6 +62,7 @@ def conversations(repository):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.yaml"))
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("forked")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_forked_tests_keep_what_they_know(repository, ours_last):
@@ -136,6 +137,7 @@ def test_workers_that_fork_keep_what_they_know(repository):
     assert "batch: 4 answers recorded from the simulator (faithful@0)" in done.stdout
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("xdist")
 @pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGKILL)"], ids=["exit", "kill"])
 def test_a_worker_that_crashes_keeps_the_section_the_summary_and_the_page(repository, end):
@@ -175,6 +177,7 @@ def test_every_distribution_sends_each_request_once(repository, batch_server, se
     assert len(repository.recorded()) == 6
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("xdist")
 def test_a_group_is_no_part_of_a_conversations_name(repository):
     repository.test_file(CONVERSATION)

@@ -81,6 +81,7 @@ def allure_results(repository):
     }
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("allure")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_allure_sees_an_error_of_one_line(xfailing, ours_last):
@@ -115,6 +116,7 @@ def test_allure_sees_a_failed_request_of_an_xfail_as_an_error(refused, batch_ser
     assert "pytest_batcheval/plugin" not in message + trace
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("json-report", "metadata")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_a_json_report_sees_an_error_of_one_line(xfailing, ours_last):

@@ -15,6 +15,7 @@ FLAKY = """
 """
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("rerunfailures")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_reruns_replay_what_is_recorded_and_count_an_unrecorded_test_once(repository, ours_last):
@@ -63,6 +64,7 @@ def test_a_retry_sends_nothing_more(repository, batch_server, sent):
     assert sent() == [1] * 6
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("repeat")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_repeated_tests_share_one_answer_and_record_one_cell(repository, batch_server, sent, ours_last):

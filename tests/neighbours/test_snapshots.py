@@ -9,6 +9,7 @@ SYRUPY = """
 """
 
 
+@pytest.mark.chosen
 @pytest.mark.neighbours("syrupy")
 @pytest.mark.parametrize("ours_last", [False, True])
 def test_syrupy_keeps_the_snapshot_of_a_test_that_is_skipped_as_unrecorded(repository, ours_last):
