@@ -118,6 +118,7 @@ def move(folder, name, text):
     path.write_text("".join(line for line in lines if text not in line))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("text", ["def test_nothing(): pass\n", "", None], ids=["other tests", "none", "no module"])
 def test_nothing_is_removed_where_no_test_asks(suite, capsys, text):
     (suite / "test_it.py").unlink()
@@ -160,6 +161,7 @@ def test_nothing_is_removed_from_outside_rootdir(suite, monkeypatch, capsys):
     assert len(recorded(suite)) == 7
 
 
+@pytest.mark.sampled
 def test_nothing_is_removed_that_an_installed_package_of_tests_asks_for(suite, tmp_path_factory, monkeypatch, capsys):
     """The module of such a test is not below rootdir, and its recording has a name that leads nowhere."""
     site = tmp_path_factory.mktemp("site")
@@ -238,6 +240,7 @@ def test_what_any_of_several_collections_asks_for_stays(by_option, capsys):
     assert len(recorded(by_option)) == 4
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("choice", "left"), [("keep", 5), ("remove", 2)])
 def test_answers_of_other_models_go_only_where_that_is_said(by_option, choice, left):
     text = (by_option / "test_it.py").read_text()

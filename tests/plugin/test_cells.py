@@ -45,6 +45,7 @@ def recorded_cells(suite):
     return [json.loads(line)["cell"] for line in lines]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("parametrize", "ids"),
     [
@@ -69,6 +70,7 @@ def test_an_object_is_recorded_by_its_test_id(suite, parametrize, ids):
     assert sorted((cell["mood"], cell["question"]) for cell in cells) == sorted((i, "work") for i in ids)
 
 
+@pytest.mark.sampled
 def test_a_recording_is_the_same_in_every_process(suite):
     suite.test_file(f"""
         {MOODS.strip()}
@@ -192,6 +194,7 @@ def test_a_parameter_that_a_plugin_replaces_fails_its_test(suite):
     result.stdout.fnmatch_lines(["*built from another 'mood' than the test gets (conftest.Later and str)*"])
 
 
+@pytest.mark.sampled
 def test_a_value_that_builds_the_same_request_may_differ(suite):
     suite.test_file(LAZY.replace("request.getfixturevalue(value.name)", 'f"{value}"'), "conftest.py")
     suite.test_file("""
@@ -207,6 +210,7 @@ def test_a_value_that_builds_the_same_request_may_differ(suite):
     suite.run_apart("--batch=send", "--batch-backend=simulator").assert_outcomes(passed=1)
 
 
+@pytest.mark.sampled
 def test_a_lazy_value_of_a_plugin_is_refused_before_it_is_sent(suite):
     suite.test_file(
         """

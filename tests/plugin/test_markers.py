@@ -143,6 +143,7 @@ def test_parameters_of_a_hook_are_honoured_too(suite):
     ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("marks", "message"),
     [
@@ -173,6 +174,7 @@ def test_a_parameter_without_a_prompt_among_others_is_refused(suite):
     suite.run().stdout.fnmatch_lines(["*some of this test's parameters have batch(prompt=…) and others have none*"])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("keyword", ["samples=2", "persona='kim'", "axes={'persona': 'kim'}", "persno='kim'"])
 def test_a_late_marker_that_asks_for_other_tests_is_refused(suite, keyword):
     suite.record()
@@ -268,3 +270,48 @@ def test_two_tests_that_would_record_one_conversation_are_refused(suite):
             ["test_it.py:13: test_four: its conversation */test_four.yaml is also that of *three;*"]
         )
     assert not (suite.path / "cassettes").exists()
+
+
+def test_a_marker_of_a_running_test_is_refused(suite):
+    suite.record()
+    suite.test_file("""
+        @pytest.fixture(autouse=True)
+        def late(request):
+            if "sleep" in request.node.name:
+                request.node.add_marker(pytest.mark.batch(errors="keep"))
+
+        @pytest.mark.batch(prompt=ask, persona="kim")
+        def test_it(answer): pass
+    """)
+    result = suite.run()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["a batch marker was added when this test was set up; requests are built before that"])
+
+
+def test_parameters_name_their_conversations(suite):
+    suite.test_file("""
+        @pytest.mark.parametrize("kind", [
+            pytest.param("a", marks=pytest.mark.batch_conversation("first")),
+            pytest.param("b", marks=pytest.mark.batch_conversation("second")),
+            "c",
+        ])
+        def test_it(kind, batch_conversation): batch_conversation.client().files.list()
+    """)
+    suite.run("--batch=record", "--batch-backend=simulator").assert_outcomes(passed=3)
+    assert sorted(path.name for path in suite.path.rglob("*.yaml")) == [
+        "first-a.yaml",
+        "second-b.yaml",
+        "test_it-c.yaml",
+    ]
+    suite.run().assert_outcomes(passed=3)
+
+
+def test_a_fixtures_parameters_are_honoured_too(suite):
+    suite.test_file("""
+        @pytest.fixture(params=[pytest.param(1, marks=pytest.mark.batch(persona="kim")), 2])
+        def number(request): return request.param
+
+        @pytest.mark.batch(prompt=ask, question="work")
+        def test_it(number, answer): pass
+    """)
+    assert suite.collected() == ["test_it[1-kim-work]", *(f"test_it[2-{p}-work]" for p in ("kim", "choi", "park"))]

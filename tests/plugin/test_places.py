@@ -35,6 +35,7 @@ def proposed(result, label):
     return shlex.split(line.removeprefix(label))[1:]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arguments", [["--rootdir=.", "evals"], ["--rootdir", "..", "evals/test_it.py"], ["evals"]])
 def test_an_ides_rootdir_moves_nothing(monorepo, arguments):
     result = monorepo.run(*arguments)
@@ -51,6 +52,7 @@ def test_an_ides_rootdir_moves_nothing(monorepo, arguments):
     monorepo.run("evals").assert_outcomes(passed=9)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("folder", ["other", "evals", "."])
 def test_the_current_folder_moves_nothing(monorepo, folder, monkeypatch):
     monkeypatch.chdir(monorepo.path / folder)
@@ -84,6 +86,7 @@ def test_a_run_without_tests_named_is_proposed_with_the_modules(suite):
     assert again == ["-k", "kim", "--strict-markers", "test_it.py", "--batch=record", "--batch-backend=simulator"]
 
 
+@pytest.mark.sampled
 def test_workers_propose_the_arguments_of_their_controller(suite):
     suite.test_file("""
         def test_job(batch_conversation): batch_conversation.client().files.list()

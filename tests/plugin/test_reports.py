@@ -142,6 +142,7 @@ CRASH = """
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("workers", ["-n1", "-n2"])
 def test_a_crashed_worker_keeps_what_it_knew(suite, workers, monkeypatch):
     summary = suite.path / "summary.md"
@@ -164,6 +165,7 @@ def test_a_crashed_worker_keeps_what_it_knew(suite, workers, monkeypatch):
     assert "| 3 | **unrecorded** | |" in summary.read_text()
 
 
+@pytest.mark.sampled
 def test_each_use_is_counted_once_in_workers_and_alone(suite):
     suite.record()
     suite.test_file("""

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, skip_test, will_run
+from pytest_batcheval.plugin.marker import ordered_marks
 from pytest_batcheval.plugin.plan import ItemPlan, item_plan
 from pytest_batcheval.plugin.reports import RequestFailed
 from pytest_batcheval.plugin.stash import batch_session, item_stats
@@ -50,6 +51,8 @@ def _plan_of(request: pytest.FixtureRequest, name: str) -> ItemPlan:
         )
     if plan.error is not None:
         pytest.fail(str(plan.error), pytrace=False)
+    if len(ordered_marks(request.node, "batch")) != plan.marks:
+        pytest.fail("a batch marker was added when this test was set up; requests are built before that", pytrace=False)
     return plan
 
 

@@ -13,7 +13,7 @@ from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, will_r
 from pytest_batcheval.plugin.axes import Axes
 from pytest_batcheval.plugin.cells import PlannedCell, marked_errors, planned_cells
 from pytest_batcheval.plugin.item_id import module_of
-from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers
+from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, ordered_marks
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
@@ -28,6 +28,7 @@ class ItemPlan:
         module: the test module's path below the root of the suite, with `/`.
         requests: the first request of each cell; later turns follow from the answers.
         errors: the marker's `errors=`.
+        marks: the number of batch markers that it was planned with.
     """
 
     nodeid: str
@@ -35,6 +36,7 @@ class ItemPlan:
     cells: tuple[PlannedCell, ...] = ()
     requests: tuple[Request, ...] = ()
     errors: str = "raise"
+    marks: int = 0
     error: Exception | None = None
 
 
@@ -89,7 +91,8 @@ def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
         cells += planned_cells(item, axes.of(item))
         first = [planned.call.drive_twice(lambda _: None) for planned in cells]
         requests = tuple(turns.pending for turns in first if turns.pending is not None)
-        return ItemPlan(item.nodeid, module, tuple(cells), requests, marked_errors(item))
+        marks = len(ordered_marks(item, "batch"))
+        return ItemPlan(item.nodeid, module, tuple(cells), requests, marked_errors(item), marks)
     except (PromptError, MarkerError) as error:
         return ItemPlan(item.nodeid, module, tuple(cells), error=error)
 
