@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import Persona as Persona
     from pytest_batcheval.matrix.axes import PersonaMatrix as PersonaMatrix
     from pytest_batcheval.matrix.axes import Question as Question
-    from pytest_batcheval.wire.answers import Answers as Answers
+    from pytest_batcheval.recordings.answer_table import Answers as Answers
     from pytest_batcheval.wire.input_file import ImportedLine as ImportedLine
     from pytest_batcheval.wire.input_file import InputFileError as InputFileError
     from pytest_batcheval.wire.objects import Answer as Answer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "wire.objects",
-    "Answers": "wire.answers",
+    "Answers": "recordings.answer_table",
     "AxisValue": "matrix.axes",
     "BatchClient": "client",
     "BatchEvalError": "errors",

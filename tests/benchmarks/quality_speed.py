@@ -21,7 +21,7 @@ from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality import quality_gate
 from pytest_batcheval.quality.stats.persona_effect import null_sums
 from pytest_batcheval.quality.stats.resampling import shuffles
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 SIZES = (825, 2500)
 PERMUTATIONS = 9999

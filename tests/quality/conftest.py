@@ -13,9 +13,9 @@ from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.quality.judging._rubric import Rubric
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.simulator.inference.answering import Answering
 from pytest_batcheval.simulator.respondents.registry import make
-from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request
 
 DATA = Path(__file__).parents[2] / "fixtures"

@@ -7,7 +7,7 @@ import pytest
 from pytest_batcheval.quality import quality_gate
 from pytest_batcheval.quality.gate import PARTS
 from pytest_batcheval.quality.table import TableError
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
 

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_batcheval.quality import TableError
 from pytest_batcheval.quality.labels import TO_RELEASE, Labels, human_agreement, rater_agreement
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 CODES = ("NS", "HA")
 

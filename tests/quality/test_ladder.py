@@ -8,7 +8,7 @@ import pytest
 
 from pytest_batcheval.quality import TableError, ladder, rubric_request
 from pytest_batcheval.quality.verdicts import at_turn
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 COVERING = ("chief_complaint", "daily_life", "conflict", "meaning")
 """Four questions that aim at all seven dimensions between them."""

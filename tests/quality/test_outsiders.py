@@ -30,7 +30,7 @@ from pytest_batcheval.quality import (
     trait_reflection,
 )
 from pytest_batcheval.quality.table import TableError
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 QUESTIONS = {f"q{j}": ["age", "symptom"] for j in range(4)}
 WORDS = ["river", "stone", "cloud", "morning", "winter", "paper", "window", "garden", "bread", "silver", "lamp"]

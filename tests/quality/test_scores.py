@@ -9,7 +9,7 @@ import pytest
 from pytest_batcheval.quality import format_checks
 from pytest_batcheval.quality.scores import scored, spoken
 from pytest_batcheval.quality.table import TableError
-from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 

@@ -10,7 +10,7 @@ from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.quality.stats.cell_means import cell_means, cell_products
 from pytest_batcheval.quality.stats.text_distance import tfidf_gram
 from pytest_batcheval.quality.table import TableError, table_of
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 Records = list[dict[str, Any]]
 

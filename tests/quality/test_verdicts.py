@@ -16,7 +16,7 @@ from pytest_batcheval.quality.judging._rubric import Rubric
 from pytest_batcheval.quality.judging._rubric_request import judged_words
 from pytest_batcheval.quality.scores import scored
 from pytest_batcheval.quality.verdicts import at_turn
-from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request
 
 CODES = ["NS", "HA", "RD", "P", "SD", "CO", "ST"]

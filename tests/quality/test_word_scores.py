@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from pytest_batcheval.quality.word_scores import DIMENSIONS, word_scores
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 
 def score(text: str) -> dict[str, float]:

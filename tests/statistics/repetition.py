@@ -21,7 +21,7 @@ from respondent_tables import CODES, personas, questions
 
 from pytest_batcheval.catalogue.load import dimensions, openers
 from pytest_batcheval.quality import QualityGate, quality_gate
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 REPORTED = 60_000
 """Seed of the first run that is reported; `beside` of 0.15 was chosen on seeds 50,000 to 50,019."""

@@ -24,7 +24,7 @@ import numpy as np
 from respondent_tables import CODES, Said, said_by
 
 from pytest_batcheval.quality import quality_gate
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 SCORED_FOR_NOTHING = 0.15
 JUDGE_NOISE = 0.7

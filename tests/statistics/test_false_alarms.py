@@ -22,7 +22,7 @@ from simulated import (
 )
 
 from pytest_batcheval.quality import compare, differentiation, persona_echo, regression
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 B = 199
 """Permutations; p <= 0.05 and p <= 0.01 are then exact."""

@@ -17,7 +17,7 @@ from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_inte
 from pytest_batcheval.quality.stats.persona_effect import centred, left_out_iccs, persona_icc
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.student_t import t_quantile, wilson_interval
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 Interval = tuple[float, float]
 

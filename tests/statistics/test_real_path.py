@@ -9,8 +9,8 @@ import pytest
 from pytest_batcheval import Answers, BatchClient, PersonaMatrix, Request
 from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.quality import quality_gate
+from pytest_batcheval.recordings.answer_table import Row
 from pytest_batcheval.recordings.answers import NewRecording, Recordings
-from pytest_batcheval.wire.answers import Row
 
 ROOT = Path(__file__).parents[2]
 CAUGHT_BY = {

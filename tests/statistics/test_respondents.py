@@ -13,7 +13,7 @@ from respondent_gates import REPORTED, RESPONDENTS, Outcome, outcome
 from respondent_tables import CODES, said_by
 
 from pytest_batcheval.quality import quality_gate
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 RUNS = {"quick": {1: 3, 3: 1}, "ci": {1: 6, 3: 2}, "full": {1: 600, 3: 200}}
 

@@ -18,7 +18,7 @@ from pytest_batcheval.wire.rounds import checked_round
 
 if TYPE_CHECKING:
     from pytest_batcheval.quality import Comparison, QualityGate
-    from pytest_batcheval.wire.answers import Row
+    from pytest_batcheval.recordings.answer_table import Row
     from pytest_batcheval.wire.objects import Answer
 
 DESCRIPTION = """

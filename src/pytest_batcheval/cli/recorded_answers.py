@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import AxisValue
     from pytest_batcheval.quality.measures._cell_values import CellValues
     from pytest_batcheval.recordings.answer_line import RecordedLine
-    from pytest_batcheval.wire.answers import Answers, Row
+    from pytest_batcheval.recordings.answer_table import Answers, Row
     from pytest_batcheval.wire.objects import Answer, Request
 
 WORDS = "word list/1"
@@ -115,7 +115,7 @@ class RecordedTable:
 
     def row(self, line: RecordedLine, answer: Answer) -> Row:
         """Return an answer in its cell, with the values of the axes."""
-        from pytest_batcheval.wire.answers import Row
+        from pytest_batcheval.recordings.answer_table import Row
 
         cell: dict[str, Any] = {name: self.axes.get(name, {}).get(i, i) for name, i in line.cell.items()}
         return Row(cell, answer.request.sample, answer)
@@ -127,7 +127,7 @@ class RecordedTable:
             UsageError: an answer without a verdict, or verdicts by several rubrics.
         """
         from pytest_batcheval.quality.judging._rubric_request import judged_by, judged_words
-        from pytest_batcheval.wire.answers import Answers
+        from pytest_batcheval.recordings.answer_table import Answers
 
         rows = list(rows)
         if self._judge is None:

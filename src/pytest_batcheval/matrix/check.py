@@ -10,7 +10,7 @@ from typing import Any
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue
 from pytest_batcheval.text.bounds import shown
-from pytest_batcheval.wire.answers import value_id
+from pytest_batcheval.wire.value_id import value_id
 
 RESERVED = (
     *("answer", "answers", "prompt", "samples", "sample", "endpoint", "errors", "axes", "request"),

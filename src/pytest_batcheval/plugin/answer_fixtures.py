@@ -11,8 +11,8 @@ from pytest_batcheval.plugin.plan import ItemPlan, item_plan
 from pytest_batcheval.plugin.reports import RequestFailed
 from pytest_batcheval.plugin.stash import batch_session, item_stats
 from pytest_batcheval.plugin.unrecorded import end_unrecorded
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.report.commands import show_command
-from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.objects import Answer
 
 

@@ -21,7 +21,7 @@ from pytest_batcheval.plugin.marker import (
     read_mark,
 )
 from pytest_batcheval.prompts.prompt_call import PromptCall, prompt_name
-from pytest_batcheval.wire.answers import value_id
+from pytest_batcheval.wire.value_id import value_id
 
 SAMPLE = "sample"
 Cell = Mapping[str, Any]

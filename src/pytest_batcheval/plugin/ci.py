@@ -13,8 +13,8 @@ import pytest
 
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.run_stats import RunStats
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.sanitize import safe_to_show
-from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.client import BatchClient
     from pytest_batcheval.matrix.axes import PersonaMatrix
     from pytest_batcheval.plugin.conversation import BatchConversation
+    from pytest_batcheval.recordings.answer_table import Answers
     from pytest_batcheval.simulator.server import SimulatorServer
-    from pytest_batcheval.wire.answers import Answers
     from pytest_batcheval.wire.objects import Answer
 
 

@@ -32,7 +32,7 @@ from pytest_batcheval.plugin.marker import (
     prompt_parameters,
 )
 from pytest_batcheval.prompts.prompt_call import prompt_name
-from pytest_batcheval.wire.answers import value_id
+from pytest_batcheval.wire.value_id import value_id
 
 
 class Parametrization:

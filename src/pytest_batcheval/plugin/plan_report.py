@@ -11,9 +11,9 @@ from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import UNKNOWN, counted, dollars
-from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe
+from pytest_batcheval.wire.value_id import value_id
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.estimate import PlannedFile

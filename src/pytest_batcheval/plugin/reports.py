@@ -16,13 +16,14 @@ from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.safe_output import escape_report
 from pytest_batcheval.plugin.stash import batch_session, take_stats
 from pytest_batcheval.plugin.unrecorded import FailedByUs, Unrecorded
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.report.answer_text import labelled, turn_lines
 from pytest_batcheval.report.commands import show_command
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers, value_id
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
+from pytest_batcheval.wire.value_id import value_id
 
 
 class RequestFailed(FailedByUs):

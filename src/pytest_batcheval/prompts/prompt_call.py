@@ -15,10 +15,10 @@ from typing import Any
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.prompts.body_diff import body_diff
 from pytest_batcheval.text.streams import encodable
-from pytest_batcheval.wire.answers import value_id
 from pytest_batcheval.wire.endpoints import ENDPOINTS, endpoint_of
 from pytest_batcheval.wire.key import BodyError
 from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.value_id import value_id
 
 Prompt = Callable[..., Any]
 Known = Callable[[Request], Answer | None]

@@ -13,7 +13,7 @@ from pytest_batcheval.quality.stats.cell_means import cell_means
 from pytest_batcheval.quality.table import Table, TableError, named
 from pytest_batcheval.quality.word_scores import DIMENSIONS
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import value_id
+from pytest_batcheval.wire.value_id import value_id
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.table import TableError, named, table_of
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 
 PARTS = ("form", "diverse", "different", "own_words", "traits", "discriminant", "samples")
 """The names of the parts, in the order in which they are checked."""

@@ -17,9 +17,9 @@ from pytest_batcheval.quality.judging._ladder_step import Figure, LadderStep, le
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.scores import Given
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.document import read_text
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 
 BEHIND = 0.1
 """How much lower the weighted kappa of a judge with people may be than that of people with each other.

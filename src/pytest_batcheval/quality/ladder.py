@@ -27,8 +27,8 @@ from pytest_batcheval.quality.measures._discriminant import discriminant
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.quality.verdicts import INVALID, Verdicts, verdicts_of
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.plain import mapping
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.quality.verdicts import gathered, is_verdict, usable_scores, verdict_in
 from pytest_batcheval.quality.word_scores import Scores, word_scores
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers, Row
 
 Floats = npt.NDArray[np.float64]
 Given = Mapping[str, Sequence[float | None] | Floats]

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers, Row, value_id
 from pytest_batcheval.wire.key import KEY_SHOWN
+from pytest_batcheval.wire.value_id import value_id
 
 MIN_PERSONAS = 8
 MIN_QUESTIONS = 4

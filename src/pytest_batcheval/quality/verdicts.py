@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from pytest_batcheval.quality.judging._rubric_request import judged_words
 from pytest_batcheval.quality.result import WIDTH, Result, listed
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
 

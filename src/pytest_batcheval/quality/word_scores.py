@@ -17,7 +17,7 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 DIMENSIONS = ("NS", "HA", "RD", "P", "SD", "CO", "ST")
 """The TCI codes: four of temperament, three of character."""

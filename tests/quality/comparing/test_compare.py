@@ -13,8 +13,8 @@ from scipy import stats
 from pytest_batcheval.quality import CellValues, alignment, cell_values, compare, regression
 from pytest_batcheval.quality.comparing._clustered_difference import clustered_error
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 
 Build = Callable[..., Answers]
 

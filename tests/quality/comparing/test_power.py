@@ -8,8 +8,8 @@ from pytest_batcheval.matrix.axes import PersonaMatrix
 from pytest_batcheval.quality import power
 from pytest_batcheval.quality.comparing._power_models import detected_difference
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 
 Build = Callable[..., Answers]
 

@@ -13,7 +13,7 @@ from pytest_batcheval.quality import consistency
 from pytest_batcheval.quality.stats.text_distance import tfidf_gram
 from pytest_batcheval.quality.stats.variance_components import TRUSTED, components_of
 from pytest_batcheval.quality.table import TableError, table_of
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
 

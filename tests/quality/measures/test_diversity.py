@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_batcheval.quality import diversity
 from pytest_batcheval.quality.measures._diversity import vendi_score
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 KEY = r"\([0-9a-f]{12}\)"
 Build = Callable[..., Answers]

@@ -9,7 +9,7 @@ from pytest_batcheval.matrix.axes import Question
 from pytest_batcheval.quality import format_checks
 from pytest_batcheval.quality.measures._format_checks import echoed_share, says, script_share
 from pytest_batcheval.quality.table import TableError
-from pytest_batcheval.wire.answers import Answers, Row
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request
 
 GOOD = "요즘은 잠을 잘 못 자요."

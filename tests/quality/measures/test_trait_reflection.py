@@ -20,7 +20,7 @@ from pytest_batcheval.quality.design import persona_scores
 from pytest_batcheval.quality.measures._trait_reflection import holm, rank_sums, trait_reflection
 from pytest_batcheval.quality.table import TableError, table_of
 from pytest_batcheval.quality.word_scores import DIMENSIONS, word_scores
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
 

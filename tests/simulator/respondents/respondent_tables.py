@@ -10,11 +10,11 @@ from typing import Any
 
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.matrix.load import load_axis
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.simulator.respondents.messages import messages
 from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.respondents.rubric import ROLES
-from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.endpoints import CHAT
 from pytest_batcheval.wire.key import request_key
 

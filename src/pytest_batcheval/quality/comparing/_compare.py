@@ -14,8 +14,8 @@ from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 
 MARGIN = 0.15
 """In units of alignment, equal to 0.3 of a score point: a convention; state your own before the run."""

@@ -16,8 +16,9 @@ from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.resampling import generator
 from pytest_batcheval.quality.table import MIN_PERSONAS, MIN_QUESTIONS, TableError
 from pytest_batcheval.quality.word_scores import DIMENSIONS
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers, value_id
+from pytest_batcheval.wire.value_id import value_id
 
 if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import PersonaMatrix

@@ -14,8 +14,8 @@ from pytest_batcheval.quality.scores import Given, numbers
 from pytest_batcheval.quality.stats import kappa
 from pytest_batcheval.quality.stats.resampling import generator
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 Floats = npt.NDArray[np.float64]

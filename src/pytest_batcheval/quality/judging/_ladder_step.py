@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.stats.student_t import t_quantile
+from pytest_batcheval.recordings.answer_table import Row
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Row
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 

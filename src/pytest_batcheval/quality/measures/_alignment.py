@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pytest_batcheval.quality.design import Levels, Targets, design_of
 from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.table import table_of
-from pytest_batcheval.wire.answers import Answers
+from pytest_batcheval.recordings.answer_table import Answers
 
 Floats = npt.NDArray[np.float64]
 

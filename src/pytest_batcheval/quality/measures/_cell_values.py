@@ -15,8 +15,9 @@ from pytest_batcheval.quality.result import WIDTH
 from pytest_batcheval.quality.scores import LARGEST, numbers
 from pytest_batcheval.quality.stats.cell_means import cell_sums
 from pytest_batcheval.quality.table import TableError, table_of
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers, value_id
+from pytest_batcheval.wire.value_id import value_id
 
 Floats = npt.NDArray[np.float64]
 

@@ -24,8 +24,8 @@ from pytest_batcheval.quality.stats.persona_effect import filled
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.variance_components import TRUSTED, Components, components_of
 from pytest_batcheval.quality.table import Table, TableError, table_of
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 
 Floats = npt.NDArray[np.float64]
 

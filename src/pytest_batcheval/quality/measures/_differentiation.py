@@ -34,8 +34,8 @@ from pytest_batcheval.quality.stats.persona_effect import (
 )
 from pytest_batcheval.quality.stats.resampling import ALPHA, generator, jackknife_interval, permutation_p
 from pytest_batcheval.quality.table import Table, table_of
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 
 ACCURACY_PERMUTATIONS = 199
 """Permutations for the mean and 99 % point of chance accuracy; the verdict does not depend on them."""

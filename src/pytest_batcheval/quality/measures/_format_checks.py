@@ -14,8 +14,8 @@ from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
 from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers, Row
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 LIMITS = {

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
-from pytest_batcheval.wire.answers import value_id
+from pytest_batcheval.wire.value_id import value_id
 
 WEIGHT = 9
 """Of a run: a syllable of Hangul weighs 3, any other letter or digit 1."""

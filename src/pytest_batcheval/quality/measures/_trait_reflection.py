@@ -25,8 +25,8 @@ from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_inte
 from pytest_batcheval.quality.stats.resampling import ALPHA, permutation_p, shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import Table, TableError, named, table_of
+from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.answers import Answers
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""The table of answers that a test gets as its argument `answers`."""
+"""The table of answers that a test gets as its argument `answers`, and that a notebook reads from what is stored."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
+from pytest_batcheval.wire.value_id import value_id
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,6 @@ class Row:
     def id(self, axis: str) -> str:
         """The id of this row's value on an axis: `row.id("persona")`."""
         return self.answer.cell.get(axis) or value_id(self.cell[axis])
-
-
-def value_id(value: object) -> str:
-    """The id of an axis value: its `id` attribute, or its text."""
-    return str(getattr(value, "id", value))
 
 
 class Answers(Sequence[Answer]):
