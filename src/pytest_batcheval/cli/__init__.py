@@ -22,6 +22,7 @@ VERBS = (
     "verify",
     "journal",
     "prune",
+    "answers",
     "show",
     "import",
     "export",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +16,30 @@ from pytest_batcheval.report.answer_text import answered_text, asked_text, label
 from pytest_batcheval.wire.default_paths import CASSETTES
 
 if TYPE_CHECKING:
+    from pytest_batcheval.journal.outcomes import Outcome
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.recordings.answers import RecordingPlace
     from pytest_batcheval.wire.objects import Answer, Request
 
+MOST_SHOWN = 10
+"""Requests of a cell or test that are shown."""
+
 DESCRIPTION = """
 Show all that is known of a request: its content and cells, its recordings, its answers in the journal, its batches, its
-failure, and whether a run would send it. Texts are shown in full. KEY is its custom_id, or the beginning of it.
+failure, and whether a run would send it. Texts are shown in full. REQUEST is its custom_id or the beginning of it, the
+id of a test that has run here, or the ids of its cell: persona=kim question=goals.
 """
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "show", help="show what is known of a request", description=DESCRIPTION, epilog="example: batcheval show 02b1c7"
+        "show",
+        help="show what is known of a request",
+        description=DESCRIPTION,
+        epilog="example: batcheval show persona=kim question=goals",
     )
-    parser.add_argument("key", metavar="KEY", help="the request's custom_id, or the beginning of it")
+    parser.add_argument("request", metavar="REQUEST", nargs="+", help="custom_id, test id, or AXIS=ID ...")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_journal(parser)
     parser.add_argument(
@@ -42,54 +51,81 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what is known of the request.
 
     Raises:
-        UsageError: no request, or more than one, begins with that text.
+        UsageError: no request, or more than one, is meant.
         RecordingError, JournalError: something stored cannot be read.
     """
+    from pytest_batcheval.journal.outcomes import Outcomes
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.recordings.answers import Recordings
 
-    reader = Journal.read(arguments.journal)
-    recorded = [p for p in Recordings(arguments.cassettes).places() if p.line.custom_id.startswith(arguments.key)]
-    try:
-        keys = {*reader.keys_like(arguments.key), *(p.line.custom_id for p in recorded)}
-        key = _the_one(keys or set(reader.keys_named(arguments.key)), arguments)
-        places = [place for place in recorded if place.line.custom_id == key]
-        request = _request(places, reader, key)
-        if arguments.json:
-            say_json(_data(request, places, reader, key))
-            return int(ExitStatus.OK)
-        say(f"request {key}")
-        _say_request(request, reader, key)
-        _say_recordings(places)
-        _say_journal(reader, key, request)
-    finally:
-        reader.close()
+    places = Recordings(arguments.cassettes).places()
+    with closing(Journal.read(arguments.journal)) as reader:
+        for number, key in enumerate(_keys(arguments, reader, places)):
+            if number and not arguments.json:
+                say("")
+            tests = Outcomes.beside(arguments.journal).by_key([key]).get(key, [])
+            _show(key, reader, [place for place in places if place.line.custom_id == key], tests, arguments.json)
     return int(ExitStatus.OK)
 
 
-def _the_one(keys: set[str], arguments: argparse.Namespace) -> str:
-    start: str = arguments.key
+def _show(
+    key: str, reader: JournalReader, places: Sequence[RecordingPlace], tests: Sequence[Outcome], as_json: bool
+) -> None:
+    request = _request(places, reader, key)
+    if as_json:
+        outcomes = [{"test": test.test, "outcome": test.outcome, "message": test.message} for test in tests]
+        return say_json({**_data(request, places, reader, key), "tests": outcomes})
+    say(f"request {key}")
+    _say_request(request, reader, key)
+    _say_recordings(places)
+    _say_journal(reader, key, request)
+    for test in tests:
+        say(labelled("used by", f"{test.test}: {test.outcome}" + (f", {test.message}" if test.message else "")))
+    return None
+
+
+def _keys(arguments: argparse.Namespace, reader: JournalReader, places: Sequence[RecordingPlace]) -> list[str]:
+    """Return the keys of the requests that are meant."""
+    words: list[str] = arguments.request
+    cell = dict(word.split("=", 1) for word in words) if all("=" in word for word in words) else {}
+    if not cell and len(words) > 1:
+        raise UsageError(f"{' '.join(words)}: expected a custom_id, the id of a test, or <axis>=<id> …")
+    if cell or "::" in words[0]:
+        return _keys_of_answers(arguments, cell)
+    start = words[0]
+    recorded = (place.line.custom_id for place in places if place.line.custom_id.startswith(start))
+    keys = {*reader.keys_like(start), *recorded} or set(reader.keys_named(start))
     if len(keys) == 1:
-        return keys.pop()
+        return list(keys)
     if not keys:
-        places = f"the journal {arguments.journal} and the recordings in {arguments.cassettes}"
-        raise UsageError(f"no request begins with {start!r} in {places}; name others with --journal and --cassettes")
+        stores = f"the journal {arguments.journal} and the recordings in {arguments.cassettes}"
+        raise UsageError(f"no request begins with {start!r} in {stores}; name others with --journal and --cassettes")
     listed = ", ".join(sorted(keys)[:5])
     raise UsageError(f"{len(keys)} requests begin with {start!r}: {listed}; give more characters")
+
+
+def _keys_of_answers(arguments: argparse.Namespace, cell: dict[str, str]) -> list[str]:
+    """Return the keys of a cell, or of a test that has run here: a few, since all are shown in full."""
+    from pytest_batcheval.report.answer_list import AnswerFilter, listed_answers
+
+    words: list[str] = arguments.request
+    chosen = AnswerFilter(cell) if cell else AnswerFilter(test=words[0])
+    found = listed_answers(arguments.cassettes, arguments.journal, chosen)
+    keys = list(dict.fromkeys(one.answer.custom_id for one in found))
+    if not keys:
+        known = "" if cell else "; tests are known that have run here: pytest -m batch"
+        raise UsageError(f"no stored answer is of {' '.join(words)}{known}")
+    if len(keys) > MOST_SHOWN:
+        option = " ".join(f"--where {word}" for word in words) if cell else f"--test {words[0]}"
+        raise UsageError(f"{len(keys)} requests are of {' '.join(words)}; list them: batcheval answers {option}")
+    return keys
 
 
 def _request(places: Sequence[RecordingPlace], reader: JournalReader, key: str) -> Request | None:
     """Return the request from the recordings or the journal; `None` if its line is no longer kept."""
     if places:
         return places[0].line.asked()
-    from pytest_batcheval.wire.key import sample_of
-    from pytest_batcheval.wire.objects import Request
-
-    if (line := reader.line(key)) is None:
-        return None
-    sent = json.loads(line)
-    sample = sample_of(key, sent["method"], sent["url"], sent["body"])
-    return Request(sent["body"], sent["url"], sample=sample or 0)
+    return reader.request(key)
 
 
 def _say_request(request: Request | None, reader: JournalReader, key: str) -> None:

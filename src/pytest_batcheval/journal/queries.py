@@ -108,6 +108,28 @@ WHERE answer.key IN ({keys}) AND (? IS NULL OR answer.origin = ?) AND {round}
 ORDER BY answer.batch
 """
 
+# The newest of each request and origin; `{round}` as above.
+ALL_ANSWERS = """
+SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
+       request.line
+FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
+            JOIN request ON request.key = answer.key
+WHERE (?1 IS NULL OR answer.origin = ?1) AND (?2 = '' OR batch.round = ?2) AND answer.key > ?3
+  AND answer.generation = (
+    SELECT max(other.generation) FROM answer AS other JOIN batch AS its ON its.id = other.batch
+    WHERE other.key = answer.key AND other.origin = answer.origin AND (?2 = '' OR its.round = ?2)
+  )
+ORDER BY answer.key, answer.origin LIMIT ?4
+"""
+
+ALL_FAILURES = """
+SELECT failure.key, origin, code, message, status_code, retryable, line FROM failure JOIN request USING (key)
+WHERE line <> X'' AND NOT EXISTS (
+    SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = failure.origin
+)
+ORDER BY failure.key
+"""
+
 ANSWERED_BEFORE = """
 SELECT key FROM answer WHERE key IN ({keys}) AND origin = ? AND generation = ? AND batch <> ?
 """

@@ -15,6 +15,7 @@ from typing import Any
 from pytest_batcheval.journal import checks, connect, queries
 from pytest_batcheval.journal.rows import OPEN, AliasRow, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, is_sound
 from pytest_batcheval.journal.transaction import DamagedError, reporting
+from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
 from pytest_batcheval.wire.origin import is_simulator
 
@@ -70,18 +71,32 @@ class JournalReader:
             JournalError: the journal cannot be read.
         """
         wanted = {request.custom_id: request for request in requests}
-        return {
-            key: stored_answer(
-                wanted[key],
-                found.origin,
-                json.loads(found.response),
-                "journal",
-                found.line_id,
-                found.round,
-                found.asked_at,
-            )
-            for key, found in self._newest(list(wanted), origin, round_name).items()
-        }
+        newest = self._newest(list(wanted), origin, round_name)
+        return {key: _stored(wanted[key], found) for key, found in newest.items()}
+
+    def all_answers(self, origin: str | None = None, round_name: str = "") -> Iterator[Answer]:
+        """The newest answer of each request and origin (and round), by key; of requests whose line is stored.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        after = ""
+        while rows := self._rows(queries.ALL_ANSWERS, (origin, round_name, after, CHUNK)):
+            if len(rows) == CHUNK:  # the last key may have more origins on the next page
+                rows = [row for row in rows if row[0] != rows[-1][0]] or rows
+            after = rows[-1][0]
+            for key, where, line_id, response, crc, *of_batch, line in rows:
+                if not is_sound(key, response, crc):
+                    self.damaged.add(key)
+                elif line:
+                    found = StoredAnswer(where, line_id, response, *of_batch)
+                    yield _stored(_request_of(key, line), found)
+
+    def all_failures(self) -> Iterator[Answer]:
+        """The requests that have a failure and no answer, as failed answers, by key."""
+        for key, origin, code, message, status, retryable, line in self._rows(queries.ALL_FAILURES, ()):
+            error = _error(code, message, status, retryable)
+            yield Answer(_request_of(key, line), origin, error=error)
 
     def answered(self, keys: Sequence[str], origin: str, round_name: str = "") -> set[str]:
         """Those of the keys with an answer of this origin (and round) that matches its checksum."""
@@ -135,6 +150,11 @@ class JournalReader:
     def line(self, key: str) -> bytes | None:
         """The input file's line of a request; `None` if it is not stored any more."""
         return next((bytes(row[0]) for row in self._rows(queries.LINE, (key,))), None)
+
+    def request(self, key: str) -> Request | None:
+        """A request; `None` if its line is not stored any more."""
+        line = self.line(key)
+        return None if line is None else _request_of(key, line)
 
     def batches(self, origin: str | None = None) -> list[BatchRow]:
         """All batches, oldest first."""
@@ -313,6 +333,17 @@ class JournalReader:
         if self._connection is not None:
             connect.forget(self._connection)
         self._connection, self._guard, self._process = None, threading.Lock(), os.getpid()
+
+
+def _stored(request: Request, found: StoredAnswer) -> Answer:
+    response = json.loads(found.response)
+    return stored_answer(request, found.origin, response, "journal", found.line_id, found.round, found.asked_at)
+
+
+def _request_of(key: str, line: bytes) -> Request:
+    sent = json.loads(line)
+    sample = sample_of(key, sent["method"], sent["url"], sent["body"])
+    return Request(sent["body"], sent["url"], sample=sample or 0)
 
 
 def _error(code: str, message: str, status: int | None, retryable: int) -> RequestError:

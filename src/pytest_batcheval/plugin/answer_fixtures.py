@@ -67,6 +67,8 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
     for answer in found:
         for turn in answer.turns:
             stats.use(turn)
+        stats.cells[answer.custom_id] = dict(answer.cell)
+    stats.cells |= {request.custom_id: dict(planned.ids) for planned, request in missing}
     if missing:
         if not session.settings.sends:
             stats.unrecorded(plan.nodeid, plan.module, [request for _, request in missing], missing[0][0].ids)

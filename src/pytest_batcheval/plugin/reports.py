@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from pytest_batcheval.engine.retry import retry_of_error
+from pytest_batcheval.journal.lock import shown_argv
 from pytest_batcheval.plugin._pytest_compat import add_section, has_section
 from pytest_batcheval.plugin.marker import is_ours
 from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.outcomes import OutcomeCollector
 from pytest_batcheval.plugin.plan import item_plan
+from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.safe_output import escape_report
 from pytest_batcheval.plugin.stash import batch_session, take_stats
 from pytest_batcheval.plugin.unrecorded import FailedByUs, Unrecorded
@@ -51,6 +54,7 @@ class ItemReports:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._in_worker = hasattr(config, "workerinput")
+        self._outcomes = OutcomeCollector()
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
@@ -62,9 +66,11 @@ class ItemReports:
         report = yield
         if not is_ours(item):
             return report
-        if (stats := take_stats(item)) is not None:
+        stats, plan = take_stats(item), item_plan(item)
+        if stats is not None or (plan is not None and call.when == "setup"):
             first = batch_session(self._config).stats.first_missing is None
-            report.batcheval = stats.to_data(first)  # type: ignore[attr-defined]
+            module = "" if plan is None else plan.module
+            report.batcheval = {"module": module, **(stats or RunStats()).to_data(first)}  # type: ignore[attr-defined]
         if call.when == "setup" and item.config.getoption("xmlpath", None):
             from pytest_batcheval.plugin.ci import add_properties
 
@@ -80,11 +86,19 @@ class ItemReports:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the counts of a test."""
         data = getattr(report, "batcheval", None)
-        if data is None:
-            return
-        batch_session(self._config).stats.add_data(report.nodeid, data)
-        if not self._in_worker:  # else the report goes on to the controller
-            del report.batcheval
+        if data is not None:
+            batch_session(self._config).stats.add_data(report.nodeid, data)
+            if data["module"]:
+                self._outcomes.begin(report, data)
+            if not self._in_worker:  # else the report goes on to the controller
+                del report.batcheval
+        self._outcomes.take(report)
+
+    def pytest_sessionfinish(self) -> None:
+        """Store the outcomes, once they are together."""
+        if not self._in_worker:
+            batch = batch_session(self._config)
+            self._outcomes.store(batch.settings, batch.run_id, shown_argv())
 
 
 def _at_its_end(raised: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:

@@ -61,6 +61,7 @@ class RunStats:
         missing: unrecorded keys by test id.
         conversations: ids of tests whose conversation is not recorded.
         modules: the test modules of both, by test id.
+        cells: the cells of the answers that a test used or has none of, by key; only of one test.
         first_missing: the first unrecorded request.
         first_cell: its cell.
         difference: the lines that differ between the nearest recorded request and the first unrecorded one.
@@ -71,6 +72,7 @@ class RunStats:
     missing: dict[str, list[str]] = field(default_factory=dict)
     conversations: list[str] = field(default_factory=list)
     modules: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, dict[str, str]] = field(default_factory=dict)
     first_missing: Request | None = None
     first_cell: Mapping[str, str] = field(default_factory=dict)
     difference: str = ""
@@ -118,6 +120,7 @@ class RunStats:
             "missing": self.missing,
             "conversations": self.conversations,
             "modules": self.modules,
+            "cells": self.cells,
             "first_missing": line,
             "first_cell": dict(self.first_cell) if line else {},
         }

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
 from typing import Any, overload
 
+from pytest_batcheval.journal.outcomes import Outcomes
+from pytest_batcheval.journal.reader import JournalReader
+from pytest_batcheval.recordings.answers import RecordingPlace, Recordings
+from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 from pytest_batcheval.wire.value_id import value_id
 
@@ -47,6 +54,53 @@ class Answers(Sequence[Answer]):
         """
         return cls(_row(position, record) for position, record in enumerate(records))
 
+    @classmethod
+    def from_recordings(cls, path: str | Path = CASSETTES, module: str | None = None) -> Answers:
+        """A table of recorded answers, whose cells have ids; `model`, `origin` and time are the answers'.
+
+        Args:
+            path: the folder of recordings.
+            module: only those of this test module, such as `tests/test_interview.py`.
+
+        Raises:
+            RecordingError: a recording is broken.
+        """
+        recordings = Recordings(Path(path))
+        only = None if module is None else recordings.path_of(module)
+        places = (place for place in recordings.places() if only in (None, place.path))
+        return cls(map(_recorded_row, places))
+
+    @classmethod
+    def from_journal(cls, path: str | Path = JOURNAL, origin: str | None = None, round_name: str = "") -> Answers:
+        """A table of a journal's answers, the newest of each request and origin, whose cells have ids.
+
+        Args:
+            path: the journal.
+            origin: only those of this origin.
+            round_name: only those of this round.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        journal = Path(path)
+        with closing(JournalReader(journal)) as reader:
+            answers = list(reader.all_answers(origin, round_name))
+        uses = Outcomes.beside(journal).by_key([answer.custom_id for answer in answers])
+        cells = {key: found[0].cells[key] for key, found in uses.items()}
+        return cls(_row_of(replace(answer, cell=cells.get(answer.custom_id, {}))) for answer in answers)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Plain dicts, one an answer: the ids of its cell, `sample`, `text` or `error`, and what is known of it."""
+        return [_record(row) for row in self.rows]
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` of `to_records`; pandas must be installed."""
+        return import_module("pandas").DataFrame(self.to_records())
+
+    def to_polars(self) -> Any:
+        """A `polars.DataFrame` of `to_records`; polars must be installed."""
+        return import_module("polars").DataFrame(self.to_records(), infer_schema_length=None)
+
     def where(self, keep: Callable[[Row], bool] | None = None, **ids: str) -> Answers:
         """The rows that `keep` accepts and whose axis values have these ids."""
         rows = (r for r in self.rows if all(r.id(axis) == i for axis, i in ids.items()))
@@ -78,6 +132,36 @@ class Answers(Sequence[Answer]):
     def __repr__(self) -> str:
         axes = " × ".join(dict.fromkeys(axis for row in self.rows for axis in row.cell))
         return f"<Answers {len(self):,}{f': {axes}' if axes else ''}>"
+
+
+def _recorded_row(place: RecordingPlace) -> Row:
+    line = place.line
+    return _row_of(replace(line.answer(line.asked()), cell=line.cell))
+
+
+def _row_of(answer: Answer) -> Row:
+    return Row(answer.cell, answer.request.sample, answer)
+
+
+def _record(row: Row) -> dict[str, Any]:
+    """An answer as plain data; a name of its own beats an axis of the same name."""
+    answer = row.answer
+    failed = answer.error is not None
+    return {
+        **{axis: row.id(axis) for axis in row.cell},
+        "sample": row.sample,
+        "text": None if failed else answer.text,
+        "error": str(answer.error) if failed else None,
+        "status": None if failed else answer.finish_reason,
+        "model": answer.request.model,
+        "served_model": None if failed else answer.model,
+        "origin": answer.origin,
+        "round": answer.round,
+        "asked_at": answer.asked_at,
+        "input_tokens": 0 if failed else answer.tokens[0],
+        "output_tokens": 0 if failed else answer.tokens[1],
+        "custom_id": answer.custom_id,
+    }
 
 
 def _row(position: int, record: Mapping[str, Any]) -> Row:

@@ -1,0 +1,148 @@
+"""`batcheval answers`: the stored answers, to look at and to take away."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_batcheval.cli.new_file import check_new, new_file
+from pytest_batcheval.cli.options import ENDLESS, add_journal, say
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.sanitize import safe_to_print
+from pytest_batcheval.wire.default_paths import CASSETTES
+from pytest_batcheval.wire.origin import describe
+
+if TYPE_CHECKING:
+    from pytest_batcheval.report.answer_list import AnswerFilter, ListedAnswer
+
+DESCRIPTION = """
+List the answers in recordings and journal: what was asked of whom, what was answered, and what became of the tests that
+used it when they ran last. Files hold everything, a table on the terminal what fits.
+"""
+SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".md": "markdown", ".xlsx": "xlsx"}
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to `batcheval`'s parser."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "answers",
+        help="list the stored answers, or write them to a file",
+        description=DESCRIPTION,
+        epilog="example: batcheval answers --where persona=independent-creative --output answers.xlsx",
+    )
+    add_filter(parser)
+    parser.add_argument(
+        "--format",
+        choices=("table", *SUFFIXES.values()),
+        help="the format (default: by the name of the output; table)",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="a new file to write instead of stdout")
+    add_journal(parser)
+    parser.add_argument(
+        "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
+    )
+
+
+def add_filter(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose answers."""
+    parser.add_argument("--where", action="append", default=[], metavar="AXIS=ID", help="only these cells (repeatable)")
+    parser.add_argument(
+        "--test", default="", metavar="ID", help="only answers of this test, of all its parameters, or of a test module"
+    )
+    parser.add_argument(
+        "--failed", action="store_true", help="only failed requests, and answers of tests that did not pass"
+    )
+    parser.add_argument("--model", default="", metavar="NAME", help="only answers of this requested model")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the answers.
+
+    Raises:
+        UsageError: an option is wrong, nothing matches, or the output exists.
+        RecordingError, JournalError: something stored cannot be read.
+    """
+    from pytest_batcheval.report.answer_list import listed_answers
+
+    if arguments.output is not None:
+        check_new(arguments.output)
+    form = _format(arguments)
+    chosen = _chosen(arguments)
+    found = listed_answers(arguments.cassettes, arguments.journal, chosen)
+    if not found:
+        raise UsageError(_nothing(arguments))
+    if form == "table":
+        _say_table(found)
+    else:
+        _write(found, form, arguments.output)
+    return int(ExitStatus.OK)
+
+
+def _format(arguments: argparse.Namespace) -> str:
+    if arguments.format is not None:
+        if arguments.format == "table" and arguments.output is not None:
+            raise UsageError(f"--format table is for the terminal; name {arguments.output} with one of "
+                             f"{', '.join(SUFFIXES)}, or choose another format")  # fmt: skip
+        return str(arguments.format)
+    if arguments.output is None:
+        return "table"
+    suffix = arguments.output.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{arguments.output}: the name must end in {', '.join(SUFFIXES)}, or choose with --format")
+    return SUFFIXES[suffix]
+
+
+def _chosen(arguments: argparse.Namespace) -> AnswerFilter:
+    from pytest_batcheval.report.answer_list import AnswerFilter
+
+    where = {}
+    for text in arguments.where:
+        axis, equals, identifier = text.partition("=")
+        if not (axis and equals and identifier):
+            raise UsageError(f"--where {text}: expected <axis>=<id>, such as question=goals")
+        where[axis] = identifier
+    return AnswerFilter(where, arguments.test, arguments.failed, arguments.model)
+
+
+def _nothing(arguments: argparse.Namespace) -> str:
+    from pytest_batcheval.report.answer_list import AnswerFilter, listed_answers
+
+    places = f"the recordings in {arguments.cassettes} and the journal {arguments.journal}"
+    everything = listed_answers(arguments.cassettes, arguments.journal, AnswerFilter())
+    if not everything:
+        return f"there are no answers in {places}; name others with --cassettes and --journal"
+    if arguments.failed:
+        return "no failed answer matches; outcomes are known of tests that have run here: pytest -m batch"
+    axes = sorted({axis for one in everything for axis in one.answer.cell})
+    return f"none of {counted(len(everything), 'answer')} in {places} matches; their axes are {', '.join(axes) or '-'}"
+
+
+def _say_table(found: list[ListedAnswer]) -> None:
+    from pytest_batcheval.report.answer_formats import as_table
+
+    axes = list(dict.fromkeys(axis for one in found for axis in one.answer.cell))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else ENDLESS
+    for line in as_table([one.record() for one in found], axes, width):
+        say(line)
+    origins = Counter(one.answer.origin for one in found)
+    say(", ".join(f"{counted(number, 'answer')} from {describe(origin)}" for origin, number in sorted(origins.items())))
+
+
+def _write(found: list[ListedAnswer], form: str, output: Path | None) -> None:
+    from pytest_batcheval.report.answer_formats import FORMATS
+
+    data = FORMATS[form]([one.record() for one in found])
+    if output is not None:
+        with new_file(output) as stream:
+            stream.write(data)
+        say(f"{output}: {counted(len(found), 'answer')}")
+    elif form == "xlsx":
+        raise UsageError("--format xlsx requires --output FILE")
+    else:
+        sys.stdout.write(safe_to_print(data.decode("utf-8-sig")))

@@ -1,0 +1,172 @@
+"""Outcomes of the tests that ask for answers, of every run, in a file beside the journal.
+
+Nothing that is paid depends on it: a run goes on where it cannot be written, and it may be deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.location import make_folder, private_file
+
+FILE = "outcomes.sqlite"
+"""Its name, in the journal's folder."""
+
+BUSY_SECONDS = 5.0
+"""Seconds that a statement waits for another process."""
+
+CHUNK = 500
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS run (
+    id      TEXT PRIMARY KEY,
+    started REAL NOT NULL,             -- Unix seconds
+    mode    TEXT NOT NULL,             -- of --batch
+    argv    TEXT NOT NULL              -- JSON array
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS outcome (
+    run     TEXT NOT NULL REFERENCES run (id),
+    test    TEXT NOT NULL,             -- its id
+    module  TEXT NOT NULL,             -- its path below the root of the suite
+    outcome TEXT NOT NULL,             -- passed, failed, error, skipped, xfailed, xpassed or unrecorded
+    message TEXT NOT NULL,             -- of a failure, its last line
+    seconds REAL NOT NULL,
+    PRIMARY KEY (test, run)
+) STRICT, WITHOUT ROWID;
+
+-- The answers that a test used, or has none of.
+CREATE TABLE IF NOT EXISTS used (
+    key  TEXT NOT NULL,
+    run  TEXT NOT NULL,
+    test TEXT NOT NULL,
+    cell TEXT NOT NULL,                -- JSON object: ids by axis
+    PRIMARY KEY (key, test, run)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS used_by_test ON used (test, run);
+"""
+
+# The newest run of each test; of two that began at once the one stored last.
+_NEWEST = """
+SELECT test, module, outcome, message, seconds, run FROM outcome
+WHERE {which} AND run = (
+    SELECT other.run FROM outcome AS other JOIN run ON run.id = other.run
+    WHERE other.test = outcome.test ORDER BY run.started DESC, run.rowid DESC LIMIT 1
+)
+ORDER BY test
+"""
+
+
+# Of each test that used an answer, its newest run, if it still used it then.
+_USES = """
+SELECT used.key, used.cell, outcome.test, outcome.module, outcome.outcome, outcome.message, outcome.seconds
+FROM used JOIN outcome ON outcome.test = used.test AND outcome.run = used.run
+WHERE used.key IN ({keys}) AND used.run = (
+    SELECT other.run FROM outcome AS other JOIN run ON run.id = other.run
+    WHERE other.test = used.test ORDER BY run.started DESC, run.rowid DESC LIMIT 1
+)
+ORDER BY outcome.test
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of one test in one run.
+
+    Attributes:
+        outcome: `passed`, `failed`, `error`, `skipped`, `xfailed`, `xpassed` or `unrecorded`.
+        message: of a failure; one line.
+        seconds: the time of set-up, call and teardown.
+        cells: by key the cell (ids by axis) of each answer that it used, or has none of.
+    """
+
+    test: str
+    module: str
+    outcome: str
+    message: str = ""
+    seconds: float = 0.0
+    cells: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the test ended as it should."""
+        return self.outcome in ("passed", "xfailed", "skipped")
+
+
+def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence[str], rows: Iterable[Outcome]) -> None:
+    """Add a run with its outcomes to the file; create it, private, if it is missing.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be written.
+    """
+    make_folder(path.parent)
+    if not path.exists():
+        private_file(path)
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection, connection:
+        connection.executescript(_SCHEMA)
+        connection.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (run, started, mode, json.dumps(list(argv))))
+        for row in rows:
+            values = (run, row.test, row.module, row.outcome, row.message, row.seconds)
+            connection.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?)", values)
+            cells = ((key, run, row.test, json.dumps(cell, ensure_ascii=False)) for key, cell in row.cells.items())
+            connection.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?)", cells)
+
+
+class Outcomes:
+    """The stored outcomes of the tests beside a journal; a missing file has none."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the file, `outcomes.sqlite`."""
+        self._path = path
+
+    @classmethod
+    def beside(cls, journal: Path) -> Outcomes:
+        """Those beside a journal."""
+        return cls(journal.parent / FILE)
+
+    def of_tests(self, test: str = "") -> list[Outcome]:
+        """The newest outcome of each test, without cells: of a test by its id, of all parameters or of a module.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        which = "(?1 = '' OR test = ?1 OR module = ?1 OR substr(test, 1, length(?1) + 1) IN (?1 || '[', ?1 || '::'))"
+        with self._reading() as connection:
+            rows = [] if connection is None else connection.execute(_NEWEST.format(which=which), (test,)).fetchall()
+        return [Outcome(*row[:5]) for row in rows]
+
+    def by_key(self, keys: Sequence[str]) -> dict[str, list[Outcome]]:
+        """For each key the newest outcomes of the tests that used its answer, with that answer's cell.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        found: dict[str, list[Outcome]] = {}
+        with self._reading() as connection:
+            for start in range(0, len(keys) if connection is not None else 0, CHUNK):
+                part = keys[start : start + CHUNK]
+                assert connection is not None
+                query = _USES.format(keys=", ".join("?" * len(part)))
+                for key, cell, *row in connection.execute(query, part):
+                    test, module, outcome, message, seconds = row
+                    used = Outcome(test, module, outcome, message, seconds, {key: json.loads(cell)})
+                    found.setdefault(key, []).append(used)
+        return found
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        if not self._path.exists():
+            yield None
+            return
+        try:
+            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path} cannot be read: {error}; delete it, no answer is lost with it") from None

@@ -1,0 +1,69 @@
+"""The outcomes of our tests, taken from their reports, and stored beside the journal when the run ends."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from pytest_batcheval.journal.outcomes import FILE, Outcome, add_outcomes
+from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.wire import real_time
+
+LONGEST = 500
+"""Characters of a message that are stored."""
+
+
+_WORKER = re.compile(r"^\[gw\d+\] .*\n")
+"""The line that pytest-xdist puts before a failure."""
+
+
+class OutcomeCollector:
+    """Takes the reports of tests that ask for answers, of xdist's workers too."""
+
+    def __init__(self) -> None:
+        self._started = real_time.now()
+        self._found: dict[str, Outcome] = {}
+
+    def begin(self, report: pytest.TestReport, data: Mapping[str, Any]) -> None:
+        """Take the report with a test's counts, the first of it."""
+        self._found[report.nodeid] = Outcome(report.nodeid, data["module"], "passed", cells=data["cells"])
+
+    def take(self, report: pytest.TestReport) -> None:
+        """Take any later report of such a test."""
+        known = self._found.get(report.nodeid)
+        if known is None:
+            return
+        outcome, message = _outcome(report), known.message
+        if (report.when != "call" and outcome == "passed") or known.outcome in ("failed", "unrecorded"):
+            outcome = known.outcome  # what is clean after a failure changes nothing
+        elif report.failed:
+            message = _message(report)
+        seconds = known.seconds + report.duration
+        self._found[report.nodeid] = Outcome(known.test, known.module, outcome, message, seconds, known.cells)
+
+    def store(self, settings: Settings, run: str, argv: list[str]) -> None:
+        """Write what was taken; a run does not fail because that cannot be written."""
+        if self._found:
+            with suppress(OSError, sqlite3.Error):
+                path = settings.journal.parent / FILE
+                add_outcomes(path, run, self._started, settings.mode, argv, self._found.values())
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if getattr(report, "unrecorded", False):
+        return "unrecorded"
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return "error" if report.failed and report.when != "call" else report.outcome
+
+
+def _message(report: pytest.TestReport) -> str:
+    """The short text that pytest itself shows of a failure, on one line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else _WORKER.sub("", report.longreprtext)
+    return " ".join(text.split())[:LONGEST]

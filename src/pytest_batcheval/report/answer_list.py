@@ -1,0 +1,129 @@
+"""Stored answers with what tests made of them: from recordings, journal and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.journal.outcomes import Outcome, Outcomes
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.recordings.answers import Recordings
+from pytest_batcheval.report.answer_text import answered_text, asked_text
+from pytest_batcheval.wire.objects import Answer
+
+
+@dataclass(frozen=True)
+class AnswerFilter:
+    """A choice of stored answers; an empty one chooses all.
+
+    Attributes:
+        where: ids by axis.
+        test: a test's id, the id of a test with all its parameters, or a module.
+        failed: only those without an answer, or of a test that did not pass.
+        model: the requested model.
+    """
+
+    where: Mapping[str, str] = field(default_factory=dict)
+    test: str = ""
+    failed: bool = False
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class ListedAnswer:
+    """One stored answer.
+
+    Attributes:
+        answer: the answer, with its cell; a failed request has an error.
+        place: the file it is in, of a recording with its line.
+        tests: the newest outcomes of the tests that used it.
+    """
+
+    answer: Answer
+    place: str
+    tests: tuple[Outcome, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no answer, or a test that used it did not pass."""
+        return self.answer.error is not None or any(not test.passed for test in self.tests)
+
+    @property
+    def outcome(self) -> str:
+        """The outcomes of its tests: one word if they agree."""
+        return ", ".join(sorted({test.outcome for test in self.tests}))
+
+    def record(self) -> dict[str, Any]:
+        """The answer as plain data: the ids of its cell first."""
+        answer = self.answer
+        failures = [f"{test.test}: {test.message}" for test in self.tests if not test.passed]
+        return {
+            **answer.cell,
+            "sample": answer.request.sample,
+            "model": answer.request.model,
+            "request": asked_text(answer.request.body),
+            "answer": answered_text(answer),
+            "outcome": self.outcome,
+            "failures": "\n".join(failures),
+            "tests": "\n".join(test.test for test in self.tests),
+            "origin": answer.origin,
+            "round": answer.round,
+            "asked_at": answer.asked_at,
+            "custom_id": answer.custom_id,
+            "place": self.place,
+        }
+
+
+def listed_answers(cassettes: Path, journal: Path, chosen: AnswerFilter) -> list[ListedAnswer]:
+    """The chosen answers of recordings and journal, in the order of their cells; none is listed twice.
+
+    Raises:
+        RecordingError, JournalError: something stored cannot be read.
+    """
+    found = list(_stored(cassettes, journal))
+    outcomes = Outcomes.beside(journal)
+    uses = outcomes.by_key(list({one.answer.custom_id for one in found}))
+    listed = [_with_tests(one, uses.get(one.answer.custom_id, ())) for one in found]
+    return sorted((one for one in listed if _is_chosen(one, chosen)), key=_place_in_matrix)
+
+
+def _place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
+    answer = one.answer
+    return (list(answer.cell.values()), answer.request.model, answer.request.sample, answer.custom_id, answer.origin)
+
+
+def _stored(cassettes: Path, journal: Path) -> Iterator[ListedAnswer]:
+    recordings = Recordings(cassettes)
+    seen = set()
+    for place in recordings.places():
+        line = place.line
+        seen.add((line.custom_id, line.origin))
+        answer = replace(line.answer(line.asked()), cell=line.cell)
+        yield ListedAnswer(answer, f"{place.path}:{place.number}")
+    with closing(Journal.read(journal)) as reader:
+        for answer in (*reader.all_answers(), *reader.all_failures()):
+            if (answer.custom_id, answer.origin) not in seen:
+                yield ListedAnswer(answer, str(journal))
+
+
+def _with_tests(one: ListedAnswer, uses: Sequence[Outcome]) -> ListedAnswer:
+    cell = one.answer.cell or next((dict(use.cells[one.answer.custom_id]) for use in uses), {})
+    return replace(one, answer=replace(one.answer, cell=cell), tests=tuple(uses))
+
+
+def _is_chosen(one: ListedAnswer, chosen: AnswerFilter) -> bool:
+    if chosen.model not in ("", one.answer.request.model):
+        return False
+    if not chosen.where.items() <= one.answer.cell.items():
+        return False
+    if chosen.failed and not one.failed:
+        return False
+    return not chosen.test or any(_names(chosen.test, test) for test in one.tests)
+
+
+def _names(wanted: str, test: Outcome) -> bool:
+    """Whether a test's id, a test with any parameters, a class or a module is meant."""
+    return wanted in (test.test, test.module) or test.test.startswith((f"{wanted}[", f"{wanted}::"))

@@ -1,0 +1,126 @@
+"""The outcomes of tests that ask for answers are stored beside the journal, of replays and of workers too."""
+
+import os
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from pytest_batcheval.journal.outcomes import Outcomes
+
+TESTS = """
+        @pytest.mark.batch(prompt=ask, persona="kim")
+        def test_passes(answer): pass
+
+        @pytest.mark.batch(prompt=ask, persona="kim", question="work")
+        def test_fails(answer): assert answer.text == "other", "it is another"
+
+        @pytest.mark.batch(prompt=ask, persona="kim", question="work")
+        def test_tears_down(answer, broken_end): pass
+
+        @pytest.mark.xfail(reason="later")
+        @pytest.mark.batch(prompt=ask, persona="kim", question="work")
+        def test_xfails(answer): assert 0
+
+        @pytest.mark.batch(prompt=ask, persona="kim", question="work")
+        def test_skips(answer): pytest.skip("not now")
+
+        @pytest.mark.batch(prompt=ask, persona="park", question="work")
+        def test_is_missing(answer): pass
+
+        @pytest.mark.batch(prompt=lambda persona: 1 / 0, persona="kim")
+        def test_broken_prompt(answer): pass
+
+        @pytest.mark.batch(prompt=ask, persona=["kim", "choi"])
+        def test_table(answers): assert len(answers) == 4
+
+        def test_plain(): pass
+
+        @pytest.fixture
+        def broken_end():
+            yield
+            raise ValueError("cannot end")
+"""
+EXPECTED = {
+    "test_passes[kim-sleep]": "passed",
+    "test_passes[kim-work]": "passed",
+    "test_fails[kim-work]": "failed",
+    "test_tears_down[kim-work]": "error",
+    "test_xfails[kim-work]": "xfailed",
+    "test_skips[kim-work]": "skipped",
+    "test_is_missing[park-work]": "unrecorded",
+    "test_broken_prompt[kim]": "error",
+    "test_table": "passed",
+}
+
+
+@pytest.fixture
+def ran(suite):
+    def run(*args):
+        suite.record(skip=[("park", "work")])
+        suite.test_file(TESTS)
+        suite.run_apart(*args)
+        return Outcomes.beside(suite.path / ".batcheval" / "journal.sqlite")
+
+    return run
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("options", [["-p", "xdist.plugin", "-n1"], []], ids=["worker", "alone"])
+def test_every_outcome_is_stored_once(ran, options):
+    outcomes = ran(*options).of_tests()
+    assert {one.test.partition("::")[2]: one.outcome for one in outcomes} == EXPECTED
+    messages = {one.test.partition("::")[2]: one.message for one in outcomes if one.message}
+    assert messages["test_fails[kim-work]"].startswith("AssertionError: it is another")
+    assert messages["test_tears_down[kim-work]"] == "ValueError: cannot end"
+    assert messages["test_is_missing[park-work]"].startswith("unrecorded: its request has no recorded answer")
+    assert all(one.seconds >= 0 for one in outcomes)
+
+
+def test_the_cells_of_an_answer_are_known(suite, ran):
+    outcomes = ran()
+    key = next(r.custom_id for p, q, r in suite.bodies() if (p, q) == ("kim", "work"))
+    found = outcomes.by_key([key])[key]
+    assert {one.test.partition("::")[2] for one in found} == {
+        name for name in EXPECTED if name not in ("test_passes[kim-sleep]", "test_is_missing[park-work]", "test_broken_prompt[kim]")
+    }  # fmt: skip
+    assert {tuple(one.cells[key].items()) for one in found} == {(("persona", "kim"), ("question", "work"))}
+
+
+def test_the_newest_run_counts(suite, ran):
+    outcomes = ran()
+    path = suite.path / "test_it.py"
+    path.write_text(path.read_text().replace('== "other"', '== "kim/work"'))
+    suite.run("-k", "test_fails")
+    assert [one.outcome for one in outcomes.of_tests("test_it.py::test_fails")] == ["passed"]
+    assert len(outcomes.of_tests("test_it.py")) == len(EXPECTED)
+    with closing(sqlite3.connect(suite.path / ".batcheval" / "outcomes.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM run").fetchone() == (2,)
+
+
+def test_nothing_is_written_for_other_tests(suite):
+    suite.test_file("def test_plain(): pass")
+    suite.run()
+    assert not (suite.path / ".batcheval").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_tree_that_cannot_be_written_is_no_failure(suite):
+    suite.record()
+    suite.test_file("@pytest.mark.batch(prompt=ask)\n        def test_it(answer): pass")
+    suite.path.chmod(0o500)
+    try:
+        suite.run("-p", "no:cacheprovider").assert_outcomes(passed=6)
+    finally:
+        suite.path.chmod(0o700)
+
+
+def test_a_file_that_is_no_database_is_no_failure(suite):
+    suite.record()
+    (suite.path / ".batcheval").mkdir()
+    (suite.path / ".batcheval" / "outcomes.sqlite").write_text("no database" * 100)
+    suite.test_file("""
+        @pytest.mark.batch(prompt=ask)
+        def test_it(answer): pass
+    """)
+    suite.run().assert_outcomes(passed=6)
