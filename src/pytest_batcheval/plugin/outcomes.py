@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -45,6 +45,11 @@ class OutcomeCollector:
             message = _message(report)
         seconds = known.seconds + report.duration
         self._found[report.nodeid] = Outcome(known.test, known.module, outcome, message, seconds, known.cells)
+
+    @property
+    def found(self) -> Collection[Outcome]:
+        """The outcomes so far."""
+        return self._found.values()
 
     def store(self, settings: Settings, run: str, argv: list[str]) -> None:
         """Write what was taken; a run does not fail because that cannot be written."""

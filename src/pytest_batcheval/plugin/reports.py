@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from pytest_batcheval.engine.retry import retry_of_error
 from pytest_batcheval.journal.lock import shown_argv
+from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.plugin._pytest_compat import add_section, has_section
 from pytest_batcheval.plugin.marker import is_ours
 from pytest_batcheval.plugin.options import Settings
@@ -55,6 +56,11 @@ class ItemReports:
         self._config = config
         self._in_worker = hasattr(config, "workerinput")
         self._outcomes = OutcomeCollector()
+
+    @property
+    def outcomes(self) -> Collection[Outcome]:
+        """The outcomes of our tests so far, of workers too."""
+        return self._outcomes.found
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(

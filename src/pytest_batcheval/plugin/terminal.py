@@ -15,7 +15,7 @@ from pytest_batcheval.plugin.run_stats import UnusedRecordings, UsedAnswer
 from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.plugin.unrecorded import unrecorded_lines
-from pytest_batcheval.report.answer_text import labelled
+from pytest_batcheval.report.answer_text import LABEL, labelled
 from pytest_batcheval.text.format import counted, dollars
 from pytest_batcheval.text.sanitize import safe_to_print
 from pytest_batcheval.wire import real_time
@@ -24,6 +24,9 @@ from pytest_batcheval.wire.origin import describe
 if TYPE_CHECKING:
     from pytest_batcheval.report.figures import RunFigures
 
+
+FITS = 80
+"""Columns of a terminal that the lines on failing tests fit."""
 
 MOST_DAYS = 3
 """Days of older answers that the summary names, the newest."""
@@ -63,7 +66,7 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
         reporter.section("unrecorded", sep="=", red=True)
         for line in unrecorded_lines(stats, session.settings, reporter.config):
             reporter.write_line(safe_to_print(line))
-    if lines := section_lines(session, run, reporter.verbosity):
+    if lines := [*section_lines(session, run, reporter.verbosity), *_failing(reporter)]:
         reporter.ensure_newline()
         reporter.section("batch", sep="=")
         for line in lines:
@@ -74,6 +77,17 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
     if counts and count_text(counts) != session.headline:
         cost = f", cost: {dollars(run.paid_usd)}" if run is not None and run.requests and reporter.verbosity < 0 else ""
         reporter.write_line(safe_to_print(f"batch: {count_text(counts)}{cost}"))
+
+
+def _failing(reporter: pytest.TerminalReporter) -> list[str]:
+    """The failing tests by axis and message, so that nobody has to read them all first; with `-q` none."""
+    reports = reporter.config.pluginmanager.get_plugin("ItemReports")
+    if reports is None or reporter.verbosity < 0:
+        return []
+    from pytest_batcheval.report.failing import failing_lines
+
+    lines = failing_lines(reports.outcomes, FITS - LABEL)
+    return [labelled("tests", "\n".join(lines))] if lines else []
 
 
 def _notes(session: BatchSession) -> Iterator[str]:
