@@ -124,3 +124,42 @@ def test_a_file_that_is_no_database_is_no_failure(suite):
         def test_it(answer): pass
     """)
     suite.run().assert_outcomes(passed=6)
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("options", [["-p", "xdist.plugin", "-n1"], []], ids=["worker", "alone"])
+def test_a_run_writes_its_report(suite, options):
+    suite.record(skip=[("park", "work")])
+    suite.test_file(TESTS)
+    result = suite.run_apart("--batch-report=report.html", *options)
+    result.stdout.fnmatch_lines(["batch: report: report.html"])
+    text = (suite.path / "report.html").read_text(encoding="utf-8")
+    assert "3 of 9 tests fail." in text
+    assert "1 test could not run: no recorded answer." in text
+    assert text.count("<details ") == 4
+
+
+def test_a_report_that_cannot_be_written_is_refused_at_once(suite):
+    suite.test_file(TESTS)
+    (suite.path / "mine.html").write_text("mine")
+    for name, message in (("mine.html", "exists and is not a report"), ("no/report.html", "there is no folder")):
+        result = suite.run(f"--batch-report={name}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: batch_report: *{message}*"])
+
+
+def test_the_verb_reports_on_a_run_after_the_fact(suite, monkeypatch, capsys):
+    from pytest_batcheval.cli import main
+
+    suite.record(skip=[("park", "work")])
+    suite.test_file(TESTS)
+    suite.run()
+    suite.run("-k", "test_passes")
+    monkeypatch.chdir(suite.path)
+    assert main(["report"]) == 0
+    assert "None of 2 tests fails." in (suite.path / "report.html").read_text(encoding="utf-8")
+    runs = Outcomes.beside(suite.path / ".batcheval" / "journal.sqlite").runs()
+    assert main(["report", runs[1][0], "--output", "first.html"]) == 0
+    assert "3 of 9 tests fail." in (suite.path / "first.html").read_text(encoding="utf-8")
+    assert main(["report", "nobody"]) == 4
+    assert "no run of tests begins with 'nobody'" in capsys.readouterr().err

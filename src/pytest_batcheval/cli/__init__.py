@@ -23,6 +23,7 @@ VERBS = (
     "journal",
     "prune",
     "answers",
+    "report",
     "show",
     "import",
     "export",

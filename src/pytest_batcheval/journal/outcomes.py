@@ -50,7 +50,9 @@ CREATE TABLE IF NOT EXISTS used (
     PRIMARY KEY (key, test, run)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX IF NOT EXISTS used_by_test ON used (test, run);
+CREATE INDEX IF NOT EXISTS used_by_run ON used (run, test);
+
+CREATE INDEX IF NOT EXISTS outcome_by_run ON outcome (run);
 """
 
 # The newest run of each test; of two that began at once the one stored last.
@@ -141,6 +143,36 @@ class Outcomes:
         with self._reading() as connection:
             rows = [] if connection is None else connection.execute(_NEWEST.format(which=which), (test,)).fetchall()
         return [Outcome(*row[:5]) for row in rows]
+
+    def runs(self, start: str = "") -> list[tuple[str, float]]:
+        """(id, Unix seconds of the start) of each run whose id begins so, the newest first.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        query = "SELECT id, started FROM run WHERE substr(id, 1, length(?1)) = ?1 ORDER BY started DESC, rowid DESC"
+        with self._reading() as connection:
+            return [] if connection is None else connection.execute(query, (start,)).fetchall()
+
+    def of_run(self, run: str) -> list[Outcome]:
+        """The outcomes of a run in the order of the tests' ids, with the cells of their answers.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            cells: dict[str, dict[str, dict[str, str]]] = {}
+            for test, key, cell in connection.execute("SELECT test, key, cell FROM used WHERE run = ?", (run,)):
+                cells.setdefault(test, {})[key] = json.loads(cell)
+            rows = connection.execute(
+                "SELECT test, module, outcome, message, seconds FROM outcome WHERE run = ? ORDER BY test", (run,)
+            )
+            return [
+                Outcome(test, module, outcome, message, seconds, cells.get(test, {}))
+                for test, module, outcome, message, seconds in rows
+            ]
 
     def by_key(self, keys: Sequence[str]) -> dict[str, list[Outcome]]:
         """For each key the newest outcomes of the tests that used its answer, with that answer's cell.

@@ -35,6 +35,7 @@ _INI = (
     ("batch_wait", "default of --batch-wait: empty waits until all batches have ended", ""),
     ("batch_attempts", "default of --batch-attempts", "3"),
     ("batch_budget", "default of --batch-budget: empty sets no limit", ""),
+    ("batch_report", "default of --batch-report: empty writes none", ""),
     ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
 )
 RUN = "batcheval_run"
@@ -66,6 +67,7 @@ class Settings:
         assume_lost: take a create without an answer for lost without the long wait, and a cut result file as it is.
         ignore_unmarked: send also what a batch of the account, made by other tools, has already.
         pay_again: send requests again whose answers were paid and are gone at the provider.
+        report: the HTML file to write at the end; `None` writes none.
         cassettes: the folder of recordings.
         axes: lines `name=path` of the ini key `batch_axes`.
         root: the folder that recordings, journal and axes are relative to.
@@ -85,6 +87,7 @@ class Settings:
     assume_lost: bool
     ignore_unmarked: bool
     pay_again: bool
+    report: Path | None
     cassettes: Path
     axes: tuple[str, ...]
     root: Path
@@ -130,6 +133,11 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         choices=CALLS,
         help="batch: requests are sent as batches, at half the price (default). individual: each is sent to its "
         "endpoint by itself, answered within seconds.",
+    )
+    group.addoption(
+        "--batch-report",
+        metavar="FILE.html",
+        help="write a report on this run: outcomes by axis, where tests fail, every answer; one HTML file.",
     )
     group.addoption("--batch-journal", metavar="PATH", help=f"the journal (default: {JOURNAL}).")
     group.addoption(
@@ -243,6 +251,7 @@ def read_settings(config: pytest.Config) -> Settings:
         assume_lost=bool(config.getoption("batch_assume_lost")),
         ignore_unmarked=_flag(config, "batch_ignore_unmarked"),
         pay_again=bool(config.getoption("batch_pay_again")),
+        report=_report(config),
         cassettes=root_of(config) / CASSETTES,
         axes=tuple(_lines(config, "batch_axes")),
         root=root_of(config),
@@ -273,6 +282,20 @@ def _budget(config: pytest.Config) -> Decimal | None:
     if not text.replace(".", "", 1).replace("e-", "", 1).isdecimal():  # 1e-05 is how TOML's 0.00001 is printed
         raise pytest.UsageError(f"batch_budget = {text!r}: must be a number of US dollars such as 2.50")
     return Decimal(text)
+
+
+def _report(config: pytest.Config) -> Path | None:
+    """The place of the report: an option's is below the current folder, an ini key's below the root of the suite."""
+    given, declared = config.getoption("batch_report"), _ini_text(config, "batch_report")
+    path = Path(given) if given else root_of(config) / declared if declared else None
+    if path is not None and not hasattr(config, "workerinput"):
+        from pytest_batcheval.report.html import check_place
+
+        try:
+            check_place(path)
+        except UsageError as error:
+            raise pytest.UsageError(f"batch_report: {error}") from None
+    return path
 
 
 def _round(config: pytest.Config) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.outcomes import FILE, Outcome, add_outcomes
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.wire import real_time
@@ -57,6 +58,21 @@ class OutcomeCollector:
             with suppress(OSError, sqlite3.Error):
                 path = settings.journal.parent / FILE
                 add_outcomes(path, run, self._started, settings.mode, argv, self._found.values())
+
+    def write_report(self, settings: Settings) -> str:
+        """Write the report of this run, if one is wanted, and return a remark; a run does not fail because of it."""
+        if settings.report is None:
+            return ""
+        from pytest_batcheval.report.answer_list import AnswerFilter, listed_answers
+        from pytest_batcheval.report.html import write_report
+        from pytest_batcheval.report.page import report_page
+
+        try:
+            answers = listed_answers(settings.cassettes, settings.journal, AnswerFilter())
+            write_report(report_page(list(self._found.values()), answers, self._started), settings.report)
+        except (BatchEvalError, OSError) as error:
+            return f"no report was written: {error}"
+        return f"report: {settings.report}"
 
 
 def _outcome(report: pytest.TestReport) -> str:

@@ -50,12 +50,16 @@ class ItemReports:
 
     Its wrapper is the innermost: what it raises or marks, reporters and reruns of any order find in the report. The
     counts of a test travel with its report, from a forked process or a worker of xdist too, and are added up here.
+
+    Attributes:
+        remark: what became of the HTML report; empty without one.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._in_worker = hasattr(config, "workerinput")
         self._outcomes = OutcomeCollector()
+        self.remark = ""
 
     @property
     def outcomes(self) -> Collection[Outcome]:
@@ -105,6 +109,7 @@ class ItemReports:
         if not self._in_worker:
             batch = batch_session(self._config)
             self._outcomes.store(batch.settings, batch.run_id, shown_argv())
+            self.remark = self._outcomes.write_report(batch.settings)
 
 
 def _at_its_end(raised: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:

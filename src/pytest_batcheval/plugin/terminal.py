@@ -71,7 +71,8 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
         reporter.section("batch", sep="=")
         for line in lines:
             reporter.write_line(safe_to_print(line))
-    for note in _notes(session):
+    reports = reporter.config.pluginmanager.get_plugin("ItemReports")
+    for note in [*_notes(session), *([reports.remark] if reports is not None and reports.remark else [])]:
         reporter.write_line(safe_to_print(f"batch: {note}"))
     counts = stats.by_source(session.brought)
     if counts and count_text(counts) != session.headline:

@@ -1,0 +1,192 @@
+"""The contents of a report: what was asked of whom, what came of it, and where tests fail; not how it looks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_batcheval.journal.outcomes import Outcome
+from pytest_batcheval.report.answer_list import ListedAnswer
+from pytest_batcheval.report.answer_text import answered_text, asked_text
+from pytest_batcheval.report.failing import FAILING
+from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.sanitize import safe_to_show
+from pytest_batcheval.wire import real_time
+from pytest_batcheval.wire.origin import describe, is_simulator
+
+MOST_MESSAGES = 10
+SIGNS = {"passed": "✓", "xfailed": "✓", "failed": "✗", "error": "✗", "xpassed": "✗", "unrecorded": "U", "skipped": "–"}
+LOOKS = {"passed": "good", "xfailed": "good", "failed": "bad", "error": "bad", "xpassed": "bad"}
+
+Plain = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """A report as data for a template; every text may have been written by a model.
+
+    Attributes:
+        notes: what must be known before anything else.
+        verdict: two sentences.
+        facts: (name, text) of the run.
+        origins: (answers, requested model, origin).
+        shares: by axis, the ids whose tests fail.
+        messages: (number, text) of messages that several failing tests have.
+        tests: the test functions, with a grid of two axes or a list.
+        answers: the answers in the order of their cells.
+    """
+
+    title: str
+    notes: Sequence[str]
+    verdict: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+    origins: Sequence[tuple[int, str, str]] = ()
+    shares: Sequence[tuple[str, Sequence[Plain]]] = ()
+    messages: Sequence[tuple[int, str]] = ()
+    tests: Sequence[Plain] = field(default_factory=list)
+    answers: Sequence[Plain] = field(default_factory=list)
+
+
+def report_page(
+    outcomes: Sequence[Outcome], answers: Sequence[ListedAnswer], started: float | None = None
+) -> ReportPage:
+    """The report on these outcomes and the answers that their tests used."""
+    wanted = {key for one in outcomes for key in one.cells}
+    used = {one.answer.custom_id: one for one in reversed(answers) if one.answer.custom_id in wanted}
+    shown = [one for one in answers if used.get(one.answer.custom_id) is one]
+    by_key: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        for key in outcome.cells:
+            by_key.setdefault(key, []).append(outcome)
+    failing = [one for one in outcomes if one.outcome in FAILING and len(one.cells) == 1]
+    shares = list(_shares(outcomes, failing))
+    said = Counter(one.message for one in failing if one.message)
+    return ReportPage(
+        title="Evaluation report",
+        notes=_notes(shown),
+        verdict=_verdict(outcomes, shares),
+        facts=list(_facts(outcomes, started)),
+        origins=[(number, model or "-", describe(origin)) for (model, origin), number in _origins(shown)],
+        shares=shares,
+        messages=[(number, safe_to_show(text)) for text, number in said.most_common(MOST_MESSAGES) if number > 1],
+        tests=_tests(outcomes, set(used)),
+        answers=[_answer(one, by_key[one.answer.custom_id]) for one in shown],
+    )
+
+
+def _notes(answers: Sequence[ListedAnswer]) -> list[str]:
+    simulated = sorted({one.answer.origin for one in answers if is_simulator(one.answer.origin)})
+    return [f"Answers of {describe(origin)}: they say nothing about any model." for origin in simulated]
+
+
+def _verdict(outcomes: Sequence[Outcome], shares: Sequence[tuple[str, Sequence[Plain]]]) -> list[str]:
+    failing = sum(one.outcome in FAILING for one in outcomes)
+    missing = sum(one.outcome == "unrecorded" for one in outcomes)
+    if not failing:
+        first = f"None of {counted(len(outcomes), 'test')} fails."
+    else:
+        first = f"{failing:,} of {counted(len(outcomes), 'test')} fail{'s' if failing == 1 else ''}."
+    worst = [f"{axis} {rows[0]['name']} ({rows[0]['failing']} of {rows[0]['tests']})" for axis, rows in shares]
+    second = f"Most of it: {', '.join(worst)}." if worst else ""
+    rest = f"{counted(missing, 'test')} could not run: no recorded answer." if missing else ""
+    return [text for text in (first, second, rest) if text]
+
+
+def _origins(answers: Iterable[ListedAnswer]) -> list[tuple[tuple[str, str], int]]:
+    return sorted(Counter((one.answer.request.model, one.answer.origin) for one in answers).items())
+
+
+def _facts(outcomes: Sequence[Outcome], started: float | None) -> Iterator[tuple[str, str]]:
+    if started is not None:
+        yield "run", real_time.local("%Y-%m-%d %H:%M:%S", started)
+    kinds = Counter(one.outcome for one in outcomes)
+    yield "tests", ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items())) or "none"
+
+
+def _shares(outcomes: Iterable[Outcome], failing: Sequence[Outcome]) -> Iterator[tuple[str, Sequence[Plain]]]:
+    single = [one for one in outcomes if len(one.cells) == 1]
+    for axis in dict.fromkeys(axis for one in failing for axis in _cell(one)):
+        every, bad = (Counter(_cell(one)[axis] for one in tests if axis in _cell(one)) for tests in (single, failing))
+        if len(every) > 1 and len(failing) > 1:
+            order = sorted(bad, key=lambda name: (-bad[name] / every[name], -bad[name], name))
+            yield axis, [{"name": name, "failing": bad[name], "tests": every[name]} for name in order]
+
+
+def _cell(one: Outcome) -> Mapping[str, str]:
+    return next(iter(one.cells.values()), {})
+
+
+def _tests(outcomes: Iterable[Outcome], known: set[str]) -> list[Plain]:
+    """The test functions, those with failures first; those of one test each together at the end."""
+    found: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        found.setdefault(one.test.partition("[")[0], []).append(one)
+    single = [tests[0] for tests in found.values() if len(tests) == 1]
+    several = {name: tests for name, tests in found.items() if len(tests) > 1}
+    order = sorted(several, key=lambda name: -sum(one.outcome in FAILING for one in several[name]))
+    rest = [_test("Single tests", sorted(single, key=lambda one: one.outcome not in FAILING), known)] if single else []
+    return [*(_test(name, several[name], known) for name in order), *rest]
+
+
+def _test(name: str, outcomes: Sequence[Outcome], known: set[str]) -> Plain:
+    kinds = Counter(one.outcome for one in outcomes)
+    grid = _grid(outcomes, known)
+    rows = [] if grid else [
+        {"name": one.test, "outcome": one.outcome, "look": LOOKS.get(one.outcome, "other"),
+         "message": safe_to_show(one.message), "anchor": _anchor(one, known)}
+        for one in outcomes
+    ]  # fmt: skip
+    counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
+    return {"name": name, "counts": counts, "grid": grid, "rows": rows}
+
+
+def _grid(outcomes: Sequence[Outcome], known: set[str]) -> Plain | None:
+    """The outcomes by the two axes that vary; `None` unless there are two, and one test for each pair of ids."""
+    if len(outcomes) < 4 or any(len(one.cells) != 1 for one in outcomes):
+        return None
+    ids = {axis: list(dict.fromkeys(_cell(one).get(axis, "") for one in outcomes)) for axis in _cell(outcomes[0])}
+    vary = [axis for axis, names in ids.items() if len(names) > 1]
+    if len(vary) != 2:
+        return None
+    across, down = sorted(vary, key=lambda axis: len(ids[axis]))
+    places = {(_cell(one).get(down, ""), _cell(one).get(across, "")): one for one in outcomes}
+    if len(places) != len(outcomes):
+        return None
+    rows = [
+        {"name": name, "cells": [_square(places.get((name, column)), column, known) for column in ids[across]]}
+        for name in ids[down]
+    ]
+    return {"down": down, "across": across, "columns": ids[across], "rows": rows}
+
+
+def _square(one: Outcome | None, column: str, known: set[str]) -> Plain | None:
+    if one is None:
+        return None
+    return {"outcome": one.outcome, "sign": SIGNS.get(one.outcome, "?"), "look": LOOKS.get(one.outcome, "other"),
+            "column": column, "anchor": _anchor(one, known)}  # fmt: skip
+
+
+def _anchor(one: Outcome, known: set[str]) -> str:
+    key = next(iter(one.cells), "")
+    return f"a-{key}" if len(one.cells) == 1 and key in known else ""
+
+
+def _answer(one: ListedAnswer, tests: Sequence[Outcome]) -> Plain:
+    answer = one.answer
+    outcomes = sorted({test.outcome for test in tests})
+    worst = next((outcome for outcome in outcomes if LOOKS.get(outcome) == "bad"), outcomes[0])
+    return {
+        "anchor": f"a-{answer.custom_id}",
+        "name": " × ".join(answer.cell.values()) or answer.custom_id,
+        "outcome": worst,
+        "look": LOOKS.get(worst, "other"),
+        "asked": safe_to_show(asked_text(answer.request.body)),
+        "answered": safe_to_show(answered_text(answer)),
+        "tests": [{"name": t.test, "outcome": t.outcome, "message": safe_to_show(t.message)} for t in tests],
+        "origin": describe(answer.origin),
+        "model": answer.request.model,
+        "custom_id": answer.custom_id,
+        "place": one.place,
+    }
