@@ -108,6 +108,32 @@ def test_a_replay_says_what_is_unrecorded(suite, github):
     assert "| 2 | **unrecorded** | |" in github.read_text()
 
 
+def test_the_summary_says_which_tests_fail_and_what_they_have_in_common(suite, github):
+    suite.record()
+    suite.test_file(ONE.replace("answer.text", 'persona.id != "kim", "not in character"') + TABLE)
+    suite.run()
+    text = github.read_text()
+    assert text.startswith("### Batch tests\n\n**2 of 7 tests failed.**\n\n```\n")
+    assert "by persona   kim 2/2\n" in text
+    assert "test_it.py::test_one[kim-sleep]: AssertionError: not in character" in text
+    github.unlink()
+    suite.run("-k", "choi")
+    assert github.read_text().startswith("### Batch tests\n\n**None of 2 tests failed.**\n\n| requests |")
+
+
+def test_a_run_that_submits_and_leaves_has_a_summary(suite, send, github, batch_server):
+    batch_server.faults.hold_batches()
+    suite.test_file(ONE)
+    assert send("--batch-wait=0").ret == 10
+    text = github.read_text()
+    assert text.startswith("### Batch tests\n\nNo test has run yet.\n\n```\n")
+    assert re.search(r"batch_\w+", text)
+    batch_server.faults.release()
+    github.unlink()
+    send().assert_outcomes(passed=6)
+    assert github.read_text().startswith("### Batch tests\n\n**None of 6 tests failed.**")
+
+
 def test_annotations_point_at_the_test_once_for_all_its_cells(suite, github):
     suite.record(skip=[("kim", "sleep"), ("kim", "work")])
     path = suite.test_file(ONE + "\n    def test_wrong(): assert 0\n")

@@ -20,6 +20,7 @@ from pytest_batcheval.wire.objects import Answer
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
+    from pytest_batcheval.journal.outcomes import Outcome
     from pytest_batcheval.report.figures import RunFigures
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -31,6 +32,8 @@ ACTIONS = "GITHUB_ACTIONS"
 MOST_CAUSES = 20
 LONGEST_MESSAGE = 300
 LONGEST_ANNOTATION = 1000
+WIDTH = 120
+"""Columns of the lines on what failing tests have in common."""
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$&@:])")
 
@@ -56,25 +59,43 @@ def add_properties(item: pytest.Item) -> None:
 
 
 def report(
-    reporter: pytest.TerminalReporter, stats: RunStats, brought: Collection[str], run: RunFigures | None
+    reporter: pytest.TerminalReporter,
+    stats: RunStats,
+    brought: Collection[str],
+    run: RunFigures | None,
+    outcomes: Collection[Outcome] = (),
 ) -> None:
     """Write the step summary and the annotations, where GitHub Actions' variables are set."""
-    if path := os.environ.get(SUMMARY):
-        try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write("\n".join(summary(stats, brought, run)) + "\n")
-        except OSError as error:
-            reporter.write_line(f"batch: the summary for GitHub cannot be written: {error}")
+    if error := _append(summary(stats, brought, run, outcomes)):
+        reporter.write_line(f"batch: the summary for GitHub cannot be written: {error}")
     if os.environ.get(ACTIONS) == "true":
         reporter.ensure_newline()
         for line in error_commands(reporter):
             reporter.write_line(line)
 
 
-def summary(stats: RunStats, brought: Collection[str], run: RunFigures | None) -> list[str]:
-    """Markdown: answers by source and origin, requests sent, failed and unrecorded, cost, causes of failures."""
+def report_stop(reason: str) -> None:
+    """Write the step summary of a run that ended before any test: of batches that still run, for example."""
+    _append(["### Batch tests", "", "No test has run yet.", "", *_fenced(list(map(safe_to_show, reason.split("\n"))))])
+
+
+def _append(lines: Iterable[str]) -> OSError | None:
+    """Append lines to the step summary, where there is one; return the error of one that cannot be written."""
+    if path := os.environ.get(SUMMARY):
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")
+        except OSError as error:
+            return error
+    return None
+
+
+def summary(
+    stats: RunStats, brought: Collection[str], run: RunFigures | None, outcomes: Collection[Outcome] = ()
+) -> list[str]:
+    """Markdown: outcomes, answers by source and origin, requests sent, failed and unrecorded, cost, causes."""
     counts = stats.by_source(brought)
-    lines = ["### Batch tests", "", "| requests | | origin |", "|--:|---|---|"]
+    lines = ["### Batch tests", "", *_tests(outcomes), "| requests | | origin |", "|--:|---|---|"]
     lines += [f"| {number:,} | {source} | {_markdown(describe(origin))} |"
               for (source, origin), number in sorted(counts.items())]  # fmt: skip
     if missing := len({key for keys in stats.missing.values() for key in keys}):
@@ -88,6 +109,23 @@ def summary(stats: RunStats, brought: Collection[str], run: RunFigures | None) -
         )
         lines += _fenced([_one_line(text)[:LONGEST_MESSAGE] for text in causes])
     return lines
+
+
+def _tests(outcomes: Collection[Outcome]) -> list[str]:
+    """The number of failing tests, what they have in common, and the first of them with what they say."""
+    from pytest_batcheval.report.failing import FAILING, failing_lines
+    from pytest_batcheval.text.format import counted
+
+    failing = [one for one in outcomes if one.outcome in FAILING]
+    if not outcomes:
+        return []
+    verdict = f"**{len(failing):,} of {counted(len(outcomes), 'test')} failed.**" if failing else (
+        f"**None of {counted(len(outcomes), 'test')} failed.**")  # fmt: skip
+    common = failing_lines(outcomes, WIDTH)
+    first = [f"{one.test}: {one.message}"[:LONGEST_MESSAGE] for one in failing[:MOST_CAUSES]]
+    more = [f"… and {counted(len(failing) - MOST_CAUSES, 'more test')}"] if len(failing) > MOST_CAUSES else []
+    texts = [*map(safe_to_show, common), *map(_one_line, (*first, *more))]
+    return [verdict, "", *(_fenced(texts) if texts else []), ""]
 
 
 def error_commands(reporter: pytest.TerminalReporter) -> Iterator[str]:

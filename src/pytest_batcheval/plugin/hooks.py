@@ -171,6 +171,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from pytest_batcheval.plugin.unused import find_unused
 
         batch.stats.unused = find_unused(session, batch.plan, batch.stored, batch.stats.used)
+    if batch.stopped:  # pytest writes no summary for a status of ours
+        from pytest_batcheval.plugin.ci import report_stop
+
+        report_stop(batch.stopped)
     if hasattr(session.config, "workeroutput") and batch.stats.unused is not None:
         session.config.workeroutput[UNUSED] = asdict(batch.stats.unused)
 
@@ -197,7 +201,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         # xdist's controller knows its workers' tests by their counts
         has_batch_tests = batch.plan.items or stats.used or stats.missing or stats.conversations
         if has_batch_tests and batch.settings.mode != "plan":
-            report(terminalreporter, stats, batch.brought, batch.figures)
+            reports = config.pluginmanager.get_plugin("ItemReports")
+            outcomes = () if reports is None else reports.outcomes
+            report(terminalreporter, stats, batch.brought, batch.figures, outcomes)
 
 
 def _workers_replay(config: pytest.Config) -> bool:

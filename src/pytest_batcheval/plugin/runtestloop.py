@@ -48,7 +48,8 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
     except BatchEvalError as error:
         if error.exit_status == ExitStatus.USAGE:
             raise pytest.UsageError(safe_to_print(str(error))) from None
-        pytest.exit(safe_to_print(str(error)), returncode=int(error.exit_status))
+        batch.stopped = safe_to_print(str(error))
+        pytest.exit(batch.stopped, returncode=int(error.exit_status))
 
 
 def _is_controller(session: pytest.Session) -> bool:

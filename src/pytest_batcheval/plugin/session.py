@@ -25,6 +25,7 @@ class BatchSession:
         headline: the counts of answers in the header, which the summary does not repeat.
         sent: keys that this run has sent.
         collected: numbers of the batches of earlier runs that it finished.
+        stopped: the reason for which this run ended before any test, with a status of ours.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -41,6 +42,7 @@ class BatchSession:
         self.headline = ""
         self.sent: frozenset[str] = frozenset()
         self.collected: frozenset[int] = frozenset()
+        self.stopped = ""
 
     @cached_property
     def run_id(self) -> str:
