@@ -125,7 +125,7 @@ def _tests(outcomes: Collection[Outcome]) -> list[str]:
     first = [f"{one.test}: {one.message}"[:LONGEST_MESSAGE] for one in failing[:MOST_CAUSES]]
     more = [f"… and {counted(len(failing) - MOST_CAUSES, 'more test')}"] if len(failing) > MOST_CAUSES else []
     texts = [*map(safe_to_show, common), *map(_one_line, (*first, *more))]
-    return [verdict, "", *(_fenced(texts) if texts else []), ""]
+    return [verdict, "", *([*_fenced(texts), ""] if texts else [])]
 
 
 def error_commands(reporter: pytest.TerminalReporter) -> Iterator[str]:
