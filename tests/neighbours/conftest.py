@@ -88,11 +88,12 @@ def installed(name):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Without the extra one test of this folder is left, which says so; of the others each one says what it lacks."""
     here = [item for item in items if FOLDER in item.path.parents]
     if here and not installed("repeat"):
         here[0].add_marker(pytest.mark.skip(reason=f"{len(here)} tests with other plugins: {INSTALL}"))
+        config.hook.pytest_deselected(items=here[1:])
         items[:] = [item for item in items if item is here[0] or item not in here]
         return
     for item in here:

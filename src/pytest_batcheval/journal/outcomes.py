@@ -115,10 +115,16 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
         connection.executescript(_SCHEMA)
         connection.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (run, started, mode, json.dumps(list(argv))))
         for row in rows:
-            values = (run, row.test, row.module, row.outcome, row.message, row.seconds)
+            test = _storable(row.test)
+            values = (run, test, _storable(row.module), row.outcome, _storable(row.message), row.seconds)
             connection.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?)", values)
-            cells = ((key, run, row.test, json.dumps(cell, ensure_ascii=False)) for key, cell in row.cells.items())
+            cells = ((key, run, test, json.dumps(cell)) for key, cell in row.cells.items())
             connection.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?)", cells)
+
+
+def _storable(text: str) -> str:
+    """A text with what UTF-8 does not have (of file names that are not UTF-8) escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Outcomes:

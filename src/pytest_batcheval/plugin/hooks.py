@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from pytest_batcheval.plugin.options import MARKER as BATCH_MARKER
 from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, mode, root_of
 from pytest_batcheval.plugin.stash import LEFT_OUT, PASSED, batch_session, begun_session
 from pytest_batcheval.wire.default_paths import CASSETTES
+
+if TYPE_CHECKING:
+    from pytest_batcheval.plugin.reports import ItemReports
 
 UNUSED = "batcheval_unused"
 """Name under which a worker gives its controller the unused recordings."""
@@ -114,7 +117,8 @@ def pytest_configure_node(node: Any) -> None:
     """Pass to each xdist worker the id of the run, and how to ask for answers."""
     from pytest_batcheval.plugin.worker_answers import offer
 
-    _complete_reports(node.config)
+    if not node.config.pluginmanager.has_plugin(FirstReport.__name__):
+        node.config.pluginmanager.register(FirstReport(node.config), FirstReport.__name__)
     offer(node, lambda: batch_session(node.config).stored)
     if mode(node.config) in SENDING:
         node.workerinput[RUN] = batch_session(node.config).run_id
@@ -218,12 +222,29 @@ def _check_arguments(item: pytest.Item) -> None:
         check_arguments(item)
 
 
-def _complete_reports(config: pytest.Config) -> None:
+class FirstReport:
+    """A pytest plugin of xdist's controller that waits for the first report of a test of ours, which few runs have."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Let the plugin that counts take this report and, by itself, all later ones."""
+        if hasattr(report, "batcheval"):
+            self._config.pluginmanager.unregister(self)
+            _complete_reports(self._config).pytest_runtest_logreport(report)
+
+
+def _complete_reports(config: pytest.Config) -> ItemReports:
     """Complete the reports of our tests from now on, and add up their counts."""
     from pytest_batcheval.plugin.reports import ItemReports
 
-    if not config.pluginmanager.has_plugin(ItemReports.__qualname__):
-        config.pluginmanager.register(ItemReports(config), ItemReports.__qualname__)
+    known: ItemReports | None = config.pluginmanager.get_plugin(ItemReports.__qualname__)
+    if known is None:
+        known = ItemReports(config)
+        config.pluginmanager.register(known, ItemReports.__qualname__)
+    return known
 
 
 @contextmanager

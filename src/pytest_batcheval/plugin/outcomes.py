@@ -55,7 +55,7 @@ class OutcomeCollector:
     def store(self, settings: Settings, run: str, argv: list[str]) -> None:
         """Write what was taken; a run does not fail because that cannot be written."""
         if self._found:
-            with suppress(OSError, sqlite3.Error):
+            with suppress(OSError, sqlite3.Error, ValueError):
                 path = settings.journal.parent / FILE
                 add_outcomes(path, run, self._started, settings.mode, argv, self._found.values())
 

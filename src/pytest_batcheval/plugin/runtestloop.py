@@ -139,13 +139,17 @@ def _export(batch: BatchSession, progress: ProgressDisplay) -> None:
 def _recorded(batch: BatchSession, plan: Plan) -> Iterator[NewRecording]:
     """Every turn of every selected test, in an order that does not depend on that of the tests.
 
-    A request of several tests is recorded in the first file by name, and in the first cell by its ids.
+    A request of several tests is recorded in the first file by name, with the cell of the fewest axes there.
     """
     from pytest_batcheval.recordings.answers import NewRecording
 
     lookup = AnswerLookup(batch.stored, tuple(plan.requests.values()))
-    planned = [(item.module, sorted(cell.ids.items()), cell) for item in plan.items for cell in item.cells
-               if item.error is None]  # fmt: skip
-    for module, _, cell in sorted(planned, key=lambda place: place[:2]):
+    planned = [
+        ((item.module, len(cell.ids), sorted(cell.ids.items())), cell)
+        for item in plan.items
+        for cell in item.cells
+        if item.error is None
+    ]
+    for (module, *_), cell in sorted(planned, key=lambda place: place[0]):
         for answer in cell.call.drive(lookup).answers:
             yield NewRecording(answer, cell.ids, module)
