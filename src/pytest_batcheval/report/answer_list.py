@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_batcheval.journal.location import real
 from pytest_batcheval.journal.outcomes import Outcome, Outcomes
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
@@ -103,7 +104,7 @@ def _stored(cassettes: Path, journal: Path) -> Iterator[ListedAnswer]:
         seen.add((line.custom_id, line.origin))
         answer = replace(line.answer(line.asked()), cell=line.cell)
         yield ListedAnswer(answer, f"{place.path}:{place.number}")
-    with closing(Journal.read(journal)) as reader:
+    with closing(Journal.read(real(journal))) as reader:
         for answer in (*reader.all_answers(), *reader.all_failures()):
             if (answer.custom_id, answer.origin) not in seen:
                 yield ListedAnswer(answer, str(journal))

@@ -41,6 +41,8 @@ def check_place(path: Path) -> None:
         raise UsageError(f"there is no folder {path.parent} for the report {path.name}; create it first")
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file for the report, such as report.html")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a regular file; name another")
     if path.exists():
         with path.open("rb") as file:
             if GENERATOR.encode() not in file.read(HEAD):

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -229,6 +230,8 @@ class InputLines(Iterable[ImportedLine]):
 
 def _from_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
     try:
+        if Path(path).is_fifo() and not os.fspath(path).startswith(("/dev/", "/proc/")):  # not that of `<(command)`
+            raise InputFileError(f"{os.fspath(path)} is a named pipe, which may wait for ever; give a regular file")
         with open(path, "rb") as stream:
             for number, chunk in enumerate(chunks(stream)):
                 if not number and (form := form_by_head(chunk[:HEAD])):
