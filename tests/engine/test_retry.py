@@ -177,7 +177,7 @@ def test_the_engine_the_report_of_a_test_and_every_command_say_the_same_of_a_fai
         assert advice in str(RequestFailed(journal_answer(request, provider, error), "batcheval show"))
         assert advised[error.code, error.status_code, error.retryable] == advice
         assert logged[key] == (["sent again", "left to the next run"] if retry.in_this_run else [done_of(error)]), error
-        show.run(Namespace(key=key, journal=journal.path, cassettes=journal.path.parent / "none", json=False))
+        show.run(Namespace(request=[key], journal=journal.path, cassettes=journal.path.parent / "none", json=False))
         assert advice in capsys.readouterr().out
 
 
