@@ -121,6 +121,7 @@ def test_markdown_shows_every_text_as_text(stored, capsys):
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
 
 
+@pytest.mark.sampled
 def test_a_choice_of_answers(suite, capsys):
     for arguments, number in (
         (["--where", "persona=kim"], 2),
@@ -171,6 +172,7 @@ def test_show_takes_a_cell_and_a_test(suite, capsys):
     assert capsys.readouterr().out.count('"aliases"') == 2
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -49,6 +49,7 @@ def test_the_suite_passes_offline_at_once(pytester, folder):
     result.stdout.fnmatch_lines("batch: 40 answers recorded from the simulator (faithful@0)")
 
 
+@pytest.mark.sampled
 def test_its_recording_is_what_the_simulator_answers_byte_for_byte(pytester, folder):
     main(["init"])
     recorded = (folder / RECORDING).read_bytes()
@@ -64,6 +65,7 @@ def test_every_recorded_line_says_that_a_simulator_answered(folder):
     assert [line["origin"] for line in lines] == ["simulator:faithful@0"] * 40
 
 
+@pytest.mark.sampled
 def test_a_patient_less_in_the_prompt_is_noticed(pytester, folder):
     main(["init"])
     prompts = folder / "tests/evaluation/interview.py"

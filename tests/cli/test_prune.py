@@ -147,6 +147,7 @@ def test_the_recordings_of_a_module_that_is_not_found_are_removed_on_demand(suit
 # -- suites that are called otherwise ---------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 def test_nothing_is_removed_from_outside_rootdir(suite, monkeypatch, capsys):
     elsewhere = suite / "elsewhere"
     elsewhere.mkdir()
@@ -360,6 +361,7 @@ def test_nothing_is_removed_when_tests_are_deselected(suite, capsys):
     assert len(recorded(suite)) == 7
 
 
+@pytest.mark.sampled
 def test_nothing_is_removed_when_a_conftest_drops_tests(suite, capsys):
     (suite / "conftest.py").write_text("def pytest_collection_modifyitems(items):\n    items[:] = items[1:]\n")
     assert main(["prune", "--recordings"]) == 4

@@ -117,6 +117,7 @@ def test_a_parameter_that_the_prompt_does_not_take_is_no_part_of_the_cell(suite)
     suite.run("--batch=send", "--batch-backend=simulator").assert_outcomes(passed=14)
 
 
+@pytest.mark.sampled
 def test_the_files_of_a_decorated_id_are_those_of_the_test(suite):
     suite.test_file("""
         def test_job(batch_conversation): batch_conversation.client().files.list()
@@ -140,6 +141,7 @@ def test_the_files_of_a_decorated_id_are_those_of_the_test(suite):
     assert sorted(str(path.relative_to(suite.path)) for path in suite.path.rglob("*.yaml")) == names
 
 
+@pytest.mark.sampled
 def test_the_recording_of_a_decorated_id_is_that_of_the_test(suite):
     suite.record(skip=[("kim", "work")])
     suite.test_file("""
@@ -160,6 +162,7 @@ def test_the_recording_of_a_decorated_id_is_that_of_the_test(suite):
     assert [path.name for path in suite.path.rglob("*.jsonl")] == ["test_it.jsonl"]
 
 
+@pytest.mark.sampled
 def test_a_repeated_conversation_has_one_file(suite):
     suite.test_file("""
         @pytest.mark.parametrize("name", ["a", "나"])
@@ -172,6 +175,7 @@ def test_a_repeated_conversation_has_one_file(suite):
     suite.run().assert_outcomes(passed=9)
 
 
+@pytest.mark.sampled
 def test_a_parameter_that_a_plugin_replaces_fails_its_test(suite):
     suite.test_file(LAZY, "conftest.py")
     suite.test_file("""

@@ -77,6 +77,7 @@ def test_every_outcome_is_stored_once(ran, options):
     assert all(one.seconds >= 0 for one in outcomes)
 
 
+@pytest.mark.sampled
 def test_the_cells_of_an_answer_are_known(suite, ran):
     outcomes = ran()
     key = next(r.custom_id for p, q, r in suite.bodies() if (p, q) == ("kim", "work"))
@@ -87,6 +88,7 @@ def test_the_cells_of_an_answer_are_known(suite, ran):
     assert {tuple(one.cells[key].items()) for one in found} == {(("persona", "kim"), ("question", "work"))}
 
 
+@pytest.mark.sampled
 def test_the_newest_run_counts(suite, ran):
     outcomes = ran()
     path = suite.path / "test_it.py"

@@ -52,6 +52,7 @@ def test_answers_come_while_clocks_stand_still(frozen, tmp_path, individual, clo
         assert len(client.run(REQUESTS).answers) == 3
 
 
+@pytest.mark.sampled
 def test_a_wait_for_another_process_ends(frozen, tmp_path):
     path = tmp_path / "j.sqlite"
     holding, done = threading.Event(), threading.Event()
