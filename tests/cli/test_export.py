@@ -85,6 +85,7 @@ def entries():
     return sorted(path.name for path in Path().iterdir() if path.name not in ("__pycache__", ".pytest_cache"))
 
 
+@pytest.mark.sampled
 def test_a_selection_becomes_official_lines_with_our_keys(suite, monkeypatch, capsys):
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")  # once as it is installed
     (suite / "pytest.ini").write_text("[pytest]\n")

@@ -124,6 +124,7 @@ def test_calls_are_counted_apart_from_polls(comparison):
     assert found["one batch"]["polls"] > found["calls, one by one"]["polls"]
 
 
+@pytest.mark.sampled
 def test_people_get_a_table_that_says_what_it_is(capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)  # a worker of xdist has it
     assert main(["performance-comparison", "--requests", "2", "--call-seconds", "1.5", "--model", "nobody-knows"]) == 0

@@ -117,6 +117,7 @@ def refused(*options: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
+@pytest.mark.sampled
 def test_the_first_line_is_the_base_url_and_the_second_the_token_file(serve: Callable[..., Served]) -> None:
     server = serve()
     port = server.base_url.split(":")[2].removesuffix("/v1")

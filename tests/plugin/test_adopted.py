@@ -72,6 +72,7 @@ def paid(batch_server):
     return Counter(names[e.custom_id] for e in batch_server.ledger.executions if e.billed)
 
 
+@pytest.mark.sampled
 def test_a_half_done_batch_is_named_then_adopted_then_only_the_rest_is_sent(notebook, send, batch_server):
     batch_server.faults.expire_next_batch(after=18)
     batch = notebook()

@@ -87,6 +87,7 @@ def test_sending_without_a_key_is_an_error_that_names_the_variable(suite):
     result.stdout.fnmatch_lines(["*OPENAI_API_KEY is not set*"])
 
 
+@pytest.mark.sampled
 @pytest.mark.ledger(lost=True)
 def test_the_key_of_a_provider_reaches_neither_file_nor_output(suite, batch_server, monkeypatch):
     key = "sk-canary-0123456789abcdef"
@@ -177,6 +178,7 @@ def test_a_recording_against_another_origin_stays(suite):
     result.stdout.fnmatch_lines(["*was recorded against the simulator (faithful@0); delete *"])
 
 
+@pytest.mark.sampled
 def test_each_parameter_set_has_its_file_and_a_name_can_be_given(suite):
     suite.test_file("""
         @pytest.mark.parametrize("what", ["a", "가/나"])

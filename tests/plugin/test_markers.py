@@ -288,6 +288,7 @@ def test_a_marker_of_a_running_test_is_refused(suite):
     result.stdout.fnmatch_lines(["a batch marker was added when this test was set up; requests are built before that"])
 
 
+@pytest.mark.sampled
 def test_parameters_name_their_conversations(suite):
     suite.test_file("""
         @pytest.mark.parametrize("kind", [

@@ -141,6 +141,7 @@ def test_lines_that_fail_for_a_passing_reason_are_sent_again_and_only_they(suite
     assert set(batch_server.ledger.billed().values()) == {1}
 
 
+@pytest.mark.sampled
 def test_what_expired_is_sent_again_and_only_that(suite, send, batch_server):
     batch_server.faults.expire_next_batch(after=4)
     suite.test_file(ONE)
@@ -218,6 +219,7 @@ def test_generator_prompts_go_in_waves_and_equal_turns_once(suite, send, batch_s
     assert len(executed(batch_server)) == len(set(executed(batch_server)))
 
 
+@pytest.mark.sampled
 @pytest.mark.ledger(paid=2)
 def test_a_refresh_that_ended_between_two_waves_goes_on_with_the_second(suite, send, batch_server):
     suite.test_file("""

@@ -59,6 +59,7 @@ def sending(batch_server, monkeypatch):
     return f"--batch-backend={batch_server.base_url}"
 
 
+@pytest.mark.sampled
 def test_a_worker_elsewhere_is_answered_by_the_controller(suite, elsewhere, sending, batch_server):
     suite.test_file(PLAIN)
     result, other = elsewhere("--batch=send", sending)
