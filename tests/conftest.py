@@ -43,7 +43,7 @@ ENOUGH = 2**31
 
 
 settings.register_profile("suite", deadline=None)  # no test of ours asserts seconds
-settings.register_profile("quick", settings.get_profile("suite"), max_examples=25)
+settings.register_profile("quick", settings.get_profile("suite"), max_examples=12)
 
 
 def pytest_configure(config: pytest.Config) -> None:
