@@ -10,7 +10,7 @@ from typing import Any
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
 from pytest_batcheval.report.answer_text import answered_text, asked_text
-from pytest_batcheval.report.failing import FAILING
+from pytest_batcheval.report.failing import FAILING, Share, cell_of, failing_tests
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire import real_time
@@ -43,7 +43,7 @@ class ReportPage:
     verdict: Sequence[str]
     facts: Sequence[tuple[str, str]]
     origins: Sequence[tuple[int, str, str]] = ()
-    shares: Sequence[tuple[str, Sequence[Plain]]] = ()
+    shares: Mapping[str, Sequence[Share]] = field(default_factory=dict)
     messages: Sequence[tuple[int, str]] = ()
     tests: Sequence[Plain] = field(default_factory=list)
     answers: Sequence[Plain] = field(default_factory=list)
@@ -60,17 +60,15 @@ def report_page(
     for outcome in outcomes:
         for key in outcome.cells:
             by_key.setdefault(key, []).append(outcome)
-    failing = [one for one in outcomes if one.outcome in FAILING and len(one.cells) == 1]
-    shares = list(_shares(outcomes, failing))
-    said = Counter(one.message for one in failing if one.message)
+    failing = failing_tests(outcomes)
     return ReportPage(
         title="Evaluation report",
         notes=_notes(shown),
-        verdict=_verdict(outcomes, shares),
+        verdict=_verdict(outcomes, failing.shares),
         facts=list(_facts(outcomes, started)),
         origins=[(number, model or "-", describe(origin)) for (model, origin), number in _origins(shown)],
-        shares=shares,
-        messages=[(number, safe_to_show(text)) for text, number in said.most_common(MOST_MESSAGES) if number > 1],
+        shares=failing.shares,
+        messages=[(number, safe_to_show(text)) for text, number in failing.messages[:MOST_MESSAGES]],
         tests=_tests(outcomes, set(used)),
         answers=[_answer(one, by_key[one.answer.custom_id]) for one in shown],
     )
@@ -81,14 +79,14 @@ def _notes(answers: Sequence[ListedAnswer]) -> list[str]:
     return [f"Answers of {describe(origin)}: they say nothing about any model." for origin in simulated]
 
 
-def _verdict(outcomes: Sequence[Outcome], shares: Sequence[tuple[str, Sequence[Plain]]]) -> list[str]:
+def _verdict(outcomes: Sequence[Outcome], shares: Mapping[str, Sequence[Share]]) -> list[str]:
     failing = sum(one.outcome in FAILING for one in outcomes)
     missing = sum(one.outcome == "unrecorded" for one in outcomes)
     if not failing:
         first = f"None of {counted(len(outcomes), 'test')} fails."
     else:
         first = f"{failing:,} of {counted(len(outcomes), 'test')} fail{'s' if failing == 1 else ''}."
-    worst = [f"{axis} {rows[0]['name']} ({rows[0]['failing']} of {rows[0]['tests']})" for axis, rows in shares]
+    worst = [f"{axis} {top.name} ({top.failing} of {top.tests})" for axis, (top, *_) in shares.items()]
     second = f"Most of it: {', '.join(worst)}." if worst else ""
     rest = f"{counted(missing, 'test')} could not run: no recorded answer." if missing else ""
     return [text for text in (first, second, rest) if text]
@@ -101,21 +99,12 @@ def _origins(answers: Iterable[ListedAnswer]) -> list[tuple[tuple[str, str], int
 def _facts(outcomes: Sequence[Outcome], started: float | None) -> Iterator[tuple[str, str]]:
     if started is not None:
         yield "run", real_time.local("%Y-%m-%d %H:%M:%S", started)
-    kinds = Counter(one.outcome for one in outcomes)
-    yield "tests", ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items())) or "none"
+    yield "tests", _kinds(outcomes) or "none"
 
 
-def _shares(outcomes: Iterable[Outcome], failing: Sequence[Outcome]) -> Iterator[tuple[str, Sequence[Plain]]]:
-    single = [one for one in outcomes if len(one.cells) == 1]
-    for axis in dict.fromkeys(axis for one in failing for axis in _cell(one)):
-        every, bad = (Counter(_cell(one)[axis] for one in tests if axis in _cell(one)) for tests in (single, failing))
-        if len(every) > 1 and len(failing) > 1:
-            order = sorted(bad, key=lambda name: (-bad[name] / every[name], -bad[name], name))
-            yield axis, [{"name": name, "failing": bad[name], "tests": every[name]} for name in order]
-
-
-def _cell(one: Outcome) -> Mapping[str, str]:
-    return next(iter(one.cells.values()), {})
+def _kinds(outcomes: Iterable[Outcome]) -> str:
+    """`5 failed, 14 passed`."""
+    return ", ".join(f"{number:,} {kind}" for kind, number in sorted(Counter(one.outcome for one in outcomes).items()))
 
 
 def _tests(outcomes: Iterable[Outcome], known: set[str]) -> list[Plain]:
@@ -131,27 +120,25 @@ def _tests(outcomes: Iterable[Outcome], known: set[str]) -> list[Plain]:
 
 
 def _test(name: str, outcomes: Sequence[Outcome], known: set[str]) -> Plain:
-    kinds = Counter(one.outcome for one in outcomes)
     grid = _grid(outcomes, known)
     rows = [] if grid else [
         {"name": one.test, "outcome": one.outcome, "look": LOOKS.get(one.outcome, "other"),
          "message": safe_to_show(one.message), "anchor": _anchor(one, known)}
         for one in outcomes
     ]  # fmt: skip
-    counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
-    return {"name": name, "counts": counts, "grid": grid, "rows": rows}
+    return {"name": name, "counts": _kinds(outcomes), "grid": grid, "rows": rows}
 
 
 def _grid(outcomes: Sequence[Outcome], known: set[str]) -> Plain | None:
     """The outcomes by the two axes that vary; `None` unless there are two, and one test for each pair of ids."""
     if len(outcomes) < 4 or any(len(one.cells) != 1 for one in outcomes):
         return None
-    ids = {axis: list(dict.fromkeys(_cell(one).get(axis, "") for one in outcomes)) for axis in _cell(outcomes[0])}
+    ids = {axis: list(dict.fromkeys(cell_of(one).get(axis, "") for one in outcomes)) for axis in cell_of(outcomes[0])}
     vary = [axis for axis, names in ids.items() if len(names) > 1]
     if len(vary) != 2:
         return None
     across, down = sorted(vary, key=lambda axis: len(ids[axis]))
-    places = {(_cell(one).get(down, ""), _cell(one).get(across, "")): one for one in outcomes}
+    places = {(cell_of(one).get(down, ""), cell_of(one).get(across, "")): one for one in outcomes}
     if len(places) != len(outcomes):
         return None
     rows = [
