@@ -205,9 +205,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         # xdist's controller knows its workers' tests by their counts
         has_batch_tests = batch.plan.items or stats.used or stats.missing or stats.conversations
         if has_batch_tests and batch.settings.mode != "plan":
-            reports = config.pluginmanager.get_plugin("ItemReports")
-            outcomes = () if reports is None else reports.outcomes
-            report(terminalreporter, stats, batch.brought, batch.figures, outcomes)
+            report(terminalreporter, stats, batch.brought, batch.figures, batch.outcomes.found)
 
 
 def _workers_replay(config: pytest.Config) -> bool:

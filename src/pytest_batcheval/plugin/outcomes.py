@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,9 +15,11 @@ from pytest_batcheval.journal.outcomes import FILE, Outcome, add_outcomes
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.wire import real_time
 
+if TYPE_CHECKING:
+    from pytest_batcheval.recordings.answers import Recordings
+
 LONGEST = 500
 """Characters of a message that are stored."""
-
 
 _WORKER = re.compile(r"^\[gw\d+\] .*\n")
 """The line that pytest-xdist puts before a failure."""
@@ -59,16 +61,16 @@ class OutcomeCollector:
                 path = settings.journal.parent / FILE
                 add_outcomes(path, run, self._started, settings.mode, argv, self._found.values())
 
-    def write_report(self, settings: Settings) -> str:
+    def write_report(self, settings: Settings, recordings: Recordings) -> str:
         """Write the report of this run, if one is wanted, and return a remark; a run does not fail because of it."""
         if settings.report is None:
             return ""
-        from pytest_batcheval.report.answer_list import AnswerFilter, listed_answers
+        from pytest_batcheval.report.answer_list import listed_answers
         from pytest_batcheval.report.html import write_report
         from pytest_batcheval.report.page import report_page
 
         try:
-            answers = listed_answers(settings.cassettes, settings.journal, AnswerFilter())
+            answers = listed_answers(recordings, settings.journal)
             write_report(report_page(list(self._found.values()), answers, self._started), settings.report)
         except (BatchEvalError, OSError) as error:
             return f"no report was written: {error}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,11 +10,9 @@ import pytest
 
 from pytest_batcheval.engine.retry import retry_of_error
 from pytest_batcheval.journal.lock import shown_argv
-from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.plugin._pytest_compat import add_section, has_section
 from pytest_batcheval.plugin.marker import is_ours
 from pytest_batcheval.plugin.options import Settings
-from pytest_batcheval.plugin.outcomes import OutcomeCollector
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.safe_output import escape_report
@@ -50,21 +48,12 @@ class ItemReports:
 
     Its wrapper is the innermost: what it raises or marks, reporters and reruns of any order find in the report. The
     counts of a test travel with its report, from a forked process or a worker of xdist too, and are added up here.
-
-    Attributes:
-        remark: what became of the HTML report; empty without one.
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+        self._batch = batch_session(config)
         self._in_worker = hasattr(config, "workerinput")
-        self._outcomes = OutcomeCollector()
-        self.remark = ""
-
-    @property
-    def outcomes(self) -> Collection[Outcome]:
-        """The outcomes of our tests so far, of workers too."""
-        return self._outcomes.found
+        self._outcomes = self._batch.outcomes
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
@@ -78,7 +67,7 @@ class ItemReports:
             return report
         stats, plan = take_stats(item), item_plan(item)
         if stats is not None or (plan is not None and call.when == "setup"):
-            first = batch_session(self._config).stats.first_missing is None
+            first = self._batch.stats.first_missing is None
             module = "" if plan is None else plan.module
             report.batcheval = {"module": module, **(stats or RunStats()).to_data(first)}  # type: ignore[attr-defined]
         if call.when == "setup" and item.config.getoption("xmlpath", None):
@@ -97,19 +86,21 @@ class ItemReports:
         """Add the counts of a test."""
         data = getattr(report, "batcheval", None)
         if data is not None:
-            batch_session(self._config).stats.add_data(report.nodeid, data)
+            self._batch.stats.add_data(report.nodeid, data)
+        if self._in_worker:  # the report goes on to the controller
+            return
+        if data is not None:
             if data["module"]:
                 self._outcomes.begin(report, data)
-            if not self._in_worker:  # else the report goes on to the controller
-                del report.batcheval
+            del report.batcheval
         self._outcomes.take(report)
 
     def pytest_sessionfinish(self) -> None:
         """Store the outcomes, once they are together."""
         if not self._in_worker:
-            batch = batch_session(self._config)
+            batch = self._batch
             self._outcomes.store(batch.settings, batch.run_id, shown_argv())
-            self.remark = self._outcomes.write_report(batch.settings)
+            batch.report_remark = self._outcomes.write_report(batch.settings, batch.stored.recordings)
 
 
 def _at_its_end(raised: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:

@@ -15,6 +15,7 @@ from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 
 if TYPE_CHECKING:
+    from pytest_batcheval.plugin.outcomes import OutcomeCollector
     from pytest_batcheval.report.figures import RunFigures
 
 
@@ -25,6 +26,7 @@ class BatchSession:
         headline: the counts of answers in the header, which the summary does not repeat.
         sent: keys that this run has sent.
         collected: numbers of the batches of earlier runs that it finished.
+        report_remark: what became of the HTML report; empty without one.
         stopped: the reason for which this run ended before any test, with a status of ours.
     """
 
@@ -42,7 +44,15 @@ class BatchSession:
         self.headline = ""
         self.sent: frozenset[str] = frozenset()
         self.collected: frozenset[int] = frozenset()
+        self.report_remark = ""
         self.stopped = ""
+
+    @cached_property
+    def outcomes(self) -> OutcomeCollector:
+        """The outcomes of our tests so far, of workers too."""
+        from pytest_batcheval.plugin.outcomes import OutcomeCollector
+
+        return OutcomeCollector()
 
     @cached_property
     def run_id(self) -> str:

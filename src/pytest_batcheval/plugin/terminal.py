@@ -66,13 +66,12 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
         reporter.section("unrecorded", sep="=", red=True)
         for line in unrecorded_lines(stats, session.settings, reporter.config):
             reporter.write_line(safe_to_print(line))
-    if lines := [*section_lines(session, run, reporter.verbosity), *_failing(reporter)]:
+    if lines := [*section_lines(session, run, reporter.verbosity), *_failing(session, reporter.verbosity)]:
         reporter.ensure_newline()
         reporter.section("batch", sep="=")
         for line in lines:
             reporter.write_line(safe_to_print(line))
-    reports = reporter.config.pluginmanager.get_plugin("ItemReports")
-    for note in [*_notes(session), *([reports.remark] if reports is not None and reports.remark else [])]:
+    for note in _notes(session):
         reporter.write_line(safe_to_print(f"batch: {note}"))
     counts = stats.by_source(session.brought)
     if counts and count_text(counts) != session.headline:
@@ -80,14 +79,13 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
         reporter.write_line(safe_to_print(f"batch: {count_text(counts)}{cost}"))
 
 
-def _failing(reporter: pytest.TerminalReporter) -> list[str]:
+def _failing(session: BatchSession, verbosity: int) -> list[str]:
     """The failing tests by axis and message, so that nobody has to read them all first; with `-q` none."""
-    reports = reporter.config.pluginmanager.get_plugin("ItemReports")
-    if reports is None or reporter.verbosity < 0:
+    if verbosity < 0:
         return []
     from pytest_batcheval.report.failing import failing_lines
 
-    lines = failing_lines(reports.outcomes, FITS - LABEL)
+    lines = failing_lines(session.outcomes.found, FITS - LABEL)
     return [labelled("tests", "\n".join(lines))] if lines else []
 
 
@@ -99,6 +97,8 @@ def _notes(session: BatchSession) -> Iterator[str]:
     refreshing = (session.sent - session.brought) & session.stats.used.keys()
     if kept := sum(session.stats.used[key].source != "failed" for key in refreshing):
         yield f"{counted(kept, 'request')} could not be refreshed; the older answers were used"
+    if session.report_remark:
+        yield session.report_remark
 
 
 def _asked_before(session: BatchSession) -> Iterator[str]:
