@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.new_file import check_new, new_file
-from pytest_batcheval.cli.options import ENDLESS, add_journal, say
+from pytest_batcheval.cli.options import ENDLESS, add_cassettes, add_journal, axis_and_id, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_to_print
-from pytest_batcheval.wire.default_paths import CASSETTES
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="a new file to write instead of stdout")
     add_journal(parser)
-    parser.add_argument(
-        "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
-    )
+    add_cassettes(parser)
 
 
 def add_filter(parser: argparse.ArgumentParser) -> None:
@@ -68,15 +65,17 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: an option is wrong, nothing matches, or the output exists.
         RecordingError, JournalError: something stored cannot be read.
     """
+    from pytest_batcheval.recordings.answers import Recordings
     from pytest_batcheval.report.answer_list import listed_answers
 
     if arguments.output is not None:
         check_new(arguments.output)
     form = _format(arguments)
     chosen = _chosen(arguments)
-    found = listed_answers(arguments.cassettes, arguments.journal, chosen)
+    everything = listed_answers(Recordings(arguments.cassettes), arguments.journal)
+    found = list(filter(chosen.accepts, everything))
     if not found:
-        raise UsageError(_nothing(arguments))
+        raise UsageError(_nothing(arguments, everything))
     if form == "table":
         _say_table(found)
     else:
@@ -101,20 +100,12 @@ def _format(arguments: argparse.Namespace) -> str:
 def _chosen(arguments: argparse.Namespace) -> AnswerFilter:
     from pytest_batcheval.report.answer_list import AnswerFilter
 
-    where = {}
-    for text in arguments.where:
-        axis, equals, identifier = text.partition("=")
-        if not (axis and equals and identifier):
-            raise UsageError(f"--where {text}: expected <axis>=<id>, such as question=goals")
-        where[axis] = identifier
+    where = dict(axis_and_id(text, "--where") for text in arguments.where)
     return AnswerFilter(where, arguments.test, arguments.failed, arguments.model)
 
 
-def _nothing(arguments: argparse.Namespace) -> str:
-    from pytest_batcheval.report.answer_list import AnswerFilter, listed_answers
-
+def _nothing(arguments: argparse.Namespace, everything: list[ListedAnswer]) -> str:
     places = f"the recordings in {arguments.cassettes} and the journal {arguments.journal}"
-    everything = listed_answers(arguments.cassettes, arguments.journal, AnswerFilter())
     if not everything:
         return f"there are no answers in {places}; name others with --cassettes and --journal"
     if arguments.failed:

@@ -14,7 +14,7 @@ from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print, safe_to_print
 from pytest_batcheval.text.streams import discard
-from pytest_batcheval.wire.default_paths import JOURNAL
+from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.send_result import SendResult
@@ -35,6 +35,25 @@ def add_journal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--journal", type=Path, default=JOURNAL, metavar="PATH", help="the journal (default: %(default)s)"
     )
+
+
+def add_cassettes(parser: argparse.ArgumentParser) -> None:
+    """Add `--cassettes`."""
+    parser.add_argument(
+        "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
+    )
+
+
+def axis_and_id(text: str, option: str) -> tuple[str, str]:
+    """Return the parts of `question=goals`.
+
+    Raises:
+        UsageError: it has another form; the message names the option.
+    """
+    name, equals, identifier = text.partition("=")
+    if not (name and equals and identifier):
+        raise UsageError(f"{option} {text}: expected <axis>=<id>, such as question=goals")
+    return name, identifier
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:

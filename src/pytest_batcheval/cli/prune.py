@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.collected_tests import dump
-from pytest_batcheval.cli.options import LISTED, open_reader, open_recordings, say
+from pytest_batcheval.cli.options import LISTED, add_cassettes, open_reader, open_recordings, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire import real_time
-from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
+from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--older-than", type=_days, metavar="DAYS", help="with --journal: also remove older answers")
     parser.add_argument("--dry-run", action="store_true", help="only print what would be removed, or brought back")
-    parser.add_argument(
-        "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
-    )
+    add_cassettes(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import open_recordings
+from pytest_batcheval.cli.options import add_cassettes, axis_and_id, open_recordings
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.default_paths import CASSETTES
 
 if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import AxisValue
@@ -30,9 +29,7 @@ Axes = Mapping[str, Mapping[str, "AxisValue"]]
 
 def add_recorded(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose recorded answers."""
-    parser.add_argument(
-        "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
-    )
+    add_cassettes(parser)
     parser.add_argument("--module", metavar="TEST.py", help="only the recording of this test module")
     parser.add_argument("--where", action="append", default=[], metavar="AXIS=ID", help="only these cells (repeatable)")
     parser.add_argument("--judge", metavar="MODEL", help="score by the recorded verdicts of this judge's model")
@@ -81,7 +78,7 @@ class RecordedTable:
 
         self.recordings = open_recordings(arguments.cassettes)
         self.axes = _axes(arguments.axis)
-        wanted = dict(_pair(text, "--where") for text in arguments.where)
+        wanted = dict(axis_and_id(text, "--where") for text in arguments.where)
         path = self.recordings.path_of(arguments.module) if arguments.module else None
         lines = [place.line for place in self.recordings.places() if path in (None, place.path)]
         kept = [
@@ -172,10 +169,3 @@ def _axes(given: list[str]) -> Axes:
 
     lines, base = (given, Path()) if given else declared_axes(Path.cwd())
     return {name: {v.id: v for v in load_axis(name, path)} for name, path in parse_axes_option(lines, base).items()}
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, equals, identifier = text.partition("=")
-    if not (name and equals and identifier):
-        raise UsageError(f"{option} {text}: expected <axis>=<id>, such as question=goals")
-    return name, identifier

@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.cli.options import add_journal, say
+from pytest_batcheval.cli.options import add_cassettes, add_journal, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.default_paths import CASSETTES
 
 DESCRIPTION = """
 Write a report on a run of tests, also of a replay: the outcomes by persona, question or whatever the axes are, where
@@ -33,9 +32,7 @@ def add_parser(verbs: Any) -> None:
         "--output", type=Path, default=Path("report.html"), metavar="FILE", help="the file (default: %(default)s)"
     )
     add_journal(parser)
-    parser.add_argument(
-        "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
-    )
+    add_cassettes(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         RecordingError, JournalError: something stored cannot be read.
     """
     from pytest_batcheval.journal.outcomes import Outcomes
-    from pytest_batcheval.report.answer_list import AnswerFilter, listed_answers
+    from pytest_batcheval.recordings.answers import Recordings
+    from pytest_batcheval.report.answer_list import listed_answers
     from pytest_batcheval.report.html import check_place, write_report
     from pytest_batcheval.report.page import report_page
 
@@ -61,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"several runs begin with {arguments.run!r}: {listed}; give more characters")
     identifier, started = found[0]
     tests = outcomes.of_run(identifier)
-    answers = listed_answers(arguments.cassettes, arguments.journal, AnswerFilter())
+    answers = listed_answers(Recordings(arguments.cassettes), arguments.journal)
     write_report(report_page(tests, answers, started), arguments.output)
     say(f"{arguments.output}: {counted(len(tests), 'test')} of run {identifier[:8]}")
     return int(ExitStatus.OK)

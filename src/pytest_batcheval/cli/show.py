@@ -6,19 +6,17 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_journal, say, say_json
+from pytest_batcheval.cli.options import add_cassettes, add_journal, say, say_json
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.report.answer_text import answered_text, asked_text, labelled
-from pytest_batcheval.wire.default_paths import CASSETTES
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.outcomes import Outcome
     from pytest_batcheval.journal.reader import JournalReader
-    from pytest_batcheval.recordings.answers import RecordingPlace
+    from pytest_batcheval.recordings.answers import RecordingPlace, Recordings
     from pytest_batcheval.wire.objects import Answer, Request
 
 MOST_SHOWN = 10
@@ -42,9 +40,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("request", metavar="REQUEST", nargs="+", help="custom_id, test id, or AXIS=ID ...")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_journal(parser)
-    parser.add_argument(
-        "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
-    )
+    add_cassettes(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,13 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.recordings.answers import Recordings
 
-    places = Recordings(arguments.cassettes).places()
+    recordings = Recordings(arguments.cassettes)
     with closing(Journal.read(arguments.journal)) as reader:
-        for number, key in enumerate(_keys(arguments, reader, places)):
+        keys = _keys(arguments, reader, recordings)
+        tests = Outcomes.beside(arguments.journal).by_key(keys)
+        for number, key in enumerate(keys):
             if number and not arguments.json:
                 say("")
-            tests = Outcomes.beside(arguments.journal).by_key([key]).get(key, [])
-            _show(key, reader, [place for place in places if place.line.custom_id == key], tests, arguments.json)
+            places = [place for place in recordings.places() if place.line.custom_id == key]
+            _show(key, reader, places, tests.get(key, []), arguments.json)
     return int(ExitStatus.OK)
 
 
@@ -84,16 +82,16 @@ def _show(
     return None
 
 
-def _keys(arguments: argparse.Namespace, reader: JournalReader, places: Sequence[RecordingPlace]) -> list[str]:
+def _keys(arguments: argparse.Namespace, reader: JournalReader, recordings: Recordings) -> list[str]:
     """Return the keys of the requests that are meant."""
     words: list[str] = arguments.request
     cell = dict(word.split("=", 1) for word in words) if all("=" in word for word in words) else {}
     if not cell and len(words) > 1:
         raise UsageError(f"{' '.join(words)}: expected a custom_id, the id of a test, or <axis>=<id> …")
     if cell or "::" in words[0]:
-        return _keys_of_answers(arguments, cell)
+        return _keys_of_answers(arguments, recordings, cell)
     start = words[0]
-    recorded = (place.line.custom_id for place in places if place.line.custom_id.startswith(start))
+    recorded = (line.custom_id for line in recordings.lines() if line.custom_id.startswith(start))
     keys = {*reader.keys_like(start), *recorded} or set(reader.keys_named(start))
     if len(keys) == 1:
         return list(keys)
@@ -104,13 +102,13 @@ def _keys(arguments: argparse.Namespace, reader: JournalReader, places: Sequence
     raise UsageError(f"{len(keys)} requests begin with {start!r}: {listed}; give more characters")
 
 
-def _keys_of_answers(arguments: argparse.Namespace, cell: dict[str, str]) -> list[str]:
+def _keys_of_answers(arguments: argparse.Namespace, recordings: Recordings, cell: dict[str, str]) -> list[str]:
     """Return the keys of a cell, or of a test that has run here: a few, since all are shown in full."""
     from pytest_batcheval.report.answer_list import AnswerFilter, listed_answers
 
     words: list[str] = arguments.request
     chosen = AnswerFilter(cell) if cell else AnswerFilter(test=words[0])
-    found = listed_answers(arguments.cassettes, arguments.journal, chosen)
+    found = filter(chosen.accepts, listed_answers(recordings, arguments.journal))
     keys = list(dict.fromkeys(one.answer.custom_id for one in found))
     if not keys:
         known = "" if cell else "; tests are known that have run here: pytest -m batch"

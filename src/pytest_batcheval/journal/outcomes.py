@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.location import make_folder, private_file
+from pytest_batcheval.text.streams import encodable
 
 FILE = "outcomes.sqlite"
 """Its name, in the journal's folder."""
@@ -36,7 +38,7 @@ CREATE TABLE IF NOT EXISTS outcome (
     test    TEXT NOT NULL,             -- its id
     module  TEXT NOT NULL,             -- its path below the root of the suite
     outcome TEXT NOT NULL,             -- passed, failed, error, skipped, xfailed, xpassed or unrecorded
-    message TEXT NOT NULL,             -- of a failure, its last line
+    message TEXT NOT NULL,             -- of a failure, on one line
     seconds REAL NOT NULL,
     PRIMARY KEY (test, run)
 ) STRICT, WITHOUT ROWID;
@@ -55,18 +57,7 @@ CREATE INDEX IF NOT EXISTS used_by_run ON used (run, test);
 CREATE INDEX IF NOT EXISTS outcome_by_run ON outcome (run);
 """
 
-# The newest run of each test; of two that began at once the one stored last.
-_NEWEST = """
-SELECT test, module, outcome, message, seconds, run FROM outcome
-WHERE {which} AND run = (
-    SELECT other.run FROM outcome AS other JOIN run ON run.id = other.run
-    WHERE other.test = outcome.test ORDER BY run.started DESC, run.rowid DESC LIMIT 1
-)
-ORDER BY test
-"""
-
-
-# Of each test that used an answer, its newest run, if it still used it then.
+# Of each test that used an answer, its newest run, if it still used it then; of two at once the one stored last.
 _USES = """
 SELECT used.key, used.cell, outcome.test, outcome.module, outcome.outcome, outcome.message, outcome.seconds
 FROM used JOIN outcome ON outcome.test = used.test AND outcome.run = used.run
@@ -115,16 +106,12 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
         connection.executescript(_SCHEMA)
         connection.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (run, started, mode, json.dumps(list(argv))))
         for row in rows:
-            test = _storable(row.test)
-            values = (run, test, _storable(row.module), row.outcome, _storable(row.message), row.seconds)
+            # names of files may have what UTF-8 does not have
+            test, module, message = (encodable(text, "utf-8") for text in (row.test, row.module, row.message))
+            values = (run, test, module, row.outcome, message, row.seconds)
             connection.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?)", values)
             cells = ((key, run, test, json.dumps(cell)) for key, cell in row.cells.items())
             connection.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?)", cells)
-
-
-def _storable(text: str) -> str:
-    """A text with what UTF-8 does not have (of file names that are not UTF-8) escaped."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Outcomes:
@@ -138,17 +125,6 @@ class Outcomes:
     def beside(cls, journal: Path) -> Outcomes:
         """Those beside a journal."""
         return cls(journal.parent / FILE)
-
-    def of_tests(self, test: str = "") -> list[Outcome]:
-        """The newest outcome of each test, without cells: of a test by its id, of all parameters or of a module.
-
-        Raises:
-            JournalError: the file cannot be read.
-        """
-        which = "(?1 = '' OR test = ?1 OR module = ?1 OR substr(test, 1, length(?1) + 1) IN (?1 || '[', ?1 || '::'))"
-        with self._reading() as connection:
-            rows = [] if connection is None else connection.execute(_NEWEST.format(which=which), (test,)).fetchall()
-        return [Outcome(*row[:5]) for row in rows]
 
     def runs(self, start: str = "") -> list[tuple[str, float]]:
         """(id, Unix seconds of the start) of each run whose id begins so, the newest first.
@@ -175,10 +151,7 @@ class Outcomes:
             rows = connection.execute(
                 "SELECT test, module, outcome, message, seconds FROM outcome WHERE run = ? ORDER BY test", (run,)
             )
-            return [
-                Outcome(test, module, outcome, message, seconds, cells.get(test, {}))
-                for test, module, outcome, message, seconds in rows
-            ]
+            return [_outcome(row, cells.get(row[0], {})) for row in rows]
 
     def by_key(self, keys: Sequence[str]) -> dict[str, list[Outcome]]:
         """For each key the newest outcomes of the tests that used its answer, with that answer's cell.
@@ -188,14 +161,13 @@ class Outcomes:
         """
         found: dict[str, list[Outcome]] = {}
         with self._reading() as connection:
-            for start in range(0, len(keys) if connection is not None else 0, CHUNK):
+            if connection is None:
+                return found
+            for start in range(0, len(keys), CHUNK):
                 part = keys[start : start + CHUNK]
-                assert connection is not None
                 query = _USES.format(keys=", ".join("?" * len(part)))
                 for key, cell, *row in connection.execute(query, part):
-                    test, module, outcome, message, seconds = row
-                    used = Outcome(test, module, outcome, message, seconds, {key: json.loads(cell)})
-                    found.setdefault(key, []).append(used)
+                    found.setdefault(key, []).append(_outcome(row, {key: json.loads(cell)}))
         return found
 
     @contextmanager
@@ -208,3 +180,8 @@ class Outcomes:
                 yield connection
         except sqlite3.Error as error:
             raise JournalError(f"{self._path} cannot be read: {error}; delete it, no answer is lost with it") from None
+
+
+def _outcome(row: Sequence[Any], cells: Mapping[str, Mapping[str, str]]) -> Outcome:
+    test, module, outcome, message, seconds = row
+    return Outcome(test, module, outcome, message, seconds, cells)

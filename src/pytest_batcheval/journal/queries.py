@@ -108,7 +108,7 @@ WHERE answer.key IN ({keys}) AND (? IS NULL OR answer.origin = ?) AND {round}
 ORDER BY answer.batch
 """
 
-# The newest of each request and origin; `{round}` as above.
+# The newest of each request and origin, of any round where ?2 is empty; a page of them after a key.
 ALL_ANSWERS = """
 SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
        request.line

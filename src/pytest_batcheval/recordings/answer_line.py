@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -56,6 +57,10 @@ class RecordedLine(msgspec.Struct, frozen=True):
         """The recorded answer to `request`, which must have this line's key."""
         response = msgspec.json.decode(self.response)
         return stored_answer(request, self.origin, response, "recording", self.id, self.round, self.asked_at)
+
+    def in_cell(self) -> Answer:
+        """The recorded answer to the recorded request, with its cell."""
+        return replace(self.answer(self.asked()), cell=self.cell)
 
 
 class AnswerLineError(ValueError):

@@ -11,7 +11,7 @@ from typing import Any, overload
 
 from pytest_batcheval.journal.outcomes import Outcomes
 from pytest_batcheval.journal.reader import JournalReader
-from pytest_batcheval.recordings.answers import RecordingPlace, Recordings
+from pytest_batcheval.recordings.answers import Recordings
 from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 from pytest_batcheval.wire.value_id import value_id
@@ -68,7 +68,7 @@ class Answers(Sequence[Answer]):
         recordings = Recordings(Path(path))
         only = None if module is None else recordings.path_of(module)
         places = (place for place in recordings.places() if only in (None, place.path))
-        return cls(map(_recorded_row, places))
+        return cls(_row_of(place.line.in_cell()) for place in places)
 
     @classmethod
     def from_journal(cls, path: str | Path = JOURNAL, origin: str | None = None, round_name: str = "") -> Answers:
@@ -132,11 +132,6 @@ class Answers(Sequence[Answer]):
     def __repr__(self) -> str:
         axes = " × ".join(dict.fromkeys(axis for row in self.rows for axis in row.cell))
         return f"<Answers {len(self):,}{f': {axes}' if axes else ''}>"
-
-
-def _recorded_row(place: RecordingPlace) -> Row:
-    line = place.line
-    return _row_of(replace(line.answer(line.asked()), cell=line.cell))
 
 
 def _row_of(answer: Answer) -> Row:

@@ -32,6 +32,14 @@ class AnswerFilter:
     failed: bool = False
     model: str = ""
 
+    def accepts(self, one: ListedAnswer) -> bool:
+        """Whether an answer is chosen."""
+        if self.model not in ("", one.answer.request.model) or not self.where.items() <= one.answer.cell.items():
+            return False
+        if self.failed and not one.failed:
+            return False
+        return not self.test or any(_names(self.test, test) for test in one.tests)
+
 
 @dataclass(frozen=True)
 class ListedAnswer:
@@ -78,17 +86,15 @@ class ListedAnswer:
         }
 
 
-def listed_answers(cassettes: Path, journal: Path, chosen: AnswerFilter) -> list[ListedAnswer]:
-    """The chosen answers of recordings and journal, in the order of their cells; none is listed twice.
+def listed_answers(recordings: Recordings, journal: Path) -> list[ListedAnswer]:
+    """The answers of recordings and journal, in the order of their cells; none is listed twice.
 
     Raises:
         RecordingError, JournalError: something stored cannot be read.
     """
-    found = list(_stored(cassettes, journal))
-    outcomes = Outcomes.beside(journal)
-    uses = outcomes.by_key(list({one.answer.custom_id for one in found}))
-    listed = [_with_tests(one, uses.get(one.answer.custom_id, ())) for one in found]
-    return sorted((one for one in listed if _is_chosen(one, chosen)), key=_place_in_matrix)
+    found = list(_stored(recordings, journal))
+    uses = Outcomes.beside(journal).by_key(list({one.answer.custom_id for one in found}))
+    return sorted((_with_tests(one, uses.get(one.answer.custom_id, ())) for one in found), key=_place_in_matrix)
 
 
 def _place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
@@ -96,14 +102,12 @@ def _place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
     return (list(answer.cell.values()), answer.request.model, answer.request.sample, answer.custom_id, answer.origin)
 
 
-def _stored(cassettes: Path, journal: Path) -> Iterator[ListedAnswer]:
-    recordings = Recordings(cassettes)
+def _stored(recordings: Recordings, journal: Path) -> Iterator[ListedAnswer]:
     seen = set()
     for place in recordings.places():
         line = place.line
         seen.add((line.custom_id, line.origin))
-        answer = replace(line.answer(line.asked()), cell=line.cell)
-        yield ListedAnswer(answer, f"{place.path}:{place.number}")
+        yield ListedAnswer(line.in_cell(), f"{place.path}:{place.number}")
     with closing(Journal.read(real(journal))) as reader:
         for answer in (*reader.all_answers(), *reader.all_failures()):
             if (answer.custom_id, answer.origin) not in seen:
@@ -113,16 +117,6 @@ def _stored(cassettes: Path, journal: Path) -> Iterator[ListedAnswer]:
 def _with_tests(one: ListedAnswer, uses: Sequence[Outcome]) -> ListedAnswer:
     cell = one.answer.cell or next((dict(use.cells[one.answer.custom_id]) for use in uses), {})
     return replace(one, answer=replace(one.answer, cell=cell), tests=tuple(uses))
-
-
-def _is_chosen(one: ListedAnswer, chosen: AnswerFilter) -> bool:
-    if chosen.model not in ("", one.answer.request.model):
-        return False
-    if not chosen.where.items() <= one.answer.cell.items():
-        return False
-    if chosen.failed and not one.failed:
-        return False
-    return not chosen.test or any(_names(chosen.test, test) for test in one.tests)
 
 
 def _names(wanted: str, test: Outcome) -> bool:
