@@ -175,6 +175,14 @@ STEPS = """
         assert answer.text
 """
 
+ANSWERS = """
+    @pytest.mark.batch(prompt=ask)
+    @scenario("patients.feature", "A patient answers")
+    def test_answers(persona, question, answer):
+        pass
+"""
+"""A scenario that takes an answer."""
+
 
 @pytest.mark.chosen
 @pytest.mark.neighbours("bdd")
@@ -183,12 +191,8 @@ def test_scenarios_take_answers_and_examples_are_no_axis(repository, batch_serve
     repository.file("patients.feature", FEATURE)
     repository.test_file(
         STEPS
+        + ANSWERS
         + """
-    @pytest.mark.batch(prompt=ask)
-    @scenario("patients.feature", "A patient answers")
-    def test_answers(persona, question, answer):
-        pass
-
     @pytest.mark.batch(prompt=ask)
     @scenario("patients.feature", "A patient of some mood answers")
     def test_moods(persona, question, answer):
@@ -225,15 +229,7 @@ def test_a_step_that_takes_an_answer_by_itself_is_told_what_to_write(repository,
 @pytest.mark.neighbours("bdd")
 def test_an_unrecorded_scenario_is_an_error(repository):
     repository.file("patients.feature", FEATURE)
-    repository.test_file(
-        STEPS
-        + """
-    @pytest.mark.batch(prompt=ask)
-    @scenario("patients.feature", "A patient answers")
-    def test_answers(persona, question, answer):
-        pass
-    """
-    )
+    repository.test_file(STEPS + ANSWERS)
     repository.record(skip=["park/work"])
     done = repository.run("--junitxml=junit.xml", "--cucumberjson=cucumber.json", "--gherkin-terminal-reporter", "-v")
     done.assert_outcomes(passed=5, unrecorded=1)

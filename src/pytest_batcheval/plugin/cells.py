@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from pytest_batcheval.plugin.item_id import generated, parameter_id
+from pytest_batcheval.plugin.item_id import generated, parameter_id, parameters_by_name
 from pytest_batcheval.plugin.marker import (
+    SAMPLE,
     BatchMark,
     MarkerError,
     asks_for_answers,
+    combined,
     marks_of_parameters,
     ordered_marks,
     prompt_parameters,
-    read_mark,
 )
 from pytest_batcheval.prompts.prompt_call import PromptCall, prompt_name
 from pytest_batcheval.wire.value_id import value_id
 
-SAMPLE = "sample"
 Cell = Mapping[str, Any]
 
 _LATE = {"prompt", "endpoint", "errors"}
@@ -49,13 +49,13 @@ class PlannedCell:
     ids: Mapping[str, str]
 
 
-def late_marks(item: pytest.Item) -> list[pytest.Mark]:
-    """The batch markers that hooks have added since a test was made."""
+def late_marks(item: pytest.Item, marks: Iterable[pytest.Mark]) -> list[pytest.Mark]:
+    """Those of the batch markers of a test that hooks have added since it was made."""
     made_from = generated(item)
     if made_from is None:
         return []
     before = {id(mark) for mark in (*made_from.marks, *marks_of_parameters(getattr(item, "callspec", None)))}
-    return [mark for mark in ordered_marks(item, "batch") if id(mark) not in before]
+    return [mark for mark in marks if id(mark) not in before]
 
 
 def in_cell(mark: BatchMark, values: Mapping[str, Any]) -> bool:
@@ -77,32 +77,27 @@ def planned_cells(item: pytest.Item, axes: Collection[str]) -> list[PlannedCell]
     """
     if not asks_for_answers(item):
         return []
-    mark = read_mark(item)
-    check_late(item)
-    spec = getattr(item, "callspec", None)
-    parameters = dict(spec.params) if spec else {}
+    marks = ordered_marks(item, "batch")
+    mark = combined(marks)
+    _check_late(item, marks)
+    parameters = dict(parameters_by_name(item))
     folded = parameters.pop("answers", [{}])
     ids = {name: parameter_id(item, name) for name in parameters}
     return [_planned(item, mark, {**parameters, **cell}, ids, axes) for cell in folded if in_cell(mark, cell)]
 
 
-def check_late(item: pytest.Item) -> None:
+def _check_late(item: pytest.Item, marks: Iterable[pytest.Mark]) -> None:
     """Refuse a marker that a hook has added after the test was made, and that asks for other tests.
 
     Raises:
         MarkerError: names its keywords.
     """
-    for mark in late_marks(item):
+    for mark in late_marks(item, marks):
         if names := sorted(mark.kwargs.keys() - _LATE):
             raise MarkerError(
                 f"batch({names[0]}=…) was added when this test was made already, too late to say which tests there "
                 f"are; {_WHERE}"
             )
-
-
-def marked_errors(item: pytest.Item) -> str:
-    """The marker's `errors=`: `raise` or `keep`."""
-    return read_mark(item).errors
 
 
 def _planned(

@@ -60,7 +60,7 @@ def name_of(item: pytest.Item) -> str:
 
 def parameters_of(item: pytest.Item) -> str:
     """The ids of a test's own parameters, as in its name; empty for a test without any."""
-    parameters, others = list(_parameters(item)), _added_by_others(item)
+    parameters, others = list(parameters_by_name(item)), _added_by_others(item)
     if not isinstance(item, pytest.Function) or not parameters:
         return ""
     if set(parameters[len(parameters) - len(others) :]) <= others:  # each of them has a part of its own, at the end
@@ -70,7 +70,7 @@ def parameters_of(item: pytest.Item) -> str:
 
 def _added_by_others(item: pytest.Item) -> set[str]:
     """The parameters that neither the test and its fixtures name nor this plugin has added: a repetition's number."""
-    parameters = _parameters(item)
+    parameters = parameters_by_name(item)
     if not parameters or not isinstance(item, pytest.Function):
         return set()
     made_from = generated(item)
@@ -79,13 +79,13 @@ def _added_by_others(item: pytest.Item) -> set[str]:
 
 def parameter_id(item: pytest.Item, name: str) -> str:
     """The id of a parameter's value: its attribute `id`, what the author has named it, or what pytest makes of it."""
-    value = _parameters(item)[name]
+    value = parameters_by_name(item)[name]
     own = getattr(value, "id", None)
     return own if isinstance(own, str) else _id_of(item, name)
 
 
 def _id_of(item: pytest.Item, name: str) -> str:
-    value, index = _parameters(item)[name], item.callspec.indices[name]  # type: ignore[attr-defined]
+    value, index = parameters_by_name(item)[name], item.callspec.indices[name]  # type: ignore[attr-defined]
     given, alone = _given_id(item, name, index, value)
     if given is not None and (alone or not isinstance(value, _PLAIN)):
         return given
@@ -97,7 +97,7 @@ def _id_of(item: pytest.Item, name: str) -> str:
 
 def _given_id(item: pytest.Item, name: str, index: int, value: object) -> tuple[str | None, bool]:
     """The id that a `parametrize` mark gives to a value, and whether it is of this argument alone."""
-    for names, values, ids in _marks(item):
+    for names, values, ids in parametrize_marks(item):
         if name not in names or not isinstance(values, (list, tuple)) or index >= len(values):
             continue
         found = parameter_sets([values[index]])
@@ -110,7 +110,7 @@ def _given_id(item: pytest.Item, name: str, index: int, value: object) -> tuple[
     return None, False
 
 
-def _marks(item: pytest.Item) -> Iterator[tuple[list[str], Any, Any]]:
+def parametrize_marks(item: pytest.Item) -> Iterator[tuple[list[str], Any, Any]]:
     """Argument names, values and ids of every `parametrize` mark of a test."""
     for mark in item.iter_markers("parametrize"):
         arguments = dict(zip(("argnames", "argvalues"), mark.args, strict=False)) | dict(mark.kwargs)
@@ -125,6 +125,7 @@ def parametrize_names(mark: pytest.Mark) -> list[str]:
     return [str(name) for name in names] if isinstance(names, Sequence) else []
 
 
-def _parameters(item: pytest.Item) -> Mapping[str, Any]:
+def parameters_by_name(item: pytest.Item) -> Mapping[str, Any]:
+    """The values that a test is parametrised with."""
     parameters: Mapping[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     return parameters

@@ -13,6 +13,9 @@ from pytest_batcheval.plugin._pytest_compat import fixture_definitions
 from pytest_batcheval.plugin.item_id import parametrize_names
 from pytest_batcheval.prompts.prompt_call import prompt_name
 
+SAMPLE = "sample"
+"""The argument that has the number of a sample."""
+
 RESERVED = ("prompt", "samples", "endpoint", "errors", "axes")
 ERRORS = ("raise", "keep")
 
@@ -37,20 +40,11 @@ class BatchMark:
     narrowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def read_mark(node: pytest.Item) -> BatchMark:
-    """The batch marker of a test.
-
-    Raises:
-        MarkerError: positional arguments, no prompt, or a keyword of the wrong type.
-    """
-    return combined(ordered_marks(node, "batch"))
-
-
 def combined(marks: Sequence[pytest.Mark]) -> BatchMark:
     """The batch marker that these make together, the closest first.
 
     Raises:
-        MarkerError: as `read_mark`.
+        MarkerError: positional arguments, no prompt, or a keyword of the wrong type.
     """
     given: dict[str, Any] = {}
     for mark in reversed(marks):
@@ -113,7 +107,10 @@ def _own_marks(node: Any) -> list[pytest.Mark]:
     if isinstance(node, pytest.Class):
         nearest = [_written(vars(each).get("pytestmark", [])) for each in node.obj.__mro__]
     elif isinstance(node, pytest.Function):
-        nearest = [list(_callspec_marks(node)), _written(getattr(node.obj, "pytestmark", []))]
+        nearest = [
+            _written(getattr(getattr(node, "callspec", None), "marks", [])),
+            _written(getattr(node.obj, "pytestmark", [])),
+        ]
     else:
         return own
     rank = {id(mark): number for number, marks in reversed(list(enumerate(nearest))) for mark in marks}
@@ -129,11 +126,6 @@ def _written(marks: Any) -> list[pytest.Mark]:
     return [getattr(mark, "mark", mark) for mark in listed if mark is not None]
 
 
-def _callspec_marks(node: pytest.Item) -> Sequence[pytest.Mark]:
-    marks: Sequence[pytest.Mark] = getattr(getattr(node, "callspec", None), "marks", ())
-    return marks
-
-
 def prompt_parameters(mark: BatchMark, optional: bool = False) -> Iterator[str]:
     """Names of the prompt's parameters; those with a default only if `optional`.
 
@@ -143,7 +135,7 @@ def prompt_parameters(mark: BatchMark, optional: bool = False) -> Iterator[str]:
     for name, parameter in inspect.signature(mark.prompt).parameters.items():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
             raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has {parameter}; name each parameter after an axis")
-        if name == "sample":
+        if name == SAMPLE:
             raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has a parameter `sample`; samples share one body")
         if optional or parameter.default is parameter.empty:
             yield name
@@ -151,8 +143,7 @@ def prompt_parameters(mark: BatchMark, optional: bool = False) -> Iterator[str]:
 
 def marks_of_parameters(parameters: Any) -> list[pytest.Mark]:
     """The batch markers of a `pytest.param`, or of a test's set of parameters."""
-    found = [getattr(mark, "mark", mark) for mark in getattr(parameters, "marks", ())]
-    return [mark for mark in found if mark.name == "batch"]
+    return [mark for mark in _written(getattr(parameters, "marks", [])) if mark.name == "batch"]
 
 
 TAKES = ("answer", "answers")

@@ -19,9 +19,10 @@ from pytest_batcheval.plugin._pytest_compat import (
     parameter_sets,
     parametrized_names,
 )
-from pytest_batcheval.plugin.cells import SAMPLE, in_cell
-from pytest_batcheval.plugin.item_id import Generated, remember
+from pytest_batcheval.plugin.cells import in_cell
+from pytest_batcheval.plugin.item_id import Generated, parametrize_marks, remember
 from pytest_batcheval.plugin.marker import (
+    SAMPLE,
     TAKES,
     BatchMark,
     MarkerError,
@@ -82,11 +83,8 @@ class Parametrization:
 
     def _of_parameters(self) -> list[list[pytest.Mark]]:
         """The batch markers of each `pytest.param` in the function's own `parametrize` marks."""
-        found = []
-        for mark in self._metafunc.definition.iter_markers("parametrize"):
-            values = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("argvalues")
-            found += [marks_of_parameters(parameter) for parameter in parameter_sets(values)]
-        return found
+        values = (values for _, values, _ in parametrize_marks(self._metafunc.definition))
+        return [marks_of_parameters(parameter) for found in values for parameter in parameter_sets(found)]
 
     def _announced(self) -> Iterator[BatchMark]:
         """The markers that are known before anything is parametrised; `fill` reports the invalid ones."""
@@ -106,7 +104,7 @@ class Parametrization:
         return [mark for place, mark in enumerate(given) if mark not in given[:place]]
 
     def _mark_of(self, call: Any) -> BatchMark | None:
-        marks = [*(marks_of_parameters(call)), *self._own]
+        marks = [*marks_of_parameters(call), *self._own]
         return combined(marks) if has_arguments(marks) else None
 
     def _want(self, marks: Iterable[BatchMark]) -> None:

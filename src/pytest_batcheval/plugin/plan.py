@@ -11,9 +11,9 @@ import pytest
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, will_run
 from pytest_batcheval.plugin.axes import Axes
-from pytest_batcheval.plugin.cells import PlannedCell, marked_errors, planned_cells
-from pytest_batcheval.plugin.item_id import module_of
-from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, ordered_marks
+from pytest_batcheval.plugin.cells import PlannedCell, planned_cells
+from pytest_batcheval.plugin.item_id import module_of, parameters_by_name
+from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, combined, ordered_marks
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
@@ -91,8 +91,8 @@ def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
         cells += planned_cells(item, axes.of(item))
         first = [planned.call.drive_twice(lambda _: None) for planned in cells]
         requests = tuple(turns.pending for turns in first if turns.pending is not None)
-        marks = len(ordered_marks(item, "batch"))
-        return ItemPlan(item.nodeid, module, tuple(cells), requests, marked_errors(item), marks)
+        marks = ordered_marks(item, "batch")
+        return ItemPlan(item.nodeid, module, tuple(cells), requests, combined(marks).errors, len(marks))
     except (PromptError, MarkerError) as error:
         return ItemPlan(item.nodeid, module, tuple(cells), error=error)
 
@@ -106,7 +106,7 @@ def check_arguments(item: pytest.Item) -> None:
     plan = item_plan(item)
     if plan is None:
         return
-    seen = {**getattr(getattr(item, "callspec", None), "params", {}), **getattr(item, "funcargs", {})}
+    seen = {**parameters_by_name(item), **getattr(item, "funcargs", {})}
     for call in (planned.call for planned in plan.cells):
         other = {name: seen[name] for name, value in call.arguments.items() if seen.get(name, value) is not value}
         if other and not _same_request(call, replace(call, arguments={**call.arguments, **other})):

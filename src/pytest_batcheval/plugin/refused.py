@@ -9,7 +9,7 @@ import pytest
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.plugin.cells import late_marks, planned_cells
 from pytest_batcheval.plugin.conversation import same_name
-from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers
+from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, ordered_marks
 from pytest_batcheval.plugin.stash import batch_session
 
 
@@ -19,7 +19,7 @@ def refused(
     """Collection errors, with file and line, of the selected tests and of the names among all that were collected."""
     batch = batch_session(config)
     for item in selected:
-        if asks_for_answers(item) and late_marks(item):
+        if asks_for_answers(item) and late_marks(item, ordered_marks(item, "batch")):
             try:
                 planned_cells(item, batch.axes.of(item))
             except (MarkerError, MatrixError) as error:

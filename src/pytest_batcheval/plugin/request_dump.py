@@ -67,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Count the tests that ask for answers and that an option or a conftest.py leaves out: their keys are unknown."""
-    collected = list(items)
-    config.stash[_MODULES] = {module_of(item, root_of(config)) for item in collected}
+    collected, root = list(items), root_of(config)
+    config.stash[_MODULES] = {module_of(item, root) for item in collected}
     yield
     config.stash[_LEFT_OUT] = sum(map(asks_for_answers, left_out(collected, items)))
 
