@@ -118,7 +118,7 @@ def move(folder, name, text):
     path.write_text("".join(line for line in lines if text not in line))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("text", ["def test_nothing(): pass\n", "", None], ids=["other tests", "none", "no module"])
 def test_nothing_is_removed_where_no_test_asks(suite, capsys, text):
     (suite / "test_it.py").unlink()
@@ -222,7 +222,7 @@ def by_option(tmp_path, monkeypatch, by_option_once):
     return tmp_path
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled
 @pytest.mark.parametrize("arguments", [[], ["--", "--llm=m"], ["--dry-run", "--", "--llm=small"]])
 def test_nothing_is_removed_of_a_model_that_an_option_chooses(by_option, capsys, arguments):
     assert main(["prune", "--recordings", *arguments]) == 4
@@ -307,7 +307,7 @@ def test_an_undo_stands_alone(suite, capsys, arguments):
 # -- whatever distributes or selects tests -------------------------------------------------------------------------
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("addopts", "environment"),
     [

@@ -185,6 +185,7 @@ def test_a_run_goes_on_between_two_waves(journal):
         assert not _poll_run(journal.path, "a-later").ended
 
 
+@pytest.mark.sampled
 def test_a_terminal_is_drawn_anew_and_the_last_page_stays(journal):
     command = [*COMMAND, "--run", "the-run", "--watch", "--interval", "0.05"]
     terminal = pexpect.spawn(command[0], command[1:], dimensions=(24, 100), encoding="utf-8", env=None)

@@ -37,6 +37,7 @@ def line(key, body, status=200):
     return json.dumps({"custom_id": key, "response": {"status_code": status, "body": body}, "error": None}).encode()
 
 
+@pytest.mark.sampled
 def test_a_long_request_is_sent_adopted_and_answered_once(provider, journal, clock, folder):
     requests = [Request({"model": "m", "messages": [{"role": "user", "content": text}]}) for text in ("x" * LONG, "y")]
     assert send(requests, backend=provider, journal=journal, clock=clock).answered == 2

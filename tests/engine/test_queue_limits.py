@@ -80,6 +80,7 @@ def ask(count, first=0):
     return [Request(body) for body in bodies]
 
 
+@pytest.mark.sampled
 def test_40_requests_under_a_limit_of_2000_tokens_take_few_batches(limited, tmp_path):
     with BatchClient(journal=tmp_path / "journal.sqlite") as client:
         run = client.run(ask(40))

@@ -12,6 +12,7 @@ from figures import LAYERS, House
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "pytest_batcheval"
+pytestmark = pytest.mark.sampled  # for who changes the code, not for who tries it
 QUESTION_WORDS = ("What", "Which", "Where", "When", "Who", "Whose", "How", "Why")
 
 
@@ -20,7 +21,6 @@ def house():
     return House.read(ROOT / "src")
 
 
-@pytest.mark.sampled
 def test_the_figures_hold(house):
     figures = house.figures()
     most = {

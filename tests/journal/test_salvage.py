@@ -181,6 +181,7 @@ def test_the_rows_are_read_whatever_has_become_of_the_schema(name, vacuumed, ind
     assert answered(path, requests) == ANSWERS
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("vacuumed", [False, True])
 def test_every_bit_of_the_header_and_of_the_first_page_may_change(vacuumed, individual, path, requests, proof):
     if vacuumed:

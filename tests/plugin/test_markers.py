@@ -79,6 +79,7 @@ def test_a_marker_put_before_the_others_by_a_hook_is_the_closest(suite):
     assert json.loads(path.read_text())["requests"][0]["body"] == body
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("takes", ["answer", "answers"])
 def test_a_parameter_narrows_and_samples(suite, takes):
     suite.test_file(f"""

@@ -132,7 +132,7 @@ def test_a_file_that_is_no_database_is_no_failure(suite):
     suite.run().assert_outcomes(passed=6)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize("options", [["-p", "xdist.plugin", "-n1"], []], ids=["worker", "alone"])
 def test_a_run_writes_its_report(suite, options):
     suite.record(skip=[("park", "work")])

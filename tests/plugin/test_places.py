@@ -35,7 +35,7 @@ def proposed(result, label):
     return shlex.split(line.removeprefix(label))[1:]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled
 @pytest.mark.parametrize("arguments", [["--rootdir=.", "evals"], ["--rootdir", "..", "evals/test_it.py"], ["evals"]])
 def test_an_ides_rootdir_moves_nothing(monorepo, arguments):
     result = monorepo.run(*arguments)
@@ -52,7 +52,7 @@ def test_an_ides_rootdir_moves_nothing(monorepo, arguments):
     monorepo.run("evals").assert_outcomes(passed=9)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled
 @pytest.mark.parametrize("folder", ["other", "evals", "."])
 def test_the_current_folder_moves_nothing(monorepo, folder, monkeypatch):
     monkeypatch.chdir(monorepo.path / folder)

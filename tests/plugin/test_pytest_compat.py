@@ -233,6 +233,7 @@ def test_a_fixture_may_fail_despite_xfail_and_skip_at_the_test(pytester):
     result.stdout.fnmatch_lines(["SKIPPED [[]1] test_a_fixture_*.py:6: not now"])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("written", "seen"), [("5", "5"), ("2.5", "2.5"), ("true", "True"), ('"x"', "x"), ("", "usual")]
 )

@@ -142,7 +142,7 @@ CRASH = """
 """
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize("workers", ["-n1", "-n2"])
 def test_a_crashed_worker_keeps_what_it_knew(suite, workers, monkeypatch):
     summary = suite.path / "summary.md"

@@ -245,6 +245,7 @@ def test_a_table_shows_the_answers_that_the_failure_names(suite):
     assert "answer     kim/sleep" in lines
 
 
+@pytest.mark.sampled
 def test_a_long_text_is_cut_until_it_is_asked_for(suite):
     long = " ".join(f"word{number}" for number in range(400))
     (suite.path / "questions.json").write_text(json.dumps([{"id": "long", "text": long}]))
@@ -256,6 +257,7 @@ def test_a_long_text_is_cut_until_it_is_asked_for(suite):
     assert any("word399" in line for line in shown(suite.run("-k", "kim", "-vv")))
 
 
+@pytest.mark.sampled
 def test_a_judges_verdict_is_called_one(suite):
     (suite.path / "rubric.yaml").write_text(RUBRIC, encoding="utf-8")
     suite.test_file(JUDGED)

@@ -59,6 +59,7 @@ def test_only_what_changed_is_counted(send, suite):
     send("kindly").stdout.fnmatch_lines(["batch: 2 of them have changed since an earlier run*"])
 
 
+@pytest.mark.sampled
 def test_a_change_that_was_paid_already_is_not_shown(send):
     send("please")
     send("kindly")

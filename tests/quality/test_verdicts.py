@@ -299,6 +299,7 @@ def test_one_other_word_is_another_rubric(tmp_path, request, rubric):
     assert Rubric.load(path).digest != rubric.digest
 
 
+@pytest.mark.sampled
 def test_every_measure_reads_the_checked_verdicts_by_default(table):
     """Quotes that were never said count for nothing, whether or not `scores=` is given."""
     forged = []

@@ -427,6 +427,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(simulator: SimulatorServer, ap
     assert listed == {batch["input_file_id"], batch["output_file_id"]}
 
 
+@pytest.mark.sampled
 def test_1000_idle_connections_leave_it_serving(
     apart: tuple[subprocess.Popen[str], str, int], http_client: Any
 ) -> None:
@@ -450,7 +451,7 @@ def _form(size: int) -> Iterator[bytes]:
     yield b'\r\n--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--x--\r\n'
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled
 @pytest.mark.parametrize(("megabytes", "status"), [(150, 200), (300, 400)])
 def test_a_large_upload_never_sits_in_memory(
     apart: tuple[subprocess.Popen[str], str, int], http_client: Any, megabytes: int, status: int

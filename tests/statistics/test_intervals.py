@@ -99,6 +99,7 @@ def rated(count: int) -> Answers:
     return Answers.from_records({"persona": f"p{n % 25}", "question": f"q{n // 25}", "text": "x"} for n in range(count))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("count", "spread"), [(100, 0.053), (200, 0.037)])
 def test_weighted_kappa_spreads_as_stated_and_its_interval_holds(runs: int, count: int, spread: float) -> None:
     answers, runs = rated(count), max(60, runs // 4)

@@ -54,7 +54,7 @@ def test_the_faithful_respondent_passes(proof: str, samples: int) -> None:
     assert at_most(len(failed), runs, 0.01), failed
 
 
-@pytest.mark.sampled(60)
+@pytest.mark.sampled
 @each_k
 @pytest.mark.parametrize("name", CAUGHT)
 def test_every_other_respondent_is_caught_by_the_right_part(proof: str, name: str, samples: int) -> None:

@@ -47,7 +47,7 @@ def text_of(output, locale):
     return output.decode("utf-16" if locale == "utf-16" else "ascii" if locale == "C" else locale)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_verb_escapes_what_an_encoding_does_not_have(suite, locale):
     export = ended([*BATCHEVAL, "export", "--output", "길/out"], locale)
@@ -59,7 +59,7 @@ def test_a_verb_escapes_what_an_encoding_does_not_have(suite, locale):
     assert "batcheval show: error" in text_of(wrong.stderr, locale)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_run_sends_replays_and_writes_its_summary_in_any_locale(suite, locale, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite / "summary.md"))
