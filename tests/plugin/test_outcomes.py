@@ -169,3 +169,31 @@ def test_the_verb_reports_on_a_run_after_the_fact(suite, monkeypatch, capsys):
     assert "3 of 9 tests fail." in (suite.path / "first.html").read_text(encoding="utf-8")
     assert main(["report", "nobody"]) == 4
     assert "no run of tests begins with 'nobody'" in capsys.readouterr().err
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("options", [["-p", "xdist.plugin", "-n1"], []], ids=["worker", "alone"])
+def test_quality_results_are_kept_with_the_test_that_computed_them(suite, options):
+    suite.record()
+    suite.test_file("""
+        from pytest_batcheval.quality import format_checks
+
+        def test_of_no_answers(): pass
+
+        @pytest.mark.batch(prompt=ask)
+        def test_two(answers):
+            format_checks(answers)
+            assert format_checks(answers, language="en").failing == ()
+
+        @pytest.mark.batch(prompt=ask)
+        def test_none(answers): pass
+    """)
+    suite.run_apart(*options)
+    outcomes = Outcomes.beside(suite.path / ".batcheval" / "journal.sqlite")
+    kept = {one.test.partition("::")[2]: one.results for one in outcomes.of_run(outcomes.runs()[0][0])}
+    assert [result.kind for result in kept["test_two"]] == ["FormatChecks", "FormatChecks"]
+    english = kept["test_two"][1]
+    assert english.figures["n"] == 6
+    assert english.summary.startswith("<FormatChecks ")
+    assert english.words.startswith("0.0% of 6 answers fail a check")
+    assert not kept["test_none"]

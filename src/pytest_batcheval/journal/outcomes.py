@@ -54,6 +54,18 @@ CREATE TABLE IF NOT EXISTS used (
 
 CREATE INDEX IF NOT EXISTS used_by_run ON used (run, test);
 
+-- Of the package `quality`, in the order in which a test computed them.
+CREATE TABLE IF NOT EXISTS result (
+    run     TEXT NOT NULL REFERENCES run (id),
+    test    TEXT NOT NULL,
+    number  INTEGER NOT NULL,
+    kind    TEXT NOT NULL,             -- its class
+    summary TEXT NOT NULL,             -- its `repr`
+    words   TEXT NOT NULL,             -- its `explain()`
+    figures TEXT NOT NULL,             -- its `to_dict()`, JSON
+    PRIMARY KEY (run, test, number)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX IF NOT EXISTS outcome_by_run ON outcome (run);
 """
 
@@ -68,6 +80,18 @@ WHERE used.key IN ({keys}) AND used.run = (
 ORDER BY outcome.test
 """
 
+_RESULTS = "SELECT test, kind, summary, words, figures FROM result WHERE run = ? ORDER BY test, number"
+
+
+@dataclass(frozen=True)
+class KeptResult:
+    """A quality result as data: its class, `repr`, `explain()` and `to_dict()`."""
+
+    kind: str
+    summary: str
+    words: str
+    figures: Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -78,6 +102,7 @@ class Outcome:
         message: of a failure; one line.
         seconds: the time of set-up, call and teardown.
         cells: by key the cell (ids by axis) of each answer that it used, or has none of.
+        results: the quality results that it computed.
     """
 
     test: str
@@ -86,6 +111,7 @@ class Outcome:
     message: str = ""
     seconds: float = 0.0
     cells: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    results: Sequence[KeptResult] = ()
 
     @property
     def passed(self) -> bool:
@@ -112,6 +138,12 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
             connection.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?)", values)
             cells = ((key, run, test, json.dumps(cell)) for key, cell in row.cells.items())
             connection.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?)", cells)
+            results = (
+                (run, test, number, one.kind, encodable(one.summary, "utf-8"), encodable(one.words, "utf-8"),
+                 json.dumps(one.figures))
+                for number, one in enumerate(row.results)
+            )  # fmt: skip
+            connection.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", results)
 
 
 class Outcomes:
@@ -148,10 +180,11 @@ class Outcomes:
             cells: dict[str, dict[str, dict[str, str]]] = {}
             for test, key, cell in connection.execute("SELECT test, key, cell FROM used WHERE run = ?", (run,)):
                 cells.setdefault(test, {})[key] = json.loads(cell)
+            results = _results(connection, run)
             rows = connection.execute(
                 "SELECT test, module, outcome, message, seconds FROM outcome WHERE run = ? ORDER BY test", (run,)
             )
-            return [_outcome(row, cells.get(row[0], {})) for row in rows]
+            return [_outcome(row, cells.get(row[0], {}), results.get(row[0], ())) for row in rows]
 
     def by_key(self, keys: Sequence[str]) -> dict[str, list[Outcome]]:
         """For each key the newest outcomes of the tests that used its answer, with that answer's cell.
@@ -182,6 +215,15 @@ class Outcomes:
             raise JournalError(f"{self._path} cannot be read: {error}; delete it, no answer is lost with it") from None
 
 
-def _outcome(row: Sequence[Any], cells: Mapping[str, Mapping[str, str]]) -> Outcome:
+def _results(connection: sqlite3.Connection, run: str) -> dict[str, list[KeptResult]]:
+    """The quality results of a run by test; none in a file that was made before they were kept."""
+    found: dict[str, list[KeptResult]] = {}
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'result'").fetchone():
+        for test, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
+            found.setdefault(test, []).append(KeptResult(kind, summary, words, json.loads(figures)))
+    return found
+
+
+def _outcome(row: Sequence[Any], cells: Mapping[str, Mapping[str, str]], results: Sequence[KeptResult] = ()) -> Outcome:
     test, module, outcome, message, seconds = row
-    return Outcome(test, module, outcome, message, seconds, cells)
+    return Outcome(test, module, outcome, message, seconds, cells, results)

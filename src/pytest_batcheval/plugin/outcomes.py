@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+import sys
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
-from pytest_batcheval.journal.outcomes import FILE, Outcome, add_outcomes
+from pytest_batcheval.journal.outcomes import FILE, KeptResult, Outcome, add_outcomes
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.wire import real_time
 
@@ -41,13 +44,14 @@ class OutcomeCollector:
         known = self._found.get(report.nodeid)
         if known is None:
             return
+        results = [*known.results, *(KeptResult(**data) for data in getattr(report, "batcheval_results", ()))]
         outcome, message = _outcome(report), known.message
         if (report.when != "call" and outcome == "passed") or known.outcome in ("failed", "unrecorded"):
             outcome = known.outcome  # what is clean after a failure changes nothing
         elif report.failed:
             message = _message(report)
         seconds = known.seconds + report.duration
-        self._found[report.nodeid] = Outcome(known.test, known.module, outcome, message, seconds, known.cells)
+        self._found[report.nodeid] = replace(known, outcome=outcome, message=message, seconds=seconds, results=results)
 
     @property
     def found(self) -> Collection[Outcome]:
@@ -75,6 +79,24 @@ class OutcomeCollector:
         except (BatchEvalError, OSError) as error:
             return f"no report was written: {error}"
         return f"report: {settings.report}"
+
+
+def computed_results() -> list[dict[str, Any]]:
+    """The quality results since the last call, as data that a report carries; those of a gate's parts are in it too.
+
+    A text that cannot be made of one leaves that one out.
+    """
+    module = sys.modules.get("pytest_batcheval.quality.result")
+    if module is None:  # nobody has computed any
+        return []
+    found: list[dict[str, Any]] = []
+    while module.recent:
+        result = module.recent.popleft()
+        with suppress(Exception):  # a class of the user's may be half made
+            figures = json.loads(json.dumps(result.to_dict()))
+            found.append({"kind": type(result).__name__, "summary": repr(result), "words": result.explain(),
+                          "figures": figures})  # fmt: skip
+    return found
 
 
 def _outcome(report: pytest.TestReport) -> str:

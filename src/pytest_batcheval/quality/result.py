@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import asdict, dataclass
 from textwrap import shorten
 from typing import Any, ClassVar, NoReturn
 
 WIDTH = 160
 """Characters of a result's `repr` at most, without its name."""
+
+
+RECENT = 100
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -36,6 +40,9 @@ class Result:
     FIGURES: ClassVar[tuple[str, ...]] = ()
     """Properties that `to_dict` adds to the fields."""
 
+    def __post_init__(self) -> None:
+        recent.append(self)
+
     def __bool__(self) -> NoReturn:
         name = type(self).__name__
         article = "an" if name[0] in "AEIOU" else "a"
@@ -56,6 +63,10 @@ class Result:
         """All figures, as values that JSON has."""
         figures = {name: getattr(self, name) for name in self.FIGURES}
         return {name: _plain(value) for name, value in {**asdict(self), **figures}.items()}
+
+
+recent: deque[Result] = deque(maxlen=RECENT)
+"""The latest results of this process: the plugin keeps, with the run, those that a test has computed."""
 
 
 def _plain(value: Any) -> Any:
