@@ -18,6 +18,7 @@ from pytest_batcheval.quality.measures import _differentiation_controls as contr
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.cell_means import cell_products
+from pytest_batcheval.quality.stats.classical_scaling import scaled
 from pytest_batcheval.quality.stats.persona_effect import (
     Bools,
     Floats,
@@ -64,6 +65,8 @@ _COLLAPSED: dict[str, Any] = {
     "icc_interval": (0.0, 0.0),
     "verdict": "collapsed",
     "confusions": (),
+    "positions": {},
+    "plane": 0.0,
     "controls": {},
 }
 
@@ -97,6 +100,8 @@ class Differentiation(Result):
             `collapsed` (all answers to a question are the same).
         hits: accuracy of each persona, least first.
         confusions: (persona, taken for, times), most frequent first.
+        positions: (x, y) of each persona on the plane that shows most of how their profiles differ.
+        plane: share of the squared distances between the profiles that the plane shows.
         controls: by name; see `controls.Control`.
     """
 
@@ -115,6 +120,8 @@ class Differentiation(Result):
     verdict: str
     hits: dict[str, float]
     confusions: tuple[tuple[str, str, int], ...]
+    positions: dict[str, tuple[float, float]]
+    plane: float
     controls: dict[str, control.Control]
 
     COMPARE: ClassVar[str] = "assert result.p_value < 0.01 and result.accuracy > 0.08, result.explain()"
@@ -187,6 +194,7 @@ def differentiation(
     p_value, drawn = permutation_p(lambda rng, n: null_sums(blocks, rng, n), persona_sum(blocks), permutations, seed)
     icc = persona_icc(blocks)
     found = _accuracy(table, blocks, present, seed)
+    points, plane = scaled(np.einsum("jikm->im", blocks))
     checks = control.controls(table, raw, permutations, seed)
     return Differentiation(
         **figures,
@@ -195,6 +203,8 @@ def differentiation(
         permutations=drawn,
         icc=icc,
         icc_interval=jackknife_interval(icc, left_out_iccs(raw)),
+        positions=dict(zip(table.persona_ids, points, strict=True)),
+        plane=plane,
         controls=checks,
         verdict=_verdict(p_value, checks[control.INFLUENCE].p_value, found["top3"], present.shape[1]),
     )
