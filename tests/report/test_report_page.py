@@ -1,15 +1,18 @@
 """The HTML report: what it says, that nothing in it runs, and where it is written."""
 
 import html.parser
+import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from pytest_batcheval.errors import UsageError
-from pytest_batcheval.journal.outcomes import Outcome
+from pytest_batcheval.journal.outcomes import KeptResult, Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
+from pytest_batcheval.report.charts import charts_of
 from pytest_batcheval.report.html import check_place, html_of, write_report
 from pytest_batcheval.report.page import report_page
 from pytest_batcheval.wire.objects import Answer, Request
@@ -41,11 +44,13 @@ class Seen(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.tags, self.ids, self.links, self.sources = set(), set(), set(), set()
+        self.scripts = 0
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.tags.add(tag)
+        self.scripts += tag == "script"
         self.ids.add(given.get("id"))
         self.links.add(given.get("href"))
         self.sources.update(value for name, value in attrs if name in ("src", "srcset", "action", "data"))
@@ -69,8 +74,9 @@ def test_a_matrix_is_a_grid_whose_squares_lead_to_answers():
     outcomes, answers = matrix(lambda p, q: p == q)
     page = report_page(outcomes, answers)
     [test] = page.tests
-    assert (test["grid"]["down"], test["grid"]["across"]) == ("persona", "question")
-    assert [cell["sign"] for cell in test["grid"]["rows"][0]["cells"]] == ["✗", "✓", "✓", "✓"]
+    [grid] = test["grids"]
+    assert (grid["down"], grid["across"]) == ("persona", "question")
+    assert [cell["sign"] for cell in grid["rows"][0]["cells"]] == ["✗", "✓", "✓", "✓"]
     seen = Seen(html_of(page))
     wanted = {link.removeprefix("#") for link in seen.links if link}
     assert len(wanted) == 20
@@ -90,12 +96,104 @@ def test_nothing_that_a_model_wrote_is_markup():
     hostile = [Outcome(one.test, one.module, "failed", HOSTILE, 0.1, one.cells) for one in outcomes]
     text = html_of(report_page(hostile, answers))
     seen = Seen(text)
-    assert not seen.tags & {"script", "img", "link", "iframe", "object"}
+    assert not seen.tags & {"img", "link", "iframe", "object", "foreignobject"}
+    assert seen.scripts == 1, "its own, which the policy names by its digest"
     assert not seen.sources
     assert {link for link in seen.links if link and not link.startswith("#")} == set()
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "가슴이 답답해요" in text
+
+
+TRAITS = {
+    "effect": 0.5, "interval": None, "p_value": 0.01, "null": HOSTILE, "n": 20,
+    "traits": [{"dimension": HOSTILE, "delta": 0.5, "interval": [0.1, 0.9], "p_value": 0.01, "prompted": True}],
+    "leanings": {HOSTILE: 0.5, "p1": -0.1},
+}  # fmt: skip
+GATE = {
+    "effect": 0.5, "interval": None, "p_value": None, "null": "none", "n": 20,
+    "parts": [{"name": "traits", "passed": True, "reason": HOSTILE, "result": TRAITS},
+              {"name": "diverse", "passed": False, "reason": "alike", "result": None}],
+}  # fmt: skip
+
+
+def judged(outcome):
+    """The outcome of a test that computed a gate."""
+    results = [KeptResult("TraitReflection", "<TraitReflection 1 of 1>", HOSTILE, {**TRAITS, "shows": True}),
+               KeptResult("QualityGate", "<QualityGate failed diverse>", HOSTILE, GATE)]  # fmt: skip
+    return replace(outcome, results=results)
+
+
+def test_a_result_is_shown_once_with_pictures_and_figures():
+    outcomes, answers = matrix(lambda p, q: False)
+    page = report_page([judged(outcomes[0]), judged(outcomes[1]), *outcomes[2:]], answers)
+    [gate] = page.quality
+    assert gate["kind"] == "QualityGate"
+    assert [row[0] for row in gate["rows"]] == ["good", "bad"]
+    assert ("effect", "0.500") in gate["figures"]
+    assert [chart.title for chart in gate["charts"]] == [
+        "Do the traits show?", "Which personas show their traits least?"
+    ]  # fmt: skip
+    text = html_of(page)
+    seen = Seen(text)
+    assert text.count("<svg") == 2
+    assert not seen.tags & {"img", "link", "iframe", "object", "foreignobject", "image"}
+    assert {link for link in seen.links if link and not link.startswith("#")} == set()
+    assert seen.scripts == 1
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_figures_of_another_version_have_no_picture():
+    assert charts_of("TraitReflection", {"traits": "none"}) == []
+    assert charts_of("Differentiation", {}) == []
+    assert charts_of("OfTheUsersOwn", {}) == []
+
+
+def test_a_third_axis_gives_a_grid_for_each_of_its_ids():
+    outcomes = [
+        Outcome(f"t.py::test[{m}-{p}-{q}]", "t.py", "passed", cells={f"{m}{p}{q}": {"model": m, "p": p, "q": q}})
+        for m in ("large", "small")
+        for p in "abc"
+        for q in "xyz"
+    ]
+    [test] = report_page(outcomes, []).tests
+    assert [(grid["of"], grid["down"], grid["across"]) for grid in test["grids"]] == [
+        ("large", "q", "p"), ("small", "q", "p")
+    ]  # fmt: skip
+
+
+def test_an_earlier_run_says_what_changed():
+    before, answers = matrix(lambda p, q: (p, q) in ((0, 0), (1, 1)))
+    now, _ = matrix(lambda p, q: (p, q) in ((1, 1), (2, 2), (2, 3)))
+    moved = {**TRAITS, "effect": 0.7, "interval": [0.6, 0.8]}
+    before[0] = replace(before[0], results=[KeptResult("TraitReflection", "", "", TRAITS)])
+    now[0] = replace(now[0], results=[KeptResult("TraitReflection", "", "", moved)])
+    page = report_page(now, answers, earlier=(0.0, before[:-1]))
+    assert [one.test for one in page.changes.broken] == ["test_it.py::test_one[p2-q2]", "test_it.py::test_one[p2-q3]"]
+    assert [one.test for one in page.changes.mended] == ["test_it.py::test_one[p0-q0]"]
+    assert (page.changes.common, page.changes.new, page.changes.gone) == (19, 1, 0)
+    assert [(one.before, one.now, one.interval) for one in page.changes.moved] == [(0.5, 0.7, (0.6, 0.8))]
+    text = html_of(page)
+    assert (
+        "2 of 19 tests that both runs have fail now and did not then; 1 failed then and do not now; 1 are new." in text
+    )
+
+
+def test_a_verdict_is_a_table_of_scores_and_evidence():
+    verdict = json.dumps(
+        {"role": "in_role", "scores": {"NS": 4, "HA": None}, "evidence": {"NS": "새로운 것", "HA": ""}}
+    )
+    page = report_page(*matrix(lambda p, q: False, text=verdict))
+    assert page.answers[0]["verdict"] == [("NS", "4", "새로운 것"), ("HA", "-", "")]
+    assert '<th scope="row">NS</th><td class="number">4</td><td>새로운 것</td>' in html_of(page)
+
+
+def test_many_answers_fold_into_blocks():
+    assert 'class="block"' not in html_of(report_page(*matrix(lambda p, q: False, 20, 15)))
+    text = html_of(report_page(*matrix(lambda p, q: False, 20, 16)))
+    assert text.count('<details class="block">') == 4
+    assert "301 to 320: " in text
 
 
 def test_a_matrix_of_275_answers_is_small():

@@ -1,12 +1,18 @@
-"""A report as one HTML file that asks no other host for anything, and reads without JavaScript."""
+"""A report as one HTML file that asks no other host for anything, and reads without JavaScript.
+
+Its own script only sorts, filters and opens what a link leads to; the policy in its head lets no other run.
+"""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.report.page import ReportPage
+from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire.replace_file import replacing
 
 GENERATOR = "pytest-batcheval report"
@@ -14,6 +20,10 @@ GENERATOR = "pytest-batcheval report"
 
 HEAD = 4_096
 """Bytes in which that stands."""
+
+
+BLOCK = 100
+"""Answers that fold away together, where there are many."""
 
 
 def html_of(page: ReportPage) -> str:
@@ -24,11 +34,21 @@ def html_of(page: ReportPage) -> str:
     """
     try:
         from jinja2 import Environment
+        from markupsafe import Markup
     except ImportError:
         raise UsageError("a report needs Jinja: pip install 'pytest-batcheval[report]'") from None
-    template = (files("pytest_batcheval.report") / "templates" / "report.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(page=page, generator=GENERATOR)
+    folder = files("pytest_batcheval.report") / "templates"
+    template, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.html.jinja", "report.js"))
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_safe)
+    environment.filters["picture"] = lambda chart: Markup(chart.picture)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    values = {"page": page, "generator": GENERATOR, "script": Markup(script), "digest": digest, "block_size": BLOCK}
+    return environment.from_string(template).render(values)
+
+
+def _safe(value: object) -> object:
+    """A text whose control characters are shown and not sent; markup of ours, and numbers, as they are."""
+    return safe_to_show(value) if type(value) is str else value
 
 
 def check_place(path: Path) -> None:

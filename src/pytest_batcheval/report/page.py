@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,11 @@ from typing import Any
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
 from pytest_batcheval.report.answer_text import answered_text, asked_text
+from pytest_batcheval.report.changes import Changes, changes
 from pytest_batcheval.report.failing import FAILING, Share, cell_of, failing_tests
+from pytest_batcheval.report.figures import RunFigures
+from pytest_batcheval.report.quality_part import quality_part
+from pytest_batcheval.report.run_text import error_lines, run_lines
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire import real_time
@@ -34,8 +39,10 @@ class ReportPage:
         origins: (answers, requested model, origin).
         shares: by axis, the ids whose tests fail.
         messages: (number, text) of messages that several failing tests have.
-        tests: the test functions, with a grid of two axes or a list.
-        answers: the answers in the order of their cells.
+        quality: the quality results that tests computed; see `quality_part`.
+        changes: since an earlier run, and `before` the name of that run.
+        tests: the test functions, with grids of two axes or a list.
+        answers: the answers in the order of their cells, in blocks.
     """
 
     title: str
@@ -45,14 +52,25 @@ class ReportPage:
     origins: Sequence[tuple[int, str, str]] = ()
     shares: Mapping[str, Sequence[Share]] = field(default_factory=dict)
     messages: Sequence[tuple[int, str]] = ()
-    tests: Sequence[Plain] = field(default_factory=list)
-    answers: Sequence[Plain] = field(default_factory=list)
+    quality: Sequence[Plain] = ()
+    changes: Changes | None = None
+    before: str = ""
+    tests: Sequence[Plain] = ()
+    answers: Sequence[Plain] = ()
 
 
 def report_page(
-    outcomes: Sequence[Outcome], answers: Sequence[ListedAnswer], started: float | None = None
+    outcomes: Sequence[Outcome],
+    answers: Sequence[ListedAnswer],
+    started: float | None = None,
+    *,
+    sent: RunFigures | None = None,
+    earlier: tuple[float, Sequence[Outcome]] | None = None,
 ) -> ReportPage:
-    """The report on these outcomes and the answers that their tests used."""
+    """The report on these outcomes and the answers that their tests used.
+
+    `sent` are the figures of what the run sent, `earlier` the start and the outcomes of a run to compare it with.
+    """
     wanted = {key for one in outcomes for key in one.cells}
     used = {one.answer.custom_id: one for one in reversed(answers) if one.answer.custom_id in wanted}
     shown = [one for one in answers if used.get(one.answer.custom_id) is one]
@@ -65,10 +83,13 @@ def report_page(
         title="Evaluation report",
         notes=_notes(shown),
         verdict=_verdict(outcomes, failing.shares),
-        facts=list(_facts(outcomes, started)),
+        facts=[*_facts(outcomes, started), *_sent(sent)],
         origins=[(number, model or "-", describe(origin)) for (model, origin), number in _origins(shown)],
         shares=failing.shares,
         messages=[(number, safe_to_show(text)) for text, number in failing.messages[:MOST_MESSAGES]],
+        quality=quality_part(outcomes),
+        changes=None if earlier is None else changes(earlier[1], outcomes),
+        before="" if earlier is None else _time(earlier[0]),
         tests=_tests(outcomes, set(used)),
         answers=[_answer(one, by_key[one.answer.custom_id]) for one in shown],
     )
@@ -98,8 +119,19 @@ def _origins(answers: Iterable[ListedAnswer]) -> list[tuple[tuple[str, str], int
 
 def _facts(outcomes: Sequence[Outcome], started: float | None) -> Iterator[tuple[str, str]]:
     if started is not None:
-        yield "run", real_time.local("%Y-%m-%d %H:%M:%S", started)
+        yield "run", _time(started)
     yield "tests", _kinds(outcomes) or "none"
+
+
+def _sent(run: RunFigures | None) -> Iterator[tuple[str, str]]:
+    """Requests, cost, time and failed requests by cause."""
+    if run is not None and run.requests:
+        yield from run_lines(run)
+        yield from (("failed requests", line.strip()) for line in error_lines(run.failures))
+
+
+def _time(seconds: float) -> str:
+    return real_time.local("%Y-%m-%d %H:%M:%S", seconds)
 
 
 def _kinds(outcomes: Iterable[Outcome]) -> str:
@@ -120,32 +152,41 @@ def _tests(outcomes: Iterable[Outcome], known: set[str]) -> list[Plain]:
 
 
 def _test(name: str, outcomes: Sequence[Outcome], known: set[str]) -> Plain:
-    grid = _grid(outcomes, known)
-    rows = [] if grid else [
+    grids = _grids(outcomes, known)
+    rows = [] if grids else [
         {"name": one.test, "outcome": one.outcome, "look": LOOKS.get(one.outcome, "other"),
          "message": safe_to_show(one.message), "anchor": _anchor(one, known)}
         for one in outcomes
     ]  # fmt: skip
-    return {"name": name, "counts": _kinds(outcomes), "grid": grid, "rows": rows}
+    return {"name": name, "counts": _kinds(outcomes), "grids": grids, "rows": rows}
 
 
-def _grid(outcomes: Sequence[Outcome], known: set[str]) -> Plain | None:
-    """The outcomes by the two axes that vary; `None` unless there are two, and one test for each pair of ids."""
+def _grids(outcomes: Sequence[Outcome], known: set[str], of: tuple[str, ...] = ()) -> list[Plain]:
+    """The outcomes by two axes that vary, a grid for each id of a third; none where tests share a place or vary less.
+
+    `of` are the ids that a grid is of.
+    """
     if len(outcomes) < 4 or any(len(one.cells) != 1 for one in outcomes):
-        return None
+        return []
     ids = {axis: list(dict.fromkeys(cell_of(one).get(axis, "") for one in outcomes)) for axis in cell_of(outcomes[0])}
-    vary = [axis for axis, names in ids.items() if len(names) > 1]
-    if len(vary) != 2:
-        return None
-    across, down = sorted(vary, key=lambda axis: len(ids[axis]))
+    vary = sorted((axis for axis, names in ids.items() if len(names) > 1), key=lambda axis: len(ids[axis]))
+    if len(vary) < 2:
+        return []
+    if len(vary) > 2:
+        parts = [
+            _grids([one for one in outcomes if cell_of(one).get(vary[0], "") == name], known, (*of, name))
+            for name in ids[vary[0]]
+        ]
+        return [grid for part in parts for grid in part] if all(parts) else []
+    across, down = vary
     places = {(cell_of(one).get(down, ""), cell_of(one).get(across, "")): one for one in outcomes}
     if len(places) != len(outcomes):
-        return None
+        return []
     rows = [
         {"name": name, "cells": [_square(places.get((name, column)), column, known) for column in ids[across]]}
         for name in ids[down]
     ]
-    return {"down": down, "across": across, "columns": ids[across], "rows": rows}
+    return [{"of": " × ".join(of), "down": down, "across": across, "columns": ids[across], "rows": rows}]
 
 
 def _square(one: Outcome | None, column: str, known: set[str]) -> Plain | None:
@@ -171,9 +212,23 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome]) -> Plain:
         "look": LOOKS.get(worst, "other"),
         "asked": safe_to_show(asked_text(answer.request.body)),
         "answered": safe_to_show(answered_text(answer)),
+        "verdict": _scores(answered_text(answer)),
         "tests": [{"name": t.test, "outcome": t.outcome, "message": safe_to_show(t.message)} for t in tests],
         "origin": describe(answer.origin),
         "model": answer.request.model,
         "custom_id": answer.custom_id,
         "place": one.place,
     }
+
+
+def _scores(text: str) -> list[tuple[str, str, str]]:
+    """(dimension, score, evidence) of a judge's verdict; none of any other text."""
+    try:
+        data = json.loads(text)
+        scores, evidence = data["scores"], data["evidence"]
+        return [
+            (safe_to_show(name), "-" if score is None else safe_to_show(str(score)), safe_to_show(str(evidence[name])))
+            for name, score in scores.items()
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return []

@@ -1,0 +1,66 @@
+"""The changes from one run of tests to a later one: which tests fail now, which no longer, and results that moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_batcheval.journal.outcomes import Outcome
+from pytest_batcheval.report.failing import FAILING
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The effect of one quality result of a test, before and now; its interval now."""
+
+    test: str
+    kind: str
+    before: float
+    now: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The changes of the tests that both runs have.
+
+    Attributes:
+        common: their number.
+        broken: tests that fail now and did not before, as outcomes now.
+        mended: tests that failed before and do not now.
+        new, gone: numbers of tests that only one of the runs has.
+        moved: effects of quality results, of results that both runs have in the same place.
+    """
+
+    common: int
+    broken: Sequence[Outcome]
+    mended: Sequence[Outcome]
+    new: int
+    gone: int
+    moved: Sequence[Moved]
+
+
+def changes(before: Iterable[Outcome], now: Iterable[Outcome]) -> Changes:
+    """Compare two runs test by test."""
+    old, new = ({one.test: one for one in run} for run in (before, now))
+    common = [(old[test], one) for test, one in new.items() if test in old]
+    return Changes(
+        common=len(common),
+        broken=[one for was, one in common if one.outcome in FAILING and was.outcome not in FAILING],
+        mended=[one for was, one in common if one.outcome not in FAILING and was.outcome in FAILING],
+        new=len(new) - len(common),
+        gone=len(old) - len(common),
+        moved=[moved for was, one in common for moved in _moved(was, one)],
+    )
+
+
+def _moved(before: Outcome, now: Outcome) -> Iterable[Moved]:
+    for was, one in zip(before.results, now.results, strict=False):
+        old, new = was.figures.get("effect"), one.figures.get("effect")
+        if was.kind == one.kind and old is not None and new is not None and old != new:
+            yield Moved(now.test, one.kind, old, new, _interval(one.figures))
+
+
+def _interval(figures: Mapping[str, object]) -> tuple[float, float] | None:
+    found = figures.get("interval")
+    return (float(found[0]), float(found[1])) if isinstance(found, list) and len(found) == 2 else None

@@ -1,0 +1,106 @@
+"""The part of a report on quality: each result with effect, interval, null and pictures, gates and steps as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pytest_batcheval.journal.outcomes import KeptResult, Outcome
+from pytest_batcheval.report.charts import Chart, charts_of
+from pytest_batcheval.text.sanitize import safe_to_show
+
+MOST_CHARTS = 24
+"""In one report."""
+
+BEHIND = ("Verdicts",)
+"""Classes whose results only stand behind another."""
+
+Plain = Mapping[str, Any]
+
+
+def quality_part(outcomes: Iterable[Outcome]) -> list[Plain]:
+    """The results that tests computed, each once, gates first; those of a gate's parts within it."""
+    found: list[tuple[str, KeptResult]] = []
+    for one in outcomes:
+        for result in _outer(one.results):
+            if not any(result == known for _, known in found):
+                found.append((one.test, result))
+    found.sort(key=lambda pair: pair[1].kind != "QualityGate")
+    drawn: list[Chart] = []
+    return [_result(test, result, drawn) for test, result in found]
+
+
+def _outer(results: Sequence[KeptResult]) -> list[KeptResult]:
+    """Results that are not behind a later one of the same test, such as the parts of a gate."""
+    if any(one.kind not in BEHIND for one in results):
+        results = [one for one in results if one.kind not in BEHIND]
+    inner = [part["result"] for one in results for part in one.figures.get("parts", ()) if part.get("result")]
+    return [one for one in results if not any(_within(one.figures, figures) for figures in inner)]
+
+
+def _within(figures: Plain, part: Plain) -> bool:
+    """Whether a part's result is this one; a part has its fields alone, without the properties."""
+    return all(name in figures and figures[name] == value for name, value in part.items())
+
+
+def _result(test: str, result: KeptResult, drawn: list[Chart]) -> Plain:
+    figures = result.figures
+    charts = [*_of_parts(figures), *charts_of(result.kind, figures)]
+    new = [chart for chart in charts if chart not in drawn][: MOST_CHARTS - len(drawn)]
+    drawn += new
+    return {
+        "kind": result.kind,
+        "test": test,
+        "summary": safe_to_show(result.summary.strip("<>").partition(" ")[2]),
+        "figures": _main_figures(figures),
+        "words": safe_to_show(result.words),
+        "rows": _rows(figures),
+        "charts": new,
+    }
+
+
+def _of_parts(figures: Plain) -> list[Chart]:
+    """The charts of the results inside a gate, whose classes are known by their figures."""
+    return [
+        chart
+        for part in figures.get("parts", ())
+        if part.get("result") and (kind := _PARTS.get(part["name"]))
+        for chart in charts_of(kind, part["result"])
+    ]
+
+
+_PARTS = {"form": "FormatChecks", "different": "Differentiation", "traits": "TraitReflection",
+          "discriminant": "Discriminant"}  # fmt: skip
+
+
+def _main_figures(figures: Plain) -> list[tuple[str, str]]:
+    """Effect, interval, p and null, as far as the result has them."""
+    effect, interval, p_value = (figures.get(name) for name in ("effect", "interval", "p_value"))
+    found = []
+    if effect is not None:
+        found.append(("effect", f"{effect:.3f}"))
+    if interval is not None:
+        found.append(("95 % interval", f"{interval[0]:.3f} to {interval[1]:.3f}"))
+    if p_value is not None:
+        found.append(("p", f"{p_value:.4g}"))
+    found.append(("n", f"{figures.get('n', 0):,}"))
+    return [*found, ("null hypothesis", safe_to_show(str(figures.get("null", ""))))]
+
+
+def _rows(figures: Plain) -> list[tuple[str, str, str]]:
+    """(look, name, text) of each part of a gate, or figure of a judge's step."""
+    parts = [(part["passed"], part["name"], part["reason"]) for part in figures.get("parts", ())]
+    steps = figures.get("figures", ()) if "step" in figures else ()
+    parts += [(_holds(one), one["name"], f"{_shown(one['value'])} ({one['sign']} {one['limit']:g})") for one in steps]
+    return [("good" if passed else "bad", safe_to_show(name), safe_to_show(text)) for passed, name, text in parts]
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _holds(figure: Plain) -> bool:
+    value, limit = figure["value"], figure["limit"]
+    if value is None:
+        return False
+    return bool({">=": value >= limit, "<=": value <= limit, ">": value > limit}[figure["sign"]])
