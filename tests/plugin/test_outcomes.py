@@ -145,6 +145,15 @@ def test_a_run_writes_its_report(suite, options):
     assert text.count("<details ") == 4
 
 
+@pytest.mark.parametrize("option", ["--collect-only", "--batch=plan"])
+def test_no_report_is_written_where_no_test_ran(suite, option):
+    suite.record()
+    suite.test_file(TESTS)
+    result = suite.run("--batch-report=report.html", option)
+    assert not (suite.path / "report.html").exists()
+    result.stdout.no_fnmatch_line("batch: report: report.html")
+
+
 def test_a_report_that_cannot_be_written_is_refused_at_once(suite):
     suite.test_file(TESTS)
     (suite.path / "mine.html").write_text("mine")
@@ -167,6 +176,16 @@ def test_the_verb_reports_on_a_run_after_the_fact(suite, monkeypatch, capsys):
     runs = Outcomes.beside(suite.path / ".batcheval" / "journal.sqlite").runs()
     assert main(["report", runs[1][0], "--output", "first.html"]) == 0
     assert "3 of 9 tests fail." in (suite.path / "first.html").read_text(encoding="utf-8")
+    (suite.path / "test_it.py").write_text(
+        (suite.path / "test_it.py").read_text().replace('== "other"', '== "kim/work"')
+    )
+    suite.run("-k", "test_fails")
+    assert main(["report", "--against", "previous", "--output", "second.html"]) == 0
+    text = (suite.path / "second.html").read_text(encoding="utf-8")
+    assert "0 of 1 tests that both runs have fail now and did not then; 1 failed then and do not now" in text
+    assert "8 are not in this run" in text
+    assert main(["report", runs[1][0], "--against", "previous"]) == 4
+    assert "no earlier run has a test of this one" in capsys.readouterr().err
     assert main(["report", "nobody"]) == 4
     assert "no run of tests begins with 'nobody'" in capsys.readouterr().err
 

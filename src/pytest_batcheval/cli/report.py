@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_cassettes, add_journal, say
+from pytest_batcheval.cli.options import add_cassettes, add_journal, open_reader, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
+
+if TYPE_CHECKING:
+    from pytest_batcheval.journal.outcomes import Outcome, Outcomes
+    from pytest_batcheval.report.figures import RunFigures
 
 DESCRIPTION = """
 Write a report on a run of tests, also of a replay: the outcomes by persona, question or whatever the axes are, where
@@ -31,6 +37,11 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("report.html"), metavar="FILE", help="the file (default: %(default)s)"
     )
+    parser.add_argument(
+        "--against",
+        metavar="RUN",
+        help="show the changes since this run; `previous` for the newest earlier one with a test in common",
+    )
     add_journal(parser)
     add_cassettes(parser)
 
@@ -50,16 +61,46 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_place(arguments.output)
     outcomes = Outcomes.beside(arguments.journal)
-    found = outcomes.runs(arguments.run)
-    if not found:
-        which = f"no run of tests begins with {arguments.run!r}" if arguments.run else "no run of tests is stored"
-        raise UsageError(f"{which} beside the journal {arguments.journal}; run pytest -m batch first")
-    if arguments.run and len(found) > 1:
-        listed = ", ".join(identifier for identifier, _ in found[:5])
-        raise UsageError(f"several runs begin with {arguments.run!r}: {listed}; give more characters")
-    identifier, started = found[0]
+    identifier, started = _one(outcomes, arguments.run, arguments.journal)
     tests = outcomes.of_run(identifier)
+    earlier = None if arguments.against is None else _earlier(outcomes, arguments, identifier, tests)
     answers = listed_answers(Recordings(arguments.cassettes), arguments.journal)
-    write_report(report_page(tests, answers, started), arguments.output)
+    page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), earlier=earlier)
+    write_report(page, arguments.output)
     say(f"{arguments.output}: {counted(len(tests), 'test')} of run {identifier[:8]}")
     return int(ExitStatus.OK)
+
+
+def _one(outcomes: Outcomes, start: str, journal: Path) -> tuple[str, float]:
+    """The run whose id begins so, with its start; the newest for an empty text."""
+    found = outcomes.runs(start)
+    if not found:
+        which = f"no run of tests begins with {start!r}" if start else "no run of tests is stored"
+        raise UsageError(f"{which} beside the journal {journal}; run pytest -m batch first")
+    if start and len(found) > 1:
+        listed = ", ".join(identifier for identifier, _ in found[:5])
+        raise UsageError(f"several runs begin with {start!r}: {listed}; give more characters")
+    return found[0]
+
+
+def _earlier(
+    outcomes: Outcomes, arguments: argparse.Namespace, run: str, tests: Sequence[Outcome]
+) -> tuple[float, Sequence[Outcome]]:
+    """The start and the outcomes of the run to compare with."""
+    if arguments.against != "previous":
+        identifier, started = _one(outcomes, arguments.against, arguments.journal)
+        return started, outcomes.of_run(identifier)
+    found = outcomes.before(run, [one.test for one in tests])
+    if found is None:
+        raise UsageError("no earlier run has a test of this one; `--against RUN` names another run")
+    return found[1], outcomes.of_run(found[0])
+
+
+def _sent(journal: Path, run: str) -> RunFigures | None:
+    """The figures of what the run sent; `None` without a journal, as of a replay."""
+    from pytest_batcheval.report.figures import Figures
+
+    if not journal.exists():
+        return None
+    with closing(open_reader(journal)) as reader:
+        return Figures(reader).run(run)

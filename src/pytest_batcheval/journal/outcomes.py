@@ -80,6 +80,13 @@ WHERE used.key IN ({keys}) AND used.run = (
 ORDER BY outcome.test
 """
 
+_BEFORE = """
+SELECT run.id, run.started FROM run
+WHERE run.rowid < (SELECT rowid FROM run WHERE id = ?)
+AND EXISTS (SELECT 1 FROM outcome WHERE outcome.run = run.id AND outcome.test IN ({tests}))
+ORDER BY run.started DESC, run.rowid DESC LIMIT 1
+"""
+
 _RESULTS = "SELECT test, kind, summary, words, figures FROM result WHERE run = ? ORDER BY test, number"
 
 
@@ -167,6 +174,19 @@ class Outcomes:
         query = "SELECT id, started FROM run WHERE substr(id, 1, length(?1)) = ?1 ORDER BY started DESC, rowid DESC"
         with self._reading() as connection:
             return [] if connection is None else connection.execute(query, (start,)).fetchall()
+
+    def before(self, run: str, tests: Sequence[str]) -> tuple[str, float] | None:
+        """(id, Unix seconds of the start) of the newest run before this one that has one of these tests.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        with self._reading() as connection:
+            if connection is None:
+                return None
+            query = _BEFORE.format(tests=", ".join("?" * len(tests[:CHUNK])))
+            found: tuple[str, float] | None = connection.execute(query, (run, *tests[:CHUNK])).fetchone()
+            return found
 
     def of_run(self, run: str) -> list[Outcome]:
         """The outcomes of a run in the order of the tests' ids, with the cells of their answers.

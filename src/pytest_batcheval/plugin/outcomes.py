@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
     from pytest_batcheval.recordings.answers import Recordings
+    from pytest_batcheval.report.figures import RunFigures
 
 LONGEST = 500
 """Characters of a message that are stored."""
@@ -65,17 +66,20 @@ class OutcomeCollector:
                 path = settings.journal.parent / FILE
                 add_outcomes(path, run, self._started, settings.mode, argv, self._found.values())
 
-    def write_report(self, settings: Settings, recordings: Recordings) -> str:
+    def write_report(self, settings: Settings, recordings: Recordings, sent: Callable[[], RunFigures | None]) -> str:
         """Write the report of this run, if one is wanted, and return a remark; a run does not fail because of it."""
         if settings.report is None:
             return ""
+        if not self._found:
+            return "no report was written: no test of an answer has run"
         from pytest_batcheval.report.answer_list import listed_answers
         from pytest_batcheval.report.html import write_report
         from pytest_batcheval.report.page import report_page
 
         try:
             answers = listed_answers(recordings, settings.journal)
-            write_report(report_page(list(self._found.values()), answers, self._started), settings.report)
+            page = report_page(list(self._found.values()), answers, self._started, sent=sent())
+            write_report(page, settings.report)
         except (BatchEvalError, OSError) as error:
             return f"no report was written: {error}"
         return f"report: {settings.report}"

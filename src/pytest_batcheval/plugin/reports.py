@@ -104,7 +104,8 @@ class ItemReports:
         if not self._in_worker:
             batch = self._batch
             self._outcomes.store(batch.settings, batch.run_id, shown_argv())
-            batch.report_remark = self._outcomes.write_report(batch.settings, batch.stored.recordings)
+            recordings = batch.stored.recordings
+            batch.report_remark = self._outcomes.write_report(batch.settings, recordings, lambda: batch.figures)
 
 
 def _at_its_end(raised: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
