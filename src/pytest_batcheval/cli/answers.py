@@ -72,10 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         check_new(arguments.output)
     form = _format(arguments)
     chosen = _chosen(arguments)
-    everything = listed_answers(Recordings(arguments.cassettes), arguments.journal)
-    found = list(filter(chosen.accepts, everything))
+    recordings = Recordings(arguments.cassettes)
+    found = listed_answers(recordings, arguments.journal, chosen)
     if not found:
-        raise UsageError(_nothing(arguments, everything))
+        raise UsageError(_nothing(arguments, listed_answers(recordings, arguments.journal)))
     if form == "table":
         _say_table(found)
     else:

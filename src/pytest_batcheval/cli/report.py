@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from pytest_batcheval.journal.outcomes import Outcomes
     from pytest_batcheval.recordings.answers import Recordings
-    from pytest_batcheval.report.answer_list import listed_answers
+    from pytest_batcheval.report.answer_list import listed_answers, used_by
     from pytest_batcheval.report.html import check_place, write_report
     from pytest_batcheval.report.page import report_page
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     identifier, started = _one(outcomes, arguments.run, arguments.journal)
     tests = outcomes.of_run(identifier)
     earlier = None if arguments.against is None else _earlier(outcomes, arguments, identifier, tests)
-    answers = listed_answers(Recordings(arguments.cassettes), arguments.journal)
+    answers = listed_answers(Recordings(arguments.cassettes), arguments.journal, used_by(tests))
     page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), earlier=earlier)
     write_report(page, arguments.output)
     say(f"{arguments.output}: {counted(len(tests), 'test')} of run {identifier[:8]}")

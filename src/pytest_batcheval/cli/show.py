@@ -108,7 +108,7 @@ def _keys_of_answers(arguments: argparse.Namespace, recordings: Recordings, cell
 
     words: list[str] = arguments.request
     chosen = AnswerFilter(cell) if cell else AnswerFilter(test=words[0])
-    found = filter(chosen.accepts, listed_answers(recordings, arguments.journal))
+    found = listed_answers(recordings, arguments.journal, chosen)
     keys = list(dict.fromkeys(one.answer.custom_id for one in found))
     if not keys:
         known = "" if cell else "; tests are known that have run here: pytest -m batch"

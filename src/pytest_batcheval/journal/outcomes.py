@@ -54,6 +54,21 @@ CREATE TABLE IF NOT EXISTS used (
 
 CREATE INDEX IF NOT EXISTS used_by_run ON used (run, test);
 
+-- The answers of each id of an axis.
+CREATE TABLE IF NOT EXISTS cell (
+    axis TEXT NOT NULL,
+    id   TEXT NOT NULL,
+    key  TEXT NOT NULL,
+    PRIMARY KEY (axis, id, key)
+) STRICT, WITHOUT ROWID;
+
+-- The newest run of each test.
+CREATE TABLE IF NOT EXISTS newest (
+    test    TEXT PRIMARY KEY,
+    run     TEXT NOT NULL REFERENCES run (id),
+    outcome TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Of the package `quality`, in the order in which a test computed them.
 CREATE TABLE IF NOT EXISTS result (
     run     TEXT NOT NULL REFERENCES run (id),
@@ -67,17 +82,35 @@ CREATE TABLE IF NOT EXISTS result (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS outcome_by_run ON outcome (run);
+
+CREATE INDEX IF NOT EXISTS run_by_start ON run (started);
 """
 
-# Of each test that used an answer, its newest run, if it still used it then; of two at once the one stored last.
+# Of two runs at once the one that is stored last.
+_SET_NEWEST = """
+INSERT INTO newest SELECT :test, :run, :outcome ON CONFLICT (test) DO UPDATE
+SET run = excluded.run, outcome = excluded.outcome
+WHERE (SELECT started FROM run WHERE id = newest.run) <= :started
+"""
+
+# Of each test that used an answer, its newest run, if it still used it then.
 _USES = """
 SELECT used.key, used.cell, outcome.test, outcome.module, outcome.outcome, outcome.message, outcome.seconds
-FROM used JOIN outcome ON outcome.test = used.test AND outcome.run = used.run
-WHERE used.key IN ({keys}) AND used.run = (
-    SELECT other.run FROM outcome AS other JOIN run ON run.id = other.run
-    WHERE other.test = used.test ORDER BY run.started DESC, run.rowid DESC LIMIT 1
-)
+FROM used JOIN newest ON newest.test = used.test AND newest.run = used.run
+JOIN outcome ON outcome.test = used.test AND outcome.run = used.run
+WHERE used.key IN ({keys})
 ORDER BY outcome.test
+"""
+
+_KEYS_OF_TEST = """
+SELECT key FROM used JOIN newest ON newest.test = used.test AND newest.run = used.run
+JOIN outcome ON outcome.test = used.test AND outcome.run = used.run
+WHERE used.test = ? OR outcome.module = ? OR (used.test >= ? AND used.test < ?) OR (used.test >= ? AND used.test < ?)
+"""
+
+_KEYS_OF_FAILED = """
+SELECT key FROM newest JOIN used ON used.run = newest.run AND used.test = newest.test
+WHERE newest.outcome NOT IN ('passed', 'xfailed', 'skipped')
 """
 
 _BEFORE = """
@@ -145,6 +178,10 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
             connection.execute("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?)", values)
             cells = ((key, run, test, json.dumps(cell)) for key, cell in row.cells.items())
             connection.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?)", cells)
+            ids = ((axis, name, key) for key, cell in row.cells.items() for axis, name in cell.items())
+            connection.executemany("INSERT OR IGNORE INTO cell VALUES (?, ?, ?)", ids)
+            newest = {"test": test, "run": run, "outcome": row.outcome, "started": started}
+            connection.execute(_SET_NEWEST, newest)
             results = (
                 (run, test, number, one.kind, encodable(one.summary, "utf-8"), encodable(one.words, "utf-8"),
                  json.dumps(one.figures))
@@ -205,6 +242,31 @@ class Outcomes:
                 "SELECT test, module, outcome, message, seconds FROM outcome WHERE run = ? ORDER BY test", (run,)
             )
             return [_outcome(row, cells.get(row[0], {}), results.get(row[0], ())) for row in rows]
+
+    def keys(self, where: Mapping[str, str], test: str = "", failed: bool = False) -> set[str]:
+        """Keys of the answers in these cells, of a test (of all its parameters, or a module), whose test did not pass.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        texts = ["SELECT key FROM cell WHERE axis = ? AND id = ?"] * len(where)
+        values = [text for pair in where.items() for text in pair]
+        if test:
+            texts.append(_KEYS_OF_TEST)  # a range ends at the next character
+            values += [
+                test,
+                test,
+                f"{test}[",
+                f"{test}\\",
+                f"{test}::",
+                f"{test}:;",
+            ]
+        if failed:
+            texts.append(_KEYS_OF_FAILED)
+        with self._reading() as connection:
+            if connection is None or not texts:
+                return set()
+            return {key for (key,) in connection.execute(" INTERSECT ".join(texts), values)}
 
     def by_key(self, keys: Sequence[str]) -> dict[str, list[Outcome]]:
         """For each key the newest outcomes of the tests that used its answer, with that answer's cell.

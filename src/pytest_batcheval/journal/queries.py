@@ -122,6 +122,17 @@ WHERE (?1 IS NULL OR answer.origin = ?1) AND (?2 = '' OR batch.round = ?2) AND a
 ORDER BY answer.key, answer.origin LIMIT ?4
 """
 
+ANSWERS_TO = """
+SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
+       request.line
+FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
+            JOIN request ON request.key = answer.key
+WHERE answer.key IN ({keys}) AND answer.generation = (
+    SELECT max(other.generation) FROM answer AS other WHERE other.key = answer.key AND other.origin = answer.origin
+)
+ORDER BY answer.key, answer.origin
+"""
+
 ALL_FAILURES = """
 SELECT failure.key, origin, code, message, status_code, retryable, line FROM failure JOIN request USING (key)
 WHERE line <> X'' AND NOT EXISTS (

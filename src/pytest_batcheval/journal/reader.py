@@ -92,6 +92,18 @@ class JournalReader:
                     found = StoredAnswer(where, line_id, response, *of_batch)
                     yield _stored(_request_of(key, line), found)
 
+    def answers_to(self, keys: Sequence[str]) -> Iterator[Answer]:
+        """The newest answer of each of these requests and origin; of requests whose line is stored.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        for key, where, line_id, response, crc, *of_batch, line in self._by_keys(queries.ANSWERS_TO, keys):
+            if not is_sound(key, response, crc):
+                self.damaged.add(key)
+            elif line:
+                yield _stored(_request_of(key, line), StoredAnswer(where, line_id, response, *of_batch))
+
     def all_failures(self) -> Iterator[Answer]:
         """The requests that have a failure and no answer, as failed answers, by key."""
         for key, origin, code, message, status, retryable, line in self._rows(queries.ALL_FAILURES, ()):

@@ -72,13 +72,14 @@ class OutcomeCollector:
             return ""
         if not self._found:
             return "no report was written: no test of an answer has run"
-        from pytest_batcheval.report.answer_list import listed_answers
+        from pytest_batcheval.report.answer_list import listed_answers, used_by
         from pytest_batcheval.report.html import write_report
         from pytest_batcheval.report.page import report_page
 
         try:
-            answers = listed_answers(recordings, settings.journal)
-            page = report_page(list(self._found.values()), answers, self._started, sent=sent())
+            outcomes = list(self._found.values())
+            answers = listed_answers(recordings, settings.journal, used_by(outcomes))
+            page = report_page(outcomes, answers, self._started, sent=sent())
             write_report(page, settings.report)
         except (BatchEvalError, OSError) as error:
             return f"no report was written: {error}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_batcheval.journal.location import real
 from pytest_batcheval.journal.outcomes import Outcome, Outcomes
+from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
 from pytest_batcheval.report.answer_text import answered_text, asked_text
@@ -25,20 +26,27 @@ class AnswerFilter:
         test: a test's id, the id of a test with all its parameters, or a module.
         failed: only those without an answer, or of a test that did not pass.
         model: the requested model.
+        keys: the keys of their requests; `None` for any.
     """
 
     where: Mapping[str, str] = field(default_factory=dict)
     test: str = ""
     failed: bool = False
     model: str = ""
+    keys: frozenset[str] | None = None
 
     def accepts(self, one: ListedAnswer) -> bool:
         """Whether an answer is chosen."""
         if self.model not in ("", one.answer.request.model) or not self.where.items() <= one.answer.cell.items():
             return False
-        if self.failed and not one.failed:
+        if (self.failed and not one.failed) or (self.keys is not None and one.answer.custom_id not in self.keys):
             return False
         return not self.test or any(_names(self.test, test) for test in one.tests)
+
+
+def used_by(outcomes: Iterable[Outcome]) -> AnswerFilter:
+    """The answers that these tests used."""
+    return AnswerFilter(keys=frozenset(key for one in outcomes for key in one.cells))
 
 
 @dataclass(frozen=True)
@@ -86,15 +94,19 @@ class ListedAnswer:
         }
 
 
-def listed_answers(recordings: Recordings, journal: Path) -> list[ListedAnswer]:
-    """The answers of recordings and journal, in the order of their cells; none is listed twice.
+def listed_answers(
+    recordings: Recordings, journal: Path, chosen: AnswerFilter = AnswerFilter()
+) -> list[ListedAnswer]:  # fmt: skip
+    """The chosen answers of recordings and journal, in the order of their cells; none is listed twice.
 
     Raises:
         RecordingError, JournalError: something stored cannot be read.
     """
-    found = list(_stored(recordings, journal))
-    uses = Outcomes.beside(journal).by_key(list({one.answer.custom_id for one in found}))
-    return sorted((_with_tests(one, uses.get(one.answer.custom_id, ())) for one in found), key=_place_in_matrix)
+    outcomes = Outcomes.beside(journal)
+    found = list(_stored(recordings, journal, outcomes, chosen))
+    uses = outcomes.by_key(list({one.answer.custom_id for one in found}))
+    known = (_with_tests(one, uses.get(one.answer.custom_id, ())) for one in found)
+    return sorted(filter(chosen.accepts, known), key=_place_in_matrix)
 
 
 def _place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
@@ -102,16 +114,28 @@ def _place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
     return (list(answer.cell.values()), answer.request.model, answer.request.sample, answer.custom_id, answer.origin)
 
 
-def _stored(recordings: Recordings, journal: Path) -> Iterator[ListedAnswer]:
+def _stored(
+    recordings: Recordings, journal: Path, outcomes: Outcomes, chosen: AnswerFilter
+) -> Iterator[ListedAnswer]:  # fmt: skip
+    """Answers among which all chosen ones are: the journal knows no cells, so those of one are looked up by key."""
     seen = set()
     for place in recordings.places():
         line = place.line
         seen.add((line.custom_id, line.origin))
         yield ListedAnswer(line.in_cell(), f"{place.path}:{place.number}")
     with closing(Journal.read(real(journal))) as reader:
-        for answer in (*reader.all_answers(), *reader.all_failures()):
+        for answer in _of_journal(reader, outcomes, chosen):
             if (answer.custom_id, answer.origin) not in seen:
                 yield ListedAnswer(answer, str(journal))
+
+
+def _of_journal(reader: JournalReader, outcomes: Outcomes, chosen: AnswerFilter) -> Iterator[Answer]:
+    keys = chosen.keys
+    if keys is None and (chosen.where or chosen.test or chosen.failed):
+        keys = frozenset(outcomes.keys(chosen.where, chosen.test, chosen.failed))
+    yield from reader.all_answers() if keys is None else reader.answers_to(sorted(keys))
+    any_failure = keys is None or (chosen.failed and not chosen.where and not chosen.test)
+    yield from (one for one in reader.all_failures() if any_failure or one.custom_id in (keys or ()))
 
 
 def _with_tests(one: ListedAnswer, uses: Sequence[Outcome]) -> ListedAnswer:

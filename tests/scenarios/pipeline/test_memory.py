@@ -12,7 +12,6 @@ JOBS = 12
 """Of 25 requests each, begun every ten minutes."""
 
 
-@pytest.mark.sampled
 def test_memory_stays_flat_over_two_hours_of_jobs(batch_client, batch_conversation, sent, ask):
     once = ask(question=["daily_life"])
     begun, held, peaks = batch_conversation.clock.now(), [], []
