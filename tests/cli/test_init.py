@@ -13,6 +13,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 import yaml
+from pipelines import valid
 
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli.init import NEXT, PIPELINES, SUITE
@@ -241,34 +242,14 @@ def test_another_folder_is_made_and_named_in_the_next_step(pytester, folder, cap
     assert written(folder / "deep/my evaluation").keys() == ALL
 
 
-def valid(text, schema):
-    """A pipeline, once the schema that its makers publish has nothing to say against it."""
-    vendor = files("check_jsonschema").joinpath("builtin_schemas", "vendor", f"{schema}.json")
-    pipeline = yaml.load(text, yaml.BaseLoader)  # for YAML 1.1 the key `on` is a truth value
-    jsonschema_rs.validator_for(json.loads(vendor.read_bytes())).validate(typed(pipeline))
-    return pipeline
-
-
-def typed(value):
-    """The value with the numbers and truth values of YAML 1.2 in its place of words."""
-    if isinstance(value, dict):
-        return {name: typed(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [typed(part) for part in value]
-    return int(value) if value.isdecimal() else value
-
-
-SCHEMAS = {"github": "github-workflows", "gitlab": "gitlab-ci"}
-
-
 @pytest.mark.parametrize("ci", PIPELINES)
 def test_a_pipeline_is_what_its_makers_take(folder, ci):
     assert main(["init", "--ci", ci]) == 0
     assert written(folder).keys() == ALL - {WORKFLOW} | {PIPELINES[ci]}
     text = (folder / PIPELINES[ci]).read_text(encoding="utf-8")
-    valid(text, SCHEMAS[ci])
+    valid(text, ci)
     with pytest.raises(jsonschema_rs.ValidationError):
-        valid(text.replace("  cache:", "  cash:").replace("runs-on:", "runs_on:"), SCHEMAS[ci])
+        valid(text.replace("  cache:", "  cash:").replace("runs-on:", "runs_on:"), ci)
 
 
 def commands(pipeline):
@@ -324,7 +305,7 @@ def test_a_pipeline_belongs_into_the_repository_around_the_folder(folder, capsys
     )
     text = textwrap.dedent(lines).rstrip("\n") + "\n"
     assert '\n  FOLDER: "evaluations/mood"\n' in text.replace("    FOLDER", "  FOLDER")
-    valid(text, SCHEMAS[ci])
+    valid(text, ci)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("# others\n" + text)
     monkeypatch.chdir(folder / "evaluations")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,6 @@ from pytest_batcheval.wire.objects import Answer
 
 if TYPE_CHECKING:
     from pytest_batcheval.report.ci_page import CiRun
-
-SUMMARY = "GITHUB_STEP_SUMMARY"
-"""Variable of GitHub Actions: a file whose Markdown is shown on the page of the run; at most one MiB per step."""
 
 ACTIONS = "GITHUB_ACTIONS"
 """Variable of GitHub Actions: `true` where lines of the output that begin with `::` are commands."""
@@ -78,23 +75,25 @@ def skip_all_in_junit(session: pytest.Session, batch: BatchSession) -> None:
 
 def _write_pages(batch: BatchSession, say: Callable[[str], None]) -> None:
     """Write both pages, or say why one cannot be written: no run fails because of that."""
-    from pytest_batcheval.report.ci_page import page, write_comment
+    from pytest_batcheval.report.ci_page import SUMMARY, add_to_summary, page, write_comment
 
-    summary, settings = os.environ.get(SUMMARY), batch.settings
-    if not summary and settings.comment is None:
+    path = batch.settings.comment
+    if not os.environ.get(SUMMARY) and path is None:
         return
     run = _ci_run(batch)
+    with _telling(say):
+        add_to_summary(page(run))
+    with _telling(say):
+        if path is not None:
+            write_comment(run, path)
+
+
+@contextmanager
+def _telling(say: Callable[[str], None]) -> Iterator[None]:
     try:
-        if summary:
-            with Path(summary).open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write("\n".join(page(run)) + "\n")
-    except OSError as error:
-        say(f"batch: the summary for GitHub cannot be written: {error}")
-    try:
-        if settings.comment is not None:
-            write_comment(run, settings.comment)
+        yield
     except UsageError as error:
-        say(f"batch: no comment was written: {safe_to_print(str(error))}")
+        say(f"batch: {safe_to_print(str(error))}")
 
 
 def _ci_run(batch: BatchSession) -> CiRun:

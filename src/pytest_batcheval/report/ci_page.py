@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.changes import Changes
 from pytest_batcheval.report.failing import FAILING, failing_lines, failing_tests
 from pytest_batcheval.report.figures import RunFigures
-from pytest_batcheval.report.own_file import write_own
+from pytest_batcheval.report.own_file import check_own, write_own
 from pytest_batcheval.report.waiting import WaitingBatch, come_back
 from pytest_batcheval.text.format import counted, dollars
 from pytest_batcheval.text.markdown import fenced, inline, one_line
@@ -25,8 +27,11 @@ MARK = "<!-- pytest-batcheval comment"
 
 KIND = "comment"
 
-MOST_BYTES = 60_000
-"""Of a comment; GitHub takes 65,536 characters."""
+MOST_BYTES, SECTIONS = 60_000, 4_000
+"""Of a comment, since GitHub takes 65,536 characters; and of these what is left for sections added later."""
+
+SUMMARY = "GITHUB_STEP_SUMMARY"
+"""Variable of GitHub Actions: a file whose Markdown is shown on the page of the run; at most one MiB per step."""
 
 LISTED = (20, 5, 1)
 """Tests, causes and batches that are listed of each kind; fewer where the comment would be too long."""
@@ -69,12 +74,48 @@ def write_comment(run: CiRun, path: Path) -> None:
     write_own(path, comment(run), MARK, KIND)
 
 
+def add_section(title: str, lines: Sequence[str], path: Path | None) -> None:
+    """Add a heading with a block of text to a comment that a run has written, if one is given.
+
+    Raises:
+        UsageError: there is no comment, it has no room, or it cannot be written.
+    """
+    if path is None:
+        return
+    check_own(path, MARK, KIND)
+    if not path.exists():
+        raise UsageError(f"there is no comment {path}; write it first: pytest -m batch --batch-comment={path}")
+    text = path.read_text(encoding="utf-8") + "\n".join(section(title, lines)) + "\n"
+    if len(text.encode()) > MOST_BYTES:
+        raise UsageError(f"{path} has no room for more")
+    write_own(path, text, MARK, KIND)
+
+
+def add_to_summary(lines: Sequence[str]) -> None:
+    """Add lines of Markdown to the step summary, where GitHub Actions has one.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if name := os.environ.get(SUMMARY):
+        try:
+            with Path(name).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write("\n".join(lines) + "\n")
+        except OSError as error:
+            raise UsageError(f"the summary for GitHub cannot be written: {error}") from None
+
+
+def section(title: str, lines: Sequence[str]) -> list[str]:
+    """The lines of a section: a heading, and a block of text."""
+    return [f"### {inline(title)}", "", *fenced([safe_to_show(line) for line in lines])]
+
+
 def comment(run: CiRun) -> str:
-    """The comment, at most `MOST_BYTES` long in UTF-8."""
+    """The comment in UTF-8 with room for sections."""
     place = re.sub(r"[^\w./]|-", "_", run.place) or "."
     for most in LISTED:
         text = "\n".join([f"{MARK}: {place} -->", *page(run, most)]) + "\n"
-        if len(text.encode("utf-8", "backslashreplace")) <= MOST_BYTES:
+        if len(text.encode("utf-8", "backslashreplace")) <= MOST_BYTES - SECTIONS:
             return text
     return f"{MARK}: {place} -->\n### Batch tests\n\n{_outcome(run)} The rest is too long for a comment.\n"
 
