@@ -131,7 +131,7 @@ def test_a_run_that_submits_and_leaves_tells_what_waits(suite, send, github, bat
     assert send("--batch-wait=0", "--batch-comment=comment.md", "--junitxml=junit.xml", *more).ret == 10
     text = github.read_text()
     assert "**No test has run yet: 1 batch with 6 requests not ended.** All end by 20" in text
-    assert re.search(r"^batch_\w+ created 6 requests$", text, re.MULTILINE)
+    assert re.search(r"^batch_\w+ validating, 0 of 6 done$", text, re.MULTILINE)
     assert (suite.path / "comment.md").read_text().partition("\n")[2] == text
     cases = {case.get("name"): case for case in ElementTree.parse(suite.path / "junit.xml").iter("testcase")}
     assert len(cases) == (6 if more else 7), "a controller knows the tests of its plan alone"

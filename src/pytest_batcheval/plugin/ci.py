@@ -118,7 +118,7 @@ def _ci_run(batch: BatchSession) -> CiRun:
             run = replace(run, changes=changes(outcomes, Outcomes.beside(batch.settings.journal), batch.run_id))
     with suppress(JournalError):
         if batch.settings.sends and origin is not None:
-            run = replace(run, waiting=waiting_batches(batch.stored.journal, origin))
+            run = replace(run, waiting=waiting_batches(batch.stored.journal, origin, batch.seen))
     return run
 
 

@@ -120,7 +120,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
                 progress.say(line)
             raise
         finally:
-            batch.sent, batch.collected = runner.sent, runner.collected
+            batch.sent, batch.collected, batch.seen = runner.sent, runner.collected, runner.seen
         if batch.settings.mode == "record":
             _export(batch, progress)
     return None

@@ -196,7 +196,7 @@ def _listed(tests: Sequence[Outcome], most: int, messages: bool = True) -> list[
 
 
 def _waiting(run: CiRun, most: int) -> list[str]:
-    lines = [f"{batch.batch_id or '(not created yet)'} {batch.status} {counted(batch.requests, 'request')}"
+    lines = [f"{batch.batch_id or '(not created yet)'} {batch.status}, {batch.done:,} of {batch.requests:,} done"
              for batch in run.waiting[:most]]  # fmt: skip
     more = [f"… and {len(run.waiting) - most:,} more"] if len(run.waiting) > most else []
     return fenced([one_line(line)[:LONGEST_MESSAGE] for line in lines] + more)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.report.eta import WINDOW, Eta
 from pytest_batcheval.wire import real_time
@@ -16,7 +17,8 @@ class WaitingBatch:
 
     Attributes:
         batch_id: the provider's id; empty until it has one.
-        status: the provider's last, or the journal's.
+        status: the last one seen, or the journal's.
+        done: its requests that were done when it was last seen, of all `requests`.
         due: Unix seconds of its expected end, from similar batches; `None` without any.
         latest: Unix seconds at which the provider ends it in any case, from the start of the run that planned it.
     """
@@ -26,10 +28,11 @@ class WaitingBatch:
     requests: int
     due: float | None
     latest: float
+    done: int = 0
 
 
-def waiting_batches(reader: JournalReader, origin: str) -> list[WaitingBatch]:
-    """The open batches of an origin.
+def waiting_batches(reader: JournalReader, origin: str, seen: Mapping[str, BatchSnapshot]) -> list[WaitingBatch]:
+    """The open batches of an origin; `seen` has the last snapshots by the batch's id.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -42,7 +45,9 @@ def waiting_batches(reader: JournalReader, origin: str) -> list[WaitingBatch]:
     for row in rows:
         begun, took = started.get(row.run, 0.0), eta.duration(row.endpoint, row.model, row.requests)
         due = None if took is None else begun + took
-        found.append(WaitingBatch(row.batch_id, row.status or row.state, row.requests, due, begun + WINDOW))
+        last = seen.get(row.batch_id) if row.batch_id else None
+        status, done = (row.status or row.state, 0) if last is None else (last.status, last.done)
+        found.append(WaitingBatch(row.batch_id, status, row.requests, due, begun + WINDOW, done))
     return found
 
 
