@@ -320,6 +320,9 @@ def test_beside_an_evaluation_of_ones_own_the_pipeline_is_written_alone(folder, 
     assert capsys.readouterr().out == f"wrote {GITLAB}\n"
     assert main(["init", "--ci", "gitlab"]) == 0
     assert "nothing to do" in capsys.readouterr().out
+    (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    assert main(["init", "--ci", "gitlab"]) == 0
+    assert written(folder).keys() == ALL - {WORKFLOW, "pytest.ini"} | {GITLAB, "pyproject.toml"}
 
 
 def test_what_gitlabs_file_lacks_is_printed(folder, capsys):

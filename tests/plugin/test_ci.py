@@ -171,7 +171,7 @@ def test_the_next_look_is_when_similar_batches_have_ended(suite, send, github, b
 
 def test_what_changed_since_the_earlier_run(suite, github):
     suite.record()
-    wrong = ONE.replace("answer.text", 'persona.id != "kim"')
+    wrong = ONE.replace("answer.text", 'persona.id not in ("kim", "park")')
     suite.test_file(wrong)
     suite.run("-k", "sleep")
     assert "that ran on" not in github.read_text(), "there is no earlier run"
@@ -185,8 +185,8 @@ def test_what_changed_since_the_earlier_run(suite, github):
         re.MULTILINE,
     )
     github.unlink()
-    suite.run("-k", "park")
-    assert "Of 2 tests that ran on" in github.read_text()
+    suite.run("-k", "choi or park")
+    assert "Of 4 tests that ran on" in github.read_text()
     assert "none has another outcome." in github.read_text()
 
 
