@@ -220,6 +220,14 @@ def test_a_comment_that_cannot_be_written_any_more_fails_no_run(suite, github):
     assert "None of 6 tests failed" in github.read_text()
 
 
+def test_a_folder_that_may_not_be_written_to_fails_no_run(suite):
+    suite.record()
+    suite.test_file(ONE)
+    result = suite.run("--batch-comment=/proc/comment.md")  # closed to root too
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["batch: cannot write /proc/comment.md (*)"])
+
+
 @pytest.mark.sampled
 def test_the_comment_of_an_ini_key_lies_beside_the_suite(suite):
     suite.record()

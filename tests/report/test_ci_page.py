@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
+from pathlib import Path
 
 import pytest
 from test_hostile_answers import HOSTILE, OURS, elements_of
+from walkthrough import blocks
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.outcomes import Outcome
@@ -17,6 +20,7 @@ from pytest_batcheval.report.waiting import WaitingBatch, come_back
 from pytest_batcheval.text.markdown import fenced, inline
 from pytest_batcheval.wire import real_time
 
+DOCS = Path(__file__).parents[2] / "docs"
 CALLS = ("@everyone look", "see #1 and @a/b", "GH-1 https://evil.test/ www.evil.test", "<!-- --> -->", "[x](http://y)")
 
 
@@ -71,6 +75,31 @@ def test_the_verdict_names_what_has_no_answer():
         CiRun(outcomes=[missing])
     )
     assert "**No test has run.**" in page(CiRun())
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="no time zone to set")
+def test_the_page_of_the_documentation(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    tests = [
+        Outcome(
+            f"{p}-{q}",
+            "test_it.py",
+            "failed" if p == "kim" else "passed",
+            "",
+            0.0,
+            {"k": {"persona": p, "question": q}},
+        )
+        for p in ("kim", "choi", "park")
+        for q in ("sleep", "work")
+    ]
+    run = CiRun(outcomes=tests, changes=Changes(1_795_197_600, 6, tests[:1], []))
+    (shown,) = (b.text for b in blocks((DOCS / "ci.md").read_text(encoding="utf-8")) if b.language == "markdown")
+    said = "\n".join(page(run))
+    for paragraph in shown.split("\n\n"):
+        assert paragraph.strip() in said
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_a_batch_that_takes_longer_than_usual_ends_at_the_latest_when_the_provider_ends_it():

@@ -85,7 +85,7 @@ def add_section(title: str, lines: Sequence[str], path: Path | None) -> None:
     check_own(path, MARK, KIND)
     if not path.exists():
         raise UsageError(f"there is no comment {path}; write it first: pytest -m batch --batch-comment={path}")
-    text = path.read_text(encoding="utf-8") + "\n".join(section(title, lines)) + "\n"
+    text = path.read_text(encoding="utf-8", errors="replace") + "\n".join(section(title, lines)) + "\n"
     if len(text.encode()) > MOST_BYTES:
         raise UsageError(f"{path} has no room for more")
     write_own(path, text, MARK, KIND)
