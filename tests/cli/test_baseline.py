@@ -11,6 +11,7 @@ from pytest_batcheval.matrix.load import load_axis
 from pytest_batcheval.quality import Rubric, rubric_request
 from pytest_batcheval.quality.comparing._baseline import Baseline
 from pytest_batcheval.recordings.answers import NewRecording, Recordings
+from pytest_batcheval.report.ci_page import MOST_BYTES, CiRun, write_comment
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -43,6 +44,25 @@ def test_a_drop_that_is_tolerated_does_not_fail(record, capsys):
     found = json.loads(capsys.readouterr().out.split("\n", 1)[1])
     assert found["verdict"] == "WARN"
     assert found["baseline"]["model"] == "sim-faithful"
+
+
+def test_the_outcome_stands_in_the_step_summary_and_the_comment(record, folder, capsys, monkeypatch):
+    record("sim-faithful")
+    main(["baseline", "save", "main"])
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    write_comment(CiRun(), folder / "comment.md")
+    before = (folder / "comment.md").read_text()
+    assert main(["baseline", "compare", "main", "--comment", "comment.md"]) == 0
+    said = capsys.readouterr().out.split("\n", 1)[1]
+    added = f"### Baseline main\n\n```\n{said}```\n\n"
+    assert (folder / "comment.md").read_text() == before + added
+    assert (folder / "summary.md").read_text() == added
+    for place, why in (("no.md", "there is no comment no.md; write it first: "), ("summary.md", "is not a comment")):
+        assert main(["baseline", "compare", "main", "--comment", place]) == 0
+        assert why in capsys.readouterr().err
+    (folder / "comment.md").write_text(before + "x" * (MOST_BYTES - len(before)))
+    assert main(["baseline", "compare", "main", "--comment", "comment.md"]) == 0
+    assert "comment.md has no room for more" in capsys.readouterr().err
 
 
 def test_the_file_is_readable_a_row_a_line_and_reads_back(record, folder):

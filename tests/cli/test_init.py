@@ -10,13 +10,16 @@ import textwrap
 from importlib.resources import files
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 import yaml
+from pipelines import valid
 
 from pytest_batcheval.cli import main
-from pytest_batcheval.cli.init import NEXT, SUITE, WORKFLOW
+from pytest_batcheval.cli.init import NEXT, PIPELINES, SUITE
 
 RECORDING = "cassettes/answers/tests/evaluation/test_interview.jsonl"
+WORKFLOW, GITLAB = PIPELINES["github"], PIPELINES["gitlab"]
 ALL = {*SUITE, WORKFLOW, "pytest.ini", ".gitignore", ".gitattributes"}
 
 
@@ -86,7 +89,7 @@ def test_the_whole_is_written_and_the_next_commands_are_named(folder, capsys):
 
 def test_every_template_is_written():
     templates = files("pytest_batcheval.cli").joinpath("init_files").iterdir()
-    named = {f"{name.rpartition('/')[2].removeprefix('.')}.template" for name in ALL}
+    named = {f"{name.rpartition('/')[2].removeprefix('.')}.template" for name in {*ALL, GITLAB}}
     assert {template.name for template in templates} == named
 
 
@@ -239,29 +242,99 @@ def test_another_folder_is_made_and_named_in_the_next_step(pytester, folder, cap
     assert written(folder / "deep/my evaluation").keys() == ALL
 
 
-def test_the_workflow_replays(folder):
-    main(["init"])
-    workflow = yaml.safe_load((folder / ".github/workflows/evaluation.yml").read_text())
-    steps = workflow["jobs"]["replay"]["steps"]
-    assert steps[-1] == {"run": "pytest -m batch"}
-    assert not any("env" in step for step in steps)
+@pytest.mark.parametrize("ci", PIPELINES)
+def test_a_pipeline_is_what_its_makers_take(folder, ci):
+    assert main(["init", "--ci", ci]) == 0
+    assert written(folder).keys() == ALL - {WORKFLOW} | {PIPELINES[ci]}
+    text = (folder / PIPELINES[ci]).read_text(encoding="utf-8")
+    valid(text, ci)
+    with pytest.raises(jsonschema_rs.ValidationError):
+        valid(text.replace("  cache:", "  cash:").replace("runs-on:", "runs_on:"), ci)
 
 
-def test_a_workflow_belongs_into_the_repository_around_the_folder(folder, capsys, monkeypatch):
+def commands(pipeline):
+    """By job the commands of a pipeline that run pytest, and whether the job has a key."""
+    for name, job in pipeline.get("jobs", pipeline).items():
+        lines = [step["run"] for step in job.get("steps", []) if "run" in step] + job.get("script", [])
+        for line in lines:
+            if line.startswith("pytest"):
+                yield name, line, "secrets" in json.dumps(job)
+
+
+@pytest.mark.parametrize("ci", PIPELINES)
+def test_a_pipeline_replays_unless_somebody_starts_it(folder, ci):
+    main(["init", "--ci", ci])
+    (replay, send) = commands(yaml.load((folder / PIPELINES[ci]).read_text(), yaml.BaseLoader))
+    assert replay[0] == "replay"
+    assert replay[1].startswith("pytest -m batch ")
+    assert "--batch=" not in replay[1]
+    assert not replay[2]
+    assert send[0] == "send"
+    assert send[1].startswith("pytest -m batch --batch=record --batch-wait=30m ")
+    assert send[2] == (ci == "github"), "GitLab's variables need no line"
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("ci", PIPELINES)
+def test_the_commands_of_a_pipeline_run(folder, ci, tmp_path):
+    main(["init", "--ci", ci])
+    pipeline = yaml.load((folder / PIPELINES[ci]).read_text(), yaml.BaseLoader)
+    pages = pipeline[".evaluation"]["variables"]["PAGES"] if ci == "gitlab" else ""
+    variables = {"GITHUB_WORKSPACE": str(tmp_path), "CI_PROJECT_DIR": str(tmp_path), "PYTHON": sys.executable}
+    variables["PAGES"] = pages.replace("$CI_PROJECT_DIR", str(tmp_path))
+    python = 'pytest() { "$PYTHON" -m pytest --batch-backend=simulator "$@"; }\n'
+    for job, command, _ in commands(pipeline):
+        done = subprocess.run(
+            ["bash", "-ec", python + command], cwd=folder, env=os.environ | variables, check=False, capture_output=True
+        )
+        assert done.returncode == 0, (job, done.stdout, done.stderr)
+        assert {"junit.xml", "report.html"} <= {path.name for path in tmp_path.iterdir()}
+        for name in ("junit.xml", "report.html"):
+            (tmp_path / name).unlink()
+    assert "None of 41 tests failed" in (tmp_path / "comment.md").read_text()
+
+
+@pytest.mark.parametrize("ci", PIPELINES)
+def test_a_pipeline_belongs_into_the_repository_around_the_folder(folder, capsys, monkeypatch, ci):
     (folder / ".git").mkdir()
-    assert main(["init", "evaluations/mood"]) == 0
+    assert main(["init", "evaluations/mood", "--ci", ci]) == 0
     assert written(folder / "evaluations/mood").keys() == ALL - {WORKFLOW}
-    out, path = capsys.readouterr().out, folder / WORKFLOW
+    out, path = capsys.readouterr().out, folder / PIPELINES[ci]
     (lines,) = re.findall(
-        rf"^not written: {re.escape(str(path))}, .*; add it yourself:\n((?:    .*\n)+)", out, re.MULTILINE
+        rf"^not written: {re.escape(str(path))}, .*; add it yourself:\n((?:(?:    .*)?\n)+)^next", out, re.MULTILINE
     )
-    workflow = yaml.safe_load(textwrap.dedent(lines))
-    assert workflow["defaults"] == {"run": {"working-directory": "evaluations/mood"}}
-    assert workflow["jobs"]["replay"]["steps"][-1] == {"run": "pytest -m batch"}
-    path.parent.mkdir(parents=True)
-    path.write_text(textwrap.dedent(lines))
+    text = textwrap.dedent(lines).rstrip("\n") + "\n"
+    assert '\n  FOLDER: "evaluations/mood"\n' in text.replace("    FOLDER", "  FOLDER")
+    valid(text, ci)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("# others\n" + text)
     monkeypatch.chdir(folder / "evaluations")
-    assert main(["init", "mood"]) == 0
+    assert main(["init", "mood", "--ci", ci]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_beside_an_evaluation_of_ones_own_the_pipeline_is_written_alone(folder, capsys):
+    (folder / "pyproject.toml").write_text('[tool.pytest.ini_options]\nbatch_axes = ["persona=people.csv"]\n')
+    assert main(["init", "--ci", "gitlab"]) == 0
+    assert written(folder).keys() == {"pyproject.toml", GITLAB}
+    assert capsys.readouterr().out == f"wrote {GITLAB}\n"
+    assert main(["init", "--ci", "gitlab"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    assert main(["init", "--ci", "gitlab"]) == 0
+    assert written(folder).keys() == ALL - {WORKFLOW, "pytest.ini"} | {GITLAB, "pyproject.toml"}
+
+
+def test_what_gitlabs_file_lacks_is_printed(folder, capsys):
+    main(["init", "new", "--ci", "gitlab"])
+    text = (folder / "new" / GITLAB).read_text()
+    capsys.readouterr()
+    (folder / GITLAB).write_text("build: {script: make}\n")
+    assert main(["init", "--ci", "gitlab"]) == 0
+    assert (folder / GITLAB).read_text() == "build: {script: make}\n"
+    assert textwrap.indent(text, "    ") in capsys.readouterr().out
+    (folder / GITLAB).write_text("build: {script: make}\n" + text)
+    assert main(["init", "--ci", "gitlab"]) == 0
     assert "nothing to do" in capsys.readouterr().out
 
 

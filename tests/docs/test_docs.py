@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pipelines import valid
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 from walkthrough import blocks, section
@@ -127,6 +128,14 @@ def test_readme_five_steps_make_a_suite(pytester, monkeypatch):
     run(record).assert_outcomes(passed=4)
     shutil.rmtree(pytester.path / ".batcheval")
     run(replay).assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize("page", ["ci", "running"])
+def test_pipelines_are_what_their_makers_take(page):
+    shown = [b.text for b in blocks((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")) if b.language == "yaml"]
+    assert shown
+    for text in shown:
+        valid(text, "github" if "jobs:" in text else "gitlab")
 
 
 def test_docs_know_every_option(pytester):

@@ -113,25 +113,131 @@ def test_the_summary_says_which_tests_fail_and_what_they_have_in_common(suite, g
     suite.test_file(ONE.replace("answer.text", 'persona.id != "kim", "not in character"') + TABLE)
     suite.run()
     text = github.read_text()
-    assert text.startswith("### Batch tests\n\n**2 of 7 tests failed.**\n\n```\n")
+    assert re.match(
+        r"### Batch tests in \S+\n\n\*\*2 of 7 tests failed\.\*\* Most of it: persona kim \(2 of 2\), ", text
+    )
     assert "by persona   kim 2/2\n" in text
     assert "test_it.py::test_one[kim-sleep]: AssertionError: not in character" in text
     github.unlink()
     suite.run("-k", "choi")
-    assert github.read_text().startswith("### Batch tests\n\n**None of 2 tests failed.**\n\n| requests |")
+    assert "\n\n**None of 2 tests failed.**\n\nAnswers of the simulator" in github.read_text()
 
 
-def test_a_run_that_submits_and_leaves_has_a_summary(suite, send, github, batch_server):
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("more", [(), ("-p", "xdist", "-n", "1")], ids=["one process", "a worker"])
+def test_a_run_that_submits_and_leaves_tells_what_waits(suite, send, github, batch_server, more):
     batch_server.faults.hold_batches()
-    suite.test_file(ONE)
-    assert send("--batch-wait=0").ret == 10
+    suite.test_file(ONE + "\n    def test_plain(): pass\n")
+    assert send("--batch-wait=0", "--batch-comment=comment.md", "--junitxml=junit.xml", *more).ret == 10
     text = github.read_text()
-    assert text.startswith("### Batch tests\n\nNo test has run yet.\n\n```\n")
-    assert re.search(r"batch_\w+", text)
+    assert "**No test has run yet: 1 batch with 6 requests not ended.** All end by 20" in text
+    assert re.search(r"^batch_\w+ validating, 0 of 6 done$", text, re.MULTILINE)
+    assert (suite.path / "comment.md").read_text().partition("\n")[2] == text
+    cases = {case.get("name"): case for case in ElementTree.parse(suite.path / "junit.xml").iter("testcase")}
+    assert len(cases) == (6 if more else 7), "a controller knows the tests of its plan alone"
+    for case in cases.values():
+        assert case.find("skipped").get("message").startswith("not run: 1 batch still running (batch_")
+    assert properties(suite)["test_one[kim-sleep]"] == {"custom_id": keys(suite)["kim-sleep"]}
     batch_server.faults.release()
     github.unlink()
-    send().assert_outcomes(passed=6)
-    assert github.read_text().startswith("### Batch tests\n\n**None of 6 tests failed.**")
+    send("--batch-comment=comment.md", "--junitxml=junit.xml").assert_outcomes(passed=7)
+    assert "**None of 6 tests failed.**" in github.read_text()
+    assert (suite.path / "comment.md").read_text().partition("\n")[2] == github.read_text()
+    assert properties(suite)["test_one[kim-sleep]"].keys() == {"custom_id", "origin", "model"}
+
+
+def test_a_run_that_is_refused_tells_why(suite, github, unused_port, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    suite.test_file(ONE)
+    result = suite.run(
+        "--batch=send", f"--batch-backend=http://127.0.0.1:{unused_port}/v1", "--junitxml=junit.xml", "--batch-wait=0"
+    )
+    assert result.ret == 11
+    assert re.search(r"\n\n\*\*No test has run\.\*\*\n\n```\n.*cannot be reached", github.read_text())
+    found = list(ElementTree.parse(suite.path / "junit.xml").iter("skipped"))
+    assert len(found) == 6
+    assert "cannot be reached" in found[0].get("message")
+
+
+@pytest.mark.sampled
+def test_the_next_look_is_when_similar_batches_have_ended(suite, send, github, batch_server):
+    suite.test_file(ONE)
+    send()
+    batch_server.faults.hold_batches()
+    github.unlink()
+    assert send("--batch-wait=0", "--batch-refresh").ret == 10
+    assert re.search(r"All end at about 20\d\d-\d\d-\d\d \d\d:\d\d \w+, as similar batches did: ", github.read_text())
+
+
+def test_what_changed_since_the_earlier_run(suite, github):
+    suite.record()
+    wrong = ONE.replace("answer.text", 'persona.id not in ("kim", "park")')
+    suite.test_file(wrong)
+    suite.run("-k", "sleep")
+    assert "that ran on" not in github.read_text(), "there is no earlier run"
+    github.unlink()
+    suite.test_file(wrong.replace("kim", "choi"))
+    suite.run()
+    assert re.search(
+        r"^Of 3 tests that ran on 20.{14} \w+ too, \*\*1 passed then and does not now\*\*, and 1 the other way round\.\n"
+        r"\n```\ntest_it\.py::test_one\[choi-sleep\]\n```$",
+        github.read_text(),
+        re.MULTILINE,
+    )
+    github.unlink()
+    suite.run("-k", "choi or park")
+    assert "Of 4 tests that ran on" in github.read_text()
+    assert "none has another outcome." in github.read_text()
+
+
+@pytest.mark.parametrize("mine", ["# Notes\n", ""])
+def test_a_file_that_is_no_comment_is_not_written_over(suite, mine):
+    suite.record()
+    suite.test_file(ONE)
+    (suite.path / "notes.md").write_text(mine)
+    result = suite.run("--batch-comment=notes.md")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        ["*batch_comment: notes.md exists and is not a comment of an earlier run; name another*"]
+    )
+    assert (suite.path / "notes.md").read_text() == mine
+
+
+def test_a_place_without_a_folder_is_refused_at_once(suite):
+    suite.test_file(ONE)
+    result = suite.run("--batch-comment=no/such/comment.md")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*there is no folder no/such for the comment comment.md; create it first*"])
+    assert suite.run("--batch-comment=.").ret == 4
+
+
+def test_a_comment_that_cannot_be_written_any_more_fails_no_run(suite, github):
+    suite.record()
+    suite.test_file(ONE.replace("assert answer.text", "import os; os.makedirs('comment.md', exist_ok=True)"))
+    result = suite.run("--batch-comment=comment.md")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["batch: comment.md is a folder; name a file for the comment"])
+    assert "None of 6 tests failed" in github.read_text()
+
+
+def test_a_folder_that_may_not_be_written_to_fails_no_run(suite):
+    suite.record()
+    suite.test_file(ONE)
+    result = suite.run("--batch-comment=/proc/comment.md")  # closed to root too
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["batch: cannot write /proc/comment.md (*)"])
+
+
+@pytest.mark.sampled
+def test_the_comment_of_an_ini_key_lies_beside_the_suite(suite):
+    suite.record()
+    suite.test_file(ONE)
+    with (suite.path / "pytest.ini").open("a") as file:
+        file.write("\nbatch_comment = comment.md\n")
+    for more in ((), ("-p", "xdist", "-n", "1")):
+        suite.run(*more).assert_outcomes(passed=6)
+        text = (suite.path / "comment.md").read_text()
+        assert text.startswith("<!-- pytest-batcheval comment: . -->\n### Batch tests\n\n**None of 6 tests failed.**")
 
 
 def test_annotations_point_at_the_test_once_for_all_its_cells(suite, github):

@@ -157,7 +157,10 @@ def test_no_report_is_written_where_no_test_ran(suite, option):
 def test_a_report_that_cannot_be_written_is_refused_at_once(suite):
     suite.test_file(TESTS)
     (suite.path / "mine.html").write_text("mine")
-    for name, message in (("mine.html", "exists and is not a report"), ("no/report.html", "there is no folder")):
+    for name, message in (
+        ("mine.html", "exists and is not a report of an earlier run"),
+        ("no/report.html", "there is no folder"),
+    ):
         result = suite.run(f"--batch-report={name}")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([f"ERROR: batch_report: *{message}*"])

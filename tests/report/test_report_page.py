@@ -12,6 +12,7 @@ import pytest
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.outcomes import KeptResult, Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
+from pytest_batcheval.report.changes import changes
 from pytest_batcheval.report.charts import charts_of
 from pytest_batcheval.report.html import check_place, html_of, write_report
 from pytest_batcheval.report.page import report_page
@@ -169,7 +170,7 @@ def test_an_earlier_run_says_what_changed():
     moved = {**TRAITS, "effect": 0.7, "interval": [0.6, 0.8]}
     before[0] = replace(before[0], results=[KeptResult("TraitReflection", "", "", TRAITS)])
     now[0] = replace(now[0], results=[KeptResult("TraitReflection", "", "", moved)])
-    page = report_page(now, answers, earlier=(0.0, before[:-1]))
+    page = report_page(now, answers, since=changes(0.0, before[:-1], now))
     assert [one.test for one in page.changes.broken] == ["test_it.py::test_one[p2-q2]", "test_it.py::test_one[p2-q3]"]
     assert [one.test for one in page.changes.mended] == ["test_it.py::test_one[p0-q0]"]
     assert (page.changes.common, page.changes.new, page.changes.gone) == (19, 1, 0)
@@ -226,7 +227,7 @@ def test_only_a_report_is_written_over(tmp_path):
     write_report(page, path)
     write_report(page, path)
     path.write_text("<html>mine</html>")
-    with pytest.raises(UsageError, match="exists and is not a report"):
+    with pytest.raises(UsageError, match="exists and is not a report of an earlier run"):
         write_report(page, path)
     assert path.read_text() == "<html>mine</html>"
     for wrong, message in ((tmp_path, "is a folder"), (tmp_path / "no" / "r.html", "there is no folder")):

@@ -10,6 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.report.ci_page import MOST_BYTES
 
 MEGABYTE = "길" * 350_000
 HOSTILE = (
@@ -71,7 +72,7 @@ def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path, ci, pr
     (suite.path / "personas.json").write_text(json.dumps(people))
     suite.test_file(TESTS)
     github = {"CI": ci, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
-    sent = suite.pytest("-v", "-rA", "--junitxml=junit.xml", "--batch=record", **github)
+    sent = suite.pytest("-v", "-rA", "--junitxml=junit.xml", "--batch=record", "--batch-comment=comment.md", **github)
     assert f"{count + 1} failed" in sent.stdout, sent.stdout[-3000:]
     replayed = suite.pytest("-n", "2", "-p", "xdist", "--batch=replay", "--color=yes", CI=ci)
     assert f"{count + 1} failed" in replayed.stdout
@@ -86,7 +87,9 @@ def test_275_hostile_answers_are_shown_safely_everywhere(suite, tmp_path, ci, pr
         assert not [line for line in done.stdout.splitlines() if line.startswith("::error::x")]
     assert suite.raw() == []
     assert ElementTree.parse(suite.path / "junit.xml").getroot()[0].get("failures") == str(count + 1)
-    assert elements_of((tmp_path / "summary.md").read_text(encoding="utf-8")) <= OURS
+    for path in (tmp_path / "summary.md", suite.path / "comment.md"):
+        assert path.stat().st_size <= MOST_BYTES
+        assert elements_of(path.read_text(encoding="utf-8")) <= OURS
 
 
 @pytest.mark.sampled

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import say, say_json
+from pytest_batcheval.cli.options import say, say_error, say_json
 from pytest_batcheval.cli.recorded_answers import RecordedTable, add_recorded, axis_digest
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -45,6 +47,12 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument(
         "--baselines", type=Path, default=FOLDER, metavar="DIR", help="folder of the baselines (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--comment",
+        type=Path,
+        metavar="FILE.md",
+        help="for compare: add the outcome to this comment, which pytest --batch-comment=FILE.md has written",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     add_recorded(parser)
@@ -86,11 +94,27 @@ def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> 
     found = regression(kept.values, today.values, tolerated=tolerated)
     if arguments.json:
         say_json({**found.to_dict(), "baseline": dict(kept.about), "run": dict(today.about)})
-    else:
-        say(found.explain())
-        for name in [name for name in kept.about if kept.about[name] != today.about.get(name)]:
-            say(f"{name}: {kept.about[name]} in the baseline, {today.about.get(name)} now")
+    lines = [*found.explain().split("\n"), *_differences(kept, today)]
+    if not arguments.json:
+        say("\n".join(lines))
+    _show_in_ci(f"Baseline {kept.name}", lines, arguments.comment)
     return int(ExitStatus.FAILED if found.verdict == "FAIL" else ExitStatus.OK)
+
+
+def _differences(kept: Baseline, today: Baseline) -> Iterator[str]:
+    for name, value in kept.about.items():
+        if value != today.about.get(name):
+            yield f"{name}: {value} in the baseline, {today.about.get(name)} now"
+
+
+def _show_in_ci(title: str, lines: list[str], comment: Path | None) -> None:
+    from pytest_batcheval.report.ci_page import add_section, add_to_summary, section
+
+    for write in (partial(add_to_summary, section(title, lines)), partial(add_section, title, lines, comment)):
+        try:
+            write()
+        except UsageError as error:  # the outcome is what counts
+            say_error(f"batcheval baseline: {error}")
 
 
 def _measured(arguments: argparse.Namespace) -> Baseline:

@@ -19,7 +19,8 @@ from pytest_batcheval.exit_status import ExitStatus
 DESCRIPTION = """
 Write a small evaluation that runs immediately, offline and without a key: a matrix of 8 virtual patients and 4
 questions, a prompt, tests, answers recorded from the simulator, pytest's configuration, lines for .gitignore and
-.gitattributes, and a workflow for GitHub Actions. Existing files are never changed; what to add to them is printed.
+.gitattributes, and a pipeline for GitHub Actions or GitLab. Existing files are never changed; what to add to them is
+printed. Beside an evaluation of your own (pytest's configuration has batch_axes), --ci writes the pipeline alone.
 """
 SUITE = (
     "fixtures/personas.yaml",
@@ -28,7 +29,7 @@ SUITE = (
     "tests/evaluation/test_interview.py",
     "cassettes/answers/tests/evaluation/test_interview.jsonl",
 )
-WORKFLOW = ".github/workflows/evaluation.yml"
+PIPELINES = {"github": ".github/workflows/evaluation.yml", "gitlab": ".gitlab-ci.yml"}
 NEXT = (
     ("pytest -m batch", "replays the recorded answers: offline, free"),
     ("pytest -m batch --batch=plan", "shows what would be sent to a model and its cost; sends nothing"),
@@ -67,6 +68,9 @@ def add_parser(verbs: Any) -> None:
         metavar="FOLDER",
         help="the folder to write to (default: the current one)",
     )
+    parser.add_argument(
+        "--ci", choices=PIPELINES, help="whose pipeline to write (default: github, beside a new evaluation)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only print what would be written")
 
 
@@ -77,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: a path leads out of the folder, is a file instead of a folder, or cannot be written.
     """
     folder: Path = arguments.folder
-    steps = list(_steps(folder))
+    steps = list(_steps(folder, arguments.ci))
     new = [(step.path, step.text) for step in steps if step.text is not None]
     for path, _ in new:
         _check_place(folder, path)
@@ -90,28 +94,21 @@ def run(arguments: argparse.Namespace) -> int:
             say(step.note)
     if not any(step.text or step.note for step in steps):
         say("nothing to do: all files are already there")
-    if not arguments.dry_run:
+    if not arguments.dry_run and len(steps) > 1:
         _say_next(folder, any(step.note for step in steps))
     return int(ExitStatus.OK)
 
 
-def _steps(folder: Path) -> Iterator[InitStep]:
-    from pytest_batcheval.cli.init_existing import attributes_note, ignore_note, pytest_note, workflow_note
+def _steps(folder: Path, ci: str | None) -> Iterator[InitStep]:
+    from pytest_batcheval.cli.init_existing import attributes_note, has_axes, ignore_note, pytest_note
 
-    note = workflow_note(folder, WORKFLOW, _template(WORKFLOW).decode())
-    if note is not None:
-        yield InitStep(folder / WORKFLOW, None, note)
-    for name in SUITE if note is not None else (*SUITE, WORKFLOW):
-        path, text = folder / name, _template(name)
-        if not os.path.lexists(path):
-            yield InitStep(path, text)
-        elif _read(path) == text:
-            yield InitStep(path, None)
-        else:
-            yield InitStep(
-                path, None, f"kept {path}, which differs from what init writes; to see that: batcheval init NEW_FOLDER"
-            )
     configuration = _template("pytest.ini")
+    alone = ci is not None and has_axes(folder, configuration.decode())
+    for name in () if alone else SUITE:
+        yield _file(folder / name, _template(name))
+    yield _pipeline(folder, PIPELINES[ci or "github"])
+    if alone:
+        return
     note = pytest_note(folder, configuration.decode())
     yield InitStep(folder / "pytest.ini", configuration if note is None else None, note or "")
     ignored = _template(".gitignore")
@@ -120,6 +117,27 @@ def _steps(folder: Path) -> Iterator[InitStep]:
     attributes = _template(".gitattributes")
     note = attributes_note(folder / ".gitattributes", attributes.decode())
     yield InitStep(folder / ".gitattributes", attributes if note is None else None, note or "")
+
+
+def _pipeline(folder: Path, name: str) -> InitStep:
+    """The step of the pipeline, which belongs to the root of the repository and may have to be merged by hand."""
+    from pytest_batcheval.cli.init_existing import added_note, pipeline_note
+
+    text = _template(name)
+    note = pipeline_note(folder, name, text.decode())
+    if note is None and name == PIPELINES["gitlab"]:  # the one file of all jobs
+        note = added_note(folder / name, text.decode())
+    return InitStep(folder / name, None, note) if note is not None else _file(folder / name, text)
+
+
+def _file(path: Path, text: bytes) -> InitStep:
+    if not os.path.lexists(path):
+        return InitStep(path, text)
+    if _read(path) == text:
+        return InitStep(path, None)
+    return InitStep(
+        path, None, f"kept {path}, which differs from what init writes; to see that: batcheval init NEW_FOLDER"
+    )
 
 
 def _template(name: str) -> bytes:

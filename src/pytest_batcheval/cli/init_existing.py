@@ -74,10 +74,20 @@ def attributes_note(path: Path, wanted: str) -> str | None:
     return "\n    ".join([f"kept {path}; add to it:", *missing])
 
 
-def workflow_note(folder: Path, name: str, wanted: str) -> str | None:
-    """Return what to add at the root of the repository around `folder`, where GitHub reads workflows; or nothing.
+def has_axes(folder: Path, wanted: str) -> bool:
+    """Whether pytest's configuration file in `folder` has axes of the user's own, and not those `wanted`.
 
-    `None` if `folder` is the root of a repository, or in none. `wanted` is the text of a workflow there.
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    path = _configuration(folder)
+    return path is not None and "batch_axes" in _text(path) and pytest_note(folder, wanted) != ""
+
+
+def pipeline_note(folder: Path, name: str, wanted: str) -> str | None:
+    """Return what to add at the root of the repository around `folder`, where pipelines are read; or nothing.
+
+    `None` if `folder` is the root of a repository, or in none. `wanted` is the text of a pipeline there.
 
     Raises:
         UsageError: a file cannot be read.
@@ -87,12 +97,25 @@ def workflow_note(folder: Path, name: str, wanted: str) -> str | None:
     if around == here:
         return None
     path, below = around / name, here.relative_to(around).as_posix()
-    setting = f"defaults:\n  run:\n    working-directory: {json.dumps(below, ensure_ascii=False)}\n"
-    text = wanted.replace("jobs:\n", f"{setting}jobs:\n", 1)
-    if os.path.lexists(path) and _text(path) == text:
+    text = wanted.replace("FOLDER: .\n", f"FOLDER: {json.dumps(below, ensure_ascii=False)}\n", 1)
+    if os.path.lexists(path) and text in _text(path):
         return ""
-    lines = "".join(f"    {line}\n" for line in text.splitlines()).rstrip("\n")
-    return f"not written: {path}, because {folder} is inside a repository; add it yourself:\n{lines}"
+    return f"not written: {path}, because {folder} is inside a repository; add it yourself:\n{_indented(text)}"
+
+
+def added_note(path: Path, wanted: str) -> str | None:
+    """Return a text that an existing file lacks; empty if it has it, `None` without such a file.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    if not os.path.lexists(path):
+        return None
+    return "" if wanted in _text(path) else f"kept {path}; add to it:\n{_indented(wanted)}"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
 
 
 def _configuration(folder: Path) -> Path | None:

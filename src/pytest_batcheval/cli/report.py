@@ -15,6 +15,7 @@ from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.outcomes import Outcome, Outcomes
+    from pytest_batcheval.report.changes import Changes
     from pytest_batcheval.report.figures import RunFigures
 
 DESCRIPTION = """
@@ -63,9 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes = Outcomes.beside(arguments.journal)
     identifier, started = _one(outcomes, arguments.run, arguments.journal)
     tests = outcomes.of_run(identifier)
-    earlier = None if arguments.against is None else _earlier(outcomes, arguments, identifier, tests)
+    since = _changes(outcomes, arguments, identifier, tests)
     answers = listed_answers(Recordings(arguments.cassettes), arguments.journal, used_by(tests))
-    page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), earlier=earlier)
+    page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), since=since)
     write_report(page, arguments.output)
     say(f"{arguments.output}: {counted(len(tests), 'test')} of run {identifier[:8]}")
     return int(ExitStatus.OK)
@@ -83,17 +84,19 @@ def _one(outcomes: Outcomes, start: str, journal: Path) -> tuple[str, float]:
     return found[0]
 
 
-def _earlier(
-    outcomes: Outcomes, arguments: argparse.Namespace, run: str, tests: Sequence[Outcome]
-) -> tuple[float, Sequence[Outcome]]:
-    """The start and the outcomes of the run to compare with."""
+def _changes(outcomes: Outcomes, arguments: argparse.Namespace, run: str, tests: Sequence[Outcome]) -> Changes | None:
+    """The changes since the run to compare with, if one is named."""
+    from pytest_batcheval.report.changes import changes, changes_since
+
+    if arguments.against is None:
+        return None
     if arguments.against != "previous":
         identifier, started = _one(outcomes, arguments.against, arguments.journal)
-        return started, outcomes.of_run(identifier)
-    found = outcomes.before(run, [one.test for one in tests])
+        return changes(started, outcomes.of_run(identifier), tests)
+    found = changes_since(tests, outcomes, run)
     if found is None:
         raise UsageError("no earlier run has a test of this one; `--against RUN` names another run")
-    return found[1], outcomes.of_run(found[0])
+    return found
 
 
 def _sent(journal: Path, run: str) -> RunFigures | None:

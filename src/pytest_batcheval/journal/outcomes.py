@@ -115,7 +115,7 @@ WHERE newest.outcome NOT IN ('passed', 'xfailed', 'skipped')
 
 _BEFORE = """
 SELECT run.id, run.started FROM run
-WHERE run.rowid < (SELECT rowid FROM run WHERE id = ?)
+WHERE run.rowid < coalesce((SELECT rowid FROM run WHERE id = ?), 1 << 62)
 AND EXISTS (SELECT 1 FROM outcome WHERE outcome.run = run.id AND outcome.test IN ({tests}))
 ORDER BY run.started DESC, run.rowid DESC LIMIT 1
 """
@@ -214,6 +214,8 @@ class Outcomes:
 
     def before(self, run: str, tests: Sequence[str]) -> tuple[str, float] | None:
         """(id, Unix seconds of the start) of the newest run before this one that has one of these tests.
+
+        This one need not be stored yet.
 
         Raises:
             JournalError: the file cannot be read.

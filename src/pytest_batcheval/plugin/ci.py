@@ -1,41 +1,33 @@
-"""Output for continuous integration: JUnit properties, GitHub's step summary and annotations."""
+"""Output for continuous integration: JUnit's file, GitHub's step summary and annotations, the comment."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_batcheval.errors import JournalError, UsageError
+from pytest_batcheval.plugin._pytest_compat import skip_in_junit
 from pytest_batcheval.plugin.plan import item_plan
-from pytest_batcheval.plugin.run_stats import RunStats
+from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.sanitize import safe_to_show
-from pytest_batcheval.wire.key import KEY_SHOWN
+from pytest_batcheval.text.sanitize import safe_to_print, safe_to_show
 from pytest_batcheval.wire.objects import Answer
-from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
-    from pytest_batcheval.journal.outcomes import Outcome
-    from pytest_batcheval.report.figures import RunFigures
-
-SUMMARY = "GITHUB_STEP_SUMMARY"
-"""Variable of GitHub Actions: a file whose Markdown is shown on the page of the run; at most one MiB per step."""
+    from pytest_batcheval.report.ci_page import CiRun
 
 ACTIONS = "GITHUB_ACTIONS"
 """Variable of GitHub Actions: `true` where lines of the output that begin with `::` are commands."""
 
-MOST_CAUSES = 20
-LONGEST_MESSAGE = 300
 LONGEST_ANNOTATION = 1000
-WIDTH = 120
-"""Columns of the lines on what failing tests have in common."""
-
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~$&@:])")
+LONGEST_REASON = 300
 
 
 def add_properties(item: pytest.Item) -> None:
@@ -58,74 +50,76 @@ def add_properties(item: pytest.Item) -> None:
     ]
 
 
-def report(
-    reporter: pytest.TerminalReporter,
-    stats: RunStats,
-    brought: Collection[str],
-    run: RunFigures | None,
-    outcomes: Collection[Outcome] = (),
-) -> None:
-    """Write the step summary and the annotations, where GitHub Actions' variables are set."""
-    if error := _append(summary(stats, brought, run, outcomes)):
-        reporter.write_line(f"batch: the summary for GitHub cannot be written: {error}")
+def report(reporter: pytest.TerminalReporter, batch: BatchSession) -> None:
+    """Write the step summary, the comment and the annotations, where they are wanted."""
+    _write_pages(batch, reporter.write_line)
     if os.environ.get(ACTIONS) == "true":
         reporter.ensure_newline()
         for line in error_commands(reporter):
             reporter.write_line(line)
 
 
-def report_stop(reason: str) -> None:
-    """Write the step summary of a run that ended before any test: of batches that still run, for example."""
-    _append(["### Batch tests", "", "No test has run yet.", "", *_fenced(list(map(safe_to_show, reason.split("\n"))))])
+def report_stop(session: pytest.Session, batch: BatchSession) -> None:
+    """Write the step summary and the comment of a run that ended before any test: of batches that run, for example."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    _write_pages(batch, reporter.write_line if reporter is not None else lambda line: None)
 
 
-def _append(lines: Iterable[str]) -> OSError | None:
-    """Append lines to the step summary, where there is one; return the error of one that cannot be written."""
-    if path := os.environ.get(SUMMARY):
-        try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
-        except OSError as error:
-            return error
-    return None
+def skip_all_in_junit(session: pytest.Session, batch: BatchSession) -> None:
+    """Put each test of a run that ended before any of them into the JUnit file, as skipped, with the reason."""
+    keys = {item.nodeid: item.requests[0].custom_id for item in batch.plan.items if item.requests}
+    reason = batch.stopped.partition("\n")[0][:LONGEST_REASON]
+    for item in session.items or batch.plan.items:  # xdist's controller has no items
+        skip_in_junit(session.config, item.nodeid, f"not run: {reason}", keys.get(item.nodeid, ""))
 
 
-def summary(
-    stats: RunStats, brought: Collection[str], run: RunFigures | None, outcomes: Collection[Outcome] = ()
-) -> list[str]:
-    """Markdown: outcomes, answers by source and origin, requests sent, failed and unrecorded, cost, causes."""
-    counts = stats.by_source(brought)
-    lines = ["### Batch tests", "", *_tests(outcomes), "| requests | | origin |", "|--:|---|---|"]
-    lines += [f"| {number:,} | {source} | {_markdown(describe(origin))} |"
-              for (source, origin), number in sorted(counts.items())]  # fmt: skip
-    if missing := len({key for keys in stats.missing.values() for key in keys}):
-        lines.append(f"| {missing:,} | **unrecorded** | |")
-    lines += ["", _sent(run), ""]
-    if run is not None and run.failures:
-        causes = (
-            f"{error.count:,} x {error.code} (HTTP {error.status_code or '-'}), "
-            f"{error.key[:KEY_SHOWN]}: {error.message}"
-            for error in run.failures[:MOST_CAUSES]
-        )
-        lines += _fenced([_one_line(text)[:LONGEST_MESSAGE] for text in causes])
-    return lines
+def _write_pages(batch: BatchSession, say: Callable[[str], None]) -> None:
+    """Write both pages, or say why one cannot be written: no run fails because of that."""
+    from pytest_batcheval.report.ci_page import SUMMARY, add_to_summary, page, write_comment
+
+    path = batch.settings.comment
+    if not os.environ.get(SUMMARY) and path is None:
+        return
+    run = _ci_run(batch)
+    with _telling(say):
+        add_to_summary(page(run))
+    with _telling(say):
+        if path is not None:
+            write_comment(run, path)
 
 
-def _tests(outcomes: Collection[Outcome]) -> list[str]:
-    """The number of failing tests, what they have in common, and the first of them with what they say."""
-    from pytest_batcheval.report.failing import FAILING, failing_lines
-    from pytest_batcheval.text.format import counted
+@contextmanager
+def _telling(say: Callable[[str], None]) -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        say(f"batch: {safe_to_print(str(error))}")
 
-    failing = [one for one in outcomes if one.outcome in FAILING]
-    if not outcomes:
-        return []
-    verdict = f"**{len(failing):,} of {counted(len(outcomes), 'test')} failed.**" if failing else (
-        f"**None of {counted(len(outcomes), 'test')} failed.**")  # fmt: skip
-    common = failing_lines(outcomes, WIDTH)
-    first = [f"{one.test}: {one.message}"[:LONGEST_MESSAGE] for one in failing[:MOST_CAUSES]]
-    more = [f"… and {counted(len(failing) - MOST_CAUSES, 'more test')}"] if len(failing) > MOST_CAUSES else []
-    texts = [*map(safe_to_show, common), *map(_one_line, (*first, *more))]
-    return [verdict, "", *([*_fenced(texts), ""] if texts else [])]
+
+def _ci_run(batch: BatchSession) -> CiRun:
+    """What the pages tell of this run; a journal that cannot be read leaves its part out."""
+    from pytest_batcheval.journal.outcomes import Outcomes
+    from pytest_batcheval.report.changes import changes_since
+    from pytest_batcheval.report.ci_page import CiRun
+    from pytest_batcheval.report.waiting import waiting_batches
+
+    outcomes, origin, stats = batch.outcomes.found, batch.stored.origin, batch.stats
+    place = _in_workspace(batch.settings.root)
+    run = CiRun(
+        place="" if place.startswith((".", "/")) else place,
+        outcomes=outcomes,
+        sources=stats.by_source(batch.brought),
+        unrecorded=len({key for keys in stats.missing.values() for key in keys}),
+        figures=batch.figures,
+        stopped=batch.stopped,
+    )
+    with suppress(JournalError):
+        if outcomes:
+            run = replace(run, changes=changes_since(outcomes, Outcomes.beside(batch.settings.journal), batch.run_id))
+    with suppress(JournalError):
+        if batch.settings.sends and origin is not None:
+            run = replace(run, waiting=waiting_batches(batch.stored.journal, origin, batch.seen))
+    return run
 
 
 def error_commands(reporter: pytest.TerminalReporter) -> Iterator[str]:
@@ -161,32 +155,10 @@ def _joined(values: Iterable[str]) -> str:
     return ",".join(sorted(Counter(values)))
 
 
-def _sent(run: RunFigures | None) -> str:
-    from pytest_batcheval.text.format import counted, dollars
-
-    if run is None or not run.requests:
-        return "Nothing was sent."
-    return f"{counted(run.requests, 'request')} sent, {run.failed:,} failed, cost {dollars(run.paid_usd)}."
-
-
 def _in_workspace(path: Path) -> str:
-    """The path as GitHub knows it: below the folder that the repository was checked out to."""
-    return Path(os.path.relpath(path, os.environ.get("GITHUB_WORKSPACE") or os.getcwd())).as_posix()
-
-
-def _markdown(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(safe_to_show(text).split())
-
-
-def _fenced(lines: list[str]) -> list[str]:
-    """A block of code whose fence is longer than any in its text, which could close it."""
-    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return [fence, *lines, fence]
+    """The path as GitHub and GitLab know it: below the folder that the repository was checked out to."""
+    root = os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR") or os.getcwd()
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _escaped(text: str, more: str = "") -> str:

@@ -178,7 +178,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if batch.stopped:  # pytest writes no summary for a status of ours
         from pytest_batcheval.plugin.ci import report_stop
 
-        report_stop(batch.stopped)
+        report_stop(session, batch)
     if hasattr(session.config, "workeroutput") and batch.stats.unused is not None:
         session.config.workeroutput[UNUSED] = asdict(batch.stats.unused)
 
@@ -204,8 +204,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         summary(terminalreporter, batch)
         # xdist's controller knows its workers' tests by their counts
         has_batch_tests = batch.plan.items or stats.used or stats.missing or stats.conversations
-        if has_batch_tests and batch.settings.mode != "plan":
-            report(terminalreporter, stats, batch.brought, batch.figures, batch.outcomes.found)
+        here = not hasattr(config, "workerinput")  # a worker whose run is stopped has a summary too
+        if has_batch_tests and here and batch.settings.mode != "plan":
+            report(terminalreporter, batch)
 
 
 def _workers_replay(config: pytest.Config) -> bool:

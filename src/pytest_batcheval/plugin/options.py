@@ -16,7 +16,7 @@ from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.rounds import checked_round
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from decimal import Decimal
 
 ROUND_VARIABLE = "BATCHEVAL_ROUND"
@@ -36,6 +36,7 @@ _INI = (
     ("batch_attempts", "default of --batch-attempts", "3"),
     ("batch_budget", "default of --batch-budget: empty sets no limit", ""),
     ("batch_report", "default of --batch-report: empty writes none", ""),
+    ("batch_comment", "default of --batch-comment: empty writes none", ""),
     ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
 )
 RUN = "batcheval_run"
@@ -68,6 +69,7 @@ class Settings:
         ignore_unmarked: send also what a batch of the account, made by other tools, has already.
         pay_again: send requests again whose answers were paid and are gone at the provider.
         report: the HTML file to write at the end; `None` writes none.
+        comment: the Markdown file to write at the end, for a comment on a pull request; `None` writes none.
         cassettes: the folder of recordings.
         axes: lines `name=path` of the ini key `batch_axes`.
         root: the folder that recordings, journal and axes are relative to.
@@ -88,6 +90,7 @@ class Settings:
     ignore_unmarked: bool
     pay_again: bool
     report: Path | None
+    comment: Path | None
     cassettes: Path
     axes: tuple[str, ...]
     root: Path
@@ -138,6 +141,11 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         "--batch-report",
         metavar="FILE.html",
         help="write a report on this run: outcomes by axis, where tests fail, every answer; one HTML file.",
+    )
+    group.addoption(
+        "--batch-comment",
+        metavar="FILE.md",
+        help="write a summary of this run for a comment on a pull request; one Markdown file of at most 60 kB.",
     )
     group.addoption("--batch-journal", metavar="PATH", help=f"the journal (default: {JOURNAL}).")
     group.addoption(
@@ -251,7 +259,8 @@ def read_settings(config: pytest.Config) -> Settings:
         assume_lost=bool(config.getoption("batch_assume_lost")),
         ignore_unmarked=_flag(config, "batch_ignore_unmarked"),
         pay_again=bool(config.getoption("batch_pay_again")),
-        report=_report(config),
+        report=_place(config, "batch_report", _check_report),
+        comment=_place(config, "batch_comment", _check_comment),
         cassettes=root_of(config) / CASSETTES,
         axes=tuple(_lines(config, "batch_axes")),
         root=root_of(config),
@@ -284,18 +293,29 @@ def _budget(config: pytest.Config) -> Decimal | None:
     return Decimal(text)
 
 
-def _report(config: pytest.Config) -> Path | None:
-    """The place of the report: an option's is below the current folder, an ini key's below the root of the suite."""
-    given, declared = config.getoption("batch_report"), _ini_text(config, "batch_report")
+def _place(config: pytest.Config, name: str, check_place: Callable[[Path], None]) -> Path | None:
+    """The file of a page: an option's is below the current folder, an ini key's below the root of the suite."""
+    given, declared = config.getoption(name), _ini_text(config, name)
     path = Path(given) if given else root_of(config) / declared if declared else None
     if path is not None and not hasattr(config, "workerinput"):
-        from pytest_batcheval.report.html import check_place
-
         try:
             check_place(path)
         except UsageError as error:
-            raise pytest.UsageError(f"batch_report: {error}") from None
+            raise pytest.UsageError(f"{name}: {error}") from None
     return path
+
+
+def _check_report(path: Path) -> None:
+    from pytest_batcheval.report.html import check_place
+
+    check_place(path)
+
+
+def _check_comment(path: Path) -> None:
+    from pytest_batcheval.report.ci_page import KIND, MARK
+    from pytest_batcheval.report.own_file import check_own
+
+    check_own(path, MARK, KIND)
 
 
 def _round(config: pytest.Config) -> str:

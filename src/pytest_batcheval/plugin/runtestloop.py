@@ -48,7 +48,10 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
     except BatchEvalError as error:
         if error.exit_status == ExitStatus.USAGE:
             raise pytest.UsageError(safe_to_print(str(error))) from None
+        from pytest_batcheval.plugin.ci import skip_all_in_junit
+
         batch.stopped = safe_to_print(str(error))
+        skip_all_in_junit(session, batch)
         pytest.exit(batch.stopped, returncode=int(error.exit_status))
 
 
@@ -117,7 +120,7 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
                 progress.say(line)
             raise
         finally:
-            batch.sent, batch.collected = runner.sent, runner.collected
+            batch.sent, batch.collected, batch.seen = runner.sent, runner.collected, runner.seen
         if batch.settings.mode == "record":
             _export(batch, progress)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 
 if TYPE_CHECKING:
+    from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.plugin.outcomes import OutcomeCollector
     from pytest_batcheval.report.figures import RunFigures
 
@@ -26,6 +28,7 @@ class BatchSession:
         headline: the counts of answers in the header, which the summary does not repeat.
         sent: keys that this run has sent.
         collected: numbers of the batches of earlier runs that it finished.
+        seen: the last snapshot of each batch by its id.
         report_remark: what became of the HTML report; empty without one.
         stopped: the reason for which this run ended before any test, with a status of ours.
     """
@@ -44,6 +47,7 @@ class BatchSession:
         self.headline = ""
         self.sent: frozenset[str] = frozenset()
         self.collected: frozenset[int] = frozenset()
+        self.seen: Mapping[str, BatchSnapshot] = {}
         self.report_remark = ""
         self.stopped = ""
 

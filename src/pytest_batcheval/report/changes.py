@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_batcheval.journal.outcomes import Outcome
+from pytest_batcheval.journal.outcomes import Outcome, Outcomes
 from pytest_batcheval.report.failing import FAILING
 
 
@@ -25,6 +25,7 @@ class Changes:
     """The changes of the tests that both runs have.
 
     Attributes:
+        since: the start of the earlier run, Unix seconds.
         common: their number.
         broken: tests that fail now and did not before, as outcomes now.
         mended: tests that failed before and do not now.
@@ -32,6 +33,7 @@ class Changes:
         moved: effects of quality results, of results that both runs have in the same place.
     """
 
+    since: float
     common: int
     broken: Sequence[Outcome]
     mended: Sequence[Outcome]
@@ -40,11 +42,22 @@ class Changes:
     moved: Sequence[Moved]
 
 
-def changes(before: Iterable[Outcome], now: Iterable[Outcome]) -> Changes:
-    """Compare two runs test by test."""
+def changes_since(outcomes: Collection[Outcome], stored: Outcomes, run: str) -> Changes | None:
+    """The changes from the newest run before `run` that ran any of these tests; `None` if none did.
+
+    Raises:
+        JournalError: the stored outcomes cannot be read.
+    """
+    found = stored.before(run, [one.test for one in outcomes])
+    return None if found is None else changes(found[1], stored.of_run(found[0]), outcomes)
+
+
+def changes(since: float, before: Iterable[Outcome], now: Iterable[Outcome]) -> Changes:
+    """Compare two runs test by test; `since` is the start of the earlier one."""
     old, new = ({one.test: one for one in run} for run in (before, now))
     common = [(old[test], one) for test, one in new.items() if test in old]
     return Changes(
+        since=since,
         common=len(common),
         broken=[one for was, one in common if one.outcome in FAILING and was.outcome not in FAILING],
         mended=[one for was, one in common if one.outcome not in FAILING and was.outcome in FAILING],

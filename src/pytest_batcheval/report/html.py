@@ -11,15 +11,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.report.own_file import check_own, write_own
 from pytest_batcheval.report.page import ReportPage
 from pytest_batcheval.text.sanitize import safe_to_show
-from pytest_batcheval.wire.replace_file import replacing
 
 GENERATOR = "pytest-batcheval report"
 """What the head of each report says made it: such a file may be written over."""
 
-HEAD = 4_096
-"""Bytes in which that stands."""
+KIND = "report"
 
 
 BLOCK = 100
@@ -57,16 +56,7 @@ def check_place(path: Path) -> None:
     Raises:
         UsageError: names the path.
     """
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent} for the report {path.name}; create it first")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a file for the report, such as report.html")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is not a regular file; name another")
-    if path.exists():
-        with path.open("rb") as file:
-            if GENERATOR.encode() not in file.read(HEAD):
-                raise UsageError(f"{path} exists and is not a report; name another file")
+    check_own(path, GENERATOR, KIND)
 
 
 def write_report(page: ReportPage, path: Path) -> None:
@@ -76,9 +66,4 @@ def write_report(page: ReportPage, path: Path) -> None:
         UsageError: something else is there, or it cannot be written.
     """
     check_place(path)
-    text = html_of(page)
-    try:
-        with replacing(path, lambda _: check_place(path)) as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise UsageError(f"cannot write {path} ({error.strerror})") from None
+    write_own(path, html_of(page), GENERATOR, KIND)

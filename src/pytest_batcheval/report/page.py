@@ -11,7 +11,7 @@ from typing import Any
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
 from pytest_batcheval.report.answer_text import answered_text, asked_text
-from pytest_batcheval.report.changes import Changes, changes
+from pytest_batcheval.report.changes import Changes
 from pytest_batcheval.report.failing import FAILING, Share, cell_of, failing_tests
 from pytest_batcheval.report.figures import RunFigures
 from pytest_batcheval.report.quality_part import quality_part
@@ -65,11 +65,11 @@ def report_page(
     started: float | None = None,
     *,
     sent: RunFigures | None = None,
-    earlier: tuple[float, Sequence[Outcome]] | None = None,
+    since: Changes | None = None,
 ) -> ReportPage:
     """The report on these outcomes and the answers that their tests used.
 
-    `sent` are the figures of what the run sent, `earlier` the start and the outcomes of a run to compare it with.
+    `sent` are the figures of what the run sent, `since` the changes since an earlier one.
     """
     wanted = {key for one in outcomes for key in one.cells}
     used = {one.answer.custom_id: one for one in reversed(answers) if one.answer.custom_id in wanted}
@@ -88,8 +88,8 @@ def report_page(
         shares=failing.shares,
         messages=[(number, safe_to_show(text)) for text, number in failing.messages[:MOST_MESSAGES]],
         quality=quality_part(outcomes),
-        changes=None if earlier is None else changes(earlier[1], outcomes),
-        before="" if earlier is None else _time(earlier[0]),
+        changes=since,
+        before="" if since is None else _time(since.since),
         tests=_tests(outcomes, set(used)),
         answers=[_answer(one, by_key[one.answer.custom_id]) for one in shown],
     )
