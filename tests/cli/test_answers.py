@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 import textwrap
 import zipfile
 
@@ -10,6 +11,7 @@ import pytest
 
 from pytest_batcheval.cli import main
 from pytest_batcheval.recordings.answers import NewRecording, Recordings
+from pytest_batcheval.report.answer_formats import as_parquet
 from pytest_batcheval.wire.objects import Answer, Request
 
 HOSTILE = {
@@ -107,6 +109,31 @@ def test_an_excel_file_has_texts_only(stored, capsys):
     assert "=HYPERLINK(" in strings
 
 
+def test_a_parquet_file_is_read_back_with_its_types(stored, capsys):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert main(["answers", "--output", "answers.parquet"]) == 0
+    found = parquet.read_table(stored / "answers.parquet")
+    assert dict(zip(found["persona"].to_pylist(), found["answer"].to_pylist(), strict=True)) == HOSTILE
+    assert [str(found.schema.field(name).type) for name in ("sample", "asked_at", "outcome")] == [
+        "int64",
+        "double",
+        "string",
+    ]
+    assert found["asked_at"].to_pylist() == [None] * len(HOSTILE)
+    for records, rows in ([], 0), ([{"persona": "kim", "answer": "\ud800 lone"}], 1):
+        assert parquet.read_table(pyarrow.BufferReader(as_parquet(records))).num_rows == rows
+
+
+@pytest.mark.parametrize(("library", "extra"), [("xlsxwriter", "sheets"), ("pyarrow", "parquet")])
+def test_a_format_names_the_extra_that_it_needs(stored, capsys, monkeypatch, library, extra):
+    monkeypatch.setitem(sys.modules, library, None)
+    suffix = extra.replace("sheets", "xlsx")
+    assert main(["answers", "--output", f"answers.{suffix}"]) == 4
+    assert f"pip install 'pytest-batcheval[{extra}]'" in capsys.readouterr().err
+    assert not (stored / f"answers.{suffix}").exists()
+
+
 def test_lines_of_json_have_the_texts_as_they_are(stored, capsys):
     assert main(["answers", "--output", "answers.jsonl"]) == 0
     found = [json.loads(line) for line in (stored / "answers.jsonl").read_text("utf-8").splitlines()]
@@ -149,10 +176,11 @@ def test_a_failure_says_why(suite, capsys):
         (["--where", "persona"], "expected <axis>=<id>"),
         (["--where", "persona=nobody"], "none of 8 answers in the recordings in cassettes and the journal"),
         (["--failed"], "no failed answer matches; outcomes are known of tests that have run here"),
-        (["--output", "answers.doc"], "the name must end in .csv, .jsonl, .md, .xlsx"),
+        (["--output", "answers.doc"], "the name must end in .csv, .jsonl, .md, .parquet, .xlsx"),
         (["--output", "cassettes"], "cassettes already exists"),
         (["--output", "no/answers.csv"], "there is no folder no"),
         (["--format", "xlsx"], "--format xlsx requires --output FILE"),
+        (["--format", "parquet"], "--format parquet requires --output FILE"),
         (["--format", "table", "--output", "x.csv"], "--format table is for the terminal"),
         (["--cassettes", "nowhere"], "there are no answers in the recordings in nowhere"),
     ],

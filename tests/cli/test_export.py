@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import zipfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ import pytest
 from pytest_batcheval import Request
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli.new_file import new_folder
-from pytest_batcheval.recordings.answers import Recordings
+from pytest_batcheval.journal.outcomes import Outcome, add_outcomes
+from pytest_batcheval.recordings.answers import NewRecording, Recordings
+from pytest_batcheval.wire.objects import Answer
 
 SUITE = """
 import pytest
@@ -228,3 +232,51 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         break_off(tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def ran(tmp_path, monkeypatch):
+    """Two runs of tests beside the journal: `aa1` and the newer `ab2`."""
+    monkeypatch.chdir(tmp_path)
+    body = {"choices": [{"message": {"content": "잘 자요"}, "finish_reason": "stop"}]}
+    asked = Request({"model": "m", "messages": [{"role": "user", "content": "잠은?"}]})
+    answer = Answer(asked, "simulator:faithful@0", {"status_code": 200, "body": body})
+    Recordings(tmp_path / "cassettes").export([NewRecording(answer, {"persona": "kim"}, "test_it.py")])
+    for number, run in enumerate(("aa1", "ab2")):
+        test = Outcome("test_it.py::test_one[kim]", "test_it.py", "passed", cells={asked.custom_id: {"persona": "kim"}})
+        add_outcomes(tmp_path / ".batcheval/outcomes.sqlite", run, 1_795_687_569.0 + number, "replay", [], [test])
+    return tmp_path
+
+
+def test_a_run_becomes_an_inspect_log(ran, capsys):
+    for arguments, run in ([], "ab2"), (["--run", "aa"], "aa1"):
+        path = ran / f"{run}.eval"
+        assert main(["export", "--inspect", str(path), *arguments]) == 0
+        assert f"{path}: 1 sample of 1 test, run {run}" in capsys.readouterr().out
+        with zipfile.ZipFile(path) as file:
+            assert json.loads(file.read("header.json"))["eval"]["run_id"] == run
+            assert json.loads(file.read("samples/kim_epoch_1.json"))["output"]["completion"] == "잘 자요"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--inspect", "x.eval", "--run", "b"], "no run of tests begins with 'b'"),
+        (["--inspect", "x.eval", "--run", "a"], "several runs begin with 'a': ab2, aa1"),
+        (
+            ["--inspect", "x.eval", "--journal", "no/j.sqlite"],
+            "no run of tests is stored beside the journal no/j.sqlite",
+        ),
+        (["--inspect", "x.json"], "must end in .eval"),
+        (["--inspect", "x.eval", "-k", "one"], "collects no tests: -k one"),
+        (["--inspect", "no/x.eval"], "there is no folder no"),
+        (["--output", "x", "--run", "a"], "--run chooses a run for --inspect"),
+        (["--output", "x", "--inspect", "x.eval"], "not allowed with argument"),
+        ([], "one of the arguments --output --inspect is required"),
+    ],
+)
+def test_a_log_that_cannot_be_is_refused(ran, capsys, arguments, message):
+    with suppress(SystemExit):
+        assert main(["export", *arguments]) == 4
+    assert message in capsys.readouterr().err
+    assert not list(ran.glob("x*"))

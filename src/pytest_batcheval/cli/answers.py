@@ -24,7 +24,7 @@ DESCRIPTION = """
 List the answers in recordings and journal: what was asked of whom, what was answered, and what became of the tests that
 used it when they ran last. Files hold everything, a table on the terminal what fits.
 """
-SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".md": "markdown", ".xlsx": "xlsx"}
+SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".md": "markdown", ".parquet": "parquet", ".xlsx": "xlsx"}
 
 
 def add_parser(verbs: Any) -> None:
@@ -126,14 +126,14 @@ def _say_table(found: list[ListedAnswer]) -> None:
 
 
 def _write(found: list[ListedAnswer], form: str, output: Path | None) -> None:
-    from pytest_batcheval.report.answer_formats import FORMATS
+    from pytest_batcheval.report.answer_formats import BINARY, FORMATS
 
+    if output is None and form in BINARY:
+        raise UsageError(f"--format {form} requires --output FILE")
     data = FORMATS[form]([one.record() for one in found])
     if output is not None:
         with new_file(output) as stream:
             stream.write(data)
         say(f"{output}: {counted(len(found), 'answer')}")
-    elif form == "xlsx":
-        raise UsageError("--format xlsx requires --output FILE")
     else:
         sys.stdout.write(safe_to_print(data.decode("utf-8-sig")))

@@ -1,4 +1,4 @@
-"""`batcheval journal`: where the journal is, and a copy of it."""
+"""`batcheval journal`: where the journal is, a copy of it, and queries to look into it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pytest_batcheval import journal
 from pytest_batcheval.cli.new_file import check_new
 from pytest_batcheval.cli.options import add_journal, open_reader, say
 from pytest_batcheval.errors import UsageError
@@ -13,37 +14,40 @@ from pytest_batcheval.exit_status import ExitStatus
 
 DESCRIPTION = """
 path: print the path of the journal that the verbs would use. copy: write a copy of the journal to the new file TARGET,
-readable by its owner only, checked, and complete in itself; also while a run sends. Nothing is sent.
+readable by its owner only, checked, and complete in itself; also while a run sends. queries: print the path of a file
+with queries for Datasette. Nothing is sent.
 """
+QUERIES = Path(journal.__file__).with_name("datasette.yaml")
+"""Canned queries for journal and outcomes, in the form of Datasette's metadata."""
 
 
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "journal",
-        help="print the journal's path, or copy the journal",
+        help="print the journal's path or that of queries for it, or copy the journal",
         description=DESCRIPTION,
         epilog="example: batcheval journal copy before-the-holidays.sqlite",
     )
-    parser.add_argument("action", choices=("path", "copy"), help="what to do with the journal, see above")
+    parser.add_argument("action", choices=("path", "copy", "queries"), help="what to do with the journal, see above")
     parser.add_argument("target", type=Path, nargs="?", metavar="TARGET", help="for copy: the file to write")
     add_journal(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the path, or copy.
+    """Print a path, or copy.
 
     Raises:
-        UsageError: TARGET is missing, exists already, or is given for `path`; there is no journal.
+        UsageError: TARGET is missing, exists already, or is not asked for; there is no journal.
         JournalError: the journal cannot be read, or the copy not written.
     """
     path, target = arguments.journal, arguments.target
     if (target is None) is (arguments.action == "copy"):
-        raise UsageError("copy takes the file to write, and path takes none: batcheval journal copy TARGET")
-    if target is None:
-        say(str(path.resolve()))
-    else:
+        raise UsageError("copy takes the file to write, and nothing else does: batcheval journal copy TARGET")
+    if target is not None:
         _copy(path, target)
+    else:
+        say(str(QUERIES if arguments.action == "queries" else path.resolve()))
     return int(ExitStatus.OK)
 
 

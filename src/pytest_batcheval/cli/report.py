@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_cassettes, add_journal, open_reader, say
+from pytest_batcheval.cli.stored_run import stored_run
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
-    from pytest_batcheval.journal.outcomes import Outcome, Outcomes
+    from pytest_batcheval.journal.outcomes import Outcome
     from pytest_batcheval.report.changes import Changes
     from pytest_batcheval.report.figures import RunFigures
 
@@ -54,17 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: there is no such run, or the file cannot be written.
         RecordingError, JournalError: something stored cannot be read.
     """
-    from pytest_batcheval.journal.outcomes import Outcomes
     from pytest_batcheval.recordings.answers import Recordings
     from pytest_batcheval.report.answer_list import listed_answers, used_by
     from pytest_batcheval.report.html import check_place, write_report
     from pytest_batcheval.report.page import report_page
 
     check_place(arguments.output)
-    outcomes = Outcomes.beside(arguments.journal)
-    identifier, started = _one(outcomes, arguments.run, arguments.journal)
-    tests = outcomes.of_run(identifier)
-    since = _changes(outcomes, arguments, identifier, tests)
+    identifier, started, tests = stored_run(arguments.journal, arguments.run)
+    since = _changes(arguments, identifier, tests)
     answers = listed_answers(Recordings(arguments.cassettes), arguments.journal, used_by(tests))
     page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), since=since)
     write_report(page, arguments.output)
@@ -72,28 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitStatus.OK)
 
 
-def _one(outcomes: Outcomes, start: str, journal: Path) -> tuple[str, float]:
-    """The run whose id begins so, with its start; the newest for an empty text."""
-    found = outcomes.runs(start)
-    if not found:
-        which = f"no run of tests begins with {start!r}" if start else "no run of tests is stored"
-        raise UsageError(f"{which} beside the journal {journal}; run pytest -m batch first")
-    if start and len(found) > 1:
-        listed = ", ".join(identifier for identifier, _ in found[:5])
-        raise UsageError(f"several runs begin with {start!r}: {listed}; give more characters")
-    return found[0]
-
-
-def _changes(outcomes: Outcomes, arguments: argparse.Namespace, run: str, tests: Sequence[Outcome]) -> Changes | None:
+def _changes(arguments: argparse.Namespace, run: str, tests: Sequence[Outcome]) -> Changes | None:
     """The changes since the run to compare with, if one is named."""
+    from pytest_batcheval.journal.outcomes import Outcomes
     from pytest_batcheval.report.changes import changes, changes_since
 
     if arguments.against is None:
         return None
     if arguments.against != "previous":
-        identifier, started = _one(outcomes, arguments.against, arguments.journal)
-        return changes(started, outcomes.of_run(identifier), tests)
-    found = changes_since(tests, outcomes, run)
+        _, started, before = stored_run(arguments.journal, arguments.against)
+        return changes(started, before, tests)
+    found = changes_since(tests, Outcomes.beside(arguments.journal), run)
     if found is None:
         raise UsageError("no earlier run has a test of this one; `--against RUN` names another run")
     return found

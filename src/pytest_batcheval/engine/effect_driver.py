@@ -30,6 +30,7 @@ from pytest_batcheval.engine.metadata import metadata
 from pytest_batcheval.engine.results import KEEP, download_results, read_results
 from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.engine.thread_pool import OneByOne, Pool
+from pytest_batcheval.engine.tracing import BatchSpans
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN
 from pytest_batcheval.journal.store import Journal
@@ -46,6 +47,7 @@ class Driver:
         self._journal = journal
         self._clock = clock
         self._threads = threads
+        self._spans = BatchSpans(backend)
         self._folder = journal.path.with_name(journal.path.name + ".files")
 
     def run(self, scheduler: Scheduler, watch: Callable[[float], None], deadline: float | None = None) -> None:
@@ -75,13 +77,14 @@ class Driver:
             self._remove_empty()  # only now: a download would make its folder in the one that is removed
         finally:
             pool.close()
+            self._spans.end()
 
     def _start(self, effect: Effect, scheduler: Scheduler, pool: Pool[Effect] | OneByOne[Effect]) -> None:
         if isinstance(effect, JOURNAL):
             self._store(effect)
             scheduler.take(effect, None, self._clock.now())
         else:
-            pool.start(effect, self._call(effect))
+            pool.start(effect, self._spans.around(effect, self._call(effect)))
 
     def _collect(self, scheduler: Scheduler, pool: Pool[Effect] | OneByOne[Effect], timeout: float) -> None:
         while pool.busy and (finished := pool.next(timeout)) is not None:
@@ -104,9 +107,11 @@ class Driver:
     def _store(self, effect: Commit | Settle) -> None:
         row = effect.row
         if isinstance(effect, Commit):
-            return self._journal.commit(row)
+            self._journal.commit(row)
+            return self._spans.stored(row)
         try:
-            self._journal.settle(row, read_results(effect, *self._requests(row.id)))
+            with self._spans.settling(row, read_results(effect, *self._requests(row.id))) as results:
+                self._journal.settle(row, results)
         except JournalError as error:
             text = (
                 f"{error}. The results of batch {row.batch_id or row.id} could not be stored; the next run stores them"

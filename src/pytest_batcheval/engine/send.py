@@ -13,6 +13,7 @@ from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendResult
 from pytest_batcheval.engine.send_rounds import Sender
 from pytest_batcheval.engine.snapshot import BatchSnapshot
+from pytest_batcheval.engine.tracing import span_of
 from pytest_batcheval.engine.worklist import Worklist
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.lock import Holder, wait_a_second
@@ -65,7 +66,7 @@ def send(
         UsageError: a request is larger than a batch file may be, or a wave could cost more than the budget has left.
     """
     policy = policy or SendPolicy()
-    with journal.lock.held(wait):
+    with journal.lock.held(wait), span_of("send", backend, requests=len(requests)).active():
         context = _context(backend, journal, clock, run or _new_run("send"), policy.patience, progress)
         wanted = {request.custom_id: request for request in requests}
         worklist = Worklist(journal, backend.origin, wanted, policy.round)
@@ -98,7 +99,7 @@ def collect(
     Raises:
         ProviderError, UnfinishedError, JournalError: as `send`.
     """
-    with journal.lock.held(wait):
+    with journal.lock.held(wait), span_of("collect", backend).active():
         context = _context(backend, journal, clock, run or _new_run("collect"), patience, progress)
         return Sender(context, SendPolicy(attempts=1), Worklist(journal, backend.origin, {})).collect(adopt)
 
@@ -122,7 +123,7 @@ def adopt(
     Raises:
         ProviderError, UnfinishedError, JournalError: as `send`.
     """
-    with journal.lock.held(wait):
+    with journal.lock.held(wait), span_of("adopt", backend).active():
         context = _context(backend, journal, clock, _new_run("adopt"), patience, progress)
         sender = Sender(context, SendPolicy(attempts=1), Worklist(journal, backend.origin, {}))
         return sender.adopt(batch_ids, seen)

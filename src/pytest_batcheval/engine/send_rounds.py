@@ -16,6 +16,7 @@ from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts, SendResult
 from pytest_batcheval.engine.snapshot import NoticeSnapshot
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.engine.tracing import span_of
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import BatchEvalError, ProviderError, UsageError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
@@ -163,8 +164,9 @@ class Sender:
         self._counts.again |= {key for key, failure in failures.items() if failure.code == UNKNOWN_OUTCOME}
         self._counts.unknown -= self._counts.again
         self._say_risk(self._counts.again - self._counts.keys)
-        portions = list(self._worklist.portions(todo, self._rounds.limits))
-        rows = [self._plan(portion, most) for portion, most in zip(portions, self._reserve(portions), strict=True)]
+        with span_of("plan", self._context.backend, requests=len(todo)).active():
+            portions = list(self._worklist.portions(todo, self._rounds.limits))
+            rows = [self._plan(portion, most) for portion, most in zip(portions, self._reserve(portions), strict=True)]
         return self._rounds.send(rows, portions)
 
     def _reserve(self, portions: Sequence[Portion]) -> list[str]:

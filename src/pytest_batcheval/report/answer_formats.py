@@ -1,4 +1,4 @@
-"""Lists of answers as a table, CSV, JSON lines, Markdown, or an Excel file; what a model wrote runs nowhere."""
+"""Lists of answers as a table, CSV, JSON lines, Markdown, Excel or Parquet; what a model wrote runs nowhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.text.table import table
 
 Records = Sequence[Mapping[str, Any]]
@@ -81,13 +82,38 @@ def as_xlsx(records: Records) -> bytes:
     return stream.getvalue()
 
 
+def as_parquet(records: Records) -> bytes:
+    """A Parquet file: texts, but `sample` a 64-bit integer and `asked_at` a float, whatever the answers have.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UsageError("--format parquet needs pyarrow: pip install 'pytest-batcheval[parquet]'") from None
+    numbers = {"sample": pyarrow.int64(), "asked_at": pyarrow.float64()}
+    columns = {
+        name: pyarrow.array([_storable(record.get(name)) for record in records], numbers.get(name, pyarrow.string()))
+        for name in columns_of(records)
+    }
+    stream = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), stream)
+    return stream.getvalue()
+
+
 FORMATS: Mapping[str, Callable[[Records], bytes]] = {
     "csv": as_csv,
     "jsonl": as_jsonl,
     "markdown": as_markdown,
+    "parquet": as_parquet,
     "xlsx": as_xlsx,
 }
 """Writers of files by name; `table` is for a terminal."""
+
+BINARY = ("parquet", "xlsx")
+"""Those that are no text."""
 
 
 def _differs(records: Records, name: str) -> bool:
@@ -96,6 +122,11 @@ def _differs(records: Records, name: str) -> bool:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _storable(value: object) -> str | int | float | None:
+    """A text without lone surrogates, which no Parquet file has; a number and nothing as they are."""
+    return value if value is None or isinstance(value, (int, float)) else encodable(str(value), "utf-8")
 
 
 def _no_formula(text: str) -> str:
