@@ -74,7 +74,7 @@ def inspect_log(run: str, started: float, tests: Sequence[Outcome], answers: Seq
         },
         "invalidated": False,
         "tags": [],
-        "metadata": {},
+        "metadata": {"quality": _quality(tests)},
         "samples": samples,
     }
 
@@ -93,6 +93,15 @@ def write_log(log: Plain, stream: IO[bytes]) -> None:
             member = ZipInfo(name)
             member.compress_type = ZIP_DEFLATED
             file.writestr(member, storable(json.dumps(data, ensure_ascii=False)).encode())
+
+
+def _quality(tests: Sequence[Outcome]) -> list[Plain]:
+    """The quality results that the tests computed."""
+    return [
+        {"test": test.test, "kind": one.kind, "summary": storable(one.summary), "figures": one.figures}
+        for test in tests
+        for one in test.results
+    ]
 
 
 def _used(tests: Iterable[Outcome], answers: Iterable[ListedAnswer]) -> dict[str, ListedAnswer]:
