@@ -91,7 +91,7 @@ class WaveRunner:
             fresh = [request for key, request in todo.items() if key not in stored]
             cells = {name: request.custom_id for name, request in pending}
             if fresh:
-                self._announce(wave, len(fresh), len(stored), connection.backend.origin)
+                self._announce(wave, len(fresh), len(stored), connection.backend.origin, connection.clock.speed)
                 for line in changed_lines(cells, fresh, journal.reader, connection.backend.origin):
                     self._say(line)
             journal.note_cells(cells, connection.backend.origin)
@@ -106,12 +106,12 @@ class WaveRunner:
         if not self.sent and not self.collected:
             self._say("every answer is there already, nothing to send")
 
-    def _announce(self, wave: int, fresh: int, stored: int, origin: str) -> None:
+    def _announce(self, wave: int, fresh: int, stored: int, origin: str, speed: float) -> None:
         which = f"wave {wave}: " if wave > 1 else ""
         known = f" ({stored:,} answered already)" if stored else ""
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
         self._say(f"{which}{counted(fresh, 'request')} for {describe(origin)}{known}{later}")
-        self._display.begin(wave, not is_simulator(origin), lambda: self._stored.journal.batches(origin))
+        self._display.begin(wave, speed, lambda: self._stored.journal.batches(origin))
 
     def _send(
         self, requests: list[Request], connection: BackendConnection, journal: Journal, meter: ResourceMeter
