@@ -1,3 +1,4 @@
+import json
 import unicodedata
 from dataclasses import replace
 
@@ -149,7 +150,10 @@ def test_several_batches_have_a_line_for_all_of_them_with_those_that_have_ended(
     ):
         assert made.lines(0, width, 9)[-1] == f"all 4  650/1100 done, 25 failed{rest}"
     assert "next look" not in "".join(made.lines(0, 120, 9)[:-1])
-    assert made.counts() == (375, 25, 825)
+    assert [seen.ordinal for seen in made.under_way] == [2, 3, 4]
+    again = board()
+    again.restore(json.loads(json.dumps(made.state())))
+    assert again.lines(2.0, 120, 9) == made.lines(2.0, 120, 9)
 
 
 def test_one_batch_that_is_left_needs_no_total():

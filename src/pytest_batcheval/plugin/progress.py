@@ -3,43 +3,74 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
 from pytest_batcheval.plugin._pytest_compat import is_terminal, terminal_file, terminal_writer
-from pytest_batcheval.report.display import Display, LivePanel, LogPanel
+from pytest_batcheval.report.display import Display, LivePanel, LogPanel, size_of
 from pytest_batcheval.text.colour import painted
 
 
 class ProgressDisplay(Display):
-    """The display of one send; a context manager, whose end leaves pytest at the beginning of a line."""
+    """The display of one send; a context manager, whose end leaves pytest at the beginning of a line.
 
-    def __init__(self, config: pytest.Config) -> None:
-        """Begin it; nothing is written yet."""
+    Attributes:
+        open: the number of displays in this process.
+    """
+
+    open = 0
+
+    def __init__(self, config: pytest.Config, during_test: bool = False) -> None:
+        """Begin it; nothing is written yet. Output is captured during a test."""
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         panel = LivePanel if reporter is not None and can_redraw(config, reporter) else LogPanel
-        super().__init__(None if reporter is None else panel(_Terminal(reporter)))
+        capture = config.pluginmanager.get_plugin("capturemanager") if during_test else None
+        uncaptured = nullcontext if capture is None else capture.global_and_fixture_disabled
+        super().__init__(None if reporter is None else panel(_Terminal(reporter, uncaptured)))
+        ProgressDisplay.open += 1
+
+    def finish(self) -> None:
+        """Write the lines still to be written, and end."""
+        ProgressDisplay.open -= 1
+        super().finish()
+
+
+def client_display(config: pytest.Config) -> Display:
+    """The display of a `BatchClient` inside pytest: only where lines can be redrawn, and beside no other one."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not can_redraw(config, reporter) or ProgressDisplay.open:
+        return Display(None)
+    return ProgressDisplay(config, during_test=True)
 
 
 class _Terminal:
     """Pytest's terminal as an `Output`."""
 
-    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+    def __init__(
+        self, reporter: pytest.TerminalReporter, uncaptured: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._reporter = reporter
         self._writer = terminal_writer(reporter)
+        self._uncaptured = uncaptured
 
     @property
-    def file(self) -> Any:
-        return terminal_file(self._reporter)
+    def encoding(self) -> str | None:
+        return getattr(terminal_file(self._reporter), "encoding", None)
+
+    def size(self) -> os.terminal_size:
+        with self._uncaptured():
+            return size_of(terminal_file(self._reporter))
 
     def write(self, text: str) -> None:
-        self._reporter.ensure_newline()
-        if self._writer.width_of_current_line:
-            self._writer.line()
-        # Past pytest's writer, which would not see, in codes that move the cursor, that a line begins after it.
-        self.file.write(text)
-        self._writer.flush()
+        with self._uncaptured():
+            self._reporter.ensure_newline()
+            if self._writer.width_of_current_line:
+                self._writer.line()
+            # Past pytest's writer, which would not see, in codes that move the cursor, that a line begins after it.
+            terminal_file(self._reporter).write(text)
+            self._writer.flush()
 
     def paint(self, line: str) -> str:
         return painted(line) if self._writer.hasmarkup else line

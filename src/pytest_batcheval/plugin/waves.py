@@ -96,7 +96,7 @@ class WaveRunner:
                     self._say(line)
             journal.note_cells(cells, connection.backend.origin)
             if fresh:
-                sent = self._send(fresh, connection, journal, meter)
+                sent = self._send(fresh, wave, connection, journal, meter)
                 self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
                 meter.end_wave()
             answers = journal.reader.answers(fresh, connection.backend.origin, self._settings.round)
@@ -114,15 +114,20 @@ class WaveRunner:
         self._display.begin(wave, speed, lambda: self._stored.journal.batches(origin))
 
     def _send(
-        self, requests: list[Request], connection: BackendConnection, journal: Journal, meter: ResourceMeter
+        self, requests: list[Request], wave: int, connection: BackendConnection, journal: Journal, meter: ResourceMeter
     ) -> SendResult:
         from pytest_batcheval.engine.call_sender import Calling
         from pytest_batcheval.engine.send import SendPolicy, send
         from pytest_batcheval.engine.split import Limits
         from pytest_batcheval.report.error_log import error_log
+        from pytest_batcheval.report.progress_file import progress_file
 
-        show = meter.watching(self._progress)
-        with error_log(journal.reader, self._settings.attempts, show, self._say, self._asking) as progress:
+        with (
+            progress_file(journal.path, self._run_id, connection.clock.speed, self._progress, wave) as shown,
+            error_log(
+                journal.reader, self._settings.attempts, meter.watching(shown), self._say, self._asking
+            ) as progress,
+        ):
             sent = send(
                 requests,
                 backend=connection.backend,

@@ -41,11 +41,14 @@ SPARE = 4
 
 
 class Output(Protocol):
-    """The file that lines are written to, and its colours."""
+    """Where lines are written to."""
 
     @property
-    def file(self) -> Any:
-        """The text file, for its encoding and its size."""
+    def encoding(self) -> str | None:
+        """That of the text file; `None` if it has none."""
+
+    def size(self) -> os.terminal_size:
+        """Columns and lines of the terminal as it is now."""
 
     def write(self, text: str) -> None:
         """Write whole lines, on a line of their own."""
@@ -159,7 +162,7 @@ class _Lines:
         self.board.begin(wave, speed, expected)
 
     def _encodable(self, text: str, same_width: bool = False) -> str:
-        return encodable(text, getattr(self._output.file, "encoding", None), same_width)
+        return encodable(text, self._output.encoding, same_width)
 
     def _write(self, text: str) -> None:
         if text:
@@ -229,7 +232,7 @@ class LivePanel(_Lines):
         if now < self._next and not self._above:
             return self._next - now
         self._next = now + FRAME
-        width, height = _size(self._output.file)
+        width, height = self._output.size()
         lines = self.board.lines(now, width - 1, max(height - SPARE, 1))
         if lines != self._drawn or self._above:
             self._write(redrawn(self._drawn, lines, self._above, width, height, self._output.paint))
@@ -237,7 +240,7 @@ class LivePanel(_Lines):
         return TICK
 
 
-def _size(file: Any) -> os.terminal_size:
+def size_of(file: Any) -> os.terminal_size:
     """Columns and lines of a terminal as it is now, regardless of the environment's variables."""
     with suppress(OSError, ValueError, AttributeError):
         size = os.get_terminal_size(file.fileno())

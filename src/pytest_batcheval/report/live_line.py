@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pytest_batcheval.engine.call_sender import CallSnapshot
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, NoticeSnapshot, WaitSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, NoticeSnapshot, OutageSnapshot, WaitSnapshot
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.text.format import counted, duration
 from pytest_batcheval.text.table import GAP, columns, cut, one_line
 
+_KINDS = {kind.__name__: kind for kind in (BatchSnapshot, CallSnapshot, OutageSnapshot, WaitSnapshot)}
 _ENDINGS = ("completed", "expired", "cancelled", "failed", "lost", "void")
 _TAIL = 16
 """Columns of a problem that are more important than the expected end."""
@@ -90,10 +92,47 @@ class LiveLines:
             lines.append(cut(self._folded([each for each in under_way if each not in shown], len(shown)), width))
         return [*lines, self._total(now, width)] if total else lines
 
-    def counts(self) -> tuple[int, int, int]:
-        """Requests that are done, that have failed, and all of them, of the batches under way."""
-        seen = [each.seen for each in self._standing.values() if each.under_way]
-        return sum(each.done for each in seen), sum(each.failed for each in seen), sum(each.total for each in seen)
+    @property
+    def under_way(self) -> list[BatchSnapshot]:
+        """The last snapshot of each batch, round of calls or pause that has not ended."""
+        return [each.seen for each in self._standing.values() if each.under_way]
+
+    def sums(self) -> tuple[int, int, int]:
+        """Requests that are done, that have failed, and all of them, of this round's batches."""
+        every = [each.seen for ordinal, each in self._standing.items() if ordinal]
+        return sum(each.done for each in every), sum(each.failed for each in every), sum(each.total for each in every)
+
+    def heading(self) -> str:
+        """What is under way, or has ended, in a few words."""
+        every = list(self._standing.values())
+        shown = [each for each in every if each.under_way] or every
+        if len(shown) > 1:
+            return self._folded(shown, 0).partition(";")[0]
+        return "" if not shown else GAP.join(self._cells(shown[0], 0.0, frozenset(("words",)))[:2])
+
+    def outlook(self, now: float) -> str:
+        """The next look at the provider, or its trouble."""
+        shown = [each for each in self._standing.values() if each.under_way]
+        wrong = next(filter(None, (_wrong(each.seen) for each in shown)), "")
+        return wrong or _look(self._next_look(shown, now), True)
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return what `restore` takes, as JSON can hold it; the times are those of `take`."""
+        return [
+            {"kind": type(each.seen).__name__, "seen": asdict(each.seen), "at": each.at, "first": each.first}
+            for each in self._standing.values()
+        ]
+
+    def restore(self, state: Iterable[Mapping[str, Any]]) -> None:
+        """Show what another board has taken, after `begin`.
+
+        Raises:
+            KeyError, TypeError: another release wrote it.
+        """
+        for each in state:
+            seen = _KINDS[each["kind"]](**each["seen"])
+            first = each["first"]
+            self._standing[seen.ordinal] = _SeenBatch(seen, each["at"], None if first is None else (first[0], first[1]))
 
     def describe(self, ordinal: int, now: float, again: bool = False) -> str:
         """Return a batch in one line of a log; `again` if the provider has just begun to answer again."""
@@ -172,8 +211,7 @@ class LiveLines:
         """The line for all batches of the round, those that have ended too, with as much as fits."""
         every = [each for ordinal, each in self._standing.items() if ordinal]
         under_way = [each for each in every if each.under_way]
-        done, failed, of = (sum(getattr(each.seen, name) for each in every) for name in ("done", "failed", "total"))
-        head = f"all {max(each.seen.of for each in every):,}{GAP}{_counted(done, failed, of, True)}"
+        head = f"all {max(each.seen.of for each in every):,}{GAP}{_counted(*self.sums(), True)}"
         left = [self._left(each, now) for each in under_way if each.seen.stage not in ("download", "settle")]
         known = [each for each in left if each is not None]
         last = max(known) if known and len(known) == len(left) else None
