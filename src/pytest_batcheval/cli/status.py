@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say, say_json, width
+from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say, say_json, say_painted, width
 from pytest_batcheval.cli.runs import plain, when
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -222,7 +222,7 @@ def _show_run(journal: Path, start: str | None, as_json: bool) -> ExitStatus:
         say_json(seen.to_dict())
     else:
         for line in _run_page(seen, journal):
-            say(line)
+            say_painted(line)
     return _run_exit_status(seen.run.state)
 
 

@@ -16,7 +16,7 @@ from pytest_batcheval.engine.snapshot import BatchSnapshot, NoticeSnapshot, chan
 from pytest_batcheval.report.display import TICK, Display, LivePanel, Panel, size_of
 from pytest_batcheval.report.display_host import hosts
 from pytest_batcheval.report.live_line import LiveLines
-from pytest_batcheval.text.colour import painted, wanted
+from pytest_batcheval.text.colour import painter
 from pytest_batcheval.text.sanitize import safe_to_print
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class _Stderr:
         sys.stderr.flush()
 
     def paint(self, line: str) -> str:
-        return painted(line) if wanted(sys.stderr) else line
+        return painter(sys.stderr)(line)
 
 
 class _Bar:

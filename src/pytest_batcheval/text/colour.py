@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from typing import TextIO
 
 _CODES = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
@@ -30,6 +31,11 @@ def wanted(stream: TextIO) -> bool:
 def painted(line: str) -> str:
     """A line, safe to show, with its words of status and trouble in colour; its width stays."""
     return _RULES.sub(lambda found: f"\x1b[{_CODES[found.lastgroup or '']}m{found[0]}\x1b[0m", line)
+
+
+def painter(stream: TextIO) -> Callable[[str], str]:
+    """`painted` for a stream that takes colours, else `plain`."""
+    return painted if wanted(stream) else plain
 
 
 def plain(line: str) -> str:
