@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_batcheval.batch_status import BatchStatus, cancelled, results, status_of
 from pytest_batcheval.engine.owner import ThreadOwner
@@ -98,7 +98,7 @@ class BatchClient:
         round: str = "",
         ignore_unmarked: bool = False,
         assume_lost: bool = False,
-        progress: Callable[[BatchSnapshot], None] = lambda seen: None,
+        progress: Callable[[BatchSnapshot], None] | Literal["auto"] | None = "auto",
     ) -> None:
         """Prepare a client; nothing is opened before the first call.
 
@@ -116,7 +116,9 @@ class BatchClient:
             ignore_unmarked: send also what a batch of other tools has already; else that is a `UsageError`.
             assume_lost: give up a create without an answer as soon as the provider does not list it (if it was
                 accepted, it is paid twice), and what a result file lacks that stays cut off.
-            progress: called with a snapshot whenever a batch changes, and with a notice of any other wait.
+            progress: called with a snapshot whenever a batch changes, and with a notice of any other wait; by default
+                a bar in a notebook and on a terminal (stderr), or pytest's own display inside pytest; `None` for
+                silence.
         """
         self._ignore_unmarked = ignore_unmarked
         self._assume_lost = assume_lost
@@ -298,17 +300,22 @@ class BatchClient:
         """Hold the journal's lock and yield a `progress` that keeps the error log and measures the run."""
         from pytest_batcheval.engine.snapshot import notices
         from pytest_batcheval.journal.lock import LockWait
+        from pytest_batcheval.report.client_display import shown
         from pytest_batcheval.report.error_log import error_log
+        from pytest_batcheval.report.progress_file import progress_file
         from pytest_batcheval.report.resources import ResourceMeter
 
         backend, clock, journal = self._opened()
+        speed = getattr(clock, "speed", 1.0)  # a clock of the user's own has none
         calls = None if self._calling is None else self._calling.calls
         traffic = [found for part in (backend, calls) if (found := getattr(part, "traffic", None)) is not None]
         try:
             with (
-                journal.lock.held(LockWait(self._path, lock_wait, notices(self._progress))),
+                shown(self._progress, speed, lambda: journal.reader.batches(backend.origin)) as show,
+                journal.lock.held(LockWait(self._path, lock_wait, notices(show))),
+                progress_file(self._path, run, speed, show) as watched,
                 ResourceMeter(run, journal, clock, traffic) as meter,
-                error_log(journal.reader, attempts, meter.watching(self._progress)) as progress,
+                error_log(journal.reader, attempts, meter.watching(watched)) as progress,
             ):
                 yield progress
         finally:

@@ -2,10 +2,12 @@
 
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import openai
@@ -15,10 +17,13 @@ import pytest
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli.status import _poll_run
 from pytest_batcheval.cli.watch import TOLERATED, Documents, LineDisplay, Screen, WatchedState, watch
+from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.report.eta import Eta
+from pytest_batcheval.report.progress_file import progress_file, read_progress
 from pytest_batcheval.wire.objects import Request
 
 ORIGIN = "https://api.openai.com/v1"
@@ -156,6 +161,45 @@ def test_a_run_is_watched_until_its_batches_are_settled(journal):
     assert "run the-run: open, requests: 1, 0 answered, 0 failed, 1 open" in first
     assert len(rest) == 1
     assert "run the-run: done, requests: 1, 1 answered, 0 failed, 0 open" in rest[0]
+
+
+@pytest.fixture
+def waiting(journal):
+    """The process that waits for the batch of `journal`: this one, which has seen 83 of its 275 requests done."""
+    journal.commit(replace(journal.row, state="created", batch_id="batch_1"))
+    seen = BatchSnapshot(1, 1, "batch_1", "in_progress", 83, 1, 275, 60.0, stage="run", next_look=30.0)
+    with journal.lock.held(None), progress_file(journal.path, "the-run", 1.0, lambda seen: None) as watch:
+        watch(seen)
+        while read_progress(journal.path, Eta) is None:
+            time.sleep(0.01)
+        yield watch
+
+
+def test_a_run_is_shown_as_by_the_process_that_waits_for_it(journal, waiting, capsys):
+    looked = _poll_run(journal.path, "the-run")
+    assert "0 answered, 0 failed, 1 open (83 of them done)" in looked.line
+    assert re.search(
+        r"^batch 1/1  in_progress  83/275 done, 1 failed  1m 0\ds  next look in \d\ds", looked.page, re.MULTILINE
+    )
+    assert re.search(r"^batch_1 +in_progress +1 +83 +1 ", looked.page, re.MULTILINE)
+    assert looked.data["progress"] == [
+        {"batch_id": "batch_1", "status": "in_progress", "done": 83, "failed": 1, "total": 275}
+    ]
+
+
+def test_nothing_is_shown_of_a_process_that_has_ended(journal, waiting):
+    file = journal.path.with_name("journal.sqlite.progress")
+    left = file.read_bytes().replace(str(os.getpid()).encode(), b"1")
+    file.write_bytes(left)
+    assert "83" not in _poll_run(journal.path, "the-run").page
+    file.write_bytes(b"{")
+    assert "83" not in _poll_run(journal.path, "the-run").page
+
+
+def test_without_an_id_the_newest_run_that_sent_something_is_shown(journal, capsys):
+    journal.add_run("collect-1", ORIGIN)
+    assert main(["status"]) == 10
+    assert capsys.readouterr().out.startswith("run the-run: open")
 
 
 def test_ctrl_c_while_a_run_is_watched_names_what_collects_it(journal):

@@ -1,3 +1,4 @@
+import json
 import unicodedata
 from dataclasses import replace
 
@@ -35,9 +36,9 @@ def batch(ordinal=1, of=1, stage="run", **more):
     return BatchSnapshot(ordinal, of, **(given | more), stage=stage)
 
 
-def board(*seen, wave=1, ticking=True, takes=None, now=0.0):
+def board(*seen, wave=1, speed=1.0, takes=None, now=0.0):
     made = LiveLines()
-    made.begin(wave, ticking, Takes(takes))
+    made.begin(wave, speed, Takes(takes))
     for each in seen:
         made.take(each, now)
     return made
@@ -94,7 +95,7 @@ def test_a_later_wave_is_named():
 
 def test_lines_are_aligned():
     made = board(batch(1, 3, done=5, failed=1), batch(2, 3, "queue"), batch(3, 3, trouble="HTTP 503"))
-    assert made.lines(0, 80, 9) == [
+    assert made.lines(0, 80, 3) == [
         "batch 1/3  in_progress  5/275 done, 1 failed  1m 00s",
         "batch 2/3  validating   0/275 done            1m 00s",
         "batch 3/3  in_progress  0/275 done            1m 00s  no answer: HTTP 503",
@@ -107,7 +108,64 @@ def test_lines_are_aligned():
 def test_time_goes_on_between_two_snapshots_where_it_is_real():
     seen = batch(elapsed=60.0, batch_id="")
     assert line(board(seen, now=1000.0), now=1005.5).endswith("1m 05s")
-    assert line(board(seen, now=1000.0, ticking=False), now=1005.5).endswith("1m 00s")
+    assert line(board(seen, now=1000.0, speed=0.0), now=1005.5).endswith("  1m 00s virtual")
+    assert line(board(seen, now=1000.0, speed=600.0), now=1005.5).endswith("  56m 00s virtual")
+
+
+def test_the_next_look_at_the_provider_comes_nearer_where_time_does_not_jump():
+    seen = batch(next_look=20.0, batch_id="")
+    assert line(board(seen), now=0.5).endswith("  1m 00s  next look in 20s")
+    assert line(board(seen), now=19.5).endswith("  next look in 1s")
+    assert line(board(seen), now=20.0).endswith("  looking")
+    assert line(board(seen, speed=0.0), now=1.0).endswith("  1m 00s virtual")
+    assert line(board(seen), width=59).endswith("  1m 00s  look in 20s")
+    assert line(board(seen), width=50) == "batch 1/1  in_progress  0/275 done  1m 00s"
+
+
+def test_what_is_virtual_is_said_at_the_end_and_in_a_log_too():
+    made = board(batch(status="completed", ended=True, batch_id=""), speed=0.0)
+    assert made.describe(1, 0.0).endswith("0/275 done after 1m 00s virtual")
+    assert board(batch(), speed=0.0).describe(1, 0.0).endswith("1m 00s virtual")
+
+
+# -- all batches --------------------------------------------------------------------------------------------------
+
+
+def test_several_batches_have_a_line_for_all_of_them_with_those_that_have_ended():
+    made = board(
+        batch(1, 4, "settle", done=275, elapsed=90.0, ended=True),
+        batch(2, 4, elapsed=20.0, next_look=7.0),
+        batch(2, 4, done=75, elapsed=120.0, next_look=7.0),
+        batch(3, 4, elapsed=20.0, next_look=5.0),
+        batch(3, 4, done=25, failed=25, elapsed=120.0, next_look=5.0),
+        batch(4, 4, trouble="HTTP 503", elapsed=120.0),
+    )
+    made.take(batch(4, 4, "download", done=275, elapsed=120.0), 0.0)
+    for width, rest in (
+        (80, "  1.2/s  about 8m left  next look in 5s"),
+        (65, "  about 8m left  next look in 5s"),
+        (60, "  ~8m  look in 5s"),
+        (40, "  ~8m"),
+        (32, ""),
+    ):
+        assert made.lines(0, width, 9)[-1] == f"all 4  650/1100 done, 25 failed{rest}"
+    assert "next look" not in "".join(made.lines(0, 120, 9)[:-1])
+    assert [seen.ordinal for seen in made.under_way] == [2, 3, 4]
+    again = board()
+    again.restore(json.loads(json.dumps(made.state())))
+    assert again.lines(2.0, 120, 9) == made.lines(2.0, 120, 9)
+
+
+def test_one_batch_that_is_left_needs_no_total():
+    made = board(batch(1, 2, "settle", ended=True), batch(2, 2))
+    assert line(made).startswith("batch 2/2")
+
+
+def test_an_end_that_is_unknown_for_one_is_unknown_for_all():
+    made = board(batch(1, 2), batch(1, 2, done=75, elapsed=160.0), batch(2, 2))
+    first, _, total = made.lines(0, 80, 9)
+    assert "about" in first
+    assert "about" not in total
 
 
 @pytest.mark.parametrize(
@@ -147,8 +205,8 @@ def many():
 def test_batches_that_find_no_room_are_folded():
     lines = many().lines(0, 80, 9)
     assert len(lines) == 9
-    assert lines[-1] == "… and 20 more: 7 validating, 13 in_progress"
-    assert [text.split()[1] for text in lines[:-1]] == ["1/28", "2/28", "3/28", "5/28", "6/28", "7/28", "9/28", "10/28"]
+    assert lines[-2:] == ["… and 21 more: 7 validating, 14 in_progress", "all 28  0/7700 done"]
+    assert [text.split()[1] for text in lines[:-2]] == ["1/28", "2/28", "3/28", "5/28", "6/28", "7/28", "9/28"]
 
 
 def test_trouble_is_never_folded_and_ended_batches_are_counted():
@@ -191,7 +249,7 @@ def test_the_end_of_a_batch_is_one_line(seen, ending):
 
 def log_of(*moments):
     """What a log says of snapshots at times."""
-    made = board(ticking=True)
+    made = board()
     log, said = LogLines(made), []
     for now, seen in moments:
         if seen is not None:
@@ -225,6 +283,11 @@ def test_a_log_tells_counts_at_most_once_a_minute_and_the_last_ones_late():
         (60, " 60/275 done"),
         (130, " 99/275 done"),
     ]
+
+
+def test_a_log_tells_no_look_that_found_nothing_new():
+    looks = [(n, batch(done=int(n > 150), elapsed=float(n), next_look=5.0)) for n in range(0, 400, 5)]
+    assert [(now, text.split(",")[1]) for now, text in log_of(*looks)] == [(0, " 0/275 done"), (155, " 1/275 done")]
 
 
 def test_a_log_tells_trouble_and_its_end_at_once():
@@ -267,6 +330,7 @@ snapshots = st.builds(
     ended=st.booleans(),
     stage=st.sampled_from(STAGES),
     attached=st.booleans(),
+    next_look=st.none() | st.floats(0, 1e5),
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_batcheval.journal.store import Journal
 
-DONE = re.compile(r"batch: batch 1/1 batch_\w+: completed, 6/6 done after \w+( \w+)?")
+DONE = re.compile(r"batch: batch 1/1 batch_\w+: completed, 6/6 done after \w+( \w+)?( virtual)?")
 THREE = """
     @pytest.mark.batch(prompt=ask_model)
     def test_one(persona, question, answer):
@@ -23,8 +23,11 @@ THREE = """
     ("width", "shown"),
     [
         (40, r"^1/1  in_progress  [1-5]/6  \w+( \w+)?  ~\w+( \w+)?$"),
-        (80, r"^batch 1/1  in_progress  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left$"),
-        (200, r"^batch 1/1  in_progress  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left  batch_\w+$"),
+        (80, r"^batch 1/1  in_progress  [1-5]/6 done  \w+( \w+)?  about \w+( \w+)? left  (next look in \w+|looking)$"),
+        (
+            200,
+            r"^batch 1/1  in_progress  [1-5]/6 done  \w+( \w+)?  \S+/\w+  about \w+( \w+)? left  (next look in \w+|looking)  batch_\w+$",
+        ),
     ],
 )
 def test_one_line_is_redrawn_from_the_upload_to_the_end(terminal, stepped, width, shown):
@@ -178,15 +181,17 @@ def test_a_terminal_that_becomes_narrower_keeps_no_remains(suite, environment, b
 
 
 @pytest.mark.sampled
-def test_time_goes_on_while_nothing_happens(send, suite, batch_server):
-    (suite / "conftest.py").write_text(
-        "import pytest_batcheval.plugin.waves as r\nr.is_simulator = lambda origin: False\n"
-    )
-    batch_server.faults.hold_batches()
-    run = send()
-    running = run.until("1/1  in_progress  .*")
-    for _ in range(2):
-        running = run.until(rf"1/1  in_progress  (?!{running.removeprefix('1/1  in_progress  ')}).*")
+def test_time_goes_on_while_nothing_happens_and_the_next_look_comes_nearer(terminal, stepped):
+    stepped.faults.hold_batches()
+    run = terminal("--batch=send", f"--batch-backend={stepped.base_url}")
+    shown = r"1/1  in_progress  0/6 done  (\d+)m (\d+)s  next look in (\d+)s"
+    moments = [run.until(shown.removesuffix(r"(\d+)s") + r"\d\ds", step=lambda: stepped.pass_time(100))]
+    for _ in range(3):  # the first may be the last one before time has passed
+        moments.append(run.until(f"(?!{moments[-1]})" + shown))
+    told = [[int(number) for number in re.search(shown, moment).groups()] for moment in moments]
+    (*before, look_before), (*after, look_after) = told[-2:]
+    assert after > before
+    assert look_after < look_before
 
 
 @pytest.mark.sampled
@@ -202,7 +207,7 @@ def test_a_batch_that_fails_as_a_whole_says_why(send, batch_server):
     batch_server.faults.fail_next_batch("invalid_model", "no such\x1b[2J model")
     run = send(width=160)
     assert run.rest() == 11
-    assert sum(line.endswith(r": failed, 0/6 done after 0s: no such\x1b[2J model") for line in run.printed) == 1
+    assert sum(line.endswith(r": failed, 0/6 done after 0s virtual: no such\x1b[2J model") for line in run.printed) == 1
 
 
 @pytest.mark.sampled
@@ -212,7 +217,7 @@ def test_a_provider_that_does_not_answer_is_reported_while_it_lasts(send, batch_
     run = send(width=120)
     run.until("^batch 1/1  validating  0/6 done  .*  no answer: .*503")
     batch_server.misbehave()
-    run.until(r"^batch 1/1  in_progress  0/6 done  \w+( \w+)?  batch_\w+$")
+    run.until(r"^batch 1/1  in_progress  0/6 done  \w+( \w+)? virtual  batch_\w+$")
     batch_server.faults.release()
     assert run.rest() == 0
 
@@ -226,19 +231,19 @@ def test_an_unrecorded_test_has_no_live_lines(terminal):
 
 
 BREAKS = """
-import pytest_batcheval.plugin.progress
+import pytest_batcheval.report.display
 
 def broken(*arguments):
     raise {error}
 
-pytest_batcheval.plugin.progress.{name} = broken
+pytest_batcheval.report.display.{name} = broken
 """
 
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "error"),
-    [("redrawn", "OSError(5, 'the terminal is gone')"), ("Expected", "ValueError")],
+    [("redrawn", "OSError(5, 'the terminal is gone')"), ("_expected", "ValueError")],
 )
 def test_a_display_that_breaks_ends_no_run(send, suite, name, error):
     (suite / "conftest.py").write_text(BREAKS.format(name=name, error=error))

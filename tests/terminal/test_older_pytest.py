@@ -14,7 +14,7 @@ class Reporter:
     def __init__(self, isatty):
         self.isatty = isatty
         self.written = io.StringIO()
-        self._tw = SimpleNamespace(_file=self.written, width_of_current_line=0, flush=lambda: None)
+        self._tw = SimpleNamespace(_file=self.written, width_of_current_line=0, hasmarkup=False, flush=lambda: None)
 
     def ensure_newline(self):
         pass

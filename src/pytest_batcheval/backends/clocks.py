@@ -15,6 +15,8 @@ from pytest_batcheval.wire import real_time
 class SystemClock:
     """Real time, in monotonic seconds; Ctrl-C interrupts a sleep."""
 
+    speed = 1.0
+
     def now(self) -> float:
         """Monotonic seconds."""
         return real_time.monotonic()
@@ -44,11 +46,15 @@ class SimulatorClock:
     lock, for example) would otherwise keep time from jumping. One JSON array a line: `["now"]` and
     `["sleep", seconds]` are answered by the time in seconds, the latter when that time has come. So is
     `["await", calls, seconds]`, a sleep with that number of calls to the simulator under way; `["awake"]` ends it.
+
+    Attributes:
+        speed: virtual seconds of a real one; 0 where time jumps.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, speed: float = 0.0) -> None:
         """Prepare a connection to `host:port`."""
         self._address = address
+        self.speed = speed
         self._socket: socket.socket | None = None
         self._replies: BufferedReader | None = None
 

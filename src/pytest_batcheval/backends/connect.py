@@ -148,4 +148,4 @@ def _calls(individual: bool, base_url: str | None, api_key: str | None) -> Indiv
 def _clock(client: OpenAIBatch) -> SystemClock | SimulatorClock:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
 
-    return SimulatorClock(client.clock_address) if client.clock_address else SystemClock()
+    return SimulatorClock(client.clock_address, client.clock_speed) if client.clock_address else SystemClock()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from pytest_batcheval.wire.origin import (
     RESPONDENT_HEADER,
     SIMULATOR_HEADER,
     SIMULATOR_NAME,
+    SPEED_HEADER,
     provider_origin,
     simulator_origin,
 )
@@ -54,10 +56,11 @@ CONNECT_TIMEOUT, PROBE_TIMEOUT, TIMEOUT = 10.0, 30.0, 600.0
 
 @dataclass(frozen=True)
 class Identity:
-    """The server at a base URL; `clock_address` is `host:port` of a simulator's virtual clock."""
+    """The server at a base URL; of a simulator, `host:port` of its virtual clock, and that clock's speed."""
 
     origin: str
     clock_address: str | None = None
+    clock_speed: float = 0.0
 
 
 class OpenAIBatch:
@@ -68,6 +71,7 @@ class OpenAIBatch:
         origin: stored with its answers.
         scope: the account in the journal.
         clock_address: address of a simulator's virtual clock; `None` for a provider.
+        clock_speed: its virtual seconds of a real one; 0 where time jumps.
         traffic: bytes that were sent and received.
     """
 
@@ -97,6 +101,7 @@ class OpenAIBatch:
         usual = provider_origin(self.base_url) == DEFAULT_BASE_URL
         identity = Identity(provider_origin(self.base_url)) if usual else self.probe()
         self.origin, self.clock_address = identity.origin, identity.clock_address
+        self.clock_speed = identity.clock_speed
         self._came: dict[str, int] = {}
         self.scope = scope or _scope(self.origin, self._client, self._key)
 
@@ -115,7 +120,10 @@ class OpenAIBatch:
         respondent, _, seed = headers.get(RESPONDENT_HEADER, "").rpartition("@")
         if not seed.isdecimal():
             raise ProviderError(f"{self.base_url} is a simulator that does not say which respondent answers; update it")
-        return Identity(simulator_origin(respondent, int(seed)), headers.get(CLOCK_HEADER))
+        speed = 0.0
+        with suppress(ValueError):
+            speed = max(float(headers.get(SPEED_HEADER, "0")), 0.0)
+        return Identity(simulator_origin(respondent, int(seed)), headers.get(CLOCK_HEADER), speed)
 
     def upload(self, path: Path, filename: str) -> RemoteFile:
         """Upload an input file; a copy that an earlier try may have left costs nothing."""

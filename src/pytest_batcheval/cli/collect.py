@@ -66,15 +66,18 @@ def interruptible(work: Callable[[], int]) -> int:
 def opened(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Open backend and journal, and yield them with clock, progress and waiting time as `engine.send` takes them."""
     from pytest_batcheval.backends.connect import connect
+    from pytest_batcheval.engine.snapshot import changes
     from pytest_batcheval.journal.lock import LockWait
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.report.error_log import error_log
+    from pytest_batcheval.report.progress_file import progress_file
 
     with (
         connect(arguments.backend) as connection,
         Journal.open(arguments.journal) as journal,
         journal.lock.held(LockWait(arguments.journal, arguments.wait, say)),
-        error_log(journal.reader, 1, say_progress, say) as progress,
+        progress_file(arguments.journal, "", connection.clock.speed, changes(say_progress)) as show,
+        error_log(journal.reader, 1, show, say) as progress,
     ):
         yield {
             "backend": connection.backend,

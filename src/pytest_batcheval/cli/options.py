@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.colour import painter
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print, safe_to_print
 from pytest_batcheval.text.streams import discard
@@ -107,6 +108,11 @@ def width() -> int:
 def say(text: str) -> None:
     """Print a text, safe for a terminal and for GitHub Actions; a verb goes on where nobody reads it (`| head`)."""
     _print(safe_to_print(text), sys.stdout)
+
+
+def say_painted(text: str) -> None:
+    """Print a text as `say` does, in colours where stdout takes them."""
+    _print(painter(sys.stdout)(safe_to_print(text)), sys.stdout)
 
 
 def say_error(text: str) -> None:

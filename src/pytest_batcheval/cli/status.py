@@ -5,36 +5,43 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say, say_json, width
+from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say, say_json, say_painted, width
 from pytest_batcheval.cli.runs import plain, when
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.wire import real_time
-from pytest_batcheval.wire.origin import describe
+from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
     from pytest_batcheval.batch_status import BatchStatus
     from pytest_batcheval.cli.watch import WatchedState
+    from pytest_batcheval.engine.snapshot import BatchSnapshot
+    from pytest_batcheval.journal.lock import Holder
+    from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.journal.rows import StageRow
     from pytest_batcheval.report.figures import BatchFigures, RunFigures
+    from pytest_batcheval.report.live_line import LiveLines
 
 
 DESCRIPTION = """
 BATCH: ask the provider for the status, counts, times, files and errors of a batch; no journal is needed. The exit
 status is 0 if the batch has ended, and 10 while it runs. --run RUN: show the batches, errors, cost, stages and resource
-use of a run in the journal (without RUN and BATCH: the newest run); the provider is not asked. The exit status is 0 if
-it is done, 10 while batches of it are open, and 1 if requests failed, were refused or are lost. --watch: poll until it
-has ended; nothing is collected or changed.
+use of a run in the journal (without RUN and BATCH: the newest one that sent something); the provider is not asked. The
+exit status is 0 if it is done, 10 while batches of it are open, and 1 if requests failed, were refused or are lost.
+--watch: poll until it has ended; nothing is collected or changed.
 """
-RUN_SECONDS = 5.0
+RUN_SECONDS = 1.0
 BATCH_SECONDS = 30.0
 """Default seconds between two polls: the journal costs nothing, the provider limits calls."""
+
+MOST_LIVE = 12
+"""Live lines of batches that are shown of a run."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -140,23 +147,20 @@ def _poll_batch(backend: Backend, batch: str) -> WatchedState:
 
 def _poll_run(journal: Path, start: str | None) -> WatchedState:
     from pytest_batcheval.cli.watch import WatchedState
+    from pytest_batcheval.report.run_text import open_text
 
-    run, batches = _read_run(journal, start)
-    data, page = _run_data(run, batches), "\n".join(_run_page(run, batches, journal))
+    seen = _read_run(journal, start)
+    data, page = seen.to_dict(), "\n".join(_run_page(seen, journal))
     going = data["waiting"] or _is_sending(journal, data)
     state = "open" if going else data["state"]
-    counts = f"{data['answers']:,} answered, {data['failed']:,} failed, {data['waiting']:,} open"
+    counts = f"{data['answers']:,} answered, {data['failed']:,} failed, {open_text(data['waiting'], seen.done)}"
     line = f"run {data['id']}: {state}, requests: {data['requests']:,}, {counts}"
     return WatchedState(page, line, data, _run_exit_status(state))
 
 
 def _is_sending(journal: Path, run: dict[str, Any]) -> bool:
     """Return whether its process runs and holds the journal's lock: between two waves no batch is open."""
-    from pytest_batcheval.journal.location import real
-    from pytest_batcheval.journal.lock import JournalLock
-
-    path = real(journal)
-    holder = JournalLock(path.with_name(f"{path.name}.lock")).holder()
+    holder = _holder(journal)
     if holder is None or list(holder.argv) != run["argv"]:
         return False
     reader = open_reader(journal)
@@ -165,6 +169,14 @@ def _is_sending(journal: Path, run: dict[str, Any]) -> bool:
     finally:
         reader.close()
     return bool(same) and same[-1].id == run["id"]
+
+
+def _holder(journal: Path) -> Holder | None:
+    from pytest_batcheval.journal.location import real
+    from pytest_batcheval.journal.lock import JournalLock
+
+    path = real(journal)
+    return JournalLock(path.with_name(f"{path.name}.lock")).holder()
 
 
 def _seconds(text: str) -> float:
@@ -204,14 +216,14 @@ _STAGES = ("wave", "stage", "time", "CPU", "memory", "sent", "received")
 
 
 def _show_run(journal: Path, start: str | None, as_json: bool) -> ExitStatus:
-    """Print the status of a run; `start` is its id, or the beginning of it, `None` the newest run."""
-    run, batches = _read_run(journal, start)
+    """Print the status of a run; `start` is its id, or the beginning of it, `None` the newest that sent something."""
+    seen = _read_run(journal, start)
     if as_json:
-        say_json(_run_data(run, batches))
+        say_json(seen.to_dict())
     else:
-        for line in _run_page(run, batches, journal):
-            say(line)
-    return _run_exit_status(run.state)
+        for line in _run_page(seen, journal):
+            say_painted(line)
+    return _run_exit_status(seen.run.state)
 
 
 def _run_exit_status(state: str) -> ExitStatus:
@@ -220,7 +232,34 @@ def _run_exit_status(state: str) -> ExitStatus:
     return ExitStatus.OK if state in ("done", "empty") else ExitStatus.FAILED
 
 
-def _read_run(journal: Path, start: str | None) -> tuple[RunFigures, list[BatchFigures]]:
+@dataclass(frozen=True)
+class _SeenRun:
+    """A run, its batches, and the lines of the process that waits for them, if there is one."""
+
+    run: RunFigures
+    batches: Sequence[BatchFigures]
+    live: LiveLines | None
+
+    @property
+    def standing(self) -> dict[str, BatchSnapshot]:
+        """What that process saw last of each batch, by its id."""
+        return {} if self.live is None else {seen.batch_id: seen for seen in self.live.under_way if seen.ordinal}
+
+    @property
+    def done(self) -> int | None:
+        """Requests of open batches that the provider has done; `None` where no process waits for them."""
+        return None if self.live is None else sum(seen.done for seen in self.standing.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as JSON can hold it."""
+        counts = ("batch_id", "status", "done", "failed", "total")
+        progress = [{name: getattr(seen, name) for name in counts} for seen in self.standing.values()]
+        whole = plain(self.run) | {"held": [asdict(batch) for batch in self.batches], "progress": progress}
+        data: dict[str, Any] = json.loads(json.dumps(whole, default=float))
+        return data
+
+
+def _read_run(journal: Path, start: str | None) -> _SeenRun:
     """Return the figures of a run and of its batches.
 
     Raises:
@@ -233,23 +272,30 @@ def _read_run(journal: Path, start: str | None) -> tuple[RunFigures, list[BatchF
     try:
         figures = Figures(reader)
         run = _the_one(figures.runs(), start)
-        return run, figures.batches(run.id)
+        batches = figures.batches(run.id)
+        return _SeenRun(run, batches, _live(journal, run, {batch.batch_id for batch in batches}, reader))
     finally:
         reader.close()
 
 
-def _run_data(run: RunFigures, batches: Sequence[BatchFigures]) -> dict[str, Any]:
-    """Return a run as plain data, as JSON can hold it."""
-    whole = plain(run) | {"held": [asdict(batch) for batch in batches]}
-    data: dict[str, Any] = json.loads(json.dumps(whole, default=float))
-    return data
+def _live(journal: Path, run: RunFigures, ids: set[str], reader: JournalReader) -> LiveLines | None:
+    """Return the lines of the process that sends this run or waits for its batches; `None` without one."""
+    from pytest_batcheval.report.eta import Eta
+    from pytest_batcheval.report.progress_file import read_progress
+
+    found = read_progress(journal, lambda: Eta(reader.batches(run.origin)))
+    holder = _holder(journal) if found is not None else None
+    if found is None or holder is None or holder.pid != found.pid:
+        return None
+    theirs = {seen.batch_id for seen in found.board.under_way} - {""}
+    return found.board if found.run == run.id or theirs & ids else None
 
 
 def _the_one(runs: Sequence[RunFigures], start: str | None) -> RunFigures:
     if not runs:
         raise UsageError("the journal has no runs")
     if start is None:
-        return runs[-1]
+        return next((run for run in reversed(runs) if run.requests), runs[-1])
     found = [run for run in runs if run.id == start] or [run for run in runs if run.id.startswith(start)]
     if len(found) != 1:
         listed = ", ".join(run.id for run in found[:5])
@@ -258,16 +304,21 @@ def _the_one(runs: Sequence[RunFigures], start: str | None) -> RunFigures:
     return found[0]
 
 
-def _run_page(run: RunFigures, batches: Sequence[BatchFigures], journal: Path) -> list[str]:
+def _run_page(seen: _SeenRun, journal: Path) -> list[str]:
     """Return the lines about a run, as wide as stdout."""
     from pytest_batcheval.report.run_text import error_lines
     from pytest_batcheval.text.table import table
 
-    lines = _head(run)
-    if batches:
-        lines += ["", *table([_BATCHES, *map(_batch_row, batches)], width(), left={0, 1}, give_way=(0,))]
+    run = seen.run
+    lines = _head(seen)
+    if seen.live is not None:
+        lines += ["", *seen.live.lines(real_time.now(), width() - 1, MOST_LIVE)]
+    if seen.batches:
+        rows = (_batch_row(batch, seen.standing) for batch in seen.batches)
+        lines += ["", *table([_BATCHES, *rows], width(), left={0, 1}, give_way=(0,))]
     if run.stages:
-        lines += ["", *table([_STAGES, *map(_stage_row, run.stages)], width(), left={1}, give_way=())]
+        names = [f"virtual {name}" if name == "time" and is_simulator(run.origin) else name for name in _STAGES]
+        lines += ["", *table([names, *map(_stage_row, run.stages)], width(), left={1}, give_way=())]
     if run.failures:
         lines += ["", *(f"  {line}" for line in error_lines(run.failures))]
     if run.waiting:
@@ -285,23 +336,27 @@ def _resume(run: RunFigures, journal: Path) -> str:
     return resume_command(journal, OPENAI if url in ("", DEFAULT_BASE_URL) else url)
 
 
-def _head(run: RunFigures) -> list[str]:
+def _head(seen: _SeenRun) -> list[str]:
     from pytest_batcheval.report.run_text import run_lines
     from pytest_batcheval.text.table import one_line
 
+    run = seen.run
     return [
         one_line(f"run {run.id}: {run.state}, started {when(run.started)}, sent to {describe(run.origin)}"),
         f"  command: {one_line(' '.join(run.argv))}",
-        *(f"  {label}: {text}" for label, text in run_lines(run)),
+        *(f"  {label}: {text}" for label, text in run_lines(run, seen.done)),
     ]
 
 
-def _batch_row(batch: BatchFigures) -> tuple[str, ...]:
+def _batch_row(batch: BatchFigures, standing: Mapping[str, BatchSnapshot]) -> tuple[str, ...]:
+    """Return the cells of a batch; of one that is waited for with what the provider has said last."""
     from pytest_batcheval.text.format import dollars
 
     name = "individual calls" if batch.calls == "individual" else batch.batch_id or f"{batch.number} (no id)"
-    numbers = (batch.requests, batch.answers, batch.failed)
-    return (name, batch.state, *(f"{number:,}" for number in numbers), dollars(batch.usd))
+    numbers, state = (batch.requests, batch.answers, batch.failed), batch.state
+    if (seen := standing.get(batch.batch_id)) is not None:
+        numbers, state = (batch.requests, seen.done, seen.failed), seen.status
+    return (name, state, *(f"{number:,}" for number in numbers), dollars(batch.usd))
 
 
 def _stage_row(stage: StageRow) -> tuple[str, ...]:

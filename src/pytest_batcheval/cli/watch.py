@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.text.colour import painter
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_json_to_print, safe_to_print
 from pytest_batcheval.text.streams import discard
@@ -132,8 +133,9 @@ class Screen:
         lines = safe_to_print(seen.page).splitlines()
         if not seen.ended:
             lines = [*_fitting(lines, width, height - 2), cut(f"{real_time.local('%H:%M:%S')} {_foot(seen)}", width)]
-        first = "".join(f"{line}\n" for line in lines)
-        sys.stdout.write(redrawn(self._drawn, lines, (), width, height) if self._drawn else first)
+        paint = painter(sys.stdout)
+        first = "".join(f"{paint(line)}\n" for line in lines)
+        sys.stdout.write(redrawn(self._drawn, lines, (), width, height, paint) if self._drawn else first)
         sys.stdout.flush()
         self._drawn = lines
 

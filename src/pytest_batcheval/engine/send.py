@@ -53,7 +53,7 @@ def send(
         journal: the record of what was sent.
         clock: the clock of all waits.
         policy: the user's choices; default those of `SendPolicy`.
-        progress: called with a snapshot whenever a batch changes, and when a pause begins and ends.
+        progress: called with a snapshot whenever a batch changes or was looked at, and when a pause begins and ends.
         run: id of this run in the journal; default a new one.
         wait: called while another process holds the lock; it sleeps or raises.
         calling: send each request to its endpoint by these parts, instead of in batches. A call without an answer

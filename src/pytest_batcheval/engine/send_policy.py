@@ -60,7 +60,7 @@ class SendContext:
     Attributes:
         run: id of the run in the journal.
         deadline: the time on the clock until which batches are waited for; `None` for ever.
-        progress: called with a snapshot whenever a batch changes, and when a pause begins and ends.
+        progress: called with a snapshot whenever a batch changes or was looked at, and when a pause begins and ends.
     """
 
     backend: Backend

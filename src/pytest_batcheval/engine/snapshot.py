@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.engine.effects import JOURNAL
@@ -36,6 +36,7 @@ class BatchSnapshot:
         ended: whether nothing is left to do.
         endpoint, model: those of its requests; the model is empty when it is unknown.
         attached: whether an earlier process created it, so that `elapsed` is not its age.
+        next_look: seconds from now until the provider is asked for it again; `None` while nothing is planned.
     """
 
     ordinal: int
@@ -53,6 +54,13 @@ class BatchSnapshot:
     endpoint: str = ""
     model: str = ""
     attached: bool = False
+    next_look: float | None = None
+
+    def differs(self, other: BatchSnapshot | None) -> bool:
+        """Whether it says something new, apart from the time."""
+        return other is None or replace(self, elapsed=0.0, next_look=None) != replace(
+            other, elapsed=0.0, next_look=None
+        )
 
     def __str__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
@@ -105,8 +113,20 @@ def notices(show: Callable[[BatchSnapshot], None]) -> Callable[[str], None]:
     return lambda text: show(NoticeSnapshot.of_text(text))
 
 
+def changes(show: Callable[[BatchSnapshot], None]) -> Callable[[BatchSnapshot], None]:
+    """A `progress` that calls `show` with what is new only, not with each look at the provider."""
+    before: dict[int, BatchSnapshot] = {}
+
+    def watch(seen: BatchSnapshot) -> None:
+        if isinstance(seen, NoticeSnapshot) or seen.differs(before.get(seen.ordinal)):
+            before[seen.ordinal] = seen
+            show(seen)
+
+    return watch
+
+
 def watcher(machines: Sequence[BatchMachine], show: Callable[[BatchSnapshot], None]) -> Callable[[float], None]:
-    """A function of the time that shows each batch whose state or counts have changed."""
+    """A function of the time that shows each batch whose state, counts or next look have changed."""
     shown: dict[int, tuple[object, ...]] = {}
     attached = [bool(machine.row.batch_id) for machine in machines]
 
@@ -122,6 +142,7 @@ def watcher(machines: Sequence[BatchMachine], show: Callable[[BatchSnapshot], No
                 machine.failed,
                 machine.finished,
                 bool(machine.trouble),
+                _look(machine),
             )
             if shown.get(ordinal) != state:
                 shown[ordinal] = state
@@ -147,7 +168,13 @@ def _snapshot(ordinal: int, attached: Sequence[bool], machine: BatchMachine, now
         endpoint=machine.row.endpoint,
         model=machine.row.model,
         attached=attached[ordinal - 1],
+        next_look=None if (look := _look(machine)) is None else max(look - now, 0.0),
     )
+
+
+def _look(machine: BatchMachine) -> float | None:
+    """The time of the next look at a batch that the provider has."""
+    return machine.wake if machine.row.state == "created" and not machine.finished else None
 
 
 def _stage(machine: BatchMachine) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +16,12 @@ from pytest_batcheval.plugin.marker import asks_for_answers, is_ours, left_out, 
 from pytest_batcheval.plugin.options import MARKER as BATCH_MARKER
 from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, mode, root_of
 from pytest_batcheval.plugin.stash import LEFT_OUT, PASSED, batch_session, begun_session
+from pytest_batcheval.report.display_host import hosts
 from pytest_batcheval.wire.default_paths import CASSETTES
 
 if TYPE_CHECKING:
     from pytest_batcheval.plugin.reports import ItemReports
+    from pytest_batcheval.report.display import Display
 
 UNUSED = "batcheval_unused"
 """Name under which a worker gives its controller the unused recordings."""
@@ -39,6 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", BATCH_MARKER)
     config.addinivalue_line("markers", CONVERSATION_MARKER)
     check(config)
+    hosts.append(display := partial(_client_display, config))
+    config.add_cleanup(lambda: hosts.remove(display))
+
+
+def _client_display(config: pytest.Config) -> Display:
+    from pytest_batcheval.plugin.progress import client_display
+
+    return client_display(config)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -91,12 +91,12 @@ class WaveRunner:
             fresh = [request for key, request in todo.items() if key not in stored]
             cells = {name: request.custom_id for name, request in pending}
             if fresh:
-                self._announce(wave, len(fresh), len(stored), connection.backend.origin)
+                self._announce(wave, len(fresh), len(stored), connection.backend.origin, connection.clock.speed)
                 for line in changed_lines(cells, fresh, journal.reader, connection.backend.origin):
                     self._say(line)
             journal.note_cells(cells, connection.backend.origin)
             if fresh:
-                sent = self._send(fresh, connection, journal, meter)
+                sent = self._send(fresh, wave, connection, journal, meter)
                 self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
                 meter.end_wave()
             answers = journal.reader.answers(fresh, connection.backend.origin, self._settings.round)
@@ -106,23 +106,28 @@ class WaveRunner:
         if not self.sent and not self.collected:
             self._say("every answer is there already, nothing to send")
 
-    def _announce(self, wave: int, fresh: int, stored: int, origin: str) -> None:
+    def _announce(self, wave: int, fresh: int, stored: int, origin: str, speed: float) -> None:
         which = f"wave {wave}: " if wave > 1 else ""
         known = f" ({stored:,} answered already)" if stored else ""
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
         self._say(f"{which}{counted(fresh, 'request')} for {describe(origin)}{known}{later}")
-        self._display.begin(wave, not is_simulator(origin), lambda: self._stored.journal.batches(origin))
+        self._display.begin(wave, speed, lambda: self._stored.journal.batches(origin))
 
     def _send(
-        self, requests: list[Request], connection: BackendConnection, journal: Journal, meter: ResourceMeter
+        self, requests: list[Request], wave: int, connection: BackendConnection, journal: Journal, meter: ResourceMeter
     ) -> SendResult:
         from pytest_batcheval.engine.call_sender import Calling
         from pytest_batcheval.engine.send import SendPolicy, send
         from pytest_batcheval.engine.split import Limits
         from pytest_batcheval.report.error_log import error_log
+        from pytest_batcheval.report.progress_file import progress_file
 
-        show = meter.watching(self._progress)
-        with error_log(journal.reader, self._settings.attempts, show, self._say, self._asking) as progress:
+        with (
+            progress_file(journal.path, self._run_id, connection.clock.speed, self._progress, wave) as shown,
+            error_log(
+                journal.reader, self._settings.attempts, meter.watching(shown), self._say, self._asking
+            ) as progress,
+        ):
             sent = send(
                 requests,
                 backend=connection.backend,

@@ -13,9 +13,12 @@ from pytest_batcheval.wire.origin import is_simulator
 LONGEST_MESSAGE = 300
 
 
-def run_lines(run: RunFigures) -> Iterator[tuple[str, str]]:
-    """Yield requests, outcome and cost of a run as pairs of a label and a text."""
-    yield "requests", _requests(run)
+def run_lines(run: RunFigures, done: int | None = None) -> Iterator[tuple[str, str]]:
+    """Yield requests, outcome and cost of a run as pairs of a label and a text.
+
+    `done` is the number of requests of open batches that the provider has done; `None` if it is unknown.
+    """
+    yield "requests", _requests(run, done)
     if run.input_tokens or run.output_tokens:
         yield "tokens", f"{run.input_tokens:,} in, {run.output_tokens:,} out"
     yield "cost", _cost(run)
@@ -33,14 +36,19 @@ def error_lines(failures: tuple[ErrorFigures, ...]) -> Iterator[str]:
         yield f"  {error.next_step}"
 
 
-def _requests(run: RunFigures) -> str:
+def open_text(waiting: int, done: int | None) -> str:
+    """`275 open`, or `275 open (83 of them done)`."""
+    return f"{waiting:,} open" + ("" if done is None else f" ({done:,} of them done)")
+
+
+def _requests(run: RunFigures, done: int | None) -> str:
     number = sum(run.batches.values())
     ways = [counted(number, "batch", "batches")] if number else []
     if run.calls:
         ways.append(counted(run.calls, "individual call"))
     outcome = f"{run.answers:,} answered, {run.failed:,} failed"
     resent = f", with {counted(run.resent, 'repeat')}" if run.resent else ""
-    waiting = f", {run.waiting:,} open" if run.waiting else ""
+    waiting = f", {open_text(run.waiting, done)}" if run.waiting else ""
     return f"{run.requests:,} in {' and '.join(ways) or 'no batch'}{resent}: {outcome}{waiting}"
 
 
@@ -63,7 +71,8 @@ def _time(run: RunFigures) -> str:
     parts = [f"{name} {duration(seconds, tenths=True)}" for name, seconds in took.items() if seconds >= 0.1]
     waves = max(stage.wave for stage in run.stages)
     several = f" in {waves} waves" if waves > 1 else ""
-    return f"{duration(run.seconds)}{several}" + (f": {', '.join(parts)}" if parts else "")
+    whose = " by the simulator's clock" if is_simulator(run.origin) else ""
+    return f"{duration(run.seconds)}{whose}{several}" + (f": {', '.join(parts)}" if parts else "")
 
 
 def _machine(run: RunFigures) -> str:

@@ -12,13 +12,20 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from pytest_batcheval.simulator.api_keys import check_scope
+from pytest_batcheval.simulator.clock import speed_of
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.endpoints import batches, control, files, model_calls
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.http_exchange import ClientGone, Exchange, Headers, HttpReply
 from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.state import State
-from pytest_batcheval.wire.origin import CLOCK_HEADER, RESPONDENT_HEADER, SIMULATOR_HEADER, SIMULATOR_NAME
+from pytest_batcheval.wire.origin import (
+    CLOCK_HEADER,
+    RESPONDENT_HEADER,
+    SIMULATOR_HEADER,
+    SIMULATOR_NAME,
+    SPEED_HEADER,
+)
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -161,6 +168,7 @@ class Simulator:
             static = {
                 SIMULATOR_HEADER: SIMULATOR_NAME,
                 RESPONDENT_HEADER: f"{state.respondent.name}@{state.seed}",
+                SPEED_HEADER: f"{speed_of(state.clock.mode) or 0:g}",
                 "openai-version": "2020-10-01",
                 "openai-organization": "org-simulator",
             }

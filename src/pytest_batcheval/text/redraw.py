@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from pytest_batcheval.text.colour import plain
 from pytest_batcheval.text.table import columns
 
 
@@ -12,8 +13,15 @@ def rows(line: str, width: int) -> int:
     return max(-(-columns(line) // max(width, 1)), 1)
 
 
-def redrawn(old: Sequence[str], new: Sequence[str], above: Sequence[str], width: int, height: int) -> str:
-    """Return what to write to replace the lines drawn last by new ones, below lines that stay.
+def redrawn(
+    old: Sequence[str],
+    new: Sequence[str],
+    above: Sequence[str],
+    width: int,
+    height: int,
+    paint: Callable[[str], str] = plain,
+) -> str:
+    """Return what to write to replace the lines drawn last by new ones, below lines that stay, each as painted.
 
     Before, the cursor is on the line below them, perhaps behind a typed `^C`; after, at the beginning of that line. A
     terminal that became narrower is assumed to have wrapped its lines, as nearly all do.
@@ -21,5 +29,5 @@ def redrawn(old: Sequence[str], new: Sequence[str], above: Sequence[str], width:
     taken = min(sum(rows(line, width) for line in old), max(height - 1, 0))
     up = f"\r\x1b[J\x1b[{taken}A" if taken else "\r\x1b[J"
     if above or not taken == len(old) == len(new):
-        return "".join((up, "\x1b[J", *(f"{line}\n" for line in (*above, *new))))
-    return "".join((up, *(f"{line}\x1b[K\n" for line in new)))
+        return "".join((up, "\x1b[J", *(f"{paint(line)}\n" for line in (*above, *new))))
+    return "".join((up, *(f"{paint(line)}\x1b[K\n" for line in new)))

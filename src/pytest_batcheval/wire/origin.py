@@ -22,6 +22,9 @@ RESPONDENT_HEADER = "x-simulator-respondent"
 CLOCK_HEADER = "x-simulator-clock"
 """The header with the address, `host:port`, at which a client may register on the simulator's virtual clock."""
 
+SPEED_HEADER = "x-simulator-clock-speed"
+"""The header with the virtual seconds of a real one; 0 where time jumps."""
+
 IN_PROCESS = "in-process"
 """The account name of a simulator that a run starts itself: nothing is paid, and batches end with the run."""
 
