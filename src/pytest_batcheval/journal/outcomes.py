@@ -66,6 +66,7 @@ CREATE TABLE IF NOT EXISTS cell (
 CREATE TABLE IF NOT EXISTS newest (
     test    TEXT PRIMARY KEY,
     run     TEXT NOT NULL REFERENCES run (id),
+    module  TEXT NOT NULL,
     outcome TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -88,8 +89,8 @@ CREATE INDEX IF NOT EXISTS run_by_start ON run (started);
 
 # Of two runs at once the one that is stored last.
 _SET_NEWEST = """
-INSERT INTO newest SELECT :test, :run, :outcome ON CONFLICT (test) DO UPDATE
-SET run = excluded.run, outcome = excluded.outcome
+INSERT INTO newest SELECT :test, :run, :module, :outcome WHERE 1 ON CONFLICT (test) DO UPDATE
+SET run = excluded.run, module = excluded.module, outcome = excluded.outcome
 WHERE (SELECT started FROM run WHERE id = newest.run) <= :started
 """
 
@@ -103,13 +104,13 @@ ORDER BY outcome.test
 """
 
 _KEYS_OF_TEST = """
-SELECT key FROM used JOIN newest ON newest.test = used.test AND newest.run = used.run
-JOIN outcome ON outcome.test = used.test AND outcome.run = used.run
-WHERE used.test = ? OR outcome.module = ? OR (used.test >= ? AND used.test < ?) OR (used.test >= ? AND used.test < ?)
+SELECT key FROM newest CROSS JOIN used ON used.run = newest.run AND used.test = newest.test
+WHERE newest.test = ? OR newest.module = ?
+   OR (newest.test >= ? AND newest.test < ?) OR (newest.test >= ? AND newest.test < ?)
 """
 
 _KEYS_OF_FAILED = """
-SELECT key FROM newest JOIN used ON used.run = newest.run AND used.test = newest.test
+SELECT key FROM newest CROSS JOIN used ON used.run = newest.run AND used.test = newest.test
 WHERE newest.outcome NOT IN ('passed', 'xfailed', 'skipped')
 """
 
@@ -180,7 +181,7 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
             connection.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?)", cells)
             ids = ((axis, name, key) for key, cell in row.cells.items() for axis, name in cell.items())
             connection.executemany("INSERT OR IGNORE INTO cell VALUES (?, ?, ?)", ids)
-            newest = {"test": test, "run": run, "outcome": row.outcome, "started": started}
+            newest = {"test": test, "run": run, "module": module, "outcome": row.outcome, "started": started}
             connection.execute(_SET_NEWEST, newest)
             results = (
                 (run, test, number, one.kind, encodable(one.summary, "utf-8"), encodable(one.words, "utf-8"),
