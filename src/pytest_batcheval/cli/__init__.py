@@ -12,6 +12,7 @@ from typing import NoReturn
 VERBS = (
     "init",
     "serve",
+    "dashboard",
     "resume",
     "cancel",
     "status",

@@ -25,12 +25,17 @@ BUSY_SECONDS = 5.0
 
 CHUNK = 500
 
+FAILING = ("failed", "error")
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
     id      TEXT PRIMARY KEY,
     started REAL NOT NULL,             -- Unix seconds
     mode    TEXT NOT NULL,             -- of --batch
-    argv    TEXT NOT NULL              -- JSON array
+    argv    TEXT NOT NULL,             -- JSON array
+    tests   INTEGER NOT NULL,
+    failing INTEGER NOT NULL,          -- of them failed or in error
+    unrecorded INTEGER NOT NULL        -- of them without an answer
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS outcome (
@@ -82,6 +87,8 @@ CREATE TABLE IF NOT EXISTS result (
     PRIMARY KEY (run, test, number)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX IF NOT EXISTS result_by_test ON result (test, kind, number);
+
 CREATE INDEX IF NOT EXISTS outcome_by_run ON outcome (run);
 
 CREATE INDEX IF NOT EXISTS run_by_start ON run (started);
@@ -125,6 +132,18 @@ _RESULTS = "SELECT test, kind, summary, words, figures FROM result WHERE run = ?
 
 
 @dataclass(frozen=True)
+class StoredRun:
+    """A run of tests; `started` in Unix seconds, `failing` and `unrecorded` of its `tests`."""
+
+    id: str
+    started: float
+    mode: str
+    tests: int
+    failing: int
+    unrecorded: int
+
+
+@dataclass(frozen=True)
 class KeptResult:
     """A quality result as data: its class, `repr`, `explain()` and `to_dict()`."""
 
@@ -155,6 +174,11 @@ class Outcome:
     results: Sequence[KeptResult] = ()
 
     @property
+    def failing(self) -> bool:
+        """Whether the test says something against the answer, or could not say it."""
+        return self.outcome in FAILING
+
+    @property
     def passed(self) -> bool:
         """Whether the test ended as it should."""
         return self.outcome in ("passed", "xfailed", "skipped")
@@ -171,7 +195,10 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
         private_file(path)
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection, connection:
         connection.executescript(_SCHEMA)
-        connection.execute("INSERT INTO run VALUES (?, ?, ?, ?)", (run, started, mode, json.dumps(list(argv))))
+        rows = list(rows)
+        counts = (len(rows), sum(row.failing for row in rows), sum(row.outcome == "unrecorded" for row in rows))
+        head = (run, started, mode, json.dumps(list(argv)), *counts)
+        connection.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?)", head)
         for row in rows:
             # names of files may have what UTF-8 does not have
             test, module, message = (encodable(text, "utf-8") for text in (row.test, row.module, row.message))
@@ -212,6 +239,49 @@ class Outcomes:
         query = "SELECT id, started FROM run WHERE substr(id, 1, length(?1)) = ?1 ORDER BY started DESC, rowid DESC"
         with self._reading() as connection:
             return [] if connection is None else connection.execute(query, (start,)).fetchall()
+
+    def page(self, first: int, most: int) -> list[StoredRun]:
+        """At most so many runs, the newest first, after the `first` newest.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        query = """SELECT id, started, mode, tests, failing, unrecorded FROM run
+                   ORDER BY started DESC, rowid DESC LIMIT ? OFFSET ?"""
+        with self._reading() as connection:
+            found = [] if connection is None else connection.execute(query, (most, first)).fetchall()
+            return [StoredRun(*row) for row in found]
+
+    def count(self) -> int:
+        """The number of runs.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        with self._reading() as connection:
+            return 0 if connection is None else int(connection.execute("SELECT count(*) FROM run").fetchone()[0])
+
+    def measured(self) -> list[tuple[str, str, int]]:
+        """(test, kind, number) of the quality results of any run.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        query = "SELECT DISTINCT test, kind, number FROM result WHERE kind <> 'Verdicts' ORDER BY test, number"
+        with self._reading() as connection:
+            return [] if connection is None else connection.execute(query).fetchall()
+
+    def results(self, test: str, kind: str, number: int) -> list[tuple[str, float, Mapping[str, Any]]]:
+        """(run, its start in Unix seconds, figures) of one quality result of a test in each run, the oldest first.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        query = """SELECT run.id, run.started, result.figures FROM result JOIN run ON run.id = result.run
+                   WHERE test = ? AND kind = ? AND number = ? ORDER BY run.started, run.rowid"""
+        with self._reading() as connection:
+            rows = [] if connection is None else connection.execute(query, (test, kind, number)).fetchall()
+            return [(run, started, json.loads(figures)) for run, started, figures in rows]
 
     def before(self, run: str, tests: Sequence[str]) -> tuple[str, float] | None:
         """(id, Unix seconds of the start) of the newest run before this one that has one of these tests.
@@ -301,11 +371,10 @@ class Outcomes:
 
 
 def _results(connection: sqlite3.Connection, run: str) -> dict[str, list[KeptResult]]:
-    """The quality results of a run by test; none in a file that was made before they were kept."""
+    """The quality results of a run by test."""
     found: dict[str, list[KeptResult]] = {}
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'result'").fetchone():
-        for test, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
-            found.setdefault(test, []).append(KeptResult(kind, summary, words, json.loads(figures)))
+    for test, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
+        found.setdefault(test, []).append(KeptResult(kind, summary, words, json.loads(figures)))
     return found
 
 

@@ -122,6 +122,14 @@ WHERE (?1 IS NULL OR answer.origin = ?1) AND (?2 = '' OR batch.round = ?2) AND a
 ORDER BY answer.key, answer.origin LIMIT ?4
 """
 
+NEWEST_ANSWERS = """
+SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
+       request.line
+FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
+            JOIN request ON request.key = answer.key
+ORDER BY answer.rowid DESC LIMIT ?
+"""
+
 ANSWERS_TO = """
 SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
        request.line

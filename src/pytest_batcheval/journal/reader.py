@@ -85,12 +85,16 @@ class JournalReader:
             if len(rows) == CHUNK:  # the last key may have more origins on the next page
                 rows = [row for row in rows if row[0] != rows[-1][0]] or rows
             after = rows[-1][0]
-            for key, where, line_id, response, crc, *of_batch, line in rows:
-                if not is_sound(key, response, crc):
-                    self.damaged.add(key)
-                elif line:
-                    found = StoredAnswer(where, line_id, response, *of_batch)
-                    yield _stored(_request_of(key, line), found)
+            yield from self._sound(rows)
+
+    def newest_answers(self, most: int) -> list[Answer]:
+        """The answers that were stored last, the newest first; of requests whose line is stored.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        rows = self._rows(queries.NEWEST_ANSWERS, (most,))
+        return list(self._sound(rows))
 
     def answers_to(self, keys: Sequence[str]) -> Iterator[Answer]:
         """The newest answer of each of these requests and origin; of requests whose line is stored.
@@ -98,7 +102,10 @@ class JournalReader:
         Raises:
             JournalError: the journal cannot be read.
         """
-        for key, where, line_id, response, crc, *of_batch, line in self._by_keys(queries.ANSWERS_TO, keys):
+        yield from self._sound(self._by_keys(queries.ANSWERS_TO, keys))
+
+    def _sound(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Answer]:
+        for key, where, line_id, response, crc, *of_batch, line in rows:
             if not is_sound(key, response, crc):
                 self.damaged.add(key)
             elif line:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.journal.outcomes import Outcome, Outcomes
-from pytest_batcheval.report.failing import FAILING
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ def changes(since: float, before: Iterable[Outcome], now: Iterable[Outcome]) -> 
     return Changes(
         since=since,
         common=len(common),
-        broken=[one for was, one in common if one.outcome in FAILING and was.outcome not in FAILING],
-        mended=[one for was, one in common if one.outcome not in FAILING and was.outcome in FAILING],
+        broken=[one for was, one in common if one.failing and not was.failing],
+        mended=[one for was, one in common if was.failing and not one.failing],
         new=len(new) - len(common),
         gone=len(old) - len(common),
         moved=[moved for was, one in common for moved in _moved(was, one)],

@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.changes import Changes
-from pytest_batcheval.report.failing import FAILING, failing_lines, failing_tests
+from pytest_batcheval.report.failing import failing_lines, failing_tests
 from pytest_batcheval.report.figures import RunFigures
 from pytest_batcheval.report.own_file import check_own, write_own
 from pytest_batcheval.report.waiting import WaitingBatch, come_back
@@ -159,7 +159,7 @@ def _outcome(run: CiRun) -> str:
         return f"**{none}{counted(len(run.waiting), 'batch', 'batches')} with {requests} not ended.**"
     if not run.outcomes:
         return "**No test has run.**"
-    failing = sum(one.outcome in FAILING for one in run.outcomes)
+    failing = sum(one.failing for one in run.outcomes)
     missing = sum(one.outcome == "unrecorded" for one in run.outcomes)
     rest = f", and {missing:,} could not run without a recorded answer" if missing else ""
     return f"**{f'{failing:,}' if failing else 'None'} of {counted(len(run.outcomes), 'test')} failed{rest}.**"
@@ -174,7 +174,7 @@ def _notes(run: CiRun) -> Iterator[str]:
 
 def _failing(run: CiRun, most: int) -> list[str]:
     """Failing tests by axis and message, and the first of them."""
-    failing = [one for one in run.outcomes if one.outcome in FAILING]
+    failing = [one for one in run.outcomes if one.failing]
     return fenced([*map(safe_to_show, failing_lines(run.outcomes, WIDTH)), *_listed(failing, most)])
 
 

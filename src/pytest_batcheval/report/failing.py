@@ -13,8 +13,6 @@ from pytest_batcheval.text.table import columns, cut, one_line
 MOST_MESSAGES = 3
 """Messages that are listed on lines, of those that several tests have."""
 
-FAILING = ("failed", "error")
-
 
 @dataclass(frozen=True)
 class Share:
@@ -45,7 +43,7 @@ class FailingTests:
 def failing_tests(outcomes: Iterable[Outcome]) -> FailingTests:
     """Count the failing tests by the ids of their cells, and by their messages."""
     single = [one for one in outcomes if len(one.cells) == 1]
-    failing = [one for one in single if one.outcome in FAILING]
+    failing = [one for one in single if one.failing]
     axes = dict.fromkeys(axis for one in failing for axis in cell_of(one)) if len(failing) > 1 else {}
     shares = {axis: found for axis in axes if (found := _shares(axis, single, failing))}
     said = Counter(one.message for one in failing if one.message)

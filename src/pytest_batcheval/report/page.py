@@ -12,7 +12,7 @@ from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
 from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.report.changes import Changes
-from pytest_batcheval.report.failing import FAILING, Share, cell_of, failing_tests
+from pytest_batcheval.report.failing import Share, cell_of, failing_tests
 from pytest_batcheval.report.figures import RunFigures
 from pytest_batcheval.report.quality_part import quality_part
 from pytest_batcheval.report.run_text import error_lines, run_lines
@@ -101,7 +101,7 @@ def _notes(answers: Sequence[ListedAnswer]) -> list[str]:
 
 
 def _verdict(outcomes: Sequence[Outcome], shares: Mapping[str, Sequence[Share]]) -> list[str]:
-    failing = sum(one.outcome in FAILING for one in outcomes)
+    failing = sum(one.failing for one in outcomes)
     missing = sum(one.outcome == "unrecorded" for one in outcomes)
     if not failing:
         first = f"None of {counted(len(outcomes), 'test')} fails."
@@ -146,8 +146,8 @@ def _tests(outcomes: Iterable[Outcome], known: set[str]) -> list[Plain]:
         found.setdefault(one.test.partition("[")[0], []).append(one)
     single = [tests[0] for tests in found.values() if len(tests) == 1]
     several = {name: tests for name, tests in found.items() if len(tests) > 1}
-    order = sorted(several, key=lambda name: -sum(one.outcome in FAILING for one in several[name]))
-    rest = [_test("Single tests", sorted(single, key=lambda one: one.outcome not in FAILING), known)] if single else []
+    order = sorted(several, key=lambda name: -sum(one.failing for one in several[name]))
+    rest = [_test("Single tests", sorted(single, key=lambda one: not one.failing), known)] if single else []
     return [*(_test(name, several[name], known) for name in order), *rest]
 
 

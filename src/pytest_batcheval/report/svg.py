@@ -5,9 +5,9 @@ Texts and lines take the colour of the page around them, so that a chart is read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import floor, log10
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.text.table import columns, cut
@@ -88,6 +88,25 @@ def points(rows: Sequence[Row], name: str) -> str:
         taken.append((*at, wide))
         drawn += [_circle(across, down, 4, label), _text(*at, label, "middle", small=True)]
     return _svg(MAP + 2 * margin, height + 30, drawn)
+
+
+def line(
+    title: str, times: Sequence[float], values: Sequence[float | None], shown: Callable[[float], str]
+) -> str:  # fmt: skip
+    """A line of numbers over seconds, broken where there are none; `shown` writes its largest number and its last."""
+    known = [value for value in values if value is not None]
+    most = max(known, default=0.0) or 1.0
+    spread = (times[-1] - times[0]) or 1.0
+    parts: list[list[str]] = [[]]
+    for at, value in zip(times, values, strict=True):
+        if value is None:
+            parts.append([])
+        else:
+            parts[-1].append(f"{(at - times[0]) / spread * PLANE:.1f},{64 - value / most * 40:.1f}")
+    lines = [f'<polyline points="{" ".join(part)}" fill="none" stroke="{BLUE}" stroke-width="1.5"/>'
+             for part in parts if part]  # fmt: skip
+    words = f"{title}: {shown(known[-1])} now, {shown(most)} at most" if known else f"{title}: nothing"
+    return _svg(PLANE, 70, [_text(0, 14, words, "start"), _line(0, 64, PLANE, 64, GREY, 0.5), *lines])
 
 
 def squares(
@@ -198,5 +217,4 @@ def _rect(x: float, y: float, wide: float, high: float, colour: str, title: str,
 
 def _svg(wide: float, high: float, parts: Sequence[str]) -> str:
     size = f'width="{wide:.0f}" height="{high:.0f}" viewBox="0 0 {wide:.0f} {high:.0f}"'
-    style = quoteattr("font-family: inherit, sans-serif")
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} style={style}>{"".join(parts)}</svg>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'

@@ -1,0 +1,186 @@
+"""The state of a journal for the live page: the process that sends, batches, causes, use of the machine, answers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.engine.snapshot import BatchSnapshot
+from pytest_batcheval.journal.location import real
+from pytest_batcheval.journal.lock import JournalLock
+from pytest_batcheval.journal.reader import JournalReader
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.report.answer_text import answered_text, asked_text
+from pytest_batcheval.report.eta import Eta
+from pytest_batcheval.report.figures import Figures, RunFigures
+from pytest_batcheval.report.progress_file import SeenProgress, read_progress
+from pytest_batcheval.report.run_text import error_lines, run_lines
+from pytest_batcheval.text.format import size
+from pytest_batcheval.text.table import cut, one_line
+from pytest_batcheval.wire import real_time
+from pytest_batcheval.wire.origin import describe
+
+SAMPLES = 600
+"""Looks at the machine that are drawn, one a second."""
+
+NEWEST = 10
+LINE = 200
+TEXT = 160
+"""Columns of an answer on the page."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One look at the machine: seconds since the first, CPU of the sending process in percent of one core, its memory
+    in bytes, and bytes a second to and from the machine's network; `None` where nothing sends.
+    """
+
+    at: float
+    cpu: float | None
+    memory: int | None
+    sent: float
+    received: float
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """What the page shows, as texts and numbers.
+
+    Attributes:
+        sending: whether a process sends or waits for batches now.
+        heading, outlook: that process in a few words, and with rate, expected end and next look at the provider.
+        done, failed, total: requests of the batches that it waits for.
+        batches: those batches.
+        run: (label, text) of the newest run that sent something, and `causes` of its failures.
+        stages: its stages.
+        answers: (request, answer, model, origin, key) of the newest answers.
+    """
+
+    sending: bool = False
+    heading: str = "Nothing is being sent."
+    outlook: str = ""
+    done: int = 0
+    failed: int = 0
+    total: int = 0
+    batches: Sequence[BatchSnapshot] = ()
+    run: Sequence[tuple[str, str]] = ()
+    causes: Sequence[str] = ()
+    stages: Sequence[dict[str, Any]] = ()
+    answers: Sequence[dict[str, str]] = ()
+
+
+@dataclass
+class LiveJournal:
+    """Reads the state of a journal; what is costly only when the journal has changed."""
+
+    path: Path
+    machine: deque[Machine] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    _seen: tuple[object, ...] = ()
+    _stored: dict[str, Any] = field(default_factory=dict)
+    _traffic: tuple[float, int, int] | None = None
+    _process: Any = None
+    _began: float | None = None
+
+    def state(self) -> LiveState:
+        """The state now.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        reader = Journal.read(real(self.path))
+        try:
+            signature = _signature(real(self.path))
+            if signature != self._seen:
+                self._stored, self._seen = _stored(reader), signature
+            found = _sending(self.path, reader)
+        finally:
+            reader.close()
+        self._look(found)
+        if found is None:
+            return LiveState(**self._stored)
+        board, now = found.board, real_time.now()
+        done, failed, total = board.sums()
+        lines = " · ".join(map(one_line, board.lines(now, LINE, 1)))
+        return LiveState(True, board.heading(), lines, done, failed, total, board.under_way, **self._stored)
+
+    def _look(self, found: SeenProgress | None) -> None:
+        """Add a look at the machine; without psutil there is none."""
+        try:
+            import psutil
+        except ImportError:
+            return
+        now, counters = real_time.now(), psutil.net_io_counters()
+        self._began = now if self._began is None else self._began
+        before = self._traffic or (now, counters.bytes_sent, counters.bytes_recv)
+        self._traffic = (now, counters.bytes_sent, counters.bytes_recv)
+        seconds = max(now - before[0], 0.1)
+        rates = [(new - old) / seconds for new, old in zip(self._traffic[1:], before[1:], strict=True)]
+        cpu, memory = self._use(psutil, None if found is None else found.pid)
+        self.machine.append(Machine(now - self._began, cpu, memory, *rates))
+
+    def _use(self, psutil: Any, pid: int | None) -> tuple[float | None, int | None]:
+        if pid is None:
+            self._process = None
+            return None, None
+        try:
+            if self._process is None or self._process.pid != pid:
+                self._process = psutil.Process(pid)
+            return self._process.cpu_percent(), self._process.memory_info().rss
+        except psutil.Error:  # it has just ended
+            self._process = None
+            return None, None
+
+
+def _signature(path: Path) -> tuple[object, ...]:
+    """A value that changes with the journal: sizes and times of its files."""
+    found: list[object] = []
+    for suffix in ("", "-wal"):
+        try:
+            stat = path.with_name(path.name + suffix).stat()
+            found += [stat.st_size, stat.st_mtime_ns]
+        except OSError:
+            found.append(None)
+    return tuple(found)
+
+
+def _sending(journal: Path, reader: JournalReader) -> SeenProgress | None:
+    """The progress of the process that holds the journal's lock; `None` where nobody sends."""
+    found = read_progress(journal, lambda: Eta(reader.batches()))
+    path = real(journal)
+    holder = None if found is None else JournalLock(path.with_name(f"{path.name}.lock")).holder()
+    return found if found is not None and holder is not None and holder.pid == found.pid else None
+
+
+def _stored(reader: JournalReader) -> dict[str, Any]:
+    newest = next((run for run in reversed(Figures(reader).runs()) if run.requests), None)
+    return {
+        "run": [] if newest is None else list(_run(newest)),
+        "causes": [] if newest is None else [line.strip() for line in error_lines(newest.failures)],
+        "stages": [] if newest is None else [_stage(row) for row in newest.stages],
+        "answers": [_answer(answer) for answer in reader.newest_answers(NEWEST)],
+    }
+
+
+def _run(run: RunFigures) -> list[tuple[str, str]]:
+    started = real_time.local("%Y-%m-%d %H:%M:%S", run.started)
+    share = run.failed / run.requests
+    return [("run", run.id), ("started", started), ("sent to", describe(run.origin)), ("state", run.state),
+            *run_lines(run), ("error rate", f"{share:.1%} of its requests")]  # fmt: skip
+
+
+def _stage(row: Any) -> dict[str, Any]:
+    return {"wave": row.wave, "name": row.name, "wall": f"{row.wall:.1f} s", "cpu": f"{row.cpu:.1f} s",
+            "memory": size(row.memory), "sent": size(row.sent), "received": size(row.received)}  # fmt: skip
+
+
+def _answer(answer: Any) -> dict[str, str]:
+    return {
+        "asked": cut(one_line(asked_text(answer.request.body)), TEXT),
+        "answered": cut(one_line(answered_text(answer)), TEXT),
+        "model": answer.request.model,
+        "origin": describe(answer.origin),
+        "key": answer.custom_id,
+    }
