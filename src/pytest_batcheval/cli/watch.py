@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LINE_SECONDS = 60.0
 """Least seconds between two lines of a log, except for the last one."""
 
-SHARE = 20
+SHARE = 10
 """A pause is at least this many times the real seconds of the poll before it, however large a journal is."""
 
 TOLERATED = 10
