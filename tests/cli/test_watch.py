@@ -182,6 +182,7 @@ def test_a_run_is_shown_as_by_the_process_that_waits_for_it(journal, waiting, ca
         r"^batch 1/1  in_progress  83/275 done, 1 failed  1m 0\ds  next look in \d\ds", looked.page, re.MULTILINE
     )
     assert re.search(r"^batch_1 +in_progress +1 +83 +1 ", looked.page, re.MULTILINE)
+    assert "batcheval resume" not in looked.page  # it would wait for this process
     assert looked.data["progress"] == [
         {"batch_id": "batch_1", "status": "in_progress", "done": 83, "failed": 1, "total": 275}
     ]
@@ -192,6 +193,7 @@ def test_nothing_is_shown_of_a_process_that_has_ended(journal, waiting):
     left = file.read_bytes().replace(str(os.getpid()).encode(), b"1")
     file.write_bytes(left)
     assert "83" not in _poll_run(journal.path, "the-run").page
+    assert "batcheval resume" in _poll_run(journal.path, "the-run").page
     file.write_bytes(b"{")
     assert "83" not in _poll_run(journal.path, "the-run").page
 

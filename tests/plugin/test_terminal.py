@@ -299,8 +299,32 @@ def test_the_page_shows_the_section_of_a_real_run(served, batch_server):
         "choi", status_code=400, code="bad_request", message="the words were not liked", times=1
     )
     batch_server.faults.fail_lines("park", status_code=500, times=1)
-    (picture,) = pictures("The summary")
+    picture, _ = pictures("The summary")
     assert levelled(picture) in levelled(served.run("--batch=send").stdout.str())
+
+
+OUT_OF_CHARACTER = """
+    import pytest
+    from prompts import ask
+
+    @pytest.mark.batch(prompt=ask)
+    def test_one(persona, question, answer):
+        good = persona.id == "park" or (persona.id, question.id) == ("kim", "sleep")
+        assert good, "out of character"
+"""
+
+
+def test_a_run_ends_with_what_failing_tests_have_in_common(suite):
+    suite.test_file(OUT_OF_CHARACTER)
+    run = suite.run("--batch=record", "--batch-backend=simulator")
+    _, picture = pictures("The summary")
+    *own, last = run.outlines
+    assert own[-picture.count("\n") :] == picture.splitlines()
+    assert own[-picture.count("\n") - 1].startswith("FAILED test_it.py::test_one[")
+    assert "3 failed, 3 passed" in last
+    quiet = suite.run("-q", "-p", "no:randomly").outlines
+    assert quiet[-3:-1] == picture.splitlines()[-2:]
+    assert "failing tests" not in "".join(quiet)
 
 
 def test_the_page_shows_a_real_failure(suite):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_batcheval.engine.call_sender import CallSnapshot
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.report.live_line import LiveLines, LogLines
 from pytest_batcheval.text.redraw import redrawn
@@ -126,6 +126,10 @@ def test_what_is_virtual_is_said_at_the_end_and_in_a_log_too():
     made = board(batch(status="completed", ended=True, batch_id=""), speed=0.0)
     assert made.describe(1, 0.0).endswith("0/275 done after 1m 00s virtual")
     assert board(batch(), speed=0.0).describe(1, 0.0).endswith("1m 00s virtual")
+    pause = WaitSnapshot.of_pause(600.0, 1, "attempt 2 of 3")
+    said = "waiting 10m 00s virtual before 1 request can be sent again: attempt 2 of 3"
+    assert board(pause, speed=0.0).describe(0, 0.0) == said
+    assert line(board(pause, speed=0.0)).split() == said.split()
 
 
 # -- all batches --------------------------------------------------------------------------------------------------

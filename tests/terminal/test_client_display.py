@@ -170,3 +170,17 @@ def test_a_second_client_at_the_same_time_is_silent():
         thread.start()
         thread.join()
     assert told == [None]
+
+
+@pytest.mark.sampled
+def test_a_notebook_has_a_bar_that_its_kernel_draws(suite, script):
+    """A kernel of its own runs the cell, as in Jupyter."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("tqdm")
+    script()
+    cell = nbformat.v4.new_code_cell((suite / "script.py").read_text())
+    book = nbformat.v4.new_notebook(cells=[cell])
+    nbclient.NotebookClient(book, timeout=90, resources={"metadata": {"path": str(suite)}}).execute()
+    shown = [str(output.get("data", output.get("text"))) for output in book.cells[0].outputs]
+    assert any("/6 [" in text for text in shown)
+    assert DONE in shown[-1]

@@ -321,7 +321,7 @@ def _run_page(seen: _SeenRun, journal: Path) -> list[str]:
         lines += ["", *table([names, *map(_stage_row, run.stages)], width(), left={1}, give_way=())]
     if run.failures:
         lines += ["", *(f"  {line}" for line in error_lines(run.failures))]
-    if run.waiting:
+    if run.waiting and seen.live is None:
         lines.append(f"to collect what has ended: {_resume(run, journal)}")
     return lines
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LINE_SECONDS = 60.0
 """Least seconds between two lines of a log, except for the last one."""
 
+SHARE = 10
+"""A pause is at least this many times the real seconds of the poll before it, however large a journal is."""
+
 TOLERATED = 10
 """Polls in a row that may fail, after one has succeeded: a network may come back."""
 
@@ -57,18 +60,20 @@ class WatchedState:
 def watch(
     poll: Callable[[], WatchedState], clock: Clock, interval: float, show: Callable[[WatchedState, float], None]
 ) -> ExitStatus:
-    """Poll every `interval` seconds of the clock, and show each state with its time, until it has ended.
+    """Poll every `interval` seconds of the clock or less often, and show each state with its time, until it has ended.
 
     Raises:
         ProviderError: the first poll failed, or too many in a row.
         UsageError, JournalError: from a poll.
     """
+    began = real_time.monotonic()
     seen, failed = poll(), 0
     while True:
         show(seen, clock.now())
         if seen.ended:
             return seen.status
-        clock.sleep(interval)
+        clock.sleep(max(interval, SHARE * (real_time.monotonic() - began)))
+        began = real_time.monotonic()
         try:
             seen, failed = poll(), 0
         except ProviderError as error:

@@ -81,17 +81,20 @@ class WaitSnapshot(BatchSnapshot):
         return cls(0, 0, "", "waiting", 0, 0, requests, 0.0, reason, ended=ended, stage="wait", seconds=seconds)
 
     def __str__(self) -> str:
-        return (
-            f"waiting {duration(self.seconds)} before {counted(self.total, 'request')} can be sent again: {self.note}"
-        )
+        return self.text(duration(self.seconds))
+
+    def text(self, seconds: str) -> str:
+        """It in words, with its duration in these."""
+        return f"waiting {seconds} before {counted(self.total, 'request')} can be sent again: {self.note}"
 
 
 @dataclass(frozen=True)
 class OutageSnapshot(WaitSnapshot):
     """The provider does not answer; it is asked again for at most `seconds` more, while nothing is sent."""
 
-    def __str__(self) -> str:
-        again = f"it is asked again for up to {duration(self.seconds)}" if self.seconds else "it is asked again"
+    def text(self, seconds: str) -> str:
+        """It in words, with its duration in these."""
+        again = f"it is asked again for up to {seconds}" if self.seconds else "it is asked again"
         return f"waiting for the provider, which does not answer ({self.note}): {again}, nothing is sent before"
 
 

@@ -252,8 +252,12 @@ def _complete_reports(config: pytest.Config) -> ItemReports:
 
     known: ItemReports | None = config.pluginmanager.get_plugin(ItemReports.__qualname__)
     if known is None:
+        from pytest_batcheval.plugin.terminal import FailingSummary
+
         known = ItemReports(config)
         config.pluginmanager.register(known, ItemReports.__qualname__)
+        if not hasattr(config, "workerinput"):
+            config.pluginmanager.register(FailingSummary(batch_session(config)), FailingSummary.__qualname__)
     return known
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.plugin._pytest_compat import terminal_writer
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.run_stats import UnusedRecordings, UsedAnswer
 from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.plugin.unrecorded import unrecorded_lines
-from pytest_batcheval.report.answer_text import LABEL, labelled
+from pytest_batcheval.report.answer_text import labelled
+from pytest_batcheval.text.colour import painted, plain
 from pytest_batcheval.text.format import counted, dollars
 from pytest_batcheval.text.sanitize import safe_to_print
 from pytest_batcheval.wire import real_time
@@ -62,15 +64,16 @@ def count_text(counts: Counter[tuple[str, str]]) -> str:
 def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
     """Write the unrecorded tests, the section on what was sent, and one line on the sources of the answers."""
     stats, run = session.stats, session.figures
+    paint = painted if terminal_writer(reporter).hasmarkup else plain
     if stats.missing or stats.conversations:
         reporter.section("unrecorded", sep="=", red=True)
         for line in unrecorded_lines(stats, session.settings, reporter.config):
             reporter.write_line(safe_to_print(line))
-    if lines := [*section_lines(session, run, reporter.verbosity), *_failing(session, reporter.verbosity)]:
+    if lines := section_lines(session, run, reporter.verbosity):
         reporter.ensure_newline()
         reporter.section("batch", sep="=")
         for line in lines:
-            reporter.write_line(safe_to_print(line))
+            reporter.write_line(paint(safe_to_print(line)))
     for note in _notes(session):
         reporter.write_line(safe_to_print(f"batch: {note}"))
     counts = stats.by_source(session.brought)
@@ -79,14 +82,25 @@ def summary(reporter: pytest.TerminalReporter, session: BatchSession) -> None:
         reporter.write_line(safe_to_print(f"batch: {count_text(counts)}{cost}"))
 
 
-def _failing(session: BatchSession, verbosity: int) -> list[str]:
-    """The failing tests by axis and message, so that nobody has to read them all first; with `-q` none."""
-    if verbosity < 0:
-        return []
-    from pytest_batcheval.report.failing import failing_lines
+class FailingSummary:
+    """A pytest plugin that ends a run with its failing tests by axis and message: nobody has to read them all first."""
 
-    lines = failing_lines(session.outcomes.found, FITS - LABEL)
-    return [labelled("tests", "\n".join(lines))] if lines else []
+    def __init__(self, session: BatchSession) -> None:
+        self._session = session
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Write them after pytest's own summary, which names them one by one; with `-q` the shares of the axes only."""
+        yield
+        from pytest_batcheval.report.failing import failing_summary
+
+        shares, rest = failing_summary(self._session.outcomes.found, FITS)
+        if rest and terminalreporter.verbosity >= 0:
+            terminalreporter.section("failing tests", sep="=", red=True)
+            for line in rest:
+                terminalreporter.write_line(safe_to_print(line))
+        for line in shares:
+            terminalreporter.write_line(safe_to_print(line))
 
 
 def _notes(session: BatchSession) -> Iterator[str]:

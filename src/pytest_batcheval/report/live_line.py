@@ -138,7 +138,9 @@ class LiveLines:
         """Return a batch in one line of a log; `again` if the provider has just begun to answer again."""
         standing = self._standing[ordinal]
         seen = standing.seen
-        if isinstance(seen, (CallSnapshot, WaitSnapshot)):
+        if isinstance(seen, WaitSnapshot):
+            return one_line(f"{self._which}{seen.text(self._duration(seen.seconds))}")
+        if isinstance(seen, CallSnapshot):
             return one_line(f"{self._which}{seen}")
         name = f"{self._which}batch {seen.ordinal}/{seen.of} {seen.batch_id}".rstrip()
         if seen.ended:
@@ -197,7 +199,11 @@ class LiveLines:
         seen, words = standing.seen, "words" in form
         calls = isinstance(seen, CallSnapshot)
         if isinstance(seen, WaitSnapshot):
-            return [self._which * words + "waiting", one_line(str(seen).removeprefix("waiting ")), *[""] * 6]
+            return [
+                self._which * words + "waiting",
+                one_line(seen.text(self._duration(seen.seconds)).removeprefix("waiting ")),
+                *[""] * 6,
+            ]
         number = "calls" if calls else f"batch {seen.ordinal}/{seen.of}" if words else f"{seen.ordinal}/{seen.of}"
         cells = [self._which * words + number, one_line(seen.status), _counts(seen, words)]
         cells.append(self._duration(self._elapsed(standing, now)) if "elapsed" in form else "")
