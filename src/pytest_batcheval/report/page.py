@@ -34,7 +34,7 @@ class ReportPage:
 
     Attributes:
         notes: what must be known before anything else.
-        verdict: two sentences.
+        verdict: two sentences, and `look` their colour: `good`, `bad` or `other`.
         facts: (name, text) of the run.
         origins: (answers, requested model, origin).
         shares: by axis, the ids whose tests fail.
@@ -48,6 +48,7 @@ class ReportPage:
     title: str
     notes: Sequence[str]
     verdict: Sequence[str]
+    look: str
     facts: Sequence[tuple[str, str]]
     origins: Sequence[tuple[int, str, str]] = ()
     shares: Mapping[str, Sequence[Share]] = field(default_factory=dict)
@@ -83,6 +84,7 @@ def report_page(
         title="Evaluation report",
         notes=_notes(shown),
         verdict=_verdict(outcomes, failing.shares),
+        look=_look(outcomes),
         facts=[*_facts(outcomes, started), *_sent(sent)],
         origins=[(number, model or "-", describe(origin)) for (model, origin), number in _origins(shown)],
         shares=failing.shares,
@@ -111,6 +113,12 @@ def _verdict(outcomes: Sequence[Outcome], shares: Mapping[str, Sequence[Share]])
     second = f"Most of it: {', '.join(worst)}." if worst else ""
     rest = f"{counted(missing, 'test')} could not run: no recorded answer." if missing else ""
     return [text for text in (first, second, rest) if text]
+
+
+def _look(outcomes: Iterable[Outcome]) -> str:
+    """The colour of the verdict: bad if a test fails, other if one could not run."""
+    kinds = {one.outcome for one in outcomes}
+    return "bad" if kinds & {*FAILING} else "other" if "unrecorded" in kinds else "good"
 
 
 def _origins(answers: Iterable[ListedAnswer]) -> list[tuple[tuple[str, str], int]]:
@@ -202,8 +210,10 @@ def _anchor(one: Outcome, known: set[str]) -> str:
 
 
 def _answer(one: ListedAnswer, tests: Sequence[Outcome]) -> Plain:
+    """An answer with the outcome of its own tests; that of tests of a whole table only where it has no others."""
     answer = one.answer
-    outcomes = sorted({test.outcome for test in tests})
+    own = [test for test in tests if len(test.cells) == 1]
+    outcomes = sorted({test.outcome for test in own or tests})
     worst = next((outcome for outcome in outcomes if LOOKS.get(outcome) == "bad"), outcomes[0])
     return {
         "anchor": f"a-{answer.custom_id}",
@@ -213,7 +223,10 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome]) -> Plain:
         "asked": safe_to_show(asked_text(answer.request.body)),
         "answered": safe_to_show(answered_text(answer)),
         "verdict": _scores(answered_text(answer)),
-        "tests": [{"name": t.test, "outcome": t.outcome, "message": safe_to_show(t.message)} for t in tests],
+        "tests": [
+            {"name": t.test, "outcome": t.outcome, "message": safe_to_show(t.message) if len(t.cells) == 1 else ""}
+            for t in tests
+        ],
         "origin": describe(answer.origin),
         "model": answer.request.model,
         "custom_id": answer.custom_id,

@@ -35,7 +35,7 @@ if (form && answers.length) {
     }
     for (const block of document.querySelectorAll("details.block")) {
       block.hidden = !block.querySelector("details.answer:not([hidden])");
-      if (wanted || outcome.value) block.open = true;
+      block.open = Boolean(wanted || outcome.value);
     }
     document.getElementById("shown").textContent = `${shown} of ${answers.length} answers`;
   };
@@ -46,7 +46,10 @@ if (form && answers.length) {
 const open = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let one = target; one; one = one.parentElement) if (one.tagName === "DETAILS") { one.open = true; one.hidden = false; }
-  if (target) { target.scrollIntoView(); target.querySelector("summary")?.focus(); }
+  const summary = target && target.parentElement.querySelector(":scope > summary");
+  if (summary) { summary.scrollIntoView(); summary.focus(); }
 };
 addEventListener("hashchange", open);
+// A second click on the link of an answer that was closed since changes no hash.
+addEventListener("click", event => { if (event.target.closest?.("a[href]")?.hash === location.hash) open(); });
 open();
