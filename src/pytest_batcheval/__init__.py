@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.matrix.axes import PersonaMatrix as PersonaMatrix
     from pytest_batcheval.matrix.axes import Question as Question
     from pytest_batcheval.recordings.answer_table import Answers as Answers
+    from pytest_batcheval.report.notebook_charts import charts as charts
     from pytest_batcheval.wire.input_file import ImportedLine as ImportedLine
     from pytest_batcheval.wire.input_file import InputFileError as InputFileError
     from pytest_batcheval.wire.objects import Answer as Answer
@@ -36,6 +37,7 @@ _HOMES = {
     "PersonaMatrix": "matrix.axes",
     "Question": "matrix.axes",
     "Request": "wire.objects",
+    "charts": "report.notebook_charts",
     "check_batch_status": "client",
     "download_batch_results": "client",
 }

@@ -170,6 +170,13 @@ def test_a_failure_says_why(suite, capsys):
     assert row["failures"].startswith("test_it.py::test_one[kim-work]: AssertionError: not in character")
 
 
+def test_failed_answers_are_counted_by_axis(suite, capsys):
+    assert main(["answers", "--failed"]) == 0
+    assert capsys.readouterr().out.splitlines()[-3:-1] == ["by persona: kim 1", "by question: work 1"]
+    main(["answers"])
+    assert "by persona" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

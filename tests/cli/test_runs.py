@@ -50,7 +50,8 @@ def three(journal):
 
 def test_runs_are_a_line_each_oldest_first(three, capsys):
     assert main(["runs"]) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
+    head, *lines, total = capsys.readouterr().out.splitlines()
+    assert total.split() == ["total", "3", "1", "$0.0024"]
     assert head.split() == ["when", "run", "origin", "requests", "answered", "failed", "cost", "state"]
     assert [line.split()[2] for line in lines] == ["done-run", "f" * 12, "open-run"]
     assert [line.split()[-5:] for line in lines] == [

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "pytest_batcheval"
 PUBLIC = {
     "pytest_batcheval": (
         "Answer Answers AxisValue BatchClient BatchEvalError BatchRun BatchStatus ImportedLine InputFileError Persona "
-        "PersonaMatrix Question Request check_batch_status download_batch_results"
+        "PersonaMatrix Question Request charts check_batch_status download_batch_results"
     ),
     "pytest_batcheval.quality": (
         "CellValues Comparison Consistency Differentiation Discriminant Diversity FormatChecks JudgeAgreement PersonaEcho "

@@ -1,6 +1,7 @@
 """The outcomes of tests that ask for answers are stored beside the journal, of replays and of workers too."""
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 
@@ -183,7 +184,13 @@ def test_the_verb_reports_on_a_run_after_the_fact(suite, monkeypatch, capsys):
         (suite.path / "test_it.py").read_text().replace('== "other"', '== "kim/work"')
     )
     suite.run("-k", "test_fails")
+    capsys.readouterr()
     assert main(["report", "--against", "previous", "--output", "second.html"]) == 0
+    _, verdict, since = capsys.readouterr().out.splitlines()
+    assert verdict == "None of 1 test fails."
+    assert re.fullmatch(
+        r"Of 1 test that ran on \S+ \S+ \S+ too, 0 passed then and do not now, and 1 the other way round\.", since
+    )
     text = (suite.path / "second.html").read_text(encoding="utf-8")
     assert "0 of 1 tests that both runs have fail now and did not then; 1 failed then and do not now" in text
     assert "8 are not in this run" in text

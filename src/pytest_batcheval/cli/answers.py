@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not found:
         raise UsageError(_nothing(arguments, listed_answers(recordings, arguments.journal)))
     if form == "table":
-        _say_table(found)
+        _say_table(found, arguments.failed)
     else:
         _write(found, form, arguments.output)
     return int(ExitStatus.OK)
@@ -114,13 +114,18 @@ def _nothing(arguments: argparse.Namespace, everything: list[ListedAnswer]) -> s
     return f"none of {counted(len(everything), 'answer')} in {places} matches; their axes are {', '.join(axes) or '-'}"
 
 
-def _say_table(found: list[ListedAnswer]) -> None:
+def _say_table(found: list[ListedAnswer], by_axis: bool) -> None:
+    """Say a row an answer, with `by_axis` the number of them for each id, and their origins."""
     from pytest_batcheval.report.answer_formats import as_table
+    from pytest_batcheval.text.table import cut
 
     axes = list(dict.fromkeys(axis for one in found for axis in one.answer.cell))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else ENDLESS
     for line in as_table([one.record() for one in found], axes, width):
         say(line)
+    for axis in axes if by_axis else ():
+        ids = Counter(name for one in found if (name := one.answer.cell.get(axis)) is not None).most_common()
+        say(cut(f"by {axis}: {', '.join(f'{name} {number:,}' for name, number in ids)}", width))
     origins = Counter(one.answer.origin for one in found)
     say(", ".join(f"{counted(number, 'answer')} from {describe(origin)}" for origin, number in sorted(origins.items())))
 

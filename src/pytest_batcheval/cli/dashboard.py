@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         import uvicorn
 
-        from pytest_batcheval.dashboard.app import Dashboard
+        from pytest_batcheval.report.dashboard.app import Dashboard
     except ModuleNotFoundError as error:
         raise UsageError(f"the page needs {error.name}: pip install 'pytest-batcheval[dashboard]'") from None
     app = Dashboard(Path(arguments.journal), Path(arguments.cassettes)).app()

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from pytest_batcheval.recordings.answers import Recordings
     from pytest_batcheval.report.answer_list import listed_answers, used_by
+    from pytest_batcheval.report.changes import changes_lines
     from pytest_batcheval.report.html import check_place, write_report
     from pytest_batcheval.report.page import report_page
 
@@ -67,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), since=since)
     write_report(page, arguments.output)
     say(f"{arguments.output}: {counted(len(tests), 'test')} of run {identifier[:8]}")
+    for line in [*page.verdict, *(changes_lines(since) if since is not None else ())]:
+        say(line)
     return int(ExitStatus.OK)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, open_reader, say, say_json, width
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 List the runs of the journal, oldest first: start, id, origin, requests, answers, requests that still fail, cost and
-state. The provider is not asked. A run is open (batches have not ended), failed, lost, refused (all of its batches,
-unpaid), empty (nothing had to be sent) or done.
+state, and of several their total. The provider is not asked. A run is open (batches have not ended), failed, lost,
+refused (all of its batches, unpaid), empty (nothing had to be sent) or done.
 """
 
 _HEAD = ("when", "run", "origin", "requests", "answered", "failed", "cost", "state")
@@ -72,7 +73,7 @@ def _say(runs: Sequence[RunFigures]) -> None:
     if not runs:
         say("the journal has no runs")
         return
-    rows = [_HEAD, *(_row(figures) for figures in runs)]
+    rows = [_HEAD, *(_row(figures) for figures in runs), *([_total(runs)] if len(runs) > 1 else [])]
     for line in table(rows, width(), left={0, 1, 2, 7}, give_way=(2, 1)):
         say(line)
 
@@ -84,3 +85,13 @@ def _row(figures: RunFigures) -> tuple[str, ...]:
     name = figures.id if len(figures.id) <= _LONGEST_ID else figures.id[:_SHORT_ID]
     where = figures.origin.partition("://")[2] or figures.origin
     return (when(figures.started)[5:16], name, where, *counts, dollars(figures.paid_usd), figures.state)
+
+
+def _total(runs: Sequence[RunFigures]) -> tuple[str, ...]:
+    """The sums of all runs; not of what fails, since a request may fail in several."""
+    from pytest_batcheval.text.format import dollars
+
+    known = [figures.paid_usd for figures in runs if figures.paid_usd is not None]
+    requests, answers = sum(one.requests for one in runs), sum(one.answers for one in runs)
+    paid = sum(known, Decimal(0)) if len(known) == len(runs) else None
+    return ("", "total", "", f"{requests:,}", f"{answers:,}", "", dollars(paid), "")

@@ -242,7 +242,7 @@ class _SeenRun:
 
     @property
     def standing(self) -> dict[str, BatchSnapshot]:
-        """What that process saw last of each batch, by its id."""
+        """The last snapshot of each batch by that process, by its id."""
         return {} if self.live is None else {seen.batch_id: seen for seen in self.live.under_way if seen.ordinal}
 
     @property

@@ -97,7 +97,7 @@ def _telling(say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _ci_run(batch: BatchSession) -> CiRun:
-    """What the pages tell of this run; a journal that cannot be read leaves its part out."""
+    """This run as the pages tell it; a journal that cannot be read leaves its part out."""
     from pytest_batcheval.journal.outcomes import Outcomes
     from pytest_batcheval.report.changes import changes_since
     from pytest_batcheval.report.ci_page import CiRun

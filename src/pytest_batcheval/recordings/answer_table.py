@@ -12,9 +12,13 @@ from typing import Any, overload
 from pytest_batcheval.journal.outcomes import Outcomes
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.recordings.answers import Recordings
+from pytest_batcheval.text.html_table import html_table
 from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 from pytest_batcheval.wire.value_id import value_id
+
+MOST_SHOWN = 20
+"""Rows of a table that a notebook shows."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,17 @@ class Answers(Sequence[Answer]):
         cells = {key: found[0].cells[key] for key, found in uses.items()}
         return cls(_row_of(replace(answer, cell=cells.get(answer.custom_id, {}))) for answer in answers)
 
+    def with_axes(self, axes: Mapping[str, Iterable[Any]]) -> Answers:
+        """The same answers, with these values of their axes for the ids: what measures read, such as a profile.
+
+        `PersonaMatrix.axes` are such values; a cell keeps an id that is none of theirs.
+        """
+        values = {(axis, value_id(value)): value for axis, found in axes.items() for value in found}
+        return Answers(
+            replace(r, cell={axis: values.get((axis, r.id(axis)), old) for axis, old in r.cell.items()})
+            for r in self.rows
+        )
+
     def to_records(self) -> list[dict[str, Any]]:
         """Plain dicts, one an answer: the ids of its cell, `sample`, `text` or `error`, and what is known of it."""
         return [_record(row) for row in self.rows]
@@ -132,6 +147,16 @@ class Answers(Sequence[Answer]):
     def __repr__(self) -> str:
         axes = " × ".join(dict.fromkeys(axis for row in self.rows for axis in row.cell))
         return f"<Answers {len(self):,}{f': {axes}' if axes else ''}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the first rows, in which no text is HTML."""
+        records = [_record(row) for row in self.rows[:MOST_SHOWN]]
+        several = any(row.sample for row in self.rows)
+        names = [*dict.fromkeys(axis for row in self.rows for axis in row.cell), *(["sample"] if several else [])]
+        said = [r["text"] if r["error"] is None else f"failed: {r['error']}" for r in records]
+        rows = ([*map(record.get, names), text] for record, text in zip(records, said, strict=True))
+        more = f"{len(self) - MOST_SHOWN:,} more" if len(self) > MOST_SHOWN else ""
+        return html_table([*names, "answer"], rows, more)
 
 
 def _row_of(answer: Answer) -> Row:

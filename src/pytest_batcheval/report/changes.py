@@ -6,6 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.journal.outcomes import Outcome, Outcomes
+from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire import real_time
+
+MOST_MOVED = 5
+"""Results that moved, of those listed on lines."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,31 @@ def changes(since: float, before: Iterable[Outcome], now: Iterable[Outcome]) -> 
         gone=len(old) - len(common),
         moved=[moved for was, one in common for moved in _moved(was, one)],
     )
+
+
+def in_a_sentence(found: Changes, mark: str = "") -> str:
+    """How many tests fail now that did not, and the other way round; `mark` goes around the worse part."""
+    since = f"Of {counted(found.common, 'test')} that ran on {real_time.local('%Y-%m-%d %H:%M %Z', found.since)} too"
+    if not found.broken and not found.mended:
+        return f"{since}, none has another outcome."
+    verb = "does" if len(found.broken) == 1 else "do"
+    worse = f"{mark}{len(found.broken):,} passed then and {verb} not now{mark}"
+    return f"{since}, {worse}, and {len(found.mended):,} the other way round."
+
+
+def changes_lines(found: Changes) -> list[str]:
+    """The sentence, and a line for each of the first results whose effect moved."""
+    more = len(found.moved) - MOST_MOVED
+    return [
+        in_a_sentence(found),
+        *(f"{one.test}: effect of {one.kind} {one.before:.3f} then, {one.now:.3f}{_within(one)} now"
+          for one in found.moved[:MOST_MOVED]),
+        *([f"… and {counted(more, 'more result')} moved"] if more > 0 else []),
+    ]  # fmt: skip
+
+
+def _within(moved: Moved) -> str:
+    return "" if moved.interval is None else f" ({moved.interval[0]:.3f} to {moved.interval[1]:.3f})"
 
 
 def _moved(before: Outcome, now: Outcome) -> Iterable[Moved]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.outcomes import Outcome
-from pytest_batcheval.report.changes import Changes
+from pytest_batcheval.report.changes import Changes, in_a_sentence
 from pytest_batcheval.report.failing import failing_lines, failing_tests
 from pytest_batcheval.report.figures import RunFigures
 from pytest_batcheval.report.own_file import check_own, write_own
@@ -44,7 +44,7 @@ WIDTH = 120
 
 @dataclass(frozen=True)
 class CiRun:
-    """What is told of a run.
+    """A run as the pages tell it.
 
     Attributes:
         place: the suite's folder below the repository; empty at its root.
@@ -182,12 +182,8 @@ def _changes(run: CiRun, most: int) -> list[str]:
     found = run.changes
     if found is None:
         return []
-    since = f"Of {counted(found.common, 'test')} that ran on {_time(found.since)} too"
-    if not found.broken and not found.mended:
-        return [f"{since}, none has another outcome.", ""]
-    worse = f"**{len(found.broken):,} passed then and {'does' if len(found.broken) == 1 else 'do'} not now**"
-    return [f"{since}, {worse}, and {len(found.mended):,} the other way round.", "",
-            *fenced(_listed(found.broken, most, messages=False))]  # fmt: skip
+    broken = fenced(_listed(found.broken, most, messages=False)) if found.broken or found.mended else []
+    return [in_a_sentence(found, "**"), "", *broken]
 
 
 def _listed(tests: Sequence[Outcome], most: int, messages: bool = True) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a `BatchClient` shows by itself: a bar in a notebook and on a terminal, nothing anywhere else.
+"""The display of a `BatchClient` by itself: a bar in a notebook and on a terminal, nothing anywhere else.
 
 Inside pytest the plugin shows it, on pytest's own terminal.
 """

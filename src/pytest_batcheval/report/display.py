@@ -41,7 +41,7 @@ SPARE = 4
 
 
 class Output(Protocol):
-    """Where lines are written to."""
+    """The place that lines are written to."""
 
     @property
     def encoding(self) -> str | None:
@@ -58,7 +58,7 @@ class Output(Protocol):
 
 
 class Panel(Protocol):
-    """What is shown; `draw` returns the seconds after which it wants to draw again."""
+    """The lines that are shown; `draw` returns the seconds after which it wants to draw again."""
 
     def begin(self, wave: int, speed: float, expected: Eta) -> None:
         """Begin a wave."""

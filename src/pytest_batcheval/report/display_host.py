@@ -1,4 +1,4 @@
-"""Who shows the progress of a `BatchClient` by default instead of the client itself: pytest, while it runs."""
+"""The one who shows the progress of a `BatchClient` by default instead of the client itself: pytest, while it runs."""
 
 from __future__ import annotations
 

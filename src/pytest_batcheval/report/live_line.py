@@ -103,7 +103,7 @@ class LiveLines:
         return sum(each.done for each in every), sum(each.failed for each in every), sum(each.total for each in every)
 
     def heading(self) -> str:
-        """What is under way, or has ended, in a few words."""
+        """A few words on what is under way, or has ended."""
         every = list(self._standing.values())
         shown = [each for each in every if each.under_way] or every
         if len(shown) > 1:

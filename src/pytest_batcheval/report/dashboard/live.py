@@ -47,7 +47,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class LiveState:
-    """What the page shows, as texts and numbers.
+    """The contents of the page, as texts and numbers.
 
     Attributes:
         sending: whether a process sends or waits for batches now.

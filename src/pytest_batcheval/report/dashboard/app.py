@@ -17,14 +17,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from pytest_batcheval.dashboard import pictures
-from pytest_batcheval.dashboard.live import LiveJournal
-from pytest_batcheval.dashboard.trend import FAILING, figures, trend
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.outcomes import Outcomes
 from pytest_batcheval.recordings.answers import Recordings
 from pytest_batcheval.report.answer_list import listed_answers, used_by
 from pytest_batcheval.report.changes import Changes, changes
+from pytest_batcheval.report.dashboard import pictures
+from pytest_batcheval.report.dashboard.live import LiveJournal
+from pytest_batcheval.report.dashboard.trend import FAILING, figures, trend
 from pytest_batcheval.report.figures import Figures, RunFigures
 from pytest_batcheval.report.html import html_of
 from pytest_batcheval.report.page import report_page
@@ -54,7 +54,7 @@ class Dashboard:
     def __init__(self, journal: Path, cassettes: Path) -> None:
         self._journal, self._cassettes = journal, cassettes
         self._live = LiveJournal(journal)
-        self._folder = files("pytest_batcheval.dashboard") / "templates"
+        self._folder = files("pytest_batcheval.report.dashboard") / "templates"
         self._pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_safe,
                                   loader=FunctionLoader(self._text))  # fmt: skip
         self._pages.filters["when"] = lambda seconds: real_time.local("%Y-%m-%d %H:%M", seconds)
@@ -101,7 +101,7 @@ class Dashboard:
         return StreamingResponse(self._changes(), media_type="text/event-stream")
 
     async def _changes(self) -> AsyncIterator[str]:
-        """What has changed, a JSON object of section and HTML an event."""
+        """The changes: an event for each, a JSON object of section and HTML."""
         sent: dict[str, str] = {}
         while True:
             sections = await self._look()

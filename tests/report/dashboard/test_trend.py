@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pytest_batcheval.dashboard.trend import change_points
+from pytest_batcheval.report.dashboard.trend import change_points
 
 
 def test_a_step_is_found_where_it_is():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_batcheval.dashboard.live import Machine
-from pytest_batcheval.dashboard.trend import TrendPoint
 from pytest_batcheval.report import svg
+from pytest_batcheval.report.dashboard.live import Machine
+from pytest_batcheval.report.dashboard.trend import TrendPoint
 from pytest_batcheval.text.format import size
 
 

@@ -1,0 +1,26 @@
+"""Executes the notebook from its first cell to its last: `python tests/docs/notebook.py` stores what it shows anew."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "create_patients_answer.ipynb"
+
+
+def executed():
+    """The notebook with the outputs of an execution.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell fails.
+    """
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    metadata = dict(notebook.metadata)  # an execution adds the version of Python
+    NotebookClient(notebook, record_timing=False, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    notebook.metadata = nbformat.from_dict(metadata)
+    return notebook
+
+
+if __name__ == "__main__":
+    nbformat.write(executed(), sys.argv[1] if sys.argv[1:] else NOTEBOOK)
