@@ -253,3 +253,22 @@ def test_an_ini_key_is_read_as_the_file_has_it(pytester, written, seen, table):
     )
     pytester.runpytest_inprocess().stdout.fnmatch_lines([f"found {seen}"])
     pytester.runpytest_inprocess("-o", "mine=other").stdout.fnmatch_lines(["found other"])
+
+
+def test_a_test_that_did_not_run_is_skipped_in_junit_alone(pytester):
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeconftest(
+        """
+        from pytest_batcheval.plugin import _pytest_compat as compat
+
+        def pytest_collection_finish(session):
+            compat.skip_in_junit(session.config, "test_later.py::test_it[a]", "not yet", "key")
+        """
+    )
+    result = pytester.runpytest_inprocess("--junitxml=junit.xml")
+    result.assert_outcomes(passed=1)
+    text = (pytester.path / "junit.xml").read_text(encoding="utf-8")
+    assert 'name="test_it[a]"' in text
+    assert 'message="not yet"' in text
+    assert '<property name="custom_id" value="key"' in text
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)

@@ -72,7 +72,7 @@ def changes(since: float, before: Iterable[Outcome], now: Iterable[Outcome]) -> 
 
 
 def in_a_sentence(found: Changes, mark: str = "") -> str:
-    """How many tests fail now that did not, and the other way round; `mark` goes around the worse part."""
+    """The numbers of tests that fail now and did not, and the other way round; `mark` goes around the worse part."""
     since = f"Of {counted(found.common, 'test')} that ran on {real_time.local('%Y-%m-%d %H:%M %Z', found.since)} too"
     if not found.broken and not found.mended:
         return f"{since}, none has another outcome."

@@ -147,7 +147,7 @@ def _more(number: int) -> str:
 
 
 def _messages(failing: Iterable[Outcome]) -> list[tuple[str, int]]:
-    """What several tests say: as they say it, or where they differ as far as they agree."""
+    """The messages of several tests: as they say it, or where they differ as far as they agree."""
     said: dict[str, Counter[str]] = {}
     for one in failing:
         if one.message:

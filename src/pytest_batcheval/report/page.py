@@ -117,8 +117,9 @@ def _verdict(outcomes: Sequence[Outcome], shares: Mapping[str, Sequence[Share]])
 
 def _look(outcomes: Iterable[Outcome]) -> str:
     """The colour of the verdict: bad if a test fails, other if one could not run."""
-    kinds = {one.outcome for one in outcomes}
-    return "bad" if kinds & {*FAILING} else "other" if "unrecorded" in kinds else "good"
+    if any(one.failing for one in outcomes):
+        return "bad"
+    return "other" if any(one.outcome == "unrecorded" for one in outcomes) else "good"
 
 
 def _origins(answers: Iterable[ListedAnswer]) -> list[tuple[tuple[str, str], int]]:

@@ -67,7 +67,7 @@ def progress_file(
 
 
 def read_progress(journal: Path, expected: Callable[[], Eta]) -> SeenProgress | None:
-    """The progress in the file beside a journal; `None` without one, and of another release. The process may have ended."""
+    """The progress in the file beside a journal, whose process may have ended; `None` without one of this release."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         data: dict[str, Any] = json.loads(_beside(journal).read_bytes())
         board = LiveLines()
