@@ -116,7 +116,7 @@ class BatchClient:
             ignore_unmarked: send also what a batch of other tools has already; else that is a `UsageError`.
             assume_lost: give up a create without an answer as soon as the provider does not list it (if it was
                 accepted, it is paid twice), and what a result file lacks that stays cut off.
-            progress: called with each change of a batch and each notice; by default a bar (notebook, terminal); or `None`.
+            progress: called with each change of a batch and each notice; a bar by default; `None` for silence.
         """
         self._ignore_unmarked = ignore_unmarked
         self._assume_lost = assume_lost

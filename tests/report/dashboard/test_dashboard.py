@@ -6,28 +6,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from dashboard_process import HOSTILE, ask, serving
 
 from pytest_batcheval.client import BatchClient
 from pytest_batcheval.journal.outcomes import KeptResult, Outcome, add_outcomes
-from pytest_batcheval.wire.objects import Request
-
-HOSTILE = "<script>alert(1)</script> \x1b[2J \u202e 가슴이"
-
-
-@contextmanager
-def serving(folder, *options):
-    """The address of a dashboard on the journal in a folder."""
-    command = [sys.executable, "-m", "pytest_batcheval.cli", "dashboard", "--port", "0", *options]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8") as process:
-        try:
-            yield process.stdout.readline().partition(" ")[0]
-        finally:
-            process.terminate()
-            assert process.wait(20) is not None
 
 
 def get(address, headers=(), method="GET"):
@@ -38,10 +23,6 @@ def get(address, headers=(), method="GET"):
             return reply.status, reply.headers, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read().decode()
-
-
-def ask(number):
-    return Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": f"{number} {HOSTILE}"}]})
 
 
 @pytest.fixture
