@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -192,6 +193,7 @@ def test_progress_is_told(environment):
         client.run(ask(3))
     assert seen[-1].ended
     assert {progress.total for progress in seen} == {3}
+    assert all(one.differs(other) for one, other in itertools.pairwise(seen))  # a look that found nothing new is none
 
 
 def test_it_works_inside_a_running_event_loop(environment):
