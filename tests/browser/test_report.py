@@ -36,7 +36,7 @@ def matrix(personas, questions, text="가슴이 답답해요."):
         for question in range(questions):
             cell = {"persona": name, "question": f"q{question}"}
             request = Request({"model": "m", "messages": [{"role": "user", "content": f"{cell} {HOSTILE}"}]})
-            words = f"{text} Answer {persona}.{question}."
+            words = f"{text} Answer {persona}.{question}." + ' "evil" & <b>' * ((persona, question) == (70, 2))
             body = {"choices": [{"message": {"content": words}, "finish_reason": "stop"}]}
             answers.append(
                 ListedAnswer(
@@ -85,6 +85,18 @@ def opened(chromium):
 def square(chromium, row, column):
     """The square of the first grid at this place, both counted from 0."""
     return chromium.find(f"table.grid tbody tr:nth-child({row + 1}) td:nth-child({column + 2}) a")
+
+
+def test_rows_of_a_long_grid_fold_away(chromium, tmp_path):
+    write_report(report_page(*matrix(BLOCK + 20, 2)), tmp_path / "report.html")
+    for script in (True, False):
+        chromium.open((tmp_path / "report.html").as_uri(), script=script)
+        rows = (
+            "return [...document.querySelectorAll('table.grid tbody tr')].filter(one => one.checkVisibility()).length"
+        )
+        assert chromium.run(rows) == BLOCK
+        chromium.find("details.block:not(.answers) > summary").click()
+        assert chromium.run(rows) == BLOCK + 20
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
@@ -143,7 +155,11 @@ def test_answers_are_filtered_by_words_and_outcome(chromium, long_report):
     assert said() == "2 of 320 answers"
     words.send_keys(*"\ue009a", *"\ue000\ue017")  # Ctrl+A, then Delete
     assert said() == "10 of 320 answers"
-    words.send_keys("nobody said so")
+    outcome.send_keys("any")
+    words.send_keys('"evil" & <b>')
+    assert said() == "1 of 320 answers"
+    assert names() == ["failed p70 × q2"]
+    words.send_keys("details")  # is in no answer, but in the markup of each
     assert said() == "0 of 320 answers"
     assert not any(block.is_displayed() for block in chromium.all("details.block"))
 

@@ -188,9 +188,9 @@ def test_a_verdict_is_a_table_of_scores_and_evidence():
 
 
 def test_many_answers_fold_into_blocks():
-    assert 'class="block"' not in html_of(report_page(*matrix(lambda p, q: False, 20, 15)))
+    assert 'class="block' not in html_of(report_page(*matrix(lambda p, q: False, 20, 15)))
     text = html_of(report_page(*matrix(lambda p, q: False, 20, 16)))
-    assert text.count('<details class="block">') == 4
+    assert text.count('<details class="block answers">') == 4
     assert "301 to 320: " in text
 
 

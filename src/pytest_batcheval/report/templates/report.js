@@ -18,33 +18,44 @@ for (const table of document.querySelectorAll("table.sortable")) {
     };
   });
 }
-const answers = [...document.querySelectorAll("details.answer")];
+// A folded part is the text of a noscript, which a browser with scripts does not parse: opened, it becomes elements.
+const folded = part => part.querySelector(":scope > noscript");
+const build = part => { const text = folded(part); if (text) text.outerHTML = text.textContent; };
+const parts = [...document.querySelectorAll(".answers")], fits = new Map(), read = new Map(), most = 300;
+const signs = { amp: "&", lt: "<", gt: ">", "#34": '"', "#39": "'" };
+const plain = markup => markup.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|#34|#39);/g, (_, name) => signs[name]);
+const source = '<details class="answer" data-outcome="';
+const entry = markup => ({ outcome: markup.slice(0, markup.indexOf('"')), text: plain(markup.slice(markup.indexOf(">") + 1)).toLowerCase() });
+const entries = part => folded(part)
+  ? folded(part).textContent.split(source).slice(1).map(entry)
+  : [...part.querySelectorAll("details.answer")].map(one => ({ outcome: one.dataset.outcome, text: one.textContent.toLowerCase() }));
+const hide = part => part.querySelectorAll("details.answer").forEach((one, at) => { one.hidden = !fits.get(part)[at]; });
 const form = document.getElementById("filter");
-if (form && answers.length) {
-  form.hidden = false;
-  const [words, outcome] = [form.elements.words, form.elements.outcome];
-  for (const name of [...new Set(answers.map(one => one.dataset.outcome))].sort()) outcome.append(new Option(name, name));
-  const texts = new Map();
-  const text = one => { if (!texts.has(one)) texts.set(one, one.textContent.toLowerCase()); return texts.get(one); };
-  const filter = () => {
-    const wanted = words.value.trim().toLowerCase();
-    let shown = 0;
-    for (const one of answers) {
-      one.hidden = (outcome.value && one.dataset.outcome !== outcome.value) || (wanted && !text(one).includes(wanted));
-      shown += one.hidden ? 0 : 1;
-    }
-    for (const block of document.querySelectorAll("details.block")) {
-      block.hidden = !block.querySelector("details.answer:not([hidden])");
-      block.open = Boolean(wanted || outcome.value);
-    }
-    document.getElementById("shown").textContent = `${shown} of ${answers.length} answers`;
-  };
-  form.oninput = filter;
-  form.onsubmit = event => event.preventDefault();
-  filter();
-}
+const filter = () => {
+  const wanted = form.elements.words.value.trim().toLowerCase(), outcome = form.elements.outcome.value;
+  let shown = 0, all = 0;
+  for (const part of parts) {
+    if (!read.has(part)) read.set(part, entries(part));
+    fits.set(part, read.get(part).map(one => (!outcome || one.outcome === outcome) && one.text.includes(wanted)));
+    const number = fits.get(part).filter(Boolean).length;
+    part.hidden = !number;
+    if (part.tagName === "DETAILS") part.open = Boolean((wanted || outcome) && number && shown < most);
+    if (part.open) build(part);
+    hide(part);
+    shown += number;
+    all += read.get(part).length;
+  }
+  document.getElementById("shown").textContent = `${shown} of ${all} answers`;
+};
+form.hidden = false;
+form.oninput = filter;
+form.onsubmit = event => event.preventDefault();
+addEventListener("toggle", event => { build(event.target); if (fits.has(event.target)) hide(event.target); }, true);
 const open = () => {
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const id = location.hash.slice(1);
+  const within = part => folded(part)?.textContent.includes(`id="${id}"`);
+  if (id && !document.getElementById(id)) [...document.querySelectorAll("details.block")].filter(within).forEach(build);
+  const target = id && document.getElementById(id);
   for (let one = target; one; one = one.parentElement) if (one.tagName === "DETAILS") { one.open = true; one.hidden = false; }
   const summary = target && target.parentElement.querySelector(":scope > summary");
   if (summary) { summary.scrollIntoView(); summary.focus(); }
