@@ -131,14 +131,19 @@ def _say_table(found: list[ListedAnswer], by_axis: bool) -> None:
 
 
 def _write(found: list[ListedAnswer], form: str, output: Path | None) -> None:
-    from pytest_batcheval.report.answer_formats import BINARY, FORMATS
+    from pytest_batcheval.report.answer_formats import BINARY, FORMATS, too_long
 
     if output is None and form in BINARY:
         raise UsageError(f"--format {form} requires --output FILE")
-    data = FORMATS[form]([one.record() for one in found])
+    records = [one.record() for one in found]
+    data = FORMATS[form](records)
     if output is not None:
         with new_file(output) as stream:
             stream.write(data)
         say(f"{output}: {counted(len(found), 'answer')}")
+        if form == "xlsx" and (long := too_long(records)):
+            verb = "is" if long == 1 else "are"
+            say(f"{counted(long, 'text')} {verb} longer than a cell of Excel holds and {verb} cut; "
+                ".csv and .jsonl have all of it")  # fmt: skip
     else:
         sys.stdout.write(safe_to_print(data.decode("utf-8-sig")))

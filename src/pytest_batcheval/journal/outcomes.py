@@ -364,9 +364,12 @@ class Outcomes:
             yield None
             return
         try:
-            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            name = f"{self._path.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(name, timeout=BUSY_SECONDS, uri=True)) as connection:
                 yield connection
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise JournalError(f"{self._path} cannot be read: another process writes it; try again") from None
             raise JournalError(f"{self._path} cannot be read: {error}; delete it, no answer is lost with it") from None
 
 

@@ -82,6 +82,11 @@ def as_xlsx(records: Records) -> bytes:
     return stream.getvalue()
 
 
+def too_long(records: Records) -> int:
+    """The number of texts that a cell of Excel cuts."""
+    return sum(len(_text(value)) > LONGEST_CELL for record in records for value in record.values())
+
+
 def as_parquet(records: Records) -> bytes:
     """A Parquet file: texts, but `sample` a 64-bit integer and `asked_at` a float, whatever the answers have.
 

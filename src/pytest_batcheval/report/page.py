@@ -22,6 +22,10 @@ from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.origin import describe, is_simulator
 
 MOST_MESSAGES = 10
+
+LONGEST_TEXT = 100_000
+"""Characters of one request or answer that a page shows: a browser shows no longer one well."""
+
 SIGNS = {"passed": "✓", "xfailed": "✓", "failed": "✗", "error": "✗", "xpassed": "✗", "unrecorded": "U", "skipped": "–"}
 LOOKS = {"passed": "good", "xfailed": "good", "failed": "bad", "error": "bad", "xpassed": "bad"}
 
@@ -221,8 +225,8 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome]) -> Plain:
         "name": " × ".join(answer.cell.values()) or answer.custom_id,
         "outcome": worst,
         "look": LOOKS.get(worst, "other"),
-        "asked": safe_to_show(asked_text(answer.request.body)),
-        "answered": safe_to_show(answered_text(answer)),
+        "asked": _shown(asked_text(answer.request.body), answer.custom_id),
+        "answered": _shown(answered_text(answer), answer.custom_id),
         "verdict": _scores(answered_text(answer)),
         "tests": [
             {"name": t.test, "outcome": t.outcome, "message": safe_to_show(t.message) if len(t.cells) == 1 else ""}
@@ -233,6 +237,13 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome]) -> Plain:
         "custom_id": answer.custom_id,
         "place": one.place,
     }
+
+
+def _shown(text: str, key: str) -> str:
+    """A text of a request or answer, of a very long one the beginning and the command that shows all of it."""
+    shown = safe_to_show(text)  # before it is cut, or half a secret would be none
+    more = len(shown) - LONGEST_TEXT
+    return f"{shown[:LONGEST_TEXT]}\n… {counted(more, 'more character')}: batcheval show {key}" if more > 0 else shown
 
 
 def _scores(text: str) -> list[tuple[str, str, str]]:
