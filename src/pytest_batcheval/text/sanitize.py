@@ -100,8 +100,14 @@ def redacted(text: str, *secrets: str) -> str:
 
 def environment_secrets() -> list[str]:
     """The key, organisation and project of the environment, and the keys of others; the longest first."""
-    found = (os.environ.get(name, "") for name in os.environ if name in _OWN or name.upper().endswith(_KEYS))
+    found = (os.environ.get(name, "") for name in os.environ if _names_secret(name))
     return sorted(filter(_occurrences, found), key=len, reverse=True)
+
+
+@cache
+def _names_secret(name: str) -> bool:
+    """Whether a variable of this name has a secret; remembered, since every text that is shown asks for all names."""
+    return name in _OWN or name.upper().endswith(_KEYS)
 
 
 def without_secrets(text: str) -> str:
