@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
 
 _CONTROLS = (
@@ -98,23 +98,10 @@ def redacted(text: str, *secrets: str) -> str:
     return _USER.sub("", _KEY.sub(r"\1…", text))
 
 
-def environment_secrets() -> Sequence[str]:
+def environment_secrets() -> list[str]:
     """The key, organisation and project of the environment, and the keys of others; the longest first."""
-    global _known
-    # the dict behind the environment: to decode all of it for each text would be most of the time of a long report
-    raw = dict(getattr(os.environ, "_data", os.environ))
-    if raw != _known[0]:
-        _known = (raw, _environment_secrets())
-    return _known[1]
-
-
-_known: tuple[Mapping[object, object], Sequence[str]] = ({}, ())
-"""The environment as it was last seen, and its secrets."""
-
-
-def _environment_secrets() -> Sequence[str]:
     found = (os.environ.get(name, "") for name in os.environ if name in _OWN or name.upper().endswith(_KEYS))
-    return tuple(sorted(filter(_occurrences, found), key=len, reverse=True))
+    return sorted(filter(_occurrences, found), key=len, reverse=True)
 
 
 def without_secrets(text: str) -> str:
