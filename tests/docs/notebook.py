@@ -17,7 +17,8 @@ def executed():
     """
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     metadata = dict(notebook.metadata)  # an execution adds the version of Python
-    NotebookClient(notebook, record_timing=False, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    stable = {"record_timing": False, "coalesce_streams": True}  # a kernel sends what is printed in parts, by the clock
+    NotebookClient(notebook, resources={"metadata": {"path": str(NOTEBOOK.parent)}}, **stable).execute()
     notebook.metadata = nbformat.from_dict(metadata)
     return notebook
 

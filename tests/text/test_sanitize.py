@@ -10,6 +10,7 @@ from pytest_batcheval.text.sanitize import (
     redacted,
     safe_json_to_print,
     safe_to_print,
+    safe_to_show,
     storable,
     without_secrets,
 )
@@ -74,6 +75,15 @@ def test_no_line_begins_a_workflow_command(start, monkeypatch):
     assert not any(line.strip().startswith("::") for line in shown.split("\n"))
     assert "##[" not in shown
     assert json.loads(safe_json_to_print(json.dumps(["::a ##[b]"]))) == ["::a ##[b]"]
+
+
+def test_a_key_counts_from_when_it_is_set_until_it_is_taken_away(monkeypatch):
+    text = "first-key-of-8 second-key-of-9"
+    for key, shown in (("first-key-of-8", "… second-key-of-9"), ("second-key-of-9", "first-key-of-8 …")):
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        assert [safe_to_show(text), safe_to_show(text)] == [shown] * 2
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert safe_to_show(text) == text
 
 
 def test_the_environments_keys_are_taken_out(monkeypatch):
