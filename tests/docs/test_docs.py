@@ -75,6 +75,12 @@ def _add_axis(project, block):
     pyproject.write_text(pyproject.read_text(encoding="utf-8").replace("batch_axes = [", axes), encoding="utf-8")
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pictures_are_there_and_small(page):
+    for path in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / path).stat().st_size < 200_000, path
+
+
 @pytest.mark.sampled
 def test_readme_counts_its_tests(project):
     (example,) = [b for b in section(README, "An evaluation") if b.language == "python"]

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_batcheval.journal.rows import BatchRow
-from pytest_batcheval.plugin.ci import summary
 from pytest_batcheval.plugin.interrupted import left_behind
 from pytest_batcheval.plugin.plan import ItemPlan, Plan
 from pytest_batcheval.plugin.plan_report import plan_lines
 from pytest_batcheval.plugin.run_stats import RunStats, UnusedRecordings
 from pytest_batcheval.plugin.safe_output import MOST_LINES, escape_report
 from pytest_batcheval.plugin.terminal import section_lines
+from pytest_batcheval.report.ci_page import CiRun, page
 from pytest_batcheval.wire.objects import Request
 
 
@@ -49,7 +49,7 @@ def test_an_interrupted_run_counts_what_it_left(number, requests):
 @pytest.mark.parametrize(("number", "requests"), [(1, "1 request"), (2, "2 requests")])
 def test_the_step_summary_counts_what_was_sent(number, requests):
     run = SimpleNamespace(requests=number, failed=0, paid_usd=Decimal(0), failures=[])
-    assert f"{requests} sent, 0 failed, cost $0.00." in summary(RunStats(), (), run)
+    assert f"{requests} sent, 0 failed, cost $0.00." in "\n".join(page(CiRun(figures=run)))
 
 
 @pytest.mark.parametrize(("number", "answers"), [(1, "1 recorded answer"), (2, "2 recorded answers")])

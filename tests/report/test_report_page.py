@@ -103,6 +103,13 @@ def test_nothing_that_a_model_wrote_is_markup():
     assert "가슴이 답답해요" in text
 
 
+def test_no_key_of_the_environment_is_in_a_report(monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "0f9e8d7c6b5a4321")
+    outcomes, answers = matrix(lambda p, q: False, text="It is 0f9e8d7c6b5a4321.")
+    outcomes[0] = replace(outcomes[0], test="test_it.py::test_one[0f9e8d7c6b5a4321]")
+    assert "0f9e8d7c6b5a4321" not in html_of(report_page(outcomes, answers))
+
+
 TRAITS = {
     "effect": 0.5, "interval": None, "p_value": 0.01, "null": HOSTILE, "n": 20,
     "traits": [{"dimension": HOSTILE, "delta": 0.5, "interval": [0.1, 0.9], "p_value": 0.01, "prompted": True}],

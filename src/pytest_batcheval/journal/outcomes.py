@@ -294,8 +294,9 @@ class Outcomes:
         with self._reading() as connection:
             if connection is None:
                 return None
-            query = _BEFORE.format(tests=", ".join("?" * len(tests[:CHUNK])))
-            found: tuple[str, float] | None = connection.execute(query, (run, *tests[:CHUNK])).fetchone()
+            given = [encodable(test, "utf-8") for test in tests[:CHUNK]]
+            query = _BEFORE.format(tests=", ".join("?" * len(given)))
+            found: tuple[str, float] | None = connection.execute(query, (run, *given)).fetchone()
             return found
 
     def of_run(self, run: str) -> list[Outcome]:

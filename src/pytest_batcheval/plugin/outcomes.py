@@ -16,6 +16,7 @@ import pytest
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.outcomes import FILE, KeptResult, Outcome, add_outcomes
 from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class OutcomeCollector:
 
     def begin(self, report: pytest.TestReport, data: Mapping[str, Any]) -> None:
         """Take the report with a test's counts, the first of it."""
-        self._found[report.nodeid] = Outcome(report.nodeid, data["module"], "passed", cells=data["cells"])
+        test = encodable(report.nodeid, "utf-8")  # as it is stored; names of files may have what UTF-8 does not have
+        self._found[report.nodeid] = Outcome(test, data["module"], "passed", cells=data["cells"])
 
     def take(self, report: pytest.TestReport) -> None:
         """Take any later report of such a test."""

@@ -6,6 +6,7 @@ Its own script only sorts, filters and opens what a link leads to; the policy in
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.report.own_file import check_own, write_own
 from pytest_batcheval.report.page import ReportPage
-from pytest_batcheval.text.sanitize import safe_to_show
+from pytest_batcheval.text.sanitize import environment_secrets, escape_controls, redacted
 
 GENERATOR = "pytest-batcheval report"
 """What the head of each report says made it: such a file may be written over."""
@@ -38,16 +39,17 @@ def html_of(page: ReportPage) -> str:
         raise UsageError("a report needs Jinja: pip install 'pytest-batcheval[report]'") from None
     folder = files("pytest_batcheval.report") / "templates"
     template, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.html.jinja", "report.js"))
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_safe)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_safe())
     environment.filters["picture"] = lambda chart: Markup(chart.picture)
     digest = b64encode(sha256(script.encode()).digest()).decode()
     values = {"page": page, "generator": GENERATOR, "script": Markup(script), "digest": digest, "block_size": BLOCK}
     return environment.from_string(template).render(values)
 
 
-def _safe(value: object) -> object:
-    """A text whose control characters are shown and not sent; markup of ours, and numbers, as they are."""
-    return safe_to_show(value) if type(value) is str else value
+def _safe() -> Callable[[object], object]:
+    """`safe_to_show` of a text, markup of ours and numbers as they are; looks for secrets in the environment once."""
+    secrets = environment_secrets()
+    return lambda value: escape_controls(redacted(value, *secrets)) if type(value) is str else value
 
 
 def check_place(path: Path) -> None:

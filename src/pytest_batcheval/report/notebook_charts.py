@@ -20,7 +20,7 @@ class Charts(tuple[Chart, ...]):
             text = f"**{chart.title}** {chart.reading}"
             show({"text/markdown": text, "text/plain": text}, raw=True)
             # a picture has no colours of its page there, and a dark page would hide its text
-            picture = chart.picture.replace('style="', 'style="background: #fff; color: #000; ', 1)
+            picture = chart.picture.replace("<svg ", '<svg style="background: #fff; color: #000" ', 1)
             show({"image/svg+xml": picture, "text/plain": f"<{chart.title}>"}, raw=True)
 
 

@@ -18,7 +18,7 @@ BLUE, ORANGE, GREY = "#3b7dd8", "#d9730d", "#7d8590"
 PLANE = 420
 """Pixels of an axis of numbers."""
 
-MAP = 560
+MAP = 440
 LABEL = 30
 """Columns of a name at most."""
 
@@ -74,12 +74,12 @@ def points(rows: Sequence[Row], name: str) -> str:
     places = [(_number(row, "x"), _number(row, "y")) for row in rows]
     least = [min(place[axis] for place in places) for axis in (0, 1)]
     spread = max(max(place[axis] for place in places) - least[axis] for axis in (0, 1)) or 1.0
-    margin, height = _wide(str(row[name]) for row in rows) / 2 + 10, 0.0
-    taken: list[tuple[float, float, float]] = []
+    margin = _wide(str(row[name]) for row in rows) / 2 + 10
+    pixels = [(margin + (x - least[0]) / spread * MAP, 20 + (y - least[1]) / spread * MAP) for x, y in places]
+    height = max(down for _, down in pixels)
+    taken = [(across, down + 4, 8.0) for across, down in pixels]
     drawn: list[str] = []
-    for row, (x, y) in zip(rows, places, strict=True):
-        across, down = margin + (x - least[0]) / spread * MAP, 20 + (y - least[1]) / spread * MAP
-        height = max(height, down)
+    for row, (across, down) in zip(rows, pixels, strict=True):
         label = cut(safe_to_show(str(row[name])), LABEL)
         wide = columns(label) * COLUMN
         beside = wide / 2 + 8
@@ -190,7 +190,7 @@ def _covered(spot: tuple[float, float], wide: float, taken: Sequence[tuple[float
 def _text(x: float, y: float, text: str, anchor: str, turned: int = 0, *, small: bool = False) -> str:
     shown = escape(cut(safe_to_show(text), LABEL * 3 if anchor == "start" else LABEL))
     turn = f' transform="rotate({turned} {x:.1f} {y:.1f})"' if turned else ""
-    size = 10 if small else 12
+    size = 11 if small else 12
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}'
     return f'<text {place} font-size="{size}" fill="currentColor">{shown}</text>'
 
