@@ -281,11 +281,10 @@ def _read_run(journal: Path, start: str | None) -> _SeenRun:
 def _live(journal: Path, run: RunFigures, ids: set[str], reader: JournalReader) -> LiveLines | None:
     """Return the lines of the process that sends this run or waits for its batches; `None` without one."""
     from pytest_batcheval.report.eta import Eta
-    from pytest_batcheval.report.progress_file import read_progress
+    from pytest_batcheval.report.progress_file import progress_now
 
-    found = read_progress(journal, lambda: Eta(reader.batches(run.origin)))
-    holder = _holder(journal) if found is not None else None
-    if found is None or holder is None or holder.pid != found.pid:
+    found = progress_now(journal, lambda: Eta(reader.batches(run.origin)))
+    if found is None:
         return None
     theirs = {seen.batch_id for seen in found.board.under_way} - {""}
     return found.board if found.run == run.id or theirs & ids else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.journal.location import real
+from pytest_batcheval.journal.lock import JournalLock
 from pytest_batcheval.report.live_line import LiveLines
 from pytest_batcheval.wire import real_time
 
@@ -64,6 +65,13 @@ def progress_file(
         yield watch
     finally:
         file.end()
+
+
+def progress_now(journal: Path, expected: Callable[[], Eta]) -> SeenProgress | None:
+    """The progress of the process that holds the journal's lock now; `None` where nobody sends or waits."""
+    found, path = read_progress(journal, expected), real(journal)
+    holder = None if found is None else JournalLock(path.with_name(f"{path.name}.lock")).holder()
+    return found if found is not None and holder is not None and holder.pid == found.pid else None
 
 
 def read_progress(journal: Path, expected: Callable[[], Eta]) -> SeenProgress | None:

@@ -121,11 +121,11 @@ class Dashboard:
 
     def _rendered(self) -> dict[str, str]:
         try:
-            state, trouble = self._live.state(), ""
+            state = self._live.state()
         except BatchEvalError as error:
             return {"now": self._render("error_text", text=str(error))}
         machine = Markup(pictures.machine(self._live.machine))
-        return {name: self._render(name, state=state, machine=machine, trouble=trouble) for name in SECTIONS}
+        return {name: self._render(name, state=state, machine=machine) for name in SECTIONS}
 
     async def _runs(self, request: Request) -> Response:
         number = _number(request.query_params.get("page", "1"))

@@ -10,13 +10,12 @@ from typing import Any
 
 from pytest_batcheval.engine.snapshot import BatchSnapshot
 from pytest_batcheval.journal.location import real
-from pytest_batcheval.journal.lock import JournalLock
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.report.figures import Figures, RunFigures
-from pytest_batcheval.report.progress_file import SeenProgress, read_progress
+from pytest_batcheval.report.progress_file import SeenProgress, progress_now
 from pytest_batcheval.report.run_text import error_lines, run_lines
 from pytest_batcheval.text.format import size
 from pytest_batcheval.text.table import cut, one_line
@@ -95,7 +94,7 @@ class LiveJournal:
             signature = _signature(real(self.path))
             if signature != self._seen:
                 self._stored, self._seen = _stored(reader), signature
-            found = _sending(self.path, reader)
+            found = progress_now(self.path, lambda: Eta(reader.batches()))
         finally:
             reader.close()
         self._look(found)
@@ -144,14 +143,6 @@ def _signature(path: Path) -> tuple[object, ...]:
         except OSError:
             found.append(None)
     return tuple(found)
-
-
-def _sending(journal: Path, reader: JournalReader) -> SeenProgress | None:
-    """The progress of the process that holds the journal's lock; `None` where nobody sends."""
-    found = read_progress(journal, lambda: Eta(reader.batches()))
-    path = real(journal)
-    holder = None if found is None else JournalLock(path.with_name(f"{path.name}.lock")).holder()
-    return found if found is not None and holder is not None and holder.pid == found.pid else None
 
 
 def _stored(reader: JournalReader) -> dict[str, Any]:
