@@ -12,6 +12,7 @@ from pytest_batcheval.cli.options import add_cassettes, add_journal, open_reader
 from pytest_batcheval.cli.stored_run import stored_run
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.report.language import LANGUAGES
 from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def add_parser(verbs: Any) -> None:
         metavar="RUN",
         help="show the changes since this run; `previous` for the newest earlier one with a test in common",
     )
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, default="en", help="the language of the report's own words (default: %(default)s)"
+    )
     add_journal(parser)
     add_cassettes(parser)
 
@@ -59,13 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.report.answer_list import listed_answers, used_by
     from pytest_batcheval.report.changes import changes_lines
     from pytest_batcheval.report.html import check_place, write_report
+    from pytest_batcheval.report.language import Language
     from pytest_batcheval.report.page import report_page
 
     check_place(arguments.output)
     identifier, started, tests = stored_run(arguments.journal, arguments.run)
     since = _changes(arguments, identifier, tests)
     answers = listed_answers(Recordings(arguments.cassettes), arguments.journal, used_by(tests))
-    page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), since=since)
+    words = Language.of(arguments.lang)
+    page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), since=since, words=words)
     write_report(page, arguments.output)
     say(f"{arguments.output}: {counted(len(tests), 'test')} of run {identifier[:8]}")
     for line in [*page.verdict, *(changes_lines(since) if since is not None else ())]:

@@ -36,6 +36,7 @@ _INI = (
     ("batch_attempts", "default of --batch-attempts", "3"),
     ("batch_budget", "default of --batch-budget: empty sets no limit", ""),
     ("batch_report", "default of --batch-report: empty writes none", ""),
+    ("batch_lang", "language of the report's own words: en or ko", "en"),
     ("batch_comment", "default of --batch-comment: empty writes none", ""),
     ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
 )
@@ -90,6 +91,7 @@ class Settings:
     ignore_unmarked: bool
     pay_again: bool
     report: Path | None
+    lang: str
     comment: Path | None
     cassettes: Path
     axes: tuple[str, ...]
@@ -260,6 +262,7 @@ def read_settings(config: pytest.Config) -> Settings:
         ignore_unmarked=_flag(config, "batch_ignore_unmarked"),
         pay_again=bool(config.getoption("batch_pay_again")),
         report=_place(config, "batch_report", _check_report),
+        lang=_lang(config),
         comment=_place(config, "batch_comment", _check_comment),
         cassettes=root_of(config) / CASSETTES,
         axes=tuple(_lines(config, "batch_axes")),
@@ -303,6 +306,15 @@ def _place(config: pytest.Config, name: str, check_place: Callable[[Path], None]
         except UsageError as error:
             raise pytest.UsageError(f"{name}: {error}") from None
     return path
+
+
+def _lang(config: pytest.Config) -> str:
+    from pytest_batcheval.report.language import LANGUAGES
+
+    code = _ini_text(config, "batch_lang")
+    if code not in LANGUAGES:
+        raise pytest.UsageError(f"batch_lang = {code!r}: must be one of {', '.join(LANGUAGES)}")
+    return code
 
 
 def _check_report(path: Path) -> None:

@@ -40,6 +40,7 @@ def html_of(page: ReportPage) -> str:
     folder = files("pytest_batcheval.report") / "templates"
     template, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.html.jinja", "report.js"))
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_safe())
+    environment.globals["_"] = page.words
     environment.filters["picture"] = lambda chart: Markup(chart.picture)
     digest = b64encode(sha256(script.encode()).digest()).decode()
     values = {"page": page, "generator": GENERATOR, "script": Markup(script), "digest": digest, "block_size": BLOCK}

@@ -14,6 +14,7 @@ from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.report.changes import Changes
 from pytest_batcheval.report.failing import Share, cell_of, failing_tests
 from pytest_batcheval.report.figures import RunFigures
+from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.report.quality_part import quality_part
 from pytest_batcheval.report.run_text import error_lines, run_lines
 from pytest_batcheval.text.format import counted
@@ -37,6 +38,7 @@ class ReportPage:
     """A report as data for a template; every text may have been written by a model.
 
     Attributes:
+        words: its language.
         notes: what must be known before anything else.
         verdict: two sentences, and `look` their colour: `good`, `bad` or `other`.
         facts: (name, text) of the run.
@@ -50,6 +52,7 @@ class ReportPage:
     """
 
     title: str
+    words: Language
     notes: Sequence[str]
     verdict: Sequence[str]
     look: str
@@ -71,10 +74,11 @@ def report_page(
     *,
     sent: RunFigures | None = None,
     since: Changes | None = None,
+    words: Language = ENGLISH,
 ) -> ReportPage:
     """The report on these outcomes and the answers that their tests used.
 
-    `sent` are the figures of what the run sent, `since` the changes since an earlier one.
+    `sent` are the figures of what the run sent, `since` the changes since an earlier one, `words` the language.
     """
     wanted = {key for one in outcomes for key in one.cells}
     used = {one.answer.custom_id: one for one in reversed(answers) if one.answer.custom_id in wanted}
@@ -85,37 +89,52 @@ def report_page(
             by_key.setdefault(key, []).append(outcome)
     failing = failing_tests(outcomes)
     return ReportPage(
-        title="Evaluation report",
-        notes=_notes(shown),
-        verdict=_verdict(outcomes, failing.shares),
+        title=words("Evaluation report"),
+        words=words,
+        notes=_notes(shown, words),
+        verdict=_verdict(outcomes, failing.shares, words),
         look=_look(outcomes),
-        facts=[*_facts(outcomes, started), *_sent(sent)],
-        origins=[(number, model or "-", describe(origin)) for (model, origin), number in _origins(shown)],
+        facts=[*_facts(outcomes, started, words), *_sent(sent, words)],
+        origins=[(number, model or "-", _origin(origin, words)) for (model, origin), number in _origins(shown)],
         shares=failing.shares,
         messages=[(number, safe_to_show(text)) for text, number in failing.messages[:MOST_MESSAGES]],
-        quality=quality_part(outcomes),
+        quality=quality_part(outcomes, words),
         changes=since,
         before="" if since is None else _time(since.since),
-        tests=_tests(outcomes, set(used)),
-        answers=[_answer(one, by_key[one.answer.custom_id]) for one in shown],
+        tests=_tests(outcomes, set(used), words),
+        answers=[_answer(one, by_key[one.answer.custom_id], words) for one in shown],
     )
 
 
-def _notes(answers: Sequence[ListedAnswer]) -> list[str]:
+def _notes(answers: Sequence[ListedAnswer], words: Language) -> list[str]:
     simulated = sorted({one.answer.origin for one in answers if is_simulator(one.answer.origin)})
-    return [f"Answers of {describe(origin)}: they say nothing about any model." for origin in simulated]
+    return [
+        words("Answers of {origin}: they say nothing about any model.", origin=_origin(origin, words))
+        for origin in simulated
+    ]
 
 
-def _verdict(outcomes: Sequence[Outcome], shares: Mapping[str, Sequence[Share]]) -> list[str]:
+def _origin(origin: str, words: Language) -> str:
+    shown = describe(origin)
+    name = shown.removeprefix("the simulator (").removesuffix(")")
+    return words("the simulator ({name})", name=name) if is_simulator(origin) and name != shown else shown
+
+
+def _verdict(outcomes: Sequence[Outcome], shares: Mapping[str, Sequence[Share]], words: Language) -> list[str]:
     failing = sum(one.failing for one in outcomes)
     missing = sum(one.outcome == "unrecorded" for one in outcomes)
-    if not failing:
-        first = f"None of {counted(len(outcomes), 'test')} fails."
+    values = {"failing": f"{failing:,}", "tests": words.counted(len(outcomes), "test")}
+    if failing > 1:
+        first = words("{failing} of {tests} fail.", **values)
     else:
-        first = f"{failing:,} of {counted(len(outcomes), 'test')} fail{'s' if failing == 1 else ''}."
-    worst = [f"{axis} {top.name} ({top.failing} of {top.tests})" for axis, (top, *_) in shares.items()]
-    second = f"Most of it: {', '.join(worst)}." if worst else ""
-    rest = f"{counted(missing, 'test')} could not run: no recorded answer." if missing else ""
+        first = words("{failing} of {tests} fails." if failing else "None of {tests} fails.", **values)
+    worst = [
+        words("{axis} {name} ({failing} of {tests})", axis=axis, name=top.name, failing=top.failing, tests=top.tests)
+        for axis, (top, *_) in shares.items()
+    ]
+    second = words("Most of it: {worst}.", worst=", ".join(worst)) if worst else ""
+    tests = words.counted(missing, "test")
+    rest = words("{tests} could not run: no recorded answer.", tests=tests) if missing else ""
     return [text for text in (first, second, rest) if text]
 
 
@@ -130,29 +149,30 @@ def _origins(answers: Iterable[ListedAnswer]) -> list[tuple[tuple[str, str], int
     return sorted(Counter((one.answer.request.model, one.answer.origin) for one in answers).items())
 
 
-def _facts(outcomes: Sequence[Outcome], started: float | None) -> Iterator[tuple[str, str]]:
+def _facts(outcomes: Sequence[Outcome], started: float | None, words: Language) -> Iterator[tuple[str, str]]:
     if started is not None:
-        yield "run", _time(started)
-    yield "tests", _kinds(outcomes) or "none"
+        yield words("run"), _time(started)
+    yield words("tests"), _kinds(outcomes, words) or words("none")
 
 
-def _sent(run: RunFigures | None) -> Iterator[tuple[str, str]]:
+def _sent(run: RunFigures | None, words: Language) -> Iterator[tuple[str, str]]:
     """Requests, cost, time and failed requests by cause."""
     if run is not None and run.requests:
-        yield from run_lines(run)
-        yield from (("failed requests", line.strip()) for line in error_lines(run.failures))
+        yield from ((words(label), text) for label, text in run_lines(run))
+        yield from ((words("failed requests"), line.strip()) for line in error_lines(run.failures))
 
 
 def _time(seconds: float) -> str:
     return real_time.local("%Y-%m-%d %H:%M:%S", seconds)
 
 
-def _kinds(outcomes: Iterable[Outcome]) -> str:
+def _kinds(outcomes: Iterable[Outcome], words: Language) -> str:
     """`5 failed, 14 passed`."""
-    return ", ".join(f"{number:,} {kind}" for kind, number in sorted(Counter(one.outcome for one in outcomes).items()))
+    kinds = sorted(Counter(one.outcome for one in outcomes).items())
+    return ", ".join(words("{number} {kind}", number=f"{number:,}", kind=words(kind)) for kind, number in kinds)
 
 
-def _tests(outcomes: Iterable[Outcome], known: set[str]) -> list[Plain]:
+def _tests(outcomes: Iterable[Outcome], known: set[str], words: Language) -> list[Plain]:
     """The test functions, those with failures first; those of one test each together at the end."""
     found: dict[str, list[Outcome]] = {}
     for one in outcomes:
@@ -160,18 +180,19 @@ def _tests(outcomes: Iterable[Outcome], known: set[str]) -> list[Plain]:
     single = [tests[0] for tests in found.values() if len(tests) == 1]
     several = {name: tests for name, tests in found.items() if len(tests) > 1}
     order = sorted(several, key=lambda name: -sum(one.failing for one in several[name]))
-    rest = [_test("Single tests", sorted(single, key=lambda one: not one.failing), known)] if single else []
-    return [*(_test(name, several[name], known) for name in order), *rest]
+    last = sorted(single, key=lambda one: not one.failing)
+    rest = [_test(words("Single tests"), last, known, words)] if single else []
+    return [*(_test(name, several[name], known, words) for name in order), *rest]
 
 
-def _test(name: str, outcomes: Sequence[Outcome], known: set[str]) -> Plain:
+def _test(name: str, outcomes: Sequence[Outcome], known: set[str], words: Language) -> Plain:
     grids = _grids(outcomes, known)
     rows = [] if grids else [
         {"name": one.test, "outcome": one.outcome, "look": LOOKS.get(one.outcome, "other"),
          "message": safe_to_show(one.message), "anchor": _anchor(one, known)}
         for one in outcomes
     ]  # fmt: skip
-    return {"name": name, "counts": _kinds(outcomes), "grids": grids, "rows": rows}
+    return {"name": name, "counts": _kinds(outcomes, words), "grids": grids, "rows": rows}
 
 
 def _grids(outcomes: Sequence[Outcome], known: set[str], of: tuple[str, ...] = ()) -> list[Plain]:
@@ -214,7 +235,7 @@ def _anchor(one: Outcome, known: set[str]) -> str:
     return f"a-{key}" if len(one.cells) == 1 and key in known else ""
 
 
-def _answer(one: ListedAnswer, tests: Sequence[Outcome]) -> Plain:
+def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language) -> Plain:
     """An answer with the outcome of its own tests; that of tests of a whole table only where it has no others."""
     answer = one.answer
     own = [test for test in tests if len(test.cells) == 1]
@@ -232,7 +253,7 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome]) -> Plain:
             {"name": t.test, "outcome": t.outcome, "message": safe_to_show(t.message) if len(t.cells) == 1 else ""}
             for t in tests
         ],
-        "origin": describe(answer.origin),
+        "origin": _origin(answer.origin, words),
         "model": answer.request.model,
         "custom_id": answer.custom_id,
         "place": one.place,

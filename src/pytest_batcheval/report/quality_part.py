@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_batcheval.journal.outcomes import KeptResult, Outcome
 from pytest_batcheval.report.charts import Chart, charts_of
+from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.text.sanitize import safe_to_show
 
 MOST_CHARTS = 24
@@ -18,7 +19,7 @@ BEHIND = ("Verdicts",)
 Plain = Mapping[str, Any]
 
 
-def quality_part(outcomes: Iterable[Outcome]) -> list[Plain]:
+def quality_part(outcomes: Iterable[Outcome], words: Language = ENGLISH) -> list[Plain]:
     """The results that tests computed, each once, gates first; those of a gate's parts within it."""
     found: list[tuple[str, KeptResult]] = []
     for one in outcomes:
@@ -27,7 +28,7 @@ def quality_part(outcomes: Iterable[Outcome]) -> list[Plain]:
                 found.append((one.test, result))
     found.sort(key=lambda pair: pair[1].kind != "QualityGate")
     drawn: list[Chart] = []
-    return [_result(test, result, drawn) for test, result in found]
+    return [_result(test, result, drawn, words) for test, result in found]
 
 
 def _outer(results: Sequence[KeptResult]) -> list[KeptResult]:
@@ -43,29 +44,29 @@ def _within(figures: Plain, part: Plain) -> bool:
     return all(name in figures and figures[name] == value for name, value in part.items())
 
 
-def _result(test: str, result: KeptResult, drawn: list[Chart]) -> Plain:
+def _result(test: str, result: KeptResult, drawn: list[Chart], words: Language) -> Plain:
     figures = result.figures
-    charts = [*_of_parts(figures), *charts_of(result.kind, figures)]
+    charts = [*_of_parts(figures, words), *charts_of(result.kind, figures, words)]
     new = [chart for chart in charts if chart not in drawn][: MOST_CHARTS - len(drawn)]
     drawn += new
     return {
         "kind": result.kind,
         "test": test,
         "summary": safe_to_show(result.summary.strip("<>").partition(" ")[2]),
-        "figures": _main_figures(figures),
+        "figures": _main_figures(figures, words),
         "words": safe_to_show(result.words),
-        "rows": _rows(figures),
+        "rows": _rows(figures, words),
         "charts": new,
     }
 
 
-def _of_parts(figures: Plain) -> list[Chart]:
+def _of_parts(figures: Plain, words: Language) -> list[Chart]:
     """The charts of the results inside a gate, whose classes are known by their figures."""
     return [
         chart
         for part in figures.get("parts", ())
         if part.get("result") and (kind := _PARTS.get(part["name"]))
-        for chart in charts_of(kind, part["result"])
+        for chart in charts_of(kind, part["result"], words)
     ]
 
 
@@ -73,30 +74,37 @@ _PARTS = {"form": "FormatChecks", "different": "Differentiation", "traits": "Tra
           "discriminant": "Discriminant"}  # fmt: skip
 
 
-def _main_figures(figures: Plain) -> list[tuple[str, str]]:
+def _main_figures(figures: Plain, words: Language) -> list[tuple[str, str]]:
     """Effect, interval, p and null, as far as the result has them."""
     effect, interval, p_value = (figures.get(name) for name in ("effect", "interval", "p_value"))
     found = []
     if effect is not None:
-        found.append(("effect", f"{effect:.3f}"))
+        found.append((words("effect"), f"{effect:.3f}"))
     if interval is not None:
-        found.append(("95 % interval", f"{interval[0]:.3f} to {interval[1]:.3f}"))
+        found.append((words("95 % interval"), _range(interval, words)))
     if p_value is not None:
         found.append(("p", f"{p_value:.4g}"))
     found.append(("n", f"{figures.get('n', 0):,}"))
-    return [*found, ("null hypothesis", safe_to_show(str(figures.get("null", ""))))]
+    return [*found, (words("null hypothesis"), safe_to_show(str(figures.get("null", ""))))]
 
 
-def _rows(figures: Plain) -> list[tuple[str, str, str]]:
+def _range(interval: Sequence[float], words: Language) -> str:
+    low, high = (f"{end:.3f}" for end in interval)
+    return words("{low} to {high}", low=low, high=high)
+
+
+def _rows(figures: Plain, words: Language) -> list[tuple[str, str, str]]:
     """(look, name, text) of each part of a gate, or figure of a judge's step."""
     parts = [(part["passed"], part["name"], part["reason"]) for part in figures.get("parts", ())]
     steps = figures.get("figures", ()) if "step" in figures else ()
-    parts += [(_holds(one), one["name"], f"{_shown(one['value'])} ({one['sign']} {one['limit']:g})") for one in steps]
+    parts += [
+        (_holds(one), one["name"], f"{_shown(one['value'], words)} ({one['sign']} {one['limit']:g})") for one in steps
+    ]
     return [("good" if passed else "bad", safe_to_show(name), safe_to_show(text)) for passed, name, text in parts]
 
 
-def _shown(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+def _shown(value: float | None, words: Language) -> str:
+    return words("undefined") if value is None else f"{value:.3f}"
 
 
 def _holds(figure: Plain) -> bool:

@@ -34,6 +34,7 @@ def intervals(
     rows: Sequence[Row],
     name: str,
     value: str,
+    label: str = "",
     *,
     lines: Mapping[str, float] | None = None,
     domain: tuple[float, float] | None = None,
@@ -65,7 +66,7 @@ def intervals(
             drawn.append(_line(place, middle - 8, place, middle + 8, ORANGE, 3))
     for number, (label, of) in enumerate((lines or {}).items()):
         drawn.append(_line(scale.at(of), 0, scale.at(of), height, ORANGE if number else GREY, 1.5, label, dashed=True))
-    drawn.append(_text(left + PLANE / 2, height + 34, value, "middle"))
+    drawn.append(_text(left + PLANE / 2, height + 34, label or value, "middle"))
     return _svg(left + PLANE + 20, height + 42, drawn)
 
 
@@ -110,9 +111,19 @@ def line(
 
 
 def squares(
-    rows: Sequence[Row], across: str, down: str, value: str, names: tuple[Sequence[str], Sequence[str]], both: bool
+    rows: Sequence[Row],
+    fields: tuple[str, str, str],
+    names: tuple[Sequence[str], Sequence[str]],
+    legend: str,
+    *,
+    both: bool = False,
 ) -> str:
-    """A matrix of squares, the stronger the colour the larger the number; `both` where it has two signs."""
+    """A matrix of squares, the stronger the colour the larger the number; `both` where it has two signs.
+
+    `fields` are the columns across, down and of the number, `names` the order across and down, `legend` the line
+    below, with `{most}` in the place of the largest number.
+    """
+    across, down, value = fields
     step = 26 if len(names[0]) < 12 else 17
     left = _wide(names[1]) + 10
     top = _wide(names[0]) * 0.85 + 12
@@ -127,9 +138,7 @@ def squares(
         colour = ORANGE if both and number < 0 else BLUE
         title = f"{row[down]} / {row[across]}: {number:.3g}"
         drawn.append(_rect(left + x * step, top + y * step, step, step, colour, title, abs(number) / most))
-    drawn.append(
-        _text(left, top + size[1] + 18, f"{down} (rows), {across} (columns): {value} up to {most:.3g}", "start")
-    )
+    drawn.append(_text(left, top + size[1] + 18, legend.format(most=f"{most:.3g}"), "start"))
     return _svg(max(left + size[0] + top * 0.5, left + 330), top + size[1] + 28, drawn)
 
 

@@ -45,7 +45,8 @@ const filter = () => {
     shown += number;
     all += read.get(part).length;
   }
-  document.getElementById("shown").textContent = `${shown} of ${all} answers`;
+  const said = document.getElementById("shown");
+  said.textContent = said.dataset.words.replace("{shown}", shown).replace("{all}", all);
 };
 form.hidden = false;
 form.oninput = filter;
