@@ -50,6 +50,7 @@ def runs(journal):
     return journal
 
 
+@pytest.mark.sampled
 def test_pages_of_a_folder_without_anything(tmp_path):
     with serving(tmp_path) as address:
         status, _, now = get(address)
@@ -75,6 +76,7 @@ def test_it_answers_this_machine_alone_and_reads_alone(tmp_path):
         assert get(f"{address}report?run=nobody")[0] == 404
 
 
+@pytest.mark.sampled
 def test_runs_are_paged_and_lead_to_reports_and_two_beside_each_other(runs):
     with serving(runs.parent.parent) as address:
         listed = get(f"{address}runs")[2]
@@ -89,6 +91,7 @@ def test_runs_are_paged_and_lead_to_reports_and_two_beside_each_other(runs):
         assert "\x1b" not in both
 
 
+@pytest.mark.sampled
 def test_a_trend_has_intervals_and_marks_the_change(runs):
     with serving(runs.parent.parent) as address:
         failing = get(f"{address}trend")[2]
@@ -103,6 +106,7 @@ def test_a_trend_has_intervals_and_marks_the_change(runs):
             assert "No run has this figure." in get(f"{address}trend?figure={unknown}")[2]
 
 
+@pytest.mark.sampled
 def test_events_bring_what_has_changed(journal, batch_server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "key")
     with serving(journal.parent.parent) as address, urllib.request.urlopen(f"{address}events", timeout=20) as events:
@@ -124,6 +128,7 @@ def next_event(events):
     raise AssertionError("the stream has ended")
 
 
+@pytest.mark.sampled
 def test_a_journal_that_cannot_be_read_is_said(tmp_path):
     (tmp_path / ".batcheval").mkdir()
     (tmp_path / ".batcheval" / "journal.sqlite").write_text("no database" * 1000)
@@ -135,6 +140,7 @@ def test_a_journal_that_cannot_be_read_is_said(tmp_path):
         assert "outcomes.sqlite cannot be read" in text
 
 
+@pytest.mark.sampled
 def test_a_port_that_is_taken_is_said(tmp_path):
     with serving(tmp_path) as address:
         port = address.rstrip("/").rpartition(":")[2]
