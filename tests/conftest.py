@@ -6,9 +6,10 @@ import gc
 import importlib
 import pkgutil
 import shutil
+import sqlite3
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,24 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("quick" if config.getoption("--proof") == "quick" else "suite")
     if config.option.basetemp is None and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
         pytest.MonkeyPatch().setenv("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)  # before pytest-cov puts the data together
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Coverage writes without a journal: what a process that a test killed has half written would end the whole run."""
+    result = yield
+    if session.config.pluginmanager.has_plugin("_cov") and not hasattr(session.config, "workerinput"):
+        for path in session.config.rootpath.glob(".coverage.*"):
+            if not _is_sound(path):
+                path.unlink(missing_ok=True)
+    return result  # type: ignore[return-value]
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether SQLite can read all of a file."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+    return False
 
 
 def pytest_collection_finish() -> None:
