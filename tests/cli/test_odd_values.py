@@ -72,9 +72,13 @@ def kinds(option):
     return [*ODD, *FILES, *(URLS if "backend" in option else [])]
 
 
+SERVING = ("serve", "dashboard")
+"""Verbs that go on until somebody ends them."""
+
+
 def cases():
-    found = [(verb, option, value) for verb, option in options() for value in kinds(option) if verb != "serve"]
-    found += [("serve", option, value) for verb, option in options() for value in (*ODD, *FILES) if verb == "serve"]
+    found = [(verb, option, value) for verb, option in options() for value in kinds(option) if verb not in SERVING]
+    found += [(verb, option, value) for verb, option in options() for value in (*ODD, *FILES) if verb in SERVING]
     random.Random(1).shuffle(found)
     return found
 
@@ -99,7 +103,7 @@ def place(tmp_path, monkeypatch):
 def run(words, seconds=SECONDS, **more):
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     environment |= {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "test-key"} | more
-    if words[0] == "serve":
+    if words[0] in SERVING:
         command = [sys.executable, "-m", "pytest_batcheval.cli", *words]
         process = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
@@ -126,8 +130,8 @@ CASES = random.Random(2026).sample(cases(), 160)
 def test_an_odd_value_is_told_and_never_a_traceback(number, place):
     verb, option, value = CASES[number]
     words = [verb, f"{option}={value}"] if option.startswith("--") else [verb, *([option] if option else []), value]
-    with suppress(*([subprocess.TimeoutExpired] if verb == "serve" else [])):  # it takes the value, and serves
-        sound(words, seconds=3 if verb == "serve" else SECONDS)
+    with suppress(*([subprocess.TimeoutExpired] if verb in SERVING else [])):  # it takes the value, and serves
+        sound(words, seconds=3 if verb in SERVING else SECONDS)
 
 
 @pytest.mark.parametrize("url", [*URLS[:2], *(pytest.param(url, marks=pytest.mark.sampled) for url in URLS[2:-2])])
