@@ -3,9 +3,6 @@
 import sys
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
-
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "create_patients_answer.ipynb"
 
 
@@ -15,6 +12,9 @@ def executed():
     Raises:
         nbclient.exceptions.CellExecutionError: a cell fails.
     """
+    import nbformat
+    from nbclient import NotebookClient
+
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     metadata = dict(notebook.metadata)  # an execution adds the version of Python
     stable = {"record_timing": False, "coalesce_streams": True}  # a kernel sends what is printed in parts, by the clock
@@ -24,4 +24,6 @@ def executed():
 
 
 if __name__ == "__main__":
+    import nbformat
+
     nbformat.write(executed(), sys.argv[1] if sys.argv[1:] else NOTEBOOK)
