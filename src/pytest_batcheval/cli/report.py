@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_cassettes, add_journal, open_reader, say
+from pytest_batcheval.cli.options import add_cassettes, add_journal, say
 from pytest_batcheval.cli.stored_run import stored_run
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -18,7 +17,6 @@ from pytest_batcheval.text.format import counted
 if TYPE_CHECKING:
     from pytest_batcheval.journal.outcomes import Outcome
     from pytest_batcheval.report.changes import Changes
-    from pytest_batcheval.report.figures import RunFigures
 
 DESCRIPTION = """
 Write a report on a run of tests, also of a replay: the outcomes by persona, question or whatever the axes are, where
@@ -59,19 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: there is no such run, or the file cannot be written.
         RecordingError, JournalError: something stored cannot be read.
     """
-    from pytest_batcheval.recordings.answers import Recordings
-    from pytest_batcheval.report.answer_list import listed_answers, used_by
     from pytest_batcheval.report.changes import changes_lines
     from pytest_batcheval.report.html import check_place, write_report
     from pytest_batcheval.report.language import Language
-    from pytest_batcheval.report.page import report_page
+    from pytest_batcheval.report.stored_page import stored_page
 
     check_place(arguments.output)
-    identifier, started, tests = stored_run(arguments.journal, arguments.run)
+    run = identifier, _, tests = stored_run(arguments.journal, arguments.run)
     since = _changes(arguments, identifier, tests)
-    answers = listed_answers(Recordings(arguments.cassettes), arguments.journal, used_by(tests))
-    words = Language.of(arguments.lang)
-    page = report_page(tests, answers, started, sent=_sent(arguments.journal, identifier), since=since, words=words)
+    page = stored_page(arguments.journal, arguments.cassettes, run, since=since, words=Language.of(arguments.lang))
     write_report(page, arguments.output)
     say(f"{arguments.output}: {counted(len(tests), 'test')} of run {identifier[:8]}")
     for line in [*page.verdict, *(changes_lines(since) if since is not None else ())]:
@@ -93,13 +87,3 @@ def _changes(arguments: argparse.Namespace, run: str, tests: Sequence[Outcome]) 
     if found is None:
         raise UsageError("no earlier run has a test of this one; `--against RUN` names another run")
     return found
-
-
-def _sent(journal: Path, run: str) -> RunFigures | None:
-    """The figures of what the run sent; `None` without a journal, as of a replay."""
-    from pytest_batcheval.report.figures import Figures
-
-    if not journal.exists():
-        return None
-    with closing(open_reader(journal)) as reader:
-        return Figures(reader).run(run)

@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
+    from pytest_batcheval.quality.result import Result
     from pytest_batcheval.recordings.answers import Recordings
     from pytest_batcheval.report.figures import RunFigures
 
@@ -89,17 +90,20 @@ class OutcomeCollector:
         return f"report: {settings.report}"
 
 
-def computed_results() -> list[dict[str, Any]]:
-    """The quality results since the last call, as data that a report carries; those of a gate's parts are in it too.
-
-    A text that cannot be made of one leaves that one out.
-    """
+def recent_results() -> list[Result]:
+    """The quality results since the last call; those of a gate's parts are in it too."""
     module = sys.modules.get("pytest_batcheval.quality.result")
     if module is None:  # nobody has computed any
         return []
+    found = list(module.recent)
+    module.recent.clear()
+    return found
+
+
+def as_data(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """Quality results as data that a report carries; one of which no text can be made is left out."""
     found: list[dict[str, Any]] = []
-    while module.recent:
-        result = module.recent.popleft()
+    for result in results:
         with suppress(Exception):  # a class of the user's may be half made
             figures = json.loads(json.dumps(result.to_dict()))
             found.append({"kind": type(result).__name__, "summary": repr(result), "words": result.explain(),

@@ -13,7 +13,7 @@ from pytest_batcheval.journal.lock import shown_argv
 from pytest_batcheval.plugin._pytest_compat import add_section, has_section
 from pytest_batcheval.plugin.marker import is_ours
 from pytest_batcheval.plugin.options import Settings
-from pytest_batcheval.plugin.outcomes import computed_results
+from pytest_batcheval.plugin.outcomes import as_data, recent_results
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.safe_output import escape_report
@@ -64,7 +64,7 @@ class ItemReports:
         if call.excinfo is not None and isinstance(call.excinfo.value, FailedByUs):
             call.excinfo = _at_its_end(call.excinfo)  # pytest looks up the file of every frame, and shows none
         report = yield
-        results = computed_results()
+        results = recent_results()
         if not is_ours(item):
             return report
         stats, plan = take_stats(item), item_plan(item)
@@ -73,7 +73,7 @@ class ItemReports:
             module = "" if plan is None else plan.module
             report.batcheval = {"module": module, **(stats or RunStats()).to_data(first)}  # type: ignore[attr-defined]
         if results:
-            report.batcheval_results = results  # type: ignore[attr-defined]
+            report.batcheval_results = as_data(results)  # type: ignore[attr-defined]
         if call.when == "setup" and item.config.getoption("xmlpath", None):
             from pytest_batcheval.plugin.ci import add_properties
 

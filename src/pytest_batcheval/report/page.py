@@ -97,7 +97,7 @@ def report_page(
         facts=[*_facts(outcomes, started, words), *_sent(sent, words)],
         origins=[(number, model or "-", _origin(origin, words)) for (model, origin), number in _origins(shown)],
         shares=failing.shares,
-        messages=[(number, safe_to_show(text)) for text, number in failing.messages[:MOST_MESSAGES]],
+        messages=[(number, text) for text, number in failing.messages[:MOST_MESSAGES]],
         quality=quality_part(outcomes, words),
         changes=since,
         before="" if since is None else _time(since.since),
@@ -189,7 +189,7 @@ def _test(name: str, outcomes: Sequence[Outcome], known: set[str], words: Langua
     grids = _grids(outcomes, known)
     rows = [] if grids else [
         {"name": one.test, "outcome": one.outcome, "look": LOOKS.get(one.outcome, "other"),
-         "message": safe_to_show(one.message), "anchor": _anchor(one, known)}
+         "message": one.message, "anchor": _anchor(one, known)}
         for one in outcomes
     ]  # fmt: skip
     return {"name": name, "counts": _kinds(outcomes, words), "grids": grids, "rows": rows}
@@ -250,8 +250,7 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language) -> Pla
         "answered": _shown(answered_text(answer), answer.custom_id),
         "verdict": _scores(answered_text(answer)),
         "tests": [
-            {"name": t.test, "outcome": t.outcome, "message": safe_to_show(t.message) if len(t.cells) == 1 else ""}
-            for t in tests
+            {"name": t.test, "outcome": t.outcome, "message": t.message if len(t.cells) == 1 else ""} for t in tests
         ],
         "origin": _origin(answer.origin, words),
         "model": answer.request.model,
@@ -272,9 +271,6 @@ def _scores(text: str) -> list[tuple[str, str, str]]:
     try:
         data = json.loads(text)
         scores, evidence = data["scores"], data["evidence"]
-        return [
-            (safe_to_show(name), "-" if score is None else safe_to_show(str(score)), safe_to_show(str(evidence[name])))
-            for name, score in scores.items()
-        ]
+        return [(name, "-" if score is None else str(score), str(evidence[name])) for name, score in scores.items()]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []

@@ -8,7 +8,6 @@ from typing import Any
 from pytest_batcheval.journal.outcomes import KeptResult, Outcome
 from pytest_batcheval.report.charts import Chart, charts_of
 from pytest_batcheval.report.language import ENGLISH, Language
-from pytest_batcheval.text.sanitize import safe_to_show
 
 MOST_CHARTS = 24
 """In one report."""
@@ -52,9 +51,9 @@ def _result(test: str, result: KeptResult, drawn: list[Chart], words: Language) 
     return {
         "kind": result.kind,
         "test": test,
-        "summary": safe_to_show(result.summary.strip("<>").partition(" ")[2]),
+        "summary": result.summary.strip("<>").partition(" ")[2],
         "figures": _main_figures(figures, words),
-        "words": safe_to_show(result.words),
+        "words": result.words,
         "rows": _rows(figures, words),
         "charts": new,
     }
@@ -85,7 +84,7 @@ def _main_figures(figures: Plain, words: Language) -> list[tuple[str, str]]:
     if p_value is not None:
         found.append(("p", f"{p_value:.4g}"))
     found.append(("n", f"{figures.get('n', 0):,}"))
-    return [*found, (words("null hypothesis"), safe_to_show(str(figures.get("null", ""))))]
+    return [*found, (words("null hypothesis"), str(figures.get("null", "")))]
 
 
 def _range(interval: Sequence[float], words: Language) -> str:
@@ -100,7 +99,7 @@ def _rows(figures: Plain, words: Language) -> list[tuple[str, str, str]]:
     parts += [
         (_holds(one), one["name"], f"{_shown(one['value'], words)} ({one['sign']} {one['limit']:g})") for one in steps
     ]
-    return [("good" if passed else "bad", safe_to_show(name), safe_to_show(text)) for passed, name, text in parts]
+    return [("good" if passed else "bad", name, text) for passed, name, text in parts]
 
 
 def _shown(value: float | None, words: Language) -> str:

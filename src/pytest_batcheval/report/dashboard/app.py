@@ -19,15 +19,12 @@ from starlette.routing import Route
 
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.outcomes import Outcomes
-from pytest_batcheval.recordings.answers import Recordings
-from pytest_batcheval.report.answer_list import listed_answers, used_by
 from pytest_batcheval.report.changes import Changes, changes
 from pytest_batcheval.report.dashboard import pictures
 from pytest_batcheval.report.dashboard.live import LiveJournal
 from pytest_batcheval.report.dashboard.trend import FAILING, figures, trend
-from pytest_batcheval.report.figures import Figures, RunFigures
 from pytest_batcheval.report.html import html_of
-from pytest_batcheval.report.page import report_page
+from pytest_batcheval.report.stored_page import stored_page
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire import real_time
 
@@ -151,17 +148,7 @@ class Dashboard:
         since: Changes | None = None
         if against:
             since = changes(known[against] or 0.0, outcomes.of_run(against), tests)
-        answers = listed_answers(Recordings(self._cassettes), self._journal, used_by(tests))
-        return html_of(report_page(tests, answers, known[run], sent=self._sent(run), since=since))
-
-    def _sent(self, run: str) -> RunFigures | None:
-        from pytest_batcheval.journal.store import Journal
-
-        reader = Journal.read(self._journal)
-        try:
-            return Figures(reader).run(run)
-        finally:
-            reader.close()
+        return html_of(stored_page(self._journal, self._cassettes, (run, known[run] or 0.0, tests), since=since))
 
     async def _trend(self, request: Request) -> Response:
         outcomes = Outcomes.beside(self._journal)

@@ -1,0 +1,37 @@
+"""The report on a run of tests that is stored: its answers and figures are looked up beside its outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from pytest_batcheval.journal.location import real
+from pytest_batcheval.journal.outcomes import Outcome
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.recordings.answers import Recordings
+from pytest_batcheval.report.answer_list import listed_answers, used_by
+from pytest_batcheval.report.changes import Changes
+from pytest_batcheval.report.figures import Figures
+from pytest_batcheval.report.language import ENGLISH, Language
+from pytest_batcheval.report.page import ReportPage, report_page
+
+
+def stored_page(
+    journal: Path,
+    cassettes: Path,
+    run: tuple[str, float, Sequence[Outcome]],
+    *,
+    since: Changes | None = None,
+    words: Language = ENGLISH,
+) -> ReportPage:
+    """The page of a run: its id, its start in Unix seconds, and its outcomes.
+
+    Raises:
+        RecordingError, JournalError: something stored cannot be read.
+    """
+    identifier, started, outcomes = run
+    with closing(Journal.read(real(journal))) as reader:
+        sent = Figures(reader).run(identifier)
+    answers = listed_answers(Recordings(cassettes), journal, used_by(outcomes))
+    return report_page(outcomes, answers, started, sent=sent, since=since, words=words)
