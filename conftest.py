@@ -1,5 +1,6 @@
-"""Shared by the whole suite: pytester, proof sizes, and a place where no key is set."""
+"""Shared by the whole suite: pytester, proof sizes, and as many processes as the machine has cores."""
 
+import os
 import signal
 from collections import Counter
 
@@ -20,6 +21,18 @@ def pytest_addoption(parser):
         help="size of the seeded proofs: quick (default), ci, or full (tox)",
     )
     parser.addoption("--sim-seed", type=int, help="play only the simulated schedule of this seed")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads what it is asked for
+def pytest_cmdline_main(config):
+    """The whole suite is run with every core; a part of it, the benchmarks and a debugger want one process."""
+    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
+        return
+    option = config.option
+    part = ("markexpr", "keyword", "lf", "collectonly", "usepdb", "trace", "benchmark_only", "benchmark_compare")
+    named = config.args_source is config.ArgsSource.ARGS
+    if option.numprocesses is None and not named and not any(getattr(option, name, None) for name in part):
+        option.numprocesses = min(os.cpu_count() or 1, 4)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses

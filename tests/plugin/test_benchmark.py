@@ -98,6 +98,6 @@ def test_a_benchmark_that_is_not_in_the_baseline_is_new(bench, pytester):
 
 @pytest.mark.sampled
 def test_under_n_it_says_why_it_does_not_run(bench):
-    result = bench("", "-p", "xdist", "-n", "1", "-rs")
+    result = bench("", "-p", "xdist", "-n", "1", "-rs", "-W", "error", "-W", "ignore:Benchmarks are automatically")
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines(["*benchmarks do not run under -n*"])

@@ -5,7 +5,7 @@ It may be imported before pytest loads it: PYTEST_DONT_REWRITE.
 
 from __future__ import annotations
 
-from pytest_batcheval.plugin.benchmark import batch_benchmark
+from pytest_batcheval.plugin.benchmark import _batch_benchmark_alone, batch_benchmark
 from pytest_batcheval.plugin.conversation import batch_conversation
 from pytest_batcheval.plugin.fixtures import (
     _batch_server_of_session,
@@ -35,6 +35,7 @@ from pytest_batcheval.plugin.hooks import (
 )
 
 __all__ = [
+    "_batch_benchmark_alone",
     "_batch_server_of_session",
     "answer",
     "answers",

@@ -171,13 +171,20 @@ class BatchBenchmark:
 
 
 @pytest.fixture
-def batch_benchmark(request: pytest.FixtureRequest, benchmark: Any, tmp_path: Path) -> BatchBenchmark:
+def _batch_benchmark_alone(request: pytest.FixtureRequest) -> None:
+    """Skip before `benchmark` is there, which warns of a test that has not used it."""
+    if hasattr(request.config, "workerinput"):
+        pytest.skip("benchmarks do not run under -n, where pytest-benchmark measures nothing; run them with -n 0")
+
+
+@pytest.fixture
+def batch_benchmark(
+    request: pytest.FixtureRequest, _batch_benchmark_alone: None, benchmark: Any, tmp_path: Path
+) -> BatchBenchmark:
     """Measure work through the Batch API on a virtual clock: `batch_benchmark(lambda client: client.run(requests))`.
 
     It needs pytest-benchmark, whose fixture `benchmark` it uses.
     """
-    if hasattr(request.config, "workerinput"):
-        pytest.skip("benchmarks do not run under -n, where pytest-benchmark measures nothing; run them with -n 0")
     folder = tmp_path / "rounds"
     folder.mkdir()
     return BatchBenchmark(benchmark, folder, _baseline(request.config))
