@@ -19,6 +19,10 @@ class UsageError(BatchEvalError):
     exit_status = ExitStatus.USAGE
 
 
+class BudgetError(UsageError):
+    """What is to be sent could cost more than the budget has left; nothing of it was sent."""
+
+
 class MatrixError(UsageError):
     """A matrix file or axis is wrong; the message names file and row."""
 

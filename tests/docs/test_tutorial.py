@@ -1,4 +1,4 @@
-"""The tutorial, done as it says: its commands, its edits and what it shows, from its own text."""
+"""The tutorial and other pages, done as they say: commands, files, edits and what they show, from their own text."""
 
 import os
 import re
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from walkthrough import blocks
 
-TUTORIAL = (Path(__file__).parents[2] / "docs/tutorial.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 DONE = ("python3 -m venv ", ". venv/bin/activate", "pip install ")
 """Commands taken as done: the package is installed where the tests run, and there is no network here."""
 
@@ -102,15 +103,26 @@ def reader(tmp_path, monkeypatch):
     return Reader(tmp_path / "session")
 
 
-@pytest.mark.sampled
-def test_the_tutorial_goes_as_it_says(reader):
-    for block in blocks(TUTORIAL):
+def follow(reader, page):
+    for block in blocks(page):
         if block.language == "diff":
             reader.edit(block)
+        elif block.language == "python":
+            (reader.folder / block.file_name).write_text(block.text, encoding="utf-8")
         else:
             assert block.language == "console", block.text
             for command, shown in commands(block):
                 reader.follow(command, shown)
-    assert reader.ran == re.findall(r"^\$ (.*)$", TUTORIAL, re.MULTILINE)
+    assert reader.ran == re.findall(r"^\$ (.*)$", page, re.MULTILINE)
+
+
+@pytest.mark.sampled
+def test_pass_rates_are_as_the_page_says(reader):
+    follow(reader, (DOCS / "pass-rates.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.sampled
+def test_the_tutorial_goes_as_it_says(reader):
+    follow(reader, TUTORIAL)
     left = subprocess.run(["git", "status", "--porcelain"], cwd=reader.folder, capture_output=True, check=True).stdout
     assert left == b""

@@ -272,3 +272,31 @@ def test_a_test_that_did_not_run_is_skipped_in_junit_alone(pytester):
     assert 'message="not yet"' in text
     assert '<property name="custom_id" value="key"' in text
     pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_a_test_can_be_run_without_a_report(pytester):
+    pytester.makepyfile(
+        """
+        RUNS = []
+
+        def test_one(tmp_path): RUNS.append(tmp_path)
+
+        def test_two(): assert len(RUNS) == 3
+        """
+    )
+    pytester.makeconftest(
+        """
+        from pytest_batcheval.plugin import _pytest_compat as compat
+
+        def pytest_runtestloop(session):
+            one, two = session.items
+            for following in (two, None):
+                found = [report.outcome for report in compat.run_silently(one, following)]
+                print("reports", found)
+                if following:
+                    compat.run_silently(two, one)
+        """
+    )
+    result = pytester.runpytest_inprocess("-s")
+    result.assert_outcomes(passed=2)
+    assert result.outlines.count("reports ['passed', 'passed', 'passed']") == 2

@@ -25,6 +25,7 @@ VERBS = (
     "prune",
     "answers",
     "report",
+    "rates",
     "show",
     "import",
     "export",

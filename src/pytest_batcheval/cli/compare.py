@@ -1,4 +1,4 @@
-"""`batcheval compare`: whether a cheaper model is as good, by answers in the recordings or the journal."""
+"""`batcheval compare`: whether a cheaper model is as good, by stored answers and the tests that pass."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pytest_batcheval.wire.rounds import checked_round
 
 if TYPE_CHECKING:
     from pytest_batcheval.quality import Comparison, QualityGate
+    from pytest_batcheval.quality.passing.paired import PassComparison
     from pytest_batcheval.recordings.answer_table import Row
     from pytest_batcheval.wire.objects import Answer
 
@@ -25,7 +26,9 @@ DESCRIPTION = """
 Compare two models on the same cells: tokens and cost, the quality gate of each, and whether the second is as good as
 the first within a margin. The answers are recorded ones; if one model has none for a cell, the other's recorded request
 with the model replaced is looked up in the recordings and the journal. Nothing is sent. Status 0 if the second model is
-as good (or better) and passes the gate, else 1. With --round, two askings of one model can be compared too.
+as good (or better) and passes the gate, else 1. With --round, two askings of one model can be compared too. Tests
+without personas and questions are compared by their newest outcomes: those that pass with either model. Two runs of
+tests are compared in the same way, test by test: the beginning of an id, `newest`, or `previous`.
 """
 
 
@@ -68,12 +71,12 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "compare",
-        help="check whether a cheaper model is as good: cost, equivalence, gates",
+        help="compare two models or two runs: cost, equivalence, gates, tests that pass",
         description=DESCRIPTION,
-        epilog="example: batcheval compare gpt-4.1-mini gpt-4.1-nano",
+        epilog="examples: batcheval compare gpt-4.1-mini gpt-4.1-nano; batcheval compare previous newest",
     )
-    parser.add_argument("reference", metavar="MODEL_A", help="the reference model")
-    parser.add_argument("candidate", metavar="MODEL_B", help="the model that may be as good")
+    parser.add_argument("reference", metavar="A", help="the reference: a model or a run of tests")
+    parser.add_argument("candidate", metavar="B", help="the model or run that may be as good")
     parser.add_argument(
         "--round",
         action="append",
@@ -84,7 +87,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--margin",
         type=float,
-        help="of alignment, which is from -1 to 1; choose it before you look (default: 0.15)",
+        help="of alignment, which is from -1 to 1, or of the pass rate; choose it before you look (default: 0.15; 0.1)",
     )
     parser.add_argument(
         "--leave-out", action="append", default=[], metavar="PART", help="a part of the gate to leave out (repeatable)"
@@ -101,11 +104,26 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: a model has no answers, or the two have answers to different cells.
         RecordingError, JournalError: something stored cannot be read.
     """
+    from pytest_batcheval.cli.compare_passes import compare_runs, models_compared, names_runs, say_models
+
+    if names_runs(arguments):
+        return compare_runs(arguments)
+    try:
+        recorded = RecordedTable(arguments)
+    except UsageError:  # no answer has a persona and a question
+        passes = models_compared(arguments)
+        if passes is None:
+            raise
+        return say_models(passes, arguments)
+    return _compare_scores(arguments, recorded, models_compared(arguments))
+
+
+def _compare_scores(arguments: argparse.Namespace, recorded: RecordedTable, passes: PassComparison | None) -> int:
+    """Compare two models by the scores of their answers."""
     from pytest_batcheval.quality import compare
     from pytest_batcheval.quality.comparing._compare import MARGIN
 
     sides = _chosen(arguments)
-    recorded = RecordedTable(arguments)
     rows = [_rows(recorded, [model for model, _ in sides], side, arguments) for side in sides]
     scored = [recorded.scored(found) for found in rows]
     margin = MARGIN if arguments.margin is None else arguments.margin
@@ -114,9 +132,12 @@ def run(arguments: argparse.Namespace) -> int:
     good = (found.equivalent or found.verdict == "better") and measured[1].gate.passed
     if arguments.json:
         data = {"as_good": good, "comparison": found.to_dict(), "models": [side.to_dict() for side in measured]}
-        say_json({**data, "scores": scored[1].source})
+        say_json({**data, "scores": scored[1].source, "passes": None if passes is None else passes.to_dict()})
     else:
-        _print(measured, found, good, scored[1].source)
+        _print(measured, found, scored[1].source)
+        if passes is not None:
+            say(f"\ntests that pass: {passes.explain()}")
+        say(f"\n{_conclusion(measured, found, good)}")
     return int(ExitStatus.OK if good else ExitStatus.FAILED)
 
 
@@ -178,7 +199,7 @@ def _side(of: tuple[str, str], scored: Scored, rows: Sequence[Row], leave_out: S
     return Side(model, round_name, len(rows), input_tokens, output_tokens, None if cost is None else cost.usd, gate)
 
 
-def _print(sides: Sequence[Side], found: Comparison, good: bool, source: str) -> None:
+def _print(sides: Sequence[Side], found: Comparison, source: str) -> None:
     rows = [
         ("", [side.name for side in sides]),
         ("answers", [f"{side.answers:,}" for side in sides]),
@@ -195,7 +216,6 @@ def _print(sides: Sequence[Side], found: Comparison, good: bool, source: str) ->
     for side in sides:
         if not side.gate.passed:
             say(f"\n{side.name}: {side.gate.explain()}")
-    say(f"\n{_conclusion(sides, found, good)}")
 
 
 def _conclusion(sides: Sequence[Side], found: Comparison, good: bool) -> str:

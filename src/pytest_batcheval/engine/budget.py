@@ -8,7 +8,7 @@ from decimal import Decimal
 from pytest_batcheval.engine.estimate import plan, worst_case
 from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.errors import UsageError
+from pytest_batcheval.errors import BudgetError, UsageError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.text.format import counted
@@ -32,7 +32,8 @@ class Budget:
         """The most that each of these batches (or sets of `individual` calls) can cost; together within the budget.
 
         Raises:
-            UsageError: together they exceed it, or their cost has no known limit.
+            BudgetError: together they exceed it.
+            UsageError: their cost has no known limit.
         """
         worst = [worst_case(plan(batch, limits, batch=calls == "batch")) for batch in batches]
         requests = counted(sum(map(len, batches)), "request")
@@ -44,7 +45,7 @@ class Budget:
             )
         left = self._limit - self.spent()
         if sum(known) > left:
-            raise UsageError(
+            raise BudgetError(
                 f"{requests} could cost ${sum(known):.4f} and ${left:.4f} of the budget is left; "
                 "nothing was sent. Select fewer tests, or raise --batch-budget"
             )

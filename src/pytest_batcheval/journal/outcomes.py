@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,18 @@ CREATE TABLE IF NOT EXISTS result (
     PRIMARY KEY (run, test, number)
 ) STRICT, WITHOUT ROWID;
 
+-- What each test says something about.
+CREATE TABLE IF NOT EXISTS item (
+    run     TEXT NOT NULL REFERENCES run (id),
+    test    TEXT NOT NULL,
+    item    TEXT NOT NULL,             -- the test's id without the number of its sample
+    model   TEXT NOT NULL,             -- of its answers; empty where there are several, or none
+    passed  INTEGER,                   -- of the samples that it judges; NULL where it takes one answer, or a table
+    failed  INTEGER,
+    verdict TEXT,                      -- passed, failed or undecided
+    PRIMARY KEY (run, test)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX IF NOT EXISTS result_by_test ON result (test, kind, number);
 
 CREATE INDEX IF NOT EXISTS outcome_by_run ON outcome (run);
@@ -128,6 +140,8 @@ AND EXISTS (SELECT 1 FROM outcome WHERE outcome.run = run.id AND outcome.test IN
 ORDER BY run.started DESC, run.rowid DESC LIMIT 1
 """
 
+_ITEMS = "SELECT test, item, model, passed, failed, verdict FROM item WHERE run = ?"
+
 _RESULTS = "SELECT test, kind, summary, words, figures FROM result WHERE run = ? ORDER BY test, number"
 
 
@@ -154,6 +168,15 @@ class KeptResult:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """The samples that one test judges: numbers of those that passed and failed, and the verdict."""
+
+    passed: int
+    failed: int
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The outcome of one test in one run.
 
@@ -163,6 +186,9 @@ class Outcome:
         seconds: the time of set-up, call and teardown.
         cells: by key the cell (ids by axis) of each answer that it used, or has none of.
         results: the quality results that it computed.
+        item: the test's id without the number of its sample; empty in a file of an older version.
+        model: the requested model of its answers; empty where they have several.
+        samples: of a test that judges several.
     """
 
     test: str
@@ -172,6 +198,9 @@ class Outcome:
     seconds: float = 0.0
     cells: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     results: Sequence[KeptResult] = ()
+    item: str = ""
+    model: str = ""
+    samples: Samples | None = None
 
     @property
     def failing(self) -> bool:
@@ -216,6 +245,9 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
                 for number, one in enumerate(row.results)
             )  # fmt: skip
             connection.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", results)
+            judged = astuple(row.samples) if row.samples else (None, None, None)
+            item = (run, test, encodable(row.item, "utf-8"), encodable(row.model, "utf-8"), *judged)
+            connection.execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", item)
 
 
 class Outcomes:
@@ -311,11 +343,14 @@ class Outcomes:
             cells: dict[str, dict[str, dict[str, str]]] = {}
             for test, key, cell in connection.execute("SELECT test, key, cell FROM used WHERE run = ?", (run,)):
                 cells.setdefault(test, {})[key] = json.loads(cell)
-            results = _results(connection, run)
+            results, items = _results(connection, run), _items(connection, run)
             rows = connection.execute(
                 "SELECT test, module, outcome, message, seconds FROM outcome WHERE run = ? ORDER BY test", (run,)
             )
-            return [_outcome(row, cells.get(row[0], {}), results.get(row[0], ())) for row in rows]
+            return [
+                replace(_outcome(row, cells.get(row[0], {}), results.get(row[0], ())), **items.get(row[0], {}))
+                for row in rows
+            ]
 
     def keys(self, where: Mapping[str, str], test: str = "", failed: bool = False) -> set[str]:
         """Keys of the answers in these cells, of a test (of all its parameters, or a module), whose test did not pass.
@@ -380,6 +415,16 @@ def _results(connection: sqlite3.Connection, run: str) -> dict[str, list[KeptRes
     for test, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
         found.setdefault(test, []).append(KeptResult(kind, summary, words, json.loads(figures)))
     return found
+
+
+def _items(connection: sqlite3.Connection, run: str) -> dict[str, dict[str, Any]]:
+    """The fields of a run's tests about items and samples; a file of an older version has none."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'item'").fetchone():
+        return {}
+    return {
+        test: {"item": item, "model": model, "samples": None if verdict is None else Samples(passed, failed, verdict)}
+        for test, item, model, passed, failed, verdict in connection.execute(_ITEMS, (run,))
+    }
 
 
 def _outcome(row: Sequence[Any], cells: Mapping[str, Mapping[str, str]], results: Sequence[KeptResult] = ()) -> Outcome:

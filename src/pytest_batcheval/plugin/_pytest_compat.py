@@ -14,6 +14,7 @@ from _pytest.fixtures import FixtureDef
 from _pytest.junitxml import xml_key
 from _pytest.mark.structures import ParameterSet
 from _pytest.outcomes import Failed as Failed
+from _pytest.runner import runtestprotocol
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks, xfailed_key
 
 
@@ -142,6 +143,11 @@ def callspecs(metafunc: pytest.Metafunc) -> list[Any]:
 def keep_callspecs(metafunc: pytest.Metafunc, keep: Callable[[Any], bool]) -> None:
     """Drop the sets of parameters that `keep` refuses."""
     metafunc._calls = [call for call in metafunc._calls if keep(call)]
+
+
+def run_silently(item: pytest.Item, following: pytest.Item | None) -> list[pytest.TestReport]:
+    """Set up, call and tear down a test, and report it to nobody; what `following` shares with it stays set up."""
+    return runtestprotocol(item, log=False, nextitem=following)
 
 
 def id_parts(item: pytest.Function) -> list[str]:

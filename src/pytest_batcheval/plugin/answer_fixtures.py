@@ -9,6 +9,7 @@ from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, skip_t
 from pytest_batcheval.plugin.marker import ordered_marks
 from pytest_batcheval.plugin.plan import ItemPlan, item_plan
 from pytest_batcheval.plugin.reports import RequestFailed
+from pytest_batcheval.plugin.samples import keep_samples
 from pytest_batcheval.plugin.stash import batch_session, item_stats
 from pytest_batcheval.plugin.unrecorded import end_unrecorded
 from pytest_batcheval.recordings.answer_table import Answers, Row
@@ -24,7 +25,10 @@ def answer_of(request: pytest.FixtureRequest) -> Answer:
     """
     with failing_despite_xfail(request.node):
         plan = _plan_of(request, "answer")
-        return _answers_of(request, plan, keep=plan.errors == "keep")[0]
+        found = _answers_of(request, plan, keep=plan.errors == "keep")
+        if plan.rule is not None:
+            keep_samples(request.node, found)
+        return found[0]
 
 
 def answers_of(request: pytest.FixtureRequest) -> Answers:
@@ -74,7 +78,10 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
             stats.unrecorded(plan.nodeid, plan.module, [request for _, request in missing], missing[0][0].ids)
         end_unrecorded([request for _, request in missing], session.settings, session.stored.elsewhere)
     failed = [a for a in found if a.error is not None]
-    if failed and not keep:
+    if keep or not failed:
+        return found
+    answered = [a for a in found if a.error is None]
+    if plan.rule is None or not answered:  # samples without an answer say nothing
         settings = session.settings
         raise RequestFailed(failed[0], show_command(failed[0].custom_id, settings.journal, settings.cassettes))
-    return found
+    return answered

@@ -81,7 +81,7 @@ def planned_cells(item: pytest.Item, axes: Collection[str]) -> list[PlannedCell]
     mark = combined(marks)
     _check_late(item, marks)
     parameters = dict(parameters_by_name(item))
-    folded = parameters.pop("answers", [{}])
+    folded = parameters.pop("answers", None) or parameters.pop("answer", [{}])
     ids = {name: parameter_id(item, name) for name in parameters}
     return [_planned(item, mark, {**parameters, **cell}, ids, axes) for cell in folded if in_cell(mark, cell)]
 

@@ -143,6 +143,21 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     return None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Call a test that judges several samples with each of them."""
+    if begun_session(pyfuncitem.config) is None:
+        return None
+    from pytest_batcheval.plugin.plan import item_plan
+
+    plan = item_plan(pyfuncitem)
+    if plan is None or plan.rule is None:
+        return None
+    from pytest_batcheval.plugin.samples import judge_samples
+
+    return judge_samples(pyfuncitem, plan) or None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """Fail a test that was called with such arguments."""
@@ -170,6 +185,8 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
     """Give `unrecorded` a category and a letter of its own."""
     if report.failed and getattr(report, "unrecorded", False):  # a plugin that runs it again has made it a `rerun`
         return "unrecorded", "U", ("UNRECORDED", {"red": True})
+    if report.failed and getattr(report, "undecided", False):
+        return "failed", "?", ("UNDECIDED", {"red": True})
     return None
 
 

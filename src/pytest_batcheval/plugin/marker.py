@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,10 +13,13 @@ from pytest_batcheval.plugin._pytest_compat import fixture_definitions
 from pytest_batcheval.plugin.item_id import parametrize_names
 from pytest_batcheval.prompts.prompt_call import prompt_name
 
+if TYPE_CHECKING:
+    from pytest_batcheval.quality.passing.rule import CountRule, RateRule
+
 SAMPLE = "sample"
 """The argument that has the number of a sample."""
 
-RESERVED = ("prompt", "samples", "endpoint", "errors", "axes")
+RESERVED = ("prompt", "samples", "passes", "min_pass", "endpoint", "errors", "axes")
 ERRORS = ("raise", "keep")
 
 
@@ -30,6 +33,7 @@ class BatchMark:
 
     Attributes:
         narrowed: ids to keep, by axis.
+        rule: the verdict on the samples of a test that takes `answer`; `None` where each sample is a test.
         errors: `raise`: a failed request is a set-up error; `keep`: the test gets the failed answer.
     """
 
@@ -38,6 +42,7 @@ class BatchMark:
     endpoint: str | None = None
     errors: str = "raise"
     narrowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rule: CountRule | RateRule | None = None
 
 
 def combined(marks: Sequence[pytest.Mark]) -> BatchMark:
@@ -55,13 +60,27 @@ def combined(marks: Sequence[pytest.Mark]) -> BatchMark:
         keywords = ", ".join(f"{name}=…" for name in sorted(given))
         raise MarkerError(f"batch({keywords}) has no prompt=, the function that builds the request")
     _check(given)
+    rule, samples = _rule(given)
     return BatchMark(
         prompt=given["prompt"],
-        samples=given.get("samples", 1),
+        samples=samples,
         endpoint=given.get("endpoint"),
         errors=given.get("errors", "raise"),
         narrowed=_narrowed(given),
+        rule=rule,
     )
+
+
+def _rule(given: Mapping[str, Any]) -> tuple[CountRule | RateRule | None, int]:
+    """The verdict on the samples, and their number."""
+    if given.get("passes") is None and given.get("min_pass") is None:
+        return None, given.get("samples", 1)
+    from pytest_batcheval.quality.passing.rule import pass_rule
+
+    try:
+        return pass_rule(given.get("passes"), given.get("min_pass"), given.get("samples"))
+    except ValueError as error:
+        raise MarkerError(f"batch({error})") from None
 
 
 def _check(given: Mapping[str, Any]) -> None:

@@ -47,8 +47,9 @@ _FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 """The words of pytest's ini keys of type `bool`."""
 
 MARKER = (
-    "batch(prompt, samples=1, endpoint=None, errors='raise', axes={}, **axis): get the answers of this test's requests "
-    "from a batch; a keyword that is an axis narrows it to an id or a list of ids. Without prompt= a plain marker."
+    "batch(prompt, samples=1, passes=None, min_pass=None, endpoint=None, errors='raise', axes={}, **axis): get the "
+    "answers of this test's requests from a batch; a keyword that is an axis narrows it to an id or a list of ids. "
+    "Without prompt= a plain marker."
 )
 
 
@@ -69,6 +70,8 @@ class Settings:
         assume_lost: take a create without an answer for lost without the long wait, and a cut result file as it is.
         ignore_unmarked: send also what a batch of the account, made by other tools, has already.
         pay_again: send requests again whose answers were paid and are gone at the provider.
+        until_decided: send samples in waves until the verdicts on them are decided.
+        fail_on_regression: end with status 1 where fewer tests pass than in the run before, significantly.
         report: the HTML file to write at the end; `None` writes none.
         comment: the Markdown file to write at the end, for a comment on a pull request; `None` writes none.
         cassettes: the folder of recordings.
@@ -90,6 +93,8 @@ class Settings:
     assume_lost: bool
     ignore_unmarked: bool
     pay_again: bool
+    until_decided: bool
+    fail_on_regression: bool
     report: Path | None
     lang: str
     comment: Path | None
@@ -109,6 +114,7 @@ def add_options(parser: pytest.Parser) -> None:
     _add_sources(group)
     _add_round(group)
     _add_limits(group)
+    _add_verdicts(group)
     _add_remedies(group)
     for name, meaning, default in _INI:
         parser.addini(name, meaning, default=default)
@@ -198,6 +204,21 @@ def _add_limits(group: pytest.OptionGroup) -> None:
     )
 
 
+def _add_verdicts(group: pytest.OptionGroup) -> None:
+    """Declare the options on verdicts: over the samples of a test, over a run."""
+    group.addoption(
+        "--batch-until-decided",
+        action="store_true",
+        help="send the samples of tests with passes= or min_pass= in waves, run these tests after each, and stop when "
+        "the verdict holds: ten waves of samples= at most, within --batch-budget.",
+    )
+    group.addoption(
+        "--batch-fail-on-regression",
+        action="store_true",
+        help="end with status 1 also if significantly fewer tests pass than in the newest earlier run of them.",
+    )
+
+
 def _add_remedies(group: pytest.OptionGroup) -> None:
     """Declare the only options that send requests again although they may have been paid."""
     group.addoption(
@@ -261,6 +282,8 @@ def read_settings(config: pytest.Config) -> Settings:
         assume_lost=bool(config.getoption("batch_assume_lost")),
         ignore_unmarked=_flag(config, "batch_ignore_unmarked"),
         pay_again=bool(config.getoption("batch_pay_again")),
+        until_decided=bool(config.getoption("batch_until_decided")),
+        fail_on_regression=bool(config.getoption("batch_fail_on_regression")),
         report=_place(config, "batch_report", _check_report),
         lang=_lang(config),
         comment=_place(config, "batch_comment", _check_comment),

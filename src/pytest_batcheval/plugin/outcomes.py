@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
-from pytest_batcheval.journal.outcomes import FILE, KeptResult, Outcome, add_outcomes
+from pytest_batcheval.journal.outcomes import FILE, KeptResult, Outcome, Samples, add_outcomes
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.wire import real_time
@@ -41,7 +41,11 @@ class OutcomeCollector:
     def begin(self, report: pytest.TestReport, data: Mapping[str, Any]) -> None:
         """Take the report with a test's counts, the first of it."""
         test = encodable(report.nodeid, "utf-8")  # as it is stored; names of files may have what UTF-8 does not have
-        self._found[report.nodeid] = Outcome(test, data["module"], "passed", cells=data["cells"])
+        models = {used["model"] for used in data["used"].values()}
+        model = models.pop() if len(models) == 1 else ""
+        self._found[report.nodeid] = Outcome(
+            test, data["module"], "passed", cells=data["cells"], item=data["item"], model=model
+        )
 
     def take(self, report: pytest.TestReport) -> None:
         """Take any later report of such a test."""
@@ -49,13 +53,16 @@ class OutcomeCollector:
         if known is None:
             return
         results = [*known.results, *(KeptResult(**data) for data in getattr(report, "batcheval_results", ()))]
+        samples = Samples(*report.batcheval_samples) if hasattr(report, "batcheval_samples") else known.samples
         outcome, message = _outcome(report), known.message
         if (report.when != "call" and outcome == "passed") or known.outcome in ("failed", "unrecorded"):
             outcome = known.outcome  # what is clean after a failure changes nothing
         elif report.failed:
             message = _message(report)
         seconds = known.seconds + report.duration
-        self._found[report.nodeid] = replace(known, outcome=outcome, message=message, seconds=seconds, results=results)
+        self._found[report.nodeid] = replace(
+            known, outcome=outcome, message=message, seconds=seconds, results=results, samples=samples
+        )
 
     @property
     def found(self) -> Collection[Outcome]:

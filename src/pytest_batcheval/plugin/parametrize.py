@@ -22,6 +22,7 @@ from pytest_batcheval.plugin._pytest_compat import (
 from pytest_batcheval.plugin.cells import in_cell
 from pytest_batcheval.plugin.item_id import Generated, parametrize_marks, remember
 from pytest_batcheval.plugin.marker import (
+    RESERVED,
     SAMPLE,
     TAKES,
     BatchMark,
@@ -64,22 +65,24 @@ class Parametrization:
             self._check(mark)
             self._check_prompt(mark, taken)
         self._check_alike(marks, taken)
+        pools = self._pools_samples(marks)
         self._want(marks)
         self._remember()
         free = [name for name in self._wanted if (name in self._axes or name == SAMPLE) and name not in taken]
         folds = "answers" in self._asked and bool(marks)
-        folded = [name for name in free if folds and name not in self._asked]
+        folded = [name for name in free if (folds or (pools and name == SAMPLE)) and name not in self._asked]
         values = {name: self._values(name, marks) for name in free}
         for name in free:
             if name not in folded:
                 self._metafunc.parametrize(name, values[name], ids=[_test_id(name, value) for value in values[name]])
         if len(marks) > 1:
             self._drop(set(free) - set(folded))
-        if folds:
+        if folds or pools:
             cells = [
                 dict(zip(folded, cell, strict=True)) for cell in itertools.product(*(values[name] for name in folded))
             ]
-            self._metafunc.parametrize("answers", [cells], indirect=True, ids=[pytest.HIDDEN_PARAM])
+            taker = "answers" if folds else "answer"
+            self._metafunc.parametrize(taker, [cells], indirect=True, ids=[pytest.HIDDEN_PARAM])
 
     def _of_parameters(self) -> list[list[pytest.Mark]]:
         """The batch markers of each `pytest.param` in the function's own `parametrize` marks."""
@@ -156,13 +159,33 @@ class Parametrization:
     def _check_narrowed(self, mark: BatchMark) -> None:
         for axis, ids in mark.narrowed.items():
             if axis not in self._axes:
-                allowed = ", ".join([*sorted(self._axes), "prompt", "samples", "endpoint", "errors", "axes"])
+                allowed = ", ".join([*sorted(self._axes), *RESERVED])
                 raise MarkerError(f"batch({axis}=…): {axis!r} is neither an axis nor a keyword; allowed are {allowed}")
             known = [value_id(value) for value in self._axes[axis]]
             unknown = [i for i in ids if i not in known]
             if unknown or not ids:
                 what = f"has no {', '.join(map(repr, unknown))}" if unknown else "would have no value left"
                 raise MarkerError(f"batch({axis}=…): the axis {axis!r} {what}; its ids are {_listed(known)}")
+
+    def _pools_samples(self, marks: Sequence[BatchMark]) -> bool:
+        """Whether one test judges all samples of its cell."""
+        if not any(mark.rule for mark in marks):
+            return False
+        name = next(f"{mark.rule.keyword}=…" for mark in marks if mark.rule)
+        if not all(mark.rule for mark in marks):
+            raise MarkerError(f"some of this test's parameters have {name} and others have no such rule")
+        for taken in ("answers", SAMPLE):
+            if taken in self._asked:
+                raise MarkerError(
+                    f"{name} judges the samples of a test that takes `answer`; drop the argument {taken!r}"
+                )
+        for fixture, definitions in fixture_definitions(self._metafunc).items():
+            if fixture != "answer" and definitions and "answer" in definitions[-1].argnames:
+                raise MarkerError(
+                    f"{name} calls the test with one answer after the other, and the fixture {fixture!r} would keep "
+                    "the first; take `answer` in the test alone"
+                )
+        return True
 
     def _check_samples(self, mark: BatchMark) -> None:
         """Refuse a measure that needs more samples than the test's table holds: it could only fail, after paying."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +19,9 @@ from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
+if TYPE_CHECKING:
+    from pytest_batcheval.quality.passing.rule import Rule
+
 
 @dataclass(frozen=True)
 class ItemPlan:
@@ -28,6 +32,7 @@ class ItemPlan:
         module: the test module's path below the root of the suite, with `/`.
         requests: the first request of each cell; later turns follow from the answers.
         errors: the marker's `errors=`.
+        rule: the verdict on the samples, which are its cells; `None` for any other test.
         marks: the number of batch markers that it was planned with.
     """
 
@@ -36,6 +41,7 @@ class ItemPlan:
     cells: tuple[PlannedCell, ...] = ()
     requests: tuple[Request, ...] = ()
     errors: str = "raise"
+    rule: Rule | None = None
     marks: int = 0
     error: Exception | None = None
 
@@ -84,6 +90,15 @@ def make_plan(items: Iterable[pytest.Item], root: Path, axes: Axes) -> Plan:
     return plan
 
 
+def plan_again(item: pytest.Item, plan: Plan, **changes: Any) -> None:
+    """Change the plan of a test that is planned: its cells, or its rule."""
+    before = item.stash[_PLAN]
+    now = replace(before, **changes)
+    turns = [planned.call.drive(lambda _: None) for planned in now.cells]
+    now = replace(now, requests=tuple(each.pending for each in turns if each.pending is not None))
+    item.stash[_PLAN] = plan.items[plan.items.index(before)] = now
+
+
 def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
     module = module_of(item, root)
     cells: list[PlannedCell] = []
@@ -92,7 +107,8 @@ def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
         first = [planned.call.drive_twice(lambda _: None) for planned in cells]
         requests = tuple(turns.pending for turns in first if turns.pending is not None)
         marks = ordered_marks(item, "batch")
-        return ItemPlan(item.nodeid, module, tuple(cells), requests, combined(marks).errors, len(marks))
+        mark = combined(marks)
+        return ItemPlan(item.nodeid, module, tuple(cells), requests, mark.errors, mark.rule, len(marks))
     except (PromptError, MarkerError) as error:
         return ItemPlan(item.nodeid, module, tuple(cells), error=error)
 

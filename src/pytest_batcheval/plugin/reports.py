@@ -17,6 +17,7 @@ from pytest_batcheval.plugin.outcomes import as_data, recent_results
 from pytest_batcheval.plugin.plan import item_plan
 from pytest_batcheval.plugin.run_stats import RunStats
 from pytest_batcheval.plugin.safe_output import escape_report
+from pytest_batcheval.plugin.samples import SamplesFailed, item_of_samples, show_samples, take_verdict
 from pytest_batcheval.plugin.stash import batch_session, take_stats
 from pytest_batcheval.plugin.unrecorded import FailedByUs, Unrecorded
 from pytest_batcheval.recordings.answer_table import Answers
@@ -71,7 +72,10 @@ class ItemReports:
         if stats is not None or (plan is not None and call.when == "setup"):
             first = self._batch.stats.first_missing is None
             module = "" if plan is None else plan.module
-            report.batcheval = {"module": module, **(stats or RunStats()).to_data(first)}  # type: ignore[attr-defined]
+            data = {"module": module, "item": item_of_samples(item), **(stats or RunStats()).to_data(first)}
+            report.batcheval = data  # type: ignore[attr-defined]
+        if verdict := take_verdict(item):
+            report.batcheval_samples = (verdict.passed, verdict.failed, verdict.outcome)  # type: ignore[attr-defined]
         if results:
             report.batcheval_results = as_data(results)  # type: ignore[attr-defined]
         if call.when == "setup" and item.config.getoption("xmlpath", None):
@@ -82,6 +86,8 @@ class ItemReports:
             if report.failed:
                 show_answers(item, report)
             _shape(report, call.excinfo.value)
+            if isinstance(call.excinfo.value, SamplesFailed):
+                show_samples(item, report, call.excinfo.value)
             _escape(report, item.config)
         return report
 
@@ -99,10 +105,15 @@ class ItemReports:
             del report.batcheval
         self._outcomes.take(report)
 
-    def pytest_sessionfinish(self) -> None:
-        """Store the outcomes, once they are together."""
+    @pytest.hookimpl(tryfirst=True)  # pytest's terminal shows the exit status
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Store the outcomes, once they are together, and compare them with the run before if that is wanted."""
         if not self._in_worker:
             batch = self._batch
+            if batch.settings.fail_on_regression and self._outcomes.found:
+                from pytest_batcheval.plugin.regression import find_regression
+
+                batch.regression_remark = find_regression(session, batch)
             self._outcomes.store(batch.settings, batch.run_id, shown_argv())
             recordings = batch.stored.recordings
             batch.report_remark = self._outcomes.write_report(batch.settings, recordings, lambda: batch.figures)

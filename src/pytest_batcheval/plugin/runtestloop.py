@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_batcheval.errors import BatchEvalError, RecordingError
+from pytest_batcheval.errors import BatchEvalError, BudgetError, RecordingError, UsageError
 from pytest_batcheval.exit_status import ExitStatus
-from pytest_batcheval.plugin.plan import Plan, others_line
+from pytest_batcheval.plugin.plan import Plan, item_plan, others_line
 from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.stored_answers import AnswerLookup
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_to_print
 
 if TYPE_CHECKING:
     from pytest_batcheval.plugin.progress import ProgressDisplay
+    from pytest_batcheval.plugin.waves import WaveRunner
     from pytest_batcheval.recordings.answers import NewRecording
 
 STOPPING = "stopping; another Ctrl-C ends this at once, and nothing is lost either way"
@@ -35,15 +38,18 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
             # Stop at a broken recording before any test runs with a part of it; xdist's controller has no plan.
             if batch.plan.items or _is_controller(session):
                 batch.stored.find(batch.plan.requests.values())
+            if _in_waves(session, batch):
+                _wait_for_verdicts(session, batch, lambda items: _is_recorded(batch, items), lambda _: None)
             return None
         failed = _plan_of_controller(session, batch) if _is_controller(session) else session.testsfailed
+        waves = _in_waves(session, batch)
         if failed and not session.config.option.continue_on_collection_errors:
             return None  # pytest reports the errors; nothing is sent for an incomplete selection
         if batch.settings.mode == "plan":
             _print_plan(session, batch)
             return True
         if batch.plan.items:
-            _send(session, batch)
+            _send(session, batch, waves)
         return None
     except BatchEvalError as error:
         if error.exit_status == ExitStatus.USAGE:
@@ -95,7 +101,40 @@ def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
             reporter.write_line(line)
 
 
-def _send(session: pytest.Session, batch: BatchSession) -> None:
+def _in_waves(session: pytest.Session, batch: BatchSession) -> bool:
+    """Whether samples are sent until verdicts are decided; if so the plan becomes that of the first wave.
+
+    Raises:
+        UsageError: with xdist, whose workers run the tests.
+    """
+    if not batch.settings.until_decided:
+        return False
+    if _is_controller(session):
+        raise UsageError("--batch-until-decided runs tests between its waves, in one process; leave out -n")
+    from pytest_batcheval.plugin.until_decided import begin_waves
+
+    begin_waves(session, batch.plan)
+    return True
+
+
+def _wait_for_verdicts(
+    session: pytest.Session,
+    batch: BatchSession,
+    answer: Callable[[Sequence[pytest.Item]], bool],
+    say: Callable[[str], None],
+) -> None:
+    from pytest_batcheval.plugin.until_decided import until_decided
+
+    until_decided(session, batch.plan, answer, say)
+
+
+def _is_recorded(batch: BatchSession, items: Sequence[pytest.Item]) -> bool:
+    """Whether all answers of these tests are stored."""
+    requests = [request for item in items if (plan := item_plan(item)) is not None for request in plan.requests]
+    return len(batch.stored.find(requests)) == len({request.custom_id for request in requests})
+
+
+def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
     """Send the requests of the plan in waves, and export the answers when recording."""
     from pytest_batcheval.engine.interrupt import Interrupts
     from pytest_batcheval.plugin.interrupted import left_behind
@@ -114,6 +153,9 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
         try:
             with interrupts:
                 runner.run(batch.plan.calls)
+                if waves:
+                    again = partial(_send_more, runner, batch, progress.say)
+                    _wait_for_verdicts(session, batch, again, progress.say)
         except KeyboardInterrupt:
             progress.leave()
             for line in left_behind(batch.settings, batch.stored, runner.seen):
@@ -124,6 +166,18 @@ def _send(session: pytest.Session, batch: BatchSession) -> None:
         if batch.settings.mode == "record":
             _export(batch, progress)
     return None
+
+
+def _send_more(
+    runner: WaveRunner, batch: BatchSession, say: Callable[[str], None], items: Sequence[pytest.Item]
+) -> bool:
+    """Send what the plan has in addition; `False` where the budget ends it."""
+    try:
+        runner.run(batch.plan.calls)
+    except BudgetError as error:
+        say(f"{counted(len(items), 'test')} stay undecided: {error}")
+        return False
+    return True
 
 
 def _export(batch: BatchSession, progress: ProgressDisplay) -> None:

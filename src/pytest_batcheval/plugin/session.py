@@ -30,6 +30,7 @@ class BatchSession:
         collected: numbers of the batches of earlier runs that it finished.
         seen: the last snapshot of each batch by its id.
         report_remark: what became of the HTML report; empty without one.
+        regression_remark: the comparison with the run before; empty where it is not wanted.
         stopped: the reason for which this run ended before any test, with a status of ours.
     """
 
@@ -49,6 +50,7 @@ class BatchSession:
         self.collected: frozenset[int] = frozenset()
         self.seen: Mapping[str, BatchSnapshot] = {}
         self.report_remark = ""
+        self.regression_remark = ""
         self.stopped = ""
 
     @cached_property

@@ -111,8 +111,7 @@ def _notes(session: BatchSession) -> Iterator[str]:
     refreshing = (session.sent - session.brought) & session.stats.used.keys()
     if kept := sum(session.stats.used[key].source != "failed" for key in refreshing):
         yield f"{counted(kept, 'request')} could not be refreshed; the older answers were used"
-    if session.report_remark:
-        yield session.report_remark
+    yield from (remark for remark in (session.regression_remark, session.report_remark) if remark)
 
 
 def _asked_before(session: BatchSession) -> Iterator[str]:

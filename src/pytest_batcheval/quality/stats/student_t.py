@@ -13,8 +13,8 @@ _STEPS = 500
 def t_cdf(t: float, freedom: float) -> float:
     """P(T <= t) for `freedom` degrees of freedom, by the incomplete beta function (Abramowitz & Stegun 26.7.1)."""
     if t * t < freedom:  # the other end of the same function keeps its digits near 0
-        return 0.5 + math.copysign(_incomplete_beta(0.5, freedom / 2, t * t / (freedom + t * t)) / 2, t)
-    tail = _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
+        return 0.5 + math.copysign(incomplete_beta(0.5, freedom / 2, t * t / (freedom + t * t)) / 2, t)
+    tail = incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
     return 1 - tail if t > 0 else tail
 
 
@@ -36,14 +36,17 @@ def wilson_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, floa
     """Return the interval of a proportion (Wilson 1927); (0, 1) for n = 0. No hits in 275 still allow 1.4 %."""
     if n == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    share = hits / n
+    return score_interval(hits / n, n, NormalDist().inv_cdf(0.5 + level / 2))
+
+
+def score_interval(share: float, n: float, z: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share, for a number of cases that need not be whole and a quantile of any kind."""
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (0.0 if hits == 0 else middle - half), (1.0 if hits == n else middle + half)
+    return (0.0 if share == 0 else middle - half), (1.0 if share == 1 else middle + half)
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
+def incomplete_beta(a: float, b: float, x: float) -> float:
     """Return the regularised incomplete beta function I_x(a, b)."""
     if x <= 0 or x >= 1:
         return float(x >= 1)

@@ -1,0 +1,182 @@
+"""Two runs or two models over the same items: whether one passes more often, or both alike."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import NormalDist
+from typing import ClassVar
+
+from pytest_batcheval.quality.passing.rate import Tally
+from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.stats.student_t import t_quantile
+from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.text.format import counted
+
+MARGIN = 0.1
+"""Of the pass rate, for `equivalent`: a convention; state your own before the run."""
+
+ALPHA = 0.01
+EQUIVALENCE = 0.05
+POWER = 0.8
+"""Of the least difference that would probably be found, the usual one."""
+
+EXACT_ITEMS = 14
+"""Items that differ, up to which all signs are tried."""
+
+DRAWS, SEED = 9_999, 0
+
+MCNEMAR = "as many items changed one way as the other; McNemar's exact test"
+SIGNS = "each item's difference is as likely to have the other sign; permutation of signs"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PassComparison(Result):
+    """The difference of two pass rates, b minus a, over the items that both have.
+
+    Attributes:
+        effect: the mean of the items' differences; `interval` is its 95 % interval (Bonett & Price 2012).
+        p_value: two-sided, of no difference.
+        n: the number of items that both have.
+        before, after: the pass rates of a and b over these items.
+        worse, better: items that pass less often in b, and more often.
+        narrow: the 90 % interval, which is compared with `margin`.
+        detectable: the difference that this number of items would find with a chance of 80 %.
+        verdict: `better`, `worse` (p at most 0.01), `equivalent`, or `not decided`.
+    """
+
+    effect: float
+    interval: tuple[float, float]
+    p_value: float
+    before: float
+    after: float
+    worse: tuple[str, ...]
+    better: tuple[str, ...]
+    narrow: tuple[float, float]
+    margin: float
+    detectable: float
+    verdict: str
+
+    COMPARE: ClassVar[str] = "assert result.verdict != 'worse', result.explain()"
+    FIGURES: ClassVar[tuple[str, ...]] = ("equivalent",)
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether the 90 % interval lies inside the margin."""
+        return -self.margin < self.narrow[0] and self.narrow[1] < self.margin
+
+    def explain(self) -> str:
+        """The verdict in words, with the items that pass less often."""
+        within = "inside" if self.equivalent else "not inside"
+        return (
+            f"{self.verdict}: {self.after:.1%} passed, against {self.before:.1%}: {self.effect:+.3f} "
+            f"(95 %: {self.interval[0]:+.3f} to {self.interval[1]:+.3f}), p = {self.p_value:.4g} "
+            f"({counted(self.n, 'item')}; {len(self.worse)} worse, {len(self.better)} better)\n"
+            f"90 %: {self.narrow[0]:+.3f} to {self.narrow[1]:+.3f} is {within} +-{self.margin}; "
+            f"a difference of {self.detectable:.3f} would be found with a chance of {POWER:.0%}\n"
+            f"worse: {listed(self.worse) or 'none'}"
+        )
+
+    def _summary(self) -> str:
+        return f"{self.before:.3f} -> {self.after:.3f} p={self.p_value:.2g}: {self.verdict}"
+
+
+def compare_passes(a: Sequence[Tally], b: Sequence[Tally], *, margin: float = MARGIN) -> PassComparison:
+    """Compare two runs, or two models, item by item; items that only one of them has are left out.
+
+    Raises:
+        TableError: fewer than two items are in both, or the margin is not between 0 and 1.
+    """
+    if not 0 < margin < 1:
+        raise TableError(f"margin must be a number between 0 and 1, not {margin!r}")
+    first, second = ({tally.item: tally for tally in run if tally.n} for run in (a, b))
+    both = [item for item in first if item in second]
+    if len(both) < 2:
+        raise TableError(f"the two have {counted(len(both), 'item')} in common; at least 2 are needed")
+    changed = {item: second[item].share - first[item].share for item in both}
+    differences = list(changed.values())
+    single = all(run[item].n == 1 for item in both for run in (first, second))
+    p_value = sign_flip_p(differences)
+    mean, error = _adjusted(differences)
+    narrow = _interval(mean, error, len(both), 1 - 2 * EQUIVALENCE)
+    normal = NormalDist()
+    return PassComparison(
+        effect=math.fsum(differences) / len(both),
+        interval=_interval(mean, error, len(both), 0.95),
+        p_value=p_value,
+        null=MCNEMAR if single else SIGNS,
+        n=len(both),
+        seed=None if single or _changes(differences) <= EXACT_ITEMS else SEED,
+        before=math.fsum(first[item].share for item in both) / len(both),
+        after=math.fsum(second[item].share for item in both) / len(both),
+        worse=_sorted(changed, -1),
+        better=_sorted(changed, 1),
+        narrow=narrow,
+        margin=margin,
+        detectable=min(1.0, (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * error),
+        verdict=_verdict(mean, p_value, narrow, margin),
+    )
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """The two-sided p-value of a mean of zero, when each difference could as well have the other sign.
+
+    With differences of one size it is McNemar's exact test, in closed form. Up to 14 differences it is exact too;
+    beyond, (1 + hits) / (1 + draws) of 9,999 random signs (Phipson & Smyth 2010).
+    """
+    sizes = [difference for difference in differences if difference]
+    if not sizes:
+        return 1.0
+    if len({abs(size) for size in sizes}) == 1:
+        return _binomial_p(sum(size > 0 for size in sizes), len(sizes))
+    reached = abs(math.fsum(sizes)) - 1e-9
+    if len(sizes) <= EXACT_ITEMS:
+        sums = [0.0]
+        for size in sizes:
+            sums = [total + sign * size for total in sums for sign in (-1, 1)]
+        return sum(abs(total) >= reached for total in sums) / len(sums)
+    draw = random.Random(SEED)
+    hits = sum(abs(sum(draw.choice((-size, size)) for size in sizes)) >= reached for _ in range(DRAWS))
+    return (1 + hits) / (1 + DRAWS)
+
+
+def _binomial_p(successes: int, n: int) -> float:
+    """Two-sided exact p-value of a fair coin."""
+    tail = sum(math.comb(n, k) for k in range(min(successes, n - successes) + 1))
+    return float(min(Fraction(1), Fraction(tail, 2 ** (n - 1))))
+
+
+def _adjusted(differences: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard error with one more difference of +1 and one of -1 (Bonett & Price 2012).
+
+    So that the error is not zero where no item differs; with one sample per item it is their interval.
+    """
+    n = len(differences) + 2
+    mean = math.fsum(differences) / n
+    spread = (math.fsum(difference**2 for difference in differences) + 2) / n - mean**2
+    return mean, math.sqrt(spread / n)
+
+
+def _interval(mean: float, error: float, items: int, level: float) -> tuple[float, float]:
+    half = t_quantile(0.5 + level / 2, items - 1) * error
+    return max(-1.0, mean - half), min(1.0, mean + half)
+
+
+def _changes(differences: Sequence[float]) -> int:
+    return sum(1 for difference in differences if difference)
+
+
+def _sorted(changed: dict[str, float], sign: int) -> tuple[str, ...]:
+    """The items that changed this way, the most changed first."""
+    return tuple(sorted((item for item in changed if changed[item] * sign > 0), key=lambda item: -changed[item] * sign))
+
+
+def _verdict(mean: float, p_value: float, narrow: tuple[float, float], margin: float) -> str:
+    if -margin < narrow[0] and narrow[1] < margin:
+        return "equivalent"
+    if p_value <= ALPHA:
+        return "better" if mean > 0 else "worse"
+    return "not decided"
