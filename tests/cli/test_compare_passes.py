@@ -86,7 +86,18 @@ def test_rates_are_by_test_and_axis(suite, capsys):
     add(suite, "aaa1", passes=15, samples=3)
     status, out = said(capsys, "rates")
     assert status == 0
-    assert out.splitlines()[1].split() == ["test_a.py::test_it", "20", "60", "75.0%", "51.5%", "to", "89.4%", "3", "0.750", "0.750"]
+    assert out.splitlines()[1].split() == [
+        "test_a.py::test_it",
+        "20",
+        "60",
+        "75.0%",
+        "51.5%",
+        "to",
+        "89.4%",
+        "3",
+        "0.750",
+        "0.750",
+    ]
     assert out.endswith("75.0% passed (95 %: 0.510 to 0.896, 20 items, 60 samples)\npass@3 0.750, pass^3 0.750\n")
     found = json.loads(said(capsys, "rates", "--by", "item", "--json")[1])
     assert found["by"]["item"]["item19"]["effect"] == 0
