@@ -1,0 +1,86 @@
+"""CSV files as spreadsheets write them: their encoding and their separator are found out."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from pytest_batcheval.errors import MatrixError
+from pytest_batcheval.matrix.table_rows import Rows
+from pytest_batcheval.text.document import read_bytes
+from pytest_batcheval.text.file_head import HEAD, form_by_head
+
+SEPARATORS = ",;\t"
+
+_SAVE = "save it in the spreadsheet as CSV UTF-8"
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
+def csv_rows(path: Path, known: Callable[[Sequence[str]], int]) -> Rows:
+    r"""The rows of a CSV file in UTF-8, UTF-16 with a byte order mark, or cp949, with commas, semicolons or tabs.
+
+    Lines end with `\n`, also within a cell, whatever the spreadsheet or the checkout has made of them.
+
+    Args:
+        path: the file.
+        known: the number of names among some cells that mean something as a column's.
+
+    Raises:
+        MatrixError: the file cannot be read, has another encoding, or is not valid CSV.
+    """
+    text = _decoded(path, read_bytes(path, "axis file", MatrixError)).replace("\r\n", "\n").replace("\r", "\n")
+
+    def promise(separator: str) -> tuple[int, int]:
+        head = next(filter(any, _records(path, text, separator)), [])
+        return known(head), len(head)
+
+    return list(enumerate(_records(path, text, max(SEPARATORS, key=promise)), 1))
+
+
+def _records(path: Path, text: str, separator: str) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    try:
+        for cells in reader:
+            yield [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise MatrixError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from None
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    if data.startswith(_WORKBOOKS):
+        raise MatrixError(f"{path}: this is a workbook of Excel and not CSV; give its name the ending .xlsx, or {_SAVE}")
+    try:
+        if data.startswith(_UTF_16) and not data.startswith(codecs.BOM_UTF32_LE):
+            return data.decode("utf-16")
+        if form := form_by_head(data[:HEAD], may_have_nul=True):
+            raise MatrixError(f"{path}: the axis file is {form}")
+        if b"\x00" in data[:2]:
+            raise MatrixError(f"{path}: the file looks like UTF-16 without a byte order mark; {_SAVE}")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as failure:
+        if failure.encoding != "utf-8" or not _is_korean(data):
+            row = data.count(b"\n", 0, failure.start) + 1
+            raise MatrixError(
+                f"{path}, line {row}: the file is neither UTF-8 nor UTF-16 nor Korean cp949 ({failure.reason} at byte "
+                f"{failure.start}); {_SAVE}"
+            ) from None
+        return data.decode("cp949")
+
+
+def _is_korean(data: bytes) -> bool:
+    """Whether bytes are cp949, and most of it the usual syllables of KS X 1001.
+
+    Text in Western and Japanese code pages that happens to be cp949 consists of the others.
+    """
+    try:
+        data.decode("cp949")
+    except UnicodeDecodeError:
+        return False
+    pairs = re.findall(rb"[\x81-\xfe].", data)
+    usual = sum(lead >= 0xA1 and trail >= 0xA1 for lead, trail in pairs)
+    return 2 * usual > len(pairs)
