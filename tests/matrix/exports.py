@@ -13,6 +13,7 @@ import yaml
 from xlsxwriter import Workbook
 
 HEAD = ("번호", "이름", "설명", "나이", "NS", "위험회피")
+NUMBERS = ("번호", "나이")
 LEVELS = ("낮음", "보통", "높음")
 ROWS = [
     (str(i), f"환자 {i}", f"차분한 사람, {i}번째;\n둘째 줄 “인용”", str(20 + i), LEVELS[i % 3], LEVELS[i % 2])
@@ -47,8 +48,8 @@ def as_xlsx(path: Path, table: Table, _: str = "") -> None:
 def records(table: Table) -> list[Mapping[str, Any]]:
     """The rows by the names of the columns, with numbers as numbers."""
     head, *rows = table
-    typed = ([int(cell) if cell.isascii() and cell.isdigit() else cell for cell in row] for row in rows)
-    return [dict(zip(head, row, strict=True)) for row in typed]
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    return [{name: int(cell) if name in NUMBERS else cell for name, cell in one.items()} for one in found]
 
 
 def as_json(path: Path, table: Table, _: str = "") -> None:

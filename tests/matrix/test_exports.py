@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from pytest_batcheval.matrix.axes import Persona, PersonaMatrix, Question
 from pytest_batcheval.matrix.load import load_axis
-from pytest_batcheval.wire.key import request_key
 
 
 def keys(path: Path) -> list[str]:
@@ -23,7 +22,7 @@ def keys(path: Path) -> list[str]:
         said = f"{persona.id} {persona.name} {persona['나이']} {persona.description} {sorted(persona.levels.items())}"
         return {"model": "m", "messages": [{"role": "user", "content": f"{said} {question.text}"}]}
 
-    return [request_key(request) for request in matrix.requests(prompt)]
+    return [request.custom_id for request in matrix.requests(prompt)]
 
 
 def test_eight_exports_of_40_patients_ask_the_same(tmp_path: Path) -> None:

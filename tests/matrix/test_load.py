@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
@@ -71,7 +68,7 @@ def test_an_empty_csv_cell_is_a_missing_field(tmp_path: Path) -> None:
 
 
 def test_targets_of_a_csv_stand_between_spaces(tmp_path: Path) -> None:
-    path = write(tmp_path, "q.csv", "id,text,targets\nq1,why?,HA RD\nq2,why?,\"HA, RD\"\n")
+    path = write(tmp_path, "q.csv", 'id,text,targets\nq1,why?,HA RD\nq2,why?,"HA, RD"\n')
     assert [question.targets for question in load_axis("question", path)] == [("HA", "RD")] * 2
 
 
@@ -91,13 +88,21 @@ def test_targets_of_a_csv_stand_between_spaces(tmp_path: Path) -> None:
         ("p.yaml", f"- {{id: {'a' * 201}, description: x}}\n", ["entry 1, field id", "201 characters"]),
         ("p.yaml", "- {id: a, description: x}\n- {description: y}\n", ["entry 2, field id", "the id is missing"]),
         ("p.yaml", "- {id: a, description: x}\n- {id: a, description: y}\n", ["entry 2", "'a' is already", "entry 1"]),
-        ("p.yaml", "- {id: a, description: x, profile: {HA: hi}}\n", ["field profile.HA: 'hi' is no level", "low, average or high"]),
-        ("p.yaml", "- {id: a, description: x, profile: {XX: low}}\n", ["field profile.XX", "NS, HA, RD", "batch_factors = XX"]),
+        (
+            "p.yaml",
+            "- {id: a, description: x, profile: {HA: hi}}\n",
+            ["field profile.HA: 'hi' is no level", "low, average or high"],
+        ),
+        (
+            "p.yaml",
+            "- {id: a, description: x, profile: {XX: low}}\n",
+            ["field profile.XX", "NS, HA, RD", "batch_factors = XX"],
+        ),
         ("p.csv", "", ["p.csv: the table is empty"]),
         ("p.csv", "id,id\n", ["p.csv, row 1", "'id' is given twice"]),
         ("p.csv", "id,description\n", ["p.csv", "no entries"]),
-        ("p.csv", "id,description\na,x,y\n", ["p.csv, row 2", "3 cells for 2 columns"]),
-        ("p.csv", "id\na,x\n", ["p.csv, row 2", "2 cells for 1 column (id)"]),
+        ("p.csv", "id,description\na,x,y\n", ["p.csv, row 2, column C: 'y' is in a column without a name"]),
+        ("p.csv", "id\na,x\n", ["p.csv, row 2, column B: 'x' is in", "(the others are: id)"]),
         ("p.csv", 'id,description\na,"x\ny"\n\nb,\n', ["p.csv, row 4, column description", "is missing"]),
         ("p.csv", 'id,description\na,"x\n', ["p.csv", "not valid CSV"]),
         ("p.csv", "id,description\na,x\na,y\n", ["p.csv, row 3, column id: 'a' is already", "p.csv, row 2"]),

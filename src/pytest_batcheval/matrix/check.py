@@ -92,4 +92,3 @@ def _axis_value(name: str, position: int, value: Any) -> Any:
     if problem := id_problem(value.id):
         raise MatrixError(f"axis {name!r}, value {position}: {problem}")
     return value
-

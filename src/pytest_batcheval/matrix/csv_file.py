@@ -36,7 +36,8 @@ def csv_rows(path: Path, known: Callable[[Sequence[str]], int]) -> Rows:
     text = _decoded(path, read_bytes(path, "axis file", MatrixError)).replace("\r\n", "\n").replace("\r", "\n")
 
     def promise(separator: str) -> tuple[int, int]:
-        head = next(filter(any, _records(path, text, separator)), [])
+        rows = _records(path, text, separator)
+        head = next((cells for cells in rows if any(cell.strip(SEPARATORS) for cell in cells)), [])
         return known(head), len(head)
 
     return list(enumerate(_records(path, text, max(SEPARATORS, key=promise)), 1))
@@ -53,7 +54,7 @@ def _records(path: Path, text: str, separator: str) -> Iterator[list[str]]:
 
 def _decoded(path: Path, data: bytes) -> str:
     if data.startswith(_WORKBOOKS):
-        raise MatrixError(f"{path}: this is a workbook of Excel and not CSV; give its name the ending .xlsx, or {_SAVE}")
+        raise MatrixError(f"{path}: this is an Excel workbook, not CSV; give its name the ending .xlsx, or {_SAVE}")
     try:
         if data.startswith(_UTF_16) and not data.startswith(codecs.BOM_UTF32_LE):
             return data.decode("utf-16")
@@ -81,6 +82,6 @@ def _is_korean(data: bytes) -> bool:
         data.decode("cp949")
     except UnicodeDecodeError:
         return False
-    pairs = re.findall(rb"[\x81-\xfe].", data)
-    usual = sum(lead >= 0xA1 and trail >= 0xA1 for lead, trail in pairs)
+    pairs: list[bytes] = re.findall(rb"[\x81-\xfe].", data)
+    usual = sum(min(pair) >= 0xA1 for pair in pairs)
     return 2 * usual > len(pairs)

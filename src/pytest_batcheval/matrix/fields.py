@@ -21,7 +21,10 @@ NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "name": ("name", "이름", "성명", "환자명", "patient name"),
     },
     "persona": {"description": ("description", "설명", "환자 설명", "성격", "persona")},
-    "question": {"text": ("text", "질문", "질문 내용", "문항", "question"), "targets": ("targets", "대상", "측정 차원")},
+    "question": {
+        "text": ("text", "질문", "질문 내용", "문항", "question"),
+        "targets": ("targets", "대상", "측정 차원"),
+    },
 }
 """Axis, field, and the names that mean it; docs/own-data.md shows them."""
 

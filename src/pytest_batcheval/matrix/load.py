@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
 from pytest_batcheval.matrix.check import check_name, id_problem, same_id
-from pytest_batcheval.matrix.fields import ID_FIELDS, NAMES, PROFILE, REQUIRED, fields_of, is_known, known_names
-from pytest_batcheval.matrix.profile import TCI, level_of
+from pytest_batcheval.matrix.entry import Entry, read_entry
+from pytest_batcheval.matrix.fields import ID_FIELDS, NAMES, REQUIRED, fields_of, known_names
+from pytest_batcheval.matrix.profile import TCI
 from pytest_batcheval.matrix.table_rows import entries_of
 from pytest_batcheval.text.bounds import shown
 from pytest_batcheval.text.document import (
@@ -34,19 +35,6 @@ SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", *TEXT_TABLES, ".xlsx")
 
 _CLASSES: Mapping[str, type[AxisValue]] = {"persona": Persona, "question": Question}
 _SHEET = re.compile(r"(.+\.xlsx)#(.+)", re.IGNORECASE)
-
-
-class _Entry(NamedTuple):
-    """An entry of a file by the names of the fields, as they were written, and its place for messages."""
-
-    fields: dict[str, Any]
-    written: Mapping[str, str]
-    place: str
-
-    def field(self, name: str) -> str:
-        """The place of a field, by the name that the file has for it."""
-        row = self.place.rpartition(", ")[2].startswith("row ")
-        return f"{self.place}, {'column' if row else 'field'} {self.written.get(name, name)}"
 
 
 def parse_axes_option(lines: Sequence[str], base: Path) -> dict[str, Path]:
@@ -81,7 +69,10 @@ def load_axis(name: str, path: Path, factors: Factors = TCI) -> list[AxisValue]:
         MatrixError: the file is missing, unreadable, or does not match the schema of its axis; the message
             names file, entry or row, field or column, and what is allowed.
     """
-    entries = [_entry(name, one, place, factors) for place, one in _read(name, path, factors)]
+    path, sheet = _split(path)
+    table = path.suffix.lower() in (*TEXT_TABLES, ".xlsx")
+    found = _table(name, path, sheet, factors) if table else _list(path)
+    entries = [read_entry(name, one, place, table, factors) for place, one in found]
     if not entries:
         raise MatrixError(f"{path}: the axis has no entries; give it at least one")
     _check_required(name, path, entries)
@@ -91,26 +82,34 @@ def load_axis(name: str, path: Path, factors: Factors = TCI) -> list[AxisValue]:
     return [make(e.fields["id"], {k: v for k, v in e.fields.items() if k != "id"}) for e in entries]
 
 
-def _read(name: str, path: Path, factors: Factors) -> Iterable[tuple[str, Any]]:
-    """The entries of a file, each with its place."""
+def _split(path: Path) -> tuple[Path, str]:
+    """The file, and the sheet that is named behind it; empty for none.
+
+    Raises:
+        MatrixError: files with this ending cannot be read.
+    """
     book, sheet = found.groups() if (found := _SHEET.fullmatch(path.name)) else (path.name, "")
-    path = path.with_name(book)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if Path(book).suffix.lower() not in SUFFIXES:
         raise MatrixError(
-            f"{path}: the name of an axis file must end in {', '.join(SUFFIXES)}; save the sheet of another spreadsheet "
-            "as .xlsx"
+            f"{path}: the name of an axis file must end in {', '.join(SUFFIXES)}; save the sheet of another "
+            "spreadsheet as .xlsx"
         )
-    if suffix == ".xlsx" or suffix in TEXT_TABLES:
-        return entries_of(path, _rows(name, path, sheet, factors), partial(fields_of, name, factors=factors))
-    if suffix == ".jsonl":
+    return path.with_name(book), sheet
+
+
+def _table(name: str, path: Path, sheet: str, factors: Factors) -> Iterable[tuple[str, Any]]:
+    """The rows of a table, each with its place."""
+    return entries_of(path, _rows(name, path, sheet, factors), partial(fields_of, name, factors=factors))
+
+
+def _list(path: Path) -> Iterable[tuple[str, Any]]:
+    """The entries of a list, each with its place."""
+    if path.suffix.lower() == ".jsonl":
         lines = enumerate(read_text(path, "axis file", MatrixError).split("\n"), 1)
         return [(f"{path}, line {n}", parse_json(path, line, MatrixError, n)) for n, line in lines if line.strip()]
     entries = read_document(path, "axis file", MatrixError)
     if not isinstance(entries, list):
-        raise MatrixError(
-            f"{path}: expected a list of entries with an `id` each, but the file contains a {type(entries).__name__}"
-        )
+        raise MatrixError(f"{path}: expected a list of entries, but the file contains a {type(entries).__name__}")
     return [(f"{path}, entry {number}", entry) for number, entry in enumerate(entries, 1)]
 
 
@@ -124,62 +123,10 @@ def _rows(name: str, path: Path, sheet: str, factors: Factors) -> Rows:
     return csv_rows(path, partial(known_names, name, factors=factors))
 
 
-def _entry(axis: str, raw: Any, place: str, factors: Factors) -> _Entry:
-    """An entry by the names of fields; what is empty in one that we know is left out."""
-    if not isinstance(raw, dict):
-        raise MatrixError(f"{place}: {shown(raw)} is no entry; write its fields, such as id: …")
-    given = {str(name).strip(): value for name, value in raw.items()}
-    profile = given.get("profile")
-    if axis == "persona" and isinstance(profile, dict):
-        given |= {f"{PROFILE}{factor}": level for factor, level in given.pop("profile").items()}
-    try:
-        fields = fields_of(axis, given, factors)
-    except MatrixError as error:
-        raise MatrixError(f"{place}: {error}") from None
-    entry = _Entry({}, {field: name for name, field in fields.items()}, place)
-    levels: dict[str, str] = {}
-    for name, field in fields.items():
-        value = given[name]
-        if value in (None, "") and is_known(axis, field):
-            continue
-        if axis == "persona" and field.startswith(PROFILE):
-            levels[field.removeprefix(PROFILE)] = _level(entry, field, value, factors)
-        else:
-            entry.fields[field] = value
-    if axis == "question" and "targets" in entry.fields:
-        entry.fields["targets"] = _targets(entry, factors)
-    if levels:
-        entry.fields["profile"] = levels
-    elif axis == "persona" and "profile" in entry.fields:
-        raise MatrixError(
-            f"{entry.field('profile')}: {shown(profile)} is no profile; give each factor a column or member of its own, "
-            "such as NS or profile.NS"
-        )
-    return entry
-
-
-def _level(entry: _Entry, field: str, value: object, factors: Factors) -> str:
-    try:
-        return level_of(field.removeprefix(PROFILE), value, factors)
-    except MatrixError as error:
-        raise MatrixError(f"{entry.field(field)}: {error}") from None
-
-
-def _targets(entry: _Entry, factors: Factors) -> list[str]:
-    written = entry.fields["targets"]
-    targets = re.split(r"[\s,]+", written.strip()) if isinstance(written, str) else written
-    if not isinstance(targets, list) or not all(target in tuple(factors) for target in targets):
-        raise MatrixError(
-            f"{entry.field('targets')}: {shown(written)} must be factors that an answer can show, from {', '.join(factors)}, "
-            "with spaces between"
-        )
-    return targets
-
-
-def _check_required(axis: str, path: Path, entries: Sequence[_Entry]) -> None:
+def _check_required(axis: str, path: Path, entries: Sequence[Entry]) -> None:
     if (field := REQUIRED.get(axis)) is None:
         return
-    if not any(field in entry.fields for entry in entries):
+    if not any(field in entry.written for entry in entries):
         there = ", ".join(dict.fromkeys(name for entry in entries for name in entry.written.values()))
         raise MatrixError(
             f"{path}: nothing gives the {field} of each {axis}; call a column or field one of "
@@ -187,13 +134,15 @@ def _check_required(axis: str, path: Path, entries: Sequence[_Entry]) -> None:
         )
     for entry in entries:
         if field not in entry.fields:
-            raise MatrixError(f"{entry.field(field)}: the {field} of the {axis} is missing; write it, or take the entry out")
+            raise MatrixError(
+                f"{entry.field(field)}: the {field} of the {axis} is missing; write it, or take the entry out"
+            )
 
 
-def _give_ids(entries: Sequence[_Entry]) -> None:
+def _give_ids(entries: Sequence[Entry]) -> None:
     """Give each entry its id: from the first of `ID_FIELDS` that the file has, else its number in the file."""
     source = next((field for field in ID_FIELDS if any(field in entry.fields for entry in entries)), None)
-    owners: dict[str, _Entry] = {}
+    owners: dict[str, Entry] = {}
     for number, entry in enumerate(entries, 1):
         if source and source not in entry.fields:
             raise MatrixError(f"{entry.field(source)}: the id is missing; write one, or take the entry out")
@@ -201,13 +150,12 @@ def _give_ids(entries: Sequence[_Entry]) -> None:
         where = entry.field(source or "id")
         if problem := id_problem(identifier):
             raise MatrixError(f"{where}: {problem}")
-        entry.fields["id"] = identifier
+        entry.fields["id"] = identifier = str(identifier)
         first = owners.setdefault(same_id(identifier), entry)
         if first is not entry:
-            same = first.fields["id"] == identifier
+            case = "" if first.fields["id"] == identifier else ", but for its case"
             raise MatrixError(
-                f"{where}: {shown(identifier)} is already the id of {first.place}{'' if same else ', but for its case'}; "
-                "give each an id of its own"
+                f"{where}: {shown(identifier)} is already the id of {first.place}{case}; give each an id of its own"
             )
 
 
@@ -219,7 +167,7 @@ def _id_text(value: object) -> object:
     return str(int(value)) if whole or type(value) is int else value  # type: ignore[call-overload]
 
 
-def _check_schema(axis: str, entries: Sequence[_Entry]) -> None:
+def _check_schema(axis: str, entries: Sequence[Entry]) -> None:
     if axis not in _CLASSES:
         return
     resource = files("pytest_batcheval.matrix") / "schemas" / f"{axis}.schema.json"

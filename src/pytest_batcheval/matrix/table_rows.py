@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_batcheval.errors import MatrixError
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.bounds import shown
 
 Rows = Sequence[tuple[int, Sequence[str]]]
 """The cells of each row without white space around them, with its number from 1, as a spreadsheet counts."""
 
 
-def entries_of(
-    path: Path, rows: Rows, check: Callable[[Sequence[str]], object]
-) -> list[tuple[str, dict[str, str]]]:
-    """The entries, each with its place; empty rows, cells and columns are left out.
+def entries_of(path: Path, rows: Rows, check: Callable[[Sequence[str]], object]) -> list[tuple[str, dict[str, str]]]:
+    """The entries, each with its place; empty rows and columns are left out, and empty cells are empty texts.
 
     Args:
         path: the file.
@@ -23,19 +21,30 @@ def entries_of(
         check: is called with the names of the columns, and raises `MatrixError` if they cannot be used.
 
     Raises:
-        MatrixError: there is no row, a column has no name or that of another one, or a row is longer than the first.
+        MatrixError: there is no row, or a column has no name, or that of another one.
     """
-    filled = [(number, _without_end(cells)) for number, cells in rows if any(cells)]
+    filled = [(number, cells) for number, cells in rows if any(cells)]
     if not filled:
         raise MatrixError(f"{path}: the table is empty; its first row must name the columns")
     (head, columns), *below = filled
-    _check_columns(f"{path}, row {head}", columns, below)
+    named = {place: column for place, column in enumerate(columns) if column}
     try:
-        check([column for column in columns if column])
+        _check_distinct(list(named.values()))
+        check(list(named.values()))
     except MatrixError as error:
         raise MatrixError(f"{path}, row {head}: {error}") from None
-    places = [f"{path}, row {number}" for number, _ in below]
-    return [(place, dict(_cells(place, columns, cells))) for place, (_, cells) in zip(places, below, strict=True)]
+    for number, cells in below:
+        lost = next((place for place, cell in enumerate(cells) if cell and place not in named), None)
+        if lost is not None:
+            raise MatrixError(
+                f"{path}, row {number}, column {column_letter(lost)}: {shown(cells[lost])} is in a column "
+                f"without a name; name it in row {head} (the others are: {', '.join(named.values())}), or put a cell "
+                "that contains the separator in quotes"
+            )
+    return [
+        (f"{path}, row {number}", {column: _cell(cells, place) for place, column in named.items()})
+        for number, cells in below
+    ]
 
 
 def column_letter(place: int) -> str:
@@ -48,28 +57,12 @@ def column_letter(place: int) -> str:
     return letters
 
 
-def _check_columns(where: str, columns: Sequence[str], below: Rows) -> None:
+def _check_distinct(columns: Sequence[str]) -> None:
     for place, column in enumerate(columns):
-        if column and columns.index(column) != place:
-            raise MatrixError(f"{where}: the column {column!r} is given twice; rename one of them or take it out")
-        lost = next((number for number, cells in below if place < len(cells) and cells[place]), None)
-        if not column and lost:
-            raise MatrixError(
-                f"{where}, column {column_letter(place)}: the column has no name, and row {lost} has something in it; "
-                f"write its name (the other columns are: {', '.join(filter(None, columns))})"
-            )
+        if columns.index(column) != place:
+            raise MatrixError(f"the column {column!r} is given twice; rename one of them or take it out")
 
 
-def _cells(where: str, columns: Sequence[str], cells: Sequence[str]) -> Iterator[tuple[str, str]]:
-    if len(cells) > len(columns):
-        raise MatrixError(
-            f"{where}: {counted(len(cells), 'cell')} for {counted(len(columns), 'column')} ({', '.join(columns)}); "
-            "put cells that contain the separator in quotes"
-        )
-    # missing cells at the end of a row count as empty
-    return ((column, cell) for column, cell in zip(columns, cells, strict=False) if cell)
-
-
-def _without_end(cells: Sequence[str]) -> Sequence[str]:
-    last = max(place for place, cell in enumerate(cells) if cell)
-    return cells[: last + 1]
+def _cell(cells: Sequence[str], place: int) -> str:
+    """A cell of a row, which may end before its last columns."""
+    return cells[place] if place < len(cells) else ""

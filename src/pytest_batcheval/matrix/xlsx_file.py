@@ -101,8 +101,8 @@ def _text(where: str, cell: Any) -> str:
     """The text of a cell: a number without needless digits, as a CSV export would have it."""
     if isinstance(cell, (datetime.date, datetime.time, datetime.timedelta)):
         raise MatrixError(
-            f"{where}: the cell is a date or time ({cell}), which has no text of its own; format the column as text and "
-            "write it as it is to be read, or take the column out"
+            f"{where}: the cell is a date or time ({cell}), which has no text of its own; format the column as text "
+            "and write it as it is to be read, or take the column out"
         )
     if isinstance(cell, bool):
         return str(cell).upper()
