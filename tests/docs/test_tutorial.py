@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from walkthrough import blocks
 
-TUTORIAL = (Path(__file__).parents[2] / "docs/tutorial.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
 DONE = ("python3 -m venv ", ". venv/bin/activate", "pip install ")
 """Commands taken as done: the package is installed where the tests run, and there is no network here."""
 
@@ -102,15 +102,26 @@ def reader(tmp_path, monkeypatch):
     return Reader(tmp_path / "session")
 
 
-@pytest.mark.sampled
-def test_the_tutorial_goes_as_it_says(reader):
-    for block in blocks(TUTORIAL):
+def follow(reader, text):
+    """Write and edit the files that a page shows, and run all its commands."""
+    for block in blocks(text):
         if block.language == "diff":
             reader.edit(block)
-        else:
-            assert block.language == "console", block.text
+        elif block.language == "console":
             for command, shown in commands(block):
                 reader.follow(command, shown)
-    assert reader.ran == re.findall(r"^\$ (.*)$", TUTORIAL, re.MULTILINE)
+        elif block.file_name:
+            (reader.folder / block.file_name).write_text(block.text, encoding="utf-8")
+    assert reader.ran == re.findall(r"^\$ (.*)$", text, re.MULTILINE)
+
+
+@pytest.mark.sampled
+def test_own_data_goes_as_it_says(reader):
+    follow(reader, (DOCS / "own-data.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.sampled
+def test_the_tutorial_goes_as_it_says(reader):
+    follow(reader, (DOCS / "tutorial.md").read_text(encoding="utf-8"))
     left = subprocess.run(["git", "status", "--porcelain"], cwd=reader.folder, capture_output=True, check=True).stdout
     assert left == b""
