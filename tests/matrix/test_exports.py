@@ -87,11 +87,27 @@ def texts(characters: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(cell, min_size=1, max_size=5)
 
 
-@given(name=st.sampled_from((*SHEETS, *RECORDS)), cells=texts(ANY))
-def test_any_table_of_texts_survives(tmp_path_factory: pytest.TempPathFactory, name: str, cells: list[str]) -> None:
-    path = write(name, tmp_path_factory.mktemp("any"), [("id", "설명"), *((f"p{i}", c) for i, c in enumerate(cells))])
-    kept = cells if name in RECORDS else [cell.strip() for cell in cells]
-    assert [str(p.description) for p in load_axis("persona", path)] == kept
+@given(
+    name=st.sampled_from((*SHEETS, *RECORDS)),
+    cells=texts(ANY),
+    more=st.integers(0, 3).flatmap(
+        lambda n: st.lists(st.tuples(*[st.text(ANY, max_size=9)] * n), min_size=5, max_size=5)
+    ),
+)
+def test_any_table_of_texts_survives(
+    tmp_path_factory: pytest.TempPathFactory, name: str, cells: list[str], more: list[tuple[str, ...]]
+) -> None:
+    head = ("id", "설명", *(f"열 {i}" for i in range(len(more[0]))))
+    table = [head, *((f"p{i}", cell, *more[i]) for i, cell in enumerate(cells))]
+    path = write(name, tmp_path_factory.mktemp("any"), table)
+    kept = [dict(zip(head, row, strict=True)) for row in table[1:]]
+    if name in SHEETS:
+        kept = [{column: cell.strip() for column, cell in row.items() if cell.strip()} for row in kept]
+    found = [
+        {"id": p.id, "설명": p.description, **{k: p.fields[k] for k in head if k in p.fields}}
+        for p in load_axis("persona", path)
+    ]
+    assert found == kept
 
 
 @given(cells=texts(HANGUL))

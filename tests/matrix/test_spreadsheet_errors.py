@@ -70,6 +70,8 @@ WESTERN = "id,description\na,Ärzte fürchten „Überraschungen“\n"
         ("id,description\na,“Hello\n".encode("cp1252"), "p.csv, line 2: the file is neither UTF-8"),
         ("id,description\na,おだやかな人\n".encode("shift_jis"), "p.csv, line 2: the file is neither UTF-8"),
         ("id,description\na,调和的人上生\n".encode("gb2312"), "p.csv, line 2: the file is neither UTF-8"),
+        ("id,description\n가,차분하고 조심스러운 사람\n".encode()[:-2], "p.csv, line 2: the file is neither UTF-8"),
+        ("번호,설명\n가,나\n".encode("utf-8-sig") + b"\xb0\xa1", "p.csv, line 3: the file is neither UTF-8"),
         (WESTERN.encode("utf-16-le"), "looks like UTF-16 without a byte order mark; save it in the spreadsheet as CSV UTF-8"),
         (WESTERN.encode("utf-32"), "the axis file is UTF-32; save it as UTF-8"),
         (WESTERN.encode("utf-16")[:-1], "neither UTF-8 nor UTF-16 nor Korean cp949 (truncated data"),

@@ -4,8 +4,11 @@ import json
 import unicodedata
 
 import pytest
+import python_calamine  # noqa: F401
+from xlsxwriter import Workbook
 
-import pytest_batcheval.matrix.csv_file  # noqa: F401  (imported here once: pytester forgets what an inner run imported)
+import pytest_batcheval.matrix.csv_file
+import pytest_batcheval.matrix.xlsx_file  # noqa: F401  (imported here once: pytester forgets what an inner run imported)
 from pytest_batcheval.cli import main
 
 IDS = ["환자01", "P1", "P10", "1", "a b", "a[1]::c/d", "two\nlines", "é", "100%", "-x", "$HOME'\"\\"]
@@ -95,10 +98,15 @@ def test_two_kinds_of_files_make_one_plan(suite):
         def test_one(answer): pass
     """)
     plan = [line for line in suite.run("--batch=plan").stdout.lines if "request" in line]
-    (suite.path / "pytest.ini").write_text(
-        (suite.path / "pytest.ini").read_text().replace("personas.json", "환자 명단.csv")
-    )
+    configuration = (suite.path / "pytest.ini").read_text()
     rows = ["번호;설명", "kim;You are kim.", "choi;You are choi.", "park;You are park."]
     (suite.path / "환자 명단.csv").write_bytes("\r\n".join(rows).encode("cp949"))
     assert plan
-    assert [line for line in suite.run("--batch=plan").stdout.lines if "request" in line] == plan
+    with Workbook(suite.path / "book.xlsx") as book:
+        book.add_worksheet("empty")
+        sheet = book.add_worksheet("둘째 #2")
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row.split(";"))
+    for name in ("환자 명단.csv", "book.xlsx#둘째 #2"):
+        (suite.path / "pytest.ini").write_text(configuration.replace("personas.json", name))
+        assert [line for line in suite.run("--batch=plan").stdout.lines if "request" in line] == plan

@@ -62,13 +62,12 @@ def _decoded(path: Path, data: bytes) -> str:
             raise MatrixError(f"{path}: the axis file is {form}")
         if b"\x00" in data[:2]:
             raise MatrixError(f"{path}: the file looks like UTF-16 without a byte order mark; {_SAVE}")
-        return data.decode("utf-8-sig")
+        return data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as failure:
         if failure.encoding != "utf-8" or not _is_korean(data):
-            row = data.count(b"\n", 0, failure.start) + 1
+            line = failure.object.count(b"\n", 0, failure.start) + 1
             raise MatrixError(
-                f"{path}, line {row}: the file is neither UTF-8 nor UTF-16 nor Korean cp949 ({failure.reason} at byte "
-                f"{failure.start}); {_SAVE}"
+                f"{path}, line {line}: the file is neither UTF-8 nor UTF-16 nor Korean cp949 ({failure.reason}); {_SAVE}"
             ) from None
         return data.decode("cp949")
 
@@ -76,8 +75,13 @@ def _decoded(path: Path, data: bytes) -> str:
 def _is_korean(data: bytes) -> bool:
     """Whether bytes are cp949, and most of it the usual syllables of KS X 1001.
 
-    Text in Western and Japanese code pages that happens to be cp949 consists of the others.
+    Text in Western and Japanese code pages that happens to be cp949 consists of the others, and damaged UTF-8 is
+    mostly UTF-8.
     """
+    as_utf_8 = data.decode("utf-8", "replace")
+    lost = as_utf_8.count("\ufffd")
+    if sum(character > "\x7f" for character in as_utf_8) > 2 * lost:
+        return False
     try:
         data.decode("cp949")
     except UnicodeDecodeError:
