@@ -55,6 +55,13 @@ def test_empty_rows_ends_of_rows_and_white_space_mean_nothing(
     ]
 
 
+def test_a_separator_is_what_gives_names_that_are_known(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("번호;설명, ausführlich;성격\n1;x, y;z\n", encoding="utf-8")
+    assert [(p.id, p.description) for p in load_axis("persona", tmp_path / "p.csv")] == [("1", "z")]
+    (tmp_path / "q.csv").write_text("질문;a,b,c,d\nwhy?;\n", encoding="utf-8")
+    assert [q.text for q in load_axis("question", tmp_path / "q.csv")] == ["why?"]
+
+
 def test_utf_16_of_either_end(tmp_path: Path) -> None:
     text = "번호\t설명\r\n1\t조용한\r\n"
     for name, mark, encoding in (

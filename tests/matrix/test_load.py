@@ -67,6 +67,11 @@ def test_an_empty_csv_cell_is_a_missing_field(tmp_path: Path) -> None:
     assert dict(wild.fields) == {"description": "a wild one"}
 
 
+def test_nothing_in_a_field_of_ones_own_is_a_value_in_yaml(tmp_path: Path) -> None:
+    (calm,) = load_axis("persona", write(tmp_path, "p.yaml", "- {id: a, name: , description: x, note: , mood: ''}\n"))
+    assert dict(calm.fields) == {"description": "x", "note": None, "mood": ""}
+
+
 def test_targets_of_a_csv_stand_between_spaces(tmp_path: Path) -> None:
     path = write(tmp_path, "q.csv", 'id,text,targets\nq1,why?,HA RD\nq2,why?,"HA, RD"\n')
     assert [question.targets for question in load_axis("question", path)] == [("HA", "RD")] * 2

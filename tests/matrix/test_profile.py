@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,12 @@ def test_a_profile_of_declared_factors_and_targets_in_them(tmp_path: Path) -> No
     (tmp_path / "q.csv").write_text("질문,대상\n왜요?,openness NS\n", encoding="utf-8")
     (question,) = load_axis("question", tmp_path / "q.csv", factors)
     assert (question.id, question.text, question.targets) == ("1", "왜요?", ("openness", "NS"))
+
+
+def test_a_factor_is_one_however_its_characters_are_composed(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(unicodedata.normalize("NFD", "설명,개방성\n가,높음\n"), encoding="utf-8")
+    (persona,) = load_axis("persona", tmp_path / "p.csv", parse_factors_option(["개방성"]))
+    assert persona.levels == {"개방성": 1}
 
 
 def test_another_axis_has_no_profile(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ WESTERN = "id,description\na,Ärzte fürchten „Überraschungen“\n"
         ("id,description\na,“Hello\n".encode("cp1252"), "p.csv, line 2: the file is neither UTF-8"),
         ("id,description\na,おだやかな人\n".encode("shift_jis"), "p.csv, line 2: the file is neither UTF-8"),
         ("id,description\na,调和的人上生\n".encode("gb2312"), "p.csv, line 2: the file is neither UTF-8"),
+        ("id,description\na,갱건츤줬\n".encode() + "b,가\n".encode("cp949"), "p.csv, line 3: the file is neither UTF-8"),
         ("id,description\n가,차분하고 조심스러운 사람\n".encode()[:-2], "p.csv, line 2: the file is neither UTF-8"),
         ("번호,설명\n가,나\n".encode("utf-8-sig") + b"\xb0\xa1", "p.csv, line 3: the file is neither UTF-8"),
         (WESTERN.encode("utf-16-le"), "looks like UTF-16 without a byte order mark; save it in the spreadsheet as CSV UTF-8"),
@@ -198,8 +199,11 @@ def test_a_zip_of_something_else_and_a_bomb(tmp_path: Path, monkeypatch: pytest.
 
 def two_sheets(made: Workbook, sheet: Sheet) -> None:
     filled((2, 0, 2), (2, 1, "나"))(made, sheet)
-    made.add_worksheet("둘째 v1.5").write_row(0, 0, ["설명"])
-    made.worksheets()[1].write_row(1, 0, ["다"])
+    second = made.add_worksheet("둘째 v1.5")
+    second.write_column(0, 0, ["설명", "다"])
+    second.activate()
+    if made.filename.stem == "hidden":
+        sheet.hide()
 
 
 def test_one_of_several_sheets_is_named(tmp_path: Path) -> None:
@@ -207,14 +211,27 @@ def test_one_of_several_sheets_is_named(tmp_path: Path) -> None:
     ids = lambda name: [(p.id, p.description) for p in load_axis("persona", path.with_name(name))]  # noqa: E731
     assert ids("p.xlsx") == [("1", "가"), ("2", "나")]
     assert ids("p.xlsx#둘째 v1.5") == [("1", "다")]
+    hidden = book(tmp_path / "hidden.xlsx", two_sheets)
+    assert [p.description for p in load_axis("persona", hidden)] == ["다"]
     with pytest.raises(MatrixError, match=r"no sheet 'x'; name one as p\.xlsx#SHEET; it has: 환자, 둘째 v1\.5"):
         load_axis("persona", path.with_name("p.xlsx#x"))
 
 
 def test_numbers_and_bools_of_cells_are_their_texts(tmp_path: Path) -> None:
-    cells = ((0, 3, "x"), (1, 3, 36.5), (2, 0, 2.0), (2, 1, "나"), (2, 3, True), (3, 0, 1e16), (3, 1, "다"))
+    cells = (
+        (0, 3, "x"),
+        (1, 1, "가\r\n나"),
+        (1, 3, 36.5),
+        (2, 0, 2.0),
+        (2, 1, "나"),
+        (2, 3, True),
+        (3, 0, 1e16),
+        (3, 1, "다"),
+    )
     path = book(tmp_path / "p.xlsx", filled(*cells))
-    assert [(p.id, p.fields.get("x")) for p in load_axis("persona", path)] == [
+    people = load_axis("persona", path)
+    assert people[0].description == "가\n나"
+    assert [(p.id, p.fields.get("x")) for p in people] == [
         ("1", "36.5"), ("2", "TRUE"), ("1e+16", None)
     ]  # fmt: skip
 

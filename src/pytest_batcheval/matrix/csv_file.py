@@ -67,7 +67,8 @@ def _decoded(path: Path, data: bytes) -> str:
         if failure.encoding != "utf-8" or not _is_korean(data):
             line = failure.object.count(b"\n", 0, failure.start) + 1
             raise MatrixError(
-                f"{path}, line {line}: the file is neither UTF-8 nor UTF-16 nor Korean cp949 ({failure.reason}); {_SAVE}"
+                f"{path}, line {line}: the file is neither UTF-8 nor UTF-16 nor Korean cp949 "
+                f"({failure.reason}); {_SAVE}"
             ) from None
         return data.decode("cp949")
 

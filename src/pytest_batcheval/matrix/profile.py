@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,8 +68,9 @@ def level_of(factor: str, value: object, factors: Factors) -> str:
             f"{factor!r} is no factor; the factors are: {', '.join(factors)}. To declare it, write in pytest's "
             f"configuration: batch_factors = {factor}"
         )
-    text = str(value).strip().casefold().replace("−", "-")  # what some spreadsheets make of a minus
-    number, cutoffs = None if isinstance(value, bool) else _number(text), factors[factor]
+    text = unicodedata.normalize("NFKC", str(value)).strip().casefold()
+    text = text.replace("−", "-")  # what some spreadsheets make of a minus
+    number, cutoffs = _number(text), factors[factor]
     if number is not None and cutoffs:
         return "low" if number <= cutoffs.low else "high" if number >= cutoffs.high else "average"
     if number in LEVELS.values():
