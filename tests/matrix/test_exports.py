@@ -55,6 +55,14 @@ def test_empty_rows_ends_of_rows_and_white_space_mean_nothing(
     ]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_every_cell_may_be_in_quotes(tmp_path: Path, separator: str) -> None:
+    rows = [["id", "설명"], ["a", 'x "y", z; \t']]
+    lines = (separator.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows)
+    (tmp_path / "p.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert [p.description for p in load_axis("persona", tmp_path / "p.csv")] == ['x "y", z;']
+
+
 def test_a_separator_is_what_gives_names_that_are_known(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("번호;설명, ausführlich;성격\n1;x, y;z\n", encoding="utf-8")
     assert [(p.id, p.description) for p in load_axis("persona", tmp_path / "p.csv")] == [("1", "z")]

@@ -6,7 +6,8 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pytest_batcheval.errors import MatrixError
@@ -36,20 +37,23 @@ def csv_rows(path: Path, known: Callable[[Sequence[str]], int]) -> Rows:
     text = _decoded(path, read_bytes(path, "axis file", MatrixError)).replace("\r\n", "\n").replace("\r", "\n")
 
     def promise(separator: str) -> tuple[int, int]:
-        rows = _records(path, text, separator)
-        head = next((cells for cells in rows if any(cell.strip(SEPARATORS) for cell in cells)), [])
+        head = _head(text, separator)
         return known(head), len(head)
 
-    return list(enumerate(_records(path, text, max(SEPARATORS, key=promise)), 1))
-
-
-def _records(path: Path, text: str, separator: str) -> Iterator[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=max(SEPARATORS, key=promise))
     try:
-        for cells in reader:
-            yield [cell.strip() for cell in cells]
+        return [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(reader, 1)]
     except csv.Error as error:
         raise MatrixError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from None
+
+
+def _head(text: str, separator: str) -> list[str]:
+    """The first row that is not empty, if this is the separator; no cells if it cannot be."""
+    with suppress(csv.Error):
+        for cells in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            if any(cell.strip(f"{SEPARATORS} ") for cell in cells):
+                return [cell.strip() for cell in cells]
+    return []
 
 
 def _decoded(path: Path, data: bytes) -> str:
