@@ -64,7 +64,7 @@ def test_every_cell_may_be_in_quotes(tmp_path: Path, separator: str) -> None:
 
 
 def test_a_separator_is_what_gives_names_that_are_known(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_text("번호;설명, ausführlich;성격\n1;x, y;z\n", encoding="utf-8")
+    (tmp_path / "p.csv").write_text("번호;이름, 성;설명\n1;x, y;z\n", encoding="utf-8")
     assert [(p.id, p.description) for p in load_axis("persona", tmp_path / "p.csv")] == [("1", "z")]
     (tmp_path / "q.csv").write_text("질문;a,b,c,d\nwhy?;\n", encoding="utf-8")
     assert [q.text for q in load_axis("question", tmp_path / "q.csv")] == ["why?"]

@@ -42,7 +42,7 @@ def message(path: Path, axis: str = "persona") -> str:
         ("번호,설명,\n1,가,나\n", "p.csv, row 2, column C: '나' is in a column without a name; name it in row 1 (the others "
          "are: 번호, 설명), or put a cell that contains the separator in quotes"),
         ("번호,묘사\n1,가\n", "nothing gives the description of each persona; call a column or field one of description, "
-         "설명, 환자 설명, 성격, persona; there are: 번호, 묘사"),
+         "설명, 환자 설명, persona description; there are: 번호, 묘사"),
         ("번호,설명,NS\n1,가,high\n2,나,매우 높음\n", "row 3, column NS: '매우 높음' is no level; write low, average or high"),
         ("번호,설명,NS\n1,가,63\n", "row 2, column NS: '63' is a score, and nothing says which scores are low and which "
          "high; write in pytest's configuration, for instance: batch_factors = NS = 45 55"),

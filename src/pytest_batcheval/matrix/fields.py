@@ -20,7 +20,7 @@ NAMES: Mapping[str, Mapping[str, Sequence[str]]] = {
         "number": ("number", "no", "번호", "순번", "연번", "환자 번호", "문항 번호", "질문 번호"),
         "name": ("name", "이름", "성명", "환자명", "patient name"),
     },
-    "persona": {"description": ("description", "설명", "환자 설명", "성격", "persona")},
+    "persona": {"description": ("description", "설명", "환자 설명", "persona description")},
     "question": {
         "text": ("text", "질문", "질문 내용", "문항", "question"),
         "targets": ("targets", "대상", "측정 차원"),
