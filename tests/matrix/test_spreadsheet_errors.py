@@ -8,10 +8,13 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from xlsxwriter import Workbook
 
 from pytest_batcheval.errors import MatrixError
@@ -138,16 +141,24 @@ def test_a_wrong_sheet(tmp_path: Path, fill: Callable[[Workbook, Sheet], object]
     assert said in message(book(tmp_path / "p.xlsx", fill))
 
 
-def rewritten(path: Path, part: str, old: str, new: str) -> Path:
-    """The workbook with something replaced in one of its parts."""
+def with_parts(path: Path, change: Callable[[str, bytes], bytes]) -> Path:
+    """The workbook with its parts changed."""
     with zipfile.ZipFile(path) as before:
         parts = {name: before.read(name) for name in before.namelist()}
-    assert old.encode() in parts[part]
-    parts[part] = parts[part].replace(old.encode(), new.encode())
     with zipfile.ZipFile(path, "w") as after:
         for name, data in parts.items():
-            after.writestr(name, data)
+            after.writestr(name, change(name, data))
     return path
+
+
+def rewritten(path: Path, part: str, old: str, new: str) -> Path:
+    """The workbook with something replaced in one of its parts."""
+
+    def change(name: str, data: bytes) -> bytes:
+        assert name != part or old.encode() in data
+        return data.replace(old.encode(), new.encode()) if name == part else data
+
+    return with_parts(path, change)
 
 
 SHEET = "xl/worksheets/sheet1.xml"
@@ -170,7 +181,7 @@ def test_a_formula_with_its_value_is_that_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"id,description\na,x\n", "p.xlsx: this is no Excel workbook, or a damaged one; open it in the spreadsheet"),
+        (b"id,description\na,x\n", "p.xlsx: this is no Excel workbook, or a damaged one (File is not a zip file); open it in the"),
         (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "p.xlsx: the workbook is an old .xls file; open it in the spreadsheet and"),
         (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "is protected by a password; take the password out"),
     ],
@@ -186,6 +197,48 @@ def test_no_workbook_at_all(tmp_path: Path, data: bytes, said: str) -> None:
 def test_a_damaged_workbook(tmp_path: Path, part: str, new: str) -> None:
     path = rewritten(book(tmp_path / "p.xlsx", filled()), part, "<?xml", new * 2)
     assert re.match(r"p\.xlsx: (this is no Excel workbook|the sheet '환자' cannot be read)", message(path))
+
+
+@given(
+    part=st.sampled_from(
+        [SHEET, "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml", "xl/sharedStrings.xml"]
+    ),
+    cuts=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 9), st.binary(max_size=2)), min_size=1, max_size=5),
+    whole=st.booleans(),
+)
+def test_any_damage_is_an_error_of_ours(
+    tmp_path_factory: pytest.TempPathFactory, part: str, cuts: list[tuple[int, int, bytes]], whole: bool
+) -> None:
+    path = book(tmp_path_factory.mktemp("damaged") / "p.xlsx", filled())
+
+    def cut(data: bytes) -> bytes:
+        for place, length, instead in cuts:
+            at = place % len(data) if data else 0
+            data = data[:at] + instead + data[at + length :]
+        return data
+
+    if whole:
+        path.write_bytes(cut(path.read_bytes()))
+    else:
+        with_parts(path, lambda name, data: cut(data) if name == part else data)
+    with suppress(MatrixError):
+        load_axis("persona", path)
+
+
+@given(
+    name=st.sampled_from(["p.csv", "p.txt", "p.json", "p.jsonl", "p.yaml", "p.xlsx"]),
+    head=st.sampled_from(
+        [b"", b"id,description\n", "번호;설명\n".encode("cp949"), b"\xff\xfe", b"\xef\xbb\xbf", b"PK\x03\x04"]
+    ),
+    data=st.binary(max_size=60),
+)
+def test_any_bytes_are_a_table_or_an_error_of_ours(
+    tmp_path_factory: pytest.TempPathFactory, name: str, head: bytes, data: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("bytes") / name
+    path.write_bytes(head + data)
+    with suppress(MatrixError):
+        load_axis("persona", path)
 
 
 def test_a_zip_of_something_else_and_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

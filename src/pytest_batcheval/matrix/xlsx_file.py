@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from pytest_batcheval.errors import MatrixError, what_to_install
 from pytest_batcheval.matrix.table_rows import Rows, column_letter
+from pytest_batcheval.text.bounds import shortened
 from pytest_batcheval.text.document import read_bytes
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 500_000_000
 """Bytes that the parts of a workbook may have unpacked."""
+
+_DAMAGE = (LookupError, ValueError, RuntimeError, EOFError, ElementTree.ParseError, zipfile.BadZipFile, zlib.error)
+"""What the standard library raises for a damaged archive or part; NotImplementedError is a RuntimeError."""
 
 _OLE = b"\xd0\xcf\x11\xe0"
 _AGAIN = "open it in the spreadsheet and save it as an Excel workbook (.xlsx)"
@@ -58,12 +62,16 @@ def xlsx_rows(path: Path, sheet: str) -> Rows:
     ]
 
 
+def _damaged(path: Path, error: Exception) -> MatrixError:
+    return MatrixError(f"{path}: this is no Excel workbook, or a damaged one ({shortened(str(error))}); {_AGAIN}")
+
+
 def _check_zip(path: Path, data: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as parts:
             size = sum(part.file_size for part in parts.infolist())
-    except zipfile.BadZipFile:
-        raise MatrixError(f"{path}: this is no Excel workbook, or a damaged one; {_AGAIN}") from None
+    except _DAMAGE as error:
+        raise _damaged(path, error) from None
     if size > MAX_SIZE:
         raise MatrixError(f"{path}: the workbook has {size:,} bytes unpacked, more than {MAX_SIZE:,}")
 
@@ -76,7 +84,7 @@ def _opened(path: Path, data: bytes) -> CalamineWorkbook:
     try:
         return CalamineWorkbook.from_filelike(io.BytesIO(data))
     except CalamineError as error:
-        raise MatrixError(f"{path}: this is no Excel workbook, or a damaged one ({error}); {_AGAIN}") from None
+        raise _damaged(path, error) from None
 
 
 def _sheet(path: Path, book: CalamineWorkbook, name: str) -> CalamineSheet:
@@ -115,8 +123,8 @@ def _check_formulas(path: Path, data: bytes, place: int) -> None:
     """Refuse formulas without a value, and errors such as #N/A: calamine gives both as empty cells."""
     try:
         cells = list(_special_cells(data, place))
-    except (KeyError, IndexError, ElementTree.ParseError, zipfile.BadZipFile, zlib.error) as error:
-        raise MatrixError(f"{path}: this is no Excel workbook, or a damaged one ({error}); {_AGAIN}") from None
+    except _DAMAGE as error:
+        raise _damaged(path, error) from None
     for cell in cells:
         column, row = re.findall("[A-Z]+|[0-9]+", cell.get("r", ""))[:2] or ("?", "?")
         value = cell.findtext("{*}v") or ""
