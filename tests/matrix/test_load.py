@@ -72,6 +72,11 @@ def test_nothing_in_a_field_of_ones_own_is_a_value_in_yaml(tmp_path: Path) -> No
     assert dict(calm.fields) == {"description": "x", "note": None, "mood": ""}
 
 
+def test_texts_of_a_list_are_as_a_table_has_them_and_those_of_ones_own_fields_as_written(tmp_path: Path) -> None:
+    path = write(tmp_path, "p.json", json.dumps([{"id": " a ", "description": " x\r\ny\r", "joint": ", \r\n"}]))
+    assert load_axis("persona", path) == [Persona("a", {"description": "x\ny", "joint": ", \r\n"})]
+
+
 def test_targets_of_a_csv_stand_between_spaces(tmp_path: Path) -> None:
     path = write(tmp_path, "q.csv", 'id,text,targets\nq1,why?,HA RD\nq2,why?,"HA, RD"\n')
     assert [question.targets for question in load_axis("question", path)] == [("HA", "RD")] * 2

@@ -36,7 +36,10 @@ class Entry(NamedTuple):
 
 
 def read_entry(axis: str, raw: Any, place: str, in_table: bool, factors: Factors) -> Entry:
-    """An entry by its fields; an empty cell, and whatever is empty in a field that we know, is left out."""
+    """An entry by its fields; an empty cell, and whatever is empty in a field that we know, is left out.
+
+    Texts of fields that we know are as a table has them: without white space around, lines end with LF.
+    """
     if not isinstance(raw, dict):
         raise MatrixError(f"{place}: {shown(raw)} is no entry; write its fields, such as id: …")
     given = {str(name).strip(): value for name, value in raw.items()}
@@ -50,8 +53,9 @@ def read_entry(axis: str, raw: Any, place: str, in_table: bool, factors: Factors
     entry = Entry({}, {field: name for name, field in fields.items()}, place, in_table)
     levels: dict[str, str] = {}
     for name, field in fields.items():
-        value = given[name]
-        if value in (None, "") and (in_table or is_known(axis, field)):
+        known = is_known(axis, field)
+        value = _as_in_table(given[name]) if known else given[name]
+        if value in (None, "") and (in_table or known):
             continue
         if axis == "persona" and field.startswith(PROFILE):
             levels[field.removeprefix(PROFILE)] = _level(entry, field, value, factors)
@@ -67,6 +71,10 @@ def read_entry(axis: str, raw: Any, place: str, in_table: bool, factors: Factors
             "own, such as NS or profile.NS"
         )
     return entry
+
+
+def _as_in_table(value: Any) -> Any:
+    return value.replace("\r\n", "\n").replace("\r", "\n").strip() if isinstance(value, str) else value
 
 
 def _level(entry: Entry, field: str, value: object, factors: Factors) -> str:

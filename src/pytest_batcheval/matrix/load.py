@@ -161,8 +161,6 @@ def _give_ids(entries: Sequence[Entry]) -> None:
 
 def _id_text(value: object) -> object:
     """A value as an id: a whole number as it is written, as JSON and YAML have it for 1, 2, 3."""
-    if isinstance(value, str):
-        return value.strip()
     whole = isinstance(value, float) and value.is_integer()
     return str(int(value)) if whole or type(value) is int else value  # type: ignore[call-overload]
 
