@@ -70,7 +70,7 @@ class OwnData:
         return template.replace("@instructions@", _INSTRUCTIONS[self.language])
 
     def notes(self, folder: Path) -> list[str]:
-        """What to say of the tables: that they are not copied, and what lies elsewhere."""
+        """Sentences on the tables: that they are read in place, and which of them a checkout of `folder` lacks."""
         found = [f"reads {path} in place: {counted(self.counts[axis], axis)}" for axis, path in self.files.items()]
         outside = [str(path) for path in self.files.values() if not path.resolve().is_relative_to(folder.resolve())]
         if outside:
