@@ -62,10 +62,11 @@ class AnswerError(BatchEvalError):
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "simulator": ("httptools", "jsonschema_rs", "python_multipart", "starlette", "uvicorn"),
     "quality": ("numpy",),
+    "sheets": ("python_calamine",),
 }
 """Required modules by extra."""
 
-_WHAT = {"simulator": "the simulator", "quality": "the package's statistics"}
+_WHAT = {"simulator": "the simulator", "quality": "the package's statistics", "sheets": "an .xlsx file"}
 
 
 def what_to_install(error: ImportError) -> str | None:
@@ -73,6 +74,6 @@ def what_to_install(error: ImportError) -> str | None:
     module = (error.name or "").partition(".")[0]
     for extra, modules in EXTRAS.items():
         if module in modules:
-            verb = "needs" if extra == "simulator" else "need"
+            verb = "need" if extra == "quality" else "needs"
             return f"{_WHAT[extra]} {verb} {module}: pip install 'pytest-batcheval[{extra}]'"
     return None

@@ -200,6 +200,20 @@ def test_without_declared_axes_the_option_is_named(record, folder, capsys):
     assert main(["baseline", "save", "main", *files]) == 0
 
 
+@pytest.mark.parametrize("name", ["pyproject.toml", "pytest.ini"])
+def test_declared_factors_count_with_the_option_too(record, folder, capsys, name):
+    record("sim-faithful")
+    (folder / "scores.yaml").write_text("- {id: a, description: x, profile: {openness: 4}}")
+    files = ["--axis", "persona=scores.yaml", "--axis", "question=fixtures/questions.yaml"]
+    assert main(["baseline", "save", "main", *files]) == 4
+    assert "'openness' is no factor" in capsys.readouterr().err
+    (folder / "pyproject.toml").unlink()
+    line = 'batch_factors = ["openness=2 3"]' if name == "pyproject.toml" else "batch_factors = openness=2 3"
+    (folder / name).write_text(f"[tool.pytest]\n{line}" if name == "pyproject.toml" else f"[pytest]\n{line}")
+    assert main(["baseline", "save", "main", *files]) == 4
+    assert "factor" not in capsys.readouterr().err
+
+
 DECLARED = {
     "pytest.ini": "[pytest]\nbatch_axes =\n    persona=fixtures/personas.yaml\n    question=fixtures/questions.yaml\n",
     "tox.ini": "[tox]\nenv_list = x\n[pytest]\nbatch_axes =\n  persona=fixtures/personas.yaml\n  question=fixtures/questions.yaml\n",

@@ -16,7 +16,7 @@ import yaml
 from pipelines import valid
 
 from pytest_batcheval.cli import main
-from pytest_batcheval.cli.init import NEXT, PIPELINES, SUITE
+from pytest_batcheval.cli.init import NEXT, OWN, PIPELINES, SUITE
 
 RECORDING = "cassettes/answers/tests/evaluation/test_interview.jsonl"
 WORKFLOW, GITLAB = PIPELINES["github"], PIPELINES["gitlab"]
@@ -89,7 +89,7 @@ def test_the_whole_is_written_and_the_next_commands_are_named(folder, capsys):
 
 def test_every_template_is_written():
     templates = files("pytest_batcheval.cli").joinpath("init_files").iterdir()
-    named = {f"{name.rpartition('/')[2].removeprefix('.')}.template" for name in {*ALL, GITLAB}}
+    named = {f"{name.rpartition('/')[2].removeprefix('.')}.template" for name in {*ALL, GITLAB, *OWN.values()}}
     assert {template.name for template in templates} == named
 
 

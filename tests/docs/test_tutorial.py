@@ -11,7 +11,6 @@ import pytest
 from walkthrough import blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
-TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 DONE = ("python3 -m venv ", ". venv/bin/activate", "pip install ")
 """Commands taken as done: the package is installed where the tests run, and there is no network here."""
 
@@ -103,17 +102,22 @@ def reader(tmp_path, monkeypatch):
     return Reader(tmp_path / "session")
 
 
-def follow(reader, page):
-    for block in blocks(page):
+def follow(reader, text):
+    """Write and edit the files that a page shows, and run all its commands."""
+    for block in blocks(text):
         if block.language == "diff":
             reader.edit(block)
-        elif block.language == "python":
-            (reader.folder / block.file_name).write_text(block.text, encoding="utf-8")
-        else:
-            assert block.language == "console", block.text
+        elif block.language == "console":
             for command, shown in commands(block):
                 reader.follow(command, shown)
-    assert reader.ran == re.findall(r"^\$ (.*)$", page, re.MULTILINE)
+        elif block.file_name:
+            (reader.folder / block.file_name).write_text(block.text, encoding="utf-8")
+    assert reader.ran == re.findall(r"^\$ (.*)$", text, re.MULTILINE)
+
+
+@pytest.mark.sampled
+def test_own_data_goes_as_it_says(reader):
+    follow(reader, (DOCS / "own-data.md").read_text(encoding="utf-8"))
 
 
 @pytest.mark.sampled
@@ -123,6 +127,6 @@ def test_pass_rates_are_as_the_page_says(reader):
 
 @pytest.mark.sampled
 def test_the_tutorial_goes_as_it_says(reader):
-    follow(reader, TUTORIAL)
+    follow(reader, (DOCS / "tutorial.md").read_text(encoding="utf-8"))
     left = subprocess.run(["git", "status", "--porcelain"], cwd=reader.folder, capture_output=True, check=True).stdout
     assert left == b""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pytest_batcheval.cli.init_own import OwnData, own_data
 from pytest_batcheval.cli.new_file import new_file
 from pytest_batcheval.cli.options import say
 from pytest_batcheval.errors import UsageError
@@ -19,8 +20,9 @@ from pytest_batcheval.exit_status import ExitStatus
 DESCRIPTION = """
 Write a small evaluation that runs immediately, offline and without a key: a matrix of 8 virtual patients and 4
 questions, a prompt, tests, answers recorded from the simulator, pytest's configuration, lines for .gitignore and
-.gitattributes, and a pipeline for GitHub Actions or GitLab. Existing files are never changed; what to add to them is
-printed. Beside an evaluation of your own (pytest's configuration has batch_axes), --ci writes the pipeline alone.
+.gitattributes, and a pipeline for GitHub Actions or GitLab. --personas and --questions write it around tables of your
+own, which are read in place and not copied. Existing files are never changed; what to add to them is printed. Beside
+an evaluation of your own (pytest's configuration has batch_axes), --ci writes the pipeline alone.
 """
 SUITE = (
     "fixtures/personas.yaml",
@@ -30,10 +32,21 @@ SUITE = (
     "cassettes/answers/tests/evaluation/test_interview.jsonl",
 )
 PIPELINES = {"github": ".github/workflows/evaluation.yml", "gitlab": ".gitlab-ci.yml"}
+OWN = {
+    "tests/evaluation/interview.py": "own_interview.py",
+    "tests/evaluation/test_interview.py": "own_test_interview.py",
+}
+"""Files that are others around tables of the user's own, and their templates."""
+
 NEXT = (
     ("pytest -m batch", "replays the recorded answers: offline, free"),
     ("pytest -m batch --batch=plan", "shows what would be sent to a model and its cost; sends nothing"),
     ("pytest -m batch --batch=send --batch-backend=simulator --batch-refresh", "sends to a simulator on this machine"),
+)
+NEXT_WITH_OWN = (
+    NEXT[1],
+    ("pytest -m batch --batch=record --batch-backend=simulator", "records answers of a simulator on this machine"),
+    NEXT[0],
 )
 
 
@@ -58,7 +71,7 @@ def add_parser(verbs: Any) -> None:
         "init",
         help="write a small evaluation to start with",
         description=DESCRIPTION,
-        epilog="example: batcheval init my-evaluation",
+        epilog="example: batcheval init my-evaluation --personas people.xlsx --questions asked.csv",
     )
     parser.add_argument(
         "folder",
@@ -67,6 +80,17 @@ def add_parser(verbs: Any) -> None:
         default=Path(),
         metavar="FOLDER",
         help="the folder to write to (default: the current one)",
+    )
+    parser.add_argument(
+        "--personas", type=Path, metavar="FILE", help="a table of your personas: CSV, .xlsx, JSON, JSON lines or YAML"
+    )
+    parser.add_argument("--questions", type=Path, metavar="FILE", help="a table of your questions")
+    parser.add_argument(
+        "--factors",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help="a line of the ini key batch_factors, for scores in the table of personas, such as 'NS HA = 45 55'",
     )
     parser.add_argument(
         "--ci", choices=PIPELINES, help="whose pipeline to write (default: github, beside a new evaluation)"
@@ -78,10 +102,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the missing files, and print what was written, what was kept and the next commands.
 
     Raises:
-        UsageError: a path leads out of the folder, is a file instead of a folder, or cannot be written.
+        UsageError: a table cannot be used, or a path leads out of the folder, is a file instead of a folder, or cannot
+            be written.
     """
     folder: Path = arguments.folder
-    steps = list(_steps(folder, arguments.ci))
+    own = own_data(folder, arguments.personas, arguments.questions, arguments.factors)
+    steps = list(_steps(folder, arguments.ci, own))
+    for note in own.notes(folder) if own else ():
+        say(note)
     new = [(step.path, step.text) for step in steps if step.text is not None]
     for path, _ in new:
         _check_place(folder, path)
@@ -95,18 +123,22 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(step.text or step.note for step in steps):
         say("nothing to do: all files are already there")
     if not arguments.dry_run and len(steps) > 1:
-        _say_next(folder, any(step.note for step in steps))
+        _say_next(folder, any(step.note for step in steps), NEXT_WITH_OWN if own else NEXT)
     return int(ExitStatus.OK)
 
 
-def _steps(folder: Path, ci: str | None) -> Iterator[InitStep]:
+def _steps(folder: Path, ci: str | None, own: OwnData | None) -> Iterator[InitStep]:
     from pytest_batcheval.cli.init_existing import attributes_note, has_axes, ignore_note, pytest_note
 
-    configuration = _template("pytest.ini")
+    configuration = own.configuration(folder).encode() if own else _template("pytest.ini")
     alone = ci is not None and has_axes(folder, configuration.decode())
     for name in () if alone else SUITE:
-        yield _file(folder / name, _template(name))
-    yield _pipeline(folder, PIPELINES[ci or "github"])
+        if own is None:
+            yield _file(folder / name, _template(name))
+        elif not own.is_replaced(name):
+            text = _template(OWN.get(name, name))
+            yield _file(folder / name, own.filled(text.decode()).encode() if name in OWN else text)
+    yield _pipeline(folder, PIPELINES[ci or "github"], b",sheets" if own and own.has_workbook else b"")
     if alone:
         return
     note = pytest_note(folder, configuration.decode())
@@ -119,11 +151,11 @@ def _steps(folder: Path, ci: str | None) -> Iterator[InitStep]:
     yield InitStep(folder / ".gitattributes", attributes if note is None else None, note or "")
 
 
-def _pipeline(folder: Path, name: str) -> InitStep:
+def _pipeline(folder: Path, name: str, more_extras: bytes = b"") -> InitStep:
     """The step of the pipeline, which belongs to the root of the repository and may have to be merged by hand."""
     from pytest_batcheval.cli.init_existing import added_note, pipeline_note
 
-    text = _template(name)
+    text = _template(name).replace(b"[quality,report", b"[quality,report" + more_extras)
     note = pipeline_note(folder, name, text.decode())
     if note is None and name == PIPELINES["gitlab"]:  # the one file of all jobs
         note = added_note(folder / name, text.decode())
@@ -181,11 +213,11 @@ def _write(path: Path, text: bytes) -> None:
         raise UsageError(f"{reason}; the files named above are complete, and the same command continues") from None
 
 
-def _say_next(folder: Path, added: bool) -> None:
+def _say_next(folder: Path, added: bool, commands: Sequence[tuple[str, str]]) -> None:
     """Print the next commands; `added` if the user must add something before they work."""
     first = ["the additions above"] if added else []
     if folder.resolve() != Path.cwd():
         first.append(f"cd {shlex.quote(str(folder))}")
     say(f"\nnext, after {' and '.join(first)}:" if first else "\nnext:")
-    for command, meaning in NEXT:
+    for command, meaning in commands:
         say(f"  {command}\n      {meaning}")

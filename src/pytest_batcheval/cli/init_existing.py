@@ -35,9 +35,10 @@ def pytest_note(folder: Path, wanted: str) -> str | None:
         return None
     parser = RawConfigParser()
     parser.read_string(wanted)
-    options = {name: text.split() for name, text in parser["pytest"].items()}
+    options = {name: text.strip().splitlines() for name, text in parser["pytest"].items()}
     there = _text(path)
-    if all(line in there for line in options["batch_axes"]):
+    wanted_lines = (*options["batch_axes"], *options.get("batch_factors", ()))
+    if all(line in there or _quoted(line) in there for line in wanted_lines):
         return ""
     section = _section(path, there)
     lines = _toml_lines(options) if path.suffix == ".toml" else _ini_lines(options)
@@ -142,7 +143,11 @@ def _section(path: Path, there: str) -> str:
 
 def _toml_lines(options: dict[str, list[str]]) -> Iterator[str]:
     for name, values in options.items():
-        yield from (f"{name} = [", *(f'    "{value}",' for value in values), "]")
+        yield from (f"{name} = [", *(f"    {_quoted(value)}," for value in values), "]")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _ini_lines(options: dict[str, list[str]]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from configparser import Error, RawConfigParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.document import read_text
@@ -14,14 +14,22 @@ from pytest_batcheval.text.document import read_text
 Options = Mapping[str, Any]
 
 
-def declared_axes(start: Path) -> tuple[list[str], Path]:
-    """Return the lines of `batch_axes`, and the folder that their paths are relative to.
+class Declared(NamedTuple):
+    """The lines of `batch_axes` and `batch_factors`, and the folder that the paths of axes are relative to."""
+
+    axes: list[str]
+    factors: list[str]
+    folder: Path
+
+
+def declared_axes(start: Path, required: bool = True) -> Declared:
+    """Return the axes and factors that a project declares.
 
     Searches `start` and the folders above it; in each, the first file that configures pytest counts, in pytest's
     order: https://docs.pytest.org/en/stable/reference/customize.html
 
     Raises:
-        UsageError: the file cannot be read, or nothing declares an axis.
+        UsageError: the file cannot be read, or nothing declares an axis and one is `required`.
     """
     for folder in (start, *start.parents):
         for name, read in _FILES.items():
@@ -29,11 +37,17 @@ def declared_axes(start: Path) -> tuple[list[str], Path]:
             options = _options(path, read) if path.is_file() else None
             if options is None:
                 continue
-            lines = options.get("batch_axes")
-            if not lines:
+            axes, factors = (_lines(options.get(key) or []) for key in ("batch_axes", "batch_factors"))
+            if required and not axes:
                 raise UsageError(f"no axes: {path} has no batch_axes; pass {_INSTEAD}")
-            return [str(line) for line in (lines if isinstance(lines, list) else str(lines).splitlines())], folder
-    raise UsageError(f"no axes: no file here or above configures pytest; pass {_INSTEAD}")
+            return Declared(axes, factors, folder)
+    if required:
+        raise UsageError(f"no axes: no file here or above configures pytest; pass {_INSTEAD}")
+    return Declared([], [], start)
+
+
+def _lines(value: Any) -> list[str]:
+    return [str(line) for line in (value if isinstance(value, list) else str(value).splitlines())]
 
 
 _INSTEAD = "--axis persona=FILE --axis question=FILE"

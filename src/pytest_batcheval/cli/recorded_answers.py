@@ -166,6 +166,9 @@ def _cell(ids: Mapping[str, str]) -> str:
 def _axes(given: list[str]) -> Axes:
     from pytest_batcheval.cli.pytest_ini import declared_axes
     from pytest_batcheval.matrix.load import load_axis, parse_axes_option
+    from pytest_batcheval.matrix.profile import parse_factors_option
 
-    lines, base = (given, Path()) if given else declared_axes(Path.cwd())
-    return {name: {v.id: v for v in load_axis(name, path)} for name, path in parse_axes_option(lines, base).items()}
+    declared = declared_axes(Path.cwd(), required=not given)
+    paths = parse_axes_option(given, Path()) if given else parse_axes_option(declared.axes, declared.folder)
+    factors = parse_factors_option(declared.factors)
+    return {name: {v.id: v for v in load_axis(name, path, factors)} for name, path in paths.items()}

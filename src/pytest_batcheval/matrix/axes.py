@@ -74,13 +74,13 @@ class Persona(AxisValue):
 
     @property
     def profile(self) -> Mapping[str, str]:
-        """`low`, `average` or `high` by TCI code (`NS`, `HA` …); empty when the file gives none."""
+        """`low`, `average` or `high` by factor (`NS`, `HA` …); empty when the file gives none."""
         profile: Mapping[str, str] = self.fields.get("profile") or {}
         return profile
 
     @property
     def levels(self) -> dict[str, int]:
-        """The profile as -1, 0 or 1 by TCI code."""
+        """The profile as -1, 0 or 1 by factor."""
         return {code: LEVELS[level] for code, level in self.profile.items()}
 
     def describe(self, language: str = "ko", style: str = "full") -> str:
@@ -108,7 +108,7 @@ class Question(AxisValue):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The TCI codes whose signs an answer can show; in a CSV cell they are separated by spaces."""
+        """The factors (TCI codes, or declared ones) whose signs an answer can show."""
         targets = self.fields.get("targets") or ()
         return tuple(targets.split()) if isinstance(targets, str) else tuple(targets)
 

@@ -1,26 +1,40 @@
-"""Axes from files: a YAML or JSON list, or a CSV file, whose entries have an `id`."""
+"""Axes from files: lists in YAML, JSON or JSON lines, and tables in CSV or Excel."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.axes import AxisValue, Persona, Question
-from pytest_batcheval.matrix.check import check_name, id_problem
-from pytest_batcheval.text.document import field_of, first_schema_error, read_document, read_text, reason_of
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.matrix.check import check_name, id_problem, same_id
+from pytest_batcheval.matrix.entry import Entry, read_entry
+from pytest_batcheval.matrix.fields import ID_FIELDS, NAMES, REQUIRED, fields_of, known_names
+from pytest_batcheval.matrix.profile import TCI
+from pytest_batcheval.matrix.table_rows import entries_of
+from pytest_batcheval.text.bounds import shown
+from pytest_batcheval.text.document import (
+    first_schema_error,
+    parse_json,
+    read_document,
+    read_text,
+    reason_of,
+)
 
 if TYPE_CHECKING:
-    pass
+    from pytest_batcheval.matrix.profile import Factors
+    from pytest_batcheval.matrix.table_rows import Rows
 
-SUFFIXES = (".yaml", ".yml", ".json", ".csv")
+TEXT_TABLES = (".csv", ".tsv", ".txt")
+SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", *TEXT_TABLES, ".xlsx")
 
 _CLASSES: Mapping[str, type[AxisValue]] = {"persona": Persona, "question": Question}
+_SHEET = re.compile(r"(.+\.xlsx)#(.+)", re.IGNORECASE)
 
 
 def parse_axes_option(lines: Sequence[str], base: Path) -> dict[str, Path]:
@@ -43,85 +57,120 @@ def parse_axes_option(lines: Sequence[str], base: Path) -> dict[str, Path]:
     return axes
 
 
-def load_axis(name: str, path: Path) -> list[AxisValue]:
+def load_axis(name: str, path: Path, factors: Factors = TCI) -> list[AxisValue]:
     """The values of an axis: `Persona` for `persona`, `Question` for `question`, else `AxisValue`.
+
+    Args:
+        name: the axis.
+        path: its file; of a workbook the first sheet, or `book.xlsx#Sheet2`.
+        factors: what a persona's profile can have.
 
     Raises:
         MatrixError: the file is missing, unreadable, or does not match the schema of its axis; the message
-            names file, entry, field and the allowed values.
+            names file, entry or row, field or column, and what is allowed.
     """
-    entries, lines = _read(path)
-    _check_schema(name, path, entries, lines)
-    seen: dict[str, int] = {}
-    for number, entry in enumerate(entries, 1):
-        identifier = entry["id"]
-        if problem := id_problem(identifier):
-            raise MatrixError(f"{_place(path, number, lines)}, field id: {problem}")
-        if identifier in seen:
-            first = _place(path, seen[identifier], lines)
-            raise MatrixError(f"{_place(path, number, lines)}, field id: {identifier!r} is already the id of {first}")
-        seen[identifier] = number
+    path, sheet = _split(path)
+    table = path.suffix.lower() in (*TEXT_TABLES, ".xlsx")
+    found = _table(name, path, sheet, factors) if table else _list(path)
+    entries = [read_entry(name, one, place, table, factors) for place, one in found]
+    if not entries:
+        raise MatrixError(f"{path}: the axis has no entries; give it at least one")
+    _check_required(name, path, entries)
+    _give_ids(entries)
+    _check_schema(name, entries)
     make = _CLASSES.get(name, AxisValue)
-    return [make(e["id"], {str(k): v for k, v in e.items() if k != "id"}) for e in entries]
+    return [make(e.fields["id"], {k: v for k, v in e.fields.items() if k != "id"}) for e in entries]
 
 
-def _read(path: Path) -> tuple[list[Any], list[int]]:
-    """The entries of a file, and for a CSV file the line on which each one ends."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise MatrixError(f"{path}: the name of an axis file must end in {', '.join(SUFFIXES)}")
-    if suffix == ".csv":
-        return _read_csv(path, read_text(path, "axis file", MatrixError))
+def _split(path: Path) -> tuple[Path, str]:
+    """The file, and the sheet that is named behind it; empty for none.
+
+    Raises:
+        MatrixError: files with this ending cannot be read.
+    """
+    book, sheet = found.groups() if (found := _SHEET.fullmatch(path.name)) else (path.name, "")
+    if Path(book).suffix.lower() not in SUFFIXES:
+        raise MatrixError(
+            f"{path}: the name of an axis file must end in {', '.join(SUFFIXES)}; save the sheet of another "
+            "spreadsheet as .xlsx"
+        )
+    return path.with_name(book), sheet
+
+
+def _table(name: str, path: Path, sheet: str, factors: Factors) -> Iterable[tuple[str, Any]]:
+    """The rows of a table, each with its place."""
+    return entries_of(path, _rows(name, path, sheet, factors), partial(fields_of, name, factors=factors))
+
+
+def _list(path: Path) -> Iterable[tuple[str, Any]]:
+    """The entries of a list, each with its place."""
+    if path.suffix.lower() == ".jsonl":
+        lines = enumerate(read_text(path, "axis file", MatrixError).split("\n"), 1)
+        return [(f"{path}, line {n}", parse_json(path, line, MatrixError, n)) for n, line in lines if line.strip()]
     entries = read_document(path, "axis file", MatrixError)
     if not isinstance(entries, list):
-        raise MatrixError(
-            f"{path}: expected a list of entries with an `id` each, but the file contains a {type(entries).__name__}"
-        )
-    return entries, []
+        raise MatrixError(f"{path}: expected a list of entries, but the file contains a {type(entries).__name__}")
+    return [(f"{path}, entry {number}", entry) for number, entry in enumerate(entries, 1)]
 
 
-def _read_csv(path: Path, text: str) -> tuple[list[Any], list[int]]:
-    import csv
+def _rows(name: str, path: Path, sheet: str, factors: Factors) -> Rows:
+    if path.suffix.lower() == ".xlsx":
+        from pytest_batcheval.matrix.xlsx_file import xlsx_rows
 
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    entries: list[Any] = []
-    lines: list[int] = []
-    try:
-        columns = [column.strip() for column in next(reader, [])]
-        _check_columns(path, columns)
-        for cells in filter(None, reader):
-            if len(cells) > len(columns):
-                raise MatrixError(
-                    f"{path}, line {reader.line_num}: {counted(len(cells), 'cell')} for "
-                    f"{counted(len(columns), 'column')} ({', '.join(columns)}); put cells with a comma in quotes"
-                )
-            # missing cells at the end of a row count as empty
-            entries.append({column: cell for column, cell in zip(columns, cells, strict=False) if cell})
-            lines.append(reader.line_num)
-    except csv.Error as error:
-        raise MatrixError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from None
-    return entries, lines
+        return xlsx_rows(path, sheet)
+    from pytest_batcheval.matrix.csv_file import csv_rows
+
+    return csv_rows(path, partial(known_names, name, factors=factors))
 
 
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    if "id" not in columns:
-        raise MatrixError(f"{path}, line 1: column 'id' is missing; the columns are: {', '.join(columns) or 'none'}")
-    for column in columns:
-        if not column or columns.count(column) > 1:
-            raise MatrixError(f"{path}, line 1: column {column!r} is empty or given twice: {', '.join(columns)}")
-
-
-def _check_schema(name: str, path: Path, entries: list[Any], lines: Sequence[int]) -> None:
-    resource = files("pytest_batcheval.matrix") / "schemas" / f"{name if name in _CLASSES else 'axis'}.schema.json"
-    error = first_schema_error(entries, json.loads(resource.read_text(encoding="utf-8")))
-    if error is None:
+def _check_required(axis: str, path: Path, entries: Sequence[Entry]) -> None:
+    if (field := REQUIRED.get(axis)) is None:
         return
-    if not error.absolute_path:
-        raise MatrixError(f"{path}: the axis has no entries; give it at least one")
-    place = _place(path, int(error.absolute_path[0]) + 1, lines)
-    raise MatrixError(f"{place}{field_of(error)}: {reason_of(error)}")
+    if not any(field in entry.written for entry in entries):
+        there = ", ".join(dict.fromkeys(name for entry in entries for name in entry.written.values()))
+        raise MatrixError(
+            f"{path}: nothing gives the {field} of each {axis}; call a column or field one of "
+            f"{', '.join(NAMES[axis][field])}; there are: {there or 'none'}"
+        )
+    for entry in entries:
+        if field not in entry.fields:
+            raise MatrixError(
+                f"{entry.field(field)}: the {field} of the {axis} is missing; write it, or take the entry out"
+            )
 
 
-def _place(path: Path, number: int, lines: Sequence[int]) -> str:
-    line = f" (line {lines[number - 1]})" if lines else ""
-    return f"{path}, entry {number}{line}"
+def _give_ids(entries: Sequence[Entry]) -> None:
+    """Give each entry its id: from the first of `ID_FIELDS` that the file has, else its number in the file."""
+    source = next((field for field in ID_FIELDS if any(field in entry.fields for entry in entries)), None)
+    owners: dict[str, Entry] = {}
+    for number, entry in enumerate(entries, 1):
+        if source and source not in entry.fields:
+            raise MatrixError(f"{entry.field(source)}: the id is missing; write one, or take the entry out")
+        identifier = _id_text(entry.fields[source] if source else number)
+        where = entry.field(source or "id")
+        if problem := id_problem(identifier):
+            raise MatrixError(f"{where}: {problem}")
+        entry.fields["id"] = identifier = str(identifier)
+        first = owners.setdefault(same_id(identifier), entry)
+        if first is not entry:
+            case = "" if first.fields["id"] == identifier else ", but for its case"
+            raise MatrixError(
+                f"{where}: {shown(identifier)} is already the id of {first.place}{case}; give each an id of its own"
+            )
+
+
+def _id_text(value: object) -> object:
+    """A value as an id: a whole number as it is written, as JSON and YAML have it for 1, 2, 3."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole or type(value) is int else value  # type: ignore[call-overload]
+
+
+def _check_schema(axis: str, entries: Sequence[Entry]) -> None:
+    if axis not in _CLASSES:
+        return
+    resource = files("pytest_batcheval.matrix") / "schemas" / f"{axis}.schema.json"
+    schema = json.loads(resource.read_text(encoding="utf-8"))
+    if error := first_schema_error([entry.fields for entry in entries], schema):
+        number, *steps = error.absolute_path
+        field = ".".join(map(str, steps))
+        raise MatrixError(f"{entries[int(number)].field(field)}: {reason_of(error)}")

@@ -48,7 +48,9 @@ class Axes:
             self._from_files = {}
             if self._settings.axes:
                 from pytest_batcheval.matrix.load import load_axis, parse_axes_option
+                from pytest_batcheval.matrix.profile import parse_factors_option
 
+                factors = parse_factors_option(self._settings.factors)
                 paths = parse_axes_option(self._settings.axes, self._settings.root)
-                self._from_files = {name: load_axis(name, path) for name, path in paths.items()}
+                self._from_files = {name: load_axis(name, path, factors) for name, path in paths.items()}
         return self._from_files

@@ -76,6 +76,7 @@ class Settings:
         comment: the Markdown file to write at the end, for a comment on a pull request; `None` writes none.
         cassettes: the folder of recordings.
         axes: lines `name=path` of the ini key `batch_axes`.
+        factors: lines of the ini key `batch_factors`.
         root: the folder that recordings, journal and axes are relative to.
     """
 
@@ -100,6 +101,7 @@ class Settings:
     comment: Path | None
     cassettes: Path
     axes: tuple[str, ...]
+    factors: tuple[str, ...]
     root: Path
 
     @property
@@ -122,6 +124,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("batch_ignore_unmarked", "default of --batch-ignore-unmarked", default="false")
     parser.addini("batch_enqueued_tokens", "values of --batch-enqueued-tokens, a line each", type="linelist")
     parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
+    parser.addini("batch_factors", "factors of profiles besides the TCI's, or cut-offs: NS HA = 45 55", type="linelist")
 
 
 def _add_sources(group: pytest.OptionGroup) -> None:
@@ -289,6 +292,7 @@ def read_settings(config: pytest.Config) -> Settings:
         comment=_place(config, "batch_comment", _check_comment),
         cassettes=root_of(config) / CASSETTES,
         axes=tuple(_lines(config, "batch_axes")),
+        factors=tuple(_lines(config, "batch_factors")),
         root=root_of(config),
     )
 

@@ -77,6 +77,8 @@ class Parametrization:
                 self._metafunc.parametrize(name, values[name], ids=[_test_id(name, value) for value in values[name]])
         if len(marks) > 1:
             self._drop(set(free) - set(folded))
+        if free:
+            self._check_ids()
         if folds or pools:
             cells = [
                 dict(zip(folded, cell, strict=True)) for cell in itertools.product(*(values[name] for name in folded))
@@ -137,6 +139,17 @@ class Parametrization:
             return mark is None or in_cell(mark, {name: call.params[name] for name in free})
 
         keep_callspecs(self._metafunc, meant)
+
+    def _check_ids(self) -> None:
+        """Refuse ids of several axes that make one id of two tests, such as `a-b` and `c`, `a` and `b-c`."""
+        owners: dict[str, Any] = {}
+        for call in callspecs(self._metafunc):
+            other = owners.setdefault(call.id, call)
+            if other is not call:
+                both = (", ".join(f"{n}={_test_id(n, v)}" for n, v in one.params.items()) for one in (other, call))
+                raise MarkerError(
+                    f"two tests would have the id [{call.id}]: {' and '.join(both)}; change one of these ids"
+                )
 
     def _check(self, mark: BatchMark) -> None:
         self._check_takes()

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
+def read_bytes(path: Path, what: str, error: type[UsageError] = UsageError) -> bytes:
+    """The bytes of a file; `what` names its kind in messages.
+
+    Raises:
+        UsageError: (or the class `error`) the file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as failure:
+        raise error(f"{path}: the {what} cannot be read: {failure.strerror or failure}") from None
+
+
 def read_text(path: Path, what: str, error: type[UsageError] = UsageError) -> str:
     r"""The text of a UTF-8 file, without a byte order mark; `what` names the kind of file in messages.
 
@@ -22,13 +34,11 @@ def read_text(path: Path, what: str, error: type[UsageError] = UsageError) -> st
     Raises:
         UsageError: (or the class `error`) the file cannot be read, or is not UTF-8.
     """
+    data = read_bytes(path, what, error)
+    if form := form_by_head(data[:HEAD], may_have_nul=True):
+        raise error(f"{path}: the {what} is {form}")
     try:
-        data = path.read_bytes()
-        if form := form_by_head(data[:HEAD], may_have_nul=True):
-            raise error(f"{path}: the {what} is {form}")
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except OSError as failure:
-        raise error(f"{path}: the {what} cannot be read: {failure.strerror or failure}") from None
     except UnicodeDecodeError as failure:
         raise error(f"{path}: the {what} is not UTF-8: {failure.reason} at byte {failure.start}") from None
 
