@@ -28,17 +28,17 @@ def nothing(_request):
 
 def test_a_plain_prompt_is_one_request():
     turns = PromptCall(ask, {"persona": "lee"}).drive(nothing)
-    assert turns.pending.body["messages"][0]["content"] == "Hello lee"
-    assert turns.pending.url == "/v1/chat/completions"
+    assert turns.pending[0].body["messages"][0]["content"] == "Hello lee"
+    assert turns.pending[0].url == "/v1/chat/completions"
     done = PromptCall(ask).drive(reply)
-    assert (len(done.answers), done.pending) == (1, None)
+    assert (len(done.answers), done.pending) == (1, {})
 
 
 def test_a_generator_asks_the_next_turn_with_the_answers_known():
     call = PromptCall(judged)
-    first = call.drive(nothing).pending
+    first = call.drive(nothing).pending[0]
     second = call.drive(lambda r: reply(r, "sad") if r == first else None)
-    assert second.pending.body["messages"][0]["content"] == "Rate: sad"
+    assert second.pending[1].body["messages"][0]["content"] == "Rate: sad"
     assert [r.model for r in second.requests] == ["m", "judge"]
     assert [a.request.model for a in call.drive(reply).answers] == ["m", "judge"]
 
@@ -48,12 +48,12 @@ def test_a_failed_turn_ends_the_conversation():
         return Answer(request, "o", error=RequestError("x", "y"))
 
     turns = PromptCall(judged).drive(failed)
-    assert turns.pending is None
+    assert turns.pending == {}
     assert turns.answers[-1].error.code == "x"
 
 
 def test_samples_of_one_prompt_have_keys_of_their_own():
-    keys = {PromptCall(ask, sample=n).drive(nothing).pending.custom_id for n in range(3)}
+    keys = {PromptCall(ask, sample=n).drive(nothing).pending[0].custom_id for n in range(3)}
     assert len(keys) == 3
 
 
@@ -127,7 +127,7 @@ def test_an_impure_later_turn_is_refused():
         yield ask()
         yield ask(f"again {next(count)}")
 
-    first = PromptCall(talk).drive(nothing).pending
+    first = PromptCall(talk).drive(nothing).pending[0]
     with pytest.raises(PromptError, match="not pure"):
         PromptCall(talk).drive_twice(lambda r: reply(r) if r == first else None)
 

@@ -15,7 +15,7 @@ from pytest_batcheval.plugin.axes import Axes
 from pytest_batcheval.plugin.cells import PlannedCell, planned_cells
 from pytest_batcheval.plugin.item_id import module_of, parameters_by_name
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, combined, ordered_marks
-from pytest_batcheval.prompts.prompt_call import PromptCall
+from pytest_batcheval.prompts.prompt_call import PromptCall, Turns
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
@@ -30,7 +30,7 @@ class ItemPlan:
     Attributes:
         nodeid: the test's id.
         module: the test module's path below the root of the suite, with `/`.
-        requests: the first request of each cell; later turns follow from the answers.
+        requests: the first requests of each cell; later turns follow from the answers.
         errors: the marker's `errors=`.
         rule: the verdict on the samples, which are its cells; `None` for any other test.
         marks: the number of batch markers that it was planned with.
@@ -95,7 +95,7 @@ def plan_again(item: pytest.Item, plan: Plan, **changes: Any) -> None:
     before = item.stash[_PLAN]
     now = replace(before, **changes)
     turns = [planned.call.drive(lambda _: None) for planned in now.cells]
-    now = replace(now, requests=tuple(each.pending for each in turns if each.pending is not None))
+    now = replace(now, requests=_first_wave(turns))
     item.stash[_PLAN] = plan.items[plan.items.index(before)] = now
 
 
@@ -105,12 +105,16 @@ def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
     try:
         cells += planned_cells(item, axes.of(item))
         first = [planned.call.drive_twice(lambda _: None) for planned in cells]
-        requests = tuple(turns.pending for turns in first if turns.pending is not None)
+        requests = _first_wave(first)
         marks = ordered_marks(item, "batch")
         mark = combined(marks)
         return ItemPlan(item.nodeid, module, tuple(cells), requests, mark.errors, mark.rule, len(marks))
     except (PromptError, MarkerError) as error:
         return ItemPlan(item.nodeid, module, tuple(cells), error=error)
+
+
+def _first_wave(driven: Iterable[Turns]) -> tuple[Request, ...]:
+    return tuple(request for turns in driven for request in turns.pending.values())
 
 
 def check_arguments(item: pytest.Item) -> None:
@@ -142,7 +146,7 @@ def _same_request(call: PromptCall, other: PromptCall) -> bool:
         bodies = [each.drive(lambda _: None).pending for each in (call, other)]
     except PromptError:
         return False
-    return bodies[0] is not None and bodies[1] is not None and bodies[0].custom_id == bodies[1].custom_id
+    return [one.custom_id for one in bodies[0].values()] == [one.custom_id for one in bodies[1].values()]
 
 
 def _type_name(value: object) -> str:

@@ -150,10 +150,10 @@ def _requests(session: pytest.Session) -> dict[str, Any]:
     origins: set[str] = set()
     for call, turns in _driven(session.config, items):
         requests |= {request.custom_id: request for request in turns.requests}
-        if call.is_generator and turns.pending is not None:
+        if call.is_generator and turns.pending:
             unfinished.add(call.name())
-        sent = len(turns.requests)
-        origins |= {describe(answer.origin) for answer in turns.answers[: sent - 1]}
+        later = turns.answers if turns.pending else turns.answers[:-1]
+        origins |= {describe(answer.origin) for answer in later}
     return {
         "requests": [_entry(request) for request in requests.values()],
         "unfinished": len(unfinished),

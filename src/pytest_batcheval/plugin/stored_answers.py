@@ -127,8 +127,8 @@ class StoredAnswers:
         missing: list[tuple[PlannedCell, Request]] = []
         for planned in plan.cells:
             turns = planned.call.drive(lookup)
-            if turns.pending is not None:
-                missing.append((planned, turns.pending))
+            if turns.pending and not any(answer.error is not None for answer in turns.answers):
+                missing += ((planned, request) for request in turns.pending.values())
                 continue
             last = turns.answers[-1]
             found.append(replace(last, turns=turns.answers, cell=planned.ids))

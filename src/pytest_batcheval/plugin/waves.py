@@ -154,16 +154,17 @@ class WaveRunner:
         return sent
 
     def _pending(self, calls: Sequence[Asking], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
-        """The next request of every call that has one, with the call's name; failed requests are not sent again."""
+        """The next requests of every call that has some, with their names; failed requests are not sent again."""
         pending = []
         for test, call in calls:
             try:
                 turns = call.drive(lambda request: finished.get(request.custom_id))
             except PromptError:
                 continue  # the test that asks reports it
-            if turns.pending is not None and turns.pending.custom_id not in finished:
-                pending.append((call.name(len(turns.answers)), turns.pending))
-                self._tests.setdefault(turns.pending.custom_id, set()).add(test)
+            for turn, request in turns.pending.items():
+                if request.custom_id not in finished:
+                    pending.append((call.name(turn), request))
+                    self._tests.setdefault(request.custom_id, set()).add(test)
         return pending
 
     def _asking(self, key: str) -> set[str]:

@@ -1,14 +1,15 @@
 """One call of a prompt: the function, its arguments, and the requests it builds.
 
-A prompt returns one body, or is a generator that yields one body per turn and receives each
-answer. Prompts are pure, so a generator is run from its start each time with the answers
-known by then: judging, several turns and repeated requests are one mechanism.
+A prompt returns one body, or is a generator that yields one body per turn and receives its
+answer, or yields a list of bodies that are sent together and receives their answers. Prompts are
+pure, so a generator is run from its start each time with the answers known by then: judging,
+several turns and repeated requests are one mechanism.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,16 +27,20 @@ Known = Callable[[Request], Answer | None]
 
 @dataclass(frozen=True)
 class Turns:
-    """The progress of a prompt: the answered turns, and the request that has no answer yet."""
+    """The progress of a prompt.
+
+    Attributes:
+        answers: of the answered turns, in order.
+        pending: the requests of its next wave that have no answer yet, by the number of their turn, from 0.
+    """
 
     answers: tuple[Answer, ...]
-    pending: Request | None
+    pending: Mapping[int, Request]
 
     @property
     def requests(self) -> tuple[Request, ...]:
         """Every request built so far."""
-        answered = tuple(answer.request for answer in self.answers)
-        return answered if self.pending is None else (*answered, self.pending)
+        return (*(answer.request for answer in self.answers), *self.pending.values())
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class PromptCall:
         if not self.is_generator:
             request = self._request(self._guard(lambda: self.prompt(**self.arguments)))
             answer = known(request)
-            return Turns((), request) if answer is None else Turns((answer,), None)
+            return Turns((), {0: request}) if answer is None else Turns((answer,), {})
         return self._drive_generator(known)
 
     def drive_twice(self, known: Known) -> Turns:
@@ -104,22 +109,31 @@ class PromptCall:
 
     def _drive_generator(self, known: Known) -> Turns:
         turns: list[Answer] = []
-        generator: Generator[Any, Answer, None] = self._guard(lambda: self.prompt(**self.arguments))
-        body = self._step(lambda: next(generator))
-        while body is not _DONE:
-            request = self._request(body)
-            answer = known(request)
-            if answer is None:
+        generator: Generator[Any, Any, None] = self._guard(lambda: self.prompt(**self.arguments))
+        yielded = self._step(lambda: next(generator))
+        while yielded is not _DONE:
+            requests = self._wave(yielded)
+            found = [known(request) for request in requests]
+            answers = [answer for answer in found if answer is not None]
+            number = len(turns)
+            turns += answers
+            if len(answers) < len(found) or any(answer.error is not None for answer in answers):
                 generator.close()
-                return Turns(tuple(turns), request)
-            turns.append(answer)
-            if answer.error is not None:
-                generator.close()
-                return Turns(tuple(turns), None)
-            body = self._step(lambda answer=answer: generator.send(answer))  # type: ignore[misc]
+                places = (place for place, answer in enumerate(found) if answer is None)
+                return Turns(_failed_last(turns), {number + place: requests[place] for place in places})
+            sent = answers if isinstance(yielded, (list, tuple)) else answers[0]
+            yielded = self._step(lambda sent=sent: generator.send(sent))  # type: ignore[misc]
         if not turns:
             raise PromptError(f"prompt {self} is a generator that yields no body")
-        return Turns(tuple(turns), None)
+        return Turns(tuple(turns), {})
+
+    def _wave(self, yielded: Any) -> list[Request]:
+        """The requests of one `yield`: of a body, or of a list of bodies."""
+        if not isinstance(yielded, (list, tuple)):
+            return [self._request(yielded)]
+        if not yielded:
+            raise PromptError(f"prompt {self} yielded an empty list; yield at least one request body")
+        return [self._request(body) for body in yielded]
 
     def _step(self, advance: Callable[[], Any]) -> Any:
         def next_body() -> Any:
@@ -160,6 +174,11 @@ class PromptCall:
         except BodyError as error:
             raise PromptError(f"prompt {self} returned a body that is not valid JSON: {error}") from None
         return request
+
+
+def _failed_last(turns: Sequence[Answer]) -> tuple[Answer, ...]:
+    """Turns with those that failed at the end: the last one says what became of the prompt."""
+    return tuple(sorted(turns, key=lambda answer: answer.error is not None))
 
 
 _DONE = object()
