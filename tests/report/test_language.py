@@ -12,8 +12,9 @@ from test_report_page import judged, matrix
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.changes import changes
 from pytest_batcheval.report.html import html_of
-from pytest_batcheval.report.language import LANGUAGES, Language
+from pytest_batcheval.report.language import Language
 from pytest_batcheval.report.page import LOOKS, SIGNS, report_page
+from pytest_batcheval.text.phrase import LANGUAGES
 
 REPORT = Path(__file__).parents[2] / "src" / "pytest_batcheval" / "report"
 LABELS = {"requests", "tokens", "cost", "time", "machine"}

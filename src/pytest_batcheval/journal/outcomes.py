@@ -87,6 +87,16 @@ CREATE TABLE IF NOT EXISTS result (
     PRIMARY KEY (run, test, number)
 ) STRICT, WITHOUT ROWID;
 
+-- The texts of a result in another language.
+CREATE TABLE IF NOT EXISTS translation (
+    run    TEXT NOT NULL REFERENCES run (id),
+    test   TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    lang   TEXT NOT NULL,
+    texts  TEXT NOT NULL,              -- JSON object: by the English text
+    PRIMARY KEY (run, test, number, lang)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX IF NOT EXISTS result_by_test ON result (test, kind, number);
 
 CREATE INDEX IF NOT EXISTS outcome_by_run ON outcome (run);
@@ -128,7 +138,9 @@ AND EXISTS (SELECT 1 FROM outcome WHERE outcome.run = run.id AND outcome.test IN
 ORDER BY run.started DESC, run.rowid DESC LIMIT 1
 """
 
-_RESULTS = "SELECT test, kind, summary, words, figures FROM result WHERE run = ? ORDER BY test, number"
+_RESULTS = "SELECT test, number, kind, summary, words, figures FROM result WHERE run = ? ORDER BY test, number"
+
+_TRANSLATIONS = "SELECT test, number, lang, texts FROM translation WHERE run = ?"
 
 
 @dataclass(frozen=True)
@@ -145,12 +157,16 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class KeptResult:
-    """A quality result as data: its class, `repr`, `explain()` and `to_dict()`."""
+    """A quality result as data: its class, `repr`, `explain()` and `to_dict()`.
+
+    `translations` has, by language, its texts by the English ones.
+    """
 
     kind: str
     summary: str
     words: str
     figures: Mapping[str, Any]
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -210,12 +226,17 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
             connection.executemany("INSERT OR IGNORE INTO cell VALUES (?, ?, ?)", ids)
             newest = {"test": test, "run": run, "module": module, "outcome": row.outcome, "started": started}
             connection.execute(_SET_NEWEST, newest)
-            results = (
-                (run, test, number, one.kind, encodable(one.summary, "utf-8"), encodable(one.words, "utf-8"),
-                 json.dumps(one.figures))
-                for number, one in enumerate(row.results)
-            )  # fmt: skip
-            connection.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", results)
+            for number, result in enumerate(row.results):
+                _add_result(connection, (run, test, number), result)
+
+
+def _add_result(connection: sqlite3.Connection, place: tuple[str, str, int], result: KeptResult) -> None:
+    summary, words = (encodable(text, "utf-8") for text in (result.summary, result.words))
+    values = (*place, result.kind, summary, words, json.dumps(result.figures))
+    connection.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    for lang, found in result.translations.items():
+        texts = json.dumps({encodable(text, "utf-8"): encodable(other, "utf-8") for text, other in found.items()})
+        connection.execute("INSERT OR REPLACE INTO translation VALUES (?, ?, ?, ?, ?)", (*place, lang, texts))
 
 
 class Outcomes:
@@ -377,8 +398,14 @@ class Outcomes:
 def _results(connection: sqlite3.Connection, run: str) -> dict[str, list[KeptResult]]:
     """The quality results of a run by test."""
     found: dict[str, list[KeptResult]] = {}
-    for test, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
-        found.setdefault(test, []).append(KeptResult(kind, summary, words, json.loads(figures)))
+    said: dict[tuple[str, int], dict[str, dict[str, str]]] = {}
+    # files of earlier versions have no such table
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'translation'").fetchone():
+        for test, number, lang, texts in connection.execute(_TRANSLATIONS, (run,)):
+            said.setdefault((test, number), {})[lang] = json.loads(texts)
+    for test, number, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
+        kept = KeptResult(kind, summary, words, json.loads(figures), said.get((test, number), {}))
+        found.setdefault(test, []).append(kept)
     return found
 
 
