@@ -24,13 +24,12 @@ from pytest_batcheval.text.phrase import LANGUAGES, catalogue
 ROOM = Path(gate.__file__).parent
 FILES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOM.rglob("*.py"))}
 
-NAMES = {*gate.PARTS, *_format_checks.LIMITS, *ladder.PROBES, control.INFLUENCE, control.LENGTH, control.MASKED}
-"""Of parts, checks, probes and controls."""
+CONTROLS = {control.INFLUENCE, control.LENGTH, control.MASKED}
+NAMES = {"part": gate.PARTS, "check": _format_checks.LIMITS, "probe": ladder.PROBES}
+"""Words that code compares, by kind; verdicts too."""
 
-GIVEN = {"found.verdict", "kind", "name", "part.name", "figure.name", "self.name", "self.null", "self.step",
-         "self.verdict"}  # fmt: skip
-"""What else a phrase is made of; `given` finds the texts that it may be."""
-
+GIVEN = {"name", "figure.name", "self.name", "self.null", "self.step"}
+"""Texts that are made elsewhere, of controls, figures, nulls and steps; `given` finds them."""
 
 LATIN = {"AC", "CO", "Cliff", "HA", "Holm", "ICC", "ID", "JSON", "Krippendorff", "NS", "P", "RD", "SD", "ST", "Vendi",
          "alignment", "blind", "echo", "faithful", "halo", "inverted", "levels", "min", "targets"}  # fmt: skip
@@ -83,25 +82,30 @@ def phrases():
         yield ast.unparse(node.args[0]), literals(node.args[0], scope)
 
 
+def verdicts():
+    """What a `verdict` may be: returned by a function of that name, or given as an argument."""
+    found = [(node.value, scope) for node, scope in scopes()
+             if (isinstance(node, ast.Return) and scope.name == "_verdict")
+             or (isinstance(node, ast.keyword) and node.arg == "verdict")]  # fmt: skip
+    return {"collapsed"}.union(*(literals(value, scope) for value, scope in found))
+
+
 def given():
-    """The texts of verdicts, nulls, steps and figures."""
-    found = {"collapsed"}
-    for node, scope in scopes():
-        if (isinstance(node, ast.Return) and getattr(scope, "name", "") == "_verdict") or (
-            isinstance(node, ast.keyword) and node.arg in ("null", "verdict")
-        ):
-            found |= literals(node.value, scope)
-        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NULL":
-            found.add(node.value.value)
-    for node, scope in calls("Figure", "step_of"):
-        found |= literals(node.args[0], scope)
-    return found
+    """The texts of nulls, steps, figures and controls."""
+    nulls = {node.value.value for node, _ in scopes() if isinstance(node, ast.keyword) and node.arg == "null"
+             and isinstance(node.value, ast.Constant)} | {value.value for value in assigned("NULL")}  # fmt: skip
+    return (
+        CONTROLS
+        | nulls
+        | {text for node, scope in calls("Figure", "step_of") for text in literals(node.args[0], scope)}
+    )
 
 
 def used():
     """Every English text that a result may say."""
     counts = {f"{{number}} {node.args[1].value}s" for node, _ in calls("Phrase.counted")}
-    return NAMES | given() | counts | {text for _, texts in phrases() for text in texts}
+    names = {f"{kind}: {name}" for kind, known in {**NAMES, "verdict": verdicts()}.items() for name in known}
+    return names | given() | counts | {text for _, texts in phrases() for text in texts}
 
 
 def fields(template):
@@ -114,7 +118,10 @@ def worded(template):
 
 
 def test_every_phrase_is_made_of_a_text_that_is_known():
-    assert {expression for expression, texts in phrases() if not texts} == GIVEN
+    assert [expression for expression, texts in phrases() if not texts] == []
+    known = [[ast.unparse(argument) for argument in node.args] for node, _ in calls("Phrase.known")]
+    assert {arguments[0] for arguments in known if len(arguments) == 1} == GIVEN
+    assert {arguments[1] for arguments in known if len(arguments) == 2} == {repr(kind) for kind in (*NAMES, "verdict")}
 
 
 def test_what_says_something_says_it_by_templates():
@@ -145,10 +152,10 @@ def test_a_translation_has_the_same_figures_in_the_same_form(code):
     assert [text for text, other in known.items() if fields(text) != fields(other) or not other.strip()] == []
 
 
-def english_left(result, table=(), code="ko"):
+def english_left(result, ids=(), code="ko"):
     """The English words of a result in another language, without quotations, keys and the ids of its table."""
-    ids = sorted({row.id(axis) for row in getattr(table, "rows", ()) for axis in row.cell}, key=len, reverse=True)
-    given = "|".join([*(re.escape(f"({text})") for text in catalogue("quality", code)), *map(re.escape, ids)])
+    codes = {text.rpartition(": ")[2] for text in catalogue("quality", code)}
+    given = "|".join([*(re.escape(f"({text})") for text in codes), *map(re.escape, sorted(ids, key=len, reverse=True))])
     texts = [result.explain(code), *result.translations(code).values()]
     plain = re.sub(rf"'[^']*'|\([0-9a-z]{{12}}\)|{given}", " ", "\n".join(texts))
     return set(re.findall(r"[A-Za-z]{2,}", plain)) - LATIN
@@ -159,7 +166,7 @@ def check(statistic, table):
         result = STATISTICS[statistic](table)
     except TableError:
         return
-    assert english_left(result, table) == set()
+    assert english_left(result, {row.id(axis) for row in table.rows for axis in row.cell}) == set()
 
 
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))

@@ -82,16 +82,16 @@ class QualityGate(Result):
         if self.failed:
             verdict = Phrase("quality gate of {answers} failed: {parts}", answers=answers, parts=_names(self.failed))
         lines = [
-            Phrase("{} {}: {}", Phrase("ok" if part.passed else "FAIL"), Phrase(part.name), part.reason)
+            Phrase("{} {}: {}", Phrase("ok" if part.passed else "FAIL"), Phrase.known(part.name, "part"), part.reason)
             for part in self.parts
         ]
         unseen = [Phrase("left out: {parts}", parts=_names(self.left_out))] if self.left_out else []
         broken = [(part.name, part.result) for part in self.parts if not part.passed and part.result is not None]
-        whole = [Phrase("\n{}\n{}", Phrase(name), result._words()) for name, result in broken]
+        whole = [Phrase("\n{}\n{}", Phrase.known(name, "part"), result._words()) for name, result in broken]
         return Phrase.joined("\n", [verdict, *lines, *unseen, *whole])
 
     def _texts(self) -> tuple[Phrase, ...]:
-        named = (text for part in self.parts for text in (Phrase(part.name), part.reason))
+        named = (text for part in self.parts for text in (Phrase.known(part.name, "part"), part.reason))
         return *super()._texts(), *(text for text in named if isinstance(text, Phrase))
 
     def _summary(self) -> Phrase:
@@ -102,7 +102,7 @@ class QualityGate(Result):
 
 
 def _names(parts: Sequence[str]) -> Phrase:
-    return Phrase.joined(", ", map(Phrase, parts))
+    return Phrase.joined(", ", (Phrase.known(name, "part") for name in parts))
 
 
 @accepts_former_keywords
@@ -166,7 +166,7 @@ def _named(name: str, check: Callable[[], Part | None]) -> Part | None:
 def _form(answers: Answers, language: str) -> Part:
     found = format_checks(answers, language=language)
     names = found.failing or tuple(found.checks)
-    shares = [Phrase("{} {:.1%}", Phrase(name), found[name].share) for name in names]
+    shares = [Phrase("{} {:.1%}", Phrase.known(name, "check"), found[name].share) for name in names]
     return Part("form", not found.failing, Phrase.joined(", ", shares), found)
 
 
@@ -180,7 +180,7 @@ def _different(answers: Answers, without: Collection[str], shared: dict[str, Any
     found = differentiation(answers, without=without, **shared)
     reason = Phrase(
         "{verdict}: p = {p:.4g}, top 3 {top3:.3f} (chance {chance:.3f})",
-        verdict=Phrase(found.verdict),
+        verdict=Phrase.known(found.verdict, "verdict"),
         p=found.p_value,
         top3=found.top3,
         chance=3 / found.personas,

@@ -186,7 +186,11 @@ def bias_probe(kind: str, plain: Answers, changed: Answers) -> LadderStep:
         Figure("scores that appear", new / max(without, 1), "<=", UNFOUNDED),
     )
     return step_of(
-        Phrase("bias probe: {kind}", kind=Phrase(kind)), figures, len(plain), examples, mean_interval(shifts)
+        Phrase("bias probe: {kind}", kind=Phrase.known(kind, "probe")),
+        figures,
+        len(plain),
+        examples,
+        mean_interval(shifts),
     )
 
 

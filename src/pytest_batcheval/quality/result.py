@@ -76,7 +76,7 @@ class Result:
 
     def _texts(self) -> tuple[Phrase, ...]:
         """The texts that a report shows of it."""
-        return self._words(), Phrase(self.null)
+        return self._words(), Phrase.known(self.null)
 
     def _words(self) -> Phrase:
         """All of it, for `explain`."""

@@ -49,6 +49,11 @@ class Phrase(str):
         return found
 
     @classmethod
+    def known(cls, text: str, kind: str = "") -> Phrase:
+        """A text of which catalogues have the whole, as `kind: text` where it is a word that code compares."""
+        return text if isinstance(text, Phrase) else cls._of(text, f"{kind}: {text}" if kind else text, (), {})
+
+    @classmethod
     def counted(cls, number: int, noun: str, plural: str = "") -> Phrase:
         """A number of things, as `counted` has it; its template is `{number} answers`."""
         template = f"{{number}} {plural or f'{noun}s'}"
@@ -65,10 +70,10 @@ class Phrase(str):
         return Phrase._of, (str(self), *self._made_of)
 
     def said(self, texts: Mapping[str, str]) -> str:
-        """The text in the language of a catalogue; in English by an empty one."""
-        if not texts:
-            return str(self)
+        """The text in the language of a catalogue; in English by an empty one, or where it is not known."""
         template, places, values = self._made_of
+        if not texts or not (template in texts or places or values):
+            return str(self)
         return texts.get(template, template).format(
             *(_said(value, texts) for value in places), **{name: _said(value, texts) for name, value in values.items()}
         )

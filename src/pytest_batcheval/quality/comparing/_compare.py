@@ -72,7 +72,7 @@ class Comparison(Result):
             "{it.interval[1]:+.3f}), d_z {size}, p = {it.p_value:.4g} ({cells}, "
             "t with {it.freedom} degrees of freedom)",
             it=self,
-            verdict=Phrase(self.verdict),
+            verdict=Phrase.known(self.verdict, "verdict"),
             size=Phrase("undefined") if self.standardised is None else f"{self.standardised:+.2f}",
             cells=Phrase.counted(self.n, "cell"),
         )
@@ -86,7 +86,7 @@ class Comparison(Result):
 
     def _summary(self) -> Phrase:
         template = "{it.metric} difference={it.effect:+.3f} p={it.p_value:.2g}: {verdict}"
-        return Phrase(template, it=self, verdict=Phrase(self.verdict))
+        return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
 def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float = MARGIN) -> Comparison:

@@ -74,7 +74,7 @@ class Regression(Result):
             "{it.interval[1]:+.3f}), one-sided p = {it.p_value:.4g} ({cells}, t with {it.freedom} degrees of freedom); "
             "a failure is p < {alpha} and a drop above {it.tolerated}",
             it=self,
-            verdict=Phrase(self.verdict),
+            verdict=Phrase.known(self.verdict, "verdict"),
             cells=Phrase.counted(self.n, "cell"),
             alpha=ALPHA,
         )
@@ -94,7 +94,7 @@ class Regression(Result):
 
     def _summary(self) -> Phrase:
         template = "{it.metric} change={it.effect:+.3f} p={it.p_value:.2g}: {verdict}"
-        return Phrase(template, it=self, verdict=Phrase(self.verdict))
+        return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
 def regression(

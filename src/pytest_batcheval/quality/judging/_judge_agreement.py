@@ -270,6 +270,7 @@ def _opposed(answers: Answers, one: dict[str, Floats], other: dict[str, Floats])
         for n in np.flatnonzero(np.abs(column - other[code]) >= 3):
             row = answers.rows[int(n)]
             cell = " x ".join(row.id(axis) for axis in row.cell)
-            marks = f"{code} {column[n]:.0f} and {other[code][n]:.0f}"
-            found.append(f"{cell}: {marks} ({row.answer.custom_id[:KEY_SHOWN]})")
+            marks = float(column[n]), float(other[code][n])
+            template = "{cell}: {code} {marks[0]:.0f} and {marks[1]:.0f} ({key})"
+            found.append(Phrase(template, cell=cell, code=code, marks=marks, key=row.answer.custom_id[:KEY_SHOWN]))
     return tuple(found[:10])

@@ -33,7 +33,7 @@ class Figure:
     def __str__(self) -> Phrase:
         value = Phrase("undefined") if self.value is None else f"{self.value:.3f}"
         look = Phrase("ok" if self.holds else "FAIL")
-        return Phrase("{} {}: {} ({} {:g})", look, Phrase(self.name), value, self.sign, self.limit)
+        return Phrase("{} {}: {} ({} {:g})", look, Phrase.known(self.name), value, self.sign, self.limit)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -66,16 +66,16 @@ class LadderStep(Result):
         return Phrase.joined("\n", [verdict, *map(str, self.figures), *look])
 
     def _texts(self) -> tuple[Phrase, ...]:
-        return *super()._texts(), *(Phrase(figure.name) for figure in self.figures)
+        return *super()._texts(), *(Phrase.known(figure.name) for figure in self.figures)
 
     def _summary(self) -> Phrase:
-        broken = [Phrase(figure.name) for figure in self.figures if not figure.holds]
+        broken = [Phrase.known(figure.name) for figure in self.figures if not figure.holds]
         if not broken:
             return Phrase("{step}, {answers}: passed", **self._size())
         return Phrase("{step}, {answers}: failed {names}", names=listed(broken), **self._size())
 
     def _size(self) -> dict[str, Phrase]:
-        return {"step": Phrase(self.step), "answers": Phrase.counted(self.n, "answer")}
+        return {"step": Phrase.known(self.step), "answers": Phrase.counted(self.n, "answer")}
 
 
 def step_of(

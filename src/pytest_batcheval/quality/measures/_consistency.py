@@ -87,7 +87,7 @@ class Consistency(Result):
         """The result in words, with the worst cells."""
         size = Phrase(
             "{verdict}: {answers}, {least} to {samples} per cell",
-            verdict=Phrase(self.verdict),
+            verdict=Phrase.known(self.verdict, "verdict"),
             answers=Phrase.counted(self.n, "answer"),
             least=self.samples[0],
             samples=Phrase.counted(self.samples[1], "sample"),
@@ -118,7 +118,7 @@ class Consistency(Result):
     def _summary(self) -> Phrase:
         trust = "" if self.generalizability is None else f" G={self.generalizability:.2f}"
         template = "cell_icc={it.cell_icc:.3f} duplicate={it.duplicate:.1%}{trust}: {verdict}"
-        return Phrase(template, it=self, trust=trust, verdict=Phrase(self.verdict))
+        return Phrase(template, it=self, trust=trust, verdict=Phrase.known(self.verdict, "verdict"))
 
     def _trust(self) -> tuple[Phrase, ...]:
         if self.generalizability is None:

@@ -147,9 +147,9 @@ class Differentiation(Result):
         )
         if self.verdict == "collapsed":
             return Phrase("collapsed: in {size}, all personas give the same answer to a question", size=size)
-        verdict = Phrase("{}: {}", Phrase(self.verdict), size)
+        verdict = Phrase("{}: {}", Phrase.known(self.verdict, "verdict"), size)
         icc = Phrase("icc = {icc:.3f} ({interval})", icc=self.icc, interval=shown(self.icc_interval))
-        controls = [Phrase("{}: {}", Phrase(name), found.detail) for name, found in self.controls.items()]
+        controls = [Phrase("{}: {}", Phrase.known(name), found.detail) for name, found in self.controls.items()]
         return Phrase.joined("\n", [verdict, *self._against_chance(), icc, *self._hardest(), *controls])
 
     def _against_chance(self) -> tuple[Phrase, ...]:

@@ -102,7 +102,9 @@ class Diversity(Result):
     def _words(self) -> Phrase:
         """The result in words, with the nearest pairs and the most frequent openings."""
         size = Phrase(
-            "{verdict}: first samples of {cells}", verdict=Phrase(self.verdict), cells=Phrase.counted(self.n, "cell")
+            "{verdict}: first samples of {cells}",
+            verdict=Phrase.known(self.verdict, "verdict"),
+            cells=Phrase.counted(self.n, "cell"),
         )
         near = Phrase(
             "near-duplicates = {share:.1%} of pairs (at most {most:.0%}); nearest: {pairs}",
@@ -138,7 +140,7 @@ class Diversity(Result):
 
     def _summary(self) -> Phrase:
         template = "vendi={it.vendi:.2f} near_duplicates={it.near_duplicates:.1%}: {verdict}"
-        return Phrase(template, it=self, verdict=Phrase(self.verdict))
+        return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
 def diversity(answers: Answers) -> Diversity:

@@ -106,7 +106,7 @@ class FormatChecks(Result):
         return Phrase.joined("\n", [self._share(), *(_line(name, check) for name, check in self.checks.items())])
 
     def _summary(self) -> Phrase:
-        names = Phrase.joined(", ", map(Phrase, self.failing))
+        names = Phrase.joined(", ", (Phrase.known(name, "check") for name in self.failing))
         found = Phrase("above the limit: {checks}", checks=names) if names else Phrase("all checks within their limits")
         return Phrase("{}: {}", self._share(), found)
 
@@ -120,7 +120,7 @@ def _line(name: str, check: Check) -> Phrase:
     line = Phrase(
         "{look} {name}: {it.hits} of {it.n} ({interval}; at most {it.limit:.0%})",
         look=Phrase("ok" if check.passed else "FAIL"),
-        name=Phrase(name),
+        name=Phrase.known(name, "check"),
         it=check,
         interval=shown(check.interval),
     )
