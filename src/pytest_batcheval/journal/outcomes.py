@@ -235,8 +235,9 @@ def _add_result(connection: sqlite3.Connection, place: tuple[str, str, int], res
     values = (*place, result.kind, summary, words, json.dumps(result.figures))
     connection.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     for lang, found in result.translations.items():
-        texts = json.dumps({encodable(text, "utf-8"): encodable(other, "utf-8") for text, other in found.items()})
-        connection.execute("INSERT OR REPLACE INTO translation VALUES (?, ?, ?, ?, ?)", (*place, lang, texts))
+        texts = {encodable(text, "utf-8"): encodable(other, "utf-8") for text, other in found.items()}
+        values = (*place, lang, json.dumps(texts, ensure_ascii=False))
+        connection.execute("INSERT OR REPLACE INTO translation VALUES (?, ?, ?, ?, ?)", values)
 
 
 class Outcomes:
