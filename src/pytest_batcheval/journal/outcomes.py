@@ -236,8 +236,8 @@ def _add_result(connection: sqlite3.Connection, place: tuple[str, str, int], res
     connection.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     for lang, found in result.translations.items():
         texts = {encodable(text, "utf-8"): encodable(other, "utf-8") for text, other in found.items()}
-        values = (*place, lang, json.dumps(texts, ensure_ascii=False))
-        connection.execute("INSERT OR REPLACE INTO translation VALUES (?, ?, ?, ?, ?)", values)
+        row = (*place, lang, json.dumps(texts, ensure_ascii=False))
+        connection.execute("INSERT OR REPLACE INTO translation VALUES (?, ?, ?, ?, ?)", row)
 
 
 class Outcomes:

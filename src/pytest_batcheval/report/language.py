@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.text.phrase import catalogue
+from pytest_batcheval.text.phrase import Phrase, catalogue
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Language:
         return Language(self.code, {**self._texts, **translations.get(self.code, {})})
 
     def __call__(self, text: str, **values: Any) -> str:
-        """An English text in this language, with values in the place of its `{names}`."""
+        """An English text in this language, with values in the place of its `{names}`; a phrase with its own values."""
+        if isinstance(text, Phrase):
+            return text.said(self._texts)
         found = self._texts.get(text, text)
         return found.format(**values) if values else found
 
