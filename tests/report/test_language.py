@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from test_report_page import judged, matrix
 
+from pytest_batcheval import quality
 from pytest_batcheval.engine.retry import Retry
 from pytest_batcheval.engine.snapshot import STAGES
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.journal.rows import StageRow
+from pytest_batcheval.quality.result import Result
 from pytest_batcheval.report.changes import changes
 from pytest_batcheval.report.figures import ErrorFigures, RunFigures
 from pytest_batcheval.report.html import html_of
@@ -22,6 +24,8 @@ from pytest_batcheval.report.page import LOOKS, SIGNS, report_page
 from pytest_batcheval.text.phrase import LANGUAGES
 
 REPORT = Path(__file__).parents[2] / "src" / "pytest_batcheval" / "report"
+CLASSES = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
+RESULTS = {"LadderStep"} | {cls.__name__ for cls in CLASSES if issubclass(cls, Result)}
 LABELS = {"requests", "tokens", "cost", "time", "machine"}
 """Of the lines on a run, which the terminal has too."""
 
@@ -43,6 +47,7 @@ def used():
         *LABELS,
         *(f"stage: {name}" for name in STAGES),
         *(r.value for r in Retry),
+        *RESULTS,
     }
     for path in (REPORT / f"{name}.py" for name in ("page", "quality_part", "charts")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

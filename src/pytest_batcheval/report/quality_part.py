@@ -49,7 +49,7 @@ def _result(test: str, result: KeptResult, drawn: list[Chart], words: Language) 
     new = [chart for chart in charts if chart not in drawn][: MOST_CHARTS - len(drawn)]
     drawn += new
     return {
-        "kind": result.kind,
+        "kind": words(result.kind),
         "test": test,
         "summary": said(result.summary.strip("<>").partition(" ")[2]),
         "figures": _main_figures(figures, said),
