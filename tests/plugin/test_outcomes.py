@@ -253,7 +253,7 @@ def test_explanations_speak_the_language_of_the_ini_key_and_are_kept_in_each(sui
     for name in ("now.html", "later.html"):
         text = (suite.path / name).read_text(encoding="utf-8")
         assert "답변 6개 중 100.0% 형식 검사 위반: 한도 초과 - 다른 문자(other_script)" in text
-        assert "실패 다른 문자(other_script): 6개 중 6개" in text
+        assert "[실패] 다른 문자(other_script): 6개 중 6개" in text
         assert "없음: 비율을 한도와 비교함" in text
         assert "fail a check" not in text
     assert main(["report", "--output", "english.html"]) == 0
