@@ -226,3 +226,39 @@ def test_quality_results_are_kept_with_the_test_that_computed_them(suite, option
     assert english.summary.startswith("<FormatChecks ")
     assert english.words.startswith("0.0% of 6 answers fail a check")
     assert not kept["test_none"]
+
+
+@pytest.mark.sampled
+def test_explanations_speak_the_language_of_the_ini_key_and_are_kept_in_each(suite, monkeypatch):
+    from pytest_batcheval.cli import main
+    from pytest_batcheval.quality.result import Result
+
+    suite.record()
+    suite.test_file("""
+        from pytest_batcheval.quality import format_checks
+
+        @pytest.mark.batch(prompt=ask)
+        def test_form(answers):
+            found = format_checks(answers)
+            assert not found.failing, found.explain()
+    """)
+    result = suite.run("-o", "batch_lang=ko", "--batch-report=now.html")
+    result.stdout.fnmatch_lines(["*AssertionError: 답변 6개 중 100.0% 형식 검사 위반"])
+    assert Result.lang == "en"
+    outcomes = Outcomes.beside(suite.path / ".batcheval" / "journal.sqlite")
+    [test] = outcomes.of_run(outcomes.runs()[0][0])
+    assert test.results[0].words.startswith("100.0% of 6 answers fail a check\n")
+    monkeypatch.chdir(suite.path)
+    assert main(["report", "--lang", "ko", "--output", "later.html"]) == 0
+    for name in ("now.html", "later.html"):
+        text = (suite.path / name).read_text(encoding="utf-8")
+        assert "답변 6개 중 100.0% 형식 검사 위반: 한도 초과 - 다른 문자(other_script)" in text
+        assert "[실패] 다른 문자(other_script): 6개 중 6개" in text
+        assert "없음: 비율을 한도와 비교함" in text
+        assert "fail a check" not in text
+    assert main(["report", "--output", "english.html"]) == 0
+    assert "100.0% of 6 answers fail a check" in (suite.path / "english.html").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(suite.path / ".batcheval" / "outcomes.sqlite")) as connection, connection:
+        connection.execute("DROP TABLE translation")  # as a run of an earlier version left it
+    assert main(["report", "--lang", "ko", "--output", "later.html"]) == 0
+    assert "100.0% of 6 answers fail a check" in (suite.path / "later.html").read_text(encoding="utf-8")

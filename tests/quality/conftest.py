@@ -117,3 +117,17 @@ def driven(personas: list[Persona], questions: list[Question]) -> Respondent:
         return Answers(rows)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def with_texts(respondent: Respondent) -> Callable[[Callable[[int], str]], Answers]:
+    """The answers of the whole design with these texts, two samples of each."""
+    rows = respondent("blind", samples=2).rows
+
+    def build(text: Callable[[int], str]) -> Answers:
+        return Answers.from_records(
+            {"persona": r.cell["persona"], "question": r.cell["question"], "sample": r.sample, "text": text(n)}
+            for n, r in enumerate(rows)
+        )
+
+    return build

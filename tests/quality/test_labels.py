@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+from test_words import english_left
 
 from pytest_batcheval.quality import TableError
 from pytest_batcheval.quality.labels import TO_RELEASE, Labels, human_agreement, rater_agreement
@@ -141,6 +142,7 @@ def test_a_judge_is_held_against_what_people_reach(table, labels, wrong, passes)
     scores = {code: [near(near(true_score(row, code), rng, wrong), rng, wrong) for row in table.rows] for code in CODES}
     found = human_agreement(table, scores, labels, "kim", "park", least_answers=TO_RELEASE)
     assert found.passed == passes, found.explain()
+    assert english_left(found, {row.id(axis) for row in table.rows for axis in row.cell}) == set()
 
 
 def test_only_answers_that_both_looked_at_count(tmp_path, table):

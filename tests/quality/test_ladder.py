@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from test_words import english_left
 
 from pytest_batcheval.quality import TableError, ladder, rubric_request
 from pytest_batcheval.quality.verdicts import at_turn
@@ -93,10 +94,11 @@ def test_a_good_judge_climbs_every_step(step, name):
 
 @pytest.mark.sampled
 @pytest.mark.parametrize(("judge", "name"), [(judge, name) for judge, names in MADE_FOR.items() for name in names])
-def test_a_biased_judge_falls_at_the_step_made_for_it(step, judge, name):
+def test_a_biased_judge_falls_at_the_step_made_for_it(step, judge, name, personas, questions):
     found = step(name, judge)
     assert not found.passed, found.explain()
     assert "FAIL" in found.explain()
+    assert english_left(found, [one.id for one in (*personas, *questions)]) == set()
 
 
 @pytest.mark.sampled

@@ -65,20 +65,6 @@ def numbers(value: Any) -> list[float]:
     return [value] if isinstance(value, (int, float)) else []
 
 
-@pytest.fixture(scope="module")
-def with_texts(respondent: Build) -> Callable[[Callable[[int], str]], Answers]:
-    """The answers of the whole design with these texts, two samples of each."""
-    rows = respondent("blind", samples=2).rows
-
-    def build(text: Callable[[int], str]) -> Answers:
-        return Answers.from_records(
-            {"persona": r.cell["persona"], "question": r.cell["question"], "sample": r.sample, "text": text(n)}
-            for n, r in enumerate(rows)
-        )
-
-    return build
-
-
 def test_every_statistic_is_looked_at_here() -> None:
     of_numbers, of_verdicts = (
         {"alignment", "cell_values"},

@@ -236,6 +236,7 @@ def test_more_than_two_percent_broken_make_a_judge_unusable(judge):
     assert scores_of(few)["NS"] == [None] + [4] * 49
     with pytest.raises(TableError, match=r"not usable: 50 verdicts, 2 of them broken.*a: not valid JSON"):
         scores_of(many)
+    assert "a: 올바른 JSON이 아님 (" in verdicts_of(many).explain("ko")
 
 
 def test_dropped_scores_are_counted_and_named(judge):

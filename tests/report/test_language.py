@@ -4,18 +4,28 @@ import ast
 import json
 import re
 import string
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from test_report_page import judged, matrix
 
+from pytest_batcheval import quality
+from pytest_batcheval.engine.retry import Retry
+from pytest_batcheval.engine.snapshot import STAGES
 from pytest_batcheval.journal.outcomes import Outcome
+from pytest_batcheval.journal.rows import StageRow
+from pytest_batcheval.quality.result import Result
 from pytest_batcheval.report.changes import changes
+from pytest_batcheval.report.figures import ErrorFigures, RunFigures
 from pytest_batcheval.report.html import html_of
-from pytest_batcheval.report.language import LANGUAGES, Language
+from pytest_batcheval.report.language import Language
 from pytest_batcheval.report.page import LOOKS, SIGNS, report_page
+from pytest_batcheval.text.phrase import LANGUAGES
 
 REPORT = Path(__file__).parents[2] / "src" / "pytest_batcheval" / "report"
+CLASSES = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
+RESULTS = {"LadderStep"} | {cls.__name__ for cls in CLASSES if issubclass(cls, Result)}
 LABELS = {"requests", "tokens", "cost", "time", "machine"}
 """Of the lines on a run, which the terminal has too."""
 
@@ -29,13 +39,28 @@ def literals(node):
 
 def used():
     """Every English text that a report may ask for."""
-    found = {"{number} tests", *SIGNS, *LOOKS, *LABELS}
+    found = {
+        "{number} tests",
+        "{number} more characters",
+        *SIGNS,
+        *LOOKS,
+        *LABELS,
+        *(f"stage: {name}" for name in STAGES),
+        *(r.value for r in Retry),
+        *RESULTS,
+    }
     for path in (REPORT / f"{name}.py" for name in ("page", "quality_part", "charts")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "words":
                 found |= literals(node.args[0])
             elif isinstance(node, ast.Dict) and path.stem == "charts":  # the columns of a chart's figures
                 found |= {key.value for key in node.keys if isinstance(key, ast.Constant)} - OTHER_KEYS
+    for node in ast.walk(ast.parse((REPORT / "run_text.py").read_text(encoding="utf-8"))):
+        name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if name == "Phrase":
+            found |= {text for text in literals(node.args[0]) if re.search("[A-Za-z]", re.sub("{.*?}", "", text))}
+        elif name == "Phrase.counted":
+            found.add(f"{{number}} {node.args[2].value if node.args[2:] else f'{node.args[1].value}s'}")
     template = (REPORT / "templates" / "report.html.jinja").read_text(encoding="utf-8")
     return found | set(re.findall(r'\b_\("([^"]+)"', template))
 
@@ -49,7 +74,7 @@ def catalogue(code):
 
 
 def names(text):
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+    return sorted(part[1:] for part in string.Formatter().parse(text) if part[1] is not None)
 
 
 @pytest.mark.parametrize("code", LANGUAGES[1:])
@@ -81,3 +106,16 @@ def test_english_has_its_plurals():
     assert words.counted(1, "test") == "1 test"
     assert words.counted(2, "test") == "2 tests"
     assert words("{a} of {b}", a=1, b=2) == "1 of 2"
+
+
+@pytest.mark.parametrize("origin", ["simulator:faithful@0", "https://api.openai.com/v1"])
+@pytest.mark.parametrize("batches", [{}, {"settled": 2}])
+@pytest.mark.parametrize("calls", [0, 3])
+def test_what_a_run_sent_is_said_without_english(origin, batches, calls):
+    error = ErrorFigures("429", 429, 3, "0123456789ab", "", True, Retry.TRANSIENT.value)
+    stages = tuple(StageRow("r", wave, name, 7.0, 0.5, 10**8, 1234, 5678) for wave in (1, 2) for name in STAGES)
+    price = {"batch_usd": Decimal(1), "batch_usd_as_calls": Decimal(2), "calls_usd": None}
+    sent = RunFigures("r", 0.0, origin, "", (), batches, 9, calls, 2, 5, (error,), 3, 7, 8, **price, stages=stages)
+    facts = report_page([], [], sent=sent, words=Language.of("ko")).facts
+    assert len(facts) == 8
+    assert set(re.findall("[A-Za-z]{2,}", str(facts))) <= {"CPU", "HTTP", "MB", "kB", "ab"}

@@ -11,8 +11,8 @@ from pytest_batcheval.cli.options import add_cassettes, add_journal, say
 from pytest_batcheval.cli.stored_run import stored_run
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
-from pytest_batcheval.report.language import LANGUAGES
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import LANGUAGES
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.outcomes import Outcome
@@ -44,7 +44,10 @@ def add_parser(verbs: Any) -> None:
         help="show the changes since this run; `previous` for the newest earlier one with a test in common",
     )
     parser.add_argument(
-        "--lang", choices=LANGUAGES, default="en", help="the language of the report's own words (default: %(default)s)"
+        "--lang",
+        choices=LANGUAGES,
+        default="en",
+        help="its language, also of `explain()` (default: %(default)s)",
     )
     add_journal(parser)
     add_cassettes(parser)

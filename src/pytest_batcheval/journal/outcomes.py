@@ -99,6 +99,16 @@ CREATE TABLE IF NOT EXISTS item (
     PRIMARY KEY (run, test)
 ) STRICT, WITHOUT ROWID;
 
+-- The texts of a result in another language.
+CREATE TABLE IF NOT EXISTS translation (
+    run    TEXT NOT NULL REFERENCES run (id),
+    test   TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    lang   TEXT NOT NULL,
+    texts  TEXT NOT NULL,              -- JSON object: by the English text
+    PRIMARY KEY (run, test, number, lang)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX IF NOT EXISTS result_by_test ON result (test, kind, number);
 
 CREATE INDEX IF NOT EXISTS outcome_by_run ON outcome (run);
@@ -142,7 +152,9 @@ ORDER BY run.started DESC, run.rowid DESC LIMIT 1
 
 _ITEMS = "SELECT test, item, model, passed, failed, verdict FROM item WHERE run = ?"
 
-_RESULTS = "SELECT test, kind, summary, words, figures FROM result WHERE run = ? ORDER BY test, number"
+_RESULTS = "SELECT test, number, kind, summary, words, figures FROM result WHERE run = ? ORDER BY test, number"
+
+_TRANSLATIONS = "SELECT test, number, lang, texts FROM translation WHERE run = ?"
 
 
 @dataclass(frozen=True)
@@ -159,12 +171,16 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class KeptResult:
-    """A quality result as data: its class, `repr`, `explain()` and `to_dict()`."""
+    """A quality result as data: its class, `repr`, `explain()` and `to_dict()`.
+
+    `translations` has, by language, its texts by the English ones.
+    """
 
     kind: str
     summary: str
     words: str
     figures: Mapping[str, Any]
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -239,15 +255,21 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
             connection.executemany("INSERT OR IGNORE INTO cell VALUES (?, ?, ?)", ids)
             newest = {"test": test, "run": run, "module": module, "outcome": row.outcome, "started": started}
             connection.execute(_SET_NEWEST, newest)
-            results = (
-                (run, test, number, one.kind, encodable(one.summary, "utf-8"), encodable(one.words, "utf-8"),
-                 json.dumps(one.figures))
-                for number, one in enumerate(row.results)
-            )  # fmt: skip
-            connection.executemany("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", results)
+            for number, result in enumerate(row.results):
+                _add_result(connection, (run, test, number), result)
             judged = astuple(row.samples) if row.samples else (None, None, None)
             item = (run, test, encodable(row.item, "utf-8"), encodable(row.model, "utf-8"), *judged)
             connection.execute("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", item)
+
+
+def _add_result(connection: sqlite3.Connection, place: tuple[str, str, int], result: KeptResult) -> None:
+    summary, words = (encodable(text, "utf-8") for text in (result.summary, result.words))
+    values = (*place, result.kind, summary, words, json.dumps(result.figures))
+    connection.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    for lang, found in result.translations.items():
+        texts = {encodable(text, "utf-8"): encodable(other, "utf-8") for text, other in found.items()}
+        row = (*place, lang, json.dumps(texts, ensure_ascii=False))
+        connection.execute("INSERT OR REPLACE INTO translation VALUES (?, ?, ?, ?, ?)", row)
 
 
 class Outcomes:
@@ -412,8 +434,14 @@ class Outcomes:
 def _results(connection: sqlite3.Connection, run: str) -> dict[str, list[KeptResult]]:
     """The quality results of a run by test."""
     found: dict[str, list[KeptResult]] = {}
-    for test, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
-        found.setdefault(test, []).append(KeptResult(kind, summary, words, json.loads(figures)))
+    said: dict[tuple[str, int], dict[str, dict[str, str]]] = {}
+    # files of earlier versions have no such table
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'translation'").fetchone():
+        for test, number, lang, texts in connection.execute(_TRANSLATIONS, (run,)):
+            said.setdefault((test, number), {})[lang] = json.loads(texts)
+    for test, number, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
+        kept = KeptResult(kind, summary, words, json.loads(figures), said.get((test, number), {}))
+        found.setdefault(test, []).append(kept)
     return found
 
 

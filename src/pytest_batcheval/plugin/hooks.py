@@ -14,7 +14,7 @@ import pytest_batcheval.plugin.hookspecs as hookspecs
 from pytest_batcheval.plugin.conversation import MARKER as CONVERSATION_MARKER
 from pytest_batcheval.plugin.marker import asks_for_answers, is_ours, left_out, may_need_axes
 from pytest_batcheval.plugin.options import MARKER as BATCH_MARKER
-from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, mode, root_of
+from pytest_batcheval.plugin.options import RUN, SENDING, add_options, check, lang, mode, root_of
 from pytest_batcheval.plugin.stash import LEFT_OUT, PASSED, batch_session, begun_session
 from pytest_batcheval.report.display_host import hosts
 from pytest_batcheval.wire.default_paths import CASSETTES
@@ -42,8 +42,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", BATCH_MARKER)
     config.addinivalue_line("markers", CONVERSATION_MARKER)
     check(config)
+    _set_language(config)
     hosts.append(display := partial(_client_display, config))
     config.add_cleanup(lambda: hosts.remove(display))
+
+
+def _set_language(config: pytest.Config) -> None:
+    """Let `explain()` in tests speak the language of the ini key."""
+    if (code := lang(config)) == "en":
+        return
+    from pytest_batcheval.quality.result import Result
+
+    before, Result.lang = Result.lang, code
+    config.add_cleanup(lambda: setattr(Result, "lang", before))
 
 
 def _client_display(config: pytest.Config) -> Display:

@@ -36,7 +36,7 @@ _INI = (
     ("batch_attempts", "default of --batch-attempts", "3"),
     ("batch_budget", "default of --batch-budget: empty sets no limit", ""),
     ("batch_report", "default of --batch-report: empty writes none", ""),
-    ("batch_lang", "language of the report's own words: en or ko", "en"),
+    ("batch_lang", "language of the report's words and of explain(): en or ko", "en"),
     ("batch_comment", "default of --batch-comment: empty writes none", ""),
     ("batch_missing", "what an unrecorded test does in replay: fail or skip", "fail"),
 )
@@ -288,7 +288,7 @@ def read_settings(config: pytest.Config) -> Settings:
         until_decided=bool(config.getoption("batch_until_decided")),
         fail_on_regression=bool(config.getoption("batch_fail_on_regression")),
         report=_place(config, "batch_report", _check_report),
-        lang=_lang(config),
+        lang=lang(config),
         comment=_place(config, "batch_comment", _check_comment),
         cassettes=root_of(config) / CASSETTES,
         axes=tuple(_lines(config, "batch_axes")),
@@ -335,8 +335,13 @@ def _place(config: pytest.Config, name: str, check_place: Callable[[Path], None]
     return path
 
 
-def _lang(config: pytest.Config) -> str:
-    from pytest_batcheval.report.language import LANGUAGES
+def lang(config: pytest.Config) -> str:
+    """The language of reports and of `explain()`.
+
+    Raises:
+        pytest.UsageError: there is no such language.
+    """
+    from pytest_batcheval.text.phrase import LANGUAGES
 
     code = _ini_text(config, "batch_lang")
     if code not in LANGUAGES:

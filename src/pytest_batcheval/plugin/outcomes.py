@@ -16,6 +16,7 @@ import pytest
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.outcomes import FILE, KeptResult, Outcome, Samples, add_outcomes
 from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.text.phrase import LANGUAGES
 from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.wire import real_time
 
@@ -113,8 +114,9 @@ def as_data(results: Iterable[Result]) -> list[dict[str, Any]]:
     for result in results:
         with suppress(Exception):  # a class of the user's may be half made
             figures = json.loads(json.dumps(result.to_dict()))
-            found.append({"kind": type(result).__name__, "summary": repr(result), "words": result.explain(),
-                          "figures": figures})  # fmt: skip
+            translations = {code: result.translations(code) for code in LANGUAGES[1:]}
+            found.append({"kind": type(result).__name__, "summary": repr(result), "words": result.explain("en"),
+                          "figures": figures, "translations": translations})  # fmt: skip
     return found
 
 

@@ -33,11 +33,12 @@ def pairwise(one: Prompt, other: Prompt, verdict: Callable[..., Any]) -> Prompt:
     A judge that prefers a place and not an answer contradicts itself in the two verdicts.
 
     Args:
-        one, other: plain prompts, such as the same question to two models.
+        one: a plain prompt.
+        other: a plain prompt, such as the same question to another model.
         verdict: builds the judge's request from two answers, its first parameters, and from axes or arguments.
 
     Raises:
-        TypeError: one of the two is a generator.
+        TypeError: one of the two prompts is a generator.
 
     `answer.turns` has the two answers, the verdict on (one, other), and that on (other, one).
     """

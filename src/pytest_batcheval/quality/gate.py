@@ -6,7 +6,7 @@ scores best. Each part catches what the others let through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,12 +20,12 @@ from pytest_batcheval.quality.measures._diversity import diversity
 from pytest_batcheval.quality.measures._format_checks import format_checks
 from pytest_batcheval.quality.measures._persona_echo import ECHO, persona_echo
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
-from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.table import TableError, named, table_of
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 PARTS = ("form", "diverse", "different", "own_words", "traits", "discriminant", "samples")
 """The names of the parts, in the order in which they are checked."""
@@ -75,17 +75,34 @@ class QualityGate(Result):
         """The names of the parts that do not hold."""
         return tuple(part.name for part in self.parts if not part.passed)
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """One line per part; below them the full results of those that failed."""
-        verdict = "passed" if self.passed else f"failed: {', '.join(self.failed)}"
-        lines = [f"{'ok' if part.passed else 'FAIL'} {part.name}: {part.reason}" for part in self.parts]
-        unseen = [f"left out: {', '.join(self.left_out)}"] if self.left_out else []
-        whole = [f"\n{p.name}\n{p.result.explain()}" for p in self.parts if not p.passed and p.result is not None]
-        return "\n".join([f"quality gate of {counted(self.n, 'answer')} {verdict}", *lines, *unseen, *whole])
+        answers = Phrase.counted(self.n, "answer")
+        verdict = Phrase("quality gate of {answers} passed", answers=answers)
+        if self.failed:
+            verdict = Phrase("quality gate of {answers} failed: {parts}", answers=answers, parts=_names(self.failed))
+        lines = [
+            Phrase("{} {}: {}", Phrase("ok" if part.passed else "FAIL"), Phrase.known(part.name, "part"), part.reason)
+            for part in self.parts
+        ]
+        unseen = [Phrase("left out: {parts}", parts=_names(self.left_out))] if self.left_out else []
+        broken = [(part.name, part.result) for part in self.parts if not part.passed and part.result is not None]
+        whole = [Phrase("\n{}\n{}", Phrase.known(name, "part"), result._words()) for name, result in broken]
+        return Phrase.joined("\n", [verdict, *lines, *unseen, *whole])
 
-    def _summary(self) -> str:
-        verdict = "passed" if self.passed else f"failed {', '.join(self.failed)}"
-        return f"{counted(self.n, 'answer')}, {counted(len(self.parts), 'part')}: {verdict}"
+    def _texts(self) -> tuple[Phrase, ...]:
+        named = (text for part in self.parts for text in (Phrase.known(part.name, "part"), part.reason))
+        return *super()._texts(), *(text for text in named if isinstance(text, Phrase))
+
+    def _summary(self) -> Phrase:
+        sizes = {"answers": Phrase.counted(self.n, "answer"), "parts": Phrase.counted(len(self.parts), "part")}
+        if self.passed:
+            return Phrase("{answers}, {parts}: passed", **sizes)
+        return Phrase("{answers}, {parts}: failed {failed}", failed=_names(self.failed), **sizes)
+
+
+def _names(parts: Sequence[str]) -> Phrase:
+    return Phrase.joined(", ", (Phrase.known(name, "part") for name in parts))
 
 
 @accepts_former_keywords
@@ -148,28 +165,36 @@ def _named(name: str, check: Callable[[], Part | None]) -> Part | None:
 
 def _form(answers: Answers, language: str) -> Part:
     found = format_checks(answers, language=language)
-    shares = [f"{name} {found[name].share:.1%}" for name in found.failing or tuple(found.checks)]
-    return Part("form", not found.failing, ", ".join(shares), found)
+    names = found.failing or tuple(found.checks)
+    shares = [Phrase("{} {:.1%}", Phrase.known(name, "check"), found[name].share) for name in names]
+    return Part("form", not found.failing, Phrase.joined(", ", shares), found)
 
 
 def _diverse(answers: Answers) -> Part:
     found = diversity(answers)
-    reason = f"near-duplicates {found.near_duplicates:.1%}, vendi {found.vendi:.2f}"
+    reason = Phrase("near-duplicates {:.1%}, vendi {:.2f}", found.near_duplicates, found.vendi)
     return Part("diverse", found.verdict == "diverse", reason, found)
 
 
 def _different(answers: Answers, without: Collection[str], shared: dict[str, Any]) -> Part:
     found = differentiation(answers, without=without, **shared)
-    reason = f"{found.verdict}: p = {found.p_value:.4g}, top 3 {found.top3:.3f} (chance {3 / found.personas:.3f})"
+    reason = Phrase(
+        "{verdict}: p = {p:.4g}, top 3 {top3:.3f} (chance {chance:.3f})",
+        verdict=Phrase.known(found.verdict, "verdict"),
+        p=found.p_value,
+        top3=found.top3,
+        chance=3 / found.personas,
+    )
     masked = found.controls.get(MASKED)
     if found.p_value <= ALPHA and masked is not None and masked.p_value > ALPHA:
-        reason += f"; warning: {masked.detail}"
+        reason = Phrase("{reason}; warning: {detail}", reason=reason, detail=masked.detail)
     return Part("different", found.verdict == "different", reason, found)
 
 
 def _own_words(answers: Answers, shared: dict[str, Any]) -> Part:
     found = persona_echo(answers, **shared)
-    return Part("own_words", found.lift <= ECHO, f"echo lift {found.lift:.3f} (at most {ECHO:.2f})", found)
+    reason = Phrase("echo lift {lift:.3f} (at most {most:.2f})", lift=found.lift, most=ECHO)
+    return Part("own_words", found.lift <= ECHO, reason, found)
 
 
 def _traits(
@@ -182,10 +207,15 @@ def _traits(
 ) -> Part:
     found = trait_reflection(answers, scores=scores, levels=levels, targets=targets, unprompted=unprompted, **shared)
     weak = [t.dimension for t in found.prompted if t.p_value > ALPHA or t.delta <= 0]
-    reason = f"median delta {found.median_delta:.2f}, not shown: {', '.join(weak) or 'none'}"
-    reason += f"; weakest personas: {found.least}"
+    reason = Phrase(
+        "median delta {delta:.2f}, not shown: {weak}; weakest personas: {least}",
+        delta=found.median_delta,
+        weak=", ".join(weak) or NONE,
+        least=found.least,
+    )
     if found.leaking:
-        reason += f"; warning: shown though not prompted: {', '.join(found.leaking)}"
+        codes = ", ".join(found.leaking)
+        reason = Phrase("{reason}; warning: shown though not prompted: {codes}", reason=reason, codes=codes)
     return Part("traits", found.shows, reason, found)
 
 
@@ -194,8 +224,9 @@ def _discriminant(
 ) -> Part:
     found = discriminant(answers, scores=scores, levels=levels, targets=targets, **shared)
     if found.leak is None:
-        return Part("discriminant", False, "prompted traits do not raise their own scores", found)
-    return Part("discriminant", found.leak <= LEAK, f"leak {found.leak:.2f} (at most {LEAK})", found)
+        return Part("discriminant", False, Phrase("prompted traits do not raise their own scores"), found)
+    reason = Phrase("leak {leak:.2f} (at most {most})", leak=found.leak, most=LEAK)
+    return Part("discriminant", found.leak <= LEAK, reason, found)
 
 
 def _samples(answers: Answers) -> Part | None:
@@ -203,5 +234,8 @@ def _samples(answers: Answers) -> Part | None:
     if table.counts.max() < 2:
         return None
     share, cells = duplicates(table)
-    reason = f"{share:.1%} of the samples repeat another of their cell (at most {DUPLICATES:.0%})"
-    return Part("samples", share <= DUPLICATES, f"{reason}; most in: {listed(cells)}" if cells else reason)
+    template = "{share:.1%} of the samples repeat another of their cell (at most {most:.0%})"
+    reason = Phrase(template, share=share, most=DUPLICATES)
+    if cells:
+        reason = Phrase("{reason}; most in: {cells}", reason=reason, cells=listed(cells))
+    return Part("samples", share <= DUPLICATES, reason)

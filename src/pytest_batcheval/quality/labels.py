@@ -20,6 +20,7 @@ from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.document import read_text
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 BEHIND = 0.1
 """How much lower the weighted kappa of a judge with people may be than that of people with each other.
@@ -149,7 +150,8 @@ def human_agreement(
     for code, found in among.dimensions.items():
         nearest = least(agreement[code].kappa for agreement in with_judge)
         behind = None if nearest is None or found.kappa is None else nearest - found.kappa
-        figures.append(Figure(f"{code}: judge's kappa less that of people", behind, ">=", -BEHIND))
+        name = Phrase("{code}: judge's kappa less that of people", code=code)
+        figures.append(Figure(name, behind, ">=", -BEHIND))
     return step_of("human labels", figures, len(both), with_judge[0].opposed)
 
 

@@ -25,10 +25,12 @@ from pytest_batcheval.quality.judging._ladder_step import (
 )
 from pytest_batcheval.quality.measures._discriminant import discriminant
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
+from pytest_batcheval.quality.result import NONE
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.quality.verdicts import INVALID, Verdicts, verdicts_of
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.plain import mapping
 
 T = TypeVar("T")
@@ -107,7 +109,8 @@ def planted_signs(judged: Answers, planted: Sequence[Mapping[str, int]] | None =
             right += 1
         else:
             wrong += 1
-            examples.append(example(row, f"{code} {score:g} where {level:+d} was planted"))
+            what = Phrase("{code} {score:g} where {level:+d} was planted", code=code, score=score, level=level)
+            examples.append(example(row, what))
     figures = (
         Figure("scores on the planted side", share(right, right + wrong), ">=", RIGHT_SIDE),
         Figure("planted signs with a score", share(right + wrong, right + wrong + missed), ">=", RECALL),
@@ -176,12 +179,19 @@ def bias_probe(kind: str, plain: Answers, changed: Answers) -> LadderStep:
         elif after is not None:
             shifts.append(after - before)
         if after is not None and after != before:
-            examples.append(example(row, f"{code} {'none' if before is None else f'{before:g}'} -> {after:g}"))
+            was = NONE if before is None else f"{before:g}"
+            examples.append(example(row, Phrase("{} {} -> {:g}", code, was, after)))
     figures = (
         Figure("mean shift in points", abs(mean(shifts)) if shifts else None, "<=", PROBES[kind]),
         Figure("scores that appear", new / max(without, 1), "<=", UNFOUNDED),
     )
-    return step_of(f"bias probe: {kind}", figures, len(plain), examples, mean_interval(shifts))
+    return step_of(
+        Phrase("bias probe: {kind}", kind=Phrase.known(kind, "probe")),
+        figures,
+        len(plain),
+        examples,
+        mean_interval(shifts),
+    )
 
 
 def null_scores(judged: Answers, *, targets: Targets | None = None) -> LadderStep:

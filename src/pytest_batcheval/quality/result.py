@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from textwrap import shorten
 from typing import Any, ClassVar, NoReturn
+
+from pytest_batcheval.text.phrase import Phrase, catalogue
 
 WIDTH = 160
 """Characters of a result's `repr` at most, without its name."""
 
 
 RECENT = 100
+
+NONE = Phrase("none")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -40,6 +45,9 @@ class Result:
     FIGURES: ClassVar[tuple[str, ...]] = ()
     """Properties that `to_dict` adds to the fields."""
 
+    lang: ClassVar[str] = "en"
+    """The language of `explain()` where none is asked for; in pytest that of the ini key `batch_lang`."""
+
     def __post_init__(self) -> None:
         recent.append(self)
 
@@ -51,11 +59,30 @@ class Result:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {shorten(self._summary(), WIDTH, placeholder='…')}>"
 
-    def explain(self) -> str:
-        """The result in words."""
+    def explain(self, lang: str | None = None) -> str:
+        """The result in words, in a language of `LANGUAGES`, by default that of `Result.lang`.
+
+        Raises:
+            ValueError: there is no such language.
+        """
+        return self._words().said(catalogue("quality", Result.lang if lang is None else lang))
+
+    def translations(self, lang: str) -> dict[str, str]:
+        """Its texts in another language by the English ones: those of `_texts`, and the line of its `repr`."""
+        texts = catalogue("quality", lang)
+        line = self._summary()
+        found = {str(text): text.said(texts) for text in self._texts()}
+        return found | {shorten(line, WIDTH, placeholder="…"): shorten(line.said(texts), WIDTH, placeholder="…")}
+
+    def _texts(self) -> tuple[Phrase, ...]:
+        """The texts that a report shows of it."""
+        return self._words(), Phrase.known(self.null)
+
+    def _words(self) -> Phrase:
+        """All of it, for `explain`."""
         raise NotImplementedError
 
-    def _summary(self) -> str:
+    def _summary(self) -> Phrase:
         """The main figures and the verdict, for one line."""
         raise NotImplementedError
 
@@ -74,15 +101,19 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
-    return value
+    return str(value) if isinstance(value, Phrase) else value
 
 
-def shown(interval: tuple[float, float] | None, digits: int = 3) -> str:
+def shown(interval: tuple[float, float] | None, digits: int = 3) -> Phrase:
     """Return an interval in words: `95 %: 0.1 to 0.2`."""
-    return "no interval" if interval is None else f"95 %: {interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
+    if interval is None:
+        return Phrase("no interval")
+    low, high = (f"{end:.{digits}f}" for end in interval)
+    return Phrase("95 %: {low} to {high}", low=low, high=high)
 
 
-def listed(names: list[str] | tuple[str, ...], limit: int = 5) -> str:
+def listed(names: Sequence[str], limit: int = 5) -> Phrase:
     """Return the first few names, and the number of the others."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    first = Phrase.joined(", ", names[:limit])
+    more = len(names) - limit
+    return Phrase("{names} and {number} more", names=first, number=more) if more > 0 else first

@@ -10,10 +10,11 @@ from textwrap import shorten
 from typing import Any, ClassVar
 
 from pytest_batcheval.quality.judging._rubric_request import judged_words
-from pytest_batcheval.quality.result import WIDTH, Result, listed
+from pytest_batcheval.quality.result import NONE, WIDTH, Result, listed
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.objects import Answer
 
@@ -81,19 +82,32 @@ class Verdicts(Result):
         """The role labels, one per answer; empty without a complete verdict."""
         return ["" if verdict is None else verdict.role for verdict in self.verdicts]
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The numbers of broken verdicts and dropped scores, with the first few of each."""
-        return (
-            f"{counted(self.n, 'verdict')}, {len(self.broken)} of them broken "
-            f"({self.effect:.1%}, at most {INVALID:.0%}): "
-            f"{listed(self.broken) or 'none'}\n"
-            f"{counted(self.given, 'score')}, {len(self.dropped)} dropped because their quote was not said: "
-            f"{listed(self.dropped) or 'none'}"
+        broken = Phrase(
+            "{verdicts}, {broken} of them broken ({share:.1%}, at most {most:.0%}): {names}",
+            verdicts=Phrase.counted(self.n, "verdict"),
+            broken=len(self.broken),
+            share=self.effect,
+            most=INVALID,
+            names=listed(self.broken) or NONE,
         )
+        dropped = Phrase(
+            "{scores}, {dropped} dropped because their quote was not said: {names}",
+            scores=Phrase.counted(self.given, "score"),
+            dropped=len(self.dropped),
+            names=listed(self.dropped) or NONE,
+        )
+        return Phrase.joined("\n", [broken, dropped])
 
-    def _summary(self) -> str:
-        usable = "usable" if self.usable else "not usable"
-        return f"{counted(self.n, 'verdict')}, {len(self.broken)} broken ({self.effect:.1%}): {usable}"
+    def _summary(self) -> Phrase:
+        return Phrase(
+            "{verdicts}, {broken} broken ({share:.1%}): {usable}",
+            verdicts=Phrase.counted(self.n, "verdict"),
+            broken=len(self.broken),
+            share=self.effect,
+            usable=Phrase("usable" if self.usable else "not usable"),
+        )
 
 
 def read_verdict(answer: Answer) -> Verdict:
@@ -114,7 +128,8 @@ def read_verdict(answer: Answer) -> Verdict:
     try:
         data = json.loads(answer.text)
     except (ValueError, RecursionError):
-        return Verdict(fault=f"not valid JSON ({answer.finish_reason}): {answer.text[:80]!r}")
+        cut = answer.text[:80]
+        return Verdict(fault=Phrase("not valid JSON ({reason}): {cut!r}", reason=answer.finish_reason, cut=cut))
     if (fault := best_match(Draft202012Validator(schema).iter_errors(data))) is not None:
         return Verdict(fault=f"{fault.json_path}: {fault.message[:200]}")
     said = _folded(words)
@@ -200,7 +215,7 @@ def usable_scores(verdicts: Verdicts) -> dict[str, list[float | None]]:
         TableError: more than 2 % of them are broken.
     """
     if not verdicts.usable:
-        raise TableError(f"this judge is not usable: {verdicts.explain()}")
+        raise TableError(f"this judge is not usable: {verdicts.explain('en')}")
     return verdicts.scores
 
 
@@ -289,4 +304,4 @@ def _named(
     for row, verdict in zip(answers.rows, found, strict=True):
         cell = " x ".join(row.id(axis) for axis in row.cell)
         for fault in () if verdict is None else faults(verdict):
-            yield f"{cell}: {fault} ({row.answer.custom_id[:KEY_SHOWN]})"
+            yield Phrase("{}: {} ({})", cell, fault, row.answer.custom_id[:KEY_SHOWN])

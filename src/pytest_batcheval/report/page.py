@@ -17,7 +17,6 @@ from pytest_batcheval.report.figures import RunFigures
 from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.report.quality_part import quality_part
 from pytest_batcheval.report.run_text import error_lines, run_lines
-from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.origin import describe, is_simulator
@@ -158,8 +157,8 @@ def _facts(outcomes: Sequence[Outcome], started: float | None, words: Language) 
 def _sent(run: RunFigures | None, words: Language) -> Iterator[tuple[str, str]]:
     """Requests, cost, time and failed requests by cause."""
     if run is not None and run.requests:
-        yield from ((words(label), text) for label, text in run_lines(run))
-        yield from ((words("failed requests"), line.strip()) for line in error_lines(run.failures))
+        yield from ((words(label), words(text)) for label, text in run_lines(run))
+        yield from ((words("failed requests"), words(line).strip()) for line in error_lines(run.failures))
 
 
 def _time(seconds: float) -> str:
@@ -246,8 +245,8 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language) -> Pla
         "name": " × ".join(answer.cell.values()) or answer.custom_id,
         "outcome": worst,
         "look": LOOKS.get(worst, "other"),
-        "asked": _shown(asked_text(answer.request.body), answer.custom_id),
-        "answered": _shown(answered_text(answer), answer.custom_id),
+        "asked": _shown(asked_text(answer.request.body), answer.custom_id, words),
+        "answered": _shown(answered_text(answer), answer.custom_id, words),
         "verdict": _scores(answered_text(answer)),
         "tests": [
             {"name": t.test, "outcome": t.outcome, "message": t.message if len(t.cells) == 1 else ""} for t in tests
@@ -259,11 +258,13 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language) -> Pla
     }
 
 
-def _shown(text: str, key: str) -> str:
+def _shown(text: str, key: str, words: Language) -> str:
     """A text of a request or answer, of a very long one the beginning and the command that shows all of it."""
     shown = safe_to_show(text)  # before it is cut, or half a secret would be none
     more = len(shown) - LONGEST_TEXT
-    return f"{shown[:LONGEST_TEXT]}\n… {counted(more, 'more character')}: batcheval show {key}" if more > 0 else shown
+    if more <= 0:
+        return shown
+    return f"{shown[:LONGEST_TEXT]}\n… {words.counted(more, 'more character')}: batcheval show {key}"
 
 
 def _scores(text: str) -> list[tuple[str, str, str]]:

@@ -44,17 +44,17 @@ def _within(figures: Plain, part: Plain) -> bool:
 
 
 def _result(test: str, result: KeptResult, drawn: list[Chart], words: Language) -> Plain:
-    figures = result.figures
+    figures, said = result.figures, words.and_of(result.translations)
     charts = [*_of_parts(figures, words), *charts_of(result.kind, figures, words)]
     new = [chart for chart in charts if chart not in drawn][: MOST_CHARTS - len(drawn)]
     drawn += new
     return {
-        "kind": result.kind,
+        "kind": words(result.kind),
         "test": test,
-        "summary": result.summary.strip("<>").partition(" ")[2],
-        "figures": _main_figures(figures, words),
-        "words": result.words,
-        "rows": _rows(figures, words),
+        "summary": said(result.summary.strip("<>").partition(" ")[2]),
+        "figures": _main_figures(figures, said),
+        "words": said(result.words),
+        "rows": _rows(figures, said),
         "charts": new,
     }
 
@@ -84,7 +84,7 @@ def _main_figures(figures: Plain, words: Language) -> list[tuple[str, str]]:
     if p_value is not None:
         found.append(("p", f"{p_value:.4g}"))
     found.append(("n", f"{figures.get('n', 0):,}"))
-    return [*found, (words("null hypothesis"), str(figures.get("null", "")))]
+    return [*found, (words("null hypothesis"), words(str(figures.get("null", ""))))]
 
 
 def _range(interval: Sequence[float], words: Language) -> str:
@@ -94,10 +94,11 @@ def _range(interval: Sequence[float], words: Language) -> str:
 
 def _rows(figures: Plain, words: Language) -> list[tuple[str, str, str]]:
     """(look, name, text) of each part of a gate, or figure of a judge's step."""
-    parts = [(part["passed"], part["name"], part["reason"]) for part in figures.get("parts", ())]
+    parts = [(part["passed"], words(part["name"]), words(part["reason"])) for part in figures.get("parts", ())]
     steps = figures.get("figures", ()) if "step" in figures else ()
     parts += [
-        (_holds(one), one["name"], f"{_shown(one['value'], words)} ({one['sign']} {one['limit']:g})") for one in steps
+        (_holds(one), words(one["name"]), f"{_shown(one['value'], words)} ({one['sign']} {one['limit']:g})")
+        for one in steps
     ]
     return [("good" if passed else "bad", name, text) for passed, name, text in parts]
 

@@ -10,12 +10,12 @@ from typing import ClassVar
 
 from pytest_batcheval.quality.comparing._clustered_difference import difference, named_cells
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
-from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 MARGIN = 0.15
 """In units of alignment, equal to 0.3 of a score point: a convention; state your own before the run."""
@@ -65,21 +65,28 @@ class Comparison(Result):
         """Whether the 90 % interval lies inside the margin. A difference can be both significant and small."""
         return self.p_equivalence <= EQUIVALENCE
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The result in words, with the cells that are furthest behind."""
-        size = "undefined" if self.standardised is None else f"{self.standardised:+.2f}"
-        within = "inside" if self.equivalent else "not inside"
-        return (
-            f"{self.verdict}: {self.metric} differs by {self.effect:+.3f} "
-            f"(95 %: {self.interval[0]:+.3f} to {self.interval[1]:+.3f}), d_z {size}, p = {self.p_value:.4g} "
-            f"({counted(self.n, 'cell')}, t with {self.freedom} degrees of freedom)\n"
-            f"90 %: {self.narrow[0]:+.3f} to {self.narrow[1]:+.3f} is {within} +-{self.margin}, "
-            f"p = {self.p_equivalence:.4g}\n"
-            f"furthest behind: {listed(self.lowest, LISTED) or 'none'}"
+        difference = Phrase(
+            "{verdict}: {it.metric} differs by {it.effect:+.3f} (95 %: {it.interval[0]:+.3f} to "
+            "{it.interval[1]:+.3f}), d_z {size}, p = {it.p_value:.4g} ({cells}, "
+            "t with {it.freedom} degrees of freedom)",
+            it=self,
+            verdict=Phrase.known(self.verdict, "verdict"),
+            size=Phrase("undefined") if self.standardised is None else f"{self.standardised:+.2f}",
+            cells=Phrase.counted(self.n, "cell"),
         )
+        within = Phrase(
+            "90 %: {it.narrow[0]:+.3f} to {it.narrow[1]:+.3f} is {inside} +-{it.margin}, p = {it.p_equivalence:.4g}",
+            it=self,
+            inside=Phrase("inside" if self.equivalent else "not inside"),
+        )
+        lowest = Phrase("furthest behind: {cells}", cells=listed(self.lowest, LISTED) or NONE)
+        return Phrase.joined("\n", [difference, within, lowest])
 
-    def _summary(self) -> str:
-        return f"{self.metric} difference={self.effect:+.3f} p={self.p_value:.2g}: {self.verdict}"
+    def _summary(self) -> Phrase:
+        template = "{it.metric} difference={it.effect:+.3f} p={it.p_value:.2g}: {verdict}"
+        return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
 def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float = MARGIN) -> Comparison:

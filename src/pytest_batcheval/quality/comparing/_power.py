@@ -18,6 +18,7 @@ from pytest_batcheval.quality.table import MIN_PERSONAS, MIN_QUESTIONS, TableErr
 from pytest_batcheval.quality.word_scores import DIMENSIONS
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.value_id import value_id
 
 if TYPE_CHECKING:
@@ -62,27 +63,51 @@ class Power(Result):
 
     COMPARE: ClassVar[str] = "assert result.traits[0.5] >= 0.8, result.explain()"
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The detectable effects, in words."""
-        traits = ", ".join(f"{effect} points: {power:.0%}" for effect, power in self.traits.items())
+        size = Phrase(
+            "{it.personas} personas x {it.questions} questions x {samples} ({runs} each, seed {it.seed})",
+            it=self,
+            samples=Phrase.counted(self.samples, "sample"),
+            runs=Phrase.counted(self.runs, "simulated run"),
+        )
         varied = ", ".join(f"{variance}: {power:.0%}" for variance, power in self.differentiation.items())
-        smallest = "none of these effects" if self.effect is None else f"effects from {self.effect} points"
-        return "\n".join(
-            (
-                f"{self.personas} personas x {self.questions} questions x {counted(self.samples, 'sample')} "
-                f"({counted(self.runs, 'simulated run')} each, seed {self.seed})",
-                f"personas told apart, by the variance they have in common: {varied}",
-                f"all traits but one shown, by effect: {traits or 'personas have no levels, or questions no targets'}"
-                + (f"; {smallest} are found with {WANTED:.0%}" if traits else ""),
-                f"two runs compared: a mean difference of {self.difference:.2f} standard deviations of one answer "
-                f"is found with {WANTED:.0%}",
-            )
+        apart = Phrase("personas told apart, by the variance they have in common: {varied}", varied=varied)
+        compared = Phrase(
+            "two runs compared: a mean difference of {difference:.2f} standard deviations of one answer "
+            "is found with {wanted:.0%}",
+            difference=self.difference,
+            wanted=WANTED,
+        )
+        return Phrase.joined("\n", [size, apart, self._shown(), compared])
+
+    def _shown(self) -> Phrase:
+        """The traits that are shown."""
+        if not self.traits:
+            return Phrase("all traits but one shown, by effect: personas have no levels, or questions no targets")
+        shown = [Phrase("{effect} points: {power:.0%}", effect=e, power=power) for e, power in self.traits.items()]
+        return Phrase(
+            "all traits but one shown, by effect: {shown}; {smallest} are found with {wanted:.0%}",
+            shown=Phrase.joined(", ", shown),
+            smallest=Phrase("none of these effects")
+            if self.effect is None
+            else Phrase("effects from {effect} points", effect=self.effect),
+            wanted=WANTED,
         )
 
-    def _summary(self) -> str:
-        size = f"{self.personas} x {self.questions} x {counted(self.samples, 'sample')}"
-        found = "none of the trait effects" if self.effect is None else f"trait effects from {self.effect:g} points"
-        return f"{size}: {found if self.traits else 'no traits'}, differences from {self.difference:.2f} sd"
+    def _summary(self) -> Phrase:
+        if not self.traits:
+            found = Phrase("no traits")
+        elif self.effect is None:
+            found = Phrase("none of the trait effects")
+        else:
+            found = Phrase("trait effects from {effect:g} points", effect=self.effect)
+        return Phrase(
+            "{it.personas} x {it.questions} x {samples}: {found}, differences from {it.difference:.2f} sd",
+            it=self,
+            samples=Phrase.counted(self.samples, "sample"),
+            found=found,
+        )
 
 
 def power(

@@ -13,13 +13,13 @@ import numpy as np
 
 from pytest_batcheval.quality.comparing._clustered_difference import Difference, difference, named_cells
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
-from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.resampling import ALPHA
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 TOLERATED = 0.1
 """A drop that is tolerated even if it is certain, in the unit of what is compared.
@@ -67,25 +67,34 @@ class Regression(Result):
 
     COMPARE: ClassVar[str] = "assert result.verdict != 'FAIL', result.explain()"
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The verdict in words, with the cells that fell most and what would decide."""
-        decide = "\nthere is a drop, but not one that fails" if self.verdict == "WARN" else ""
-        if self.undecided:
-            decide = (
-                f"\nundecided: {counted(self.more_samples, 'more sample')} per cell would decide if the drop stays"
-                if self.more_samples
-                else f"\nundecided: even {MOST} more samples per cell would not decide a drop of this size"
-            )
-        return (
-            f"{self.verdict}: {self.metric} changed by {self.effect:+.3f} "
-            f"(95 %: {self.interval[0]:+.3f} to {self.interval[1]:+.3f}), one-sided p = {self.p_value:.4g} "
-            f"({counted(self.n, 'cell')}, t with {self.freedom} degrees of freedom); "
-            f"a failure is p < {ALPHA} and a drop above {self.tolerated}{decide}\n"
-            f"fell most: {listed(self.fallen, LISTED) or 'none'}"
+        change = Phrase(
+            "{verdict}: {it.metric} changed by {it.effect:+.3f} (95 %: {it.interval[0]:+.3f} to "
+            "{it.interval[1]:+.3f}), one-sided p = {it.p_value:.4g} ({cells}, t with {it.freedom} degrees of freedom); "
+            "a failure is p < {alpha} and a drop above {it.tolerated}",
+            it=self,
+            verdict=Phrase.known(self.verdict, "verdict"),
+            cells=Phrase.counted(self.n, "cell"),
+            alpha=ALPHA,
         )
+        fallen = Phrase("fell most: {cells}", cells=listed(self.fallen, LISTED) or NONE)
+        return Phrase.joined("\n", [change, *self._decide(), fallen])
 
-    def _summary(self) -> str:
-        return f"{self.metric} change={self.effect:+.3f} p={self.p_value:.2g}: {self.verdict}"
+    def _decide(self) -> list[Phrase]:
+        """What would decide a drop that does not fail."""
+        if self.undecided and self.more_samples:
+            more = Phrase.counted(self.more_samples, "more sample")
+            return [Phrase("undecided: {more} per cell would decide if the drop stays", more=more)]
+        if self.undecided:
+            return [
+                Phrase("undecided: even {most} more samples per cell would not decide a drop of this size", most=MOST)
+            ]
+        return [Phrase("there is a drop, but not one that fails")] if self.verdict == "WARN" else []
+
+    def _summary(self) -> Phrase:
+        template = "{it.metric} change={it.effect:+.3f} p={it.p_value:.2g}: {verdict}"
+        return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
 def regression(

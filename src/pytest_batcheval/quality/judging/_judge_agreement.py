@@ -9,13 +9,14 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.result import Result, listed, shown
+from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import Given, numbers
 from pytest_batcheval.quality.stats import kappa
 from pytest_batcheval.quality.stats.resampling import generator
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 Floats = npt.NDArray[np.float64]
@@ -72,14 +73,18 @@ class DimensionAgreement:
         enough = self.kappa is not None and self.kappa >= AGREED
         return enough and self.kappa_interval is not None and self.kappa_interval[0] >= AGREED_LOW
 
-    def __str__(self) -> str:
+    def __str__(self) -> Phrase:
+        pairs = Phrase.counted(self.pairs, "pair")
         if self.kappa is None or self.alpha is None:
-            return f"undefined on {counted(self.pairs, 'pair')}: all scores are equal, or there are none"
-        ac2 = "undefined" if self.ac2 is None else f"{self.ac2:.2f}"
-        return (
-            f"kappa = {self.kappa:.2f} ({shown(self.kappa_interval, 2)}), alpha = {self.alpha:.2f} "
-            f"({shown(self.alpha_interval, 2)}), AC2 = {ac2}, {counted(self.pairs, 'pair')}, "
-            f"{self.same_nulls:.0%} agree on whether there is a score"
+            return Phrase("undefined on {pairs}: all scores are equal, or there are none", pairs=pairs)
+        return Phrase(
+            "kappa = {it.kappa:.2f} ({kappa}), alpha = {it.alpha:.2f} ({alpha}), AC2 = {ac2}, {pairs}, "
+            "{it.same_nulls:.0%} agree on whether there is a score",
+            it=self,
+            kappa=shown(self.kappa_interval, 2),
+            alpha=shown(self.alpha_interval, 2),
+            ac2=Phrase("undefined") if self.ac2 is None else f"{self.ac2:.2f}",
+            pairs=pairs,
         )
 
 
@@ -110,23 +115,25 @@ class JudgeAgreement(Result):
         """The dimensions whose weighted kappa is below 0.6, or its lower bound below 0.4, or undefined."""
         return tuple(code for code, found in self.dimensions.items() if not found.agrees)
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """One line per dimension, and the answers on which the two are furthest apart."""
-        role = [] if self.role_kappa is None else [f"role: kappa = {self.role_kappa:.2f}"]
-        return "\n".join(
-            [
-                f"{counted(self.n, 'answer')} judged twice (seed {self.seed}); "
-                f"not agreed on: {', '.join(self.disagreeing) or 'none'}",
-                *(f"{code}: {found}" for code, found in self.dimensions.items()),
-                *role,
-                f"three points apart or more: {listed(self.opposed) or 'none'}",
-            ]
+        head = Phrase(
+            "{answers} judged twice (seed {seed}); not agreed on: {codes}",
+            answers=Phrase.counted(self.n, "answer"),
+            seed=self.seed,
+            codes=", ".join(self.disagreeing) or NONE,
         )
+        dimensions = [Phrase("{}: {}", code, str(found)) for code, found in self.dimensions.items()]
+        role = [] if self.role_kappa is None else [Phrase("role: kappa = {kappa:.2f}", kappa=self.role_kappa)]
+        apart = Phrase("three points apart or more: {names}", names=listed(self.opposed) or NONE)
+        return Phrase.joined("\n", [head, *dimensions, *role, apart])
 
-    def _summary(self) -> str:
-        kappa = "undefined" if self.effect is None else f"{self.effect:.2f}"
-        agreed = f"not agreed on {listed(self.disagreeing)}" if self.disagreeing else "agreed"
-        return f"least kappa={kappa} n={self.n}: {agreed}"
+    def _summary(self) -> Phrase:
+        kappa = Phrase("undefined") if self.effect is None else f"{self.effect:.2f}"
+        if not self.disagreeing:
+            return Phrase("least kappa={kappa} n={n}: agreed", kappa=kappa, n=self.n)
+        codes = listed(self.disagreeing)
+        return Phrase("least kappa={kappa} n={n}: not agreed on {codes}", kappa=kappa, n=self.n, codes=codes)
 
 
 def judge_agreement(
@@ -263,6 +270,7 @@ def _opposed(answers: Answers, one: dict[str, Floats], other: dict[str, Floats])
         for n in np.flatnonzero(np.abs(column - other[code]) >= 3):
             row = answers.rows[int(n)]
             cell = " x ".join(row.id(axis) for axis in row.cell)
-            marks = f"{code} {column[n]:.0f} and {other[code][n]:.0f}"
-            found.append(f"{cell}: {marks} ({row.answer.custom_id[:KEY_SHOWN]})")
+            marks = float(column[n]), float(other[code][n])
+            template = "{cell}: {code} {marks[0]:.0f} and {marks[1]:.0f} ({key})"
+            found.append(Phrase(template, cell=cell, code=code, marks=marks, key=row.answer.custom_id[:KEY_SHOWN]))
     return tuple(found[:10])

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pytest_batcheval.quality.result import Result, listed
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.recordings.answer_table import Row
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 
@@ -30,9 +30,10 @@ class Figure:
             return False
         return {">=": self.value >= self.limit, "<=": self.value <= self.limit, ">": self.value > self.limit}[self.sign]
 
-    def __str__(self) -> str:
-        value = "undefined" if self.value is None else f"{self.value:.3f}"
-        return f"{'ok' if self.holds else 'FAIL'} {self.name}: {value} ({self.sign} {self.limit:g})"
+    def __str__(self) -> Phrase:
+        value = Phrase("undefined") if self.value is None else f"{self.value:.3f}"
+        look = Phrase("ok" if self.holds else "FAIL")
+        return Phrase("{} {}: {} ({} {:g})", look, Phrase.known(self.name), value, self.sign, self.limit)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -58,15 +59,23 @@ class LadderStep(Result):
         """Whether every figure holds."""
         return all(figure.holds for figure in self.figures)
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """One line per figure, and the examples."""
-        verdict = "passed" if self.passed else "failed"
-        look = [f"see: {listed(self.examples)}"] if self.examples else []
-        return "\n".join([f"{self.step} {verdict} ({counted(self.n, 'answer')})", *map(str, self.figures), *look])
+        verdict = Phrase("{step} passed ({answers})" if self.passed else "{step} failed ({answers})", **self._size())
+        look = [Phrase("see: {names}", names=listed(self.examples))] if self.examples else []
+        return Phrase.joined("\n", [verdict, *map(str, self.figures), *look])
 
-    def _summary(self) -> str:
-        broken = [figure.name for figure in self.figures if not figure.holds]
-        return f"{self.step}, {counted(self.n, 'answer')}: {f'failed {listed(broken)}' if broken else 'passed'}"
+    def _texts(self) -> tuple[Phrase, ...]:
+        return *super()._texts(), *(Phrase.known(figure.name) for figure in self.figures)
+
+    def _summary(self) -> Phrase:
+        broken = [Phrase.known(figure.name) for figure in self.figures if not figure.holds]
+        if not broken:
+            return Phrase("{step}, {answers}: passed", **self._size())
+        return Phrase("{step}, {answers}: failed {names}", names=listed(broken), **self._size())
+
+    def _size(self) -> dict[str, Phrase]:
+        return {"step": Phrase.known(self.step), "answers": Phrase.counted(self.n, "answer")}
 
 
 def step_of(
@@ -92,7 +101,8 @@ def step_of(
 
 def example(row: Row, what: str) -> str:
     """Return `persona x question: what (key)`."""
-    return f"{' x '.join(row.id(axis) for axis in row.cell)}: {what} ({row.answer.custom_id[:KEY_SHOWN]})"
+    cell = " x ".join(row.id(axis) for axis in row.cell)
+    return Phrase("{}: {} ({})", cell, what, row.answer.custom_id[:KEY_SHOWN])
 
 
 def share(part: int, whole: int) -> float | None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.design import Targets, aims_of
 from pytest_batcheval.quality.required_samples import needs_samples
-from pytest_batcheval.quality.result import Result, listed, shown
+from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.stats.cell_means import cell_products
 from pytest_batcheval.quality.stats.persona_effect import filled
@@ -26,6 +26,7 @@ from pytest_batcheval.quality.stats.variance_components import TRUSTED, Componen
 from pytest_batcheval.quality.table import Table, TableError, table_of
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,36 +83,50 @@ class Consistency(Result):
         """The effect."""
         return self.effect
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The result in words, with the worst cells."""
-        return "\n".join(
-            (
-                f"{self.verdict}: {counted(self.n, 'answer')}, "
-                f"{self.samples[0]} to {counted(self.samples[1], 'sample')} per cell"
-                + ("" if self.scored_pairs else "; by wording only, because no two samples of a cell have scores"),
-                f"cell icc = {self.cell_icc:.3f} ({shown(self.interval)})",
-                f"duplicates = {self.duplicate:.1%} of the samples (at most {DUPLICATES:.0%} are allowed); "
-                f"most in: {listed(self.repeated) or 'none'}",
-                f"contradictions = {self.contradiction:.1%} of {counted(self.scored_pairs, 'pair')} of samples "
-                f"(at most {CONTRADICTIONS:.0%}); most in: {listed(self.contradicting) or 'none'}",
-                *self._trust(),
-                *(f"{code}: {found}" for code, found in self.components.items()),
-            )
+        size = Phrase(
+            "{verdict}: {answers}, {least} to {samples} per cell",
+            verdict=Phrase.known(self.verdict, "verdict"),
+            answers=Phrase.counted(self.n, "answer"),
+            least=self.samples[0],
+            samples=Phrase.counted(self.samples[1], "sample"),
         )
+        if not self.scored_pairs:
+            size = Phrase("{size}; by wording only, because no two samples of a cell have scores", size=size)
+        icc = Phrase("cell icc = {icc:.3f} ({interval})", icc=self.cell_icc, interval=shown(self.interval))
+        components = [Phrase("{}: {}", code, str(found)) for code, found in self.components.items()]
+        return Phrase.joined("\n", [size, icc, *self._against(), *self._trust(), *components])
 
-    def _summary(self) -> str:
+    def _against(self) -> tuple[Phrase, ...]:
+        """The shares of duplicates and contradictions."""
+        duplicates = Phrase(
+            "duplicates = {share:.1%} of the samples (at most {most:.0%} are allowed); most in: {cells}",
+            share=self.duplicate,
+            most=DUPLICATES,
+            cells=listed(self.repeated) or NONE,
+        )
+        contradictions = Phrase(
+            "contradictions = {share:.1%} of {pairs} of samples (at most {most:.0%}); most in: {cells}",
+            share=self.contradiction,
+            pairs=Phrase.counted(self.scored_pairs, "pair"),
+            most=CONTRADICTIONS,
+            cells=listed(self.contradicting) or NONE,
+        )
+        return duplicates, contradictions
+
+    def _summary(self) -> Phrase:
         trust = "" if self.generalizability is None else f" G={self.generalizability:.2f}"
-        return f"cell_icc={self.cell_icc:.3f} duplicate={self.duplicate:.1%}{trust}: {self.verdict}"
+        template = "cell_icc={it.cell_icc:.3f} duplicate={it.duplicate:.1%}{trust}: {verdict}"
+        return Phrase(template, it=self, trust=trust, verdict=Phrase.known(self.verdict, "verdict"))
 
-    def _trust(self) -> tuple[str, ...]:
+    def _trust(self) -> tuple[Phrase, ...]:
         if self.generalizability is None:
             return ()
         known = {code: c.generalizability for code, c in self.components.items() if c.generalizability is not None}
         least = min(known, key=known.__getitem__)
-        return (
-            f"generalizability G = {self.generalizability:.2f} in the median dimension (at least {TRUSTED}); "
-            f"least: {least} ({known[least]:.2f})",
-        )
+        template = "generalizability G = {g:.2f} in the median dimension (at least {wanted}); least: {code} ({low:.2f})"
+        return (Phrase(template, g=self.generalizability, wanted=TRUSTED, code=least, low=known[least]),)
 
 
 @needs_samples(2)

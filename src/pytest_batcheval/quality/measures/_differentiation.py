@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.measures import _differentiation_controls as control
-from pytest_batcheval.quality.result import Result, listed, shown
+from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.cell_means import cell_products
 from pytest_batcheval.quality.stats.classical_scaling import scaled
@@ -36,7 +36,7 @@ from pytest_batcheval.quality.stats.persona_effect import (
 from pytest_batcheval.quality.stats.resampling import ALPHA, generator, jackknife_interval, permutation_p
 from pytest_batcheval.quality.table import Table, table_of
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 ACCURACY_PERMUTATIONS = 199
 """Permutations for the mean and 99 % point of chance accuracy; the verdict does not depend on them."""
@@ -137,33 +137,54 @@ class Differentiation(Result):
         """The number of answers that were used."""
         return self.n
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The result in words, with the personas that are hardest to tell apart."""
-        size = (
-            f"{counted(self.answers, 'answer')} of {counted(self.personas, 'persona')} "
-            f"to {counted(self.questions, 'question')}"
+        size = Phrase(
+            "{answers} of {personas} to {questions}",
+            answers=Phrase.counted(self.answers, "answer"),
+            personas=Phrase.counted(self.personas, "persona"),
+            questions=Phrase.counted(self.questions, "question"),
         )
         if self.verdict == "collapsed":
-            return f"collapsed: in {size}, all personas give the same answer to a question"
-        least = [f"{persona} {share:.0%}" for persona, share in list(self.hits.items())[:LISTED]]
-        taken = [f"{a} taken for {b} ({counted(n, 'time')})" for a, b, n in self.confusions[:LISTED]]
-        return "\n".join(
-            (
-                f"{self.verdict}: {size}",
-                f"p = {self.p_value:.4g} ({counted(self.permutations, 'permutation')} of personas within questions, "
-                f"seed {self.seed})",
-                f"accuracy = {self.accuracy:.3f}: an answer's persona is found from its answers to other questions; "
-                f"by chance {self.null_accuracy:.3f}, in 99 of 100 cases below {self.null_accuracy_99:.3f}; "
-                f"among the nearest {TOP}: {self.top3:.3f}, by chance {TOP / self.personas:.3f}",
-                f"icc = {self.icc:.3f} ({shown(self.icc_interval)})",
-                f"least distinguishable: {', '.join(least)}",
-                f"most frequent confusions: {listed(taken, LISTED) or 'none'}",
-                *(f"{name}: {found.detail}" for name, found in self.controls.items()),
-            )
+            return Phrase("collapsed: in {size}, all personas give the same answer to a question", size=size)
+        verdict = Phrase("{}: {}", Phrase.known(self.verdict, "verdict"), size)
+        icc = Phrase("icc = {icc:.3f} ({interval})", icc=self.icc, interval=shown(self.icc_interval))
+        controls = [Phrase("{}: {}", Phrase.known(name), found.detail) for name, found in self.controls.items()]
+        return Phrase.joined("\n", [verdict, *self._against_chance(), icc, *self._hardest(), *controls])
+
+    def _against_chance(self) -> tuple[Phrase, ...]:
+        """The p-value and the accuracy."""
+        p_value = Phrase(
+            "p = {p:.4g} ({permutations} of personas within questions, seed {seed})",
+            p=self.p_value,
+            permutations=Phrase.counted(self.permutations, "permutation"),
+            seed=self.seed,
+        )
+        accuracy = Phrase(
+            "accuracy = {it.accuracy:.3f}: an answer's persona is found from its answers to other questions; "
+            "by chance {it.null_accuracy:.3f}, in 99 of 100 cases below {it.null_accuracy_99:.3f}; "
+            "among the nearest {top}: {it.top3:.3f}, by chance {chance:.3f}",
+            it=self,
+            top=TOP,
+            chance=TOP / self.personas,
+        )
+        return p_value, accuracy
+
+    def _hardest(self) -> tuple[Phrase, ...]:
+        """The personas that are hardest to tell apart."""
+        least = ", ".join(f"{persona} {share:.0%}" for persona, share in list(self.hits.items())[:LISTED])
+        taken = [
+            Phrase("{persona} taken for {other} ({times})", persona=a, other=b, times=Phrase.counted(n, "time"))
+            for a, b, n in self.confusions[:LISTED]
+        ]
+        return (
+            Phrase("least distinguishable: {personas}", personas=least),
+            Phrase("most frequent confusions: {pairs}", pairs=listed(taken, LISTED) or NONE),
         )
 
-    def _summary(self) -> str:
-        return f"p={self.p_value:.2g} accuracy={self.accuracy:.2f}: {_OUTCOMES[self.verdict]}"
+    def _summary(self) -> Phrase:
+        template = "p={it.p_value:.2g} accuracy={it.accuracy:.2f}: {outcome}"
+        return Phrase(template, it=self, outcome=Phrase(_OUTCOMES[self.verdict]))
 
 
 def differentiation(

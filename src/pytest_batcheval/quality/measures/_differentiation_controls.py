@@ -21,6 +21,7 @@ from pytest_batcheval.quality.stats.persona_effect import (
 )
 from pytest_batcheval.quality.stats.resampling import ALPHA, permutation_p
 from pytest_batcheval.quality.table import Table
+from pytest_batcheval.text.phrase import Phrase
 
 INFLUENCE, LENGTH, MASKED = "without the most influential persona", "length alone", "masked"
 
@@ -56,8 +57,10 @@ def _without_the_most_influential(table: Table, raw: Floats, permutations: int, 
     most = int(persona_sums(centred(raw)).argmax())
     rest = np.delete(np.delete(raw, most, axis=1), most, axis=3)
     p_value, accuracy = _tested(rest, np.delete(table.present, most, axis=1), permutations, seed)
-    shows = "still told apart" if p_value <= ALPHA else "the others are not told apart"
-    return Control(p_value, accuracy, f"{table.persona_ids[most]} left out, {shows} (p = {p_value:.4g})")
+    template = "{persona} left out, still told apart (p = {p:.4g})"
+    if p_value > ALPHA:
+        template = "{persona} left out, the others are not told apart (p = {p:.4g})"
+    return Control(p_value, accuracy, Phrase(template, persona=table.persona_ids[most], p=p_value))
 
 
 def _length(table: Table, permutations: int, seed: int) -> Control:
@@ -65,23 +68,19 @@ def _length(table: Table, permutations: int, seed: int) -> Control:
     flat = np.nan_to_num(means).ravel()
     p_value, _ = _tested(filled(np.outer(flat, flat), table.present), table.present, permutations, seed)
     if p_value > ALPHA:
-        return Control(p_value, None, f"lengths do not tell personas apart (p = {p_value:.4g})")
+        return Control(p_value, None, Phrase("lengths do not tell personas apart (p = {p:.4g})", p=p_value))
     longest, shortest = np.nanmean(means, axis=0).argmax(), np.nanmean(means, axis=0).argmin()
     ids = table.persona_ids
-    return Control(
-        p_value,
-        None,
-        f"lengths alone tell personas apart (p = {p_value:.4g}): {ids[longest]} writes longest, "
-        f"{ids[shortest]} shortest",
-    )
+    template = "lengths alone tell personas apart (p = {p:.4g}): {longest} writes longest, {shortest} shortest"
+    return Control(p_value, None, Phrase(template, p=p_value, longest=ids[longest], shortest=ids[shortest]))
 
 
 def _masked(table: Table, texts: list[str], permutations: int, seed: int) -> Control:
     raw = filled(cell_products(table, texts), table.present)
     p_value, accuracy = _tested(raw, table.present, permutations, seed)
-    shows = "still told apart" if p_value <= ALPHA else "no longer told apart"
-    detail = f"without the words of the descriptions and ids {shows} (p = {p_value:.4g}, accuracy = {accuracy:.3f})"
-    return Control(p_value, accuracy, detail)
+    template = "without the words of the descriptions and ids {shows} (p = {p:.4g}, accuracy = {accuracy:.3f})"
+    shows = Phrase("still told apart" if p_value <= ALPHA else "no longer told apart")
+    return Control(p_value, accuracy, Phrase(template, shows=shows, p=p_value, accuracy=accuracy))
 
 
 def _tested(raw: Floats, present: Bools, permutations: int, seed: int) -> tuple[float, float]:

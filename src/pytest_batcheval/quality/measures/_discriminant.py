@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
-from pytest_batcheval.quality.result import Result, shown
+from pytest_batcheval.quality.result import NONE, Result, shown
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
 from pytest_batcheval.quality.table import TableError, table_of
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,34 +51,39 @@ class Discriminant(Result):
         """The effect."""
         return self.effect
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The matrix, and the strongest leaks by name."""
-        size = len(self.dimensions)
-        pairs = [(abs(self.matrix[d][e]), d, e) for d in range(size) for e in range(size) if d != e]
-        strongest = [
-            f"{self.dimensions[e]} moves {self.dimensions[d]} by {self.matrix[d][e]:+.2f}"
-            for _, d, e in sorted(pairs, reverse=True)[:3]
-        ]
-        leak = "undefined: prompted traits do not raise their own scores" if self.leak is None else f"{self.leak:.2f}"
-        head = "score of  " + "".join(f"{code:>7}" for code in self.dimensions) + "   (prompted)"
+        undefined = Phrase("undefined: prompted traits do not raise their own scores")
+        found = Phrase(
+            "leak = {leak} ({interval}), p = {it.p_value:.4g} (seed {it.seed}), {answers}; strongest: {strongest}",
+            it=self,
+            leak=undefined if self.leak is None else f"{self.leak:.2f}",
+            interval=shown(self.interval, 2),
+            answers=Phrase.counted(self.n, "answer"),
+            strongest=self._strongest() or NONE,
+        )
+        head = Phrase("score of  {codes}   (prompted)", codes="".join(f"{code:>7}" for code in self.dimensions))
         rows = [
             f"{code:<10}" + "".join(f"{value:7.2f}" for value in row)
             for code, row in zip(self.dimensions, self.matrix, strict=True)
         ]
-        return "\n".join(
-            [
-                f"leak = {leak} ({shown(self.interval, 2)}), p = {self.p_value:.4g} (seed {self.seed}), "
-                f"{counted(self.n, 'answer')}; strongest: {'; '.join(strongest) or 'none'}",
-                head,
-                *rows,
-            ]
-        )
+        return Phrase.joined("\n", [found, head, *rows])
 
-    def _summary(self) -> str:
+    def _strongest(self) -> Phrase:
+        """The traits that move another score most."""
+        codes, size = self.dimensions, range(len(self.dimensions))
+        pairs = [(abs(self.matrix[d][e]), d, e) for d in size for e in size if d != e]
+        moves = [
+            Phrase("{trait} moves {score} by {by:+.2f}", trait=codes[e], score=codes[d], by=self.matrix[d][e])
+            for _, d, e in sorted(pairs, reverse=True)[:3]
+        ]
+        return Phrase.joined("; ", moves)
+
+    def _summary(self) -> Phrase:
         if self.leak is None:
-            return f"leak=None p={self.p_value:.2g}: prompted traits do not raise their own scores"
+            return Phrase("leak=None p={p:.2g}: prompted traits do not raise their own scores", p=self.p_value)
         finding = "traits raise their own scores" if self.leak <= LEAK else "traits raise other scores too"
-        return f"leak={self.leak:.2f} p={self.p_value:.2g}: {finding}"
+        return Phrase("leak={leak:.2f} p={p:.2g}: {finding}", leak=self.leak, p=self.p_value, finding=Phrase(finding))
 
 
 def discriminant(

@@ -16,13 +16,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.result import Result, listed, shown
+from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.text_distance import Vectors, tfidf
 from pytest_batcheval.quality.table import Table, table_of
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.value_id import value_id
 
 Floats = npt.NDArray[np.float64]
@@ -99,25 +99,48 @@ class Diversity(Result):
         """The effect."""
         return self.effect
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The result in words, with the nearest pairs and the most frequent openings."""
+        size = Phrase(
+            "{verdict}: first samples of {cells}",
+            verdict=Phrase.known(self.verdict, "verdict"),
+            cells=Phrase.counted(self.n, "cell"),
+        )
+        near = Phrase(
+            "near-duplicates = {share:.1%} of pairs (at most {most:.0%}); nearest: {pairs}",
+            share=self.near_duplicates,
+            most=NEAR_DUPLICATES,
+            pairs=listed(self.duplicated) or NONE,
+        )
+        opening = Phrase(
+            "opening = {share:.0%} begin alike (more than {most:.0%} is canned); most frequent: {openings}",
+            share=self.opening,
+            most=OPENINGS,
+            openings=listed(self.openings) or NONE,
+        )
+        others = Phrase(
+            "compression = {it.compression:.2f}, distinct 3-grams = {it.distinct:.2f} "
+            "(compare with a run of the same model)",
+            it=self,
+        )
+        return Phrase.joined("\n", [size, near, self._distinct_texts(), opening, others])
+
+    def _distinct_texts(self) -> Phrase:
+        """The Vendi score, and the question where it is least."""
         worst = min(self.questions, key=lambda identifier: self.questions[identifier].vendi)
-        return "\n".join(
-            (
-                f"{self.verdict}: first samples of {counted(self.n, 'cell')}",
-                f"near-duplicates = {self.near_duplicates:.1%} of pairs (at most {NEAR_DUPLICATES:.0%}); "
-                f"nearest: {listed(self.duplicated) or 'none'}",
-                f"vendi = {self.vendi:.2f} of the number of answers ({shown(self.interval, 2)}; at least {VENDI}); "
-                f"least at {worst} ({self.questions[worst].vendi:.2f})",
-                f"opening = {self.opening:.0%} begin alike (more than {OPENINGS:.0%} is canned); "
-                f"most frequent: {listed(self.openings) or 'none'}",
-                f"compression = {self.compression:.2f}, distinct 3-grams = {self.distinct:.2f} "
-                "(compare with a run of the same model)",
-            )
+        return Phrase(
+            "vendi = {vendi:.2f} of the number of answers ({interval}; at least {limit}); "
+            "least at {worst} ({least:.2f})",
+            vendi=self.vendi,
+            interval=shown(self.interval, 2),
+            limit=VENDI,
+            worst=worst,
+            least=self.questions[worst].vendi,
         )
 
-    def _summary(self) -> str:
-        return f"vendi={self.vendi:.2f} near_duplicates={self.near_duplicates:.1%}: {self.verdict}"
+    def _summary(self) -> Phrase:
+        template = "vendi={it.vendi:.2f} near_duplicates={it.near_duplicates:.1%}: {verdict}"
+        return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
 def diversity(answers: Answers) -> Diversity:
@@ -213,7 +236,10 @@ def _nearest(table: Table, groups: Sequence[npt.NDArray[np.intp]], cosines: Sequ
             if above[a, b] > NEAR:
                 pairs.append((float(above[a, b]), int(members[a]), int(members[b])))
     pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
-    return tuple(f"{table.answer_name(a)} and {table.answer_name(b)}: {cosine:.2f}" for cosine, a, b in pairs[:NAMED])
+    return tuple(
+        Phrase("{one} and {other}: {cosine:.2f}", one=table.answer_name(a), other=table.answer_name(b), cosine=cosine)
+        for cosine, a, b in pairs[:NAMED]
+    )
 
 
 def _frequent(ids: Sequence[str], texts: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -223,4 +249,7 @@ def _frequent(ids: Sequence[str], texts: Sequence[Sequence[str]]) -> tuple[str, 
         if often > 1:
             found.append((often / len(answers), identifier, opening))
     found.sort(key=lambda item: (-item[0], item[1]))
-    return tuple(f"{opening!r} at {identifier} ({share:.0%})" for share, identifier, opening in found[:NAMED])
+    return tuple(
+        Phrase("{opening!r} at {question} ({share:.0%})", opening=opening, question=identifier, share=share)
+        for share, identifier, opening in found[:NAMED]
+    )

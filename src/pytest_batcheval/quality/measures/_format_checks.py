@@ -15,7 +15,7 @@ from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers, Row
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 LIMITS = {
@@ -101,19 +101,30 @@ class FormatChecks(Result):
         """The checks whose share is above their limit."""
         return tuple(name for name, check in self.checks.items() if not check.passed)
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """One line per check, with the cells and keys of the hits."""
-        lines = [
-            f"{'FAIL' if not check.passed else 'ok'} {name}: {check.hits} of {check.n} "
-            f"({shown(check.interval)}; at most {check.limit:.0%})"
-            + (f": {listed(check.found)}" if check.found else "")
-            for name, check in self.checks.items()
-        ]
-        return "\n".join([f"{self.effect:.1%} of {counted(self.n, 'answer')} fail a check", *lines])
+        return Phrase.joined("\n", [self._share(), *(_line(name, check) for name, check in self.checks.items())])
 
-    def _summary(self) -> str:
-        found = f"above the limit: {', '.join(self.failing)}" if self.failing else "all checks within their limits"
-        return f"{self.effect:.1%} of {counted(self.n, 'answer')} fail a check: {found}"
+    def _summary(self) -> Phrase:
+        names = Phrase.joined(", ", (Phrase.known(name, "check") for name in self.failing))
+        found = Phrase("above the limit: {checks}", checks=names) if names else Phrase("all checks within their limits")
+        return Phrase("{}: {}", self._share(), found)
+
+    def _share(self) -> Phrase:
+        return Phrase(
+            "{share:.1%} of {answers} fail a check", share=self.effect, answers=Phrase.counted(self.n, "answer")
+        )
+
+
+def _line(name: str, check: Check) -> Phrase:
+    line = Phrase(
+        "{look} {name}: {it.hits} of {it.n} ({interval}; at most {it.limit:.0%})",
+        look=Phrase("ok" if check.passed else "FAIL"),
+        name=Phrase.known(name, "check"),
+        it=check,
+        interval=shown(check.interval),
+    )
+    return Phrase("{}: {}", line, listed(check.found)) if check.found else line
 
 
 def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:

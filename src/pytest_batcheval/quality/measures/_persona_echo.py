@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.measures._shared_phrases import description_of, description_runs, runs_in, shared_parts
-from pytest_batcheval.quality.result import Result, listed, shown
+from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
 from pytest_batcheval.quality.table import Table, TableError, table_of
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,16 +56,21 @@ class PersonaEcho(Result):
         """The effect."""
         return self.effect
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The result in words, with the answers that repeat most."""
-        return (
-            f"echo lift = {self.lift:.3f} ({shown(self.interval)}; at most {ECHO:.2f}), p = {self.p_value:.4g} "
-            f"(seed {self.seed}), {counted(self.n, 'answer')}; most: {listed(self.quotes) or 'none'}"
+        return Phrase(
+            "echo lift = {it.lift:.3f} ({interval}; at most {most:.2f}), p = {it.p_value:.4g} (seed {it.seed}), "
+            "{answers}; most: {quotes}",
+            it=self,
+            interval=shown(self.interval),
+            most=ECHO,
+            answers=Phrase.counted(self.n, "answer"),
+            quotes=listed(self.quotes) or NONE,
         )
 
-    def _summary(self) -> str:
-        finding = "in their own words" if self.lift <= ECHO else "descriptions are repeated"
-        return f"lift={self.lift:.3f} p={self.p_value:.2g}: {finding}"
+    def _summary(self) -> Phrase:
+        finding = Phrase("in their own words" if self.lift <= ECHO else "descriptions are repeated")
+        return Phrase("lift={it.lift:.3f} p={it.p_value:.2g}: {finding}", it=self, finding=finding)
 
 
 def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -> PersonaEcho:

@@ -12,6 +12,7 @@ from pytest_batcheval.quality.scores import score_column
 from pytest_batcheval.quality.stats.cell_means import cell_means
 from pytest_batcheval.quality.table import Table
 from pytest_batcheval.quality.word_scores import Scores
+from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,7 +47,7 @@ def opposed(table: Table, design: Design, codes: Sequence[str], scores: Scores) 
         level = design.level(code)[persona]
         lean = np.where(np.isin(question, design.aimed[code]), level * beyond, 0.0)
         for n in np.flatnonzero(lean <= -APART):
-            pole = "high" if level[n] > 0 else "low"
-            text = f"{table.answer_name(int(n))}: {code} {beyond[n]:+.1f}, prompted {pole}"
+            template = "{answer}: {code} {beyond:+.1f}, prompted " + ("high" if level[n] > 0 else "low")
+            text = Phrase(template, answer=table.answer_name(int(n)), code=code, beyond=float(beyond[n]))
             found.append((float(lean[n]), int(n), text))
     return tuple(text for _, _, text in sorted(found))

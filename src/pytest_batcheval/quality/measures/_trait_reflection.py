@@ -19,14 +19,14 @@ import numpy.typing as npt
 from pytest_batcheval.quality.deprecated_names import FormerAttributes, accepts_former_keywords
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
 from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
-from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks
 from pytest_batcheval.quality.stats.resampling import ALPHA, permutation_p, shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import Table, TableError, named, table_of
 from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,20 +82,23 @@ class Trait(FormerAttributes):
     permutations: int
     prompted: bool = True
 
-    def __str__(self) -> str:
-        points = "" if self.slope is None else f", slope {self.slope:+.2f} points"
-        holm = f", Holm {self.p_holm:.4g}" if self.prompted else " (two-sided, not prompted)"
-        few = (
-            f"; cannot be shown: so few personas give no p below {self.least_p:.2g}; use at least 5 high and 5 low"
-            if self.least_p > ALPHA
-            else ""
+    def __str__(self) -> Phrase:
+        holm = Phrase(", Holm {p:.4g}", p=self.p_holm) if self.prompted else Phrase(" (two-sided, not prompted)")
+        text = Phrase(
+            "{it.dimension}: delta = {it.delta:+.2f} (95 %: {it.interval[0]:+.2f} to {it.interval[1]:+.2f}){points}, "
+            "p = {it.p_value:.4g}{holm}; {it.high} high and {it.low} low personas, {questions}, {permutations}",
+            it=self,
+            points="" if self.slope is None else Phrase(", slope {slope:+.2f} points", slope=self.slope),
+            holm=holm,
+            questions=Phrase.counted(self.questions, "question"),
+            permutations=Phrase.counted(self.permutations, "permutation"),
         )
-        none = "" if self.scored else "; no answer to them has a score"
-        return (
-            f"{self.dimension}: delta = {self.delta:+.2f} (95 %: {self.interval[0]:+.2f} to {self.interval[1]:+.2f})"
-            f"{points}, p = {self.p_value:.4g}{holm}; {self.high} high and {self.low} low personas, "
-            f"{counted(self.questions, 'question')}, {counted(self.permutations, 'permutation')}{none}{few}"
-        )
+        if not self.scored:
+            text = Phrase("{trait}; no answer to them has a score", trait=text)
+        if self.least_p <= ALPHA:
+            return text
+        few = "{trait}; cannot be shown: so few personas give no p below {p:.2g}; use at least 5 high and 5 low"
+        return Phrase(few, trait=text, p=self.least_p)
 
     @property
     def least_p(self) -> float:
@@ -162,28 +165,42 @@ class TraitReflection(FormerAttributes, Result):
         enough = missed <= (len(self.prompted) >= SPARED)
         return enough and all(t.delta > 0 for t in self.prompted) and self.median_delta >= MEDIAN_DELTA
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """One line per dimension, weakest first, after a summary; then the personas and answers that show least."""
-        missing = [t.dimension for t in self.prompted if t.dimension not in self.reflected]
-        summary = (
-            f"{len(self.reflected)} of {counted(len(self.prompted), 'dimension')} reflected"
-            + (f"; not shown: {', '.join(missing)}" if missing else "")
-            + f"; median delta {self.median_delta:.2f} (seed {self.seed})"
-            + (f"; shown though not prompted: {', '.join(self.leaking)}" if self.leaking else "")
-        )
         dimensions = map(str, sorted(self.traits, key=lambda trait: trait.delta))
-        culprits = f"weakest personas: {self.least}", f"scored against the prompt: {listed(self.opposed) or 'none'}"
-        return "\n".join([summary, *dimensions, *culprits])
+        weakest = Phrase("weakest personas: {personas}", personas=self.least)
+        opposed = Phrase("scored against the prompt: {answers}", answers=listed(self.opposed) or NONE)
+        return Phrase.joined("\n", [self._found(), *dimensions, weakest, opposed])
 
-    def _summary(self) -> str:
-        reflected = f"{len(self.reflected)} of {counted(len(self.prompted), 'trait')} reflected"
-        return f"median_delta={self.median_delta:.2f} p={self.p_value:.2g}: {reflected}"
+    def _found(self) -> Phrase:
+        """The dimensions that show, and those that do not."""
+        missing = ", ".join(t.dimension for t in self.prompted if t.dimension not in self.reflected)
+        found = Phrase(
+            "{reflected} of {dimensions} reflected",
+            reflected=len(self.reflected),
+            dimensions=Phrase.counted(len(self.prompted), "dimension"),
+        )
+        if missing:
+            found = Phrase("{found}; not shown: {codes}", found=found, codes=missing)
+        median = "{found}; median delta {delta:.2f} (seed {seed})"
+        found = Phrase(median, found=found, delta=self.median_delta, seed=self.seed)
+        if not self.leaking:
+            return found
+        return Phrase("{found}; shown though not prompted: {codes}", found=found, codes=", ".join(self.leaking))
+
+    def _summary(self) -> Phrase:
+        return Phrase(
+            "median_delta={it.median_delta:.2f} p={it.p_value:.2g}: {reflected} of {traits} reflected",
+            it=self,
+            reflected=len(self.reflected),
+            traits=Phrase.counted(len(self.prompted), "trait"),
+        )
 
     @property
     def least(self) -> str:
         """The personas that lean least to their prompted traits, in words."""
         named = [f"{persona} {points:+.2f}" for persona, points in list(self.leanings.items())[:NAMED]]
-        return ", ".join(named) or "none"
+        return ", ".join(named) or NONE
 
 
 @accepts_former_keywords

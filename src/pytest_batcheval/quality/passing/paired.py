@@ -11,10 +11,11 @@ from statistics import NormalDist
 from typing import ClassVar
 
 from pytest_batcheval.quality.passing.rate import Tally
-from pytest_batcheval.quality.result import Result, listed
+from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 MARGIN = 0.1
 """Of the pass rate, for `equivalent`: a convention; state your own before the run."""
@@ -68,20 +69,31 @@ class PassComparison(Result):
         """Whether the 90 % interval lies inside the margin."""
         return -self.margin < self.narrow[0] and self.narrow[1] < self.margin
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The verdict in words, with the items that pass less often."""
-        within = "inside" if self.equivalent else "not inside"
-        return (
-            f"{self.verdict}: {self.after:.1%} passed, against {self.before:.1%}: {self.effect:+.3f} "
-            f"(95 %: {self.interval[0]:+.3f} to {self.interval[1]:+.3f}), p = {self.p_value:.4g} "
-            f"({counted(self.n, 'item')}; {len(self.worse)} worse, {len(self.better)} better)\n"
-            f"90 %: {self.narrow[0]:+.3f} to {self.narrow[1]:+.3f} is {within} +-{self.margin}; "
-            f"a difference of {self.detectable:.3f} would be found with a chance of {POWER:.0%}\n"
-            f"worse: {listed(self.worse) or 'none'}"
+        change = Phrase(
+            "{verdict}: {it.after:.1%} passed, against {it.before:.1%}: {it.effect:+.3f} (95 %: "
+            "{it.interval[0]:+.3f} to {it.interval[1]:+.3f}), p = {it.p_value:.4g} ({items}; "
+            "{worse} worse, {better} better)",
+            it=self,
+            verdict=Phrase.known(self.verdict, "verdict"),
+            items=Phrase.counted(self.n, "item"),
+            worse=len(self.worse),
+            better=len(self.better),
         )
+        within = Phrase(
+            "90 %: {it.narrow[0]:+.3f} to {it.narrow[1]:+.3f} is {inside} +-{it.margin}; a difference of "
+            "{it.detectable:.3f} would be found with a chance of {power:.0%}",
+            it=self,
+            inside=Phrase("inside" if self.equivalent else "not inside"),
+            power=POWER,
+        )
+        worse = Phrase("worse: {items}", items=listed(self.worse) or NONE)
+        return Phrase.joined("\n", [change, within, worse])
 
-    def _summary(self) -> str:
-        return f"{self.before:.3f} -> {self.after:.3f} p={self.p_value:.2g}: {self.verdict}"
+    def _summary(self) -> Phrase:
+        template = "{it.before:.3f} -> {it.after:.3f} p={it.p_value:.2g}: {verdict}"
+        return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
 def compare_passes(a: Sequence[Tally], b: Sequence[Tally], *, margin: float = MARGIN) -> PassComparison:

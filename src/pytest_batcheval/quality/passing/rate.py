@@ -11,7 +11,7 @@ from typing import ClassVar
 from pytest_batcheval.quality.result import Result, shown
 from pytest_batcheval.quality.stats.student_t import score_interval, t_quantile
 from pytest_batcheval.quality.table import TableError
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 NULL = "none; Wilson's interval with the effective number of items, by t with items - 1 degrees of freedom"
 
@@ -57,17 +57,27 @@ class PassRate(Result):
 
     COMPARE: ClassVar[str] = "assert result.interval[0] > 0.9, result.explain()"
 
-    def explain(self) -> str:
+    def _words(self) -> Phrase:
         """The rate in words, with pass@k and pass^k where there are several samples."""
-        text = f"{self.effect:.1%} passed ({shown(self.interval)}, {counted(self.items, 'item')}"
-        if self.n == self.items:
-            return f"{text})"
-        k = self.samples
-        several = f"\npass@{k} {self.at_least_one:.3f}, pass^{k} {self.every_one:.3f}" if k > 1 else ""
-        return f"{text}, {counted(self.n, 'sample')}){several}"
+        numbers = [Phrase.counted(self.items, "item")]
+        if self.n != self.items:
+            numbers.append(Phrase.counted(self.n, "sample"))
+        rate = Phrase(
+            "{it.effect:.1%} passed ({interval}, {numbers})",
+            it=self,
+            interval=shown(self.interval),
+            numbers=Phrase.joined(", ", numbers),
+        )
+        if self.samples == 1:
+            return rate
+        several = Phrase("pass@{it.samples} {it.at_least_one:.3f}, pass^{it.samples} {it.every_one:.3f}", it=self)
+        return Phrase.joined("\n", [rate, several])
 
-    def _summary(self) -> str:
-        return f"rate={self.effect:.3f} ({shown(self.interval)}) of {counted(self.items, 'item')}"
+    def _summary(self) -> Phrase:
+        items = Phrase.counted(self.items, "item")
+        return Phrase(
+            "rate={it.effect:.3f} ({interval}) of {items}", it=self, interval=shown(self.interval), items=items
+        )
 
 
 def pass_rate(tallies: Sequence[Tally]) -> PassRate:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.stats.cell_means import cell_sums
 from pytest_batcheval.quality.table import MIN_PERSONAS, Table
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,21 +57,21 @@ class Components:
         error = self.interaction + self.sample / samples
         return max(1, math.ceil(error * TRUSTED / (1 - TRUSTED) / self.persona - 1e-9))
 
-    def __str__(self) -> str:
+    def __str__(self) -> Phrase:
         if self.questions == 0:
-            return f"G unknown: fewer than {MIN_PERSONAS} personas have scores"
+            return Phrase("G unknown: fewer than {least} personas have scores", least=MIN_PERSONAS)
         if self.generalizability is None:
-            return "G unknown: at least two questions must aim at it"
+            return Phrase("G unknown: at least two questions must aim at it")
         needed = self.questions_needed(self.samples)
-        more = (
-            "no number of questions is enough"
-            if needed is None
-            else f"{counted(needed, 'question')} needed for {TRUSTED}"
-        )
-        return (
-            f"G = {self.generalizability:.2f} with {self.questions:.1f} questions of {self.samples:.1f} scores "
-            f"(variances: persona {self.persona:.2f}, with question {self.interaction:.2f}, "
-            f"sample {self.sample:.2f}); {more}"
+        more = Phrase("no number of questions is enough")
+        if needed is not None:
+            questions = Phrase.counted(needed, "question")
+            more = Phrase("{questions} needed for {wanted}", questions=questions, wanted=TRUSTED)
+        return Phrase(
+            "G = {it.generalizability:.2f} with {it.questions:.1f} questions of {it.samples:.1f} scores (variances: "
+            "persona {it.persona:.2f}, with question {it.interaction:.2f}, sample {it.sample:.2f}); {more}",
+            it=self,
+            more=more,
         )
 
 
