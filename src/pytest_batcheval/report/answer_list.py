@@ -106,10 +106,23 @@ def listed_answers(
     found = list(_stored(recordings, journal, outcomes, chosen))
     uses = outcomes.by_key(list({one.answer.custom_id for one in found}))
     known = (_with_tests(one, uses.get(one.answer.custom_id, ())) for one in found)
-    return sorted(filter(chosen.accepts, known), key=_place_in_matrix)
+    return sorted(filter(chosen.accepts, known), key=place_in_matrix)
 
 
-def _place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
+def used_answers(recordings: Recordings, journal: Path, outcomes: Sequence[Outcome]) -> Iterator[ListedAnswer]:
+    """The answers that these tests used, each in its cell, one after the other and in no order.
+
+    Raises:
+        RecordingError, JournalError: something stored cannot be read.
+    """
+    cells = {key: cell for one in reversed(outcomes) for key, cell in one.cells.items()}
+    for one in _stored(recordings, journal, Outcomes.beside(journal), used_by(outcomes)):
+        if (cell := cells.get(one.answer.custom_id)) is not None:
+            yield one if one.answer.cell else replace(one, answer=replace(one.answer, cell=cell))
+
+
+def place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
+    """What answers are sorted by: cell, model, sample."""
     answer = one.answer
     return (list(answer.cell.values()), answer.request.model, answer.request.sample, answer.custom_id, answer.origin)
 

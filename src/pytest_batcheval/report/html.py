@@ -14,7 +14,7 @@ from pathlib import Path
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.report.own_file import check_own, write_own
 from pytest_batcheval.report.page import ReportPage
-from pytest_batcheval.text.sanitize import environment_secrets, escape_controls, redacted
+from pytest_batcheval.text.sanitize import safely
 
 GENERATOR = "pytest-batcheval report"
 """What the head of each report says made it: such a file may be written over."""
@@ -24,6 +24,9 @@ KIND = "report"
 
 BLOCK = 100
 """Answers that fold away together, where there are many."""
+
+MOST_SHARES = 1000
+"""Ids of an axis whose tests fail that have a row."""
 
 
 def html_of(page: ReportPage) -> str:
@@ -43,14 +46,15 @@ def html_of(page: ReportPage) -> str:
     environment.globals["_"] = page.words
     environment.filters["picture"] = lambda chart: Markup(chart.picture)
     digest = b64encode(sha256(script.encode()).digest()).decode()
-    values = {"page": page, "generator": GENERATOR, "script": Markup(script), "digest": digest, "block_size": BLOCK}
+    values = {"page": page, "generator": GENERATOR, "script": Markup(script), "digest": digest, "block_size": BLOCK,
+              "most_shares": MOST_SHARES}  # fmt: skip
     return environment.from_string(template).render(values)
 
 
 def _safe() -> Callable[[object], object]:
-    """`safe_to_show` of a text, markup of ours and numbers as they are; looks for secrets in the environment once."""
-    secrets = environment_secrets()
-    return lambda value: escape_controls(redacted(value, *secrets)) if type(value) is str else value
+    """`safe_to_show` of a text, markup of ours and numbers as they are."""
+    safe = safely()
+    return lambda value: safe(value) if type(value) is str else value
 
 
 def check_place(path: Path) -> None:
