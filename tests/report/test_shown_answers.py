@@ -77,7 +77,7 @@ def test_a_report_of_100_000_tests_is_bounded_and_says_what_it_leaves_out():
     outcomes = [outcome(one, number % 9 == 0) for number, one in enumerate(answers)]
     page = report_page(outcomes, iter(answers), everything="batcheval answers --output answers.csv")
     assert page.left_out == (
-        "The page has 20,000 of 100,000 answers: those of failing tests first, then the newest. "
+        "Answers on this page: 20,000 of 100,000, those of failing tests first, then the newest. "
         "All of them: batcheval answers --output answers.csv"
     )
     failing = {key for one in outcomes if one.failing for key in one.cells}

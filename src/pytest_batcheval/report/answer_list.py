@@ -122,7 +122,7 @@ def used_answers(recordings: Recordings, journal: Path, outcomes: Sequence[Outco
 
 
 def place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
-    """What answers are sorted by: cell, model, sample."""
+    """The place of an answer in a list: cell, model, sample."""
     answer = one.answer
     return (list(answer.cell.values()), answer.request.model, answer.request.sample, answer.custom_id, answer.origin)
 

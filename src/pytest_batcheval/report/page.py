@@ -125,7 +125,7 @@ def _left_out(shown: ShownAnswers, everything: str, words: Language) -> str:
     if len(shown.answers) == shown.count:
         return ""
     return words(
-        "The page has {shown} of {all} answers: those of failing tests first, then the newest. All of them: {command}",
+        "Answers on this page: {shown} of {all}, those of failing tests first, then the newest. All of them: {command}",
         shown=f"{len(shown.answers):,}",
         all=f"{shown.count:,}",
         command=everything,
