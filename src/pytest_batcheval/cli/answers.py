@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 List the answers in recordings and journal: what was asked of whom, what was answered, and what became of the tests that
-used it when they ran last. Files hold everything, a table on the terminal what fits.
+used it when they ran last. Files hold everything, a table what fits on the terminal and the newest 500 of a journal.
 """
+MOST_ROWS = 500
+"""Answers of the journal in a table; files and other formats have all."""
+
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".md": "markdown", ".parquet": "parquet", ".xlsx": "xlsx"}
 
 
@@ -71,13 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         check_new(arguments.output)
     form = _format(arguments)
-    chosen = _chosen(arguments)
+    chosen = _chosen(arguments, MOST_ROWS if form == "table" else None)
     recordings = Recordings(arguments.cassettes)
     found = listed_answers(recordings, arguments.journal, chosen)
     if not found:
         raise UsageError(_nothing(arguments, listed_answers(recordings, arguments.journal)))
     if form == "table":
         _say_table(found, arguments.failed)
+        _say_rest(arguments.journal, chosen)
     else:
         _write(found, form, arguments.output)
     return int(ExitStatus.OK)
@@ -97,11 +101,12 @@ def _format(arguments: argparse.Namespace) -> str:
     return SUFFIXES[suffix]
 
 
-def _chosen(arguments: argparse.Namespace) -> AnswerFilter:
+def _chosen(arguments: argparse.Namespace, most: int | None) -> AnswerFilter:
     from pytest_batcheval.report.answer_list import AnswerFilter
 
     where = dict(axis_and_id(text, "--where") for text in arguments.where)
-    return AnswerFilter(where, arguments.test, arguments.failed, arguments.model)
+    few = None if arguments.failed or arguments.model else most
+    return AnswerFilter(where, arguments.test, arguments.failed, arguments.model, most=few)
 
 
 def _nothing(arguments: argparse.Namespace, everything: list[ListedAnswer]) -> str:
@@ -128,6 +133,14 @@ def _say_table(found: list[ListedAnswer], by_axis: bool) -> None:
         say(cut(f"by {axis}: {', '.join(f'{name} {number:,}' for name, number in ids)}", width))
     origins = Counter(one.answer.origin for one in found)
     say(", ".join(f"{counted(number, 'answer')} from {describe(origin)}" for origin, number in sorted(origins.items())))
+
+
+def _say_rest(journal: Path, chosen: AnswerFilter) -> None:
+    """Say that the journal has more than a table shows."""
+    from pytest_batcheval.report.answer_list import journal_count
+
+    if chosen.most is not None and (count := journal_count(journal, chosen)) > chosen.most:
+        say(f"the newest {chosen.most:,} of {counted(count, 'answer')} in {journal}; all of them: --output answers.csv")
 
 
 def _write(found: list[ListedAnswer], form: str, output: Path | None) -> None:

@@ -96,6 +96,14 @@ class JournalReader:
         rows = self._rows(queries.NEWEST_ANSWERS, (most,))
         return list(self._sound(rows))
 
+    def answer_count(self) -> int:
+        """The number of answers.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return sum(row.answers for row in self.batches())
+
     def answers_to(self, keys: Sequence[str]) -> Iterator[Answer]:
         """The newest answer of each of these requests and origin; of requests whose line is stored.
 

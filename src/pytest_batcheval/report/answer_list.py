@@ -27,6 +27,7 @@ class AnswerFilter:
         failed: only those without an answer, or of a test that did not pass.
         model: the requested model.
         keys: the keys of their requests; `None` for any.
+        most: of the journal's answers so many at most, the newest; `None` for all. Not with `failed` or `model`.
     """
 
     where: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class AnswerFilter:
     failed: bool = False
     model: str = ""
     keys: frozenset[str] | None = None
+    most: int | None = None
 
     def accepts(self, one: ListedAnswer) -> bool:
         """Whether an answer is chosen."""
@@ -143,12 +145,34 @@ def _stored(
 
 
 def _of_journal(reader: JournalReader, outcomes: Outcomes, chosen: AnswerFilter) -> Iterator[Answer]:
-    keys = chosen.keys
-    if keys is None and (chosen.where or chosen.test or chosen.failed):
-        keys = frozenset(outcomes.keys(chosen.where, chosen.test, chosen.failed))
-    yield from reader.all_answers() if keys is None else reader.answers_to(sorted(keys))
+    keys = _keys(outcomes, chosen)
+    if keys is not None:
+        few = outcomes.newest(keys, chosen.most) if chosen.most is not None and len(keys) > chosen.most else keys
+        yield from reader.answers_to(sorted(few))
+    else:
+        yield from reader.all_answers() if chosen.most is None else reader.newest_answers(chosen.most)
     any_failure = keys is None or (chosen.failed and not chosen.where and not chosen.test)
     yield from (one for one in reader.all_failures() if any_failure or one.custom_id in (keys or ()))
+
+
+def _keys(outcomes: Outcomes, chosen: AnswerFilter) -> frozenset[str] | None:
+    """The keys among which all chosen answers of the journal are; `None` for any."""
+    if chosen.keys is None and (chosen.where or chosen.test or chosen.failed):
+        return frozenset(outcomes.keys(chosen.where, chosen.test, chosen.failed))
+    return chosen.keys
+
+
+def journal_count(journal: Path, chosen: AnswerFilter) -> int:
+    """The number of answers in the journal of which some are chosen, or of requests where they are chosen by cell.
+
+    Raises:
+        JournalError: something stored cannot be read.
+    """
+    keys = _keys(Outcomes.beside(journal), chosen)
+    if keys is not None:
+        return len(keys)
+    with closing(Journal.read(real(journal))) as reader:
+        return reader.answer_count()
 
 
 def _with_tests(one: ListedAnswer, uses: Sequence[Outcome]) -> ListedAnswer:
