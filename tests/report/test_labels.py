@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_batcheval.report.labels import HIGH, POINT, place_labels
-from pytest_batcheval.report.svg import COLUMN, LABEL, points
+from pytest_batcheval.report.svg import LABEL, SMALL_COLUMN, points
 from pytest_batcheval.text.table import columns
 
 KOREAN = st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), min_size=1, max_size=LABEL // 2)
@@ -21,7 +21,7 @@ TEXT = re.compile(r'<text x="([\d.-]+)" y="([\d.-]+)" text-anchor="middle" font-
 def boxes(picture):
     """(left, top, right, bottom) of each name in a picture."""
     for x, y, name in TEXT.findall(picture):
-        wide = columns(name) * COLUMN
+        wide = columns(name) * SMALL_COLUMN
         yield float(x) - wide / 2, float(y) - 10, float(x) + wide / 2, float(y) + 2
 
 
@@ -50,7 +50,7 @@ def test_no_two_names_of_a_map_overlap(given):
 @given(MAPS)
 def test_no_name_covers_a_point(given):
     spots = [(200 + x * 200, 200 + y * 200) for _, x, y in given]
-    widths = [columns(name) * COLUMN for name, _, _ in given]
+    widths = [columns(name) * SMALL_COLUMN for name, _, _ in given]
     for label, width in zip(place_labels(spots, widths, 600), widths, strict=True):
         for x, y in spots:
             assert abs(x - label.x) * 2 >= width or abs(y - label.y) * 2 >= HIGH - 1 + 2 * POINT

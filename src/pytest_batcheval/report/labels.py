@@ -19,10 +19,12 @@ BESIDE = 4
 NEAR, STEP, RINGS = 7.0, 6.0, 50
 """Pixels from a point to the edge of its name, more for each ring that has no room, and the number of rings."""
 
-PARTS = (0.0, -0.5, 0.5, -1.0, 1.0)
-SPOTS = [*((part, -1.0) for part in PARTS), *((part, 1.0) for part in PARTS), *((1.0, part) for part in PARTS[:3]),
-         *((-1.0, part) for part in PARTS[:3])]  # fmt: skip
-"""Places around a point, as shares of the way to the right and down: above, below, beside; in the middle first."""
+SPOTS = [
+    *((0.0, -1.0), (0.0, 1.0), (1.0, 0.0), (-1.0, 0.0)),
+    *((right, down) for down in (-1.0, 1.0) for right in (-0.5, 0.5, -1.0, 1.0)),
+    *((right, down) for right in (1.0, -1.0) for down in (-0.5, 0.5)),
+]
+"""Places around a point, as shares of the way to the right and down: above, below, beside, then between these."""
 
 DOT = 6
 """Pixels between two places at which a joining line is looked at."""

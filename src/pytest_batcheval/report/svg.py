@@ -23,8 +23,8 @@ MAP = 440
 LABEL = 30
 """Columns of a name at most."""
 
-COLUMN = 7
-"""Pixels of a column of text."""
+COLUMN, SMALL_COLUMN = 7, 6
+"""Pixels of a column of text, and of a small one."""
 
 TICKS = 6
 
@@ -65,8 +65,8 @@ def intervals(
         if limit:
             place = scale.at(_number(row, limit))
             drawn.append(_line(place, middle - 8, place, middle + 8, ORANGE, 3))
-    for number, (label, of) in enumerate((lines or {}).items()):
-        drawn.append(_line(scale.at(of), 0, scale.at(of), height, ORANGE if number else GREY, 1.5, label, dashed=True))
+    for number, (title, of) in enumerate((lines or {}).items()):
+        drawn.append(_line(scale.at(of), 0, scale.at(of), height, ORANGE if number else GREY, 1.5, title, dashed=True))
     drawn.append(_text(left + PLANE / 2, height + 34, label or value, "middle"))
     return _svg(left + PLANE + 20, height + 42, drawn)
 
@@ -79,7 +79,7 @@ def points(rows: Sequence[Row], name: str) -> str:
     margin = _wide(str(row[name]) for row in rows) / 2 + 10
     pixels = [(margin + (x - least[0]) / spread * MAP, 20 + (y - least[1]) / spread * MAP) for x, y in places]
     names = [cut(safe_to_show(str(row[name])), LABEL) for row in rows]
-    labels = place_labels(pixels, [columns(label) * COLUMN for label in names], MAP + 2 * margin)
+    labels = place_labels(pixels, [columns(label) * SMALL_COLUMN for label in names], MAP + 2 * margin)
     drawn = [_line(*at, *label.joins, GREY, 0.75) for at, label in zip(pixels, labels, strict=True) if label.joins]
     for label, at, text in zip(labels, pixels, names, strict=True):
         drawn += [_circle(*at, POINT, text), _text(label.x, label.y + 4, text, "middle", small=True)]
