@@ -178,7 +178,9 @@ def _run(run: RunFigures) -> list[tuple[str, str]]:
 
 def _rates(reader: JournalReader, batches: Sequence[BatchFigures]) -> Iterator[tuple[float, float]]:
     """The error rate of a run at the end of each of its batches, the first to end first."""
-    stored = {row.id: json.loads(row.times).values() for row in reader.batches() if row.times}
+    numbers = {one.number for one in batches}
+    rows = (row for row in reader.batches() if row.id in numbers and row.times)
+    stored = {row.id: json.loads(row.times).values() for row in rows}
     ends: dict[int, float] = {number: max(times) for number, times in stored.items() if times}
     ended = sorted((one for one in batches if one.number in ends), key=lambda one: ends[one.number])
     answers = failed = 0
