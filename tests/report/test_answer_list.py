@@ -8,7 +8,7 @@ from pytest_batcheval.journal.outcomes import Outcome, Outcomes, add_outcomes
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
-from pytest_batcheval.report.answer_list import AnswerFilter, journal_count, listed_answers, used_answers
+from pytest_batcheval.report.answer_list import AnswerFilter, listed_answers, newest, used_answers
 from pytest_batcheval.wire.objects import Request
 
 RESPONSE = b'{"status_code": 200, "body": {"choices": [{"message": {"content": "fine"}}]}}'
@@ -47,20 +47,24 @@ def asked(found):
 
 
 def test_answers_of_a_cell_are_those_that_its_tests_used_last(runs, tmp_path):
-    newest = [*(f"run1 {place}" for place in range(4, 10)), *(f"run2 {place}" for place in range(4))]
-    assert asked(listed(tmp_path, where={"persona": "kim"})) == newest
+    last = [*(f"run1 {place}" for place in range(4, 10)), *(f"run2 {place}" for place in range(4))]
+    assert asked(listed(tmp_path, where={"persona": "kim"})) == last
     assert asked(listed(tmp_path, where={"persona": "kim", "question": "q7"})) == ["run1 7"]
     assert listed(tmp_path, where={"persona": "kim", "question": "q70"}) == []
 
 
 def test_of_many_the_newest_are_listed_and_all_are_counted(runs, tmp_path):
-    chosen = AnswerFilter(where={"persona": "kim"}, most=6)
-    assert journal_count(tmp_path / "journal.sqlite", chosen) == 10
-    found = listed(tmp_path, where={"persona": "kim"}, most=6)
-    assert asked(found) == ["run1 4", "run1 5", *(f"run2 {place}" for place in range(4))]
-    assert journal_count(tmp_path / "journal.sqlite", AnswerFilter(most=6)) == 30
-    assert asked(listed(tmp_path, most=6)) == [f"run2 {place}" for place in range(4, 10)]
-    assert len(listed(tmp_path)) == 30
+    for where, count, wanted in (
+        ({"persona": "kim"}, 10, ["run1 4", "run1 5", *(f"run2 {place}" for place in range(4))]),
+        ({}, 30, [f"run2 {place}" for place in range(4, 10)]),
+    ):
+        chosen, stored = newest(tmp_path / "journal.sqlite", AnswerFilter(where=where), 6)
+        assert stored == count
+        assert asked(listed_answers(Recordings(tmp_path / "cassettes"), tmp_path / "journal.sqlite", chosen)) == wanted
+        whole, _ = newest(tmp_path / "journal.sqlite", AnswerFilter(where=where), count)
+        assert asked(listed_answers(Recordings(tmp_path / "cassettes"), tmp_path / "journal.sqlite", whole)) == asked(
+            listed(tmp_path, where=where)
+        )
     assert Outcomes(tmp_path / "nowhere.sqlite").newest({"key"}, 3) == []
 
 

@@ -69,19 +69,23 @@ def run(arguments: argparse.Namespace) -> int:
         RecordingError, JournalError: something stored cannot be read.
     """
     from pytest_batcheval.recordings.answers import Recordings
-    from pytest_batcheval.report.answer_list import listed_answers
+    from pytest_batcheval.report.answer_list import listed_answers, newest
 
     if arguments.output is not None:
         check_new(arguments.output)
     form = _format(arguments)
-    chosen = _chosen(arguments, MOST_ROWS if form == "table" else None)
+    chosen, stored = _chosen(arguments), 0
+    if form == "table" and not chosen.failed and not chosen.model:
+        chosen, stored = newest(arguments.journal, chosen, MOST_ROWS)
     recordings = Recordings(arguments.cassettes)
     found = listed_answers(recordings, arguments.journal, chosen)
     if not found:
         raise UsageError(_nothing(arguments, listed_answers(recordings, arguments.journal)))
     if form == "table":
         _say_table(found, arguments.failed)
-        _say_rest(arguments.journal, chosen)
+        if stored > MOST_ROWS:
+            say(f"the newest {MOST_ROWS:,} of {counted(stored, 'answer')} in {arguments.journal}; "
+                "all of them: --output answers.csv")  # fmt: skip
     else:
         _write(found, form, arguments.output)
     return int(ExitStatus.OK)
@@ -101,12 +105,11 @@ def _format(arguments: argparse.Namespace) -> str:
     return SUFFIXES[suffix]
 
 
-def _chosen(arguments: argparse.Namespace, most: int | None) -> AnswerFilter:
+def _chosen(arguments: argparse.Namespace) -> AnswerFilter:
     from pytest_batcheval.report.answer_list import AnswerFilter
 
     where = dict(axis_and_id(text, "--where") for text in arguments.where)
-    few = None if arguments.failed or arguments.model else most
-    return AnswerFilter(where, arguments.test, arguments.failed, arguments.model, most=few)
+    return AnswerFilter(where, arguments.test, arguments.failed, arguments.model)
 
 
 def _nothing(arguments: argparse.Namespace, everything: list[ListedAnswer]) -> str:
@@ -133,14 +136,6 @@ def _say_table(found: list[ListedAnswer], by_axis: bool) -> None:
         say(cut(f"by {axis}: {', '.join(f'{name} {number:,}' for name, number in ids)}", width))
     origins = Counter(one.answer.origin for one in found)
     say(", ".join(f"{counted(number, 'answer')} from {describe(origin)}" for origin, number in sorted(origins.items())))
-
-
-def _say_rest(journal: Path, chosen: AnswerFilter) -> None:
-    """Say that the journal has more than a table shows."""
-    from pytest_batcheval.report.answer_list import journal_count
-
-    if chosen.most is not None and (count := journal_count(journal, chosen)) > chosen.most:
-        say(f"the newest {chosen.most:,} of {counted(count, 'answer')} in {journal}; all of them: --output answers.csv")
 
 
 def _write(found: list[ListedAnswer], form: str, output: Path | None) -> None:

@@ -130,6 +130,8 @@ FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batc
 ORDER BY answer.rowid DESC LIMIT ?
 """
 
+NEWEST_KEYS = "SELECT key FROM answer ORDER BY rowid DESC LIMIT ?"
+
 ANSWERS_TO = """
 SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
        request.line

@@ -96,6 +96,14 @@ class JournalReader:
         rows = self._rows(queries.NEWEST_ANSWERS, (most,))
         return list(self._sound(rows))
 
+    def newest_keys(self, most: int) -> list[str]:
+        """The keys of the answers that were stored last.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return [key for (key,) in self._rows(queries.NEWEST_KEYS, (most,))]
+
     def answer_count(self) -> int:
         """The number of answers.
 

@@ -27,7 +27,7 @@ class AnswerFilter:
         failed: only those without an answer, or of a test that did not pass.
         model: the requested model.
         keys: the keys of their requests; `None` for any.
-        most: of the journal's answers so many at most, the newest; `None` for all. Not with `failed` or `model`.
+        stored: the keys whose answers the journal is asked for, if these are known already; see `newest`.
     """
 
     where: Mapping[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class AnswerFilter:
     failed: bool = False
     model: str = ""
     keys: frozenset[str] | None = None
-    most: int | None = None
+    stored: frozenset[str] | None = None
 
     def accepts(self, one: ListedAnswer) -> bool:
         """Whether an answer is chosen."""
@@ -137,7 +137,9 @@ def _stored(
     for place in recordings.places():
         line = place.line
         seen.add((line.custom_id, line.origin))
-        yield ListedAnswer(line.in_cell(), f"{place.path}:{place.number}")
+        answer = line.in_cell()
+        if not answer.cell or chosen.where.items() <= answer.cell.items():
+            yield ListedAnswer(answer, f"{place.path}:{place.number}")
     with closing(Journal.read(real(journal))) as reader:
         for answer in _of_journal(reader, outcomes, chosen):
             if (answer.custom_id, answer.origin) not in seen:
@@ -145,13 +147,9 @@ def _stored(
 
 
 def _of_journal(reader: JournalReader, outcomes: Outcomes, chosen: AnswerFilter) -> Iterator[Answer]:
-    keys = _keys(outcomes, chosen)
-    if keys is not None:
-        few = outcomes.newest(keys, chosen.most) if chosen.most is not None and len(keys) > chosen.most else keys
-        yield from reader.answers_to(sorted(few))
-    else:
-        yield from reader.all_answers() if chosen.most is None else reader.newest_answers(chosen.most)
-    any_failure = keys is None or (chosen.failed and not chosen.where and not chosen.test)
+    keys = _keys(outcomes, chosen) if chosen.stored is None else chosen.stored
+    yield from reader.all_answers() if keys is None else reader.answers_to(sorted(keys))
+    any_failure = chosen.keys is None and not chosen.where and not chosen.test
     yield from (one for one in reader.all_failures() if any_failure or one.custom_id in (keys or ()))
 
 
@@ -162,17 +160,21 @@ def _keys(outcomes: Outcomes, chosen: AnswerFilter) -> frozenset[str] | None:
     return chosen.keys
 
 
-def journal_count(journal: Path, chosen: AnswerFilter) -> int:
-    """The number of answers in the journal of which some are chosen, or of requests where they are chosen by cell.
+def newest(journal: Path, chosen: AnswerFilter, most: int) -> tuple[AnswerFilter, int]:
+    """The choice of so many answers of the journal at most, the newest, and the number of those that it has.
 
     Raises:
         JournalError: something stored cannot be read.
     """
-    keys = _keys(Outcomes.beside(journal), chosen)
+    outcomes = Outcomes.beside(journal)
+    keys = _keys(outcomes, chosen)
     if keys is not None:
-        return len(keys)
+        few = keys if len(keys) <= most else frozenset(outcomes.newest(keys, most))
+        return replace(chosen, stored=few), len(keys)
     with closing(Journal.read(real(journal))) as reader:
-        return reader.answer_count()
+        count = reader.answer_count()
+        few = None if count <= most else frozenset(reader.newest_keys(most))
+    return replace(chosen, stored=few), count
 
 
 def _with_tests(one: ListedAnswer, uses: Sequence[Outcome]) -> ListedAnswer:
