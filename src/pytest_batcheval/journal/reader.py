@@ -378,7 +378,10 @@ def _stored(request: Request, found: StoredAnswer) -> Answer:
 def _request_of(key: str, line: bytes) -> Request:
     sent = json.loads(line)
     sample = sample_of(key, sent["method"], sent["url"], sent["body"])
-    return Request(sent["body"], sent["url"], sample=sample or 0)
+    request = Request(sent["body"], sent["url"], sample=sample or 0)
+    if sample is not None and sent["method"] == request.method:
+        vars(request)["custom_id"] = key  # or it would be computed again
+    return request
 
 
 def _error(code: str, message: str, status: int | None, retryable: int) -> RequestError:

@@ -169,12 +169,11 @@ def newest(journal: Path, chosen: AnswerFilter, most: int) -> tuple[AnswerFilter
     outcomes = Outcomes.beside(journal)
     keys = _keys(outcomes, chosen)
     if keys is not None:
-        few = keys if len(keys) <= most else frozenset(outcomes.newest(keys, most))
+        few = frozenset(outcomes.newest(keys, most)) if len(keys) > most else keys
         return replace(chosen, stored=few), len(keys)
     with closing(Journal.read(real(journal))) as reader:
         count = reader.answer_count()
-        few = None if count <= most else frozenset(reader.newest_keys(most))
-    return replace(chosen, stored=few), count
+        return (replace(chosen, stored=frozenset(reader.newest_keys(most))) if count > most else chosen), count
 
 
 def _with_tests(one: ListedAnswer, uses: Sequence[Outcome]) -> ListedAnswer:
