@@ -74,7 +74,7 @@ def _text(name: str) -> str:
 
 
 def _safe() -> Callable[[object], object]:
-    """`safe_to_show` of a text, markup of ours and numbers as they are."""
+    """`safe_to_show` of a text; a `SafeText`, markup of ours and numbers as they are."""
     safe = safely()
     return lambda value: safe(value) if type(value) is str else value
 

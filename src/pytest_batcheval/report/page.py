@@ -285,10 +285,15 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language, safe: 
     }
 
 
-def _shown(shown: str, key: str) -> str:
+class SafeText(str):
+    """A text that is safe to show already: a template need not look at it again."""
+
+
+def _shown(shown: str, key: str) -> SafeText:
     """A safe text of a request or answer, of a very long one the beginning and the command that shows all of it."""
     more = len(shown) - LONGEST_TEXT
-    return f"{shown[:LONGEST_TEXT]}\n… {counted(more, 'more character')}: batcheval show {key}" if more > 0 else shown
+    left = f"\n… {counted(more, 'more character')}: batcheval show {key}" if more > 0 else ""
+    return SafeText(shown[:LONGEST_TEXT] + left)
 
 
 def _scores(text: str) -> list[tuple[str, str, str]]:
