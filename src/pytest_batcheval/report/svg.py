@@ -6,8 +6,8 @@ Texts and lines take the colour of the page around them, so that a chart is read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
 from math import floor, log10
-from xml.sax.saxutils import escape, quoteattr
 
 from pytest_batcheval.report.labels import POINT, place_labels
 from pytest_batcheval.text.sanitize import safe_to_show
@@ -219,6 +219,6 @@ def _rect(x: float, y: float, wide: float, high: float, colour: str, title: str,
 
 def _svg(wide: float, high: float, parts: Sequence[str], name: str = "") -> str:
     """A picture of these parts; with a name it is one image to a screen reader."""
-    label = f' role="img" aria-label={quoteattr(safe_to_show(name))}' if name else ""
+    label = f' role="img" aria-label="{escape(safe_to_show(name))}"' if name else ""
     size = f'width="{wide:.0f}" height="{high:.0f}" viewBox="0 0 {wide:.0f} {high:.0f}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}{label}>{"".join(parts)}</svg>'
