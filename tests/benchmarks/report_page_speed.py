@@ -1,6 +1,6 @@
 """What a large HTML report costs a browser: `python tests/benchmarks/report_page_speed.py [answers]`.
 
-Prints how long the file takes to write and how large it is, then, as the least of several loads in Chromium, the time
+Prints how long the file takes to write, how large it and the process are, then, as the least of several loads in Chromium, the time
 until it is drawn, the CPU of the page's process meanwhile, and the time to filter it by a word, beside the goal of 2 s.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
@@ -41,9 +43,12 @@ def main() -> None:
     count = parser.parse_args().answers
     with TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
-        start = perf_counter()
+        start, busy = perf_counter(), process_time()
         write(path, count)
-        print(f"{count:,} answers: written in {perf_counter() - start:.1f} s, {path.stat().st_size / 1e6:.1f} MB")
+        took, cpu = perf_counter() - start, process_time() - busy
+        peak = getrusage(RUSAGE_SELF).ru_maxrss / 1000
+        print(f"{count:,} answers: written in {took:.1f} s, CPU {cpu:.1f} s, {path.stat().st_size / 1e6:.1f} MB; "
+              f"the process has {peak:.0f} MB")  # fmt: skip
         browser = Chromium(Path(folder) / "profile")
         try:
             loads = [load(browser, path.as_uri()) for _ in range(REPEATS)]
@@ -55,17 +60,25 @@ def main() -> None:
 
 def write(path: Path, count: int) -> None:
     """A report of a matrix with twenty questions, of which every ninth test fails."""
-    outcomes, answers = [], []
+    outcomes = [outcome(number, one.answer) for number, one in enumerate(answers(count))]
+    write_report(report_page(outcomes, answers(count), 0.0), path)
+
+
+def outcome(number: int, answer: Answer) -> Outcome:
+    """The test of an answer."""
+    test = f"test_it.py::test_one[{'-'.join(answer.cell.values())}]"
+    kind = "passed" if number % 9 else "failed"
+    return Outcome(test, "test_it.py", kind, "too short", cells={answer.custom_id: answer.cell})
+
+
+def answers(count: int) -> Iterator[ListedAnswer]:
+    """The answers one by one, as they come from a journal."""
     for number in range(count):
         cell = {"persona": f"p{number // QUESTIONS}", "question": f"q{number % QUESTIONS}"}
         request = Request({"model": "m", "messages": [{"role": "user", "content": f"{cell} {TEXT}"}]})
         body = {"choices": [{"message": {"content": TEXT}, "finish_reason": "stop"}]}
         answer = Answer(request, "https://api.test/v1", {"status_code": 200, "body": body}, cell=cell)
-        answers.append(ListedAnswer(answer, "cassettes/x.jsonl:1"))
-        outcome = "passed" if number % 9 else "failed"
-        test = f"test_it.py::test_one[{cell['persona']}-{cell['question']}]"
-        outcomes.append(Outcome(test, "test_it.py", outcome, "too short", cells={request.custom_id: cell}))
-    write_report(report_page(outcomes, answers, 0.0), path)
+        yield ListedAnswer(answer, "cassettes/x.jsonl:1")
 
 
 def load(browser: Chromium, url: str) -> tuple[float, float, float]:

@@ -1,16 +1,19 @@
 """What looking at a large journal costs: `python tests/benchmarks/reports_speed.py [answers] [runs] [--folder DIR]`.
 
-Prints the CPU of each command and page, in a process of its own as a user has it, less that of `batcheval --version`,
-beside the goal of 300 ms. A million answers need 3 GB in the folder; filling it takes some minutes.
+Prints the CPU of each command, its start included, and of each page of the dashboard, beside the goal of 300 ms. Prices
+are found once before, as on any machine that has asked for them. A million answers need 3 GB in the folder; filling it
+takes some minutes. `--journal` measures one that is there, and fills none.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,14 +27,19 @@ from pytest_batcheval.wire.objects import Request
 
 GOAL_MS = 300
 REPEATS = 3
+BATCHEVAL = [sys.executable, "-m", "pytest_batcheval.cli"]
 COMMANDS = {
-    "answers --where": ["answers", "--where", "persona=p3", "--where", "question=q7"],
-    "answers --test": ["answers", "--test", "test_it.py::test_one[p3-q7]"],
-    "show": ["show", "persona=p3", "question=q7", "--json"],
+    "runs": ["runs"],
     "status": ["status"],
     "status --run": ["status", "--run", "run-0007"],
-    "runs": ["runs"],
+    "answers --where": ["answers", "--where", "persona=p3", "--where", "question=q7"],
+    "answers --where persona": ["answers", "--where", "persona=p3"],
+    "answers --test": ["answers", "--test", "test_it.py::test_one[p3-q7]"],
+    "show": ["show", "persona=p3", "question=q7", "--json"],
+    "report": ["report", "run-0007", "--output", "report.html"],
 }
+PAGES = ("", "runs", "runs?page=20", "trend", "report?run=run-0007", "report?run=run-0007&against=run-0006")
+TICK = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -40,13 +48,22 @@ def main() -> None:
     parser.add_argument("answers", type=int, nargs="?", default=1_000_000)
     parser.add_argument("runs", type=int, nargs="?", default=1_000)
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm"))
+    parser.add_argument("--journal", type=Path, help="the folder of a journal that is filled already")
     given = parser.parse_args()
     with TemporaryDirectory(dir=given.folder) as folder:
-        fill(Path(folder) / "journal.sqlite", given.answers, given.runs)
-        start = cpu(["--help"], folder)
+        work = given.journal or Path(folder)
+        if given.journal is None:
+            fill(work / "journal.sqlite", given.answers, given.runs)
+        os.environ["XDG_CACHE_HOME"] = folder
         for name, words in COMMANDS.items():
-            took = cpu(words, folder) - start
-            print(f"{name}: {took:.0f} ms of CPU (goal {GOAL_MS} ms)", flush=True)
+            say(name, cpu([*words, "--journal", "journal.sqlite"], work))
+        for page, spent in pages(work):
+            say(f"/{page}", spent)
+
+
+def say(name: str, spent: float) -> None:
+    """One line."""
+    print(f"{name}: {spent:.0f} ms of CPU (goal {GOAL_MS} ms)", flush=True)
 
 
 def fill(path: Path, count: int, runs: int) -> None:
@@ -72,18 +89,37 @@ def outcome(place: int, request: Request) -> Outcome:
     return Outcome(test, "test_it.py", "passed", "", 0.01, {request.custom_id: cell})
 
 
-def cpu(words: Sequence[str], folder: str) -> float:
+def cpu(words: Sequence[str], folder: Path) -> float:
     """The least CPU of a command, in milliseconds."""
-    command = [sys.executable, "-m", "pytest_batcheval.cli", *words]
-    if words != ["--help"]:
-        command += ["--journal", f"{folder}/journal.sqlite"]
     taken = []
     for _ in range(REPEATS):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*BATCHEVAL, *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(taken) * 1000
+
+
+def pages(folder: Path) -> Iterator[tuple[str, float]]:
+    """(path, milliseconds of the server's CPU) of each page, the least of several times."""
+    command = [*BATCHEVAL, "dashboard", "--port", "0", "--journal", "journal.sqlite"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().partition(" ")[0]
+        for page in PAGES:
+            taken = []
+            for _ in range(REPEATS):
+                before = ticks(process.pid)
+                urllib.request.urlopen(f"{address}{page}").read()
+                taken.append(ticks(process.pid) - before)
+            yield page, min(taken) * 1000 / TICK
+        process.terminate()
+
+
+def ticks(pid: int) -> int:
+    """The CPU of a process so far, in ticks of Linux."""
+    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return int(after_name[11]) + int(after_name[12])
 
 
 if __name__ == "__main__":

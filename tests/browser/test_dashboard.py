@@ -62,7 +62,9 @@ def test_progress_moves_while_a_run_goes_on_and_ends(chromium, folder, monkeypat
         until(chromium, lambda: len(chromium.all("#answers tbody tr")) == 10)
         sender.join(60)
         assert "20 in 1 batch: 20 answered, 0 failed" in chromium.find("#run").text
-        assert len(chromium.all("#machine svg")) == 4
+        names = [picture.get_attribute("aria-label") for picture in chromium.all("#looks svg[role=img]")]
+        assert names[0] == "error rate of the requests that have ended: 0.0% now, 0.0% at most"
+        assert len(names) == 5
         assert chromium.console() == []
         assert {url.startswith(address) for url in chromium.hosts()} == {True}
 

@@ -2,8 +2,11 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from random import Random
 
 import pytest
+import yaml
 from chromium import DESKTOP, PHONE
 
 from pytest_batcheval.journal.outcomes import KeptResult, Outcome
@@ -11,7 +14,10 @@ from pytest_batcheval.report.answer_list import ListedAnswer
 from pytest_batcheval.report.changes import changes
 from pytest_batcheval.report.html import BLOCK, write_report
 from pytest_batcheval.report.page import report_page
+from pytest_batcheval.report.svg import points
 from pytest_batcheval.wire.objects import Answer, Request
+
+PERSONAS = Path(__file__).parents[2] / "fixtures" / "personas.yaml"
 
 pytestmark = [pytest.mark.sampled, pytest.mark.usefixtures("quiet")]
 
@@ -123,6 +129,22 @@ def test_a_square_opens_again_what_was_closed(chromium, report):
         assert opened(chromium) == ["passed p1 × q1"]
         chromium.find("details.answer[open] > summary").click()
         assert opened(chromium) == []
+
+
+def test_names_on_a_map_are_apart_as_they_are_drawn(chromium, tmp_path):
+    dice = Random(1)
+    names = ["".join(dice.choices("가나다라마바사아자차카타파하불안신중", k=dice.randint(2, 12))) for _ in range(40)]
+    names[::4] = [one["id"] for one in yaml.safe_load(PERSONAS.read_text(encoding="utf-8"))][:10]
+    rows = [{"persona": name, "x": dice.gauss(0, 1), "y": dice.gauss(0, 1)} for name in names]
+    (tmp_path / "map.html").write_text(f'<meta charset="utf-8">{points(rows, "persona")}', encoding="utf-8")
+    chromium.open((tmp_path / "map.html").as_uri())
+    covering = """
+        const boxes = [...document.querySelectorAll("text")].map(one => [one.textContent, one.getBoundingClientRect()]);
+        const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        return boxes.flatMap(([name, box], at) =>
+            boxes.slice(at + 1).filter(([, other]) => meet(box, other)).map(([other]) => [name, other]))"""
+    assert len(chromium.all("text")) == 40
+    assert chromium.run(covering) == []
 
 
 def test_a_table_is_sorted_both_ways(chromium, report):

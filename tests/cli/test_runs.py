@@ -1,6 +1,9 @@
 """`batcheval runs` and `status --run`: what the journal says of runs."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -46,6 +49,30 @@ def three(journal):
     hold(journal, "f" * 32, [bad], FailureRow(bad.custom_id, "model_not_found", HOSTILE, 404, False))
     hold(journal, "open-run", [late], state="created")
     return journal
+
+
+LOADED = """
+import sys
+from pytest_batcheval.cli import main
+main(sys.argv[1:])
+heavy = {"asyncio", "email", "genai_prices", "numpy", "openai", "pytest_batcheval.engine.batch_sender"}
+print(sorted(heavy & sys.modules.keys()), file=sys.stderr)
+"""
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("verb", [["runs"], ["status", "--run", "done-run"]])
+def test_what_is_slow_to_import_is_not_imported_for_a_look(three, tmp_path, verb):
+    """Prices are looked up once; the next process knows them."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    loaded = [
+        subprocess.run([sys.executable, "-c", LOADED, *verb], env=environment, capture_output=True, encoding="utf-8")
+        for _ in range(2)
+    ]
+    assert "genai_prices" in loaded[0].stderr
+    assert loaded[1].stderr == "[]\n"
+    assert loaded[1].stdout == loaded[0].stdout
+    assert "$0.0024" in loaded[1].stdout
 
 
 def test_runs_are_a_line_each_oldest_first(three, capsys):

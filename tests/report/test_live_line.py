@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.engine.call_sender import CallSnapshot
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
+from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, CallSnapshot, WaitSnapshot
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.report.live_line import LiveLines, LogLines
 from pytest_batcheval.text.redraw import redrawn

@@ -13,6 +13,7 @@ from pytest_batcheval.report.changes import changes
 from pytest_batcheval.report.charts import charts_of
 from pytest_batcheval.report.html import check_place, html_of, write_report
 from pytest_batcheval.report.page import report_page
+from pytest_batcheval.report.svg import intervals
 from pytest_batcheval.wire.objects import Answer, Request
 
 HOSTILE = "</p><script>document.title = 'run'</script><img src=http://x/y onerror=1> \x1b[31m \u202e 가슴이 답답해요"
@@ -153,6 +154,14 @@ def test_figures_of_another_version_have_no_picture():
     assert charts_of("TraitReflection", {"traits": "none"}) == []
     assert charts_of("Differentiation", {}) == []
     assert charts_of("OfTheUsersOwn", {}) == []
+
+
+def test_an_axis_of_numbers_keeps_its_name_beside_lines_to_compare_with():
+    picture = intervals(
+        [{"persona": "kim", "share": 0.5}], "persona", "share", "Anteil", lines={"chance": 0.1}, bars=True
+    )
+    assert ">Anteil</text>" in picture
+    assert "<title>chance</title>" in picture
 
 
 def test_a_third_axis_gives_a_grid_for_each_of_its_ids():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from pytest_batcheval.text.sanitize import redacted, storable, without_secrets
@@ -194,14 +193,20 @@ def _seconds(headers: Mapping[str, str]) -> float | None:
     with suppress(ValueError):
         return float(after)
     with suppress(ValueError, TypeError, OverflowError):
-        return parsedate_to_datetime(after).timestamp() - _server_time(headers)
+        return _date(after) - _server_time(headers)
     return None
 
 
 def _server_time(headers: Mapping[str, str]) -> float:
     """The time by the server's own clock where its reply has it: ours may be wrong."""
     date = headers.get("date")
-    return parsedate_to_datetime(date).timestamp() if date else real_time.now()
+    return _date(date) if date else real_time.now()
+
+
+def _date(text: str) -> float:
+    from email.utils import parsedate_to_datetime  # reports do without
+
+    return parsedate_to_datetime(text).timestamp()
 
 
 def _code_and_message(error: Exception) -> tuple[str | None, str]:

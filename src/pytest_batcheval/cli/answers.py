@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 List the answers in recordings and journal: what was asked of whom, what was answered, and what became of the tests that
-used it when they ran last. Files hold everything, a table on the terminal what fits.
+used it when they ran last. Files hold everything, a table what fits on the terminal and the newest 500 of a journal.
 """
+MOST_ROWS = 500
+"""Answers of the journal in a table; files and other formats have all."""
+
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".md": "markdown", ".parquet": "parquet", ".xlsx": "xlsx"}
 
 
@@ -66,18 +69,23 @@ def run(arguments: argparse.Namespace) -> int:
         RecordingError, JournalError: something stored cannot be read.
     """
     from pytest_batcheval.recordings.answers import Recordings
-    from pytest_batcheval.report.answer_list import listed_answers
+    from pytest_batcheval.report.answer_list import listed_answers, newest
 
     if arguments.output is not None:
         check_new(arguments.output)
     form = _format(arguments)
-    chosen = _chosen(arguments)
+    chosen, stored = _chosen(arguments), 0
+    if form == "table" and not chosen.failed and not chosen.model:
+        chosen, stored = newest(arguments.journal, chosen, MOST_ROWS)
     recordings = Recordings(arguments.cassettes)
     found = listed_answers(recordings, arguments.journal, chosen)
     if not found:
         raise UsageError(_nothing(arguments, listed_answers(recordings, arguments.journal)))
     if form == "table":
         _say_table(found, arguments.failed)
+        if stored > MOST_ROWS:
+            say(f"the newest {MOST_ROWS:,} of {counted(stored, 'answer')} in {arguments.journal}; "
+                "all of them: --output answers.csv")  # fmt: skip
     else:
         _write(found, form, arguments.output)
     return int(ExitStatus.OK)

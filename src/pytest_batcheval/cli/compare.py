@@ -73,7 +73,7 @@ def add_parser(verbs: Any) -> None:
         "compare",
         help="compare two models or two runs: cost, equivalence, gates, tests that pass",
         description=DESCRIPTION,
-        epilog="examples: batcheval compare gpt-4.1-mini gpt-4.1-nano; batcheval compare previous newest",
+        epilog="example: batcheval compare gpt-4.1-mini gpt-4.1-nano",
     )
     parser.add_argument("reference", metavar="A", help="the reference: a model or a run of tests")
     parser.add_argument("candidate", metavar="B", help="the model or run that may be as good")

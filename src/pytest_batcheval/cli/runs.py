@@ -74,8 +74,7 @@ def _say(runs: Sequence[RunFigures]) -> None:
         say("the journal has no runs")
         return
     rows = [_HEAD, *(_row(figures) for figures in runs), *([_total(runs)] if len(runs) > 1 else [])]
-    for line in table(rows, width(), left={0, 1, 2, 7}, give_way=(2, 1)):
-        say(line)
+    say("\n".join(table(rows, width(), left={0, 1, 2, 7}, give_way=(2, 1))))
 
 
 def _row(figures: RunFigures) -> tuple[str, ...]:

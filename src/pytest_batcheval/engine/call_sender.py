@@ -24,7 +24,7 @@ from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, pr
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
-from pytest_batcheval.engine.snapshot import BatchSnapshot
+from pytest_batcheval.engine.snapshot import BatchSnapshot, CallSnapshot
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
@@ -96,18 +96,6 @@ class CallResults:
     unknown: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
     stopped: Refused | None = None
-
-
-@dataclass(frozen=True)
-class CallSnapshot(BatchSnapshot):
-    """The state of a round of calls; `in_flight` of them are under way."""
-
-    in_flight: int = 0
-
-    def __str__(self) -> str:
-        failed = f", {self.failed} failed" if self.failed else ""
-        trouble = f" ({self.trouble})" if self.trouble else ""
-        return f"calls: {self.done}/{self.total} answered{failed}, {self.in_flight} under way{trouble}"
 
 
 class CallRun:

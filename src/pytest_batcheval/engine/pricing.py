@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
+from pytest_batcheval.backends.price_table import rates
 from pytest_batcheval.wire.usage import TOKENS_A_CHARACTER, TOKENS_A_HANGUL_SYLLABLE
 
 TOKENS_A_LETTER = {"HANGUL": TOKENS_A_HANGUL_SYLLABLE, "CJK": 1.0, "HIRAGANA": 0.8, "KATAKANA": 0.8}
@@ -17,9 +16,6 @@ TOKENS_A_LETTER = {"HANGUL": TOKENS_A_HANGUL_SYLLABLE, "CJK": 1.0, "HIRAGANA": 0
 
 TOKENS_A_MESSAGE = 4
 """Tokens of a chat message beside its words: role and separators."""
-
-PRICED = 1000
-"""Tokens whose price gives the rate of one: the tokens of a whole batch would be charged as one long request."""
 
 OUTPUT_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
@@ -66,26 +62,8 @@ def price(model: str, input_tokens: int, output_tokens: int, batch: bool = True)
 
 
 def _usd(model: str, input_tokens: int, output_tokens: int, batch: bool) -> Decimal | None:
-    rates = _rates(model, batch)
-    return None if rates is None else rates[0] * input_tokens + rates[1] * output_tokens
-
-
-@cache
-def _rates(model: str, batch: bool) -> tuple[Decimal, Decimal] | None:
-    """US dollars of an input and of an output token, of requests below any length that costs more."""
-    try:
-        from genai_prices import Usage, calc_price
-    except ImportError:
-        return None
-    usages = Usage(input_tokens=PRICED), Usage(output_tokens=PRICED)
-    context = {"processing": "batch"} if batch else None
-    # Some models, embeddings among them, are found only when their provider is named.
-    for provider in ("openai", None):
-        with suppress(LookupError):
-            found = (calc_price(one, model_ref=model, provider_id=provider, price_context=context) for one in usages)
-            given, written = (Decimal(price.total_price) / PRICED for price in found)
-            return given, written
-    return None
+    found = rates(model, batch)
+    return None if found is None else found[0] * input_tokens + found[1] * output_tokens
 
 
 def _tokens(character: str) -> float:

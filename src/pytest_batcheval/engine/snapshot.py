@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.effects import JOURNAL
 from pytest_batcheval.text.format import counted, duration
 
 if TYPE_CHECKING:
@@ -70,6 +69,18 @@ class BatchSnapshot:
 
 
 @dataclass(frozen=True)
+class CallSnapshot(BatchSnapshot):
+    """The state of a round of individual calls; `in_flight` of them are under way."""
+
+    in_flight: int = 0
+
+    def __str__(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        trouble = f" ({self.trouble})" if self.trouble else ""
+        return f"calls: {self.done}/{self.total} answered{failed}, {self.in_flight} under way{trouble}"
+
+
+@dataclass(frozen=True)
 class WaitSnapshot(BatchSnapshot):
     """A pause before `total` requests are sent again, `seconds` long; `note` has the reason. Its `ordinal` is 0."""
 
@@ -130,6 +141,8 @@ def changes(show: Callable[[BatchSnapshot], None]) -> Callable[[BatchSnapshot], 
 
 def watcher(machines: Sequence[BatchMachine], show: Callable[[BatchSnapshot], None]) -> Callable[[float], None]:
     """A function of the time that shows each batch whose state, counts or next look have changed."""
+    from pytest_batcheval.engine.effects import JOURNAL  # reports do without
+
     shown: dict[int, tuple[object, ...]] = {}
     attached = [bool(machine.row.batch_id) for machine in machines]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
@@ -130,6 +130,14 @@ FROM used JOIN newest ON newest.test = used.test AND newest.run = used.run
 JOIN outcome ON outcome.test = used.test AND outcome.run = used.run
 WHERE used.key IN ({keys})
 ORDER BY outcome.test
+"""
+
+_KEYS_OF_CELL = "SELECT key FROM cell WHERE axis = ? AND id = ?"
+
+# An answer that only earlier runs of a test used is in no cell any more.
+_KEYS_IN_USE = """
+SELECT used.key FROM ({keys}) AS found CROSS JOIN used ON used.key = found.key
+CROSS JOIN newest ON newest.test = used.test AND newest.run = used.run
 """
 
 _KEYS_OF_TEST = """
@@ -380,7 +388,7 @@ class Outcomes:
         Raises:
             JournalError: the file cannot be read.
         """
-        texts = ["SELECT key FROM cell WHERE axis = ? AND id = ?"] * len(where)
+        texts = [_KEYS_IN_USE.format(keys=" INTERSECT ".join([_KEYS_OF_CELL] * len(where)))] if where else []
         values = [text for pair in where.items() for text in pair]
         if test:
             texts.append(_KEYS_OF_TEST)  # a range ends at the next character
@@ -398,6 +406,23 @@ class Outcomes:
             if connection is None or not texts:
                 return set()
             return {key for (key,) in connection.execute(" INTERSECT ".join(texts), values)}
+
+    def newest(self, keys: Collection[str], most: int) -> list[str]:
+        """As many of these keys, those whose answers the newest runs used.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        found: dict[str, None] = {}
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            for (run,) in connection.execute("SELECT id FROM run ORDER BY started DESC, rowid DESC").fetchall():
+                used = connection.execute("SELECT key FROM used WHERE run = ? ORDER BY test, key", (run,))
+                found |= dict.fromkeys(key for (key,) in used if key in keys)
+                if len(found) >= most:
+                    break
+        return list(found)[:most]
 
     def by_key(self, keys: Sequence[str]) -> dict[str, list[Outcome]]:
         """For each key the newest outcomes of the tests that used its answer, with that answer's cell.

@@ -130,6 +130,8 @@ FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batc
 ORDER BY answer.rowid DESC LIMIT ?
 """
 
+NEWEST_KEYS = "SELECT key FROM answer ORDER BY rowid DESC LIMIT ?"
+
 ANSWERS_TO = """
 SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
        request.line
@@ -379,11 +381,12 @@ GROUP BY batch, code, status_code, retryable
 # A key that is sent again has a higher attempt, so batches without an earlier one of a lower attempt are skipped;
 # CROSS JOIN keeps SQLite from beginning with the claims.
 REPEATED_COUNTS = """
-SELECT claim.batch, count(*) FROM batch CROSS JOIN claim ON claim.batch = batch.id
-WHERE EXISTS (
-    SELECT 1 FROM batch AS earlier
-    WHERE earlier.run = batch.run AND earlier.id < batch.id AND earlier.attempt < batch.attempt
-) AND EXISTS (
+SELECT claim.batch, count(*) FROM (
+    SELECT id, run, attempt, min(attempt) OVER (
+        PARTITION BY run ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS least FROM batch
+) AS batch CROSS JOIN claim ON claim.batch = batch.id
+WHERE batch.least < batch.attempt AND EXISTS (
     SELECT 1 FROM claim AS older JOIN batch AS earlier ON earlier.id = older.batch
     WHERE older.origin = claim.origin AND older.key = claim.key AND earlier.run = batch.run AND earlier.id < batch.id
 )

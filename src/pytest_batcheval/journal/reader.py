@@ -96,6 +96,22 @@ class JournalReader:
         rows = self._rows(queries.NEWEST_ANSWERS, (most,))
         return list(self._sound(rows))
 
+    def newest_keys(self, most: int) -> list[str]:
+        """The keys of the answers that were stored last.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return [key for (key,) in self._rows(queries.NEWEST_KEYS, (most,))]
+
+    def answer_count(self) -> int:
+        """The number of answers.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return sum(row.answers for row in self.batches())
+
     def answers_to(self, keys: Sequence[str]) -> Iterator[Answer]:
         """The newest answer of each of these requests and origin; of requests whose line is stored.
 
@@ -362,7 +378,10 @@ def _stored(request: Request, found: StoredAnswer) -> Answer:
 def _request_of(key: str, line: bytes) -> Request:
     sent = json.loads(line)
     sample = sample_of(key, sent["method"], sent["url"], sent["body"])
-    return Request(sent["body"], sent["url"], sample=sample or 0)
+    request = Request(sent["body"], sent["url"], sample=sample or 0)
+    if sample is not None and sent["method"] == request.method:
+        vars(request)["custom_id"] = key  # or it would be computed again
+    return request
 
 
 def _error(code: str, message: str, status: int | None, retryable: int) -> RequestError:

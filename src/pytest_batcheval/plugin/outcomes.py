@@ -83,15 +83,18 @@ class OutcomeCollector:
             return ""
         if not self._found:
             return "no report was written: no test of an answer has run"
-        from pytest_batcheval.report.answer_list import listed_answers, used_by
+        from pytest_batcheval.report.answer_list import used_answers
+        from pytest_batcheval.report.commands import answers_command
         from pytest_batcheval.report.html import write_report
         from pytest_batcheval.report.language import Language
         from pytest_batcheval.report.page import report_page
 
         try:
             outcomes = list(self._found.values())
-            answers = listed_answers(recordings, settings.journal, used_by(outcomes))
-            page = report_page(outcomes, answers, self._started, sent=sent(), words=Language.of(settings.lang))
+            answers = used_answers(recordings, settings.journal, outcomes)
+            everything = answers_command(settings.journal, settings.cassettes)
+            words = Language.of(settings.lang)
+            page = report_page(outcomes, answers, self._started, sent=sent(), words=words, everything=everything)
             write_report(page, settings.report)
         except (BatchEvalError, OSError) as error:
             return f"no report was written: {error}"

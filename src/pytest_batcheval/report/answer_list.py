@@ -27,6 +27,7 @@ class AnswerFilter:
         failed: only those without an answer, or of a test that did not pass.
         model: the requested model.
         keys: the keys of their requests; `None` for any.
+        stored: the keys whose answers the journal is asked for, if these are known already; see `newest`.
     """
 
     where: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class AnswerFilter:
     failed: bool = False
     model: str = ""
     keys: frozenset[str] | None = None
+    stored: frozenset[str] | None = None
 
     def accepts(self, one: ListedAnswer) -> bool:
         """Whether an answer is chosen."""
@@ -106,10 +108,23 @@ def listed_answers(
     found = list(_stored(recordings, journal, outcomes, chosen))
     uses = outcomes.by_key(list({one.answer.custom_id for one in found}))
     known = (_with_tests(one, uses.get(one.answer.custom_id, ())) for one in found)
-    return sorted(filter(chosen.accepts, known), key=_place_in_matrix)
+    return sorted(filter(chosen.accepts, known), key=place_in_matrix)
 
 
-def _place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
+def used_answers(recordings: Recordings, journal: Path, outcomes: Sequence[Outcome]) -> Iterator[ListedAnswer]:
+    """The answers that these tests used, each in its cell, one after the other and in no order.
+
+    Raises:
+        RecordingError, JournalError: something stored cannot be read.
+    """
+    cells = {key: cell for one in reversed(outcomes) for key, cell in one.cells.items()}
+    for one in _stored(recordings, journal, Outcomes.beside(journal), used_by(outcomes)):
+        if (cell := cells.get(one.answer.custom_id)) is not None:
+            yield one if one.answer.cell else replace(one, answer=replace(one.answer, cell=cell))
+
+
+def place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
+    """The place of an answer in a list: cell, model, sample."""
     answer = one.answer
     return (list(answer.cell.values()), answer.request.model, answer.request.sample, answer.custom_id, answer.origin)
 
@@ -122,7 +137,9 @@ def _stored(
     for place in recordings.places():
         line = place.line
         seen.add((line.custom_id, line.origin))
-        yield ListedAnswer(line.in_cell(), f"{place.path}:{place.number}")
+        answer = line.in_cell()
+        if not answer.cell or chosen.where.items() <= answer.cell.items():
+            yield ListedAnswer(answer, f"{place.path}:{place.number}")
     with closing(Journal.read(real(journal))) as reader:
         for answer in _of_journal(reader, outcomes, chosen):
             if (answer.custom_id, answer.origin) not in seen:
@@ -130,12 +147,33 @@ def _stored(
 
 
 def _of_journal(reader: JournalReader, outcomes: Outcomes, chosen: AnswerFilter) -> Iterator[Answer]:
-    keys = chosen.keys
-    if keys is None and (chosen.where or chosen.test or chosen.failed):
-        keys = frozenset(outcomes.keys(chosen.where, chosen.test, chosen.failed))
+    keys = _keys(outcomes, chosen) if chosen.stored is None else chosen.stored
     yield from reader.all_answers() if keys is None else reader.answers_to(sorted(keys))
-    any_failure = keys is None or (chosen.failed and not chosen.where and not chosen.test)
+    any_failure = chosen.keys is None and not chosen.where and not chosen.test
     yield from (one for one in reader.all_failures() if any_failure or one.custom_id in (keys or ()))
+
+
+def _keys(outcomes: Outcomes, chosen: AnswerFilter) -> frozenset[str] | None:
+    """The keys among which all chosen answers of the journal are; `None` for any."""
+    if chosen.keys is None and (chosen.where or chosen.test or chosen.failed):
+        return frozenset(outcomes.keys(chosen.where, chosen.test, chosen.failed))
+    return chosen.keys
+
+
+def newest(journal: Path, chosen: AnswerFilter, most: int) -> tuple[AnswerFilter, int]:
+    """The choice of so many answers of the journal at most, the newest, and the number of those that it has.
+
+    Raises:
+        JournalError: something stored cannot be read.
+    """
+    outcomes = Outcomes.beside(journal)
+    keys = _keys(outcomes, chosen)
+    if keys is not None:
+        few = frozenset(outcomes.newest(keys, most)) if len(keys) > most else keys
+        return replace(chosen, stored=few), len(keys)
+    with closing(Journal.read(real(journal))) as reader:
+        count = reader.answer_count()
+        return (replace(chosen, stored=frozenset(reader.newest_keys(most))) if count > most else chosen), count
 
 
 def _with_tests(one: ListedAnswer, uses: Sequence[Outcome]) -> ListedAnswer:

@@ -13,8 +13,12 @@ from pytest_batcheval.wire.key import KEY_SHOWN
 
 def show_command(key: str, journal: Path, cassettes: Path) -> str:
     """Return the command that shows a request."""
-    options = [*_path("--journal", journal, JOURNAL), *_path("--cassettes", cassettes, CASSETTES)]
-    return _command("show", key[:KEY_SHOWN], *options)
+    return _command("show", key[:KEY_SHOWN], *_stores(journal, cassettes))
+
+
+def answers_command(journal: Path = Path(JOURNAL), cassettes: Path = Path(CASSETTES)) -> str:
+    """Return the command that writes all answers to a file."""
+    return _command("answers", "--output", "answers.csv", *_stores(journal, cassettes))
 
 
 def resume_command(journal: Path, backend: str) -> str:
@@ -29,6 +33,10 @@ def cancel_command(batch: str, backend: str) -> str:
 
 def _command(*words: str) -> str:
     return shlex.join(("batcheval", *words))
+
+
+def _stores(journal: Path, cassettes: Path) -> list[str]:
+    return [*_path("--journal", journal, JOURNAL), *_path("--cassettes", cassettes, CASSETTES)]
 
 
 def _path(option: str, path: Path, usual: str) -> list[str]:

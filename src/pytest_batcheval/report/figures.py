@@ -181,7 +181,7 @@ class Figures:
         Raises:
             JournalError: the journal cannot be read.
         """
-        return [batch for batch in self._batches(self._reader.failure_counts()) if run in (None, batch.run)]
+        return self._batches(self._reader.failure_counts(), run)
 
     def errors(self, run: str | None = None) -> list[ErrorFigures]:
         """Return what still fails, by cause, the most frequent first; of one run, or of all.
@@ -192,12 +192,12 @@ class Figures:
         numbers = {row.id for row in self._reader.batches() if run in (None, row.run)}
         return list(_errors(self._reader.failure_counts(), numbers))
 
-    def _batches(self, causes: Iterable[CauseRow]) -> list[BatchFigures]:
+    def _batches(self, causes: Iterable[CauseRow], run: str | None = None) -> list[BatchFigures]:
         repeated = self._reader.repeated_counts()
         failed: Counter[int] = Counter()
         for cause in causes:
             failed[cause.batch] += cause.count
-        rows = self._reader.batches()
+        rows = (row for row in self._reader.batches() if run in (None, row.run))
         return [_batch(row, repeated.get(row.id, 0), failed[row.id]) for row in rows]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,19 +12,24 @@ from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
 from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.report.changes import Changes
+from pytest_batcheval.report.commands import answers_command
 from pytest_batcheval.report.failing import Share, cell_of, failing_tests
 from pytest_batcheval.report.figures import RunFigures
 from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.report.quality_part import quality_part
 from pytest_batcheval.report.run_text import error_lines, run_lines
-from pytest_batcheval.text.sanitize import safe_to_show
+from pytest_batcheval.report.shown_answers import LONGEST_TEXT, ShownAnswers, shown_answers
+from pytest_batcheval.text.sanitize import safely
 from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.origin import describe, is_simulator
 
 MOST_MESSAGES = 10
 
-LONGEST_TEXT = 100_000
-"""Characters of one request or answer that a page shows: a browser shows no longer one well."""
+MOST_LISTED = 20_000
+"""Tests of a list: of more those that fail come first, and the rest is a number."""
+
+MOST_SQUARES = 200_000
+"""Tests in grids; more are a list."""
 
 SIGNS = {"passed": "✓", "xfailed": "✓", "failed": "✗", "error": "✗", "xpassed": "✗", "unrecorded": "U", "skipped": "–"}
 LOOKS = {"passed": "good", "xfailed": "good", "failed": "bad", "error": "bad", "xpassed": "bad"}
@@ -44,10 +49,11 @@ class ReportPage:
         origins: (answers, requested model, origin).
         shares: by axis, the ids whose tests fail.
         messages: (number, text) of messages that several failing tests have.
-        quality: the quality results that tests computed; see `quality_part`.
+        quality: the quality results that tests computed, and the number of those left out; see `quality_part`.
         changes: since an earlier run, and `before` the name of that run.
         tests: the test functions, with grids of two axes or a list.
         answers: the answers in the order of their cells, in blocks.
+        left_out: that there are more answers, and where; empty if there are none.
     """
 
     title: str
@@ -60,53 +66,73 @@ class ReportPage:
     shares: Mapping[str, Sequence[Share]] = field(default_factory=dict)
     messages: Sequence[tuple[int, str]] = ()
     quality: Sequence[Plain] = ()
+    more_results: int = 0
     changes: Changes | None = None
     before: str = ""
     tests: Sequence[Plain] = ()
     answers: Sequence[Plain] = ()
+    left_out: str = ""
 
 
 def report_page(
     outcomes: Sequence[Outcome],
-    answers: Sequence[ListedAnswer],
+    answers: Iterable[ListedAnswer],
     started: float | None = None,
     *,
     sent: RunFigures | None = None,
     since: Changes | None = None,
     words: Language = ENGLISH,
+    everything: str = "",
 ) -> ReportPage:
-    """The report on these outcomes and the answers that their tests used.
+    """The report on these outcomes and the answers that their tests used; read one after the other, not all are held.
 
-    `sent` are the figures of what the run sent, `since` the changes since an earlier one, `words` the language.
+    `sent` are the figures of what the run sent, `since` the changes since an earlier one, `words` the language,
+    `everything` the command for all answers if the page has only some.
     """
-    wanted = {key for one in outcomes for key in one.cells}
-    used = {one.answer.custom_id: one for one in reversed(answers) if one.answer.custom_id in wanted}
-    shown = [one for one in answers if used.get(one.answer.custom_id) is one]
     by_key: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         for key in outcome.cells:
             by_key.setdefault(key, []).append(outcome)
+    bad = {key for one in outcomes if one.failing and len(one.cells) == 1 for key in one.cells}
+    shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad)
+    known = {one.answer.custom_id for one in shown.answers}
     failing = failing_tests(outcomes)
+    safe = safely()  # before a text is cut, or half a secret would be none
+    origins = sorted(shown.origins.items())
+    results, more = quality_part(outcomes, words)
     return ReportPage(
         title=words("Evaluation report"),
         words=words,
-        notes=_notes(shown, words),
+        notes=_notes(shown.origins, words),
         verdict=_verdict(outcomes, failing.shares, words),
         look=_look(outcomes),
         facts=[*_facts(outcomes, started, words), *_sent(sent, words)],
-        origins=[(number, model or "-", _origin(origin, words)) for (model, origin), number in _origins(shown)],
+        origins=[(number, model or "-", _origin(place, words)) for (model, place), number in origins],
         shares=failing.shares,
         messages=[(number, text) for text, number in failing.messages[:MOST_MESSAGES]],
-        quality=quality_part(outcomes, words),
+        quality=results,
+        more_results=more,
         changes=since,
         before="" if since is None else _time(since.since),
-        tests=_tests(outcomes, set(used), words),
-        answers=[_answer(one, by_key[one.answer.custom_id], words) for one in shown],
+        tests=_tests(outcomes, known, words),
+        answers=[_answer(one, by_key[one.answer.custom_id], words, safe) for one in shown.answers],
+        left_out=_left_out(shown, everything or answers_command(), words),
     )
 
 
-def _notes(answers: Sequence[ListedAnswer], words: Language) -> list[str]:
-    simulated = sorted({one.answer.origin for one in answers if is_simulator(one.answer.origin)})
+def _left_out(shown: ShownAnswers, everything: str, words: Language) -> str:
+    if len(shown.answers) == shown.count:
+        return ""
+    return words(
+        "Answers on this page: {shown} of {all}, those of failing tests first, then the newest. All of them: {command}",
+        shown=f"{len(shown.answers):,}",
+        all=f"{shown.count:,}",
+        command=everything,
+    )
+
+
+def _notes(origins: Iterable[tuple[str, str]], words: Language) -> list[str]:
+    simulated = sorted({origin for _, origin in origins if is_simulator(origin)})
     return [
         words("Answers of {origin}: they say nothing about any model.", origin=_origin(origin, words))
         for origin in simulated
@@ -142,10 +168,6 @@ def _look(outcomes: Iterable[Outcome]) -> str:
     if any(one.failing for one in outcomes):
         return "bad"
     return "other" if any(one.outcome == "unrecorded" for one in outcomes) else "good"
-
-
-def _origins(answers: Iterable[ListedAnswer]) -> list[tuple[tuple[str, str], int]]:
-    return sorted(Counter((one.answer.request.model, one.answer.origin) for one in answers).items())
 
 
 def _facts(outcomes: Sequence[Outcome], started: float | None, words: Language) -> Iterator[tuple[str, str]]:
@@ -185,13 +207,16 @@ def _tests(outcomes: Iterable[Outcome], known: set[str], words: Language) -> lis
 
 
 def _test(name: str, outcomes: Sequence[Outcome], known: set[str], words: Language) -> Plain:
-    grids = _grids(outcomes, known)
+    grids = _grids(outcomes, known) if len(outcomes) <= MOST_SQUARES else []
+    many = len(outcomes) > MOST_LISTED
+    listed = sorted(outcomes, key=lambda one: not one.failing)[:MOST_LISTED] if many else outcomes
     rows = [] if grids else [
         {"name": one.test, "outcome": one.outcome, "look": LOOKS.get(one.outcome, "other"),
          "message": one.message, "anchor": _anchor(one, known)}
-        for one in outcomes
+        for one in listed
     ]  # fmt: skip
-    return {"name": name, "counts": _kinds(outcomes, words), "grids": grids, "rows": rows}
+    more = 0 if grids else len(outcomes) - len(listed)
+    return {"name": name, "counts": _kinds(outcomes, words), "grids": grids, "rows": rows, "more": more}
 
 
 def _grids(outcomes: Sequence[Outcome], known: set[str], of: tuple[str, ...] = ()) -> list[Plain]:
@@ -234,9 +259,10 @@ def _anchor(one: Outcome, known: set[str]) -> str:
     return f"a-{key}" if len(one.cells) == 1 and key in known else ""
 
 
-def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language) -> Plain:
+def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language, safe: Callable[[str], str]) -> Plain:
     """An answer with the outcome of its own tests; that of tests of a whole table only where it has no others."""
     answer = one.answer
+    answered = answered_text(answer)
     own = [test for test in tests if len(test.cells) == 1]
     outcomes = sorted({test.outcome for test in own or tests})
     worst = next((outcome for outcome in outcomes if LOOKS.get(outcome) == "bad"), outcomes[0])
@@ -245,9 +271,9 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language) -> Pla
         "name": " × ".join(answer.cell.values()) or answer.custom_id,
         "outcome": worst,
         "look": LOOKS.get(worst, "other"),
-        "asked": _shown(asked_text(answer.request.body), answer.custom_id, words),
-        "answered": _shown(answered_text(answer), answer.custom_id, words),
-        "verdict": _scores(answered_text(answer)),
+        "asked": _shown(safe(asked_text(answer.request.body)), answer.custom_id, words),
+        "answered": _shown(safe(answered), answer.custom_id, words),
+        "verdict": _scores(answered),
         "tests": [
             {"name": t.test, "outcome": t.outcome, "message": t.message if len(t.cells) == 1 else ""} for t in tests
         ],
@@ -258,13 +284,15 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language) -> Pla
     }
 
 
-def _shown(text: str, key: str, words: Language) -> str:
-    """A text of a request or answer, of a very long one the beginning and the command that shows all of it."""
-    shown = safe_to_show(text)  # before it is cut, or half a secret would be none
+class SafeText(str):
+    """A text that is safe to show already: a template need not look at it again."""
+
+
+def _shown(shown: str, key: str, words: Language) -> SafeText:
+    """A safe text of a request or answer, of a very long one the beginning and the command that shows all of it."""
     more = len(shown) - LONGEST_TEXT
-    if more <= 0:
-        return shown
-    return f"{shown[:LONGEST_TEXT]}\n… {words.counted(more, 'more character')}: batcheval show {key}"
+    left = f"\n… {words.counted(more, 'more character')}: batcheval show {key}" if more > 0 else ""
+    return SafeText(shown[:LONGEST_TEXT] + left)
 
 
 def _scores(text: str) -> list[tuple[str, str, str]]:

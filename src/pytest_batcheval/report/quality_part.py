@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,22 +13,25 @@ from pytest_batcheval.report.language import ENGLISH, Language
 MOST_CHARTS = 24
 """In one report."""
 
+MOST_RESULTS = 200
+"""In one report."""
+
 BEHIND = ("Verdicts",)
 """Classes whose results only stand behind another."""
 
 Plain = Mapping[str, Any]
 
 
-def quality_part(outcomes: Iterable[Outcome], words: Language = ENGLISH) -> list[Plain]:
-    """The results that tests computed, each once, gates first; those of a gate's parts within it."""
-    found: list[tuple[str, KeptResult]] = []
+def quality_part(outcomes: Iterable[Outcome], words: Language = ENGLISH) -> tuple[list[Plain], int]:
+    """The results that tests computed, each once, gates first, those of a gate's parts within it; and how many more."""
+    each: dict[str, tuple[str, KeptResult]] = {}
     for one in outcomes:
         for result in _outer(one.results):
-            if not any(result == known for _, known in found):
-                found.append((one.test, result))
-    found.sort(key=lambda pair: pair[1].kind != "QualityGate")
+            each.setdefault(json.dumps(vars(result)), (one.test, result))
+    found = sorted(each.values(), key=lambda pair: pair[1].kind != "QualityGate")
     drawn: list[Chart] = []
-    return [_result(test, result, drawn, words) for test, result in found]
+    shown = [_result(test, result, drawn, words) for test, result in found[:MOST_RESULTS]]
+    return shown, len(found) - len(shown)
 
 
 def _outer(results: Sequence[KeptResult]) -> list[KeptResult]:

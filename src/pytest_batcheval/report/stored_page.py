@@ -10,8 +10,9 @@ from pytest_batcheval.journal.location import real
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
-from pytest_batcheval.report.answer_list import listed_answers, used_by
+from pytest_batcheval.report.answer_list import used_answers
 from pytest_batcheval.report.changes import Changes
+from pytest_batcheval.report.commands import answers_command
 from pytest_batcheval.report.figures import Figures
 from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.report.page import ReportPage, report_page
@@ -33,5 +34,6 @@ def stored_page(
     identifier, started, outcomes = run
     with closing(Journal.read(real(journal))) as reader:
         sent = Figures(reader).run(identifier)
-    answers = listed_answers(Recordings(cassettes), journal, used_by(outcomes))
-    return report_page(outcomes, answers, started, sent=sent, since=since, words=words)
+    answers = used_answers(Recordings(cassettes), journal, outcomes)
+    everything = answers_command(journal, cassettes)
+    return report_page(outcomes, answers, started, sent=sent, since=since, words=words, everything=everything)

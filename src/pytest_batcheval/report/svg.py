@@ -6,9 +6,10 @@ Texts and lines take the colour of the page around them, so that a chart is read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
 from math import floor, log10
-from xml.sax.saxutils import escape
 
+from pytest_batcheval.report.labels import POINT, place_labels
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.text.table import columns, cut
 
@@ -22,8 +23,8 @@ MAP = 440
 LABEL = 30
 """Columns of a name at most."""
 
-COLUMN, LINE = 7, 12
-"""Pixels of a column of text, and of its height."""
+COLUMN, SMALL_COLUMN = 7, 6
+"""Pixels of a column of text, and of a small one."""
 
 TICKS = 6
 
@@ -64,31 +65,26 @@ def intervals(
         if limit:
             place = scale.at(_number(row, limit))
             drawn.append(_line(place, middle - 8, place, middle + 8, ORANGE, 3))
-    for number, (label, of) in enumerate((lines or {}).items()):
-        drawn.append(_line(scale.at(of), 0, scale.at(of), height, ORANGE if number else GREY, 1.5, label, dashed=True))
+    for number, (title, of) in enumerate((lines or {}).items()):
+        drawn.append(_line(scale.at(of), 0, scale.at(of), height, ORANGE if number else GREY, 1.5, title, dashed=True))
     drawn.append(_text(left + PLANE / 2, height + 34, label or value, "middle"))
     return _svg(left + PLANE + 20, height + 42, drawn)
 
 
 def points(rows: Sequence[Row], name: str) -> str:
-    """Named points by their columns `x` and `y`, both in the same unit; a name goes where it covers no other."""
+    """Named points by their columns `x` and `y`, both in the same unit; no name covers another one or a point."""
     places = [(_number(row, "x"), _number(row, "y")) for row in rows]
     least = [min(place[axis] for place in places) for axis in (0, 1)]
     spread = max(max(place[axis] for place in places) - least[axis] for axis in (0, 1)) or 1.0
     margin = _wide(str(row[name]) for row in rows) / 2 + 10
     pixels = [(margin + (x - least[0]) / spread * MAP, 20 + (y - least[1]) / spread * MAP) for x, y in places]
-    height = max(down for _, down in pixels)
-    taken = [(across, down + 4, 8.0) for across, down in pixels]
-    drawn: list[str] = []
-    for row, (across, down) in zip(rows, pixels, strict=True):
-        label = cut(safe_to_show(str(row[name])), LABEL)
-        wide = columns(label) * COLUMN
-        beside = wide / 2 + 8
-        spots = [(across, down - 8), (across, down + 18), (across + beside, down + 4), (across - beside, down + 4)]
-        at = next((spot for spot in spots if not _covered(spot, wide, taken)), spots[0])
-        taken.append((*at, wide))
-        drawn += [_circle(across, down, 4, label), _text(*at, label, "middle", small=True)]
-    return _svg(MAP + 2 * margin, height + 30, drawn)
+    names = [cut(safe_to_show(str(row[name])), LABEL) for row in rows]
+    labels = place_labels(pixels, [columns(label) * SMALL_COLUMN for label in names], MAP + 2 * margin)
+    drawn = [_line(*at, *label.joins, GREY, 0.75) for at, label in zip(pixels, labels, strict=True) if label.joins]
+    for label, at, text in zip(labels, pixels, names, strict=True):
+        drawn += [_circle(*at, POINT, text), _text(label.x, label.y + 4, text, "middle", small=True)]
+    lowest = max(max(down for _, down in pixels), *(label.y for label in labels))
+    return _svg(MAP + 2 * margin, lowest + 16, drawn)
 
 
 def line(
@@ -96,7 +92,8 @@ def line(
 ) -> str:  # fmt: skip
     """A line of numbers over seconds, broken where there are none; `shown` writes its largest number and its last."""
     known = [value for value in values if value is not None]
-    most = max(known, default=0.0) or 1.0
+    peak = max(known, default=0.0)
+    most = peak or 1.0
     spread = (times[-1] - times[0]) or 1.0
     parts: list[list[str]] = [[]]
     for at, value in zip(times, values, strict=True):
@@ -106,8 +103,8 @@ def line(
             parts[-1].append(f"{(at - times[0]) / spread * PLANE:.1f},{64 - value / most * 40:.1f}")
     lines = [f'<polyline points="{" ".join(part)}" fill="none" stroke="{BLUE}" stroke-width="1.5"/>'
              for part in parts if part]  # fmt: skip
-    words = f"{title}: {shown(known[-1])} now, {shown(most)} at most" if known else f"{title}: nothing"
-    return _svg(PLANE, 70, [_text(0, 14, words, "start"), _line(0, 64, PLANE, 64, GREY, 0.5), *lines])
+    words = f"{title}: {shown(known[-1])} now, {shown(peak)} at most" if known else f"{title}: nothing"
+    return _svg(PLANE, 70, [_text(0, 14, words, "start"), _line(0, 64, PLANE, 64, GREY, 0.5), *lines], words)
 
 
 def squares(
@@ -192,10 +189,6 @@ def _wide(names: Iterable[str]) -> float:
     return max((min(columns(safe_to_show(name)), LABEL) for name in names), default=1) * COLUMN
 
 
-def _covered(spot: tuple[float, float], wide: float, taken: Sequence[tuple[float, float, float]]) -> bool:
-    return any(abs(spot[0] - x) < (wide + w) / 2 and abs(spot[1] - y) < LINE for x, y, w in taken)
-
-
 def _text(x: float, y: float, text: str, anchor: str, turned: int = 0, *, small: bool = False) -> str:
     shown = escape(cut(safe_to_show(text), LABEL * 3 if anchor == "start" else LABEL))
     turn = f' transform="rotate({turned} {x:.1f} {y:.1f})"' if turned else ""
@@ -224,6 +217,8 @@ def _rect(x: float, y: float, wide: float, high: float, colour: str, title: str,
     return f'<rect {place} fill="{colour}" fill-opacity="{strength:.2f}"><title>{title}</title></rect>'
 
 
-def _svg(wide: float, high: float, parts: Sequence[str]) -> str:
+def _svg(wide: float, high: float, parts: Sequence[str], name: str = "") -> str:
+    """A picture of these parts; with a name it is one image to a screen reader."""
+    label = f' role="img" aria-label="{escape(safe_to_show(name))}"' if name else ""
     size = f'width="{wide:.0f}" height="{high:.0f}" viewBox="0 0 {wide:.0f} {high:.0f}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}{label}>{"".join(parts)}</svg>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 _CONTROLS = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufff9-\ufffb"
@@ -82,6 +82,10 @@ def _occurrences(secret: str) -> re.Pattern[str] | None:
     return None
 
 
+MOST_KNOWN, LONGEST_KNOWN = 10_000, 200
+"""Texts that are kept for their next use, and characters of one at most."""
+
+
 def storable(text: str) -> str:
     """The text with lone surrogates, which JSON can carry and UTF-8 cannot, replaced by `?`."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -122,6 +126,17 @@ _WORKFLOW_COMMAND = re.compile(r"(^\s*):(?=:)|#(?=#\[)", re.MULTILINE)
 def safe_to_show(text: str) -> str:
     """The text without keys and passwords, with control characters escaped."""
     return escape_controls(without_secrets(text))
+
+
+def safely() -> Callable[[str], str]:
+    """`safe_to_show` for many texts: the environment is looked into once, and short texts that repeat are kept."""
+    secrets = environment_secrets()
+
+    def safe(text: str) -> str:
+        return escape_controls(redacted(text, *secrets))
+
+    known = lru_cache(MOST_KNOWN)(safe)
+    return lambda text: known(text) if len(text) <= LONGEST_KNOWN else safe(text)
 
 
 def safe_to_print(text: str) -> str:

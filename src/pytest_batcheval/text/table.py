@@ -41,7 +41,7 @@ def one_line(text: str) -> str:
 
 def columns(text: str) -> int:
     """The number of terminal columns of a text."""
-    return sum(_columns(character) for character in text)
+    return len(text) if text.isascii() else sum(map(_columns, text))
 
 
 def cut(text: str, width: int) -> str:

@@ -33,3 +33,8 @@ def sleep(seconds: float) -> None:
 def local(layout: str, seconds: float | None = None) -> str:
     """A time as text in the local time zone, by `strftime`; the present one without `seconds`."""
     return time.strftime(layout, time.localtime(now() if seconds is None else seconds))
+
+
+def utc_day() -> str:
+    """Today in UTC, such as `2026-11-26`."""
+    return time.strftime("%Y-%m-%d", time.gmtime(now()))

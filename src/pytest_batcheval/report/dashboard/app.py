@@ -41,7 +41,7 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
-SECTIONS = ("now", "machine", "run", "answers")
+SECTIONS = ("now", "looks", "run", "answers")
 """The parts of the live page that change; each is a template."""
 
 
@@ -121,8 +121,8 @@ class Dashboard:
             state = self._live.state()
         except BatchEvalError as error:
             return {"now": self._render("error_text", text=str(error))}
-        machine = Markup(pictures.machine(self._live.machine))
-        return {name: self._render(name, state=state, machine=machine) for name in SECTIONS}
+        looks, rates = Markup(pictures.looks(self._live.looks)), Markup(pictures.error_rate(state.rates))
+        return {name: self._render(name, state=state, looks=looks, rates=rates) for name in SECTIONS}
 
     async def _runs(self, request: Request) -> Response:
         number = _number(request.query_params.get("page", "1"))

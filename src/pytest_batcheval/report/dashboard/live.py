@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.report.eta import Eta
-from pytest_batcheval.report.figures import Figures, RunFigures
+from pytest_batcheval.report.figures import BatchFigures, Figures, RunFigures
 from pytest_batcheval.report.progress_file import SeenProgress, progress_now
 from pytest_batcheval.report.run_text import error_lines, run_lines
 from pytest_batcheval.text.format import size
@@ -23,7 +24,7 @@ from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.origin import describe
 
 SAMPLES = 600
-"""Looks at the machine that are drawn, one a second."""
+"""Looks that are drawn, one a second."""
 
 NEWEST = 10
 LINE = 200
@@ -32,16 +33,22 @@ TEXT = 160
 
 
 @dataclass(frozen=True)
-class Machine:
-    """One look at the machine: seconds since the first, CPU of the sending process in percent of one core, its memory
-    in bytes, and bytes a second to and from the machine's network; `None` where nothing sends.
+class Look:
+    """One look at the process that sends, and at the machine; `None` where nothing sends, or without psutil.
+
+    Attributes:
+        at: seconds since the first look.
+        errors: the share of the ended requests that have failed, of the batches that are waited for.
+        cpu: of that process, in percent of one core; `memory` in bytes.
+        sent, received: bytes a second of the machine's network.
     """
 
     at: float
-    cpu: float | None
-    memory: int | None
-    sent: float
-    received: float
+    errors: float | None = None
+    cpu: float | None = None
+    memory: int | None = None
+    sent: float | None = None
+    received: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class LiveState:
         done, failed, total: requests of the batches that it waits for.
         batches: those batches.
         run: (label, text) of the newest run that sent something, and `causes` of its failures.
+        rates: (Unix seconds, share of ended requests that fail) at the end of each of its batches, by their clock.
         stages: its stages.
         answers: (request, answer, model, origin, key) of the newest answers.
     """
@@ -67,6 +75,7 @@ class LiveState:
     batches: Sequence[BatchSnapshot] = ()
     run: Sequence[tuple[str, str]] = ()
     causes: Sequence[str] = ()
+    rates: Sequence[tuple[float, float]] = ()
     stages: Sequence[dict[str, Any]] = ()
     answers: Sequence[dict[str, str]] = ()
 
@@ -76,7 +85,7 @@ class LiveJournal:
     """Reads the state of a journal; what is costly only when the journal has changed."""
 
     path: Path
-    machine: deque[Machine] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    looks: deque[Look] = field(default_factory=lambda: deque(maxlen=SAMPLES))
     _seen: tuple[object, ...] = ()
     _stored: dict[str, Any] = field(default_factory=dict)
     _traffic: tuple[float, int, int] | None = None
@@ -106,19 +115,22 @@ class LiveJournal:
         return LiveState(True, board.heading(), lines, done, failed, total, board.under_way, **self._stored)
 
     def _look(self, found: SeenProgress | None) -> None:
-        """Add a look at the machine; without psutil there is none."""
+        """Add a look; without psutil it is at the requests alone."""
+        now = real_time.now()
+        self._began = now if self._began is None else self._began
+        errors = None if found is None else _share(*found.board.sums()[:2])
         try:
             import psutil
         except ImportError:
+            self.looks.append(Look(now - self._began, errors))
             return
-        now, counters = real_time.now(), psutil.net_io_counters()
-        self._began = now if self._began is None else self._began
+        counters = psutil.net_io_counters()
         before = self._traffic or (now, counters.bytes_sent, counters.bytes_recv)
         self._traffic = (now, counters.bytes_sent, counters.bytes_recv)
         seconds = max(now - before[0], 0.1)
         rates = [(new - old) / seconds for new, old in zip(self._traffic[1:], before[1:], strict=True)]
         cpu, memory = self._use(psutil, None if found is None else found.pid)
-        self.machine.append(Machine(now - self._began, cpu, memory, *rates))
+        self.looks.append(Look(now - self._began, errors, cpu, memory, *rates))
 
     def _use(self, psutil: Any, pid: int | None) -> tuple[float | None, int | None]:
         if pid is None:
@@ -146,10 +158,12 @@ def _signature(path: Path) -> tuple[object, ...]:
 
 
 def _stored(reader: JournalReader) -> dict[str, Any]:
-    newest = next((run for run in reversed(Figures(reader).runs()) if run.requests), None)
+    figures = Figures(reader)
+    newest = next((run for run in reversed(figures.runs()) if run.requests), None)
     return {
         "run": [] if newest is None else list(_run(newest)),
         "causes": [] if newest is None else [line.strip() for line in error_lines(newest.failures)],
+        "rates": [] if newest is None else list(_rates(reader, figures.batches(newest.id))),
         "stages": [] if newest is None else [_stage(row) for row in newest.stages],
         "answers": [_answer(answer) for answer in reader.newest_answers(NEWEST)],
     }
@@ -160,6 +174,24 @@ def _run(run: RunFigures) -> list[tuple[str, str]]:
     share = run.failed / run.requests
     return [("run", run.id), ("started", started), ("sent to", describe(run.origin)), ("state", run.state),
             *run_lines(run), ("error rate", f"{share:.1%} of its requests")]  # fmt: skip
+
+
+def _rates(reader: JournalReader, batches: Sequence[BatchFigures]) -> Iterator[tuple[float, float]]:
+    """The error rate of a run at the end of each of its batches, the first to end first."""
+    numbers = {one.number for one in batches}
+    rows = (row for row in reader.batches() if row.id in numbers and row.times)
+    stored = {row.id: json.loads(row.times).values() for row in rows}
+    ends: dict[int, float] = {number: max(times) for number, times in stored.items() if times}
+    ended = sorted((one for one in batches if one.number in ends), key=lambda one: ends[one.number])
+    answers = failed = 0
+    for one in ended:
+        answers, failed = answers + one.answers, failed + one.failed
+        if (share := _share(answers, failed)) is not None:
+            yield ends[one.number], share
+
+
+def _share(answered: int, failed: int) -> float | None:
+    return failed / (answered + failed) if answered or failed else None
 
 
 def _stage(row: Any) -> dict[str, Any]:

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pytest_batcheval.report import svg
-from pytest_batcheval.report.dashboard.live import Machine
+from pytest_batcheval.report.dashboard.live import Look
 from pytest_batcheval.report.dashboard.trend import TrendPoint
 from pytest_batcheval.text.format import size
 
 
-def machine(looks: Sequence[Machine]) -> str:
-    """CPU, memory and network over time, one below the other."""
-    if len(looks) < 2:
+def looks(seen: Sequence[Look]) -> str:
+    """Error rate, CPU, memory and network over time, one below the other; a line for each that was ever known."""
+    if len(seen) < 2:
         return ""
-    times = [one.at for one in looks]
+    lines: Sequence[tuple[str, Sequence[float | None], Callable[[float], str]]] = (
+        ("error rate of the requests that have ended", [one.errors for one in seen], _percent),
+        ("CPU of the sending process, % of a core", [one.cpu for one in seen], lambda v: f"{v:.0f} %"),
+        ("its memory", [one.memory for one in seen], lambda v: size(int(v))),
+        ("sent by this machine a second", [one.sent for one in seen], lambda v: size(int(v))),
+        ("received a second", [one.received for one in seen], lambda v: size(int(v))),
+    )
+    times = [one.at for one in seen]
     return "".join(
         svg.line(title, times, values, shown)
-        for title, values, shown in (
-            ("CPU of the sending process, % of a core", [one.cpu for one in looks], lambda v: f"{v:.0f} %"),
-            ("its memory", [one.memory for one in looks], lambda v: size(int(v))),
-            ("sent by this machine a second", [one.sent for one in looks], lambda v: size(int(v))),
-            ("received a second", [one.received for one in looks], lambda v: size(int(v))),
-        )
+        for title, values, shown in lines
+        if any(value is not None for value in values)
     )
+
+
+def error_rate(rates: Sequence[tuple[float, float]]) -> str:
+    """The error rate of a run over the ends of its batches; empty below two of them."""
+    if len(rates) < 2:
+        return ""
+    times, shares = zip(*rates, strict=True)
+    return svg.line("error rate at the end of each batch", times, shares, _percent)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
 
 
 def trend(points: Sequence[TrendPoint]) -> str:
