@@ -3,10 +3,13 @@
 import os
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["pytester"]
+
+TESTS, EVALUATION = Path(__file__).parent / "tests", "scenarios"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
@@ -33,6 +36,13 @@ def pytest_cmdline_main(config):
     named = config.args_source is config.ArgsSource.ARGS
     if option.numprocesses is None and not named and not any(getattr(option, name, None) for name in part):
         option.numprocesses = min(os.cpu_count() or 1, 4)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """`pytest -m batch` imports the evaluation alone: no other test has the marker, as tests/house sees."""
+    if config.option.markexpr == "batch" and config.args_source is not config.ArgsSource.ARGS:
+        return True if collection_path.parent == TESTS and collection_path.name != EVALUATION else None
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses

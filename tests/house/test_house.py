@@ -161,3 +161,15 @@ def test_every_text_that_counts_uses_one_function(house):
         text = (SOURCE / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
         found |= {f"{name} {match[1]}" for match in COUNTED.finditer(text)}
     assert found == SEVERAL
+
+
+def test_every_batch_test_is_in_the_folder_that_is_collected_for_them():
+    """`pytest -m batch` collects tests/scenarios alone."""
+    tests = ROOT / "tests"
+    marked = [
+        path.relative_to(tests)
+        for path in tests.rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark.batch"
+    ]
+    assert {path.parts[0] for path in marked} == {"scenarios"}
