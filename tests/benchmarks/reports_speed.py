@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 from figures_speed import RESPONSE
 from journal_load import make_requests
 
-from pytest_batcheval.journal.outcomes import Outcome, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request

@@ -8,7 +8,8 @@ from chromium import PHONE
 from dashboard_process import ask, serving
 
 from pytest_batcheval.client import BatchClient
-from pytest_batcheval.journal.outcomes import KeptResult, Outcome, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import KeptResult, Outcome
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.server import SimulatorServer
 

@@ -13,7 +13,8 @@ import pytest
 from pytest_batcheval.cli import main
 from pytest_batcheval.journal import outcomes
 from pytest_batcheval.journal.migrate import scripts, upgrade
-from pytest_batcheval.journal.outcomes import Outcome, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import NewRecording, Recordings

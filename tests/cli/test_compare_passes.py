@@ -7,7 +7,8 @@ import time
 import pytest
 
 from pytest_batcheval.cli import main
-from pytest_batcheval.journal.outcomes import FILE, Outcome, Samples, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import FILE, Outcome, Samples
 
 ITEMS = 20
 

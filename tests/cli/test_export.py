@@ -13,7 +13,8 @@ import pytest
 from pytest_batcheval import Request
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli.new_file import new_folder
-from pytest_batcheval.journal.outcomes import Outcome, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.recordings.answers import NewRecording, Recordings
 from pytest_batcheval.wire.objects import Answer
 

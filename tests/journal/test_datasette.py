@@ -9,7 +9,8 @@ import pytest
 
 from pytest_batcheval.cli import main
 from pytest_batcheval.cli.journal import QUERIES
-from pytest_batcheval.journal.outcomes import Outcome, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.text.document import read_document
 

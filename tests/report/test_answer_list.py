@@ -4,7 +4,8 @@ import pytest
 
 from pytest_batcheval.cli import answers as verb
 from pytest_batcheval.cli import main
-from pytest_batcheval.journal.outcomes import Outcome, Outcomes, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import Outcome, Outcomes
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings

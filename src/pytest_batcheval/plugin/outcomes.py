@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
-from pytest_batcheval.journal.outcomes import FILE, KeptResult, Outcome, Samples, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import FILE, KeptResult, Outcome, Samples
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.text.phrase import LANGUAGES
 from pytest_batcheval.text.streams import encodable

@@ -12,7 +12,8 @@ import pytest
 from dashboard_process import HOSTILE, ask, serving
 
 from pytest_batcheval.client import BatchClient
-from pytest_batcheval.journal.outcomes import KeptResult, Outcome, add_outcomes
+from pytest_batcheval.journal.outcome_writer import add_outcomes
+from pytest_batcheval.journal.outcomes import KeptResult, Outcome
 
 
 def get(address, headers=(), method="GET"):
