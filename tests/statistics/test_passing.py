@@ -12,12 +12,19 @@ from pytest_batcheval.quality.passing.sequential import ALPHA, sequential_interv
 
 pytestmark = pytest.mark.timeout(0)
 
-RUNS = {"quick": 200, "ci": 2_000, "full": 20_000}
+RUNS = {"quick": 200, "ci": 400, "full": 20_000}
+LOOKING = {"quick": 200, "ci": 2_000, "full": 20_000}
 
 
 @pytest.fixture
 def runs(proof: str) -> int:
     return RUNS[proof]
+
+
+@pytest.fixture
+def looking(proof: str) -> int:
+    """The runs that are looked at after each sample."""
+    return LOOKING[proof]
 
 
 def items_that_pass(rng: np.random.Generator, mean: float, alike: float, items: int) -> np.ndarray:
@@ -73,26 +80,26 @@ def test_a_margin_is_not_called_equivalent(runs: int) -> None:
     assert at_most(equivalent, runs, 0.05)
 
 
-LOOKS = 300
+LOOKS = 200
 """Samples, each of which is looked at."""
 
 
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("rate", [0.95, 0.5, 0.8])
-def test_a_verdict_holds_at_every_look(runs: int, rate: float) -> None:
+def test_a_verdict_holds_at_every_look(looking: int, rate: float) -> None:
     """At the limit itself, neither `passed` nor `failed` is said in more than 5 % of runs, over all looks."""
     rng = np.random.default_rng(4)
     said = {"passed": 0, "failed": 0}
     outcomes: dict[tuple[int, int], str] = {}
-    for _ in range(runs):
+    for _ in range(looking):
         for look, passed in enumerate(np.cumsum(rng.random(LOOKS) < rate), start=1):
             counts = (int(passed), look - int(passed))
             outcome = outcomes.setdefault(counts, sequential_outcome(*counts, rate))
             if outcome != "undecided":
                 said[outcome] += 1
                 break
-    assert at_most(said["passed"], runs, ALPHA)
-    assert at_most(said["failed"], runs, ALPHA)
+    assert at_most(said["passed"], looking, ALPHA)
+    assert at_most(said["failed"], looking, ALPHA)
 
 
 @pytest.mark.sampled
@@ -115,10 +122,10 @@ def test_a_clear_rate_is_decided_soon(runs: int) -> None:
     """The price of looking: 80 % against a limit of 50 % is shown with some 30 samples; a fixed number needs 11."""
     rng = np.random.default_rng(6)
     needed = []
-    for _ in range(runs // 4):
+    for _ in range(runs):
         for look, passed in enumerate(np.cumsum(rng.random(LOOKS) < 0.8), start=1):
             if sequential_outcome(int(passed), look - int(passed), 0.5) == "passed":
                 needed.append(look)
                 break
-    assert len(needed) > 0.99 * (runs // 4)
+    assert len(needed) > 0.99 * (runs)
     assert np.median(needed) < 40

@@ -61,11 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _parts(tests: Sequence[Outcome], by: str | None) -> dict[str, dict[str, PassRate]]:
     """The rates by what is wanted, then by name."""
     from pytest_batcheval.report.pass_rates import MODEL, TEST, axes_of, groups
+    from pytest_batcheval.text.natural import natural
 
     known = [TEST, *dict.fromkeys((MODEL, *axes_of(tests)))]
     found = {}
     for name in known if by is None else [by]:
-        rates = {part: rate for part, ones in groups(tests, name).items() if (rate := _rate(ones)) is not None}
+        parts = sorted(groups(tests, name).items(), key=lambda part: natural(part[0]))
+        rates = {part: rate for part, ones in parts if (rate := _rate(ones)) is not None}
         if rates and (by is not None or name == TEST or len(rates) > 1):
             found[name] = rates
     if not found:

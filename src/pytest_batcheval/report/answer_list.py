@@ -14,6 +14,7 @@ from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
 from pytest_batcheval.report.answer_text import answered_text, asked_text
+from pytest_batcheval.text.natural import natural
 from pytest_batcheval.wire.objects import Answer
 
 
@@ -126,7 +127,13 @@ def used_answers(recordings: Recordings, journal: Path, outcomes: Sequence[Outco
 def place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
     """The place of an answer in a list: cell, model, sample."""
     answer = one.answer
-    return (list(answer.cell.values()), answer.request.model, answer.request.sample, answer.custom_id, answer.origin)
+    return (
+        [natural(name) for name in answer.cell.values()],
+        answer.request.model,
+        answer.request.sample,
+        answer.custom_id,
+        answer.origin,
+    )
 
 
 def _stored(

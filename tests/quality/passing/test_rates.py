@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_batcheval.quality.passing import paired
 from pytest_batcheval.quality.passing.paired import compare_passes, sign_flip_p
 from pytest_batcheval.quality.passing.rate import Tally, at_least_one, every_one, pass_rate
 from pytest_batcheval.quality.stats.student_t import wilson_interval
@@ -71,6 +72,13 @@ def test_several_samples_have_the_p_value_of_all_signs():
     many = [0.1 * (place % 5 - 1.2) for place in range(40)]
     drawn = stats.permutation_test((np.array(many),), np.mean, permutation_type="samples", n_resamples=9999, rng=1)
     assert sign_flip_p(many) == pytest.approx(drawn.pvalue, abs=0.02)
+
+
+def test_where_all_signs_would_take_too_long_they_are_drawn(monkeypatch):
+    differences = [0.2, -0.4, 0.6, 0.2, 0.8, -0.2, 0.4, 0.6] * 3
+    exact = sign_flip_p(differences)
+    monkeypatch.setattr(paired, "MOST_STEPS", 0)
+    assert sign_flip_p(differences) == pytest.approx(exact, abs=0.01)
 
 
 def test_the_interval_of_single_samples_is_that_of_bonett_and_price():

@@ -25,8 +25,11 @@ EQUIVALENCE = 0.05
 POWER = 0.8
 """Of the least difference that would probably be found, the usual one."""
 
-EXACT_ITEMS = 14
-"""Items that differ, up to which all signs are tried."""
+FINEST = 10_000
+"""The largest denominator of a difference."""
+
+MOST_STEPS = 5_000_000
+"""Additions for the exact distribution, about a second."""
 
 DRAWS, SEED = 9_999, 0
 
@@ -108,10 +111,10 @@ def compare_passes(a: Sequence[Tally], b: Sequence[Tally], *, margin: float = MA
     both = [item for item in first if item in second]
     if len(both) < 2:
         raise TableError(f"the two have {counted(len(both), 'item')} in common; at least 2 are needed")
-    changed = {item: second[item].share - first[item].share for item in both}
-    differences = list(changed.values())
+    changed = {item: second[item].exact_share - first[item].exact_share for item in both}
+    differences = [float(change) for change in changed.values()]
     single = all(run[item].n == 1 for item in both for run in (first, second))
-    p_value = sign_flip_p(differences)
+    p_value = sign_flip_p(list(changed.values()))
     mean, error = _adjusted(differences)
     narrow = _interval(mean, error, len(both), 1 - 2 * EQUIVALENCE)
     normal = NormalDist()
@@ -121,7 +124,7 @@ def compare_passes(a: Sequence[Tally], b: Sequence[Tally], *, margin: float = MA
         p_value=p_value,
         null=MCNEMAR if single else SIGNS,
         n=len(both),
-        seed=None if single or _changes(differences) <= EXACT_ITEMS else SEED,
+        seed=None,
         before=math.fsum(first[item].share for item in both) / len(both),
         after=math.fsum(second[item].share for item in both) / len(both),
         worse=_sorted(changed, -1),
@@ -133,32 +136,30 @@ def compare_passes(a: Sequence[Tally], b: Sequence[Tally], *, margin: float = MA
     )
 
 
-def sign_flip_p(differences: Sequence[float]) -> float:
+def sign_flip_p(differences: Sequence[float | Fraction]) -> float:
     """The two-sided p-value of a mean of zero, when each difference could as well have the other sign.
 
-    With differences of one size it is McNemar's exact test, in closed form. Up to 14 differences it is exact too;
-    beyond, (1 + hits) / (1 + draws) of 9,999 random signs (Phipson & Smyth 2010).
+    Exact: the distribution of the sum is made one by one; with differences of one size it is McNemar's
+    exact test. Only where that would take too long, (1 + hits) / (1 + draws) of 9,999 random signs (Phipson & Smyth
+    2010).
     """
-    sizes = [difference for difference in differences if difference]
-    if not sizes:
-        return 1.0
-    if len({abs(size) for size in sizes}) == 1:
-        return _binomial_p(sum(size > 0 for size in sizes), len(sizes))
-    reached = abs(math.fsum(sizes)) - 1e-9
-    if len(sizes) <= EXACT_ITEMS:
-        sums = [0.0]
-        for size in sizes:
-            sums = [total + sign * size for total in sums for sign in (-1, 1)]
-        return sum(abs(total) >= reached for total in sums) / len(sums)
+    found = [Fraction(difference).limit_denominator(FINEST) for difference in differences if difference]
+    unit = math.lcm(*(size.denominator for size in found))
+    sizes = [int(size * unit) for size in found]
+    reached, most = abs(sum(sizes)), sum(map(abs, sizes))
+    if len(sizes) * most > MOST_STEPS:
+        return _drawn_p(sizes, reached)
+    chances = [1.0]  # of each sum from -most to most
+    for size in map(abs, sizes):
+        gap = [0.0] * (2 * size)
+        chances = [(above + below) / 2 for above, below in zip(chances + gap, gap + chances, strict=True)]
+    return min(1.0, math.fsum(chance for at, chance in enumerate(chances, -most) if abs(at) >= reached))
+
+
+def _drawn_p(sizes: Sequence[int], reached: int) -> float:
     draw = random.Random(SEED)
     hits = sum(abs(sum(draw.choice((-size, size)) for size in sizes)) >= reached for _ in range(DRAWS))
     return (1 + hits) / (1 + DRAWS)
-
-
-def _binomial_p(successes: int, n: int) -> float:
-    """Two-sided exact p-value of a fair coin."""
-    tail = sum(math.comb(n, k) for k in range(min(successes, n - successes) + 1))
-    return float(min(Fraction(1), Fraction(tail, 2 ** (n - 1))))
 
 
 def _adjusted(differences: Sequence[float]) -> tuple[float, float]:
@@ -177,11 +178,7 @@ def _interval(mean: float, error: float, items: int, level: float) -> tuple[floa
     return max(-1.0, mean - half), min(1.0, mean + half)
 
 
-def _changes(differences: Sequence[float]) -> int:
-    return sum(1 for difference in differences if difference)
-
-
-def _sorted(changed: dict[str, float], sign: int) -> tuple[str, ...]:
+def _sorted(changed: dict[str, Fraction], sign: int) -> tuple[str, ...]:
     """The items that changed this way, the most changed first."""
     return tuple(sorted((item for item in changed if changed[item] * sign > 0), key=lambda item: -changed[item] * sign))
 

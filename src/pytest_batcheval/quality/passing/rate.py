@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from statistics import NormalDist, fmean, stdev
 from typing import ClassVar
 
@@ -33,6 +34,11 @@ class Tally:
     def share(self) -> float:
         """The share that passed."""
         return self.passed / self.n
+
+    @property
+    def exact_share(self) -> Fraction:
+        """The share that passed, without rounding."""
+        return Fraction(self.passed, self.n)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -1,0 +1,16 @@
+"""The order of ids as people count them."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_batcheval.text.natural import natural
+
+
+def test_numbers_count():
+    ids = ["P10", "P2", "P1", "10", "2", "a", "P1b", "질문 3", "질문 12"]
+    assert sorted(ids, key=natural) == ["2", "10", "P1", "P1b", "P2", "P10", "a", "질문 3", "질문 12"]
+
+
+@given(st.lists(st.text()))
+def test_any_texts_have_an_order(texts):
+    assert sorted(texts, key=natural) == sorted(reversed(texts), key=natural)
