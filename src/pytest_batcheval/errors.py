@@ -20,7 +20,7 @@ class UsageError(BatchEvalError):
 
 
 class BudgetError(UsageError):
-    """What is to be sent could cost more than the budget has left; nothing of it was sent."""
+    """The requests to be sent could cost more than the budget has left; none was sent."""
 
 
 class MatrixError(UsageError):

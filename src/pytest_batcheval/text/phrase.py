@@ -55,7 +55,7 @@ class Phrase(str):
 
     @classmethod
     def counted(cls, number: int, noun: str, plural: str = "") -> Phrase:
-        """A number of things, as `counted` has it; its template is `{number} answers`."""
+        """A number of things, as `counted` has it; its template is `{number} things`."""
         template = f"{{number}} {plural or f'{noun}s'}"
         return cls._of(counted(number, noun, plural), template, (), {"number": f"{number:,}"})
 

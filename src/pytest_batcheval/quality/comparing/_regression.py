@@ -82,7 +82,7 @@ class Regression(Result):
         return Phrase.joined("\n", [change, *self._decide(), fallen])
 
     def _decide(self) -> list[Phrase]:
-        """What would decide a drop that does not fail."""
+        """The number of samples that would decide a drop that does not fail."""
         if self.undecided and self.more_samples:
             more = Phrase.counted(self.more_samples, "more sample")
             return [Phrase("undecided: {more} per cell would decide if the drop stays", more=more)]

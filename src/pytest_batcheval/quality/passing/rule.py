@@ -22,7 +22,7 @@ _COUNT = re.compile(r"(\d+) of (\d+)")
 
 @dataclass(frozen=True)
 class PassVerdict:
-    """What the samples of one test say.
+    """The verdict on the samples of one test.
 
     Attributes:
         outcome: `passed`, `failed` or `undecided`.
