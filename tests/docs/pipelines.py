@@ -1,4 +1,4 @@
-"""Checks pipelines against the JSON Schemas that GitHub's and GitLab's makers publish, as check-jsonschema has them."""
+"""Checks YAML files against the JSON Schemas that their makers publish, as check-jsonschema has them."""
 
 import json
 from importlib.resources import files
@@ -6,7 +6,13 @@ from importlib.resources import files
 import jsonschema_rs
 import yaml
 
-SCHEMAS = {"github": "github-workflows.json", "gitlab": "gitlab-ci.json"}
+SCHEMAS = {
+    "github": "github-workflows.json",
+    "gitlab": "gitlab-ci.json",
+    "issue form": "github-issue-forms.json",
+    "issue config": "github-issue-config.json",
+    "citation": "citation-file-format.json",
+}
 
 
 def valid(text, ci):
@@ -22,9 +28,9 @@ def valid(text, ci):
 
 
 def typed(value):
-    """The value with numbers for words of digits."""
+    """The value with numbers, truth values and nothing for the words of them."""
     if isinstance(value, dict):
         return {name: typed(part) for name, part in value.items()}
     if isinstance(value, list):
         return [typed(part) for part in value]
-    return int(value) if value.isdecimal() else value
+    return int(value) if value.isdecimal() else {"true": True, "false": False, "": None}.get(value, value)

@@ -1,4 +1,4 @@
-"""The output of `pytest -m batch` in this repository: `python tests/docs/readme.py` writes it into README.md."""
+"""The output of `pytest -m batch` in this repository: `python tests/docs/readme.py` writes it into both READMEs."""
 
 import os
 import re
@@ -20,5 +20,7 @@ def shown() -> str:
 
 
 if __name__ == "__main__":
-    text = README.read_text(encoding="utf-8")
-    README.write_text(BLOCK.sub(lambda _: shown(), text, count=1), encoding="utf-8")
+    output = shown()
+    for page in (README, README.with_name("README.ko.md")):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(BLOCK.sub(lambda _: output, text, count=1), encoding="utf-8")
