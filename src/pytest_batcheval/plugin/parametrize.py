@@ -195,8 +195,8 @@ class Parametrization:
         for fixture, definitions in fixture_definitions(self._metafunc).items():
             if fixture != "answer" and definitions and "answer" in definitions[-1].argnames:
                 raise MarkerError(
-                    f"the test is called with one answer after the other by {name}, and the fixture {fixture!r} would keep "
-                    "the first; take `answer` in the test alone"
+                    f"the test is called with one answer after the other by {name}, and the fixture {fixture!r} "
+                    "would keep the first; take `answer` in the test alone"
                 )
         return True
 
