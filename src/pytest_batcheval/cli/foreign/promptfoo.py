@@ -1,0 +1,144 @@
+"""promptfoo's configuration (https://www.promptfoo.dev/docs/configuration/reference/)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pytest_batcheval.cli.foreign.evaluation import Evaluation, message, objects
+from pytest_batcheval.cli.foreign.promptfoo_checks import add_checks
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.bounds import shown
+from pytest_batcheval.text.document import read_document, read_text
+
+_READ = {"description", "prompts", "providers", "targets", "tests", "defaultTest", "tags", "outputPath", "sharing"}
+_READ_OF_TEST = {"description", "vars", "assert", "metadata"}
+_PARAMETERS = {
+    *("temperature", "max_tokens", "max_completion_tokens", "top_p", "seed", "stop", "reasoning_effort", "verbosity"),
+    *("presence_penalty", "frequency_penalty", "response_format"),
+}
+"""Members of a provider's `config` that are parameters of the request; no others are copied: some are keys."""
+
+_CHAT = ("chat", "responses")
+_OTHER_KINDS = ("completion", "embedding", "embeddings", "realtime", "image", "moderation", "assistant", "video", "tts")
+
+
+def read_promptfoo(path: Path) -> Evaluation:
+    """Read a `promptfooconfig.yaml` or its JSON.
+
+    Raises:
+        UsageError: it cannot be read, or a part of it has another shape; names the place.
+    """
+    data = read_document(path, "promptfoo configuration")
+    if not isinstance(data, dict) or not {"prompts", "tests"} <= data.keys():
+        raise UsageError(f"{path}: a promptfoo configuration has `prompts` and `tests`; this file has not")
+    found = Evaluation()
+    for member in sorted(map(str, data.keys() - _READ)):
+        found.todo[member] += 1
+    prompts = data["prompts"]
+    for number, prompt in enumerate(prompts if isinstance(prompts, list) else [prompts]):
+        found.templates.append(_template(path, f"{path}: prompts[{number}]", number, prompt))
+    providers = data.get("providers", data.get("targets", []))
+    for number, provider in enumerate(providers if isinstance(providers, list) else [providers]):
+        _add_model(f"{path}: providers[{number}]", provider, found)
+    default = data.get("defaultTest") or {}
+    if not isinstance(default, dict):
+        raise UsageError(f"{path}: defaultTest must be an object here, not {shown(default)}; write it into the file")
+    for place, test in objects(f"{path}: tests", _tests(path, data["tests"])):
+        _add_cases(place, default, test, found)
+    return found
+
+
+def _template(path: Path, place: str, number: int, prompt: Any) -> dict[str, Any]:
+    given = prompt if isinstance(prompt, dict) else {"raw": prompt}
+    raw = given.get("raw", given.get("id"))
+    if not isinstance(raw, str):
+        raise UsageError(f"{place} must be a text, or an object with `raw`; found {shown(prompt)}")
+    if raw.startswith("file://"):
+        raw = read_text(_beside(path, place, raw, (".txt", ".md", ".json")), "prompt")
+    identifier = given.get("label") or (given.get("id") if "raw" in given else None) or f"prompt-{number + 1}"
+    return {"id": identifier, "messages": _messages(place, raw)}
+
+
+def _messages(place: str, raw: str) -> list[dict[str, str]]:
+    """The messages of a chat in JSON, or one of the user."""
+    if raw.lstrip().startswith("["):
+        try:
+            chat = json.loads(raw)
+        except (ValueError, RecursionError):
+            chat = None
+        if isinstance(chat, list) and chat and all(isinstance(entry, dict) and "role" in entry for entry in chat):
+            return [message(where, entry["role"], entry.get("content")) for where, entry in objects(place, chat)]
+    return [message(place, "user", raw)]
+
+
+def _beside(path: Path, place: str, reference: str, endings: tuple[str, ...]) -> Path:
+    """The file that a `file://` reference names, in the folder of the configuration or below it."""
+    named = path.parent / reference.removeprefix("file://")
+    if named.suffix.lower() not in endings:
+        raise UsageError(f"{place} is {shown(reference)}; only {', '.join(endings)} can be read from a file")
+    if not named.resolve().is_relative_to(path.parent.resolve()):
+        raise UsageError(f"{place} is {shown(reference)}, outside of the folder of {path}; copy it there")
+    return named
+
+
+def _tests(path: Path, tests: Any) -> Any:
+    if isinstance(tests, str):
+        return read_document(_beside(path, f"{path}: tests", tests, (".yaml", ".yml", ".json")), "tests")
+    return tests
+
+
+def _add_model(place: str, provider: Any, found: Evaluation) -> None:
+    """Add a provider that is a chat model of OpenAI's; what else it is goes to the list of TODOs."""
+    if isinstance(provider, str):
+        provider = {"id": provider}
+    elif isinstance(provider, dict) and "id" not in provider and len(provider) == 1:
+        ((identifier, options),) = provider.items()
+        provider = {"id": identifier, **(options if isinstance(options, dict) else {})}
+    if not isinstance(provider, dict) or not isinstance(provider.get("id"), str):
+        raise UsageError(f"{place} must be a text, or an object with `id`; found {shown(provider)}")
+    vendor, _, name = provider["id"].partition(":")
+    kind, _, rest = name.partition(":")
+    if vendor != "openai" or not name or kind in _OTHER_KINDS:
+        found.todo[f"provider {provider['id']}"] += 1
+        return
+    if kind in _CHAT:
+        name = rest
+    config = provider.get("config")
+    config = config if isinstance(config, dict) else {}
+    for member in config.keys() - _PARAMETERS:
+        found.todo[f"provider {provider['id']}, config.{member}"] += 1
+    body = {member: value for member, value in config.items() if member in _PARAMETERS}
+    found.models.append({"id": provider.get("label") or name, "name": name, "body": body})
+
+
+def _add_cases(place: str, default: Mapping[str, Any], test: Mapping[str, Any], found: Evaluation) -> None:
+    """Add a test, as several cases where a variable has a list: promptfoo runs all combinations."""
+    for member in [*(default.keys() - _READ_OF_TEST), *(test.keys() - _READ_OF_TEST)]:
+        found.todo[f"{member} of a test"] += 1
+    values = {**_vars(f"{place}, defaultTest", default), **_vars(place, test)}
+    asserted = [*objects(f"{place}, defaultTest.assert", default.get("assert") or [])]
+    asserted += objects(f"{place}.assert", test.get("assert") or [])
+    for combination in _combinations(values):
+        case = {"id": f"case-{len(found.cases) + 1}", "description": test.get("description", ""), "vars": combination}
+        add_checks(case, asserted, found)
+        found.cases.append(case)
+
+
+def _vars(place: str, test: Mapping[str, Any]) -> dict[str, Any]:
+    values = test.get("vars") or {}
+    if not isinstance(values, dict):
+        raise UsageError(f"{place}: vars must be an object here, not {shown(values)}; write them into the file")
+    for name, value in values.items():
+        if isinstance(value, str) and value.startswith("file://"):
+            raise UsageError(f"{place}: vars.{name} is {shown(value)}; write the content of that file here")
+    return {str(name): value for name, value in values.items()}
+
+
+def _combinations(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    choices = [value if isinstance(value, list) else [value] for value in values.values()]
+    for chosen in product(*choices):
+        yield dict(zip(values, chosen, strict=True))

@@ -1,0 +1,189 @@
+"""`batcheval import --from TOOL`: evaluations of other tools as tests."""
+
+import ast
+import json
+
+import pytest
+
+from pytest_batcheval.cli import main
+
+PROMPTFOO = """
+prompts:
+  - 'Translate to {{language}}: {{ input }}'
+  - {label: terse, raw: '[{"role": "system", "content": "Be terse."}, {"role": "user", "content": "{{input}}"}]'}
+providers:
+  - openai:gpt-5-mini
+  - {id: 'openai:chat:gpt-4.1-mini', label: mild, config: {temperature: 0, apiKey: sk-very-secret-1234567}}
+  - anthropic:messages:claude-opus-4-7
+defaultTest: {assert: [{type: not-contains, value: sorry}]}
+tests:
+  - vars: {language: [French, 한국어], input: "Hello {{language}}"}
+    assert: [{type: contains, value: '{{language}}'}, {type: llm-rubric, provider: {apiKey: sk-very-secret-1234567}, value: 'a"\"\"\\nimport os'}]
+"""
+
+
+@pytest.fixture
+def folder(pytester, monkeypatch):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return pytester.path
+
+
+def take(folder, text, *more, tool="promptfoo", name="promptfooconfig.yaml"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return main(["import", "--from", tool, str(folder / name), "--output", str(folder / "new"), *more])
+
+
+def entries(folder, axis):
+    return json.loads((folder / "new" / "fixtures" / f"{axis}s.json").read_text(encoding="utf-8"))
+
+
+def module(folder):
+    return (folder / "new/tests/test_imported.py").read_text(encoding="utf-8")
+
+
+def runs(pytester, tests):
+    """Plan and record in the new folder, and return the outcomes by test id."""
+    run = lambda *more: pytester.runpytest_subprocess(f"--rootdir={pytester.path}/new", "-c", "new/pytest.ini", *more)  # noqa: E731
+    planned = run("--batch=plan", "new/tests")
+    assert planned.ret == 0
+    planned.stdout.fnmatch_lines([f"total * {tests} *"])
+    recorded = run("--batch=record", "--batch-backend=simulator", "new/tests")
+    assert sum(recorded.parseoutcomes().values()) == tests
+    assert "error" not in recorded.stdout.str().lower().replace("assertionerror", "")
+    return recorded.parseoutcomes()
+
+
+def test_promptfoo_becomes_axes_and_checks(folder, capsys):
+    assert take(folder, PROMPTFOO) == 0
+    assert "2 prompts, 2 cases, 2 models" in capsys.readouterr().out
+    assert [(m["id"], m["name"], m["body"]) for m in entries(folder, "model")] == [
+        ("gpt-5-mini", "gpt-5-mini", {}),
+        ("mild", "gpt-4.1-mini", {"temperature": 0}),
+    ]
+    assert entries(folder, "template")[1]["messages"][0] == {"role": "system", "content": "Be terse."}
+    first, second = entries(folder, "case")
+    assert (first["vars"]["language"], second["vars"]["language"]) == ("French", "한국어")
+    assert first["checks"] == [
+        {"check": "contains", "value": "sorry", "negated": True},
+        {"check": "contains", "value": "{{language}}", "negated": False},
+    ]
+    assert [left["type"] for left in first["todo"]] == ["llm-rubric"]
+    written = module(folder)
+    assert "# TODO assert llm-rubric (2 times)" in written
+    assert "# TODO provider anthropic:messages:claude-opus-4-7 (1 time)" in written
+    assert "import os" not in written
+    assert not [path for path in (folder / "new").rglob("*.*") if b"very-secret" in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "right", "wrong"),
+    [
+        ("equals", 4, "4", "44"),
+        ("contains", "b", "abc", "ABC"),
+        ("icontains", "B", "abc", "acd"),
+        ("starts-with", "a", "abc", "ba"),
+        ("regex", "^a+$", "aa", "ab"),
+        ("contains-any", ["x", "b"], "abc", "acd"),
+        ("contains-all", "a, b", "abc", "acd"),
+        ("icontains-any", ["X", "B"], "abc", "acd"),
+        ("icontains-all", ["A", "B"], "abc", "acd"),
+        ("is-json", None, '{"a": 1}', "{a"),
+    ],
+)
+@pytest.mark.parametrize("negated", [False, True], ids=["is", "not"])
+def test_a_check_says_what_it_said_there(folder, kind, value, right, wrong, negated):
+    asserted = {"type": f"not-{kind}" if negated else kind} | ({} if value is None else {"value": value})
+    data = {"prompts": ["{{q}}"], "providers": ["openai:m"], "tests": [{"vars": {"q": "?"}, "assert": [asserted]}]}
+    assert take(folder, json.dumps(data), name="c.json") == 0
+    space, (case,) = {}, entries(folder, "case")
+    exec(module(folder), space)
+    values = type("Case", (), {"vars": case["vars"], "checks": case["checks"]})
+    for text, holds in ((right, not negated), (wrong, negated)):
+        answer = type("Answer", (), {"text": text})
+        if holds:
+            space["test_case"](None, values, None, answer)
+        else:
+            with pytest.raises(AssertionError):
+                space["test_case"](None, values, None, answer)
+
+
+@pytest.mark.parametrize(
+    "asserted",
+    [
+        {"type": "javascript", "value": "output.length"},
+        {"type": "similar", "value": "x", "threshold": 0.8},
+        {"type": "contains", "value": "x", "transform": "output.trim()"},
+        {"type": "contains", "value": "x", "weight": 0},
+        {"type": "contains", "value": "file://x.txt"},
+        {"type": "contains", "value": "{{absent}}"},
+        {"type": "equals", "value": {"a": 1}},
+        {"type": "is-json", "value": {"type": "object"}},
+        {"type": "regex", "value": "(?<name>x)"},
+        {"type": "assert-set"},
+        {"type": "\r\u2028\nimport os\n"},
+    ],
+    ids=lambda asserted: ascii(asserted["type"]),
+)
+def test_what_has_no_equal_is_a_todo(folder, asserted):
+    data = {"prompts": ["{{q}}"], "providers": ["openai:m"], "tests": [{"vars": {"q": "?"}, "assert": [asserted]}]}
+    assert take(folder, json.dumps(data), name="c.json") == 0
+    (case,) = entries(folder, "case")
+    assert (case["checks"], case["todo"]) == ([], [asserted])
+    assert "# TODO assert " in module(folder)
+    names = [node.names[0].name for node in ast.walk(ast.parse(module(folder))) if isinstance(node, ast.Import)]
+    assert names == ["json", "re", "pytest"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"prompts": ["{{q}} {{other}}"]}, "takes {{other}}, which case 'case-1' does not give"),
+        ({"prompts": ["{% if q %}x{% endif %}"]}, "prompts[0]: only values such as {{name}} can be put"),
+        ({"prompts": ["{{ q | upper }}"]}, "prompts[0]: only values such as {{name}} can be put"),
+        ({"prompts": ["file://make.py"]}, "prompts[0] is 'file://make.py'; only .txt, .md, .json"),
+        ({"prompts": ["file://../../etc/x.txt"]}, "outside of the folder"),
+        ({"prompts": [7]}, "prompts[0] must be a text"),
+        ({"prompts": []}, "has no prompt to import"),
+        ({"providers": ["anthropic:x"]}, "names no model that can be asked here; name one: --model MODEL"),
+        ({"providers": ["openai:m", "openai:chat:M"]}, "model 2 has the id 'M' of model 1"),
+        ({"tests": "file://tests.csv"}, "tests is 'file://tests.csv'; only .yaml"),
+        ({"tests": {"a": 1}}, "tests must be a list"),
+        ({"tests": [{"vars": "file://vars.yaml"}]}, "tests[0]: vars must be an object"),
+        ({"tests": ["x"]}, "tests[0] must be an object"),
+        ({"tests": [{"vars": {"q": []}}]}, "has no case to import"),
+        ({"tests": [{"vars": {"q": "file://a.txt"}}]}, "tests[0]: vars.q is 'file://a.txt'"),
+    ],
+)
+def test_what_cannot_be_used_is_said(folder, capsys, change, said):
+    data = {"prompts": ["{{q}}"], "providers": ["openai:m"], "tests": [{"vars": {"q": "?"}}]}
+    assert take(folder, json.dumps({**data, **change}), name="c.json") == 4
+    err = capsys.readouterr().err
+    assert said in err
+    assert "c.json" in err
+    assert not (folder / "new").exists()
+
+
+def test_a_model_may_be_named(folder):
+    data = {"prompts": ["{{q}}"], "providers": ["anthropic:x"], "tests": [{"vars": {"q": "?"}}]}
+    assert take(folder, json.dumps(data), "--model", "gpt-5-mini", name="c.json") == 0
+    assert [model["id"] for model in entries(folder, "model")] == ["gpt-5-mini"]
+
+
+def test_nothing_is_written_over(folder, capsys):
+    (folder / "new").mkdir()
+    (folder / "new" / "mine.txt").write_text("mine")
+    assert take(folder, PROMPTFOO) == 4
+    assert "new is not empty" in capsys.readouterr().err
+    assert [path.name for path in (folder / "new").iterdir()] == ["mine.txt"]
+
+
+def test_other_options_are_refused(folder, capsys):
+    assert take(folder, PROMPTFOO, "--strict") == 4
+    assert "--strict has no meaning with --from" in capsys.readouterr().err
+
+
+@pytest.mark.sampled
+def test_promptfoo_runs(pytester, folder):
+    assert take(folder, PROMPTFOO) == 0
+    assert runs(pytester, tests=8).keys() <= {"passed", "failed"}
