@@ -31,7 +31,7 @@ def folder(pytester, monkeypatch):
 
 def take(folder, text, *more, tool="promptfoo", name="promptfooconfig.yaml"):
     (folder / name).write_text(text, encoding="utf-8")
-    return main(["import", "--from", tool, str(folder / name), "--output", str(folder / "new"), *more])
+    return main(["import", "--from", tool, "--output", str(folder / "new"), str(folder / name), *more])
 
 
 def entries(folder, axis):
@@ -181,6 +181,150 @@ def test_nothing_is_written_over(folder, capsys):
 def test_other_options_are_refused(folder, capsys):
     assert take(folder, PROMPTFOO, "--strict") == 4
     assert "--strict has no meaning with --from" in capsys.readouterr().err
+
+
+STRING_CHECK = {"type": "string_check", "name": "same", "input": "{{ sample.output_text }}", "operation": "ilike"}
+EVAL = {
+    "object": "eval",
+    "data_source_config": {"type": "custom", "schema": {}},
+    "testing_criteria": [
+        {**STRING_CHECK, "reference": "{{item.label}}"},
+        {"type": "label_model", "name": "mood\nimport os", "model": "gpt-5", "labels": ["a"], "passing_labels": ["a"]},
+    ],
+}
+RUN = {
+    "object": "eval.run",
+    "data_source": {
+        "type": "completions",
+        "model": "gpt-5-mini",
+        "sampling_params": {"temperature": 0, "seed": None, "tools": []},
+        "input_messages": {
+            "type": "template",
+            "template": [
+                {"type": "message", "role": "developer", "content": {"type": "input_text", "text": "One word."}},
+                {"role": "user", "content": "{{item.question}}"},
+            ],
+        },
+        "source": {"type": "file_content", "content": [{"item": {"question": "2+2?", "label": "4"}}]},
+    },
+}
+LINES = '{"item": {"id": 7, "question": "1+1?", "label": "2"}}\n\n{"item": {"id": 8, "question": "3?", "label": "3"}}\n'
+
+
+def take_eval(folder, *more, evaluation=EVAL, run=RUN, lines=None):
+    paths = []
+    for name, data in (("run.json", run), ("data.jsonl", lines)):
+        if data is not None:
+            (folder / name).write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
+            paths.append(str(folder / name))
+    return take(folder, json.dumps(evaluation), *more, *paths, tool="openai-evals", name="eval.json")
+
+
+def test_a_hosted_eval_with_its_runs(folder, capsys):
+    again = {**RUN, "data_source": {**RUN["data_source"], "model": "gpt-4.1-mini"}}
+    assert take_eval(folder, run={"object": "list", "data": [RUN, again, RUN]}) == 0
+    assert "1 prompt, 1 case, 2 models" in capsys.readouterr().out
+    (template,), (case,) = entries(folder, "template"), entries(folder, "case")
+    assert template["messages"][0] == {"role": "developer", "content": "One word."}
+    assert [(model["id"], model["body"]) for model in entries(folder, "model")] == [
+        ("gpt-5-mini", {"temperature": 0}),
+        ("gpt-4.1-mini", {"temperature": 0}),
+    ]
+    assert case["vars"] == {"item": {"question": "2+2?", "label": "4"}}
+    assert case["checks"] == [{"check": "icontains", "value": "{{item.label}}", "negated": False}]
+    assert "# TODO label_model mood\\nimport os (1 time)" in module(folder)
+
+
+def test_lines_of_data_replace_those_of_the_run(folder):
+    assert take_eval(folder, lines=LINES) == 0
+    assert [case["id"] for case in entries(folder, "case")] == ["7", "8"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"run": None}, "has its prompt and model in its runs"),
+        ({"run": EVAL}, "2 evals are named"),
+        ({"run": [1]}, "must be an object"),
+        ({"run": {"id": "x"}}, "run.json[0] is neither an eval"),
+        ({"run": {"data_source": {"type": "jsonl"}}}, "run.json: data_source.input_messages is no template"),
+        ({"lines": '{"item": {}}\n{"item"'}, "data.jsonl, line 2: not valid JSON"),
+        ({"lines": '\n{"question": "x"}'}, "data.jsonl, line 2: a line of data has an object `item`"),
+        ({"lines": LINES + LINES}, "case 3 has the id '7' of case 1"),
+        ({"lines": '{"item": {"question": "?"}}'}, "testing_criteria[0] takes {{item.label}}, which case 'case-1'"),
+        ({"lines": '{"item": {"label": "?"}}'}, "takes {{item.question}}, which case 'case-1' does not give"),
+    ],
+)
+def test_an_eval_that_cannot_be_used(folder, capsys, given, said):
+    assert take_eval(folder, **given) == 4
+    assert said in capsys.readouterr().err
+    assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("operation", "check"), [("eq", "equals"), ("ne", "equals"), ("like", "contains"), ("ilike", "icontains")]
+)
+def test_string_checks(folder, operation, check):
+    assert (
+        take_eval(folder, evaluation={"testing_criteria": [{**STRING_CHECK, "operation": operation, "reference": "x"}]})
+        == 0
+    )
+    (case,) = entries(folder, "case")
+    assert case["checks"] == [{"check": check, "value": "x", "negated": operation == "ne"}]
+
+
+def test_goldens_of_deepeval(folder):
+    goldens = [{"input": "2+2? {{x}}", "expected_output": "4", "context": None}, {"input": "b", "actual_output": "c"}]
+    assert take(folder, json.dumps(goldens), "--model", "gpt-5-mini", tool="deepeval", name="goldens.json") == 0
+    assert entries(folder, "case")[0] == {
+        "id": "case-1",
+        "vars": {"input": "2+2? {{x}}", "expected_output": "4"},
+        "checks": [],
+        "todo": [],
+    }
+    assert "# TODO metric of expected_output, which each case has in its `vars` (1 time)" in module(folder)
+
+
+SAMPLES = (
+    '{"input": "2+2?", "target": ["4", "four"], "id": 1}\n{"input": "b", "target": "c", "id": "x/y", "metadata": {}}\n'
+)
+
+
+def test_samples_of_inspect(folder):
+    assert take(folder, SAMPLES, "--model", "gpt-5-mini", tool="inspect", name="samples.jsonl") == 0
+    assert [case["id"] for case in entries(folder, "case")] == ["1", "x/y"]
+    assert "# TODO scorer of target, which each case has in its `vars` (2 times)" in module(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SAMPLES + SAMPLES, "case 3 has the id '1' of case 1"),
+        ('{"input": [{"role": "user", "content": "x"}]}', "line 1: `input` must be a text"),
+        ("", "has no case"),
+        ("[1]", "line 1: must be an object"),
+    ],
+)
+def test_samples_that_cannot_be_used(folder, capsys, text, said):
+    assert take(folder, text, "--model", "m", tool="inspect", name="samples.jsonl") == 4
+    assert said in capsys.readouterr().err
+
+
+def test_data_without_a_model(folder, capsys):
+    assert take(folder, SAMPLES, tool="inspect", name="samples.jsonl") == 4
+    assert "names no model that can be asked here; name one: --model MODEL" in capsys.readouterr().err
+
+
+@pytest.mark.sampled
+def test_a_hosted_eval_runs(pytester, folder):
+    assert take_eval(folder, lines=LINES) == 0
+    assert runs(pytester, tests=2).keys() <= {"passed", "failed"}
+
+
+@pytest.mark.sampled
+def test_samples_of_inspect_run(pytester, folder):
+    assert take(folder, SAMPLES, "--model", "gpt-5-mini", tool="inspect", name="samples.jsonl") == 0
+    assert runs(pytester, tests=2) == {"passed": 2}
 
 
 @pytest.mark.sampled

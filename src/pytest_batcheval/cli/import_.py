@@ -29,7 +29,7 @@ error file), INPUT is the file that made it, and the answers go into the journal
 origin is taken on trust. With --from, FILE is an evaluation of another tool, which --output writes as tests and axis
 files to a new folder.
 """
-TOOLS = ("promptfoo",)
+TOOLS = ("promptfoo", "openai-evals", "deepeval", "inspect")
 """The tools that --from knows; `import_from.READERS` has the reader of each."""
 
 

@@ -10,7 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pytest_batcheval.cli.foreign.datasets import read_deepeval, read_inspect
 from pytest_batcheval.cli.foreign.evaluation import Evaluation, named_model
+from pytest_batcheval.cli.foreign.openai_evals import read_openai_evals
 from pytest_batcheval.cli.foreign.promptfoo import read_promptfoo
 from pytest_batcheval.cli.init import NEXT_WITH_OWN
 from pytest_batcheval.cli.new_file import new_folder
@@ -87,5 +89,10 @@ def _promptfoo(paths: Sequence[Path]) -> Evaluation:
     return read_promptfoo(paths[0])
 
 
-READERS: dict[str, Callable[[Sequence[Path]], Evaluation]] = {"promptfoo": _promptfoo}
+READERS: dict[str, Callable[[Sequence[Path]], Evaluation]] = {
+    "promptfoo": _promptfoo,
+    "openai-evals": read_openai_evals,
+    "deepeval": read_deepeval,
+    "inspect": read_inspect,
+}
 """The reader of each tool's files."""
