@@ -64,6 +64,7 @@ def test_promptfoo_becomes_axes_and_checks(folder, capsys):
     assert entries(folder, "template")[1]["messages"][0] == {"role": "system", "content": "Be terse."}
     first, second = entries(folder, "case")
     assert (first["vars"]["language"], second["vars"]["language"]) == ("French", "한국어")
+    assert second["vars"]["input"] == "Hello 한국어"
     assert first["checks"] == [
         {"check": "contains", "value": "sorry", "negated": True},
         {"check": "contains", "value": "{{language}}", "negated": False},
@@ -152,6 +153,8 @@ def test_what_has_no_equal_is_a_todo(folder, asserted):
         ({"tests": [{"vars": "file://vars.yaml"}]}, "tests[0]: vars must be an object"),
         ({"tests": ["x"]}, "tests[0] must be an object"),
         ({"tests": [{"vars": {"q": []}}]}, "has no case to import"),
+        ({"tests": [{"vars": {"q": "{% if x %}"}}]}, "tests[0]: vars.q: only values such as {{name}}"),
+        ({"tests": [{"vars": {n: [*range(10)] for n in "qabcde"}}]}, "tests[0]: the lists in vars give 1,000,000 comb"),
         ({"tests": [{"vars": {"q": "file://a.txt"}}]}, "tests[0]: vars.q is 'file://a.txt'"),
     ],
 )
@@ -259,6 +262,14 @@ def test_an_eval_that_cannot_be_used(folder, capsys, given, said):
     assert take_eval(folder, **given) == 4
     assert said in capsys.readouterr().err
     assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize(("operation", "checks"), [("eq", 1), ("like", 0)])
+def test_either_side_of_an_equality_may_be_the_answer(folder, operation, checks):
+    turned = {**STRING_CHECK, "operation": operation, "input": "{{item.label}}", "reference": STRING_CHECK["input"]}
+    assert take_eval(folder, evaluation={"testing_criteria": [turned]}) == 0
+    (case,) = entries(folder, "case")
+    assert case["checks"] == [{"check": "equals", "value": "{{item.label}}", "negated": False}][:checks]
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,18 @@ def _check(grader: Mapping[str, Any]) -> dict[str, Any] | None:
     taken, reference = grader.get("input"), grader.get("reference")
     if grader.get("type") != "string_check" or not isinstance(taken, str) or not isinstance(reference, str):
         return None
-    whole = PLACE.fullmatch(taken.strip())
-    fits = whole and whole[1] == _ANSWER and is_plain(reference)
-    if not fits or any(name.startswith("sample.") for name in PLACE.findall(reference)):
+    if grader.get("operation") in ("eq", "ne") and not _is_answer(taken):  # either side may be the answer
+        taken, reference = reference, taken
+    if (
+        not _is_answer(taken)
+        or not is_plain(reference)
+        or any(name.startswith("sample.") for name in PLACE.findall(reference))
+    ):
         return None
     name, negated = _OPERATIONS.get(str(grader.get("operation")), (None, False))
     return None if name is None else {"check": name, "value": reference, "negated": negated}
+
+
+def _is_answer(text: str) -> bool:
+    whole = PLACE.fullmatch(text.strip())
+    return whole is not None and whole[1] == _ANSWER

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.cli.foreign.evaluation import Evaluation, message, objects
+from pytest_batcheval.cli.foreign.evaluation import PLACE, Evaluation, is_plain, message, objects
 from pytest_batcheval.cli.foreign.promptfoo_checks import add_checks
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.bounds import shown
@@ -21,6 +22,9 @@ _PARAMETERS = {
     *("presence_penalty", "frequency_penalty", "response_format"),
 }
 """Members of a provider's `config` that are parameters of the request; no others are copied: some are keys."""
+
+MOST_CASES = 50_000
+"""Most combinations of one test's variables: the requests of one batch."""
 
 _CHAT = ("chat", "responses")
 _OTHER_KINDS = ("completion", "embedding", "embeddings", "realtime", "image", "moderation", "assistant", "video", "tts")
@@ -41,6 +45,8 @@ def read_promptfoo(path: Path) -> Evaluation:
     prompts = data["prompts"]
     for number, prompt in enumerate(prompts if isinstance(prompts, list) else [prompts]):
         found.templates.append(_template(path, f"{path}: prompts[{number}]", number, prompt))
+        for member in sorted(prompt.keys() - {"raw", "id", "label"}) if isinstance(prompt, dict) else ():
+            found.todo[f"{member} of a prompt"] += 1
     providers = data.get("providers", data.get("targets", []))
     for number, provider in enumerate(providers if isinstance(providers, list) else [providers]):
         _add_model(f"{path}: providers[{number}]", provider, found)
@@ -107,6 +113,8 @@ def _add_model(place: str, provider: Any, found: Evaluation) -> None:
         return
     if kind in _CHAT:
         name = rest
+    for member in sorted(map(str, provider.keys() - {"id", "label", "config"})):
+        found.todo[f"provider {provider['id']}, {member}"] += 1
     config = provider.get("config")
     config = config if isinstance(config, dict) else {}
     for member in config.keys() - _PARAMETERS:
@@ -122,7 +130,7 @@ def _add_cases(place: str, default: Mapping[str, Any], test: Mapping[str, Any], 
     values = {**_vars(f"{place}, defaultTest", default), **_vars(place, test)}
     asserted = [*objects(f"{place}, defaultTest.assert", default.get("assert") or [])]
     asserted += objects(f"{place}.assert", test.get("assert") or [])
-    for combination in _combinations(values):
+    for combination in _combinations(place, values):
         case = {"id": f"case-{len(found.cases) + 1}", "description": test.get("description", ""), "vars": combination}
         add_checks(case, asserted, found)
         found.cases.append(case)
@@ -138,7 +146,19 @@ def _vars(place: str, test: Mapping[str, Any]) -> dict[str, Any]:
     return {str(name): value for name, value in values.items()}
 
 
-def _combinations(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _combinations(place: str, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every choice of one value from each list; in a text, other variables of the case are put in."""
     choices = [value if isinstance(value, list) else [value] for value in values.values()]
+    if (count := prod(map(len, choices))) > MOST_CASES:
+        raise UsageError(f"{place}: the lists in vars give {count:,} combinations; at most {MOST_CASES:,} are made")
     for chosen in product(*choices):
-        yield dict(zip(values, chosen, strict=True))
+        case = dict(zip(values, chosen, strict=True))
+        yield {name: _rendered(f"{place}: vars.{name}", value, case) for name, value in case.items()}
+
+
+def _rendered(place: str, value: Any, case: Mapping[str, Any]) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not is_plain(value):
+        raise UsageError(f"{place}: only values such as {{{{name}}}} can be put into a text; write {shown(value)} out")
+    return PLACE.sub(lambda found: str(case.get(found[1], found[0])), value)
