@@ -122,9 +122,10 @@ def test_a_check_says_what_it_said_there(folder, kind, value, right, wrong, nega
         {"type": "is-json", "value": {"type": "object"}},
         {"type": "regex", "value": "(?<name>x)"},
         {"type": "assert-set"},
+        {"$ref": "#/assertionTemplates/noise"},
         {"type": "\r\u2028\nimport os\n"},
     ],
-    ids=lambda asserted: ascii(asserted["type"]),
+    ids=lambda asserted: ascii(asserted.get("type")),
 )
 def test_what_has_no_equal_is_a_todo(folder, asserted):
     data = {"prompts": ["{{q}}"], "providers": ["openai:m"], "tests": [{"vars": {"q": "?"}, "assert": [asserted]}]}
@@ -152,9 +153,12 @@ def test_what_has_no_equal_is_a_todo(folder, asserted):
         ({"tests": {"a": 1}}, "tests must be a list"),
         ({"tests": [{"vars": "file://vars.yaml"}]}, "tests[0]: vars must be an object"),
         ({"tests": ["x"]}, "tests[0] must be an object"),
-        ({"tests": [{"vars": {"q": []}}]}, "has no case to import"),
+        ({"tests": []}, "has no case to import"),
         ({"tests": [{"vars": {"q": "{% if x %}"}}]}, "tests[0]: vars.q: only values such as {{name}}"),
-        ({"tests": [{"vars": {n: [*range(10)] for n in "qabcde"}}]}, "tests[0]: the lists in vars give 1,000,000 comb"),
+        (
+            {"tests": [{"vars": {n: [*"0123456789"] for n in "qabcde"}}]},
+            "tests[0]: the lists in vars give 1,000,000 comb",
+        ),
         ({"tests": [{"vars": {"q": "file://a.txt"}}]}, "tests[0]: vars.q is 'file://a.txt'"),
     ],
 )
@@ -165,6 +169,25 @@ def test_what_cannot_be_used_is_said(folder, capsys, change, said):
     assert said in err
     assert "c.json" in err
     assert not (folder / "new").exists()
+
+
+def test_a_file_has_several_prompts_and_yaml_is_of_today(folder):
+    (folder / "prompts.txt").write_text("Say {{body}}\n---\nShout {{body}}\n", encoding="utf-8")
+    values = "{body: Yes, time: 12:30, day: 2026-11-26, zip: 010, share: 1e-3, off: off, of: [{a: 1}], none: ~}"
+    assert take(folder, f"prompts: file://prompts.txt\nproviders: openai:m\ntests: [{{vars: {values}}}]\n") == 0
+    said = [(template["id"], template["messages"][0]["content"]) for template in entries(folder, "template")]
+    assert said == [("prompt-1", "Say {{body}}"), ("prompt-2", "Shout {{body}}")]
+    (case,) = entries(folder, "case")
+    assert case["vars"] == {
+        "body": "Yes",
+        "time": "12:30",
+        "day": "2026-11-26",
+        "zip": 10,
+        "share": 0.001,
+        "off": "off",
+        "of": [{"a": 1}],
+        "none": None,
+    }
 
 
 def test_a_model_may_be_named(folder):

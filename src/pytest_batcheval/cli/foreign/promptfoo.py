@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
@@ -11,9 +12,10 @@ from typing import Any
 
 from pytest_batcheval.cli.foreign.evaluation import PLACE, Evaluation, is_plain, message, objects
 from pytest_batcheval.cli.foreign.promptfoo_checks import add_checks
+from pytest_batcheval.cli.foreign.yaml_core import read_core_document
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.bounds import shown
-from pytest_batcheval.text.document import read_document, read_text
+from pytest_batcheval.text.document import read_text
 
 _READ = {"description", "prompts", "providers", "targets", "tests", "defaultTest", "tags", "outputPath", "sharing"}
 _READ_OF_TEST = {"description", "vars", "assert", "metadata"}
@@ -26,6 +28,8 @@ _PARAMETERS = {
 MOST_CASES = 50_000
 """Most combinations of one test's variables: the requests of one batch."""
 
+_BETWEEN = re.compile(r"^---[ \t]*$", re.MULTILINE)
+
 _CHAT = ("chat", "responses")
 _OTHER_KINDS = ("completion", "embedding", "embeddings", "realtime", "image", "moderation", "assistant", "video", "tts")
 
@@ -36,7 +40,7 @@ def read_promptfoo(path: Path) -> Evaluation:
     Raises:
         UsageError: it cannot be read, or a part of it has another shape; names the place.
     """
-    data = read_document(path, "promptfoo configuration")
+    data = read_core_document(path, "promptfoo configuration")
     if not isinstance(data, dict) or not {"prompts", "tests"} <= data.keys():
         raise UsageError(f"{path}: a promptfoo configuration has `prompts` and `tests`; this file has not")
     found = Evaluation()
@@ -44,7 +48,7 @@ def read_promptfoo(path: Path) -> Evaluation:
         found.todo[member] += 1
     prompts = data["prompts"]
     for number, prompt in enumerate(prompts if isinstance(prompts, list) else [prompts]):
-        found.templates.append(_template(path, f"{path}: prompts[{number}]", number, prompt))
+        _add_templates(path, f"{path}: prompts[{number}]", prompt, found)
         for member in sorted(prompt.keys() - {"raw", "id", "label"}) if isinstance(prompt, dict) else ():
             found.todo[f"{member} of a prompt"] += 1
     providers = data.get("providers", data.get("targets", []))
@@ -58,15 +62,21 @@ def read_promptfoo(path: Path) -> Evaluation:
     return found
 
 
-def _template(path: Path, place: str, number: int, prompt: Any) -> dict[str, Any]:
+def _add_templates(path: Path, place: str, prompt: Any, found: Evaluation) -> None:
+    """Add a prompt; a text file may have several, between lines of three hyphens."""
     given = prompt if isinstance(prompt, dict) else {"raw": prompt}
     raw = given.get("raw", given.get("id"))
     if not isinstance(raw, str):
         raise UsageError(f"{place} must be a text, or an object with `raw`; found {shown(prompt)}")
+    name = given.get("label") or (given.get("id") if "raw" in given else None)
+    texts = [raw]
     if raw.startswith("file://"):
-        raw = read_text(_beside(path, place, raw, (".txt", ".md", ".json")), "prompt")
-    identifier = given.get("label") or (given.get("id") if "raw" in given else None) or f"prompt-{number + 1}"
-    return {"id": identifier, "messages": _messages(place, raw)}
+        named = _beside(path, place, raw, (".txt", ".md", ".json"))
+        whole = read_text(named, "prompt")
+        texts = [text.strip() for text in _BETWEEN.split(whole)] if named.suffix.lower() == ".txt" else [whole]
+    for text in filter(None, texts):
+        identifier = name if name and len(texts) == 1 else f"{name or 'prompt'}-{len(found.templates) + 1}"
+        found.templates.append({"id": identifier, "messages": _messages(place, text)})
 
 
 def _messages(place: str, raw: str) -> list[dict[str, str]]:
@@ -93,7 +103,7 @@ def _beside(path: Path, place: str, reference: str, endings: tuple[str, ...]) ->
 
 def _tests(path: Path, tests: Any) -> Any:
     if isinstance(tests, str):
-        return read_document(_beside(path, f"{path}: tests", tests, (".yaml", ".yml", ".json")), "tests")
+        return read_core_document(_beside(path, f"{path}: tests", tests, (".yaml", ".yml", ".json")), "tests")
     return tests
 
 
@@ -147,8 +157,9 @@ def _vars(place: str, test: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _combinations(place: str, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every choice of one value from each list; in a text, other variables of the case are put in."""
-    choices = [value if isinstance(value, list) else [value] for value in values.values()]
+    """Every choice of one text from each list of texts; in a text, other variables of the case are put in."""
+    several = [isinstance(value, list) and value and isinstance(value[0], str) for value in values.values()]
+    choices = [value if many else [value] for many, value in zip(several, values.values(), strict=True)]
     if (count := prod(map(len, choices))) > MOST_CASES:
         raise UsageError(f"{place}: the lists in vars give {count:,} combinations; at most {MOST_CASES:,} are made")
     for chosen in product(*choices):

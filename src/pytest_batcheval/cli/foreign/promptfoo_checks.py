@@ -11,7 +11,7 @@ from pytest_batcheval.cli.foreign.evaluation import PLACE, Evaluation, has_value
 _ONE = ("equals", "contains", "icontains", "starts-with", "regex")
 _SEVERAL = ("contains-any", "contains-all", "icontains-any", "icontains-all")
 _MEMBERS = ("type", "value", "metric", "weight")
-_KEPT = (*_MEMBERS, "threshold", "transform")
+_KEPT = (*_MEMBERS, "threshold", "transform", "$ref")
 """Members of an assertion without an equal that are written; not `provider` and `config`, which may have keys."""
 
 
@@ -23,7 +23,7 @@ def add_checks(case: dict[str, Any], asserted: Sequence[tuple[str, Mapping[str, 
         check = _check(entry, case["vars"])
         if check is None:
             left.append({member: entry[member] for member in _KEPT if member in entry})
-            found.todo[f"assert {entry.get('type')}"] += 1
+            found.todo[f"assert {entry.get('type', entry.get('$ref'))}"] += 1
         else:
             checks.append(check)
     case.update(checks=checks, todo=left)
