@@ -130,3 +130,9 @@ def test_the_tutorial_goes_as_it_says(reader):
     follow(reader, (DOCS / "tutorial.md").read_text(encoding="utf-8"))
     left = subprocess.run(["git", "status", "--porcelain"], cwd=reader.folder, capture_output=True, check=True).stdout
     assert left == b""
+
+
+@pytest.mark.sampled
+def test_leaving_another_tool_goes_as_the_page_says(reader):
+    page = (DOCS / "files.md").read_text(encoding="utf-8")
+    follow(reader, page.partition("## From another tool\n")[2].partition("\n## ")[0])

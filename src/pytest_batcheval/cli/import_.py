@@ -26,8 +26,11 @@ message each). Print its contents and estimated cost; send nothing and need no k
 whose custom_id is the request's key. A bad line ends it with status 4 and nothing is written, unless --skip-bad moves
 such lines to another file; then the status is 1. With --input, the files are the results of a batch (its output and
 error file), INPUT is the file that made it, and the answers go into the journal, as those of an adopted batch do; their
-origin is taken on trust.
+origin is taken on trust. With --from, FILE is an evaluation of another tool, which --output writes as tests and axis
+files to a new folder.
 """
+TOOLS = ("promptfoo", "openai-evals", "deepeval", "inspect")
+"""The tools that --from knows; `import_from.READERS` has the reader of each."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -41,6 +44,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="the batch input file; with --input, files of results"
     )
+    parser.add_argument(
+        "--from", choices=TOOLS, dest="tool", help="the tool whose evaluation FILE is, to write it as tests"
+    )
     parser.add_argument("--input", type=Path, metavar="INPUT", help="the input file that made the results in FILE")
     parser.add_argument(
         "--origin",
@@ -49,8 +55,13 @@ def add_parser(verbs: Any) -> None:
         help="the base URL that gave the results, by which runs find them (default: %(default)s)",
     )
     add_journal(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write official lines; it must not exist")
-    parser.add_argument("--model", metavar="MODEL", help="the model for lines without one")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write official lines (with --from, the folder of tests); it must not exist",
+    )
+    parser.add_argument("--model", metavar="MODEL", help="the model for lines without one; with --from, the one to ask")
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -74,6 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: an output file already exists or cannot be written; results without their input file.
         JournalError: the journal cannot be used.
     """
+    if arguments.tool is not None:
+        from pytest_batcheval.cli.import_from import take_evaluation
+
+        return take_evaluation(arguments)
     if arguments.input is not None or len(arguments.files) > 1:
         from pytest_batcheval.cli.import_results import take_results
 

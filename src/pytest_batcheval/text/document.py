@@ -73,15 +73,15 @@ def parse_json(path: Path, text: str, error: type[UsageError] = UsageError, firs
     return data
 
 
-def parse_yaml(path: Path, text: str, error: type[UsageError] = UsageError) -> Any:
-    """The data in YAML text.
+def parse_yaml(path: Path, text: str, error: type[UsageError] = UsageError, loader: Any = None) -> Any:
+    """The data in YAML text, read by `loader`, a class, or else by PyYAML's safe one.
 
     Raises:
         UsageError: (or the class `error`) the text is not valid YAML; the message names the line where it can.
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = loader or getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         check_events(yaml.parse(text, loader))
         data = yaml.load(text, loader)

@@ -1,0 +1,1 @@
+"""Evaluations that other tools have exported, read into one shape; `cli.import_from` writes them as tests."""
