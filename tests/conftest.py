@@ -72,6 +72,14 @@ def _is_sound(path: Path) -> bool:
     return False
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prices that are kept for the user are neither read nor written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def pytest_collection_finish() -> None:
     """What was collected stays until the end, so that no garbage collection needs to look at it."""
     gc.collect()
