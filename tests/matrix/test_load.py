@@ -43,6 +43,13 @@ CELL = 'id,text\nq1,"one\ntwo\n\nthree"\nq2,why?\n'
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_line_breaks_in_cells_of_any_column_do_not_depend_on_the_checkout(tmp_path, end):
+    lines = ["id,description,memo", 'a,"one', 'two","mine', 'too"', ""]
+    path = write(tmp_path, "p.csv", end.join(lines))
+    assert load_axis("persona", path) == [Persona("a", {"description": "one\ntwo", "memo": "mine\ntoo"})]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 @pytest.mark.parametrize(
     ("name", "text"),
     [("q.csv", CELL), ("q.yaml", '- id: q1\n  text: "one\n\n    two"\n- id: q2\n  text: |\n    why?\n    how?\n')],
