@@ -72,10 +72,16 @@ def _is_sound(path: Path) -> bool:
     return False
 
 
+OF_CI = ("CI", "BUILD_NUMBER", "GITLAB_CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
+"""Variables by which pytest, and we, know that they run in CI: texts are not cut there, and pages are written."""
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Prices that are kept for the user are neither read nor written."""
+def _environment_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Inner runs do not see that they run in CI; prices that are kept for the user are neither read nor written."""
     with pytest.MonkeyPatch.context() as patch:
+        for name in OF_CI:
+            patch.delenv(name, raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
