@@ -13,6 +13,7 @@ from pytest_batcheval.journal.location import private_file, sync_folder
 from pytest_batcheval.journal.migrate import scripts, upgrade, version
 from pytest_batcheval.journal.schema import changes
 from pytest_batcheval.journal.transaction import DamagedError, reporting
+from pytest_batcheval.wire import real_time
 
 BUSY_SECONDS = 5.0
 """Seconds that a statement waits for another process's transaction."""
@@ -175,9 +176,23 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; of several that switch at once SQLite refuses some without waiting."""
+    end = real_time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or real_time.monotonic() > end:
+                raise
+            real_time.sleep(0.01)
+        else:
+            return
 
 
 def _refuse_empty(connection: sqlite3.Connection, path: Path) -> int:
