@@ -1,6 +1,7 @@
 """A project of its own with recorded answers, for the verbs that measure them."""
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def folder(tmp_path, monkeypatch):
         '[tool.pytest.ini_options]\nbatch_axes = ["persona=fixtures/personas.yaml", "question=fixtures/questions.yaml"]\n'
     )
     return tmp_path
+
+
+@pytest.fixture
+def empty_folder(pytester, monkeypatch):
+    """An empty folder for an evaluation, where no key is set and an inner pytest has our plugin alone."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delitem(sys.modules, "interview", raising=False)  # of our own scenarios
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_batcheval.plugin")
+    return pytester.path
 
 
 @pytest.fixture

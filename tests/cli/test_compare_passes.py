@@ -69,6 +69,24 @@ def test_two_models_of_one_run_pair_by_what_they_were_asked(suite, capsys):
     assert "worse: test_a.py::test_it[item10]" in out, "the item's name has no model"
 
 
+@pytest.mark.parametrize("option", [("--where", "persona=kim"), ("--axis", "persona=none.yaml"), ("--judge", "m-3")])
+def test_an_option_of_scores_that_cannot_be_met_is_told(suite, capsys, option):
+    add(suite, "aaa1", passes=19)
+    add(suite, "bbb2", passes=4, model="m-2")
+    assert main(["compare", "m-1", "m-2", *option]) == 4
+    assert "by tests that pass" not in capsys.readouterr().out
+
+
+def test_a_broken_axis_file_is_told(suite, capsys):
+    add(suite, "aaa1", passes=19)
+    add(suite, "bbb2", passes=4, model="m-2")
+    (suite / "pytest.ini").write_text("[pytest]\nbatch_axes = persona=people.yaml\n")
+    (suite / "people.yaml").write_text("[")
+    (suite / "cassettes" / "answers").mkdir(parents=True)
+    assert main(["compare", "m-1", "m-2"]) == 4
+    assert "people.yaml" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -24,14 +24,8 @@ ALL = {*SUITE, WORKFLOW, "pytest.ini", ".gitignore", ".gitattributes"}
 
 
 @pytest.fixture
-def folder(pytester, monkeypatch):
-    """An empty folder, where no key is set."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.delitem(sys.modules, "interview", raising=False)  # of our own scenarios
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_batcheval.plugin")
-    return pytester.path
+def folder(empty_folder):
+    return empty_folder
 
 
 def written(folder):

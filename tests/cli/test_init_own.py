@@ -1,7 +1,6 @@
 """`batcheval init` around tables of one's own."""
 
 import shutil
-import sys
 from itertools import takewhile
 
 import pytest
@@ -20,14 +19,8 @@ FILES = {*SUITE[:-1], PIPELINES["github"], "pytest.ini", ".gitignore", ".gitattr
 
 
 @pytest.fixture
-def folder(pytester, monkeypatch):
-    """An empty folder, where no key is set."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.delitem(sys.modules, "interview", raising=False)  # of our own scenarios
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_batcheval.plugin")
-    return pytester.path
+def folder(empty_folder):
+    return empty_folder
 
 
 def written(folder):

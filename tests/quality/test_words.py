@@ -88,7 +88,7 @@ def phrases():
 def verdicts():
     """What a `verdict` may be: returned by a function of that name, or given as an argument."""
     found = [(node.value, scope) for node, scope in scopes()
-             if (isinstance(node, ast.Return) and scope.name == "_verdict")
+             if (isinstance(node, ast.Return) and scope.name in ("_verdict", "verdict_of"))
              or (isinstance(node, ast.keyword) and node.arg == "verdict")]  # fmt: skip
     return {"collapsed"}.union(*(literals(value, scope) for value, scope in found))
 

@@ -6,7 +6,7 @@ from interview import interview
 from pytest_batcheval import Answers
 from pytest_batcheval.quality import discriminant, trait_reflection
 from pytest_batcheval.quality.measures._discriminant import LEAK
-from pytest_batcheval.quality.stats.resampling import ALPHA
+from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.word_scores import DIMENSIONS
 
 

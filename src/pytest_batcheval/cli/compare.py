@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_journal, say, say_json
 from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_recorded
-from pytest_batcheval.errors import UsageError
+from pytest_batcheval.errors import MatrixError, UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.rounds import checked_round
@@ -110,8 +110,9 @@ def run(arguments: argparse.Namespace) -> int:
         return compare_runs(arguments)
     try:
         recorded = RecordedTable(arguments)
-    except UsageError:  # no answer has a persona and a question
-        passes = models_compared(arguments)
+    except UsageError as error:  # no axes, or no answer that has a persona and a question
+        asked = arguments.axis or arguments.where or arguments.module or arguments.judge or arguments.round
+        passes = None if asked or isinstance(error, MatrixError) else models_compared(arguments)
         if passes is None:
             raise
         return say_models(passes, arguments)
@@ -120,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _compare_scores(arguments: argparse.Namespace, recorded: RecordedTable, passes: PassComparison | None) -> int:
     """Compare two models by the scores of their answers."""
+    from pytest_batcheval.cli.compare_passes import as_good
     from pytest_batcheval.quality import compare
     from pytest_batcheval.quality.comparing._compare import MARGIN
 
@@ -129,7 +131,7 @@ def _compare_scores(arguments: argparse.Namespace, recorded: RecordedTable, pass
     margin = MARGIN if arguments.margin is None else arguments.margin
     found = compare(scored[1].values(), scored[0].values(), margin=margin)
     measured = [_side(of, s, kept, arguments.leave_out) for of, s, kept in zip(sides, scored, rows, strict=True)]
-    good = (found.equivalent or found.verdict == "better") and measured[1].gate.passed
+    good = as_good(found) and measured[1].gate.passed
     if arguments.json:
         data = {"as_good": good, "comparison": found.to_dict(), "models": [side.to_dict() for side in measured]}
         say_json({**data, "scores": scored[1].source, "passes": None if passes is None else passes.to_dict()})

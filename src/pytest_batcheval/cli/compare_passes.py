@@ -13,6 +13,7 @@ from pytest_batcheval.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.outcomes import Outcome, Outcomes
+    from pytest_batcheval.quality.comparing._compare import Comparison
     from pytest_batcheval.quality.passing.paired import PassComparison
     from pytest_batcheval.quality.passing.rate import Tally
 
@@ -49,12 +50,12 @@ def compare_runs(arguments: argparse.Namespace) -> int:
     (first, started, before), (second, _, now) = _two_runs(arguments)
     found = _compared(tallies(before), tallies(now), arguments)
     if arguments.json:
-        say_json({"as_good": _as_good(found), "passes": found.to_dict(), "runs": [first, second]})
+        say_json({"as_good": as_good(found), "passes": found.to_dict(), "runs": [first, second]})
     else:
         say(f"run {second[:8]} against {first[:8]}\n{found.explain()}")
         for line in changes_lines(changes(started, before, now)):
             say(line)
-    return int(ExitStatus.OK if _as_good(found) else ExitStatus.FAILED)
+    return int(ExitStatus.OK if as_good(found) else ExitStatus.FAILED)
 
 
 def models_compared(arguments: argparse.Namespace) -> PassComparison | None:
@@ -78,10 +79,10 @@ def models_compared(arguments: argparse.Namespace) -> PassComparison | None:
 def say_models(found: PassComparison, arguments: argparse.Namespace) -> int:
     """Print the comparison of two models of which there is no other."""
     if arguments.json:
-        say_json({"as_good": _as_good(found), "passes": found.to_dict()})
+        say_json({"as_good": as_good(found), "passes": found.to_dict()})
     else:
         say(f"{arguments.candidate} against {arguments.reference}, by tests that pass\n{found.explain()}")
-    return int(ExitStatus.OK if _as_good(found) else ExitStatus.FAILED)
+    return int(ExitStatus.OK if as_good(found) else ExitStatus.FAILED)
 
 
 def _two_runs(arguments: argparse.Namespace) -> list[tuple[str, float, list[Outcome]]]:
@@ -105,7 +106,7 @@ def _before(arguments: argparse.Namespace, run: tuple[str, float, list[Outcome]]
     found = Outcomes.beside(arguments.journal).before(run[0], [one.test for one in run[2]])
     if found is None:
         raise UsageError(f"no run before {run[0][:8]} has a test of it; name one of batcheval runs")
-    return stored_run(arguments.journal, found[0])
+    return found
 
 
 def _newest_of(stored: Outcomes, model: str) -> list[Outcome]:
@@ -126,5 +127,6 @@ def _compared(before: Sequence[Tally], now: Sequence[Tally], arguments: argparse
         raise UsageError(str(error)) from None
 
 
-def _as_good(found: PassComparison) -> bool:
+def as_good(found: PassComparison | Comparison) -> bool:
+    """Whether the second of the two compared is as good as the first, or better."""
     return found.equivalent or found.verdict == "better"

@@ -205,8 +205,8 @@ class Outcomes:
             rows = [] if connection is None else connection.execute(query, (test, kind, number)).fetchall()
             return [(run, started, json.loads(figures)) for run, started, figures in rows]
 
-    def before(self, run: str, tests: Sequence[str]) -> tuple[str, float] | None:
-        """(id, Unix seconds of the start) of the newest run before this one that has one of these tests.
+    def before(self, run: str, tests: Sequence[str]) -> tuple[str, float, list[Outcome]] | None:
+        """(id, Unix seconds of the start, outcomes) of the newest run before this one that has one of these tests.
 
         This one need not be stored yet.
 
@@ -218,8 +218,8 @@ class Outcomes:
                 return None
             given = [encodable(test, "utf-8") for test in tests[:CHUNK]]
             query = _BEFORE.format(tests=", ".join("?" * len(given)))
-            found: tuple[str, float] | None = connection.execute(query, (run, *given)).fetchone()
-            return found
+            found = connection.execute(query, (run, *given)).fetchone()
+        return None if found is None else (*found, self.of_run(found[0]))
 
     def of_run(self, run: str) -> list[Outcome]:
         """The outcomes of a run in the order of the tests' ids, with the cells of their answers.
@@ -320,8 +320,7 @@ def _results(connection: sqlite3.Connection, run: str) -> dict[str, list[KeptRes
     """The quality results of a run by test."""
     found: dict[str, list[KeptResult]] = {}
     said: dict[tuple[str, int], dict[str, dict[str, str]]] = {}
-    # files of earlier versions have no such table
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'translation'").fetchone():
+    if _has_table(connection, "translation"):
         for test, number, lang, texts in connection.execute(_TRANSLATIONS, (run,)):
             said.setdefault((test, number), {})[lang] = json.loads(texts)
     for test, number, kind, summary, words, figures in connection.execute(_RESULTS, (run,)):
@@ -330,9 +329,14 @@ def _results(connection: sqlite3.Connection, run: str) -> dict[str, list[KeptRes
     return found
 
 
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the file has a table that those of earlier versions lack."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
+
 def _items(connection: sqlite3.Connection, run: str) -> dict[str, dict[str, Any]]:
     """The fields of a run's tests about items and samples; a file of an older version has none."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'item'").fetchone():
+    if not _has_table(connection, "item"):
         return {}
     return {
         test: {"item": item, "model": model, "samples": None if verdict is None else Samples(passed, failed, verdict)}

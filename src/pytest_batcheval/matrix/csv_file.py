@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.table_rows import Rows
-from pytest_batcheval.text.document import read_bytes
+from pytest_batcheval.text.document import read_bytes, with_lf
 from pytest_batcheval.text.file_head import HEAD, form_by_head
 
 SEPARATORS = ",;\t"
@@ -34,7 +34,7 @@ def csv_rows(path: Path, known: Callable[[Sequence[str]], int]) -> Rows:
     Raises:
         MatrixError: the file cannot be read, has another encoding, or is not valid CSV.
     """
-    text = _decoded(path, read_bytes(path, "axis file", MatrixError)).replace("\r\n", "\n").replace("\r", "\n")
+    text = with_lf(_decoded(path, read_bytes(path, "axis file", MatrixError)))
 
     def promise(separator: str) -> tuple[int, int]:
         head = _head(text, separator)

@@ -10,6 +10,7 @@ from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.matrix.fields import PROFILE, fields_of, is_known
 from pytest_batcheval.matrix.profile import level_of
 from pytest_batcheval.text.bounds import shown
+from pytest_batcheval.text.document import with_lf
 
 if TYPE_CHECKING:
     from pytest_batcheval.matrix.profile import Factors
@@ -74,7 +75,7 @@ def read_entry(axis: str, raw: Any, place: str, in_table: bool, factors: Factors
 
 
 def _as_in_table(value: Any) -> Any:
-    return value.replace("\r\n", "\n").replace("\r", "\n").strip() if isinstance(value, str) else value
+    return with_lf(value).strip() if isinstance(value, str) else value
 
 
 def _level(entry: Entry, field: str, value: object, factors: Factors) -> str:

@@ -18,13 +18,7 @@ from pytest_batcheval.matrix.fields import ID_FIELDS, NAMES, REQUIRED, fields_of
 from pytest_batcheval.matrix.profile import TCI
 from pytest_batcheval.matrix.table_rows import entries_of
 from pytest_batcheval.text.bounds import shown
-from pytest_batcheval.text.document import (
-    first_schema_error,
-    parse_json,
-    read_document,
-    read_text,
-    reason_of,
-)
+from pytest_batcheval.text.document import first_schema_error, read_document, read_json_lines, reason_of
 
 if TYPE_CHECKING:
     from pytest_batcheval.matrix.profile import Factors
@@ -105,8 +99,7 @@ def _table(name: str, path: Path, sheet: str, factors: Factors) -> Iterable[tupl
 def _list(path: Path) -> Iterable[tuple[str, Any]]:
     """The entries of a list, each with its place."""
     if path.suffix.lower() == ".jsonl":
-        lines = enumerate(read_text(path, "axis file", MatrixError).split("\n"), 1)
-        return [(f"{path}, line {n}", parse_json(path, line, MatrixError, n)) for n, line in lines if line.strip()]
+        return read_json_lines(path, "axis file", MatrixError)
     entries = read_document(path, "axis file", MatrixError)
     if not isinstance(entries, list):
         raise MatrixError(f"{path}: expected a list of entries, but the file contains a {type(entries).__name__}")

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from pytest_batcheval.errors import MatrixError, what_to_install
 from pytest_batcheval.matrix.table_rows import Rows, column_letter
 from pytest_batcheval.text.bounds import shortened
-from pytest_batcheval.text.document import read_bytes
+from pytest_batcheval.text.document import read_bytes, with_lf
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -116,7 +116,7 @@ def _text(where: str, cell: Any) -> str:
         return str(cell).upper()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
-    return str(cell).replace("\r\n", "\n").replace("\r", "\n").strip()
+    return with_lf(str(cell)).strip()
 
 
 def _check_formulas(path: Path, data: bytes, place: int) -> None:

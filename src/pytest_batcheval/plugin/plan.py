@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -90,13 +90,14 @@ def make_plan(items: Iterable[pytest.Item], root: Path, axes: Axes) -> Plan:
     return plan
 
 
-def plan_again(item: pytest.Item, plan: Plan, **changes: Any) -> None:
-    """Change the plan of a test that is planned: its cells, or its rule."""
-    before = item.stash[_PLAN]
-    now = replace(before, **changes)
-    turns = [planned.call.drive(lambda _: None) for planned in now.cells]
-    now = replace(now, requests=_first_wave(turns))
-    item.stash[_PLAN] = plan.items[plan.items.index(before)] = now
+def plan_again(plan: Plan, changed: Mapping[pytest.Item, ItemPlan]) -> None:
+    """Change the plans of tests that are planned; the requests follow from the cells."""
+    again: dict[int, ItemPlan] = {}
+    for item, now in changed.items():
+        before = item.stash[_PLAN]
+        turns = [planned.call.drive(lambda _: None) for planned in now.cells]
+        item.stash[_PLAN] = again[id(before)] = replace(now, requests=_first_wave(turns))
+    plan.items = [again.get(id(planned), planned) for planned in plan.items]
 
 
 def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:

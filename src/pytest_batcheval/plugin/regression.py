@@ -20,7 +20,7 @@ def find_regression(session: pytest.Session, batch: BatchSession) -> str:
         before = stored.before(batch.run_id, [one.test for one in now])
         if before is None:
             return "no earlier run has a test of this one, so that nothing can have become worse"
-        found = compare_passes(tallies(stored.of_run(before[0])), tallies(now))
+        found = compare_passes(tallies(before[2]), tallies(now))
     except (JournalError, TableError) as error:
         return f"not compared with the run before: {error}"
     if found.verdict == "worse":

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from pytest_batcheval.plugin._pytest_compat import run_silently
-from pytest_batcheval.plugin.cells import PlannedCell
 from pytest_batcheval.plugin.plan import ItemPlan, Plan, item_plan, plan_again
 from pytest_batcheval.quality.passing.rule import UNDECIDED, CountRule, RateRule
 from pytest_batcheval.quality.passing.sequential import SequentialRule
@@ -20,11 +19,7 @@ MOST_WAVES = 10
 
 def begin_waves(session: pytest.Session, plan: Plan) -> None:
     """Plan the first wave: of `passes="4 of 5"` the four samples that can decide it."""
-    for item, planned in _judges(session.items):
-        if isinstance(planned.rule, CountRule):
-            plan_again(item, plan, cells=planned.cells[: planned.rule.needed])
-        elif isinstance(planned.rule, RateRule):
-            plan_again(item, plan, rule=SequentialRule(planned.rule))
+    plan_again(plan, {item: _first(planned) for item, planned in _judges(session.items)})
 
 
 def until_decided(
@@ -45,24 +40,23 @@ def until_decided(
         if not left:
             return
         say(f"samples, wave {wave}: {counted(len(left), 'test')} undecided")
-        before = {item: _planned(item) for item in left}
-        for item in left:
-            plan_again(item, plan, cells=_more_cells(before[item], sizes[item]))
+        before = dict(_judges(left))
+        plan_again(plan, {item: _with_more(planned, sizes[item]) for item, planned in before.items()})
         if not answer(left):
-            for item in left:
-                plan_again(item, plan, cells=before[item].cells)
+            plan_again(plan, before)
             return
+
+
+def _first(planned: ItemPlan) -> ItemPlan:
+    """The plan for the first wave."""
+    if isinstance(planned.rule, CountRule):
+        return replace(planned, cells=planned.cells[: planned.rule.needed])
+    return replace(planned, rule=SequentialRule(planned.rule)) if isinstance(planned.rule, RateRule) else planned
 
 
 def _judges(items: Sequence[pytest.Item]) -> list[tuple[pytest.Item, ItemPlan]]:
     plans = ((item, item_plan(item)) for item in items)
     return [(item, plan) for item, plan in plans if plan is not None and plan.rule is not None and plan.error is None]
-
-
-def _planned(item: pytest.Item) -> ItemPlan:
-    plan = item_plan(item)
-    assert plan is not None
-    return plan
 
 
 def _wave_size(planned: ItemPlan) -> int:
@@ -76,12 +70,12 @@ def _undecided(item: pytest.Item, following: pytest.Item) -> bool:
     return verdicts == [UNDECIDED]
 
 
-def _more_cells(planned: ItemPlan, number: int) -> tuple[PlannedCell, ...]:
-    """The cells of the samples so far, and of so many more; of a count not more than it is about."""
+def _with_more(planned: ItemPlan, number: int) -> ItemPlan:
+    """The plan with so many more samples; of a count not more than it is about."""
     have = len(planned.cells)
     most = planned.rule.of if isinstance(planned.rule, CountRule) else have + number
     first = planned.cells[0]
     added = (
         replace(first, call=replace(first.call, sample=sample)) for sample in range(have, min(most, have + number))
     )
-    return (*planned.cells, *added)
+    return replace(planned, cells=(*planned.cells, *added))

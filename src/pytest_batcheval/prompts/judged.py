@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-Prompt = Callable[..., Any]
+from pytest_batcheval.prompts.prompt_call import Prompt, prompt_name
+
 Steps = Generator[Any, Any, Any]
 
 
@@ -24,7 +25,7 @@ def judge(prompt: Prompt, verdict: Callable[..., Any]) -> Prompt:
         answer = yield from _asked(prompt, arguments)
         yield verdict(answer, **_for(verdict, arguments, given=1))
 
-    return _named(judged, f"judge({_name(prompt)})", (prompt, 0), (verdict, 1))
+    return _named(judged, f"judge({prompt_name(prompt)})", (prompt, 0), (verdict, 1))
 
 
 def pairwise(one: Prompt, other: Prompt, verdict: Callable[..., Any]) -> Prompt:
@@ -44,14 +45,14 @@ def pairwise(one: Prompt, other: Prompt, verdict: Callable[..., Any]) -> Prompt:
     """
     for prompt in (one, other):
         if inspect.isgeneratorfunction(prompt):
-            raise TypeError(f"pairwise() takes plain prompts, and {_name(prompt)}() is a generator")
+            raise TypeError(f"pairwise() takes plain prompts, and {prompt_name(prompt)}() is a generator")
 
     def compared(**arguments: Any) -> Steps:
         first, second = yield [prompt(**_for(prompt, arguments)) for prompt in (one, other)]
         chosen = _for(verdict, arguments, given=2)
         yield [verdict(first, second, **chosen), verdict(second, first, **chosen)]
 
-    return _named(compared, f"pairwise({_name(one)}, {_name(other)})", (one, 0), (other, 0), (verdict, 2))
+    return _named(compared, f"pairwise({prompt_name(one)}, {prompt_name(other)})", (one, 0), (other, 0), (verdict, 2))
 
 
 def _asked(prompt: Prompt, arguments: Mapping[str, Any]) -> Steps:
@@ -59,7 +60,7 @@ def _asked(prompt: Prompt, arguments: Mapping[str, Any]) -> Steps:
     built = prompt(**_for(prompt, arguments))
     if not inspect.isgeneratorfunction(prompt):
         return (yield built)
-    answer, body = None, next(built)
+    body = next(built)
     while True:
         answer = yield body
         try:
@@ -90,7 +91,3 @@ def _named(made: Prompt, name: str, *parts: tuple[Callable[..., Any], int]) -> P
     made.__name__ = made.__qualname__ = name
     made.__module__ = parts[0][0].__module__
     return made
-
-
-def _name(prompt: Prompt) -> str:
-    return str(getattr(prompt, "__name__", repr(prompt)))

@@ -22,7 +22,7 @@ from pytest_batcheval.quality.measures._persona_echo import ECHO, persona_echo
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import Given, scored
-from pytest_batcheval.quality.stats.resampling import ALPHA
+from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.table import TableError, named, table_of
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.phrase import Phrase

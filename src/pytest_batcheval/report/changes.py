@@ -53,7 +53,7 @@ def changes_since(outcomes: Collection[Outcome], stored: Outcomes, run: str) -> 
         JournalError: the stored outcomes cannot be read.
     """
     found = stored.before(run, [one.test for one in outcomes])
-    return None if found is None else changes(found[1], stored.of_run(found[0]), outcomes)
+    return None if found is None else changes(found[1], found[2], outcomes)
 
 
 def changes(since: float, before: Iterable[Outcome], now: Iterable[Outcome]) -> Changes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,14 @@ def read_text(path: Path, what: str, error: type[UsageError] = UsageError) -> st
     if form := form_by_head(data[:HEAD], may_have_nul=True):
         raise error(f"{path}: the {what} is {form}")
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return with_lf(data.decode("utf-8-sig"))
     except UnicodeDecodeError as failure:
         raise error(f"{path}: the {what} is not UTF-8: {failure.reason} at byte {failure.start}") from None
+
+
+def with_lf(text: str) -> str:
+    r"""A text whose lines end with `\n`, whatever the spreadsheet or the checkout has made of them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_document(path: Path, what: str, error: type[UsageError] = UsageError) -> Any:
@@ -51,6 +57,17 @@ def read_document(path: Path, what: str, error: type[UsageError] = UsageError) -
     """
     text = read_text(path, what, error)
     return parse_json(path, text, error) if path.suffix.lower() == ".json" else parse_yaml(path, text, error)
+
+
+def read_json_lines(path: Path, what: str, error: type[UsageError] = UsageError) -> Iterator[tuple[str, Any]]:
+    """The data in each line of a file that is not empty, with its place for messages.
+
+    Raises:
+        UsageError: (or the class `error`) the file cannot be read, or a line is not valid JSON.
+    """
+    for number, line in enumerate(read_text(path, what, error).split("\n"), 1):
+        if line.strip():
+            yield f"{path}, line {number}", parse_json(path, line, error, number)
 
 
 def parse_json(path: Path, text: str, error: type[UsageError] = UsageError, first_line: int = 1) -> Any:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 
 
-def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
-    """A key to sort texts by; their digits count as numbers, before letters."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", text)
-    return tuple((not _is_number(part), int(part) if _is_number(part) else 0, part) for part in parts)
-
-
-def _is_number(part: str) -> bool:
-    return part.isascii() and part.isdigit()
+def natural(text: str) -> tuple[tuple[bool, int, str, str], ...]:
+    """A key to sort texts by; their digits count as numbers, however many, before letters."""
+    parts = ((digits, digits.lstrip("0"), words) for digits, words in re.findall("([0-9]+)|([^0-9]+)", text))
+    return tuple((not digits, len(number), number, digits or words) for digits, number, words in parts)

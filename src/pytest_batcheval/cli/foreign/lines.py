@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.bounds import shown
-from pytest_batcheval.text.document import parse_json, read_text
+from pytest_batcheval.text.document import read_json_lines
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -17,10 +17,7 @@ def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         UsageError: it cannot be read, or a line is no JSON object.
     """
-    for number, line in enumerate(read_text(path, "data").split("\n"), 1):
-        if not line.strip():
-            continue
-        entry = parse_json(path, line, first_line=number)
+    for place, entry in read_json_lines(path, "data"):
         if not isinstance(entry, dict):
-            raise UsageError(f"{path}, line {number}: must be an object; found {shown(entry)}")
-        yield f"{path}, line {number}", entry
+            raise UsageError(f"{place}: must be an object; found {shown(entry)}")
+        yield place, entry

@@ -12,16 +12,13 @@ from pytest_batcheval.quality.comparing._clustered_difference import difference,
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
-from pytest_batcheval.quality.stats.resampling import ALPHA
+from pytest_batcheval.quality.stats.levels import EQUIVALENCE, verdict_of
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.phrase import Phrase
 
 MARGIN = 0.15
 """In units of alignment, equal to 0.3 of a score point: a convention; state your own before the run."""
-
-EQUIVALENCE = 0.05
-"""Level of each of the two one-sided tests, the usual one (Schuirmann 1987): the 90 % interval is inside the margin."""
 
 NULL = "no mean difference; t with min(personas, questions) - 1 degrees of freedom, error clustered by both"
 
@@ -119,14 +116,6 @@ def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float =
         narrow=found.interval(1 - 2 * EQUIVALENCE),
         margin=margin,
         p_equivalence=p_equivalence,
-        verdict=_verdict(found.mean, p_value, p_equivalence),
+        verdict=verdict_of(found.mean, p_value, p_equivalence <= EQUIVALENCE),
         lowest=named_cells(one, found.cells, LISTED),
     )
-
-
-def _verdict(mean: float, p_value: float, p_equivalence: float) -> str:
-    if p_equivalence <= EQUIVALENCE:
-        return "equivalent"
-    if p_value <= ALPHA:
-        return "better" if mean > 0 else "worse"
-    return "not decided"

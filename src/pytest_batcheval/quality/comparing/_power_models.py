@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.measures._trait_reflection import MEDIAN_DELTA, SPARED
 from pytest_batcheval.quality.stats.cliffs_delta import midranks
-from pytest_batcheval.quality.stats.resampling import ALPHA, shuffles
+from pytest_batcheval.quality.stats.levels import ALPHA
+from pytest_batcheval.quality.stats.resampling import shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
 
 Floats = npt.NDArray[np.float64]

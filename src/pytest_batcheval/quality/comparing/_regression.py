@@ -15,7 +15,7 @@ from pytest_batcheval.quality.comparing._clustered_difference import Difference,
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
-from pytest_batcheval.quality.stats.resampling import ALPHA
+from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers

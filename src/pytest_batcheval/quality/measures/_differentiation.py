@@ -19,6 +19,7 @@ from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.cell_means import cell_products
 from pytest_batcheval.quality.stats.classical_scaling import scaled
+from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.stats.persona_effect import (
     Bools,
     Floats,
@@ -33,7 +34,7 @@ from pytest_batcheval.quality.stats.persona_effect import (
     persona_sum,
     profile_cosines,
 )
-from pytest_batcheval.quality.stats.resampling import ALPHA, generator, jackknife_interval, permutation_p
+from pytest_batcheval.quality.stats.resampling import generator, jackknife_interval, permutation_p
 from pytest_batcheval.quality.table import Table, table_of
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.phrase import Phrase

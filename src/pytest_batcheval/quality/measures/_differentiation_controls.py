@@ -8,6 +8,7 @@ import numpy as np
 
 from pytest_batcheval.quality.measures._shared_phrases import masked
 from pytest_batcheval.quality.stats.cell_means import cell_means, cell_products
+from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.stats.persona_effect import (
     Bools,
     Floats,
@@ -19,7 +20,7 @@ from pytest_batcheval.quality.stats.persona_effect import (
     persona_sums,
     profile_cosines,
 )
-from pytest_batcheval.quality.stats.resampling import ALPHA, permutation_p
+from pytest_batcheval.quality.stats.resampling import permutation_p
 from pytest_batcheval.quality.table import Table
 from pytest_batcheval.text.phrase import Phrase
 

@@ -22,7 +22,8 @@ from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks
-from pytest_batcheval.quality.stats.resampling import ALPHA, permutation_p, shuffles
+from pytest_batcheval.quality.stats.levels import ALPHA
+from pytest_batcheval.quality.stats.resampling import permutation_p, shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import Table, TableError, named, table_of
 from pytest_batcheval.recordings.answer_table import Answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +13,7 @@ from typing import ClassVar
 
 from pytest_batcheval.quality.passing.rate import Tally
 from pytest_batcheval.quality.result import NONE, Result, listed
+from pytest_batcheval.quality.stats.levels import ALPHA, EQUIVALENCE, verdict_of
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.text.format import counted
@@ -20,8 +22,6 @@ from pytest_batcheval.text.phrase import Phrase
 MARGIN = 0.1
 """Of the pass rate, for `equivalent`: a convention; state your own before the run."""
 
-ALPHA = 0.01
-EQUIVALENCE = 0.05
 POWER = 0.8
 """Of the least difference that would probably be found, the usual one."""
 
@@ -70,7 +70,7 @@ class PassComparison(Result):
     @property
     def equivalent(self) -> bool:
         """Whether the 90 % interval lies inside the margin."""
-        return -self.margin < self.narrow[0] and self.narrow[1] < self.margin
+        return _inside(self.narrow, self.margin)
 
     def _words(self) -> Phrase:
         """The verdict in words, with the items that pass less often."""
@@ -124,7 +124,7 @@ def compare_passes(a: Sequence[Tally], b: Sequence[Tally], *, margin: float = MA
         p_value=p_value,
         null=MCNEMAR if single else SIGNS,
         n=len(both),
-        seed=None,
+        seed=None if _is_quick(_whole(list(changed.values()))) else SEED,
         before=math.fsum(first[item].share for item in both) / len(both),
         after=math.fsum(second[item].share for item in both) / len(both),
         worse=_sorted(changed, -1),
@@ -132,23 +132,35 @@ def compare_passes(a: Sequence[Tally], b: Sequence[Tally], *, margin: float = MA
         narrow=narrow,
         margin=margin,
         detectable=min(1.0, (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * error),
-        verdict=_verdict(mean, p_value, narrow, margin),
+        verdict=verdict_of(mean, p_value, _inside(narrow, margin)),
     )
 
 
 def sign_flip_p(differences: Sequence[float | Fraction]) -> float:
     """The two-sided p-value of a mean of zero, when each difference could as well have the other sign.
 
-    Exact: the distribution of the sum is made one by one; with differences of one size it is McNemar's
+    Exact: the distribution of the sum is made difference by difference; with differences of one size it is McNemar's
     exact test. Only where that would take too long, (1 + hits) / (1 + draws) of 9,999 random signs (Phipson & Smyth
     2010).
     """
+    sizes = _whole(differences)
+    return _exact_p(sizes) if _is_quick(sizes) else _drawn_p(sizes)
+
+
+def _whole(differences: Sequence[float | Fraction]) -> list[int]:
+    """The differences that are not zero, as multiples of one unit."""
     found = [Fraction(difference).limit_denominator(FINEST) for difference in differences if difference]
     unit = math.lcm(*(size.denominator for size in found))
-    sizes = [int(size * unit) for size in found]
+    return [int(size * unit) for size in found]
+
+
+def _is_quick(sizes: Sequence[int]) -> bool:
+    """Whether the exact distribution does not take too long."""
+    return len(sizes) * sum(map(abs, sizes)) <= MOST_STEPS
+
+
+def _exact_p(sizes: Sequence[int]) -> float:
     reached, most = abs(sum(sizes)), sum(map(abs, sizes))
-    if len(sizes) * most > MOST_STEPS:
-        return _drawn_p(sizes, reached)
     chances = [1.0]  # of each sum from -most to most
     for size in map(abs, sizes):
         gap = [0.0] * (2 * size)
@@ -156,10 +168,14 @@ def sign_flip_p(differences: Sequence[float | Fraction]) -> float:
     return min(1.0, math.fsum(chance for at, chance in enumerate(chances, -most) if abs(at) >= reached))
 
 
-def _drawn_p(sizes: Sequence[int], reached: int) -> float:
-    draw = random.Random(SEED)
-    hits = sum(abs(sum(draw.choice((-size, size)) for size in sizes)) >= reached for _ in range(DRAWS))
-    return (1 + hits) / (1 + DRAWS)
+def _drawn_p(sizes: Sequence[int]) -> float:
+    reached, draw, alike = abs(sum(sizes)), random.Random(SEED), Counter(map(abs, sizes))
+
+    def drawn() -> int:
+        """A sum with random signs: of `count` of a size, one bit each says which are positive."""
+        return sum(size * (2 * draw.getrandbits(count).bit_count() - count) for size, count in alike.items())
+
+    return (1 + sum(abs(drawn()) >= reached for _ in range(DRAWS))) / (1 + DRAWS)
 
 
 def _adjusted(differences: Sequence[float]) -> tuple[float, float]:
@@ -183,9 +199,5 @@ def _sorted(changed: dict[str, Fraction], sign: int) -> tuple[str, ...]:
     return tuple(sorted((item for item in changed if changed[item] * sign > 0), key=lambda item: -changed[item] * sign))
 
 
-def _verdict(mean: float, p_value: float, narrow: tuple[float, float], margin: float) -> str:
-    if -margin < narrow[0] and narrow[1] < margin:
-        return "equivalent"
-    if p_value <= ALPHA:
-        return "better" if mean > 0 else "worse"
-    return "not decided"
+def _inside(interval: tuple[float, float], margin: float) -> bool:
+    return -margin < interval[0] and interval[1] < margin

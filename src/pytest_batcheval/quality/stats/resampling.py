@@ -7,19 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import TableError
 
 Floats = npt.NDArray[np.float64]
 
-ALPHA = 0.01
-"""The significance level of this package.
-
-Seven dimensions and a dozen gates are checked; at 0.05 one of them would be found by chance in every other run.
-"""
-
 LEAST = 99
-"""Fewest permutations: with fewer, no p can be as small as `ALPHA`."""
+"""Fewest permutations: with fewer, no p can be as small as `levels.ALPHA`."""
 
 CHUNK = 9999
 TOLERANCE = 1e-9
