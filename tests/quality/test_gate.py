@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from pytest_batcheval.quality import quality_gate
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.gate import PARTS
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
@@ -64,9 +64,27 @@ def test_repeated_samples_fail_their_part(respondent: Build) -> None:
     assert gate["samples"].reason.startswith("50.0% of the samples repeat another of their cell")
 
 
-def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(words: Build) -> None:
-    with pytest.raises(TableError, match=r"own_words: .*leave_out=\['own_words'\]"):
-        quality_gate(words(), permutations=99)
+def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(respondent: Build) -> None:
+    few = Answers(row for row in respondent("faithful").rows if row.id("question") in ("goals", "family", "meaning"))
+    with pytest.raises(TableError) as error:
+        quality_gate(few, permutations=99)
+    every, one = str(error.value).splitlines()
+    assert every.startswith(
+        "diverse, own_words, traits, discriminant, samples: 25 personas and 3 questions are too few"
+    )
+    assert one.startswith("different: 24 personas (without average) and 3 questions are too few")
+    assert all(repr(part) in one.partition("leave_out=")[2] for part in PARTS[1:])
+
+
+def test_a_table_without_profiles_is_judged_by_the_parts_that_can_look(words: Build) -> None:
+    gate = quality_gate(words(), permutations=99)
+    assert list(gate.unseen) == ["own_words", "traits", "discriminant"]
+    assert [part.name for part in gate.parts] == ["form", "diverse", "different"]
+    assert "cannot look: traits: personas without levels (declare a `profile`" in gate.explain()
+    assert "cannot look: own_words, traits, discriminant" in repr(quality_gate(words(), leave_out=["different"]))
+
+
+def test_parts_can_be_left_out(words: Build) -> None:
     gate = quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=99)
     assert gate.left_out == ("own_words", "traits", "discriminant", "samples")
     assert gate.failed == ("different",)

@@ -88,6 +88,27 @@ def test_people_label_what_was_said_not_the_verdict_on_it(tmp_path, driven, rubr
     assert Labels.load(as_jsonl(tmp_path / "a.jsonl", [label])).scores(answers, "kim") == {"SD": [2]}
 
 
+def test_labels_of_other_axes(tmp_path, table):
+    renamed = Answers.from_records(
+        {"tone": row.id("persona"), "topic": row.id("question"), "sample": row.sample, "text": row.answer.text}
+        for row in table.rows
+    )
+    labels = [
+        {
+            "topic": label["question"],
+            "tone": label["persona"],
+            **{k: label[k] for k in ("sample", "rater", "dimension", "score")},
+        }
+        for label in rows(table, "kim", 0.2)
+    ]
+    kept = Labels.load(as_csv(tmp_path / "a.csv", [{**label, "comment": n} for n, label in enumerate(labels)]))
+    assert kept.scores(renamed, "kim") == Labels.load(as_csv(tmp_path / "b.csv", rows(table, "kim", 0.2))).scores(
+        table, "kim"
+    )
+    with pytest.raises(TableError, match="labels of answers that are not in the table"):
+        kept.scores(table, "kim")
+
+
 HEAD = "persona,question,rater,dimension,score\n"
 
 

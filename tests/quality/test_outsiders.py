@@ -29,7 +29,7 @@ from pytest_batcheval.quality import (
     regression,
     trait_reflection,
 )
-from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 
 QUESTIONS = {f"q{j}": ["age", "symptom"] for j in range(4)}
@@ -346,7 +346,7 @@ def test_a_margin_is_finite() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"runs": 0}, "runs at least 1, not 1 and 0"),
+        ({"runs": 0}, "at least 1, not 1 and 0"),
         ({"samples": 1.5}, "samples and runs must be integers"),
         ({"variances": (0.1, -1.0)}, "variances and effects must be numbers, at least 0, not -1.0"),
         ({"effects": (math.nan,)}, "not nan"),

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from pytest_batcheval import quality
 from pytest_batcheval.matrix.axes import Persona, Question
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.result import Result
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]

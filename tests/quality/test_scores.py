@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pytest_batcheval.quality import format_checks
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.scores import scored, spoken
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 

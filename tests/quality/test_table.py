@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.stats.cell_means import cell_means, cell_products
 from pytest_batcheval.quality.stats.text_distance import tfidf_gram
-from pytest_batcheval.quality.table import TableError, table_of
+from pytest_batcheval.quality.table import table_of
 from pytest_batcheval.recordings.answer_table import Answers
 
 Records = list[dict[str, Any]]
@@ -26,8 +27,8 @@ def records(personas: int = 8, questions: int = 4, samples: int = 1) -> Records:
 
 def test_answers_go_to_their_cells() -> None:
     table = table_of(Answers.from_records(reversed(records(samples=2))))
-    assert table.persona_ids == [f"p{i}" for i in range(8)]
-    for text, cell, row in zip(table.texts, table.cell, table.rows, strict=True):
+    assert table.row_ids == [f"p{i}" for i in range(8)]
+    for text, cell, row in zip(table.texts, table.cell, table.places, strict=True):
         i, j, _ = text.split()
         assert cell == int(j) * 8 + int(i)
         assert list(reversed(records(samples=2)))[row]["text"] == text
@@ -38,7 +39,7 @@ def test_averaging_gives_the_mean_of_the_samples() -> None:
     rows = [r for r in rows if (r["persona"], r["question"]) != ("p2", "q2")]
     table = table_of(Answers.from_records(rows))
     means = cell_means(table, np.array([float(t.split()[2]) for t in table.texts]))
-    ids = [int(i[1:]) for i in table.persona_ids]
+    ids = [int(i[1:]) for i in table.row_ids]
     expected = np.full((4, 25), 0.5)
     expected[1, ids.index(1)] = 1.0
     expected[2, ids.index(2)] = np.nan
@@ -109,9 +110,9 @@ def test_a_further_axis_must_be_chosen() -> None:
         table_of(Answers.from_records(rows))
 
 
-def test_an_answer_without_persona_is_named() -> None:
-    with pytest.raises(TableError, match="answer 0 has no persona; its axes are: question"):
-        table_of(Answers.from_records([{"question": "q", "text": "x"}]))
+def test_an_answer_that_lacks_an_axis_is_named() -> None:
+    with pytest.raises(TableError, match="answer 32 has no persona; its axes are: question"):
+        table_of(Answers.from_records([*records(), {"question": "q0", "text": "x"}]))
 
 
 def test_the_error_is_one_of_ours_and_a_value_error() -> None:

@@ -15,10 +15,10 @@ from test_results import STATISTICS, TEXTS, random_table
 
 from pytest_batcheval import quality
 from pytest_batcheval.quality import gate, ladder
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.measures import _differentiation_controls as control
 from pytest_batcheval.quality.measures import _format_checks
 from pytest_batcheval.quality.result import Result
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.text.phrase import LANGUAGES, catalogue
 
 ROOM = Path(gate.__file__).parent
@@ -104,9 +104,14 @@ def given():
     )
 
 
+AXES = {"{number} personas", "{number} questions"}
+"""Of the axes that have a name in other languages."""
+
+
 def used():
     """Every English text that a result may say."""
-    counts = {f"{{number}} {node.args[1].value}s" for node, _ in calls("Phrase.counted")}
+    nouns = [node.args[1] for node, _ in calls("Phrase.counted")]
+    counts = {f"{{number}} {noun.value}s" for noun in nouns if isinstance(noun, ast.Constant)} | AXES
     names = {f"{kind}: {name}" for kind, known in {**NAMES, "verdict": verdicts()}.items() for name in known}
     return names | given() | counts | {text for _, texts in phrases() for text in texts}
 

@@ -118,8 +118,8 @@ def _newest_of(stored: Outcomes, model: str) -> list[Outcome]:
 
 
 def _compared(before: Sequence[Tally], now: Sequence[Tally], arguments: argparse.Namespace) -> PassComparison:
+    from pytest_batcheval.quality.axes import TableError
     from pytest_batcheval.quality.passing.paired import MARGIN, compare_passes
-    from pytest_batcheval.quality.table import TableError
 
     try:
         return compare_passes(before, now, margin=MARGIN if arguments.margin is None else arguments.margin)

@@ -13,7 +13,6 @@ from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import UNKNOWN, counted, dollars
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe
-from pytest_batcheval.wire.value_id import value_id
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.estimate import PlannedFile
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 RUNS = 200
 """Simulated runs for the power of a table: each share is within some 7 points."""
 
-_AXES = ("persona", "question")
 _COLUMNS = (
     "test file",
     "tests",
@@ -78,16 +76,14 @@ def _power(plan: Plan) -> list[str]:
     """The power of the largest table of a test; nothing without a table of enough personas and questions."""
     items = [item for item in plan.items if item.error is None and len(item.cells) > 1]
     largest = max(items, key=lambda item: len(item.cells), default=None)
-    if largest is None or not all({"persona", "question"} <= planned.cell.keys() for planned in largest.cells):
+    if largest is None:
         return []
-    from pytest_batcheval.matrix.axes import PersonaMatrix
-
-    axes = {name: list({value_id(p.cell[name]): p.cell[name] for p in largest.cells}.values()) for name in _AXES}
-    samples = 1 + max(planned.call.sample for planned in largest.cells)
     try:
-        from pytest_batcheval.quality import power
+        from pytest_batcheval.quality.comparing._power import UNASKED, power
+        from pytest_batcheval.recordings.answer_table import Answers, Row
 
-        found = power(PersonaMatrix(axes), samples=samples, runs=RUNS)
+        table = Answers(Row(planned.cell, planned.call.sample, UNASKED) for planned in largest.cells)
+        found = power(table, samples=1 + max(row.sample for row in table.rows), runs=RUNS)
     except (ImportError, ValueError):  # no numpy; a table that is too small
         return []
     return ["", "what its largest table can show:", *(f"  {line}" for line in found.explain().splitlines())]

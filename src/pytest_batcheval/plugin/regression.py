@@ -11,8 +11,8 @@ from pytest_batcheval.plugin.session import BatchSession
 def find_regression(session: pytest.Session, batch: BatchSession) -> str:
     """A remark on the comparison with the newest earlier run that has tests of this one."""
     from pytest_batcheval.journal.outcomes import Outcomes
+    from pytest_batcheval.quality.axes import TableError
     from pytest_batcheval.quality.passing.paired import compare_passes
-    from pytest_batcheval.quality.table import TableError
     from pytest_batcheval.report.pass_rates import tallies
 
     stored, now = Outcomes.beside(batch.settings.journal), list(batch.outcomes.found)

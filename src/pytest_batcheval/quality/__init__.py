@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_batcheval.errors import what_to_install
 
 if TYPE_CHECKING:
+    from pytest_batcheval.quality.axes import TableError as TableError
     from pytest_batcheval.quality.comparing._compare import Comparison as Comparison
     from pytest_batcheval.quality.comparing._compare import compare as compare
     from pytest_batcheval.quality.comparing._power import Power as Power
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.measures._persona_echo import persona_echo as persona_echo
     from pytest_batcheval.quality.measures._trait_reflection import TraitReflection as TraitReflection
     from pytest_batcheval.quality.measures._trait_reflection import trait_reflection as trait_reflection
-    from pytest_batcheval.quality.table import TableError as TableError
     from pytest_batcheval.quality.verdicts import Verdict as Verdict
     from pytest_batcheval.quality.verdicts import Verdicts as Verdicts
     from pytest_batcheval.quality.verdicts import at_turn as at_turn
@@ -59,7 +59,7 @@ _HOMES = {
     "QualityGate": "gate",
     "Regression": "comparing._regression",
     "Rubric": "judging._rubric",
-    "TableError": "table",
+    "TableError": "axes",
     "TraitReflection": "measures._trait_reflection",
     "Verdict": "verdicts",
     "Verdicts": "verdicts",

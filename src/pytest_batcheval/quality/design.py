@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import NotMeasurable, TableError
+from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.stats.cell_means import cell_means
-from pytest_batcheval.quality.table import Table, TableError, named
+from pytest_batcheval.quality.table import NAMED, Table, named
 from pytest_batcheval.quality.word_scores import DIMENSIONS
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.value_id import value_id
 
 T = TypeVar("T")
@@ -55,6 +58,9 @@ class Design:
         """
         chosen = self.testable if asked is None else tuple(dict.fromkeys(named(asked)))
         wrong = [code for code in chosen if code not in self.testable]
+        if not self.testable and asked is None:
+            template = "no dimension has personas prompted high and low and a question that aims at it"
+            raise NotMeasurable(Phrase(template))
         if wrong or not chosen:
             raise TableError(
                 f"cannot test {', '.join(wrong) or 'any dimension'}: a dimension needs personas prompted high and low "
@@ -115,7 +121,7 @@ def design_of(table: Table, levels: Levels | None = None, targets: Targets | Non
 
 def aims_of(table: Table, targets: Targets | None = None) -> dict[str, tuple[int, ...]]:
     """Return the numbers of the questions that aim at each dimension; one without targets aims at nothing."""
-    if targets is None and not any(hasattr(question, "targets") for question in table.questions):
+    if targets is None and not any(hasattr(question, "targets") for question in table.columns):
         return {}
     return _by_code(_targets(table, targets))
 
@@ -140,7 +146,7 @@ def persona_scores(table: Table, scores: Floats, questions: Sequence[int]) -> Fl
 
 def question_centred(table: Table, scores: Floats, questions: Sequence[int]) -> Floats:
     """Return the cells' mean scores less their question's mean over personas, shape (questions, P), NaN for none."""
-    cell = cell_means(table, scores[table.rows])[list(questions)]
+    cell = cell_means(table, scores[table.places])[list(questions)]
     scored = ~np.isnan(cell)
     total = np.where(scored, cell, 0.0).sum(axis=1, keepdims=True)
     centred: Floats = cell - total / np.maximum(scored.sum(axis=1, keepdims=True), 1)
@@ -153,31 +159,33 @@ def _place(code: str) -> int:
 
 def _levels(table: Table, declared: Levels | None) -> list[Mapping[str, int]]:
     if declared is None:
-        found = [getattr(persona, "levels", None) for persona in table.personas]
+        found = [getattr(persona, "levels", None) for persona in table.rows]
     else:
         by_id = declared_by_id("levels", declared)
-        found = [by_id.get(identifier) for identifier in table.persona_ids]
-    lacking = [i for i, known in zip(table.persona_ids, found, strict=True) if not known]
+        found = [by_id.get(identifier) for identifier in table.row_ids]
+    lacking = [i for i, known in zip(table.row_ids, found, strict=True) if not known]
     if lacking:
-        raise TableError(
-            f"personas without levels (declare a `profile` in their file, or pass `levels=`): {', '.join(lacking)}"
-        )
+        kind = NotMeasurable if len(lacking) == len(found) else TableError
+        template = "personas without levels (declare a `profile` in their file, or pass `levels=`): {names}"
+        raise kind(Phrase(template, names=listed(lacking, NAMED)))
     known = [levels for levels in found if levels]
-    for identifier, levels in zip(table.persona_ids, known, strict=True):
+    for identifier, levels in zip(table.row_ids, known, strict=True):
         if not isinstance(levels, Mapping) or not all(level in (-1, 0, 1) for level in levels.values()):
             raise TableError(f"persona {identifier}: levels must be -1, 0 or 1 by dimension, not {levels!r:.80}")
     return known
 
 
 def _targets(table: Table, declared: Targets | None) -> list[tuple[str, ...]]:
-    ids = [value_id(question) for question in table.questions]
+    ids = table.column_ids
     if declared is not None:
         by_id = declared_by_id("targets", declared)
         return [aimed_at(identifier, by_id.get(identifier, ())) for identifier in ids]
-    lacking = [i for i, question in zip(ids, table.questions, strict=True) if not hasattr(question, "targets")]
+    lacking = [i for i, question in zip(ids, table.columns, strict=True) if not hasattr(question, "targets")]
     if lacking:
-        raise TableError(f"questions without `targets` (the dimensions that they aim at): {', '.join(lacking)}")
-    return [aimed_at(identifier, question.targets) for identifier, question in zip(ids, table.questions, strict=True)]
+        kind = NotMeasurable if len(lacking) == len(ids) else TableError
+        template = "questions without `targets` (the dimensions that they aim at): {names}"
+        raise kind(Phrase(template, names=listed(lacking, NAMED)))
+    return [aimed_at(identifier, question.targets) for identifier, question in zip(ids, table.columns, strict=True)]
 
 
 def declared_by_id(name: str, declared: Mapping[Any, T]) -> dict[str, T]:

@@ -6,10 +6,11 @@ scores best. Each part catches what the others let through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged, axes_of
 from pytest_batcheval.quality.deprecated_names import accepts_former_keywords
 from pytest_batcheval.quality.design import Levels, Targets
 from pytest_batcheval.quality.measures._consistency import DUPLICATES, duplicates
@@ -20,11 +21,11 @@ from pytest_batcheval.quality.measures._diversity import diversity
 from pytest_batcheval.quality.measures._format_checks import format_checks
 from pytest_batcheval.quality.measures._persona_echo import ECHO, persona_echo
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
-from pytest_batcheval.quality.result import NONE, Result, listed
+from pytest_batcheval.quality.result import NONE, Result, TableResult, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.levels import ALPHA
-from pytest_batcheval.quality.table import TableError, named, table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.quality.table import named, table_of
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
 PARTS = ("form", "diverse", "different", "own_words", "traits", "discriminant", "samples")
@@ -42,19 +43,22 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class QualityGate(Result):
+class QualityGate(TableResult):
     """The parts and whether all of them hold.
 
     Attributes:
         effect: share of the parts that hold.
         parts: those that were checked, in the order of `PARTS`.
         left_out: the parts that were not: by request, or `samples` where every cell has one sample.
+        unseen: by part, the reason why it cannot look at this table: it has no levels, targets, descriptions or second
+            axis. The gate judges by the other parts.
     """
 
     effect: float
     seed: int
     parts: tuple[Part, ...]
     left_out: tuple[str, ...]
+    unseen: dict[str, str]
 
     COMPARE: ClassVar[str] = "assert gate.passed, gate.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("passed", "failed")
@@ -85,10 +89,14 @@ class QualityGate(Result):
             Phrase("{} {}: {}", Phrase("ok" if part.passed else "FAIL"), Phrase.known(part.name, "part"), part.reason)
             for part in self.parts
         ]
-        unseen = [Phrase("left out: {parts}", parts=_names(self.left_out))] if self.left_out else []
+        out = [Phrase("left out: {parts}", parts=_names(self.left_out))] if self.left_out else []
+        unseen = [
+            Phrase("cannot look: {part}: {reason}", part=Phrase.known(name, "part"), reason=reason)
+            for name, reason in self.unseen.items()
+        ]
         broken = [(part.name, part.result) for part in self.parts if not part.passed and part.result is not None]
         whole = [Phrase("\n{}\n{}", Phrase.known(name, "part"), result._words()) for name, result in broken]
-        return Phrase.joined("\n", [verdict, *lines, *unseen, *whole])
+        return Phrase.joined("\n", [verdict, *lines, *out, *unseen, *whole])
 
     def _texts(self) -> tuple[Phrase, ...]:
         named = (text for part in self.parts for text in (Phrase.known(part.name, "part"), part.reason))
@@ -96,6 +104,10 @@ class QualityGate(Result):
 
     def _summary(self) -> Phrase:
         sizes = {"answers": Phrase.counted(self.n, "answer"), "parts": Phrase.counted(len(self.parts), "part")}
+        if self.passed and self.unseen:
+            return Phrase(
+                "{answers}, {parts}: passed; cannot look: {unseen}", unseen=_names(tuple(self.unseen)), **sizes
+            )
         if self.passed:
             return Phrase("{answers}, {parts}: passed", **sizes)
         return Phrase("{answers}, {parts}: failed {failed}", failed=_names(self.failed), **sizes)
@@ -118,20 +130,25 @@ def quality_gate(
     language: str = "ko",
     permutations: int = 9999,
     seed: int = 0,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
 ) -> QualityGate:
-    """Check every part, except those in `leave_out`: the ones that the data cannot answer.
+    """Check every part that can look at the table, except those in `leave_out`.
+
+    A table without levels, targets, descriptions or a second axis is judged by the other parts; see `unseen`.
 
     The other arguments are those of `trait_reflection`, `differentiation` and `format_checks`.
 
     Raises:
-        TableError: the table is too small, a part cannot be measured on it (the message names the
-            part), or `leave_out` has a name that is not a part's.
+        TableError: the table is too small, parts cannot be measured on it (the message names all of them),
+            or `leave_out` has a name that is not a part's.
     """
     leave_out = named(leave_out)
     unknown = set(leave_out) - set(PARTS)
     if unknown:
         raise TableError(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
-    judged, given = scored(answers, scores)
+    judged, given = scored(arranged(answers, rows, columns), scores)
+    axes = axes_of(judged)
     shared: dict[str, Any] = {"permutations": permutations, "seed": seed}
     checks: dict[str, Callable[[], Part | None]] = {
         "form": lambda: _form(judged, language),
@@ -142,8 +159,8 @@ def quality_gate(
         "discriminant": lambda: _discriminant(judged, given, levels, targets, shared),
         "samples": lambda: _samples(judged),
     }
-    parts = [part for name, check in checks.items() if name not in leave_out and (part := _named(name, check))]
-    checked = [part.name for part in parts]
+    parts, unseen = _looked({name: check for name, check in checks.items() if name not in leave_out})
+    looked = {part.name for part in parts} | unseen.keys()
     return QualityGate(
         effect=sum(part.passed for part in parts) / max(len(parts), 1),
         interval=None,
@@ -152,15 +169,40 @@ def quality_gate(
         n=len(judged),
         seed=seed,
         parts=tuple(parts),
-        left_out=tuple(name for name in PARTS if name not in checked),
+        left_out=tuple(name for name in PARTS if name not in looked),
+        unseen=unseen,
+        rows=axes.row,
+        columns=axes.column,
     )
 
 
-def _named(name: str, check: Callable[[], Part | None]) -> Part | None:
-    try:
-        return check()
-    except TableError as error:
-        raise TableError(f"{name}: {error} (leave this part out with leave_out=[{name!r}])") from None
+def _looked(checks: Mapping[str, Callable[[], Part | None]]) -> tuple[list[Part], dict[str, str]]:
+    """Return the parts that could look, and the reasons why others cannot.
+
+    Raises:
+        TableError: some cannot be measured, or all cannot look.
+    """
+    parts: list[Part] = []
+    unseen: dict[str, str] = {}
+    failed: dict[str, list[str]] = {}
+    for name, check in checks.items():
+        try:
+            part = check()
+        except NotMeasurable as error:
+            unseen[name] = error.args[0]
+        except TableError as error:
+            failed.setdefault(str(error), []).append(name)
+        else:
+            parts += [part] if part else []
+    if failed:
+        reasons = "\n".join(f"{', '.join(names)}: {reason}" for reason, names in failed.items())
+        names = [name for names in failed.values() for name in names]
+        raise TableError(
+            f"{reasons} (leave {'this part' if len(names) == 1 else 'parts'} out with leave_out={names!r})"
+        )
+    if unseen and not parts:
+        raise TableError("no part of the gate can look: " + "; ".join(f"{n}: {reason}" for n, reason in unseen.items()))
+    return parts, unseen
 
 
 def _form(answers: Answers, language: str) -> Part:

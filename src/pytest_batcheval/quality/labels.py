@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pytest_batcheval.quality.axes import COLUMNS, ROWS, TableError
 from pytest_batcheval.quality.judging._judge_agreement import LEAST, JudgeAgreement, judge_agreement
 from pytest_batcheval.quality.judging._ladder_step import Figure, LadderStep, least, step_of
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.scores import Given
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.document import read_text
 from pytest_batcheval.text.format import counted
@@ -32,7 +32,10 @@ TO_RELEASE = 200
 """Answers with labels of two raters that are needed to release a judge: kappa's standard error is 0.038, simulated."""
 
 Place = tuple[str, ...]
-"""An answer: (its key,), or (persona, question, sample)."""
+"""An answer: (its key,), or (persona, question, sample): its ids on the axes of the file, and the sample."""
+
+NO_AXES = frozenset({"custom_id", "sample", "rater", "dimension", "score", "text", "answer", "comment"})
+"""Columns of a file of labels that are not axes."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Label:
     dimension: str
     score: int | None
     where: str
+    axes: tuple[str, ...] = (ROWS, COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Labels:
         """Read the labels of a CSV or JSONL file, one label per row.
 
         Columns: `custom_id`, or `persona` and `question` (and `sample`, 0 where it is empty); `rater`; `dimension`;
-        `score`, an integer from 1 to 5, empty or null for "cannot tell".
+        `score`, an integer from 1 to 5, empty or null for "cannot tell". Without personas and questions every other
+        column is an axis, except `text`, `answer` and `comment`.
 
         Raises:
             TableError: the file cannot be read, or a row is wrong; the text names file and line.
@@ -89,7 +94,7 @@ class Labels:
         """
         self._check(answers, rater)
         given: dict[tuple[int, str], int | None] = {}
-        places = _places(answers)
+        places = self._places(answers)
         for label in self.labels:
             if label.rater == rater:
                 given[places[label.place], label.dimension] = label.score
@@ -99,13 +104,19 @@ class Labels:
     def rated(self, answers: Answers, rater: str) -> frozenset[int]:
         """Return the positions of the answers that a rater has labelled."""
         self._check(answers, rater)
-        places = _places(answers)
+        places = self._places(answers)
         return frozenset(places[label.place] for label in self.labels if label.rater == rater)
+
+    def _places(self, answers: Answers) -> dict[Place, int]:
+        found: dict[Place, int] = {}
+        for axes in dict.fromkeys(label.axes for label in self.labels):
+            found |= _places(answers, axes)
+        return found
 
     def _check(self, answers: Answers, rater: str) -> None:
         if rater not in self.raters:
             raise TableError(f"unknown rater {rater!r}; the raters are {', '.join(self.raters)}")
-        places = _places(answers)
+        places = self._places(answers)
         strange = [label.where for label in self.labels if label.rater == rater and label.place not in places]
         if strange:
             raise TableError(
@@ -159,18 +170,18 @@ def _agreement(answers: Answers, kept: list[int], one: Given, other: Given) -> J
     chosen = [
         {code: np.array(column, dtype=np.float64)[kept] for code, column in given.items()} for given in (one, other)
     ]
-    return judge_agreement(Answers(answers.rows[n] for n in kept), chosen[0], chosen[1])
+    return judge_agreement(answers.with_rows(answers.rows[n] for n in kept), chosen[0], chosen[1])
 
 
-def _places(answers: Answers) -> dict[Place, int]:
-    """Return the position of each answer in the table, by key and by persona, question and sample."""
+def _places(answers: Answers, axes: Sequence[str]) -> dict[Place, int]:
+    """Return the position of each answer in the table, by key and by its ids on these axes and its sample."""
     found: dict[Place, int] = {}
     for n, row in enumerate(answers.rows):
         # people label what the persona said, which in a table of verdicts is an earlier turn
         for turn in (row.answer, *row.answer.turns):
             found[(turn.custom_id,)] = n
-        if {"persona", "question"} <= set(row.cell):
-            found[row.id("persona"), row.id("question"), str(row.sample)] = n
+        if set(axes) <= set(row.cell):
+            found[*(row.id(axis) for axis in axes), str(row.sample)] = n
     return found
 
 
@@ -203,17 +214,20 @@ def _object(where: str, line: str) -> Mapping[str, Any]:
 
 def _label(where: str, row: Mapping[str, Any]) -> Label:
     fields = {name: str(row[name]).strip() if row.get(name) is not None else "" for name in row if name}
+    usual = fields.keys() & {ROWS, COLUMNS}
+    axes = (ROWS, COLUMNS) if usual else tuple(name for name in fields if name not in NO_AXES)
     place: Place = (fields.get("custom_id", ""),)
     if not place[0]:
-        place = (fields.get("persona", ""), fields.get("question", ""), fields.get("sample") or "0")
+        place = (*(fields.get(axis, "") for axis in axes), fields.get("sample") or "0") if axes else ("",)
     if not all(place):
-        raise TableError(f"{where}: a label needs a custom_id, or persona and question (and sample)")
+        names = " and ".join(axes or (ROWS, COLUMNS))
+        raise TableError(f"{where}: a label needs a custom_id, or {names} (and sample)")
     for name in ("rater", "dimension"):
         if not fields.get(name):
             raise TableError(f"{where}: {name} is missing; the row has: {', '.join(fields)}")
     if "score" not in fields:
         raise TableError(f"{where}: score is missing; leave it empty if the rater could not tell")
-    return Label(place, fields["rater"], fields["dimension"], _score(where, fields["score"]), where)
+    return Label(place, fields["rater"], fields["dimension"], _score(where, fields["score"]), where, axes)
 
 
 def _score(where: str, text: str) -> int | None:

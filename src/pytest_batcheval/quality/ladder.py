@@ -12,6 +12,7 @@ from statistics import mean
 from typing import Any, TypeVar
 
 from pytest_batcheval.catalogue.load import fillers
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.design import Levels, Targets
 from pytest_batcheval.quality.judging._judge_agreement import AGREED, AGREED_LOW, LEAST, JudgeAgreement, judge_agreement
 from pytest_batcheval.quality.judging._ladder_step import (
@@ -26,7 +27,6 @@ from pytest_batcheval.quality.judging._ladder_step import (
 from pytest_batcheval.quality.measures._discriminant import discriminant
 from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
 from pytest_batcheval.quality.result import NONE
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.quality.verdicts import INVALID, Verdicts, verdicts_of
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from textwrap import shorten
 from typing import Any, ClassVar, NoReturn
 
+from pytest_batcheval.quality.axes import COLUMNS, ROWS
 from pytest_batcheval.text.phrase import Phrase, catalogue
 
 WIDTH = 160
@@ -65,7 +66,7 @@ class Result:
         Raises:
             ValueError: there is no such language.
         """
-        return self._words().said(catalogue("quality", Result.lang if lang is None else lang))
+        return self._whole().said(catalogue("quality", Result.lang if lang is None else lang))
 
     def translations(self, lang: str) -> dict[str, str]:
         """Its texts in another language by the English ones: those of `_texts`, and the line of its `repr`."""
@@ -76,7 +77,11 @@ class Result:
 
     def _texts(self) -> tuple[Phrase, ...]:
         """The texts that a report shows of it."""
-        return self._words(), Phrase.known(self.null)
+        return self._whole(), Phrase.known(self.null)
+
+    def _whole(self) -> Phrase:
+        """`_words`, with what else must be known to read them."""
+        return self._words()
 
     def _words(self) -> Phrase:
         """All of it, for `explain`."""
@@ -90,6 +95,27 @@ class Result:
         """All figures, as values that JSON has."""
         figures = {name: getattr(self, name) for name in self.FIGURES}
         return {name: _plain(value) for name, value in {**asdict(self), **figures}.items()}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TableResult(Result):
+    """A result of a table: the texts call its rows personas and its columns questions, whatever their axes are.
+
+    Attributes:
+        rows, columns: the names of the axes; `columns` is empty where the table has none.
+    """
+
+    rows: str = ROWS
+    columns: str = COLUMNS
+
+    def _whole(self) -> Phrase:
+        if (self.rows, self.columns) == (ROWS, COLUMNS):
+            return self._words()
+        meant = Phrase("here a persona is a value of {rows}, and there is one question", rows=self.rows)
+        if self.columns:
+            template = "here a persona is a value of {rows}, a question one of {columns}"
+            meant = Phrase(template, rows=self.rows, columns=self.columns)
+        return Phrase.joined("\n", [self._words(), meant])
 
 
 recent: deque[Result] = deque(maxlen=RECENT)

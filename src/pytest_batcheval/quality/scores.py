@@ -13,7 +13,7 @@ from numbers import Real
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.verdicts import gathered, is_verdict, usable_scores, verdict_in
 from pytest_batcheval.quality.word_scores import Scores, word_scores
 from pytest_batcheval.recordings.answer_table import Answers, Row
@@ -62,7 +62,7 @@ def spoken(answers: Answers) -> Answers:
     """
     if not _are_verdicts(answers):
         return answers
-    return Answers(
+    return answers.with_rows(
         Row(row.cell, row.sample, row.answer.turns[-2] if row.answer.error is None else row.answer)
         for row in answers.rows
     )
@@ -137,8 +137,6 @@ def real(value: object) -> float | None:
 
 def _are_verdicts(answers: Answers) -> bool:
     """Whether the answers are verdicts; a failed request may be either."""
-    if not isinstance(answers, Answers):
-        raise TableError(f"expected a table of answers, not {answers!r:.80}; Answers.from_records(rows) makes one")
     verdicts = [is_verdict(row.answer) for row in answers.rows]
     if not any(verdicts):
         return False

@@ -1,4 +1,4 @@
-"""Cells of a table of answers: the persona and question of each answer."""
+"""Cells of a table of answers: the row and column of each answer, such as its persona and question."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.errors import UsageError
-from pytest_batcheval.recordings.answer_table import Answers, Row
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.quality.axes import Axes, NotMeasurable, TableError, axes_of, place_of, varying
+from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.text.format import counted, plural_of
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.value_id import value_id
 
-MIN_PERSONAS = 8
-MIN_QUESTIONS = 4
-"""The least number of each, a convention: with fewer, leave-one-out intervals and errors by question depend on chance.
+MIN_ROWS = 8
+MIN_COLUMNS = 4
+"""The least number of each, a convention: with fewer, leave-one-out intervals and errors by column depend on chance.
 
 That can still be too few for a trait: 4 high and 4 low personas give no p below 1 / 70.
 """
@@ -30,54 +31,57 @@ NAMED = 10
 """Cells that an error names; of the others it gives the number."""
 
 
-class TableError(UsageError, ValueError):
-    """A table of answers that a statistic cannot be computed on; the text says what is needed."""
-
-
 @dataclass(frozen=True)
 class Table:
-    """Answers by cell. Personas and questions are sorted by id, so a result never depends on their order.
+    """Answers by cell. Rows and columns are sorted by id, so a result never depends on their order.
 
     Attributes:
-        personas: the values of the axis `persona`, P of them.
-        questions: the values of the axis `question`, J of them.
+        axes: the names of the axes.
+        rows: the values of the rows, P of them: personas.
+        columns: the values of the columns, J of them: questions; a single one where no axis is the columns.
         texts: one text per answer, n of them; failed answers are left out.
-        cell: shape (n,), the answer's cell: question number * P + persona number.
-        rows: shape (n,), the answer's position in `source`.
+        cell: shape (n,), the answer's cell: column number * P + row number.
+        places: shape (n,), the answer's position in `source`.
         source: the answers it was made of.
     """
 
-    personas: tuple[Any, ...]
-    questions: tuple[Any, ...]
+    axes: Axes
+    rows: tuple[Any, ...]
+    columns: tuple[Any, ...]
     texts: tuple[str, ...]
     cell: npt.NDArray[np.intp]
-    rows: npt.NDArray[np.intp]
+    places: npt.NDArray[np.intp]
     source: Answers
 
     @property
-    def persona_ids(self) -> list[str]:
-        """The ids of `personas`."""
-        return [value_id(p) for p in self.personas]
+    def row_ids(self) -> list[str]:
+        """The ids of `rows`."""
+        return [value_id(value) for value in self.rows]
+
+    @property
+    def column_ids(self) -> list[str]:
+        """The ids of `columns`."""
+        return [value_id(value) for value in self.columns]
 
     @cached_property
     def counts(self) -> npt.NDArray[np.intp]:
         """Shape (J * P,): answers in each cell; 0 is a missing cell."""
-        return np.bincount(self.cell, minlength=len(self.personas) * len(self.questions))
+        return np.bincount(self.cell, minlength=len(self.rows) * len(self.columns))
 
     def cell_name(self, cell: int) -> str:
         """Return a cell in words: `persona x question`."""
-        question, persona = divmod(cell, len(self.personas))
-        return f"{self.persona_ids[persona]} x {value_id(self.questions[question])}"
+        column, row = divmod(cell, len(self.rows))
+        return " x ".join(name for name in (self.row_ids[row], self.column_ids[column]) if name)
 
     def answer_name(self, n: int) -> str:
         """Return one of the n answers in words, with the start of its key: `persona x question (0123456789ab)`."""
-        key = self.source[int(self.rows[n])].custom_id[:KEY_SHOWN]
+        key = self.source[int(self.places[n])].custom_id[:KEY_SHOWN]
         return f"{self.cell_name(int(self.cell[n]))} ({key})"
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:
         """Shape (J, P): whether a cell has an answer."""
-        return (self.counts > 0).reshape(len(self.questions), len(self.personas))
+        return (self.counts > 0).reshape(len(self.columns), len(self.rows))
 
 
 def named(names: Collection[str]) -> tuple[str, ...]:
@@ -85,84 +89,113 @@ def named(names: Collection[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def table_of(answers: Answers, without: Collection[str] = ()) -> Table:
-    """Return the cells of `answers`, without the personas whose ids are in `without`.
+def table_of(
+    answers: Answers, without: Collection[str] = (), *, two_axes: bool = False, any_size: bool = False
+) -> Table:
+    """Return the cells of `answers`, without the rows whose ids are in `without`.
+
+    Its rows and columns are those of `axes_of`; with `two_axes` it needs both, with `any_size` it may be small.
 
     Raises:
-        TableError: a row has no persona or question, two answers share persona, question and
-            sample, there are fewer than 8 personas or 4 questions, or more than 2 % of the
-            cells have no answer.
+        TableError: it is not plain which axes are meant, an answer lacks one, two answers share row, column and
+            sample, there are fewer than 8 rows or 4 columns, or more than 2 % of the cells have no answer.
+        NotMeasurable: there is one axis where two are needed.
     """
-    _check_axes(answers)
-    without = named(without)
-    kept = [(n, r) for n, r in enumerate(answers.rows) if r.id("persona") not in without]
-    personas = sorted({r.id("persona"): r.cell["persona"] for _, r in kept}.items())
-    questions = sorted({r.id("question"): r.cell["question"] for _, r in kept}.items())
-    left_out = {r.id("persona") for r in answers.rows} & set(without)
-    _check_size(len(personas), len(questions), left_out)
-    _check_unique([r for _, r in kept])
-    column = {identifier: i for i, (identifier, _) in enumerate(personas)}
-    line = {identifier: j for j, (identifier, _) in enumerate(questions)}
+    axes, without = axes_of(answers), named(without)
+    if two_axes and not axes.columns:
+        template = "the answers differ on one axis, {axis}; it compares the values of one axis at those of another"
+        raise NotMeasurable(Phrase(template, axis=axes.row))
+    every = [(n, row, place_of(row, axes.rows), place_of(row, axes.columns)) for n, row in enumerate(answers.rows)]
+    kept = [found for found in every if found[2][0] not in without]
+    rows = sorted({identifier: value for _, _, (identifier, value), _ in kept}.items())
+    columns = sorted({identifier: value for _, _, _, (identifier, value) in kept}.items())
+    if not any_size:
+        check_numbers(axes, len(rows), len(columns), {row[0] for _, _, row, _ in every} & set(without))
+    _check_unique(answers, axes, [(row[0], column[0], found.sample) for _, found, row, column in kept])
+    line = {identifier: i for i, (identifier, _) in enumerate(rows)}
+    column_number = {identifier: j for j, (identifier, _) in enumerate(columns)}
     placed = sorted(
-        (line[r.id("question")] * len(personas) + column[r.id("persona")], r.sample, n, r.answer.text)
-        for n, r in kept
-        if r.answer.error is None
+        (column_number[column[0]] * len(rows) + line[row[0]], found.sample, n, found.answer.text)
+        for n, found, row, column in kept
+        if found.answer.error is None
     )
     table = Table(
-        personas=tuple(value for _, value in personas),
-        questions=tuple(value for _, value in questions),
+        axes=axes,
+        rows=tuple(value for _, value in rows),
+        columns=tuple(value for _, value in columns),
         texts=tuple(text for _, _, _, text in placed),
         cell=np.array([cell for cell, _, _, _ in placed], dtype=np.intp),
-        rows=np.array([n for _, _, n, _ in placed], dtype=np.intp),
+        places=np.array([n for _, _, n, _ in placed], dtype=np.intp),
         source=answers,
     )
     _check_missing(table)
     return table
 
 
-def _check_axes(answers: Answers) -> None:
-    for position, row in enumerate(answers.rows):
-        for axis in ("persona", "question"):
-            if axis not in row.cell:
-                raise TableError(f"answer {position} has no {axis}; its axes are: {', '.join(row.cell) or 'none'}")
+def check_numbers(axes: Axes, rows: int, columns: int, left_out: Collection[str] = (), which: str = "") -> None:
+    """Check that there are enough rows, and enough columns if the table has any.
+
+    `left_out` are rows that were not counted, `which` says more of those that were.
+
+    Raises:
+        TableError: there are too few.
+    """
+    if rows >= MIN_ROWS and (columns >= MIN_COLUMNS or not axes.columns):
+        return
+    less = f" (without {', '.join(sorted(left_out))})" if left_out else ""
+    found, least = [f"{counted(rows, axes.row)}{less}"], [f"{MIN_ROWS} {plural_of(axes.row)}"]
+    if axes.columns:
+        found.append(counted(columns, axes.column))
+        least.append(f"{MIN_COLUMNS} {plural_of(axes.column)}")
+    are = "is" if len(found) == 1 and rows == 1 else "are"
+    raise TableError(f"{' and '.join(found)}{which} {are} too few: at least {' and '.join(least)} are needed")
 
 
-def _check_size(personas: int, questions: int, left_out: Collection[str]) -> None:
-    if personas < MIN_PERSONAS or questions < MIN_QUESTIONS:
-        less = f" (without {', '.join(sorted(left_out))})" if left_out else ""
-        raise TableError(
-            f"{counted(personas, 'persona')}{less} and {counted(questions, 'question')} are too few: "
-            f"at least {MIN_PERSONAS} personas and {MIN_QUESTIONS} questions are needed"
-        )
-
-
-def _check_unique(rows: Sequence[Row]) -> None:
+def _check_unique(answers: Answers, axes: Axes, places: Sequence[tuple[str, str, int]]) -> None:
     seen: set[tuple[str, str, int]] = set()
-    for row in rows:
-        key = (row.id("persona"), row.id("question"), row.sample)
-        if key in seen:
-            further = sorted(set(row.cell) - {"persona", "question"})
-            raise TableError(
-                f"two answers of persona {key[0]!r} to question {key[1]!r} have sample number {key[2]}; "
-                + (
-                    f"choose one value of each other axis ({', '.join(further)}) with answers.where(...)"
-                    if further
-                    else "give each its own `sample`, or use one table per model or run"
-                )
-            )
-        seen.add(key)
+    for place in places:
+        if place in seen:
+            raise TableError(_twice(answers, axes, place))
+        seen.add(place)
+
+
+def _twice(answers: Answers, axes: Axes, place: tuple[str, str, int]) -> str:
+    """Return the reason why two answers cannot be in one place, and what to do."""
+    row, column, sample = place
+    where = f"of {axes.row} {row!r}" + (f" to {axes.column} {column!r}" if axes.columns else "")
+    known = dict.fromkeys(axis for row in answers.rows for axis in row.cell)
+    further = varying(answers, [axis for axis in known if axis not in axes.all])
+    if not further:
+        advice = "give each its own `sample`, or use one table per model or run"
+    else:
+        together = (*axes.columns, *further) if axes.columns else tuple(further)
+        advice = (
+            f"choose one value of each other axis ({', '.join(further)}) with answers.where(...), "
+            f"or take axes together: columns={together if len(together) > 1 else together[0]!r}"
+        )
+    return f"two answers {where} have sample number {sample}; {advice}"
 
 
 def _check_missing(table: Table) -> None:
-    for axis, word, values in ((0, "of", table.personas), (1, "to", table.questions)):
-        silent = [value_id(values[n]) for n in np.flatnonzero(table.present.sum(axis=axis) == 0)]
+    for axis, word, ids in ((0, "of", table.row_ids), (1, "to", table.column_ids)):
+        silent = [ids[n] for n in np.flatnonzero(table.present.sum(axis=axis) == 0)]
         if silent:
-            raise TableError(f"no answers {word} {', '.join(silent[:NAMED])}")
+            raise TableError(f"no answers {word} {', '.join(silent[:NAMED])}".rstrip())
     missing = np.flatnonzero(table.counts == 0)
     if len(missing) > MAX_MISSING * len(table.counts):
         ids = [table.cell_name(int(cell)) for cell in missing[:NAMED]]
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         raise TableError(
             f"{len(missing)} of {len(table.counts)} cells have no answer, more than {MAX_MISSING:.0%}: "
-            f"{', '.join(ids)}{more}"
+            f"{', '.join(ids)}{more}{_nested(table)}"
         )
+
+
+def _nested(table: Table) -> str:
+    """Return what to do where each column belongs to one row, as the questions on a document do."""
+    nested = table.axes.columns and (table.present.sum(axis=1) == 1).all()
+    return (
+        f"; each {table.axes.column} belongs to one {table.axes.row}: take them together, rows={table.axes.all!r}"
+        if nested
+        else ""
+    )

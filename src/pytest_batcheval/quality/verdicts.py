@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from textwrap import shorten
 from typing import Any, ClassVar
 
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.judging._rubric_request import judged_words
 from pytest_batcheval.quality.result import NONE, WIDTH, Result, listed
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
@@ -236,7 +236,7 @@ def at_turn(answers: Answers, turn: int) -> Answers:
     Raises:
         TableError: an answer has no such turn.
     """
-    return Answers(Row(row.cell, row.sample, _turn(row.answer, turn)) for row in answers.rows)
+    return answers.with_rows(Row(row.cell, row.sample, _turn(row.answer, turn)) for row in answers.rows)
 
 
 def _turn(answer: Answer, turn: int) -> Answer:

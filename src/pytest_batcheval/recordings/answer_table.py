@@ -17,6 +17,12 @@ from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 from pytest_batcheval.wire.value_id import value_id
 
+Layout = tuple[tuple[str, ...], tuple[str, ...]]
+"""The names of the axes that are rows and columns; empty where they are not named."""
+
+AxisNames = str | Sequence[str] | None
+"""One axis, several that are taken together, or none."""
+
 MOST_SHOWN = 20
 """Rows of a table that a notebook shows."""
 
@@ -44,8 +50,9 @@ class Answers(Sequence[Answer]):
     your own data, so that answers of any origin can be judged.
     """
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], layout: Layout | None = None) -> None:
         self.rows: tuple[Row, ...] = tuple(rows)
+        self.layout = layout
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> Answers:
@@ -93,13 +100,26 @@ class Answers(Sequence[Answer]):
         cells = {key: found[0].cells[key] for key, found in uses.items()}
         return cls(_row_of(replace(answer, cell=cells.get(answer.custom_id, {}))) for answer in answers)
 
+    def arranged(self, rows: AxisNames = None, columns: AxisNames = None) -> Answers:
+        """The same answers, with these axes as the rows and columns of measures; several are taken together.
+
+        Rows are compared with each other, as personas are; columns are where they are compared, as questions are. One
+        that is not named stays as it is.
+        """
+        old = self.layout or ((), ())
+        return Answers(self.rows, (_names(rows) or old[0], _names(columns) or old[1]))
+
+    def with_rows(self, rows: Iterable[Row]) -> Answers:
+        """Other rows in the same arrangement."""
+        return Answers(rows, self.layout)
+
     def with_axes(self, axes: Mapping[str, Iterable[Any]]) -> Answers:
         """The same answers, with these values of their axes for the ids: what measures read, such as a profile.
 
         `PersonaMatrix.axes` are such values; a cell keeps an id that is none of theirs.
         """
         values = {(axis, value_id(value)): value for axis, found in axes.items() for value in found}
-        return Answers(
+        return self.with_rows(
             replace(r, cell={axis: values.get((axis, r.id(axis)), old) for axis, old in r.cell.items()})
             for r in self.rows
         )
@@ -119,7 +139,7 @@ class Answers(Sequence[Answer]):
     def where(self, keep: Callable[[Row], bool] | None = None, **ids: str) -> Answers:
         """The rows that `keep` accepts and whose axis values have these ids."""
         rows = (r for r in self.rows if all(r.id(axis) == i for axis, i in ids.items()))
-        return Answers(r for r in rows if keep is None or keep(r))
+        return self.with_rows(r for r in rows if keep is None or keep(r))
 
     def axis(self, name: str) -> list[Any]:
         """The values of an axis in this table, in order of first appearance.
@@ -135,7 +155,7 @@ class Answers(Sequence[Answer]):
     def __getitem__(self, index: slice) -> Answers: ...
     def __getitem__(self, index: int | slice) -> Answer | Answers:
         if isinstance(index, slice):
-            return Answers(self.rows[index])
+            return self.with_rows(self.rows[index])
         return self.rows[index].answer
 
     def __len__(self) -> int:
@@ -157,6 +177,10 @@ class Answers(Sequence[Answer]):
         rows = ([*map(record.get, names), text] for record, text in zip(records, said, strict=True))
         more = f"{len(self) - MOST_SHOWN:,} more" if len(self) > MOST_SHOWN else ""
         return html_table([*names, "answer"], rows, more)
+
+
+def _names(axes: AxisNames) -> tuple[str, ...]:
+    return (axes,) if isinstance(axes, str) else tuple(axes or ())
 
 
 def _row_of(answer: Answer) -> Row:

@@ -128,7 +128,7 @@ def _verdict(answer: Answer) -> Iterator[tuple[str, Plain]]:
 
     if answer.error is not None or (words := judged_words(answer.request)) is None:
         return
-    from pytest_batcheval.quality.table import TableError
+    from pytest_batcheval.quality.axes import TableError
     from pytest_batcheval.quality.verdicts import read_verdict
 
     try:

@@ -9,7 +9,16 @@ UNKNOWN = "unknown"
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 answer`, `1,118 answers`, `2 batches`."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+    return f"{number:,} {noun if number == 1 else plural or plural_of(noun)}"
+
+
+def plural_of(noun: str) -> str:
+    """`answers`, `queries`, `boxes`; a noun that is not in Latin letters stays as it is."""
+    if not noun[-1:].isascii() or not noun[-1:].isalpha():
+        return noun
+    if noun.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
 
 
 def dollars(usd: Decimal | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.format import counted, plural_of
 
 LANGUAGES = ("en", "ko")
 
@@ -56,7 +56,7 @@ class Phrase(str):
     @classmethod
     def counted(cls, number: int, noun: str, plural: str = "") -> Phrase:
         """A number of things, as `counted` has it; its template is `{number} things`."""
-        template = f"{{number}} {plural or f'{noun}s'}"
+        template = f"{{number}} {plural or plural_of(noun)}"
         return cls._of(counted(number, noun, plural), template, (), {"number": f"{number:,}"})
 
     @classmethod

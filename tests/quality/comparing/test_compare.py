@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_batcheval.quality import CellValues, alignment, cell_values, compare, regression
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.comparing._clustered_difference import clustered_error
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
 
@@ -35,6 +35,11 @@ def noise(seed: int, shape: tuple[int, int] = (11, 25), sd: float = 1.0) -> np.n
     return np.random.default_rng(seed).normal(0, sd, shape)
 
 
+def both(questions: int, personas: int) -> list[np.ndarray]:
+    """The persona and the question of each cell."""
+    return [np.tile(np.arange(personas), questions), np.repeat(np.arange(questions), personas)]
+
+
 def test_the_error_agrees_with_its_definition() -> None:
     residuals = noise(0, (4, 6))
     residuals -= residuals.mean()
@@ -42,16 +47,16 @@ def test_the_error_agrees_with_its_definition() -> None:
     questions = 4 / 3 * sum(residuals[j].sum() ** 2 for j in range(4))
     cells = 24 / 23 * (residuals**2).sum()
     expected = np.sqrt(max(personas + questions - cells, personas, questions)) / 24
-    assert clustered_error(residuals, np.ones((4, 6), bool)) == pytest.approx(expected)
+    assert clustered_error(residuals.ravel(), both(4, 6)) == pytest.approx(expected)
 
 
 def test_the_error_never_falls_below_either_cluster() -> None:
     """Rows that cancel: nothing is left of the questions' variance, and the cells' would take more away."""
     residuals = np.tile([[1.0, -1.0], [-1.0, 1.0]], (4, 4))
-    assert clustered_error(residuals, np.ones((8, 8), bool)) == 0.0
+    assert clustered_error(residuals.ravel(), both(8, 8)) == 0.0
     shifted = residuals + np.linspace(-1, 1, 8)[:, None]
     by_question = np.sqrt(8 / 7 * (shifted.sum(axis=1) ** 2).sum()) / 64
-    assert clustered_error(shifted, np.ones((8, 8), bool)) == pytest.approx(by_question)
+    assert clustered_error(shifted.ravel(), both(8, 8)) == pytest.approx(by_question)
 
 
 def test_persona_and_question_effects_alone_give_the_wider_error() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pytest_batcheval.quality import judge_agreement
-from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
@@ -90,8 +90,8 @@ def test_role_labels_have_cohens_kappa() -> None:
         (lambda a, f, s: judge_agreement(a, f, {**s, "HA": [3]}), "scores of HA: 1 for 200 answers"),
         (lambda a, f, s: judge_agreement(a, f, s, roles=(["x"], ["y"])), "1 and 1 roles for 200 answers"),
         (
-            lambda a, f, s: judge_agreement(Answers.from_records([{"question": "q", "text": ""}] * 200), f, s),
-            "answer 0 has no persona",
+            lambda a, f, s: judge_agreement(Answers.from_records([{"text": ""}] * 200), f, s),
+            "the answers have no axis",
         ),
     ],
 )

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality import consistency
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.stats.text_distance import tfidf_gram
 from pytest_batcheval.quality.stats.variance_components import TRUSTED, components_of
-from pytest_batcheval.quality.table import TableError, table_of
+from pytest_batcheval.quality.table import table_of
 from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
@@ -146,7 +147,7 @@ def components(scores: np.ndarray) -> Any:
     """Of scores with shape (personas, questions, samples)."""
     personas, questions, samples = scores.shape
     table = table_of(answered(lambda i, j, s: "x", personas, questions, samples))
-    ids = [int(name[1:]) for name in table.persona_ids]
+    ids = [int(name[1:]) for name in table.row_ids]
     flat = [scores[ids[cell % personas], cell // personas] for cell in range(personas * questions)]
     column = np.concatenate(flat).astype(float)
     return components_of(table, column, range(questions))

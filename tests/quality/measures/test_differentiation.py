@@ -14,7 +14,7 @@ from scipy import stats
 
 from pytest_batcheval.matrix.axes import Persona
 from pytest_batcheval.quality import differentiation
-from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]

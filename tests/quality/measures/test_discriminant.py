@@ -8,7 +8,7 @@ import pytest
 
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality import discriminant
-from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.word_scores import DIMENSIONS
 from pytest_batcheval.recordings.answer_table import Answers
 

@@ -7,8 +7,8 @@ import pytest
 
 from pytest_batcheval.matrix.axes import Question
 from pytest_batcheval.quality import format_checks
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.measures._format_checks import echoed_share, says, script_share
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request
 

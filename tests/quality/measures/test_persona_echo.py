@@ -8,7 +8,7 @@ import pytest
 
 from pytest_batcheval.matrix.axes import Persona
 from pytest_batcheval.quality import persona_echo
-from pytest_batcheval.quality.table import TableError
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 
 WORDS = ["무심하고", "차분하고", "고립되고", "조심스럽고", "대담하고", "열정적이고", "거침없이", "예민하고"]

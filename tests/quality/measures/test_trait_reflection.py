@@ -16,9 +16,10 @@ from scipy import stats
 
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality import quality_gate
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.design import persona_scores
 from pytest_batcheval.quality.measures._trait_reflection import holm, rank_sums, trait_reflection
-from pytest_batcheval.quality.table import TableError, table_of
+from pytest_batcheval.quality.table import table_of
 from pytest_batcheval.quality.word_scores import DIMENSIONS, word_scores
 from pytest_batcheval.recordings.answer_table import Answers
 
@@ -134,9 +135,9 @@ def test_holm_by_hand() -> None:
 def test_delta_and_p_agree_with_scipy(respondent: Build) -> None:
     answers = respondent("blind", seed=4)
     table = table_of(answers)
-    aimed = [j for j, q in enumerate(table.questions) if "SD" in q.targets]
+    aimed = [j for j, q in enumerate(table.columns) if "SD" in q.targets]
     means = persona_scores(table, word_scores(answers)["SD"], aimed)
-    level = np.array([p.levels["SD"] for p in table.personas])
+    level = np.array([p.levels["SD"] for p in table.rows])
     expected = stats.mannwhitneyu(means[level > 0], means[level < 0], alternative="greater")
     trait = trait_reflection(answers, dimensions=["SD"])["SD"]
     assert trait.delta == pytest.approx(2 * expected.statistic / 144 - 1)
@@ -160,8 +161,8 @@ def test_slopes_by_least_squares(respondent: Build) -> None:
     answers = respondent("faithful")
     result = trait_reflection(answers, permutations=99)
     table = table_of(answers)
-    levels = np.array([[p.levels[code] for code in DIMENSIONS] for p in table.personas], float)
-    aimed = [j for j, q in enumerate(table.questions) if "HA" in q.targets]
+    levels = np.array([[p.levels[code] for code in DIMENSIONS] for p in table.rows], float)
+    aimed = [j for j, q in enumerate(table.columns) if "HA" in q.targets]
     means = persona_scores(table, word_scores(answers)["HA"], aimed)
     design = np.column_stack([np.ones(25), levels])
     solved, rest, *_ = np.linalg.lstsq(design, means, rcond=None)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.passing import paired
 from pytest_batcheval.quality.passing.paired import compare_passes, sign_flip_p
 from pytest_batcheval.quality.passing.rate import Tally, at_least_one, every_one, pass_rate
 from pytest_batcheval.quality.stats.student_t import wilson_interval
-from pytest_batcheval.quality.table import TableError
 
 
 def tallies(*pairs):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.measures._cell_values import CellValues
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.text.document import read_text
 
 FORM = 1

@@ -1,18 +1,22 @@
-"""The mean difference of two runs over the same cells, with an error clustered by persona and by question."""
+"""The mean difference of two runs over the same cells, with an error clustered by each axis: persona, question."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import COLUMNS, ROWS, Axes, TableError
 from pytest_batcheval.quality.measures._cell_values import CellValues
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.stats.student_t import t_cdf, t_quantile
-from pytest_batcheval.quality.table import MAX_MISSING, MIN_PERSONAS, MIN_QUESTIONS, NAMED, TableError
+from pytest_batcheval.quality.table import MAX_MISSING, MIN_COLUMNS, MIN_ROWS, NAMED, check_numbers
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,9 +30,11 @@ class Difference:
 
     Attributes:
         mean, error: of the difference, and its standard error.
-        freedom: min(P, J) - 1.
+        freedom: one less than the fewest values of a clustered axis: min(P, J) - 1.
         standardised: d_z: the mean over the standard deviation of the cells' differences; `None` without any.
         cells: the differences, shape (J, P), NaN where a run has no value.
+        clustered: by axis, the number of its values, which stand for others like them.
+        fixed: the same of axes with fewer than 4 values: the difference is that at these values.
     """
 
     mean: float
@@ -36,6 +42,8 @@ class Difference:
     freedom: int
     standardised: float | None
     cells: Floats
+    clustered: Mapping[str, int]
+    fixed: Mapping[str, int]
 
     @property
     def n(self) -> int:
@@ -64,51 +72,100 @@ def difference(a: CellValues, b: CellValues) -> Difference:
     """Return a minus b, cell by cell.
 
     Raises:
-        TableError: the runs have different personas, questions or metrics; more than 2 % of the cells
+        TableError: the runs have different rows, columns, axes or metrics; more than 2 % of the cells
             have a value in one run only; or too few have one.
     """
-    for name in ("metric", "personas", "questions"):
-        one, other = getattr(a, name), getattr(b, name)
-        if one != other:
-            raise TableError(f"two runs can only be compared with the same {name}: {_unlike(one, other)}")
+    _check_alike(a, b)
     first, second = a.array(), b.array()
     _check_missing(a, first, second)
     cells = first - second
     kept = ~np.isnan(cells)
-    personas, questions = int(kept.any(axis=0).sum()), int(kept.any(axis=1).sum())
-    if personas < MIN_PERSONAS or questions < MIN_QUESTIONS:
-        raise TableError(
-            f"{counted(personas, 'persona')} and {counted(questions, 'question')} with values in both runs are too "
-            f"few: at least {MIN_PERSONAS} personas and {MIN_QUESTIONS} questions are needed"
-        )
-    mean, spread = float(cells[kept].mean()), float(cells[kept].std(ddof=1))
-    error = clustered_error(np.where(kept, cells - mean, 0.0), kept)
+    clusters = _clusters(a, kept)
+    counts = {axis: len(np.unique(labels)) for axis, labels in clusters.items()}
+    clustered = {axis: number for axis, number in counts.items() if number >= MIN_COLUMNS}
+    _check_numbers(counts, clustered)
+    differences = cells[kept]
+    mean, spread = float(differences.mean()), float(differences.std(ddof=1))
+    error = clustered_error(differences - mean, [clusters[axis] for axis in clustered])
     standardised = mean / spread if spread > EXACT else None
-    return Difference(mean, error, min(personas, questions) - 1, standardised, cells)
+    fixed = {axis: number for axis, number in counts.items() if 1 < number < MIN_COLUMNS}
+    return Difference(mean, error, min(clustered.values()) - 1, standardised, cells, clustered, fixed)
 
 
-def clustered_error(residuals: Floats, kept: npt.NDArray[np.bool_]) -> float:
-    """Return the standard error of a mean whose residuals share personas (columns) and questions (rows).
+def clustered_error(residuals: Floats, clusters: Sequence[npt.NDArray[np.intp]]) -> float:
+    """Return the standard error of a mean of residuals, shape (n,), that share the clusters of each axis, shape (n,).
 
-    Cameron, Gelbach & Miller (2011): the variances clustered by either, less that of the cells, each with
-    its G / (G - 1); floored at the larger of the two, since their difference can be too small or negative.
-    Residuals are 0 where nothing is kept.
+    Cameron, Gelbach & Miller (2011): the variances clustered by each axis, less those by each pair of axes, and so
+    on, each with its G / (G - 1); floored at the largest by one axis, since their sum can be too small or negative.
     """
-    n, personas, questions = kept.sum(), kept.any(axis=0).sum(), kept.any(axis=1).sum()
-    by_persona = personas / (personas - 1) * (residuals.sum(axis=0) ** 2).sum()
-    by_question = questions / (questions - 1) * (residuals.sum(axis=1) ** 2).sum()
-    by_cell = n / (n - 1) * (residuals**2).sum()
-    return math.sqrt(max(by_persona + by_question - by_cell, by_persona, by_question)) / float(n)
+    by_axis, total = 0.0, 0.0
+    for size in range(1, len(clusters) + 1):
+        for some in combinations(clusters, size):
+            variance = _by_cluster(residuals, np.unique(np.stack(some), axis=1, return_inverse=True)[1].ravel())
+            total += (-1) ** (size + 1) * variance
+            by_axis = max(by_axis, variance) if size == 1 else by_axis
+    return math.sqrt(max(total, by_axis)) / len(residuals)
+
+
+def _by_cluster(residuals: Floats, labels: npt.NDArray[np.intp]) -> float:
+    sums = np.bincount(labels, residuals)
+    return float(len(sums) / (len(sums) - 1) * (sums**2).sum())
+
+
+def _clusters(a: CellValues, kept: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.intp]]:
+    """Return, by axis, the number of the value of each kept cell."""
+    column, row = np.nonzero(kept)
+    return {
+        axis: np.unique(ids, return_inverse=True)[1][place].astype(np.intp)
+        for part, place in ((a.rows, row), (a.columns, column))
+        for axis, ids in part.items()
+    }
+
+
+def axes_words(clustered: Mapping[str, int], fixed: Mapping[str, int]) -> list[Phrase]:
+    """Return the axes of a difference in words; nothing if they are personas and questions."""
+    if clustered.keys() == {ROWS, COLUMNS} and not fixed:
+        return []
+    found = [Phrase("error clustered by {axes}", axes=_numbered(clustered))]
+    if fixed:
+        found.append(Phrase("not for other values of {axes}: so few do not stand for others", axes=_numbered(fixed)))
+    return found
+
+
+def _numbered(axes: Mapping[str, int]) -> str:
+    return ", ".join(f"{axis} ({number})" for axis, number in axes.items())
 
 
 def named_cells(a: CellValues, cells: Floats, count: int) -> tuple[str, ...]:
     """Return the cells with the smallest differences, smallest first: `persona x question (-0.5)`."""
     order = np.argsort(np.where(np.isnan(cells), np.inf, cells), axis=None, kind="stable")[:count]
     pairs = [divmod(int(place), len(a.personas)) for place in order]
-    return tuple(f"{a.personas[i]} x {a.questions[j]} ({cells[j, i]:+.2f})" for j, i in pairs if cells[j, i] < 0)
+    return tuple(f"{_name(a, j, i)} ({cells[j, i]:+.2f})" for j, i in pairs if cells[j, i] < 0)
+
+
+def _name(a: CellValues, column: int, row: int) -> str:
+    return " x ".join(part for part in (a.personas[row], a.questions[column]) if part)
+
+
+def _check_numbers(counts: Mapping[str, int], clustered: Mapping[str, int]) -> None:
+    if counts.keys() == {ROWS, COLUMNS}:  # these always stand for others
+        check_numbers(Axes((ROWS,), (COLUMNS,)), counts[ROWS], counts[COLUMNS], which=" with values in both runs")
+    if max(clustered.values(), default=0) < MIN_ROWS:
+        found = " and ".join(counted(number, axis) for axis, number in counts.items())
+        raise TableError(f"{found} with values in both runs are too few: one axis needs at least {MIN_ROWS} values")
+
+
+def _check_alike(a: CellValues, b: CellValues) -> None:
+    names = ("metric", "personas", "questions") if a.rows.keys() == {ROWS} else ("metric", "rows", "columns")
+    for name in names:
+        one, other = getattr(a, name), getattr(b, name)
+        if one != other:
+            raise TableError(f"two runs can only be compared with the same {name}: {_unlike(one, other)}")
 
 
 def _unlike(one: object, other: object) -> str:
+    if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
+        one, other = (tuple(dict.fromkeys(i for ids in part.values() for i in ids)) for part in (one, other))
     if isinstance(one, tuple) and isinstance(other, tuple):
         only = [i for i in (*one, *other) if i not in one or i not in other]
         return f"only in one of them: {listed(only, NAMED)}"
@@ -118,7 +175,7 @@ def _unlike(one: object, other: object) -> str:
 def _check_missing(a: CellValues, first: Floats, second: Floats) -> None:
     lost = np.isnan(first) != np.isnan(second)
     if lost.mean() > MAX_MISSING:
-        ids = [f"{a.personas[i]} x {a.questions[j]}" for j, i in zip(*np.nonzero(lost), strict=True)]
+        ids = [_name(a, j, i) for j, i in zip(*np.nonzero(lost), strict=True)]
         raise TableError(
             f"{counted(len(ids), 'cell')} with a value in one run only, more than {MAX_MISSING:.0%}: "
             f"{listed(ids, NAMED)}"

@@ -8,19 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pytest_batcheval.quality.comparing._clustered_difference import difference, named_cells
+from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.comparing._clustered_difference import axes_words, difference, named_cells
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.levels import EQUIVALENCE, verdict_of
-from pytest_batcheval.quality.table import TableError
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
 MARGIN = 0.15
 """In units of alignment, equal to 0.3 of a score point: a convention; state your own before the run."""
 
-NULL = "no mean difference; t with min(personas, questions) - 1 degrees of freedom, error clustered by both"
+NULL = "no mean difference; error clustered by axis; t with the fewest values of an axis - 1 degrees of freedom"
 
 LISTED = 5
 
@@ -39,6 +39,8 @@ class Comparison(Result):
         p_equivalence: of the two one-sided tests against the margin.
         verdict: `better`, `worse` (p at most 0.01), `equivalent`, or `not decided`.
         lowest: the cells where a is furthest below b.
+        clustered, fixed: by axis, the number of its values: axes by which the error is clustered, and those with so few
+            values that the result is about these only.
     """
 
     effect: float
@@ -53,6 +55,8 @@ class Comparison(Result):
     p_equivalence: float
     verdict: str
     lowest: tuple[str, ...]
+    clustered: dict[str, int]
+    fixed: dict[str, int]
 
     COMPARE: ClassVar[str] = "assert result.equivalent, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("equivalent",)
@@ -79,15 +83,22 @@ class Comparison(Result):
             inside=Phrase("inside" if self.equivalent else "not inside"),
         )
         lowest = Phrase("furthest behind: {cells}", cells=listed(self.lowest, LISTED) or NONE)
-        return Phrase.joined("\n", [difference, within, lowest])
+        return Phrase.joined("\n", [difference, within, lowest, *axes_words(self.clustered, self.fixed)])
 
     def _summary(self) -> Phrase:
         template = "{it.metric} difference={it.effect:+.3f} p={it.p_value:.2g}: {verdict}"
         return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
-def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float = MARGIN) -> Comparison:
-    """Compare two runs over the same personas and questions.
+def compare(
+    a: Answers | CellValues,
+    b: Answers | CellValues,
+    *,
+    margin: float = MARGIN,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
+) -> Comparison:
+    """Compare two runs over the same cells: the same personas and questions, or values of any other axes.
 
     Answers are compared by their alignment; use `cell_values` for your own number, and choose its margin before
     you see the answers.
@@ -97,7 +108,7 @@ def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float =
     """
     if not (real(margin) or 0) > 0:
         raise TableError(f"margin must be a positive number, not {margin!r}")
-    one, other = (values_of(run) for run in (a, b))
+    one, other = (values_of(run, rows, columns) for run in (a, b))
     found = difference(one, other)
     lower, upper = found.above(-margin), found.below(margin)
     p_value = min(1.0, 2 * min(found.below(0), found.above(0)))
@@ -118,4 +129,6 @@ def compare(a: Answers | CellValues, b: Answers | CellValues, *, margin: float =
         p_equivalence=p_equivalence,
         verdict=verdict_of(found.mean, p_value, p_equivalence <= EQUIVALENCE),
         lowest=named_cells(one, found.cells, LISTED),
+        clustered=dict(found.clustered),
+        fixed=dict(found.fixed),
     )

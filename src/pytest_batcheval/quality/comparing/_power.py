@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from pytest_batcheval.quality.axes import Axes, TableError, arranged, axes_of, place_of
 from pytest_batcheval.quality.comparing._power_models import detected_difference, differentiation_power, trait_power
 from pytest_batcheval.quality.design import Levels, Targets, aimed_at, declared_by_id
-from pytest_batcheval.quality.result import Result
+from pytest_batcheval.quality.result import TableResult
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.resampling import generator
-from pytest_batcheval.quality.table import MIN_PERSONAS, MIN_QUESTIONS, TableError
+from pytest_batcheval.quality.table import check_numbers
 from pytest_batcheval.quality.word_scores import DIMENSIONS
-from pytest_batcheval.recordings.answer_table import Answers
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames, Row
 from pytest_batcheval.text.phrase import Phrase
+from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.value_id import value_id
 
 if TYPE_CHECKING:
@@ -36,17 +37,22 @@ WANTED = 0.8
 
 RUNS = 400
 
+UNASKED = Answer(Request({}), "")
+"""The answer of a cell of which nothing was asked yet."""
+
+_Values = tuple[Any, ...]
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Power(Result):
+class Power(TableResult):
     """Shares of simulated runs in which an effect of that size was found at 0.01.
 
     Attributes:
         effect: the smallest trait effect, in score points, that is found with power 0.8; `None` if none
             is found.
         n: cells of the matrix.
-        personas, questions, samples: its size.
-        differentiation: power by persona variance (see `power_models.differentiation_power`).
+        personas, questions, samples: its size; one question where it has one axis.
+        differentiation: power by persona variance (see `power_models.differentiation_power`); empty with one axis.
         traits: power that all dimensions but one show, by effect; empty without levels and targets.
         difference: the smallest mean difference of two runs, in the standard deviations of one answer's
             number, that `compare` finds with power 0.8 at 0.05 if only samples vary.
@@ -65,9 +71,12 @@ class Power(Result):
 
     def _words(self) -> Phrase:
         """The detectable effects, in words."""
+        sizes = [Phrase.counted(self.personas, self.rows)]
+        sizes += [Phrase.counted(self.questions, self.columns)] if self.columns else []
         size = Phrase(
-            "{it.personas} personas x {it.questions} questions x {samples} ({runs} each, seed {it.seed})",
+            "{sizes} x {samples} ({runs} each, seed {it.seed})",
             it=self,
+            sizes=Phrase.joined(" x ", sizes),
             samples=Phrase.counted(self.samples, "sample"),
             runs=Phrase.counted(self.runs, "simulated run"),
         )
@@ -79,7 +88,7 @@ class Power(Result):
             difference=self.difference,
             wanted=WANTED,
         )
-        return Phrase.joined("\n", [size, apart, self._shown(), compared])
+        return Phrase.joined("\n", [size, *([apart, self._shown()] if self.columns else []), compared])
 
     def _shown(self) -> Phrase:
         """The traits that are shown."""
@@ -120,23 +129,20 @@ def power(
     effects: Sequence[float] = EFFECTS,
     runs: int = RUNS,
     seed: int = 0,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
 ) -> Power:
     """Simulate what `differentiation`, `trait_reflection` and `compare` can find with this matrix.
 
-    `levels` and `targets` are those of `trait_reflection`.
+    `levels` and `targets` are those of `trait_reflection`. A matrix of one axis has no differentiation and no traits.
 
     Raises:
-        TableError: too few personas or questions, answers without either axis, less than one sample or run,
+        TableError: too few rows or columns, it is not plain which axes are meant, less than one sample or run,
             or a variance or effect that is not a number, at least 0.
     """
     _check_sizes(samples, runs, (*variances, *effects))
-    personas, questions = _axes(matrix)
-    if len(personas) < MIN_PERSONAS or len(questions) < MIN_QUESTIONS or samples < 1:
-        raise TableError(
-            f"{counted(len(personas), 'persona')}, {counted(len(questions), 'question')} and "
-            f"{counted(samples, 'sample')} are too few: at least "
-            f"{MIN_PERSONAS} personas, {MIN_QUESTIONS} questions and one sample are needed"
-        )
+    axes, personas, questions = _axes(matrix, rows, columns)
+    check_numbers(axes, len(personas), len(questions))
     size = (len(personas), len(questions), samples)
     rng = generator(seed)
     groups = _groups(_levels(personas, levels), _targets(questions, targets))
@@ -152,28 +158,32 @@ def power(
         questions=size[1],
         samples=samples,
         runs=runs,
-        differentiation=dict(zip(variances, differentiation_power(size, variances, runs, rng), strict=True)),
+        rows=axes.row,
+        columns=axes.column,
+        differentiation=dict(zip(variances, differentiation_power(size, variances, runs, rng), strict=True))
+        if axes.columns
+        else {},
         traits=traits,
         difference=detected_difference(size, WANTED),
     )
 
 
 def _check_sizes(samples: int, runs: int, sizes: Sequence[float]) -> None:
-    if not isinstance(samples, int) or not isinstance(runs, int) or runs < 1:
-        raise TableError(f"samples and runs must be integers, runs at least 1, not {samples!r} and {runs!r}")
+    if not isinstance(samples, int) or not isinstance(runs, int) or samples < 1 or runs < 1:
+        raise TableError(f"samples and runs must be integers, at least 1, not {samples!r} and {runs!r}")
     wrong = [size for size in sizes if (number := real(size)) is None or not number >= 0]
     if wrong:
         raise TableError(f"variances and effects must be numbers, at least 0, not {wrong[0]!r}")
 
 
-def _axes(matrix: Answers | PersonaMatrix) -> tuple[Sequence[object], Sequence[object]]:
-    if isinstance(matrix, Answers):
-        for position, row in enumerate(matrix.rows):
-            if not {"persona", "question"} <= set(row.cell):
-                axes = ", ".join(row.cell) or "none"
-                raise TableError(f"answer {position} has no persona or no question; its axes are: {axes}")
-        return matrix.axis("persona"), matrix.axis("question")
-    return matrix.personas, matrix.questions
+def _axes(matrix: Answers | PersonaMatrix, rows: AxisNames, columns: AxisNames) -> tuple[Axes, _Values, _Values]:
+    """Return the axes and the values of the rows and of the columns."""
+    if not isinstance(matrix, Answers):
+        matrix = Answers(Row(cell, 0, UNASKED) for cell in matrix.cells(*matrix.axes))
+    matrix = arranged(matrix, rows, columns)
+    axes = axes_of(matrix)
+    found = [dict(place_of(row, part) for row in matrix.rows) for part in (axes.rows, axes.columns)]
+    return axes, tuple(found[0].values()), tuple(found[1].values())
 
 
 def _levels(personas: Sequence[object], declared: Levels | None) -> list[Mapping[str, int]]:

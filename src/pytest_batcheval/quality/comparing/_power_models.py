@@ -120,6 +120,6 @@ def _persona_means(
 def detected_difference(size: tuple[int, int, int], wanted: float) -> float:
     """Return the mean difference that `compare` finds at 0.05 with this power, in answers' standard deviations."""
     personas, questions, samples = size
-    freedom = min(personas, questions) - 1
+    freedom = (min(personas, questions) if questions > 1 else personas) - 1
     error = math.sqrt(2 / (personas * questions * samples))
     return (t_quantile(0.975, freedom) + t_quantile(wanted, freedom)) * error

@@ -11,14 +11,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytest_batcheval.quality.comparing._clustered_difference import Difference, difference, named_cells
+from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.comparing._clustered_difference import Difference, axes_words, difference, named_cells
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.stats.student_t import t_quantile
-from pytest_batcheval.quality.table import TableError
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
 TOLERATED = 0.1
@@ -33,7 +33,7 @@ WARNED = 0.05
 MOST = 20
 """The most samples per cell that are proposed, a convention: they cost as much as 20 runs."""
 
-NULL = "the run is not below the baseline; one-sided t with min(personas, questions) - 1 degrees of freedom"
+NULL = "the run is not below the baseline; one-sided t with the fewest values of an axis - 1 degrees of freedom"
 
 LISTED = 5
 
@@ -51,6 +51,8 @@ class Regression(Result):
         more_samples: samples per cell to add until it is decided, if the drop stays the same;
             `None` if it is decided, or if 20 per cell would not be enough.
         fallen: the cells that fell most.
+        clustered, fixed: by axis, the number of its values: axes by which the error is clustered, and those with so few
+            values that the result is about these only.
     """
 
     effect: float
@@ -64,6 +66,8 @@ class Regression(Result):
     undecided: bool
     more_samples: int | None
     fallen: tuple[str, ...]
+    clustered: dict[str, int]
+    fixed: dict[str, int]
 
     COMPARE: ClassVar[str] = "assert result.verdict != 'FAIL', result.explain()"
 
@@ -79,7 +83,7 @@ class Regression(Result):
             alpha=ALPHA,
         )
         fallen = Phrase("fell most: {cells}", cells=listed(self.fallen, LISTED) or NONE)
-        return Phrase.joined("\n", [change, *self._decide(), fallen])
+        return Phrase.joined("\n", [change, *self._decide(), fallen, *axes_words(self.clustered, self.fixed)])
 
     def _decide(self) -> list[Phrase]:
         """The number of samples that would decide a drop that does not fail."""
@@ -98,7 +102,12 @@ class Regression(Result):
 
 
 def regression(
-    baseline: Answers | CellValues, run: Answers | CellValues, *, tolerated: float = TOLERATED
+    baseline: Answers | CellValues,
+    run: Answers | CellValues,
+    *,
+    tolerated: float = TOLERATED,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
 ) -> Regression:
     """Compare a run with its baseline, by alignment or by the number that both cell values have.
 
@@ -109,7 +118,7 @@ def regression(
     """
     if (drop := real(tolerated)) is None or not drop >= 0:
         raise TableError(f"tolerated must be a number, at least 0, not {tolerated!r}")
-    old, new = (values_of(given) for given in (baseline, run))
+    old, new = (values_of(given, rows, columns) for given in (baseline, run))
     found = difference(new, old)
     verdict = _verdict(found.mean, found.below(0), tolerated)
     undecided = verdict == "WARN" and found.above(-tolerated) > WARNED
@@ -128,6 +137,8 @@ def regression(
         undecided=undecided,
         more_samples=_more_samples(found, new, tolerated) if undecided else None,
         fallen=named_cells(new, found.cells, LISTED),
+        clustered=dict(found.clustered),
+        fixed=dict(found.fixed),
     )
 
 

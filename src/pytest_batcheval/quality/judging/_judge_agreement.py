@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import TableError, axes_of, place_of
 from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import Given, numbers
 from pytest_batcheval.quality.stats import kappa
 from pytest_batcheval.quality.stats.resampling import generator
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
@@ -148,12 +148,12 @@ def judge_agreement(
 ) -> JudgeAgreement:
     """Compare two sets of scores of the same answers, integers from 1 to 5, `None` or NaN for none.
 
-    `roles` are both judges' labels of each answer. The bootstrap is stratified by persona.
+    `roles` are both judges' labels of each answer. The bootstrap is stratified by persona: by the rows of the table.
 
     Raises:
         TableError: fewer than `least` answers or than two; fewer than 40 bootstraps; scores or roles that are
             not one per answer; a score that is not an integer from 1 to 5; dimensions that only one judge has; or
-            an answer without a persona.
+            a table of which it is not plain which axis is the rows (see `Answers.arranged`).
     """
     if len(answers) < max(least, 2):
         raise TableError(
@@ -194,12 +194,9 @@ def _marks(code: str, values: Sequence[float | None] | Floats, answers: int) -> 
 
 
 def _strata(answers: Answers) -> npt.NDArray[np.intp]:
-    """Return each answer's stratum: its persona, or one for all if personas have under two answers on average."""
-    lacking = [position for position, row in enumerate(answers.rows) if "persona" not in row.cell]
-    if lacking:
-        axes = ", ".join(answers.rows[lacking[0]].cell)
-        raise TableError(f"answer {lacking[0]} has no persona; its axes are: {axes}")
-    strata = np.unique([row.id("persona") for row in answers.rows], return_inverse=True)[1].astype(np.intp)
+    """Return each answer's stratum: its persona (or row), or one for all with under two answers of each on average."""
+    axes = axes_of(answers).rows
+    strata = np.unique([place_of(row, axes)[0] for row in answers.rows], return_inverse=True)[1].astype(np.intp)
     return strata if len(strata) >= 2 * (int(strata.max()) + 1) else np.zeros(len(strata), np.intp)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import arranged
 from pytest_batcheval.quality.design import Levels, Targets, design_of
 from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.table import table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,6 +23,8 @@ def alignment(
     scores: Given | None = None,
     levels: Levels | None = None,
     targets: Targets | None = None,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
 ) -> Floats:
     """Return the mean over the prompted dimensions with a score of level x (score - 3) / 2: -1 to 1, shape (n,).
 
@@ -33,13 +36,14 @@ def alignment(
     Raises:
         TableError: as `trait_reflection`, or scores far outside that scale.
     """
+    answers = arranged(answers, rows, columns)
     judged, given = scored(answers, scores)
     table = table_of(judged)
     design = design_of(table, levels, targets)
-    question, persona = np.divmod(table.cell, len(table.personas))
+    question, persona = np.divmod(table.cell, len(table.rows))
     total, count, asked = (np.zeros(len(table.cell)) for _ in range(3))
     for code in design.chosen(None):
-        column = on_scale(code, score_column(given, code, len(answers)))[table.rows]
+        column = on_scale(code, score_column(given, code, len(answers)))[table.places]
         level = design.level(code)[persona]
         prompted = (level != 0) & np.isin(question, design.aimed[code])
         counts = prompted & ~np.isnan(column)
@@ -47,5 +51,5 @@ def alignment(
         total += np.where(counts, level * (np.where(counts, column, MIDDLE) - MIDDLE) / HALF, 0.0)
         count += counts
     found = np.full(len(answers), np.nan)
-    found[table.rows] = np.where(asked > 0, total / np.maximum(count, 1), np.nan)
+    found[table.places] = np.where(asked > 0, total / np.maximum(count, 1), np.nan)
     return found

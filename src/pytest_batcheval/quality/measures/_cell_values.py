@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import COLUMNS, ROWS, TableError, arranged, varying
 from pytest_batcheval.quality.measures._alignment import alignment
 from pytest_batcheval.quality.result import WIDTH
 from pytest_batcheval.quality.scores import LARGEST, numbers
 from pytest_batcheval.quality.stats.cell_means import cell_sums
-from pytest_batcheval.quality.table import TableError, table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.quality.table import table_of
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.value_id import value_id
 
 Floats = npt.NDArray[np.float64]
+
+_PARTS = ("rows", "columns")
 
 ALIGNMENT = "alignment/1"
 """Name and version of the default number; the version changes whenever what it measures changes."""
@@ -31,10 +34,12 @@ class CellValues:
 
     Attributes:
         metric: the name of the number, with its version. Two runs can only be compared with the same one.
-        personas, questions: ids, P and J of them.
+        personas, questions: ids of the rows and columns, whatever their axes are, P and J of them; one column with an
+            empty id where the table has none.
         values: J rows of P means; `None` for a cell without a number.
         samples: J rows of P numbers of answers.
         noise: variance between samples of a cell; `None` if every cell has one sample.
+        rows, columns: by axis, the id of each row (P of them) or column (J).
     """
 
     metric: str
@@ -43,11 +48,20 @@ class CellValues:
     values: tuple[tuple[float | None, ...], ...]
     samples: tuple[tuple[int, ...], ...]
     noise: float | None
+    rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # made by hand, or read from a file of an older version
+        if not self.rows and not self.columns:
+            object.__setattr__(self, "rows", {ROWS: self.personas})
+            object.__setattr__(self, "columns", {COLUMNS: self.questions})
 
     def __repr__(self) -> str:
         known = [value for row in self.values for value in row if value is not None]
         mean = f", mean {sum(known) / len(known):.3f}" if known else ""
-        cells = f"{len(self.personas)} x {len(self.questions)}, {counted(len(known), 'cell')} with a value{mean}"
+        size = " x ".join(str(len(ids)) for ids in (self.personas, self.questions) if ids != ("",))
+        cells = f"{size}, {counted(len(known), 'cell')} with a value{mean}"
         return f"<CellValues {shorten(f'{self.metric}: {cells}', WIDTH, placeholder='…')}>"
 
     def array(self) -> Floats:
@@ -63,6 +77,8 @@ class CellValues:
             "values": [list(row) for row in self.values],
             "samples": [list(row) for row in self.samples],
             "noise": self.noise,
+            "rows": {axis: list(ids) for axis, ids in self.rows.items()},
+            "columns": {axis: list(ids) for axis, ids in self.columns.items()},
         }
 
     @classmethod
@@ -80,12 +96,16 @@ class CellValues:
                 tuple(tuple(None if v is None else float(v) for v in row) for row in data["values"]),
                 tuple(tuple(map(int, row)) for row in data["samples"]),
                 None if data["noise"] is None else float(data["noise"]),
+                *({str(a): tuple(map(str, ids)) for a, ids in data.get(part, {}).items()} for part in _PARTS),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TableError(f"not cell values of `to_dict`: {error!r}") from None
         shape = [len(found.personas)] * len(found.questions)
         if [len(row) for row in found.values] != shape or [len(row) for row in found.samples] != shape:
             raise TableError("not cell values of `to_dict`: a row does not have one value per persona")
+        parts = [(found.rows, len(found.personas)), (found.columns, len(found.questions))]
+        if any(len(ids) != number for axes, number in parts for ids in axes.values()):
+            raise TableError("not cell values of `to_dict`: an axis does not have one id per row or column")
         known = [value for row in found.values for value in row if value is not None]
         noise = 0.0 if found.noise is None else found.noise
         if not all(abs(value) <= LARGEST for value in known) or not 0 <= noise <= LARGEST:
@@ -96,14 +116,23 @@ class CellValues:
 
 
 def cell_values(
-    answers: Answers, values: Sequence[float | None] | Floats | None = None, *, metric: str | None = None
+    answers: Answers,
+    values: Sequence[float | None] | Floats | None = None,
+    *,
+    metric: str | None = None,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
 ) -> CellValues:
     """Return the cells' means of `values`, one per answer, `None` or NaN for none; by default of their alignment.
+
+    Every axis on which the answers differ is taken, unless `rows` and `columns` name some; more than two are taken
+    together as rows.
 
     Raises:
         TableError: as `alignment`; values without a `metric` that names them; not one per answer;
             one that is not a finite number; or no value at all.
     """
+    answers = _every_axis(arranged(answers, rows, columns))
     if values is None:
         values, metric = alignment(answers), metric or ALIGNMENT
     if not metric:
@@ -111,26 +140,41 @@ def cell_values(
     column = numbers("values", values, len(answers))
     if np.isnan(column).all():
         raise TableError(f"no {metric} to compare: all values are missing")
-    table = table_of(answers)
-    total, count, scatter = cell_sums(table, column[table.rows])
+    table = table_of(answers, any_size=True)
+    total, count, scatter = cell_sums(table, column[table.places])
     repeated = float((count[count > 0] - 1).sum())
     return CellValues(
         metric=metric,
-        personas=tuple(table.persona_ids),
-        questions=tuple(value_id(question) for question in table.questions),
+        personas=tuple(table.row_ids),
+        questions=tuple(table.column_ids),
         values=tuple(
             tuple(float(t / c) if c else None for t, c in zip(*row, strict=True))
             for row in zip(total, count, strict=True)
         ),
         samples=tuple(tuple(map(int, row)) for row in count),
         noise=float(scatter.sum() / repeated) if repeated else None,
+        rows=_ids(table.axes.rows, table.rows),
+        columns=_ids(table.axes.columns, table.columns),
     )
 
 
-def values_of(run: Answers | CellValues) -> CellValues:
+def _every_axis(answers: Answers) -> Answers:
+    """Return the answers arranged by every axis on which they differ, if no axes are named and these are many."""
+    known = varying(answers, list(dict.fromkeys(axis for row in answers.rows for axis in row.cell)))
+    return answers if answers.layout is not None or len(known) < 3 else answers.arranged(known)
+
+
+def _ids(axes: Sequence[str], values: Sequence[Any]) -> dict[str, tuple[str, ...]]:
+    """Return, by axis, the id of each value of these axes taken together."""
+    if len(axes) < 2:
+        return {axis: tuple(map(value_id, values)) for axis in axes}
+    return {axis: tuple(value_id(value.values[n]) for value in values) for n, axis in enumerate(axes)}
+
+
+def values_of(run: Answers | CellValues, rows: AxisNames = None, columns: AxisNames = None) -> CellValues:
     """Return a run as values by cell: answers by their alignment, values as they are.
 
     Raises:
         TableError: as `cell_values`.
     """
-    return run if isinstance(run, CellValues) else cell_values(run)
+    return run if isinstance(run, CellValues) else cell_values(run, rows=rows, columns=columns)

@@ -15,16 +15,17 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.design import Targets, aims_of
 from pytest_batcheval.quality.required_samples import needs_samples
-from pytest_batcheval.quality.result import NONE, Result, listed, shown
+from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.stats.cell_means import cell_products
 from pytest_batcheval.quality.stats.persona_effect import filled
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.variance_components import TRUSTED, Components, components_of
-from pytest_batcheval.quality.table import Table, TableError, table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.quality.table import Table, table_of
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 
@@ -46,7 +47,7 @@ NULL = "none: how far samples agree is an interval, not a test"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Consistency(Result):
+class Consistency(TableResult):
     """The similarity of samples of a cell, compared with answers of other personas to the same question.
 
     Attributes:
@@ -130,7 +131,14 @@ class Consistency(Result):
 
 
 @needs_samples(2)
-def consistency(answers: Answers, *, scores: Given | None = None, targets: Targets | None = None) -> Consistency:
+def consistency(
+    answers: Answers,
+    *,
+    scores: Given | None = None,
+    targets: Targets | None = None,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
+) -> Consistency:
     """Measure how far the samples of a cell agree, by wording and by scores.
 
     Scores are only used if questions have `targets` or these are declared.
@@ -138,17 +146,18 @@ def consistency(answers: Answers, *, scores: Given | None = None, targets: Targe
     Raises:
         TableError: a cell has a single sample, or as `trait_reflection`.
     """
+    answers = arranged(answers, rows, columns)
     judged, given = scored(answers, scores)
     table = table_of(judged)
     _check_samples(table)
     aims = aims_of(table, targets)
-    columns = {
-        code: on_scale(code, score_column(given, code, len(answers)))[table.rows] for code in aims if code in given
+    marks = {
+        code: on_scale(code, score_column(given, code, len(answers)))[table.places] for code in aims if code in given
     }
     icc, interval = _cell_icc(table)
     duplicate, repeated = duplicates(table)
-    contradiction, scored_pairs, contradicting = _contradictions(table, columns, aims)
-    components = {code: components_of(table, column, aims[code]) for code, column in columns.items()}
+    contradiction, scored_pairs, contradicting = _contradictions(table, marks, aims)
+    components = {code: components_of(table, column, aims[code]) for code, column in marks.items()}
     trusted = [c.generalizability for c in components.values() if c.generalizability is not None]
     trust = float(np.median(trusted)) if trusted else None
     figures: dict[str, Any] = {"duplicate": duplicate, "generalizability": trust}
@@ -161,6 +170,8 @@ def consistency(answers: Answers, *, scores: Given | None = None, targets: Targe
         null=NULL,
         n=len(table.texts),
         seed=None,
+        rows=table.axes.row,
+        columns=table.axes.column,
         components=components,
         samples=(int(table.counts[table.counts > 0].min()), int(table.counts.max())),
         verdict=_verdict(duplicate, contradiction, interval[0], trust),
@@ -255,7 +266,7 @@ def _contradictions(
     """
     opposed, pairs = np.zeros(len(table.counts)), 0.0
     for code, column in columns.items():
-        aimed = np.isin(table.cell // len(table.personas), aims[code])
+        aimed = np.isin(table.cell // len(table.rows), aims[code])
         counts = [
             np.bincount(table.cell[aimed & chosen], minlength=len(table.counts))
             for chosen in (column <= LOW, column >= HIGH, ~np.isnan(column))

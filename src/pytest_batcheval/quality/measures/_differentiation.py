@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import arranged
 from pytest_batcheval.quality.measures import _differentiation_controls as control
-from pytest_batcheval.quality.result import NONE, Result, listed, shown
+from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.cell_means import cell_products
 from pytest_batcheval.quality.stats.classical_scaling import scaled
@@ -36,7 +37,7 @@ from pytest_batcheval.quality.stats.persona_effect import (
 )
 from pytest_batcheval.quality.stats.resampling import generator, jackknife_interval, permutation_p
 from pytest_batcheval.quality.table import Table, table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
 ACCURACY_PERMUTATIONS = 199
@@ -83,7 +84,7 @@ _OUTCOMES = {
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Differentiation(Result):
+class Differentiation(TableResult):
     """Whether the personas can be told apart by their answers.
 
     Attributes:
@@ -143,8 +144,8 @@ class Differentiation(Result):
         size = Phrase(
             "{answers} of {personas} to {questions}",
             answers=Phrase.counted(self.answers, "answer"),
-            personas=Phrase.counted(self.personas, "persona"),
-            questions=Phrase.counted(self.questions, "question"),
+            personas=Phrase.counted(self.personas, self.rows),
+            questions=Phrase.counted(self.questions, self.columns),
         )
         if self.verdict == "collapsed":
             return Phrase("collapsed: in {size}, all personas give the same answer to a question", size=size)
@@ -189,7 +190,13 @@ class Differentiation(Result):
 
 
 def differentiation(
-    answers: Answers, *, permutations: int = 9999, seed: int = 0, without: Collection[str] = ("average",)
+    answers: Answers,
+    *,
+    permutations: int = 9999,
+    seed: int = 0,
+    without: Collection[str] = ("average",),
+    rows: AxisNames = None,
+    columns: AxisNames = None,
 ) -> Differentiation:
     """Test whether personas differ, on character n-grams of their answers.
 
@@ -199,7 +206,7 @@ def differentiation(
     Raises:
         TableError: too few personas or questions, or too many cells without an answer.
     """
-    table = table_of(spoken(answers), without)
+    table = table_of(spoken(arranged(answers, rows, columns)), without, two_axes=True)
     present = table.present
     raw = filled(cell_products(table, table.texts), present)
     blocks = centred(raw)
@@ -208,10 +215,12 @@ def differentiation(
         "questions": present.shape[0],
         "n": len(table.texts),
         "seed": seed,
+        "rows": table.axes.row,
+        "columns": table.axes.column,
         "null": NULL,
     }
     if np.einsum("jiji->", blocks) < 1e-12 * present.size:
-        hits = dict.fromkeys(table.persona_ids, 0.0)
+        hits = dict.fromkeys(table.row_ids, 0.0)
         return Differentiation(**_COLLAPSED, **figures, permutations=permutations, hits=hits)
     p_value, drawn = permutation_p(lambda rng, n: null_sums(blocks, rng, n), persona_sum(blocks), permutations, seed)
     icc = persona_icc(blocks)
@@ -225,7 +234,7 @@ def differentiation(
         permutations=drawn,
         icc=icc,
         icc_interval=jackknife_interval(icc, left_out_iccs(raw)),
-        positions=dict(zip(table.persona_ids, points, strict=True)),
+        positions=dict(zip(table.row_ids, points, strict=True)),
         plane=plane,
         controls=checks,
         verdict=_verdict(p_value, checks[control.INFLUENCE].p_value, found["top3"], present.shape[1]),
@@ -262,7 +271,7 @@ def _accuracy(table: Table, blocks: Floats, present: Bools, seed: int) -> dict[s
 
 def _hits(table: Table, hit: Bools, present: Bools) -> dict[str, float]:
     shares = hit.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
-    pairs = zip(table.persona_ids, map(float, shares), strict=True)
+    pairs = zip(table.row_ids, map(float, shares), strict=True)
     return dict(sorted(pairs, key=lambda pair: (pair[1], pair[0])))
 
 
@@ -271,6 +280,6 @@ def _confusions(table: Table, nearest: npt.NDArray[np.intp], present: Bools) -> 
     for j, i in zip(*np.nonzero(present), strict=True):
         taken = int(nearest[j, i])
         if taken not in (-1, i):
-            pair = (table.persona_ids[i], table.persona_ids[taken])
+            pair = (table.row_ids[i], table.row_ids[taken])
             counts[pair] = counts.get(pair, 0) + 1
     return tuple((a, b, n) for (a, b), n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))

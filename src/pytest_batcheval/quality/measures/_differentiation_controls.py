@@ -48,7 +48,7 @@ def controls(table: Table, raw: Floats, permutations: int, seed: int) -> dict[st
         INFLUENCE: _without_the_most_influential(table, raw, permutations, seed),
         LENGTH: _length(table, permutations, seed),
     }
-    texts = masked(table.texts, table.personas)
+    texts = masked(table.texts, table.rows)
     if texts is not None:
         found[MASKED] = _masked(table, texts, permutations, seed)
     return found
@@ -61,7 +61,7 @@ def _without_the_most_influential(table: Table, raw: Floats, permutations: int, 
     template = "{persona} left out, still told apart (p = {p:.4g})"
     if p_value > ALPHA:
         template = "{persona} left out, the others are not told apart (p = {p:.4g})"
-    return Control(p_value, accuracy, Phrase(template, persona=table.persona_ids[most], p=p_value))
+    return Control(p_value, accuracy, Phrase(template, persona=table.row_ids[most], p=p_value))
 
 
 def _length(table: Table, permutations: int, seed: int) -> Control:
@@ -71,7 +71,7 @@ def _length(table: Table, permutations: int, seed: int) -> Control:
     if p_value > ALPHA:
         return Control(p_value, None, Phrase("lengths do not tell personas apart (p = {p:.4g})", p=p_value))
     longest, shortest = np.nanmean(means, axis=0).argmax(), np.nanmean(means, axis=0).argmin()
-    ids = table.persona_ids
+    ids = table.row_ids
     template = "lengths alone tell personas apart (p = {p:.4g}): {longest} writes longest, {shortest} shortest"
     return Control(p_value, None, Phrase(template, p=p_value, longest=ids[longest], shortest=ids[shortest]))
 

@@ -8,12 +8,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
-from pytest_batcheval.quality.result import NONE, Result, shown
+from pytest_batcheval.quality.result import NONE, TableResult, shown
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
-from pytest_batcheval.quality.table import TableError, table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.quality.table import table_of
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
@@ -25,7 +26,7 @@ NULL = "prompted levels do not affect their own scores; whole personas permuted,
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Discriminant(Result):
+class Discriminant(TableResult):
     """The effect of every prompted dimension on every scored one.
 
     Attributes:
@@ -94,6 +95,8 @@ def discriminant(
     scores: Given | None = None,
     levels: Levels | None = None,
     targets: Targets | None = None,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
 ) -> Discriminant:
     """Compute the matrix of effects and the leak; the arguments are those of `trait_reflection`.
 
@@ -101,14 +104,16 @@ def discriminant(
         TableError: as `trait_reflection`; fewer than two dimensions; or dimensions that the personas
             cannot tell apart.
     """
+    answers = arranged(answers, rows, columns)
     judged, given = scored(answers, scores)
     table = table_of(judged)
     design = design_of(table, levels, targets)
     codes = design.chosen(None)
     if len(codes) < 2:
         raise TableError(f"a leak needs at least two dimensions; there is only {codes[0]}")
-    columns = [persona_scores(table, score_column(given, code, len(answers)), design.aimed[code]) for code in codes]
-    means = np.column_stack(columns)
+    means = np.column_stack(
+        [persona_scores(table, score_column(given, code, len(answers)), design.aimed[code]) for code in codes]
+    )
     places = [design.factors.index(code) for code in codes]
     matrix = design.effects(means)[0][places].T
     leak = _leak(matrix)
@@ -122,6 +127,8 @@ def discriminant(
         null=NULL,
         n=len(table.texts),
         seed=seed,
+        rows=table.axes.row,
+        columns=table.axes.column,
         dimensions=codes,
         matrix=tuple(tuple(map(float, row)) for row in matrix),
     )

@@ -16,14 +16,14 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.result import NONE, Result, listed, shown
+from pytest_batcheval.quality.axes import arranged
+from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.text_distance import Vectors, tfidf
 from pytest_batcheval.quality.table import Table, table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
-from pytest_batcheval.wire.value_id import value_id
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,6 +48,9 @@ OPENING = 8
 
 NAMED = 5
 
+MOST = 2000
+"""Items that are compared with each other where a table has one axis: their products take 32 MB, and a second."""
+
 
 @dataclass(frozen=True)
 class OneQuestion:
@@ -61,12 +64,12 @@ class OneQuestion:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Diversity(Result):
+class Diversity(TableResult):
     """The diversity of the first samples of all personas, averaged over questions.
 
     Attributes:
         effect: Vendi score over the number of answers: the effective share of distinct texts, 1 / n to 1.
-        interval: its 95 % interval, by leaving out one question at a time.
+        interval: its 95 % interval, by leaving out one question at a time; `None` with a single one.
         near_duplicates: share of pairs of answers to a question with cosine above 0.95.
         compression: bytes of a question's answers over their bytes compressed; high for templates.
             Compare it with a run of the same model, not across languages.
@@ -80,7 +83,7 @@ class Diversity(Result):
     """
 
     effect: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     near_duplicates: float
     compression: float
     distinct: float
@@ -127,45 +130,50 @@ class Diversity(Result):
 
     def _distinct_texts(self) -> Phrase:
         """The Vendi score, and the question where it is least."""
-        worst = min(self.questions, key=lambda identifier: self.questions[identifier].vendi)
-        return Phrase(
-            "vendi = {vendi:.2f} of the number of answers ({interval}; at least {limit}); "
-            "least at {worst} ({least:.2f})",
+        found = Phrase(
+            "vendi = {vendi:.2f} of the number of answers ({interval}; at least {limit})",
             vendi=self.vendi,
             interval=shown(self.interval, 2),
             limit=VENDI,
-            worst=worst,
-            least=self.questions[worst].vendi,
         )
+        if len(self.questions) == 1:
+            return found
+        worst = min(self.questions, key=lambda identifier: self.questions[identifier].vendi)
+        least = self.questions[worst].vendi
+        return Phrase("{found}; least at {worst} ({least:.2f})", found=found, worst=worst, least=least)
 
     def _summary(self) -> Phrase:
         template = "vendi={it.vendi:.2f} near_duplicates={it.near_duplicates:.1%}: {verdict}"
         return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
-def diversity(answers: Answers) -> Diversity:
-    """Measure the diversity of the personas' answers to a question.
+def diversity(answers: Answers, *, rows: AxisNames = None, columns: AxisNames = None) -> Diversity:
+    """Measure the diversity of the personas' answers to a question; of one axis, of the first samples of 2,000 items.
 
     Raises:
         TableError: too few personas or questions, or too many cells without an answer.
     """
-    table = table_of(spoken(answers))
+    table = table_of(spoken(arranged(answers, rows, columns)))
     first = np.unique(table.cell, return_index=True)[1]
+    if not table.axes.columns:  # spread over all of them, whatever their ids stand for
+        first = first[:: -(-len(first) // MOST)]
     vectors = tfidf([table.texts[n] for n in first])
-    groups = [np.flatnonzero(table.cell[first] // len(table.personas) == j) for j in range(len(table.questions))]
+    groups = [np.flatnonzero(table.cell[first] // len(table.rows) == j) for j in range(len(table.columns))]
     cosines = [_cosines(vectors, members) for members in groups]
     texts = [[table.texts[first[n]] for n in members] for members in groups]
-    ids = [value_id(question) for question in table.questions]
+    ids = table.column_ids
     found = {i: _question(c, t) for i, c, t in zip(ids, cosines, texts, strict=True)}
     means, intervals = _over_questions(list(found.values()))
     vendi = means.pop("vendi")
     return Diversity(
         effect=vendi,
-        interval=intervals.pop("vendi"),
+        interval=intervals.pop("vendi", None),
         p_value=None,
         null="none: diversity is compared with a limit or another run",
         n=len(first),
         seed=None,
+        rows=table.axes.row,
+        columns=table.axes.column,
         **means,
         intervals=intervals,
         questions=found,
@@ -219,11 +227,13 @@ def _opening(text: str) -> str:
 
 
 def _over_questions(found: Sequence[OneQuestion]) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Return the means of the figures and, if there are several questions, their intervals."""
     means, intervals = {}, {}
     for name in OneQuestion.__dataclass_fields__:
         values = np.array([getattr(one, name) for one in found])
         means[name] = float(values.mean())
-        intervals[name] = jackknife_interval(means[name], (values.sum() - values) / (len(values) - 1))
+        if len(found) > 1:
+            intervals[name] = jackknife_interval(means[name], (values.sum() - values) / (len(values) - 1))
     return means, intervals
 
 
@@ -250,6 +260,11 @@ def _frequent(ids: Sequence[str], texts: Sequence[Sequence[str]]) -> tuple[str, 
             found.append((often / len(answers), identifier, opening))
     found.sort(key=lambda item: (-item[0], item[1]))
     return tuple(
-        Phrase("{opening!r} at {question} ({share:.0%})", opening=opening, question=identifier, share=share)
+        Phrase(
+            "{opening!r} at {question} ({share:.0%})" if identifier else "{opening!r} ({share:.0%})",
+            opening=opening,
+            question=identifier,
+            share=share,
+        )
         for share, identifier, opening in found[:NAMED]
     )

@@ -10,10 +10,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN

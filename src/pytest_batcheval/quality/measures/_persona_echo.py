@@ -13,12 +13,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged
 from pytest_batcheval.quality.measures._shared_phrases import description_of, description_runs, runs_in, shared_parts
-from pytest_batcheval.quality.result import NONE, Result, listed, shown
+from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
-from pytest_batcheval.quality.table import Table, TableError, table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.quality.table import NAMED, Table, table_of
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
@@ -30,7 +31,7 @@ NULL = "answers have words of their own description no more often than of others
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class PersonaEcho(Result):
+class PersonaEcho(TableResult):
     """The rate at which answers repeat the words of their persona's description.
 
     Attributes:
@@ -73,17 +74,26 @@ class PersonaEcho(Result):
         return Phrase("lift={it.lift:.3f} p={it.p_value:.2g}: {finding}", it=self, finding=finding)
 
 
-def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -> PersonaEcho:
+def persona_echo(
+    answers: Answers,
+    *,
+    permutations: int = 9999,
+    seed: int = 0,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
+) -> PersonaEcho:
     """Measure how often answers repeat the words of their own persona's description, or its id.
 
     Raises:
         TableError: as `differentiation`, or a persona has no `description`.
     """
-    table = table_of(spoken(answers))
-    lacking = [i for i, p in zip(table.persona_ids, table.personas, strict=True) if description_of(p) is None]
+    table = table_of(spoken(arranged(answers, rows, columns)))
+    lacking = [i for i, p in zip(table.row_ids, table.rows, strict=True) if description_of(p) is None]
     if lacking:
-        raise TableError(f"personas without a `description` that they could repeat: {', '.join(lacking)}")
-    described = [description_runs(persona) for persona in table.personas]
+        kind = NotMeasurable if len(lacking) == len(table.rows) else TableError
+        template = "personas without a `description` that they could repeat: {names}"
+        raise kind(Phrase(template, names=listed(lacking, NAMED)))
+    described = [description_runs(persona) for persona in table.rows]
     lifts = _lifts(table, described)
     cells = _cell_means(table, lifts)
     own = np.einsum("jii->ji", cells)[table.present]
@@ -92,7 +102,7 @@ def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -
         lambda rng, n: _null(cells, rng, n), float(np.einsum("jii->", cells)), permutations, seed
     )
     owner = np.nonzero(table.present)[1]
-    left_out = [float(own[owner != i].mean()) for i in range(len(table.personas))]
+    left_out = [float(own[owner != i].mean()) for i in range(len(table.rows))]
     return PersonaEcho(
         effect=lift,
         interval=jackknife_interval(lift, left_out),
@@ -100,6 +110,8 @@ def persona_echo(answers: Answers, *, permutations: int = 9999, seed: int = 0) -
         null=NULL,
         n=len(table.texts),
         seed=seed,
+        rows=table.axes.row,
+        columns=table.axes.column,
         quotes=_quotes(table, described),
     )
 
@@ -124,7 +136,7 @@ def _cell_means(table: Table, lifts: Floats) -> Floats:
     """Return cell means, shape (J, P, P): question, persona that answered, assumed persona; 0 for a missing cell."""
     means = np.zeros((len(table.counts), lifts.shape[1]))
     np.add.at(means, table.cell, lifts / table.counts[table.cell][:, None])
-    return means.reshape(len(table.questions), len(table.personas), -1)
+    return means.reshape(len(table.columns), len(table.rows), -1)
 
 
 def _null(cells: Floats, rng: np.random.Generator, count: int) -> Floats:

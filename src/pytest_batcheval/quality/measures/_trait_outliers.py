@@ -29,7 +29,7 @@ def leanings(table: Table, design: Design, codes: Sequence[str], means: Floats) 
     level = np.column_stack([design.level(code) for code in codes])
     prompted = (level != 0).sum(axis=1)
     mean = (level * means).sum(axis=1) / np.maximum(prompted, 1)
-    found = {i: float(mean[n]) for n, i in enumerate(table.persona_ids) if prompted[n]}
+    found = {i: float(mean[n]) for n, i in enumerate(table.row_ids) if prompted[n]}
     return dict(sorted(found.items(), key=lambda pair: (pair[1], pair[0])))
 
 
@@ -38,10 +38,10 @@ def opposed(table: Table, design: Design, codes: Sequence[str], scores: Scores) 
 
     `persona x question (key): HA +1.9, prompted low`; only dimensions that the question aims at.
     """
-    question, persona = np.divmod(table.cell, len(table.personas))
+    question, persona = np.divmod(table.cell, len(table.rows))
     found = []
     for code in codes:
-        column = score_column(scores, code, len(table.source))[table.rows]
+        column = score_column(scores, code, len(table.source))[table.places]
         cells = np.ma.masked_invalid(cell_means(table, column))
         beyond = np.round(column - cells.mean(axis=1).filled(np.nan)[question], 9)
         level = design.level(code)[persona]

@@ -16,17 +16,18 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.deprecated_names import FormerAttributes, accepts_former_keywords
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
 from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
-from pytest_batcheval.quality.result import NONE, Result, listed
+from pytest_batcheval.quality.result import NONE, TableResult, listed
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks
 from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.stats.resampling import permutation_p, shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
-from pytest_batcheval.quality.table import Table, TableError, named, table_of
-from pytest_batcheval.recordings.answer_table import Answers
+from pytest_batcheval.quality.table import Table, named, table_of
+from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
@@ -108,7 +109,7 @@ class Trait(FormerAttributes):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class TraitReflection(FormerAttributes, Result):
+class TraitReflection(FormerAttributes, TableResult):
     """All traits, in the order asked for, and the seed of their permutations.
 
     Attributes:
@@ -215,6 +216,8 @@ def trait_reflection(
     scores: Given | None = None,
     levels: Levels | None = None,
     targets: Targets | None = None,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
 ) -> TraitReflection:
     """Test, for each dimension, whether personas prompted `high` score above those prompted `low`.
 
@@ -227,23 +230,23 @@ def trait_reflection(
         TableError: the table is too small, a persona has no levels, a question no targets, a dimension cannot be
             tested, or the number of scores is wrong.
     """
+    answers = arranged(answers, rows, columns)
     judged, given = scored(answers, scores)
     table = table_of(judged)
     design = design_of(table, levels, targets)
     chosen, unprompted = _dimensions(design, dimensions, unprompted)
     marks = [score_column(given, code, len(answers)) for code in chosen]
-    columns = [persona_scores(table, mark, design.aimed[code]) for code, mark in zip(chosen, marks, strict=True)]
+    means = [persona_scores(table, mark, design.aimed[code]) for code, mark in zip(chosen, marks, strict=True)]
     found = [
         {
             "scored": _scored(table, mark, design.aimed[code]),
             **_trait(code, mean, design, permutations, [seed, design.factors.index(code)], code not in unprompted),
         }
-        for code, mark, mean in zip(chosen, marks, columns, strict=True)
+        for code, mark, mean in zip(chosen, marks, means, strict=True)
     ]
-    traits = _corrected(found, _slopes(design, chosen, np.column_stack(columns)))
+    traits = _corrected(found, _slopes(design, chosen, np.column_stack(means)))
     prompted = [t for t in traits if t.prompted]
     codes = [t.dimension for t in prompted]
-    means = np.column_stack([columns[chosen.index(code)] for code in codes])
     return TraitReflection(
         effect=median(t.delta for t in prompted),
         interval=None,
@@ -251,8 +254,10 @@ def trait_reflection(
         null=NULL,
         n=len(table.texts),
         seed=seed,
+        rows=table.axes.row,
+        columns=table.axes.column,
         traits=traits,
-        leanings=leanings(table, design, codes, means),
+        leanings=leanings(table, design, codes, np.column_stack([means[chosen.index(code)] for code in codes])),
         opposed=opposed(table, design, codes, given),
     )
 
@@ -293,8 +298,8 @@ def rank_sums(ranks: Floats, high: int, rng: np.random.Generator, count: int) ->
 
 
 def _scored(table: Table, scores: Floats, questions: Sequence[int]) -> int:
-    asked = np.isin(table.cell // len(table.personas), questions)
-    return int(np.count_nonzero(asked & ~np.isnan(scores[table.rows])))
+    asked = np.isin(table.cell // len(table.rows), questions)
+    return int(np.count_nonzero(asked & ~np.isnan(scores[table.places])))
 
 
 def _trait(

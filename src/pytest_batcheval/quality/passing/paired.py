@@ -11,11 +11,11 @@ from fractions import Fraction
 from statistics import NormalDist
 from typing import ClassVar
 
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.passing.rate import Tally
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.stats.levels import ALPHA, EQUIVALENCE, verdict_of
 from pytest_batcheval.quality.stats.student_t import t_quantile
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 

@@ -9,9 +9,9 @@ from fractions import Fraction
 from statistics import NormalDist, fmean, stdev
 from typing import ClassVar
 
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.result import Result, shown
 from pytest_batcheval.quality.stats.student_t import score_interval, t_quantile
-from pytest_batcheval.quality.table import TableError
 from pytest_batcheval.text.phrase import Phrase
 
 NULL = "none; Wilson's interval with the effective number of items, by t with items - 1 degrees of freedom"

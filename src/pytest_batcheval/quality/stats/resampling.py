@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.stats.student_t import t_quantile
-from pytest_batcheval.quality.table import TableError
 
 Floats = npt.NDArray[np.float64]
 
