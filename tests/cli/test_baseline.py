@@ -71,11 +71,11 @@ def test_the_file_is_readable_a_row_a_line_and_reads_back(record, folder):
     path = folder / "baselines/main.json"
     text = path.read_text()
     assert len(text.splitlines()) < 100
-    assert json.loads(text)["bound"]["metric"] == "alignment/1"
+    assert json.loads(text)["tests"][0]["bound"]["metric"] == "alignment/1"
     kept = Baseline.load(path)
     kept.save(folder / "again.json")
     assert (folder / "again.json").read_text() == text
-    assert (len(kept.values.personas), len(kept.values.questions)) == (25, 11)
+    assert (len(kept.tests[""].values.personas), len(kept.tests[""].values.questions)) == (25, 11)
 
 
 def test_save_never_replaces_and_promote_does(record, folder, capsys):
@@ -179,7 +179,7 @@ def test_one_module_can_be_chosen(record, folder):
     record("sim-faithful")
     record("sim-blind", module="tests/test_b.py")
     assert main(["baseline", "save", "main", "--module", "tests/test_b.py"]) == 0
-    assert json.loads((folder / "baselines/main.json").read_text())["about"]["model"] == "sim-blind"
+    assert json.loads((folder / "baselines/main.json").read_text())["tests"][0]["about"]["model"] == "sim-blind"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"form": 1, "name": "x"}', '{"form": 2}'])
@@ -239,7 +239,7 @@ def test_only_the_file_that_configures_pytest_counts(record, folder, capsys):
     assert main(["baseline", "save", "main"]) == 0
     (folder / "pytest.ini").write_text("")
     assert main(["baseline", "save", "other"]) == 4
-    assert "pytest.ini has no batch_axes; pass --axis persona=FILE" in capsys.readouterr().err
+    assert "the values of axes are not declared: --axis persona=FILE --axis question=FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "text"), [("pytest.ini", "batch_axes"), ("pyproject.toml", "[tool")])

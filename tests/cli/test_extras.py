@@ -16,7 +16,6 @@ WITHOUT = "import sys; sys.modules[{module!r}] = None; from pytest_batcheval.cli
         (["performance-comparison"], "uvicorn", "simulator"),
         (["performance-comparison"], "starlette", "simulator"),
         (["baseline", "save", "main"], "numpy", "quality"),
-        (["compare", "one", "other"], "numpy", "quality"),
     ],
 )
 def test_a_verb_names_the_extra_that_it_needs(tmp_path, argv, module, extra):

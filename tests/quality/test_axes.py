@@ -26,7 +26,7 @@ from pytest_batcheval.quality import (
     regression,
     trait_reflection,
 )
-from pytest_batcheval.quality.axes import Axes, TableError, axes_of
+from pytest_batcheval.quality.axes import TableAxes, TableError, axes_of
 from pytest_batcheval.quality.comparing._clustered_difference import clustered_error
 from pytest_batcheval.quality.table import table_of
 from pytest_batcheval.recordings.answer_table import Answers
@@ -79,36 +79,36 @@ def test_the_axis_whose_values_have_levels_is_the_rows(respondent: Build) -> Non
     rows = renamed(respondent("faithful"), persona="tone", question="topic").rows
     turned = Answers(replace(r, cell=dict(reversed(r.cell.items()))) for r in rows)
     assert list(turned.rows[0].cell) == ["topic", "tone"]
-    assert axes_of(turned) == Axes(("tone",), ("topic",))
-    assert axes_of(turned.arranged(rows="topic")) == Axes(("topic",), ("tone",))
+    assert axes_of(turned) == TableAxes(("tone",), ("topic",))
+    assert axes_of(turned.arranged(rows="topic")) == TableAxes(("topic",), ("tone",))
     assert alignment(turned) == pytest.approx(alignment(respondent("faithful")), nan_ok=True)
 
 
 @pytest.mark.parametrize(
     ("axes", "found"),
     [
-        ({"tone": 8, "topic": 4}, Axes(("tone",), ("topic",))),
-        ({"tone": 8, "topic": 4, "mood": 1}, Axes(("tone",), ("topic",))),
-        ({"question": 4, "tone": 8}, Axes(("tone",), ("question",))),
-        ({"persona": 8, "place": 4}, Axes(("persona",), ("place",))),
-        ({"item": 8}, Axes(("item",), ())),
-        ({"question": 8}, Axes(("question",), ())),
-        ({"persona": 8}, Axes(("persona",), ())),
+        ({"tone": 8, "topic": 4}, TableAxes(("tone",), ("topic",))),
+        ({"tone": 8, "topic": 4, "mood": 1}, TableAxes(("tone",), ("topic",))),
+        ({"question": 4, "tone": 8}, TableAxes(("tone",), ("question",))),
+        ({"persona": 8, "place": 4}, TableAxes(("persona",), ("place",))),
+        ({"item": 8}, TableAxes(("item",), ())),
+        ({"question": 8}, TableAxes(("question",), ())),
+        ({"persona": 8}, TableAxes(("persona",), ())),
     ],
 )
-def test_plain_axes(axes: dict[str, int], found: Axes) -> None:
+def test_plain_axes(axes: dict[str, int], found: TableAxes) -> None:
     assert axes_of(table(**axes)) == found
 
 
 @pytest.mark.parametrize(
     ("named", "found"),
     [
-        ({"rows": "tone", "columns": ("topic", "tongue")}, Axes(("tone",), ("topic", "tongue"))),
-        ({"rows": ["tone", "topic", "tongue"]}, Axes(("tone", "topic", "tongue"), ())),
-        ({"rows": ("tone", "topic")}, Axes(("tone", "topic"), ("tongue",))),
+        ({"rows": "tone", "columns": ("topic", "tongue")}, TableAxes(("tone",), ("topic", "tongue"))),
+        ({"rows": ["tone", "topic", "tongue"]}, TableAxes(("tone", "topic", "tongue"), ())),
+        ({"rows": ("tone", "topic")}, TableAxes(("tone", "topic"), ("tongue",))),
     ],
 )
-def test_several_axes_are_taken_together(named: dict[str, Any], found: Axes) -> None:
+def test_several_axes_are_taken_together(named: dict[str, Any], found: TableAxes) -> None:
     answers = table(tone=8, topic=4, tongue=5)
     assert axes_of(answers.arranged(**named)) == found
     laid = table_of(answers.arranged(**named))
@@ -146,7 +146,7 @@ def nested(documents: int, each: int, text: Callable[[int], str] = "words {}".fo
 
 def test_questions_on_documents_are_items() -> None:
     answers = nested(10, 3)
-    assert axes_of(answers) == Axes(("document", "item"), ())
+    assert axes_of(answers) == TableAxes(("document", "item"), ())
     assert diversity(answers).n == 30
     laid = answers.arranged(rows="document", columns="item")
     with pytest.raises(TableError, match=r"each item belongs to one document: take them together, rows=\('document'"):

@@ -9,20 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import say, say_error, say_json
-from pytest_batcheval.cli.recorded_answers import RecordedTable, add_recorded, axis_digest
+from pytest_batcheval.cli.options import add_journal, say, say_error, say_json
+from pytest_batcheval.cli.recorded_answers import add_recorded
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 
 if TYPE_CHECKING:
-    from pytest_batcheval.quality.comparing._baseline import Baseline
+    from pytest_batcheval.quality import Regression
+    from pytest_batcheval.quality.comparing._baseline import Baseline, BaselineValues
+    from pytest_batcheval.quality.passing.paired import PassComparison
 
 DESCRIPTION = """
-Measure recorded answers by persona and question, and keep the values in a readable file together with the metric,
-judge, rubric, personas and questions that they depend on. save: write a new baseline; compare: compare the recorded
-answers with it, and fail (status 1) on a significant drop of a size that matters; promote: replace it by the values of
-the recorded answers. Nothing is sent.
+Measure recorded answers test by test, and keep the values in a readable file together with what they depend on: metric,
+judge, rubric, and the values of the axes. Answers of personas with a profile are measured by how far they show it, with
+a judge and no profile by its scores, and otherwise by the tests that pass. save: write a new baseline; compare: compare
+the recorded answers with it, and fail (status 1) on a significant drop of a size that matters; promote: replace it by
+the values of the recorded answers. Nothing is sent.
 """
 FOLDER = Path("baselines")
 
@@ -41,7 +44,8 @@ def add_parser(verbs: Any) -> None:
         "action", choices=("save", "compare", "promote"), help="what to do with the baseline, see above"
     )
     parser.add_argument("name", metavar="NAME", help="the baseline's name; its file is DIR/NAME.json")
-    parser.add_argument("--model", help="the model to measure (default: the only recorded model)")
+    parser.add_argument("--model", help="the model to measure (default: all recorded models)")
+    parser.add_argument("--test", metavar="NAME", help="only this test function (default: each that is recorded)")
     parser.add_argument(
         "--tolerated", type=float, metavar="DROP", help="for compare: a drop that never fails (default: 0.1)"
     )
@@ -55,6 +59,7 @@ def add_parser(verbs: Any) -> None:
         help="for compare: add the outcome to this comment, which pytest --batch-comment=FILE.md has written",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    add_journal(parser)
     add_recorded(parser)
 
 
@@ -65,43 +70,92 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: a name or an option is wrong, the two cannot be compared, or there is nothing to measure.
         RecordingError: a recording is broken.
     """
+    from pytest_batcheval.cli.measured_tests import measured
+    from pytest_batcheval.quality.comparing._baseline import Baseline
+
     if not _NAME.fullmatch(arguments.name):
         raise UsageError(f"a baseline's name must consist of letters, digits, '.', '_' and '-', not {arguments.name!r}")
     path: Path = arguments.baselines / f"{arguments.name}.json"
-    today = _measured(arguments)
+    today = Baseline(arguments.name, measured(arguments))
     if arguments.action == "compare":
-        return _compare(arguments, _load(path), today)
+        kept = _load(path)
+        return _compare(arguments, kept.only(today.tests) if arguments.test else kept, today)
     if arguments.action == "save" and path.exists():
         raise UsageError(f"{path} already exists; to replace it: batcheval baseline promote {arguments.name}")
-    kept = _load(path) if arguments.action == "promote" else None
+    replaced = _load(path) if arguments.action == "promote" else None
     today.save(path)
-    say(f"{'replaced' if kept else 'saved'} {path}: {_mean(today)}" + (f", previously {_mean(kept)}" if kept else ""))
-    for line in kept.unlike(today) if kept else ():
+    before = f", previously {_means(replaced)}" if replaced else ""
+    say(f"{'replaced' if replaced else 'saved'} {path}: {_means(today)}{before}")
+    for line in _changes(replaced, today) if replaced else ():
         say(f"changed: {line}")
     return int(ExitStatus.OK)
 
 
-def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> int:
-    from pytest_batcheval.quality import regression
-    from pytest_batcheval.quality.comparing._regression import TOLERATED
+def _changes(kept: Baseline, today: Baseline) -> Iterator[str]:
+    """The changes of what the values depend on."""
+    from pytest_batcheval.quality.axes import TableError
 
-    if unlike := kept.unlike(today):
-        raise UsageError(
-            f"baseline {kept.name} and these answers cannot be compared; {'; '.join(unlike)}. "
-            f"If the change is intended: batcheval baseline promote {kept.name}"
-        )
-    tolerated = TOLERATED if arguments.tolerated is None else arguments.tolerated
-    found = regression(kept.values, today.values, tolerated=tolerated)
+    try:
+        for _, old, new in kept.pairs(today):
+            yield from old.unlike(new)
+    except TableError as error:
+        yield str(error)
+
+
+def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> int:
+    pairs = _pairs(kept, today)
+    found = {name: _change(old, new, arguments.tolerated) for name, old, new in pairs}
+    data = [
+        {**found[name].to_dict(), "test": name, "baseline": dict(old.about), "run": dict(new.about)}
+        for name, old, new in pairs
+    ]
+    lines: list[str] = []
+    for name, old, new in pairs:
+        lines += [f"{name}:"] if len(pairs) > 1 else []
+        lines += [*found[name].explain().split("\n"), *_differences(old, new)]
     if arguments.json:
-        say_json({**found.to_dict(), "baseline": dict(kept.about), "run": dict(today.about)})
-    lines = [*found.explain().split("\n"), *_differences(kept, today)]
-    if not arguments.json:
+        say_json(data[0] if len(data) == 1 else {"tests": data})
+    else:
         say("\n".join(lines))
     _show_in_ci(f"Baseline {kept.name}", lines, arguments.comment)
-    return int(ExitStatus.FAILED if found.verdict == "FAIL" else ExitStatus.OK)
+    failed = any(one.verdict in ("FAIL", "worse") for one in found.values())
+    return int(ExitStatus.FAILED if failed else ExitStatus.OK)
 
 
-def _differences(kept: Baseline, today: Baseline) -> Iterator[str]:
+def _pairs(kept: Baseline, today: Baseline) -> list[tuple[str, BaselineValues, BaselineValues]]:
+    """Return the tests of both, by name.
+
+    Raises:
+        UsageError: they cannot be compared.
+    """
+    from pytest_batcheval.quality.axes import TableError
+
+    intended = f"If the change is intended: batcheval baseline promote {kept.name}"
+    try:
+        pairs = kept.pairs(today)
+    except TableError as error:
+        raise UsageError(f"baseline {kept.name} and these answers cannot be compared; {error}. {intended}") from None
+    for name, old, new in pairs:
+        if unlike := old.unlike(new):
+            of = f" of {name}" if len(pairs) > 1 else ""
+            raise UsageError(
+                f"baseline {kept.name} and these answers{of} cannot be compared; {'; '.join(unlike)}. {intended}"
+            )
+    return pairs
+
+
+def _change(old: BaselineValues, new: BaselineValues, tolerated: float | None) -> Regression | PassComparison:
+    from pytest_batcheval.quality import regression
+    from pytest_batcheval.quality.comparing._baseline import PASSED, tallies_of
+    from pytest_batcheval.quality.comparing._regression import TOLERATED
+    from pytest_batcheval.quality.passing.paired import compare_passes
+
+    if new.values.metric == PASSED:
+        return compare_passes(tallies_of(old.values), tallies_of(new.values))
+    return regression(old.values, new.values, tolerated=TOLERATED if tolerated is None else tolerated)
+
+
+def _differences(kept: BaselineValues, today: BaselineValues) -> Iterator[str]:
     for name, value in kept.about.items():
         if value != today.about.get(name):
             yield f"{name}: {value} in the baseline, {today.about.get(name)} now"
@@ -117,32 +171,6 @@ def _show_in_ci(title: str, lines: list[str], comment: Path | None) -> None:
             say_error(f"batcheval baseline: {error}")
 
 
-def _measured(arguments: argparse.Namespace) -> Baseline:
-    from pytest_batcheval.quality.comparing._baseline import Baseline
-
-    recorded = RecordedTable(arguments)
-    models = recorded.models()
-    if arguments.model is None and len(models) != 1:
-        raise UsageError(f"answers of {counted(len(models), 'model')}: {', '.join(models)}; choose one with --model")
-    model = arguments.model or models[0]
-    scored = recorded.table(model)
-    values = scored.values()
-    counts = sorted({count for row in values.samples for count in row if count})
-    bound = {
-        "metric": values.metric,
-        "scores": scored.source,
-        "rubric": scored.rubric or "none",
-        "personas": axis_digest(scored.answers, "persona"),
-        "questions": axis_digest(scored.answers, "question"),
-    }
-    about = {
-        "model": model,
-        "origin": ", ".join(sorted({answer.origin for answer in scored.answers})),
-        "samples": " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))),
-    }
-    return Baseline(arguments.name, bound, about, values)
-
-
 def _load(path: Path) -> Baseline:
     from pytest_batcheval.quality.comparing._baseline import Baseline
 
@@ -151,6 +179,12 @@ def _load(path: Path) -> Baseline:
     return Baseline.load(path)
 
 
-def _mean(baseline: Baseline) -> str:
-    values = [value for row in baseline.values.values for value in row if value is not None]
-    return f"{baseline.values.metric} {sum(values) / len(values):+.3f} in {counted(len(values), 'cell')}"
+def _means(baseline: Baseline) -> str:
+    return "; ".join(
+        (f"{name} " if len(baseline.tests) > 1 else "") + _mean(found) for name, found in baseline.tests.items()
+    )
+
+
+def _mean(found: BaselineValues) -> str:
+    values = [value for row in found.values.values for value in row if value is not None]
+    return f"{found.values.metric} {sum(values) / len(values):+.3f} in {counted(len(values), 'cell')}"

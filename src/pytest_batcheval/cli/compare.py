@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--leave-out", action="append", default=[], metavar="PART", help="a part of the gate to leave out (repeatable)"
     )
+    parser.add_argument("--language", default="ko", help="of the answers, for the gate (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     add_journal(parser)
     add_recorded(parser)
@@ -108,15 +109,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     if names_runs(arguments):
         return compare_runs(arguments)
+    from pytest_batcheval.quality.axes import NotMeasurable, TooSmall
+
     try:
-        recorded = RecordedTable(arguments)
-    except UsageError as error:  # no axes, or no answer that has a persona and a question
+        return _compare_scores(arguments, RecordedTable(arguments), models_compared(arguments))
+    except UsageError as error:  # no axes, no answer that has one, or no profiles
         asked = arguments.axis or arguments.where or arguments.module or arguments.judge or arguments.round
-        passes = None if asked or isinstance(error, MatrixError) else models_compared(arguments)
+        without_scores = isinstance(error, (NotMeasurable, TooSmall)) or not (asked or isinstance(error, MatrixError))
+        passes = models_compared(arguments) if without_scores else None
         if passes is None:
             raise
         return say_models(passes, arguments)
-    return _compare_scores(arguments, recorded, models_compared(arguments))
 
 
 def _compare_scores(arguments: argparse.Namespace, recorded: RecordedTable, passes: PassComparison | None) -> int:
@@ -130,7 +133,7 @@ def _compare_scores(arguments: argparse.Namespace, recorded: RecordedTable, pass
     scored = [recorded.scored(found) for found in rows]
     margin = MARGIN if arguments.margin is None else arguments.margin
     found = compare(scored[1].values(), scored[0].values(), margin=margin)
-    measured = [_side(of, s, kept, arguments.leave_out) for of, s, kept in zip(sides, scored, rows, strict=True)]
+    measured = [_side(of, s, kept, arguments) for of, s, kept in zip(sides, scored, rows, strict=True)]
     good = as_good(found) and measured[1].gate.passed
     if arguments.json:
         data = {"as_good": good, "comparison": found.to_dict(), "models": [side.to_dict() for side in measured]}
@@ -165,7 +168,8 @@ def _rows(
             twin = Request({**request.body, "model": model}, request.url, request.method, request.sample)
             twins.setdefault(twin.custom_id, (line, twin))
     answers = _answers(recorded, [twin for _, twin in twins.values()], round_name, arguments)
-    found = [recorded.row(line, answers[key]) for key, (line, _) in twins.items() if key in answers]
+    there = [recorded.row(line, answers[key]) for key, (line, _) in twins.items() if key in answers]
+    found = [_named(row, models, model) for row in there]
     if not found:
         of = f"{model} of round {round_name}" if round_name else model
         raise UsageError(
@@ -173,6 +177,12 @@ def _rows(
             f"{', '.join(recorded.models())}"
         )
     return found
+
+
+def _named(row: Row, models: Sequence[str], model: str) -> Row:
+    """Return the row in the same cell whichever of the models answered: its model may be an axis."""
+    cell = {axis: model if row.id(axis) in models else value for axis, value in row.cell.items()}
+    return replace(row, cell=cell, answer=replace(row.answer, cell={}))
 
 
 def _answers(
@@ -188,13 +198,13 @@ def _answers(
     return found
 
 
-def _side(of: tuple[str, str], scored: Scored, rows: Sequence[Row], leave_out: Sequence[str]) -> Side:
+def _side(of: tuple[str, str], scored: Scored, rows: Sequence[Row], arguments: argparse.Namespace) -> Side:
     from pytest_batcheval.engine.pricing import price
     from pytest_batcheval.quality import quality_gate, scores_of
 
     model, round_name = of
     given = scores_of(scored.answers) if scored.rubric else None
-    gate = quality_gate(scored.answers, scores=given, leave_out=leave_out)
+    gate = quality_gate(scored.answers, scores=given, leave_out=arguments.leave_out, language=arguments.language)
     used = [row.answer.tokens for row in rows]
     input_tokens, output_tokens = sum(read for read, _ in used), sum(written for _, written in used)
     cost = price(model, input_tokens, output_tokens)

@@ -95,7 +95,7 @@ def own_data(folder: Path, personas: Path | None, questions: Path | None, factor
     from pytest_batcheval.matrix.load import load_axis
     from pytest_batcheval.matrix.profile import parse_factors_option
 
-    lines = list(factors) or declared_axes(folder.absolute(), required=False).factors
+    lines = list(factors) or declared_axes(folder.absolute()).factors
     try:
         known = parse_factors_option(lines)
         tables = {axis: load_axis(axis, path, known) for axis, path in files.items()}

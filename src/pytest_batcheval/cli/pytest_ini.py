@@ -22,14 +22,14 @@ class Declared(NamedTuple):
     folder: Path
 
 
-def declared_axes(start: Path, required: bool = True) -> Declared:
-    """Return the axes and factors that a project declares.
+def declared_axes(start: Path) -> Declared:
+    """Return the axes and factors that a project declares, if any.
 
     Searches `start` and the folders above it; in each, the first file that configures pytest counts, in pytest's
     order: https://docs.pytest.org/en/stable/reference/customize.html
 
     Raises:
-        UsageError: the file cannot be read, or nothing declares an axis and one is `required`.
+        UsageError: the file cannot be read.
     """
     for folder in (start, *start.parents):
         for name, read in _FILES.items():
@@ -38,19 +38,12 @@ def declared_axes(start: Path, required: bool = True) -> Declared:
             if options is None:
                 continue
             axes, factors = (_lines(options.get(key) or []) for key in ("batch_axes", "batch_factors"))
-            if required and not axes:
-                raise UsageError(f"no axes: {path} has no batch_axes; pass {_INSTEAD}")
             return Declared(axes, factors, folder)
-    if required:
-        raise UsageError(f"no axes: no file here or above configures pytest; pass {_INSTEAD}")
     return Declared([], [], start)
 
 
 def _lines(value: Any) -> list[str]:
     return [str(line) for line in (value if isinstance(value, list) else str(value).splitlines())]
-
-
-_INSTEAD = "--axis persona=FILE --axis question=FILE"
 
 
 def _options(path: Path, read: Callable[[str], Options | None]) -> Options | None:

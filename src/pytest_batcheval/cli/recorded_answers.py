@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_cassettes, axis_and_id, open_recordings
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pytest_batcheval.recordings.answer_table import Answers, Row
     from pytest_batcheval.wire.objects import Answer, Request
 
+SCORE = "score/1"
+"""The mean of a judge's scores of an answer, on the scale from 1 to 5, over the dimensions that have one."""
+
 WORDS = "word list/1"
 """The source of scores without a judge, with the version of the word list."""
 
@@ -33,6 +37,13 @@ def add_recorded(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--module", metavar="TEST.py", help="only the recording of this test module")
     parser.add_argument("--where", action="append", default=[], metavar="AXIS=ID", help="only these cells (repeatable)")
     parser.add_argument("--judge", metavar="MODEL", help="score by the recorded verdicts of this judge's model")
+    for part, like in (("rows", "personas"), ("columns", "questions")):
+        parser.add_argument(
+            f"--{part}",
+            metavar="AXIS[,AXIS]",
+            type=lambda text: text.split(","),
+            help=f"the axes that are compared as {like} are, where it is not plain",
+        )
     parser.add_argument(
         "--axis",
         action="append",
@@ -57,13 +68,23 @@ class Scored:
     rubric: str = ""
 
     def values(self) -> CellValues:
-        """Return the alignment of each cell."""
+        """Return the alignment of each cell; without a profile the mean of the judge's scores.
+
+        Raises:
+            NotMeasurable: there is neither a profile nor a judge.
+            TableError: the table is too small or has holes.
+        """
         from pytest_batcheval.quality import alignment, cell_values, scores_of
+        from pytest_batcheval.quality.axes import NotMeasurable
         from pytest_batcheval.quality.measures._cell_values import ALIGNMENT
 
         if not self.rubric:
             return cell_values(self.answers)
-        return cell_values(self.answers, alignment(self.answers, scores=scores_of(self.answers)), metric=ALIGNMENT)
+        scores = scores_of(self.answers)
+        try:
+            return cell_values(self.answers, alignment(self.answers, scores=scores), metric=ALIGNMENT)
+        except NotMeasurable:
+            return cell_values(self.answers, mean_scores(scores), metric=SCORE)
 
 
 class RecordedTable:
@@ -81,34 +102,29 @@ class RecordedTable:
         wanted = dict(axis_and_id(text, "--where") for text in arguments.where)
         path = self.recordings.path_of(arguments.module) if arguments.module else None
         lines = [place.line for place in self.recordings.places() if path in (None, place.path)]
-        kept = [
-            line
-            for line in lines
-            if wanted.items() <= line.cell.items() and {"persona", "question"} <= line.cell.keys()
-        ]
+        kept = [line for line in lines if wanted.items() <= line.cell.items() and line.cell]
         if not kept:
-            raise UsageError(
-                f"no recorded answer in {self.recordings.root} matches the options and has a persona and a question"
-            )
+            raise UsageError(f"no recorded answer in {self.recordings.root} matches the options and has an axis")
         asked = [(line, line.asked()) for line in kept]
         self.said = [(line, request) for line, request in asked if judged_words(request) is None]
         self._verdicts = [(line, request) for line, request in asked if judged_words(request) is not None]
         self._judge: str | None = arguments.judge
+        self._layout = (arguments.rows, arguments.columns)
 
     def models(self) -> list[str]:
         """Return the models of the requests, without judges."""
         return sorted({request.model for _, request in self.said})
 
-    def table(self, model: str) -> Scored:
-        """Return the answers of a model.
+    def rows(self, model: str | None) -> list[Row]:
+        """Return the answers of a model, or of all.
 
         Raises:
-            UsageError: there are none, or no verdicts of the judge on them.
+            UsageError: there are none.
         """
-        found = [self.row(line, line.answer(request)) for line, request in self.said if request.model == model]
+        found = [self.row(line, line.answer(asked)) for line, asked in self.said if model in (None, asked.model)]
         if not found:
             raise UsageError(f"no recorded answers of {model}; recorded models: {', '.join(self.models())}")
-        return self.scored(found)
+        return found
 
     def row(self, line: RecordedLine, answer: Answer) -> Row:
         """Return an answer in its cell, with the values of the axes."""
@@ -128,16 +144,17 @@ class RecordedTable:
 
         rows = list(rows)
         if self._judge is None:
-            return Scored(Answers(rows))
-        verdicts: dict[tuple[str, str, int], tuple[RecordedLine, Request]] = {}
+            return Scored(Answers(rows).arranged(*self._layout))
+        verdicts: dict[tuple[str, int], list[tuple[RecordedLine, Request]]] = {}
         # of several verdicts on one answer the one with the least key counts, whatever their order
-        for line, request in sorted(self._verdicts, key=lambda pair: pair[0].custom_id, reverse=True):
+        for line, request in sorted(self._verdicts, key=lambda pair: pair[0].custom_id):
             if request.model == self._judge:
-                verdicts[_cell(line.cell), str(judged_words(request)), request.sample] = (line, request)
+                verdicts.setdefault((str(judged_words(request)), request.sample), []).append((line, request))
         judged, rubrics = [], set()
         for row in rows:
-            ids = {name: row.id(name) for name in ("persona", "question")}
-            found = verdicts.get((_cell(ids), row.answer.text, row.sample))
+            ids = {name: row.id(name) for name in row.cell}
+            on_it = verdicts.get((row.answer.text, row.sample), ())
+            found = next((pair for pair in on_it if _agrees(pair[0].cell, ids)), None)
             if found is None:
                 raise UsageError(
                     f"no recorded verdict of {self._judge} on {' x '.join(ids.values())}, sample {row.sample}"
@@ -149,7 +166,13 @@ class RecordedTable:
             raise UsageError(
                 f"verdicts of {self._judge} by {counted(len(rubrics), 'rubric')}; choose with --module or --where"
             )
-        return Scored(Answers(judged), f"judge {self._judge}", rubrics.pop())
+        return Scored(Answers(judged).arranged(*self._layout), f"judge {self._judge}", rubrics.pop())
+
+
+def mean_scores(scores: Mapping[str, Sequence[float | None]]) -> list[float | None]:
+    """Return each answer's mean over the dimensions that have a score, `None` without any."""
+    found = [[score for score in given if score is not None] for given in zip(*scores.values(), strict=True)]
+    return [fmean(given) if given else None for given in found]
 
 
 def axis_digest(answers: Answers, axis: str) -> str:
@@ -159,8 +182,9 @@ def axis_digest(answers: Answers, axis: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _cell(ids: Mapping[str, str]) -> str:
-    return f"{ids['persona']} x {ids['question']}"
+def _agrees(cell: Mapping[str, str], ids: Mapping[str, str]) -> bool:
+    """Whether a verdict's cell is that of the answer; a judge may have axes of its own, or fewer."""
+    return all(ids.get(axis, identifier) == identifier for axis, identifier in cell.items())
 
 
 def _axes(given: list[str]) -> Axes:
@@ -168,7 +192,7 @@ def _axes(given: list[str]) -> Axes:
     from pytest_batcheval.matrix.load import load_axis, parse_axes_option
     from pytest_batcheval.matrix.profile import parse_factors_option
 
-    declared = declared_axes(Path.cwd(), required=not given)
+    declared = declared_axes(Path.cwd())
     paths = parse_axes_option(given, Path()) if given else parse_axes_option(declared.axes, declared.folder)
     factors = parse_factors_option(declared.factors)
     return {name: {v.id: v for v in load_axis(name, path, factors)} for name, path in paths.items()}

@@ -301,6 +301,21 @@ class Outcomes:
                     found.setdefault(key, []).append(_outcome(row, {key: json.loads(cell)}))
         return found
 
+    def of_answers(self, keys: Sequence[str]) -> list[Outcome]:
+        """The newest outcomes, whole, of the tests that used one of these answers.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        tests = {one.test for found in self.by_key(keys).values() for one in found}
+        with self._reading() as connection:
+            rows = [] if connection is None else connection.execute("SELECT test, run FROM newest").fetchall()
+        newest: dict[str, set[str]] = {}
+        for test, run in rows:
+            if test in tests:
+                newest.setdefault(run, set()).add(test)
+        return [one for run, used in newest.items() for one in self.of_run(run) if one.test in used]
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         if not self._path.exists():

@@ -17,6 +17,10 @@ class TableError(UsageError, ValueError):
     """A table of answers that a statistic cannot be computed on; the text says what is needed."""
 
 
+class TooSmall(TableError):
+    """A table with too few rows or columns."""
+
+
 class NotMeasurable(TableError):
     """A table that lacks what a measure is about: a second axis, levels, targets, descriptions."""
 
@@ -47,7 +51,7 @@ class Joint:
 
 
 @dataclass(frozen=True)
-class Axes:
+class TableAxes:
     """The names of the axes that are rows and columns; of several they are taken together, and of none it is one value.
 
     Attributes:
@@ -82,7 +86,7 @@ def place_of(row: Row, axes: Sequence[str]) -> tuple[str, Any]:
     return ids, Joint(values, ids)
 
 
-def axes_of(answers: Answers) -> Axes:
+def axes_of(answers: Answers) -> TableAxes:
     """Return the axes of a table: those that `Answers.arranged` names, else those that are plain.
 
     `persona` and `question` are rows and columns. Otherwise those axes count that have several values: of two, the
@@ -96,7 +100,7 @@ def axes_of(answers: Answers) -> Axes:
     if answers.layout is None or answers.layout == ((), ()):
         found = _plain(answers, known)
     else:
-        found = _completed(answers, known, Axes(*answers.layout))
+        found = _completed(answers, known, TableAxes(*answers.layout))
     for position, row in enumerate(answers.rows):
         if lacking := [axis for axis in found.all if axis not in row.cell]:
             raise TableError(f"answer {position} has no {lacking[0]}; its axes are: {', '.join(row.cell) or 'none'}")
@@ -108,10 +112,10 @@ def varying(answers: Answers, axes: Sequence[str]) -> list[str]:
     return [axis for axis in axes if len({row.id(axis) for row in answers.rows if axis in row.cell}) > 1]
 
 
-def _plain(answers: Answers, known: list[str]) -> Axes:
+def _plain(answers: Answers, known: list[str]) -> TableAxes:
     usual = [axis for axis in (ROWS, COLUMNS) if axis in known]
     if len(usual) == 2:
-        return Axes((ROWS,), (COLUMNS,))
+        return TableAxes((ROWS,), (COLUMNS,))
     others = [axis for axis in varying(answers, known) if axis not in usual] or [a for a in known if a not in usual]
     if len(others) > 2 - len(usual):
         raise TableError(
@@ -119,18 +123,18 @@ def _plain(answers: Answers, known: list[str]) -> Axes:
             f"columns={(usual or others)[-1]!r}; of several axes, all taken together: columns={tuple(others[-2:])!r}"
         )
     if usual == [COLUMNS]:
-        return Axes(tuple(others) or (COLUMNS,), (COLUMNS,) if others else ())
+        return TableAxes(tuple(others) or (COLUMNS,), (COLUMNS,) if others else ())
     found = [*usual, *others]
     if not found:
         raise TableError("the answers have no axis, so that there is nothing to compare: prompts need an argument")
     if not usual and len(found) == 2 and _nested(answers, found):
-        return Axes(tuple(found), ())
+        return TableAxes(tuple(found), ())
     if not usual and len(found) == 2 and [_levelled(answers, axis) for axis in found] == [False, True]:
         found.reverse()
-    return Axes((found[0],), tuple(found[1:]))
+    return TableAxes((found[0],), tuple(found[1:]))
 
 
-def _completed(answers: Answers, known: list[str], named: Axes) -> Axes:
+def _completed(answers: Answers, known: list[str], named: TableAxes) -> TableAxes:
     """Return the axes that are named, with the one that is left for the part that is not."""
     if unknown := [axis for axis in named.all if axis not in known]:
         raise TableError(f"no answer has the axis {', '.join(unknown)}; the axes are: {', '.join(known) or 'none'}")
@@ -143,8 +147,8 @@ def _completed(answers: Answers, known: list[str], named: Axes) -> Axes:
         part = "columns" if named.rows else "rows"
         raise TableError(f"name the {part} too, {part}={left[0]!r}: the answers also differ in {', '.join(left)}")
     if not named.rows and not left:
-        return Axes(named.columns, ())
-    return Axes(named.rows or tuple(left), named.columns or tuple(left))
+        return TableAxes(named.columns, ())
+    return TableAxes(named.rows or tuple(left), named.columns or tuple(left))
 
 
 def _nested(answers: Answers, axes: Sequence[str]) -> bool:

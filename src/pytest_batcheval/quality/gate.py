@@ -148,7 +148,6 @@ def quality_gate(
     if unknown:
         raise TableError(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
     judged, given = scored(arranged(answers, rows, columns), scores)
-    axes = axes_of(judged)
     shared: dict[str, Any] = {"permutations": permutations, "seed": seed}
     checks: dict[str, Callable[[], Part | None]] = {
         "form": lambda: _form(judged, language),
@@ -160,13 +159,17 @@ def quality_gate(
         "samples": lambda: _samples(judged),
     }
     parts, unseen = _looked({name: check for name, check in checks.items() if name not in leave_out})
-    looked = {part.name for part in parts} | unseen.keys()
+    return _gate(judged, parts, unseen, seed)
+
+
+def _gate(answers: Answers, parts: Sequence[Part], unseen: dict[str, str], seed: int) -> QualityGate:
+    axes, looked = axes_of(answers), {part.name for part in parts} | unseen.keys()
     return QualityGate(
         effect=sum(part.passed for part in parts) / max(len(parts), 1),
         interval=None,
         p_value=None,
         null="none: a conjunction of parts that have their own",
-        n=len(judged),
+        n=len(answers),
         seed=seed,
         parts=tuple(parts),
         left_out=tuple(name for name in PARTS if name not in looked),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import Axes, NotMeasurable, TableError, axes_of, place_of, varying
+from pytest_batcheval.quality.axes import NotMeasurable, TableAxes, TableError, TooSmall, axes_of, place_of, varying
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted, plural_of
 from pytest_batcheval.text.phrase import Phrase
@@ -45,7 +45,7 @@ class Table:
         source: the answers it was made of.
     """
 
-    axes: Axes
+    axes: TableAxes
     rows: tuple[Any, ...]
     columns: tuple[Any, ...]
     texts: tuple[str, ...]
@@ -132,7 +132,7 @@ def table_of(
     return table
 
 
-def check_numbers(axes: Axes, rows: int, columns: int, left_out: Collection[str] = (), which: str = "") -> None:
+def check_numbers(axes: TableAxes, rows: int, columns: int, left_out: Collection[str] = (), which: str = "") -> None:
     """Check that there are enough rows, and enough columns if the table has any.
 
     `left_out` are rows that were not counted, `which` says more of those that were.
@@ -148,10 +148,10 @@ def check_numbers(axes: Axes, rows: int, columns: int, left_out: Collection[str]
         found.append(counted(columns, axes.column))
         least.append(f"{MIN_COLUMNS} {plural_of(axes.column)}")
     are = "is" if len(found) == 1 and rows == 1 else "are"
-    raise TableError(f"{' and '.join(found)}{which} {are} too few: at least {' and '.join(least)} are needed")
+    raise TooSmall(f"{' and '.join(found)}{which} {are} too few: at least {' and '.join(least)} are needed")
 
 
-def _check_unique(answers: Answers, axes: Axes, places: Sequence[tuple[str, str, int]]) -> None:
+def _check_unique(answers: Answers, axes: TableAxes, places: Sequence[tuple[str, str, int]]) -> None:
     seen: set[tuple[str, str, int]] = set()
     for place in places:
         if place in seen:
@@ -159,7 +159,7 @@ def _check_unique(answers: Answers, axes: Axes, places: Sequence[tuple[str, str,
         seen.add(place)
 
 
-def _twice(answers: Answers, axes: Axes, place: tuple[str, str, int]) -> str:
+def _twice(answers: Answers, axes: TableAxes, place: tuple[str, str, int]) -> str:
     """Return the reason why two answers cannot be in one place, and what to do."""
     row, column, sample = place
     where = f"of {axes.row} {row!r}" + (f" to {axes.column} {column!r}" if axes.columns else "")

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import COLUMNS, ROWS, Axes, TableError
+from pytest_batcheval.quality.axes import COLUMNS, ROWS, TableAxes, TableError
 from pytest_batcheval.quality.measures._cell_values import CellValues
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.stats.student_t import t_cdf, t_quantile
@@ -149,7 +149,7 @@ def _name(a: CellValues, column: int, row: int) -> str:
 
 def _check_numbers(counts: Mapping[str, int], clustered: Mapping[str, int]) -> None:
     if counts.keys() == {ROWS, COLUMNS}:  # these always stand for others
-        check_numbers(Axes((ROWS,), (COLUMNS,)), counts[ROWS], counts[COLUMNS], which=" with values in both runs")
+        check_numbers(TableAxes((ROWS,), (COLUMNS,)), counts[ROWS], counts[COLUMNS], which=" with values in both runs")
     if max(clustered.values(), default=0) < MIN_ROWS:
         found = " and ".join(counted(number, axis) for axis, number in counts.items())
         raise TableError(f"{found} with values in both runs are too few: one axis needs at least {MIN_ROWS} values")

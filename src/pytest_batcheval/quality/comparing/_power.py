@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_batcheval.quality.axes import Axes, TableError, arranged, axes_of, place_of
+from pytest_batcheval.quality.axes import TableAxes, TableError, arranged, axes_of, place_of
 from pytest_batcheval.quality.comparing._power_models import detected_difference, differentiation_power, trait_power
 from pytest_batcheval.quality.design import Levels, Targets, aimed_at, declared_by_id
 from pytest_batcheval.quality.result import TableResult
@@ -176,7 +176,7 @@ def _check_sizes(samples: int, runs: int, sizes: Sequence[float]) -> None:
         raise TableError(f"variances and effects must be numbers, at least 0, not {wrong[0]!r}")
 
 
-def _axes(matrix: Answers | PersonaMatrix, rows: AxisNames, columns: AxisNames) -> tuple[Axes, _Values, _Values]:
+def _axes(matrix: Answers | PersonaMatrix, rows: AxisNames, columns: AxisNames) -> tuple[TableAxes, _Values, _Values]:
     """Return the axes and the values of the rows and of the columns."""
     if not isinstance(matrix, Answers):
         matrix = Answers(Row(cell, 0, UNASKED) for cell in matrix.cells(*matrix.axes))

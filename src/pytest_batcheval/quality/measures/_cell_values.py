@@ -22,8 +22,6 @@ from pytest_batcheval.wire.value_id import value_id
 
 Floats = npt.NDArray[np.float64]
 
-_PARTS = ("rows", "columns")
-
 ALIGNMENT = "alignment/1"
 """Name and version of the default number; the version changes whenever what it measures changes."""
 
@@ -77,8 +75,8 @@ class CellValues:
             "values": [list(row) for row in self.values],
             "samples": [list(row) for row in self.samples],
             "noise": self.noise,
-            "rows": {axis: list(ids) for axis, ids in self.rows.items()},
-            "columns": {axis: list(ids) for axis, ids in self.columns.items()},
+            "rows": _written(self.rows),
+            "columns": _written(self.columns),
         }
 
     @classmethod
@@ -96,7 +94,8 @@ class CellValues:
                 tuple(tuple(None if v is None else float(v) for v in row) for row in data["values"]),
                 tuple(tuple(map(int, row)) for row in data["samples"]),
                 None if data["noise"] is None else float(data["noise"]),
-                *({str(a): tuple(map(str, ids)) for a, ids in data.get(part, {}).items()} for part in _PARTS),
+                _read(data.get("rows", {}), data["personas"]),
+                _read(data.get("columns", {}), data["questions"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TableError(f"not cell values of `to_dict`: {error!r}") from None
@@ -162,6 +161,16 @@ def _every_axis(answers: Answers) -> Answers:
     """Return the answers arranged by every axis on which they differ, if no axes are named and these are many."""
     known = varying(answers, list(dict.fromkeys(axis for row in answers.rows for axis in row.cell)))
     return answers if answers.layout is not None or len(known) < 3 else answers.arranged(known)
+
+
+def _written(part: Mapping[str, tuple[str, ...]]) -> Any:
+    """Return the ids of axes as JSON data; of a single axis its name, since its ids are the rows or columns."""
+    return next(iter(part)) if len(part) == 1 else {axis: list(ids) for axis, ids in part.items()}
+
+
+def _read(written: Any, ids: Sequence[Any]) -> dict[str, tuple[str, ...]]:
+    found = {written: ids} if isinstance(written, str) else dict(written)
+    return {str(axis): tuple(map(str, values)) for axis, values in found.items()}
 
 
 def _ids(axes: Sequence[str], values: Sequence[Any]) -> dict[str, tuple[str, ...]]:

@@ -237,13 +237,11 @@ def trait_reflection(
     chosen, unprompted = _dimensions(design, dimensions, unprompted)
     marks = [score_column(given, code, len(answers)) for code in chosen]
     means = [persona_scores(table, mark, design.aimed[code]) for code, mark in zip(chosen, marks, strict=True)]
-    found = [
-        {
-            "scored": _scored(table, mark, design.aimed[code]),
-            **_trait(code, mean, design, permutations, [seed, design.factors.index(code)], code not in unprompted),
-        }
-        for code, mark, mean in zip(chosen, marks, means, strict=True)
-    ]
+    found = []
+    for code, mark, mean in zip(chosen, marks, means, strict=True):
+        seeds = [seed, design.factors.index(code)]
+        trait = _trait(code, mean, design, permutations, seeds, code not in unprompted)
+        found.append({"scored": _scored(table, mark, design.aimed[code]), **trait})
     traits = _corrected(found, _slopes(design, chosen, np.column_stack(means)))
     prompted = [t for t in traits if t.prompted]
     codes = [t.dimension for t in prompted]
