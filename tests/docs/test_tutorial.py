@@ -126,6 +126,11 @@ def test_pass_rates_are_as_the_page_says(reader):
 
 
 @pytest.mark.sampled
+def test_items_and_models_go_as_the_page_says(reader):
+    follow(reader, (DOCS / "any-axes.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.sampled
 def test_the_tutorial_goes_as_it_says(reader):
     follow(reader, (DOCS / "tutorial.md").read_text(encoding="utf-8"))
     left = subprocess.run(["git", "status", "--porcelain"], cwd=reader.folder, capture_output=True, check=True).stdout

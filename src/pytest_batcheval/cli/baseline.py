@@ -104,7 +104,7 @@ def _changes(kept: Baseline, today: Baseline) -> Iterator[str]:
 
 def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> int:
     pairs = _pairs(kept, today)
-    found = {name: _change(old, new, arguments.tolerated) for name, old, new in pairs}
+    found = {name: _change(name, old, new, arguments.tolerated) for name, old, new in pairs}
     data = [
         {**found[name].to_dict(), "test": name, "baseline": dict(old.about), "run": dict(new.about)}
         for name, old, new in pairs
@@ -144,14 +144,26 @@ def _pairs(kept: Baseline, today: Baseline) -> list[tuple[str, BaselineValues, B
     return pairs
 
 
-def _change(old: BaselineValues, new: BaselineValues, tolerated: float | None) -> Regression | PassComparison:
+def _change(
+    name: str, old: BaselineValues, new: BaselineValues, tolerated: float | None
+) -> Regression | PassComparison:
+    """The change of one test.
+
+    Raises:
+        UsageError: the two have too few items in common.
+    """
     from pytest_batcheval.quality import regression
+    from pytest_batcheval.quality.axes import TableError
     from pytest_batcheval.quality.comparing._baseline import PASSED, tallies_of
     from pytest_batcheval.quality.comparing._regression import TOLERATED
     from pytest_batcheval.quality.passing.paired import compare_passes
 
     if new.values.metric == PASSED:
-        return compare_passes(tallies_of(old.values), tallies_of(new.values))
+        try:
+            return compare_passes(tallies_of(old.values), tallies_of(new.values))
+        except TableError as error:
+            models = f"the baseline is of {old.about['model']}, these answers are of {new.about['model']}"
+            raise UsageError(f"{name}: {error}; {models} (see --model)") from None
     return regression(old.values, new.values, tolerated=TOLERATED if tolerated is None else tolerated)
 
 
