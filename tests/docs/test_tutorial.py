@@ -136,3 +136,11 @@ def test_the_tutorial_goes_as_it_says(reader):
 def test_leaving_another_tool_goes_as_the_page_says(reader):
     page = (DOCS / "files.md").read_text(encoding="utf-8")
     follow(reader, page.partition("## From another tool\n")[2].partition("\n## ")[0])
+
+
+@pytest.mark.sampled
+def test_what_was_lost_comes_back_as_the_page_says(reader, batch_server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any-word")
+    monkeypatch.setenv("OPENAI_BASE_URL", batch_server.base_url)
+    follow(reader, (DOCS / "recover.md").read_text(encoding="utf-8"))
+    assert sum(execution.billed for execution in batch_server.ledger.executions) == 3
