@@ -27,7 +27,7 @@ API = {
 
 def pages():
     """The text of each page by its path on the site."""
-    os.environ["COLUMNS"] = "88"  # for argparse
+    os.environ |= {"COLUMNS": "88", "NO_COLOR": "1"}  # for argparse
     return {
         "reference/options.md": _options(),
         "reference/cli.md": _verbs(),

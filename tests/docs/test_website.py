@@ -23,7 +23,8 @@ def leaves(nav):
 @pytest.fixture(scope="module")
 def pages():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "80")  # put back what making them sets
+        for name in ("COLUMNS", "NO_COLOR"):
+            patch.setenv(name, "")  # so that it is put back
         yield reference.pages()
 
 
