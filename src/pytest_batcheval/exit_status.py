@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitStatus(IntEnum):
-    """Exit statuses of `batcheval` and of a pytest run that could not run its tests."""
+    """Exit statuses of `batcheval` and of a pytest run that could not run its tests.
 
-    OK = 0
-    FAILED = 1
-    USAGE = 4
-    UNFINISHED = 10
-    PROVIDER = 11
-    JOURNAL = 12
+    Attributes:
+        meaning: in words, as `batcheval --help` has it.
+    """
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        """Make a member of a number and its meaning."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    OK = 0, "success"
+    FAILED = 1, "something failed: a request, a comparison, a line that was skipped"
+    USAGE = 4, "usage error: a wrong option, a missing key, a file that is invalid or already exists"
+    UNFINISHED = 10, "a batch still runs; repeat the command later to get the answers"
+    PROVIDER = 11, "the provider cannot be reached, or refused"
+    JOURNAL = 12, "the journal cannot be used as it is: run batcheval recover"

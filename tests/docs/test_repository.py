@@ -24,13 +24,14 @@ def test_it_is_what_its_maker_takes(path, kind):
     assert valid(path.read_text(encoding="utf-8"), kind)
 
 
-def test_our_workflow_may_write_nothing_and_only_publishing_signs():
+def test_our_workflow_may_write_nothing_but_what_it_publishes():
     workflow = valid((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"), "github")
     jobs = workflow["jobs"]
     assert workflow["permissions"] == {"contents": "read"}
-    assert {name for name, job in jobs.items() if "permissions" in job} == {"publish"}
+    assert {name for name, job in jobs.items() if "permissions" in job} == {"publish", "pages"}
     assert jobs["publish"]["permissions"] == {"id-token": "write", "attestations": "write"}
-    assert set(jobs["publish"]["needs"]) == set(jobs) - {"publish"}
+    assert jobs["pages"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert set(jobs["publish"]["needs"]) == set(jobs) - {"publish", "pages"}
     actions = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
     assert [action for action in actions if not re.search(r"@(v\d+|release/v\d+)$", action)] == []
 
@@ -51,7 +52,9 @@ def test_the_citation_has_the_projects_version():
 
 def test_the_repository_has_one_address():
     home = PROJECT["urls"]["Homepage"]
-    assert all(url.startswith(home) for url in PROJECT["urls"].values())
+    owner, name = home.split("/")[-2:]
+    assert PROJECT["urls"]["Documentation"] == f"https://{owner}.github.io/{name}/"
+    assert all(url.startswith(home) for kind, url in PROJECT["urls"].items() if kind != "Documentation")
     found = [
         url for path in PLACES for url in re.findall(r"https://github\.com/[\w/-]+", path.read_text(encoding="utf-8"))
     ]

@@ -131,6 +131,11 @@ def test_items_and_models_go_as_the_page_says(reader):
 
 
 @pytest.mark.sampled
+def test_an_own_judge_goes_as_the_page_says(reader):
+    follow(reader, (DOCS / "own-judge.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.sampled
 def test_the_tutorial_goes_as_it_says(reader):
     follow(reader, (DOCS / "tutorial.md").read_text(encoding="utf-8"))
     left = subprocess.run(["git", "status", "--porcelain"], cwd=reader.folder, capture_output=True, check=True).stdout
@@ -141,3 +146,12 @@ def test_the_tutorial_goes_as_it_says(reader):
 def test_leaving_another_tool_goes_as_the_page_says(reader):
     page = (DOCS / "files.md").read_text(encoding="utf-8")
     follow(reader, page.partition("## From another tool\n")[2].partition("\n## ")[0])
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(("page", "billed"), [("provider", 6), ("recover", 3)])
+def test_what_a_provider_does_is_as_the_page_says(reader, batch_server, monkeypatch, page, billed):
+    monkeypatch.setenv("OPENAI_API_KEY", "any-word")
+    monkeypatch.setenv("OPENAI_BASE_URL", batch_server.base_url)
+    follow(reader, (DOCS / f"{page}.md").read_text(encoding="utf-8"))
+    assert sum(execution.billed for execution in batch_server.ledger.executions) == billed

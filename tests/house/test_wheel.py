@@ -1,6 +1,7 @@
 """The wheel that users install: all of its files are in it, and it works without extras."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -69,6 +70,15 @@ def test_it_has_every_file_of_the_package(wheel):
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert packed == {name for name in ours if "__pycache__" not in name}
     assert "pytest_batcheval/py.typed" in packed
+
+
+def test_the_index_shows_no_link_that_leads_nowhere(wheel):
+    packed = zipfile.ZipFile(wheel)
+    (name,) = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
+    _, _, description = packed.read(name).decode().partition("\n\n")
+    targets = re.findall(r"\]\(([^)]+)\)", description)
+    assert len(targets) > 20
+    assert [target for target in targets if not target.startswith("https://")] == []
 
 
 def test_without_extras_it_imports_has_its_command_and_replays(installed, tmp_path):

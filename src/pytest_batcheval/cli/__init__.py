@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import keyword
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
+
+from pytest_batcheval.exit_status import ExitStatus
 
 VERBS = (
     "init",
@@ -35,12 +38,7 @@ VERBS = (
 )
 EPILOG = """\
 exit statuses:
-  0   success
-  1   something failed: a request, a comparison, a line that was skipped
-  4   usage error: a wrong option, a missing key, a file that is invalid or already exists
-  10  a batch still runs; repeat the command later to get the answers
-  11  the provider cannot be reached, or refused
-  12  the journal cannot be used as it is: run batcheval recover
+{statuses}
 
 example: batcheval init my-evaluation
 Options of a verb: batcheval VERB --help
@@ -51,7 +49,6 @@ class _Parser(argparse.ArgumentParser):
     """A parser that exits with our status for wrong usage, not with argparse's 2."""
 
     def error(self, message: str) -> NoReturn:
-        from pytest_batcheval.exit_status import ExitStatus
         from pytest_batcheval.text.sanitize import safe_to_print
 
         self.print_usage(sys.stderr)
@@ -72,18 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     from pytest_batcheval.cli.options import say_error
     from pytest_batcheval.errors import BatchEvalError
-    from pytest_batcheval.exit_status import ExitStatus
 
-    parser = _Parser(
-        prog="batcheval",
-        description="Evaluate LLM answers in bulk through the Batch API.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    modules = {verb: import_module(f"{__name__}.{_module(verb)}") for verb in _needed(given)}
-    for module in modules.values():
-        module.add_parser(verbs)
+    modules = verb_modules(_needed(given))
+    parser = command_parser(modules)
     own, *groups = _groups(given) if any(hasattr(modules.get(word), "GROUPS") for word in given[:1]) else [given]
     if any(word.startswith("--") and word.endswith("=--") for word in own):
         parser.error("-- is no value of an option")  # argparse would make an empty list of it
@@ -108,6 +96,25 @@ def _run(given: list[str]) -> int:
     except (OSError, UnicodeError) as error:  # a name that no file can have, a pipe or a folder in place of a file
         say_error(f"batcheval {arguments.verb}: {error}")
         return int(ExitStatus.USAGE)
+
+
+def verb_modules(verbs: Iterable[str] = VERBS) -> dict[str, ModuleType]:
+    """Import and return the modules of verbs."""
+    return {verb: import_module(f"{__name__}.{_module(verb)}") for verb in verbs}
+
+
+def command_parser(modules: Mapping[str, ModuleType]) -> argparse.ArgumentParser:
+    """Return the parser of `batcheval` with these verbs."""
+    parser = _Parser(
+        prog="batcheval",
+        description="Evaluate LLM answers in bulk through the Batch API.",
+        epilog=EPILOG.format(statuses="\n".join(f"  {status:<3} {status.meaning}" for status in ExitStatus)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for module in modules.values():
+        module.add_parser(verbs)
+    return parser
 
 
 def _needed(given: Sequence[str]) -> Sequence[str]:

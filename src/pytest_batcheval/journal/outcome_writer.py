@@ -13,7 +13,7 @@ from pytest_batcheval.journal.location import make_folder, private_file
 from pytest_batcheval.journal.outcomes import BUSY_SECONDS, KeptResult, Outcome
 from pytest_batcheval.text.streams import encodable
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
     id      TEXT PRIMARY KEY,
     started REAL NOT NULL,             -- Unix seconds
@@ -120,7 +120,7 @@ def add_outcomes(path: Path, run: str, started: float, mode: str, argv: Sequence
     if not path.exists():
         private_file(path)
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection, connection:
-        connection.executescript(_SCHEMA)
+        connection.executescript(SCHEMA)
         rows = list(rows)
         counts = (len(rows), sum(row.failing for row in rows), sum(row.outcome == "unrecorded" for row in rows))
         head = (run, started, mode, json.dumps(list(argv)), *counts)
