@@ -75,4 +75,4 @@ def test_the_plan_counts_what_it_would_send(number, calls, sent, listed):
     lines = plan_lines(Plan(items), stored, SimpleNamespace(refresh=False, calls=calls), "")
     assert sent in lines
     assert any(f"m: {listed}" in line for line in lines)
-    assert "1 test not planned: an error in prompt or marker, which a run reports" in lines
+    assert "1 test with an error in prompt or marker; it asks for nothing and will fail:" in lines

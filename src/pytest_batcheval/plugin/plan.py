@@ -13,7 +13,7 @@ from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, will_run
 from pytest_batcheval.plugin.axes import Axes
 from pytest_batcheval.plugin.cells import PlannedCell, planned_cells
-from pytest_batcheval.plugin.item_id import module_of, parameters_by_name
+from pytest_batcheval.plugin.item_id import module_of, parameters_by_name, place_of
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, combined, ordered_marks
 from pytest_batcheval.prompts.prompt_call import PromptCall, Turns
 from pytest_batcheval.text.format import counted
@@ -34,6 +34,7 @@ class ItemPlan:
         errors: the marker's `errors=`.
         rule: the verdict on the samples, which are its cells; `None` for any other test.
         marks: the number of batch markers that it was planned with.
+        place: of a test with an error, its file, line and name.
     """
 
     nodeid: str
@@ -44,6 +45,7 @@ class ItemPlan:
     rule: Rule | None = None
     marks: int = 0
     error: Exception | None = None
+    place: str = ""
 
 
 @dataclass
@@ -111,7 +113,7 @@ def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
         mark = combined(marks)
         return ItemPlan(item.nodeid, module, tuple(cells), requests, mark.errors, mark.rule, len(marks))
     except (PromptError, MarkerError) as error:
-        return ItemPlan(item.nodeid, module, tuple(cells), error=error)
+        return ItemPlan(item.nodeid, module, tuple(cells), error=error, place=place_of(item))
 
 
 def _first_wave(driven: Iterable[Turns]) -> tuple[Request, ...]:

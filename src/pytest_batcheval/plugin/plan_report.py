@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_batcheval.engine.estimate import estimate_text, price_text
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import Plan
+from pytest_batcheval.plugin.plan_warnings import broken_lines
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import UNKNOWN, counted, dollars
 from pytest_batcheval.wire.objects import Answer, Request
@@ -71,7 +72,8 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     rows = [_row(name, module, batched) for name, module in modules.items()]
     lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
     lines += ["", *_files(estimate(fresh, batch=batched), batched), *_notes(plan, others, bool(fresh))]
-    return lines + _power(plan)
+    lines += _power(plan)
+    return lines + (["", *broken] if (broken := broken_lines(plan)) else [])
 
 
 def _power(plan: Plan) -> list[str]:
@@ -171,8 +173,6 @@ def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
 
 def _notes(plan: Plan, others: str, sends: bool) -> list[str]:
     notes = []
-    if broken := sum(item.error is not None for item in plan.items):
-        notes.append(f"{counted(broken, 'test')} not planned: an error in prompt or marker, which a run reports")
     if any(planned.call.is_generator for item in plan.items for planned in item.cells):
         notes.append("generator prompts: only the first turn is counted; later turns follow from the answers")
     if plan.others:

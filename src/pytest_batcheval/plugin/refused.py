@@ -9,6 +9,7 @@ import pytest
 from pytest_batcheval.errors import MatrixError
 from pytest_batcheval.plugin.cells import late_marks, planned_cells
 from pytest_batcheval.plugin.conversation import same_name
+from pytest_batcheval.plugin.item_id import place_of
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, ordered_marks
 from pytest_batcheval.plugin.stash import batch_session
 
@@ -30,5 +31,4 @@ def refused(
 
 
 def _report(item: pytest.Item, message: str) -> pytest.CollectReport:
-    path, line, name = item.location
-    return pytest.CollectReport(item.nodeid, "failed", f"{path}:{(line or 0) + 1}: {name}: {message}", [])
+    return pytest.CollectReport(item.nodeid, "failed", f"{place_of(item)}: {message}", [])
