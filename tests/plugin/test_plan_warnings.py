@@ -1,5 +1,9 @@
 """What a plan, and a run before it sends, say of requests that will not bring what is wanted."""
 
+from dataclasses import replace
+
+import pytest
+
 BROKEN = """
     def careless(persona, question):
         return {"model": "m", "input": question.tittle}
@@ -47,3 +51,73 @@ def test_a_run_says_it_before_it_sends_what_is_whole(suite):
             "batch: 1 request for the simulator*",
         ]
     )
+
+
+SIMULATED = """
+    def blind(question, model="sim-blind"):
+        return {"model": model, "messages": [{"role": "user", "content": question.text}]}
+
+    @pytest.mark.batch(prompt=blind)
+    def test_blind(answer): pass
+
+    @pytest.mark.parametrize("model", ["m", "sim-judge_noisy-0.5"])
+    @pytest.mark.batch(prompt=blind, question="sleep")
+    def test_models(model, answer): pass
+
+    @pytest.mark.parametrize("model", ["sim-nobody", "sim-racing"])
+    @pytest.mark.batch(prompt=blind, question="sleep")
+    def test_theirs(model, answer): pass
+"""
+"""A provider may have models of such names, but none of a respondent's."""
+
+
+def test_a_plan_for_a_provider_leaves_out_what_only_the_simulator_has(suite, monkeypatch):
+    suite.test_file(SIMULATED)
+    told = [
+        "test file *tests *requests *skipped *to send*",
+        "test_it.py *6 *6 *3 *3 *",
+        "3 tests skipped: sim-blind, sim-judge_noisy-0.5 are respondents of the simulator, not of https://*",
+    ]
+    suite.run("--batch=plan").stdout.fnmatch_lines(told)
+    suite.run("--batch=plan", "--batch-backend=https://llm.example.com/v1").stdout.fnmatch_lines(told)
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://other.example.com/v1")
+    suite.run("--batch=plan").stdout.fnmatch_lines(told)
+
+
+@pytest.mark.parametrize("backend", ["simulator", "http://127.0.0.1:9/v1"])
+def test_a_plan_for_what_is_or_may_be_a_simulator_has_all_of_it(suite, backend):
+    suite.test_file(SIMULATED)
+    result = suite.run("--batch=plan", f"--batch-backend={backend}")
+    result.stdout.fnmatch_lines(["test_it.py *6 *6 *6 *"])
+    result.stdout.no_fnmatch_line("*skipped*")
+
+
+@pytest.fixture
+def provider(batch_server, monkeypatch):
+    """A server that does not say that it is a simulator."""
+
+    async def unmarked(exchange):
+        reply = await exchange.handle(exchange)
+        return await exchange.send(replace(reply, headers=[*reply.headers, (b"x-simulator", b"no")]))
+
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    batch_server.intercept(unmarked)
+    batch_server.behaviour = replace(batch_server.behaviour, models="any")
+    return batch_server
+
+
+@pytest.mark.ledger(lost=True)  # the answers have another origin than the server's
+@pytest.mark.parametrize("workers", [(), pytest.param(("-p", "xdist", "-n", "2"), marks=pytest.mark.sampled)])
+def test_a_run_at_a_provider_skips_them(suite, provider, workers):
+    suite.test_file(SIMULATED.replace('"sim-nobody", "sim-racing"', '"n"'))
+    backend = f"--batch-backend={provider.base_url}"
+    result = suite.run("--batch=send", "--batch-calls=individual", backend, "-rs", *workers)
+    result.assert_outcomes(passed=2, skipped=3)
+    result.stdout.fnmatch_lines(
+        [
+            "batch: 3 tests skipped: sim-blind, sim-judge_noisy-0.5 are respondents of the simulator, not of http*",
+            "batch: 2 requests for *",
+            "SKIPPED *: sim-*: only the simulator has this model",
+        ]
+    )
+    assert len(provider.ledger.executions) == 2

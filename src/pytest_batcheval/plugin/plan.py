@@ -15,6 +15,7 @@ from pytest_batcheval.plugin.axes import Axes
 from pytest_batcheval.plugin.cells import PlannedCell, planned_cells
 from pytest_batcheval.plugin.item_id import module_of, parameters_by_name, place_of
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, combined, ordered_marks
+from pytest_batcheval.plugin.simulated import respondents_asked
 from pytest_batcheval.prompts.prompt_call import PromptCall, Turns
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
@@ -64,6 +65,11 @@ class Plan:
     def requests(self) -> dict[str, Request]:
         """The distinct first requests by key."""
         return {request.custom_id: request for item in self.items for request in item.requests}
+
+    def simulated(self, origin: str, connected: bool = True) -> dict[str, list[str]]:
+        """The tests that are skipped at `origin`, by id, with the simulator's respondents that they ask."""
+        asked = ((item.nodeid, respondents_asked(item, origin, connected)) for item in self.items)
+        return {nodeid: names for nodeid, names in asked if names}
 
 
 _PLAN = pytest.StashKey[ItemPlan]()

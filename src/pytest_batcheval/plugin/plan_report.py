@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_batcheval.engine.estimate import estimate_text, price_text
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import Plan
-from pytest_batcheval.plugin.plan_warnings import broken_lines
+from pytest_batcheval.plugin.plan_warnings import broken_lines, simulated_lines
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import UNKNOWN, counted, dollars
 from pytest_batcheval.wire.objects import Answer, Request
@@ -31,6 +31,7 @@ _COLUMNS = (
     "journal",
     "recorded",
     "failed",
+    "skipped",
     "to send",
     "tokens in",
     "cost",
@@ -45,6 +46,7 @@ class ModulePlan:
         duplicates: requests that an earlier test asks for too.
         answered: those with a stored answer of the backend's origin, by source.
         failed: those with a final failure; they are not sent again.
+        skipped: those of tests that are skipped, since only the simulator could answer them.
         fresh: those that would be sent.
     """
 
@@ -53,6 +55,7 @@ class ModulePlan:
     duplicates: int = 0
     answered: dict[str, int] = field(default_factory=lambda: {"journal": 0, "recording": 0})
     failed: int = 0
+    skipped: int = 0
     fresh: list[Request] = field(default_factory=list)
 
 
@@ -65,7 +68,8 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     from pytest_batcheval.engine.estimate import plan as estimate
 
     final = set() if settings.refresh else stored.final_failures(plan.requests)
-    modules = _by_module(plan, {} if settings.refresh else stored.find(plan.requests.values()), final)
+    skipped = plan.simulated(stored.origin or "", connected=False)
+    modules = _by_module(plan, {} if settings.refresh else stored.find(plan.requests.values()), final, skipped)
     fresh = [request for module in modules.values() for request in module.fresh]
     lines = [f"for {describe(stored.origin or '')}; nothing is sent", ""]
     batched = settings.calls == "batch"
@@ -73,7 +77,8 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
     lines += ["", *_files(estimate(fresh, batch=batched), batched), *_notes(plan, others, bool(fresh))]
     lines += _power(plan)
-    return lines + (["", *broken] if (broken := broken_lines(plan)) else [])
+    warnings = simulated_lines(skipped, stored.origin or "") + broken_lines(plan)
+    return lines + (["", *warnings] if warnings else [])
 
 
 def _power(plan: Plan) -> list[str]:
@@ -95,7 +100,9 @@ def _power(plan: Plan) -> list[str]:
     return ["", "what its largest table can show:", *(f"  {line}" for line in found.explain().splitlines())]
 
 
-def _by_module(plan: Plan, stored: Mapping[str, Answer], final: Collection[str]) -> dict[str, ModulePlan]:
+def _by_module(
+    plan: Plan, stored: Mapping[str, Answer], final: Collection[str], skipped: Collection[str]
+) -> dict[str, ModulePlan]:
     modules: dict[str, ModulePlan] = {}
     seen: set[str] = set()
     for item in plan.items:
@@ -104,6 +111,9 @@ def _by_module(plan: Plan, stored: Mapping[str, Answer], final: Collection[str])
         for request in item.requests:
             module.requests += 1
             key = request.custom_id
+            if item.nodeid in skipped:
+                module.skipped += 1
+                continue
             if key in seen:
                 module.duplicates += 1
             elif key in stored:
@@ -127,6 +137,7 @@ def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
         module.answered["journal"],
         module.answered["recording"],
         module.failed,
+        module.skipped,
         len(module.fresh),
         sum(file.input_tokens for file in files),
     )
@@ -140,6 +151,7 @@ def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
         whole.requests += module.requests
         whole.duplicates += module.duplicates
         whole.failed += module.failed
+        whole.skipped += module.skipped
         whole.fresh += module.fresh
         for source, number in module.answered.items():
             whole.answered[source] += number

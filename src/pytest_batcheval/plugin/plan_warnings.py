@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.prompts.prompt_call import where
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire.origin import describe
 
 MOST = 10
 """Different entries of one warning that are listed."""
@@ -25,6 +27,18 @@ def broken_lines(plan: Plan) -> list[str]:
         lines += f"  {first[kind].place}{also}: {first[kind].error}".replace("\n", "\n    ").splitlines()
     left = len(counts) - MOST
     return [*lines, *([f"  … and {counted(left, 'more error')}"] if left > 0 else [])]
+
+
+def simulated_lines(skipped: Mapping[str, Collection[str]], origin: str) -> list[str]:
+    """The tests that are skipped at a provider, since they ask for respondents of the simulator."""
+    if not skipped:
+        return []
+    names = sorted({name for asked in skipped.values() for name in asked})
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return [
+        f"{counted(len(skipped), 'test')} skipped: {', '.join(names[:MOST])}{more} "
+        f"{'is a respondent' if len(names) == 1 else 'are respondents'} of the simulator, not of {describe(origin)}"
+    ]
 
 
 def _reason(error: Exception) -> str:

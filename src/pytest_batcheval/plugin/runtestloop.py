@@ -156,7 +156,7 @@ def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
         session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
         try:
             with interrupts:
-                runner.run(batch.plan.calls)
+                runner.run(batch.plan)
                 if waves:
                     again = partial(_send_more, runner, batch, progress.say)
                     _wait_for_verdicts(session, batch, again, progress.say)
@@ -177,7 +177,7 @@ def _send_more(
 ) -> bool:
     """Send what the plan has in addition; `False` where the budget ends it."""
     try:
-        runner.run(batch.plan.calls)
+        runner.run(batch.plan)
     except BudgetError as error:
         say(f"{counted(len(items), 'test')} stay undecided: {error}")
         return False

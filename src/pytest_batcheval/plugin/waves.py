@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.plan import Plan
+from pytest_batcheval.plugin.plan_warnings import simulated_lines
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
@@ -55,8 +57,8 @@ class WaveRunner:
         self._display = display
         self._say = display.say
 
-    def run(self, calls: Sequence[Asking]) -> None:
-        """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
+    def run(self, plan: Plan) -> None:
+        """Answer the prompt calls of a plan. A prompt that breaks in a later turn fails its own tests only.
 
         Raises:
             UsageError: no key, no such backend.
@@ -77,6 +79,10 @@ class WaveRunner:
                 journal.lock.held(LockWait(self._settings.journal, self._settings.wait, self._say)),
                 ResourceMeter(self._run_id, journal, connection.clock, connection.traffic) as meter,
             ):
+                skipped = plan.simulated(origin)
+                for line in simulated_lines(skipped, origin):
+                    self._say(line)
+                calls = [(test, call) for test, call in plan.calls if test not in skipped]
                 self._waves(calls, connection, journal, meter)
 
     def _waves(
