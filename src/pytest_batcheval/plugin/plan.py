@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, will_run
 from pytest_batcheval.plugin.axes import Axes
 from pytest_batcheval.plugin.cells import PlannedCell, planned_cells
+from pytest_batcheval.plugin.foreseen import foreseen
 from pytest_batcheval.plugin.item_id import module_of, parameters_by_name, place_of
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, combined, ordered_marks
 from pytest_batcheval.plugin.simulated import respondents_asked
@@ -47,6 +49,11 @@ class ItemPlan:
     marks: int = 0
     error: Exception | None = None
     place: str = ""
+
+    @cached_property
+    def later(self) -> tuple[Request, ...]:
+        """The requests of later waves, foreseen without any answer."""
+        return tuple(request for planned in self.cells for request in foreseen(planned.call).later)
 
 
 @dataclass

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def respondents_asked(item: ItemPlan, origin: str, connected: bool) -> list[str]:
-    """The models of a test's first requests that are respondents of the simulator, if `origin` is a provider's.
+    """The models of a test's requests, of all waves, that are the simulator's respondents, if `origin` is a provider's.
 
     Before it is `connected`, a server on this machine may be a simulator.
     """
     if is_simulator(origin) or (not connected and is_loopback(origin)):
         return []
-    names = {request.model for request in item.requests if request.model.startswith(MODEL_PREFIX)}
+    names = {request.model for request in (*item.requests, *item.later) if request.model.startswith(MODEL_PREFIX)}
     if not names:
         return []
     from pytest_batcheval.simulator.respondents.registry import names_respondent
