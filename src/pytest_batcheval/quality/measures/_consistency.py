@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.design import Targets, aims_of
-from pytest_batcheval.quality.required_samples import needs_samples
 from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.stats.cell_means import cell_products
@@ -129,7 +128,6 @@ class Consistency(Result):
         return (Phrase(template, g=self.generalizability, wanted=TRUSTED, code=least, low=known[least]),)
 
 
-@needs_samples(2)
 def consistency(answers: Answers, *, scores: Given | None = None, targets: Targets | None = None) -> Consistency:
     """Measure how far the samples of a cell agree, by wording and by scores.
 
