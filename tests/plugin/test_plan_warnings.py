@@ -1,8 +1,12 @@
 """What a plan, and a run before it sends, say of requests that will not bring what is wanted."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
+
+from pytest_batcheval.plugin.plan_warnings import request_lines
+from pytest_batcheval.wire.objects import Request
 
 BROKEN = """
     def careless(persona, question):
@@ -121,3 +125,37 @@ def test_a_run_at_a_provider_skips_them(suite, provider, workers):
         ]
     )
     assert len(provider.ledger.executions) == 2
+
+
+@pytest.mark.parametrize(
+    ("today", "lines"),
+    [
+        ("2026-11-14", []),
+        ("2026-11-15", ["gpt-4.1-mini will be shut down by OpenAI on 2027-01-14, in 60 days; 2 requests for it"]),
+        ("2027-01-13", ["gpt-4.1-mini will be shut down by OpenAI on 2027-01-14, in 1 day; 2 requests for it"]),
+        ("2027-01-14", ["gpt-4.1-mini was shut down by OpenAI on 2027-01-14: 2 requests will fail there"]),
+        ("2028-01-01", ["gpt-4.1-mini was shut down by OpenAI on 2027-01-14: 2 requests will fail there"]),
+    ],
+)
+def test_a_model_near_its_end_is_told(today, lines):
+    requests = [Request({"model": model, "input": n}) for n, model in enumerate(["gpt-4.1-mini", "m", "gpt-4.1-mini"])]
+    asked = [("test_it.py::test_one", request) for request in requests]
+    assert request_lines(asked, "https://api.openai.com/v1", date.fromisoformat(today)) == lines
+    assert not request_lines(asked, "simulator:faithful@0", date.fromisoformat(today))
+
+
+ENDING = """
+    @pytest.mark.batch(prompt=lambda question: {**ask_question(question), "model": "gpt-4.1-mini"})
+    def test_one(answer): pass
+"""
+
+
+@pytest.mark.ledger(lost=True)  # the answers have another origin than the server's
+def test_a_plan_and_a_run_tell_it_before_anything_is_sent(suite, provider, monkeypatch):
+    monkeypatch.setattr("pytest_batcheval.wire.real_time.utc_day", lambda: "2027-01-04")
+    suite.test_file(ENDING)
+    told = "gpt-4.1-mini will be shut down by OpenAI on 2027-01-14, in 10 days; 2 requests for it"
+    suite.run("--batch=plan").stdout.fnmatch_lines([told])
+    result = suite.run("--batch=send", "--batch-calls=individual", f"--batch-backend={provider.base_url}")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines([f"batch: {told}", "batch: calls: *"])

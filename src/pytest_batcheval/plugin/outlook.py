@@ -22,7 +22,7 @@ class Outlook:
         answered: those with a stored answer, by key.
         final: keys of those with a final failure; they are not sent again.
         skipped: the tests that only the simulator could answer, with the respondents that they ask.
-        later: distinct requests of later waves, built from made-up answers.
+        later: distinct requests of later waves, built from made-up answers, each with the first test that asks for it.
         complete: whether `later` are all that follow such answers, and not only those that could be foreseen.
     """
 
@@ -31,7 +31,7 @@ class Outlook:
     answered: Mapping[str, Answer]
     final: Collection[str]
     skipped: Mapping[str, Collection[str]]
-    later: Sequence[Request]
+    later: Sequence[tuple[str, Request]]
     complete: bool
 
     @property
@@ -59,15 +59,19 @@ def outlook(plan: Plan, stored: StoredAnswers, settings: Settings) -> Outlook:
     answered = {} if settings.refresh else stored.find(each.values())
     final = set[str]() if settings.refresh else stored.final_failures(each)
     seen = [
-        foreseen(planned.call, known)
+        (item.nodeid, foreseen(planned.call, known))
         for item in plan.items
         if item.error is None and item.nodeid not in skipped
         for planned in item.cells
     ]
-    later = {request.custom_id: request for one in seen for request in one.later if request.custom_id not in each}
-    there = {} if settings.refresh else stored.find(later.values())
-    left = [request for key, request in later.items() if key not in there]
-    return Outlook(origin, asked, answered, final, skipped, left, all(one.complete for one in seen))
+    later: dict[str, tuple[str, Request]] = {}
+    for test, one in seen:
+        for request in one.later:
+            if request.custom_id not in each:
+                later.setdefault(request.custom_id, (test, request))
+    there = {} if settings.refresh else stored.find(request for _, request in later.values())
+    left = [asking for key, asking in later.items() if key not in there]
+    return Outlook(origin, asked, answered, final, skipped, left, all(one.complete for _, one in seen))
 
 
 def _asked(item: ItemPlan, known: Known) -> list[Request]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.engine.estimate import estimate_text, price_text, total
@@ -11,9 +12,10 @@ from pytest_batcheval.plugin.foreseen import USUAL_TOKENS
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.outlook import Outlook, outlook
 from pytest_batcheval.plugin.plan import Plan
-from pytest_batcheval.plugin.plan_warnings import broken_lines, simulated_lines
+from pytest_batcheval.plugin.plan_warnings import broken_lines, request_lines, simulated_lines
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import UNKNOWN, counted, dollars
+from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.origin import describe
 from pytest_batcheval.wire.value_id import value_id
@@ -77,10 +79,12 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     rows = [_row(name, module, batched) for name, module in modules.items()]
     lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
     files = estimate(fresh, batch=batched)
-    later = estimate(ahead.later, batch=batched)
+    later = estimate((request for _, request in ahead.later), batch=batched)
     lines += ["", *_files(files, batched), *_later(files, later, ahead.complete, batched)]
     lines += [*_notes(plan, others, bool(fresh)), *_power(plan)]
-    warnings = simulated_lines(ahead.skipped, ahead.origin) + broken_lines(plan)
+    asked = [*ahead.fresh.values(), *ahead.later]
+    warnings = request_lines(asked, ahead.origin, date.fromisoformat(real_time.utc_day()))
+    warnings += simulated_lines(ahead.skipped, ahead.origin) + broken_lines(plan)
     return lines + (["", *warnings] if warnings else [])
 
 

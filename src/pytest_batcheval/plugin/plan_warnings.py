@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
 
+from pytest_batcheval.catalogue.models import shutdown_date
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.prompts.prompt_call import where
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.origin import describe
+from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.origin import describe, is_simulator
+
+Asked = tuple[str, Request]
+"""A request with the id of a test that asks for it."""
+
+SOON = 60
+"""Days before a shutdown from which it is told: time to compare another model with this one."""
 
 MOST = 10
 """Different entries of one warning that are listed."""
@@ -39,6 +48,27 @@ def simulated_lines(skipped: Mapping[str, Collection[str]], origin: str) -> list
         f"{counted(len(skipped), 'test')} skipped: {', '.join(names[:MOST])}{more} "
         f"{'is a respondent' if len(names) == 1 else 'are respondents'} of the simulator, not of {describe(origin)}"
     ]
+
+
+def request_lines(asked: Iterable[Asked], origin: str, today: date) -> list[str]:
+    """What is known against sending these requests to `origin`; nothing at a simulator."""
+    if is_simulator(origin):
+        return []
+    return shutdown_lines((request for _, request in asked), today)
+
+
+def shutdown_lines(requests: Iterable[Request], today: date) -> list[str]:
+    """The models among them that OpenAI has shut down, or shuts down within `SOON` days of today (UTC)."""
+    counts = Counter(request.model for request in requests)
+    days = {model: day for model in sorted(counts) if (day := shutdown_date(model)) is not None}
+    lines = []
+    for model, day in days.items():
+        left, asked = (day - today).days, counted(counts[model], "request")
+        if left <= 0:
+            lines.append(f"{model} was shut down by OpenAI on {day}: {asked} will fail there")
+        elif left <= SOON:
+            lines.append(f"{model} will be shut down by OpenAI on {day}, in {counted(left, 'day')}; {asked} for it")
+    return lines
 
 
 def _reason(error: Exception) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import Plan
-from pytest_batcheval.plugin.plan_warnings import simulated_lines
+from pytest_batcheval.plugin.plan_warnings import request_lines, simulated_lines
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
@@ -98,6 +100,7 @@ class WaveRunner:
             cells = {name: request.custom_id for name, request in pending}
             if fresh:
                 self._announce(wave, len(fresh), len(stored), connection.backend.origin, connection.clock.speed)
+                self._warn(fresh, connection.backend.origin)
                 for line in changed_lines(cells, fresh, journal.reader, connection.backend.origin):
                     self._say(line)
             journal.note_cells(cells, connection.backend.origin)
@@ -118,6 +121,12 @@ class WaveRunner:
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
         self._say(f"{which}{counted(fresh, 'request')} for {describe(origin)}{known}{later}")
         self._display.begin(wave, speed, lambda: self._stored.journal.batches(origin))
+
+    def _warn(self, fresh: Sequence[Request], origin: str) -> None:
+        """Say what is known against sending these requests."""
+        asked = [(min(self._asking(request.custom_id)), request) for request in fresh]
+        for line in request_lines(asked, origin, date.fromisoformat(real_time.utc_day())):
+            self._say(line)
 
     def _send(
         self, requests: list[Request], wave: int, connection: BackendConnection, journal: Journal, meter: ResourceMeter
