@@ -159,3 +159,16 @@ def test_a_plan_and_a_run_tell_it_before_anything_is_sent(suite, provider, monke
     result = suite.run("--batch=send", "--batch-calls=individual", f"--batch-backend={provider.base_url}")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines([f"batch: {told}", "batch: calls: *"])
+
+
+FLEX = """
+    @pytest.mark.batch(prompt=lambda question: {**ask_question(question), "model": "gpt-6-luna", "service_tier": "flex"})
+    def test_one(answer): pass
+"""
+
+
+def test_a_service_tier_in_a_batch_is_told_to_mean_nothing(suite):
+    suite.test_file(FLEX)
+    told = "2 requests with service_tier 'flex', which means nothing in a batch: priced as any other"
+    suite.run("--batch=plan").stdout.fnmatch_lines([told])
+    suite.run("--batch=plan", "--batch-calls=individual").stdout.no_fnmatch_line("*means nothing*")

@@ -83,7 +83,7 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     lines += ["", *_files(files, batched), *_later(files, later, ahead.complete, batched)]
     lines += [*_notes(plan, others, bool(fresh)), *_power(plan)]
     asked = [*ahead.fresh.values(), *ahead.later]
-    warnings = request_lines(asked, ahead.origin, date.fromisoformat(real_time.utc_day()))
+    warnings = request_lines(asked, ahead.origin, date.fromisoformat(real_time.utc_day()), batched)
     warnings += simulated_lines(ahead.skipped, ahead.origin) + broken_lines(plan)
     return lines + (["", *warnings] if warnings else [])
 

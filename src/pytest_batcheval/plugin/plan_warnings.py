@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 from pytest_batcheval.catalogue.models import shutdown_date
+from pytest_batcheval.engine.pricing import service_tier
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.prompts.prompt_call import where
 from pytest_batcheval.text.format import counted
@@ -50,11 +51,21 @@ def simulated_lines(skipped: Mapping[str, Collection[str]], origin: str) -> list
     ]
 
 
-def request_lines(asked: Iterable[Asked], origin: str, today: date) -> list[str]:
+def request_lines(asked: Iterable[Asked], origin: str, today: date, batched: bool = True) -> list[str]:
     """What is known against sending these requests to `origin`; nothing at a simulator."""
     if is_simulator(origin):
         return []
-    return shutdown_lines((request for _, request in asked), today)
+    requests = [request for _, request in asked]
+    return [*shutdown_lines(requests, today), *(tier_lines(requests) if batched else [])]
+
+
+def tier_lines(requests: Iterable[Request]) -> list[str]:
+    """The service tiers that requests of a batch ask for."""
+    counts = Counter(filter(None, (service_tier(request.body) for request in requests)))
+    return [
+        f"{counted(number, 'request')} with service_tier {tier!r}, which means nothing in a batch: priced as any other"
+        for tier, number in sorted(counts.items())
+    ]
 
 
 def shutdown_lines(requests: Iterable[Request], today: date) -> list[str]:

@@ -125,7 +125,8 @@ class WaveRunner:
     def _warn(self, fresh: Sequence[Request], origin: str) -> None:
         """Say what is known against sending these requests."""
         asked = [(min(self._asking(request.custom_id)), request) for request in fresh]
-        for line in request_lines(asked, origin, date.fromisoformat(real_time.utc_day())):
+        today, batched = date.fromisoformat(real_time.utc_day()), self._settings.calls == "batch"
+        for line in request_lines(asked, origin, today, batched):
             self._say(line)
 
     def _send(
