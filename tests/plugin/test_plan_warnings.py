@@ -172,3 +172,30 @@ def test_a_service_tier_in_a_batch_is_told_to_mean_nothing(suite):
     told = "2 requests with service_tier 'flex', which means nothing in a batch: priced as any other"
     suite.run("--batch=plan").stdout.fnmatch_lines([told])
     suite.run("--batch=plan", "--batch-calls=individual").stdout.no_fnmatch_line("*means nothing*")
+
+
+LONG = """
+    def story(question, words):
+        return {"model": "gpt-4o", "messages": [{"role": "user", "content": "a " * words}], "max_completion_tokens": 100}
+
+    @pytest.mark.batch(prompt=story, question="sleep")
+    @pytest.mark.parametrize("words", [10, 280_000, 400_000])
+    def test_long(answer): pass
+"""
+
+
+@pytest.mark.sampled
+@pytest.mark.ledger(lost=True)  # the answers have another origin than the server's
+def test_requests_that_are_too_long_are_told_by_their_tests_and_sent_all_the_same(suite, provider):
+    suite.test_file(LONG)
+    told = [
+        "2 requests may be too long for the model's context window, by estimated tokens:",
+        "*test_it.py::test_long[[]400000-sleep]: about 184,00? tokens in and at most 100 out, and gpt-4o has 128,000: "
+        "does not fit, and would fail",
+        "*test_it.py::test_long[[]280000-sleep]: about 128,80? tokens in and at most 100 out, and gpt-4o has 128,000: "
+        "may not fit",
+    ]
+    suite.run("--batch=plan").stdout.fnmatch_lines(told)
+    result = suite.run("--batch=send", "--batch-calls=individual", f"--batch-backend={provider.base_url}")
+    result.stdout.fnmatch_lines([f"batch: {told[0]}", *told[1:], "batch: calls: *"])
+    result.assert_outcomes(passed=1, errors=2)

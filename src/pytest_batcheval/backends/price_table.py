@@ -117,6 +117,20 @@ def _look_up(model: str, context: dict[str, str] | None) -> tuple[Rates | None, 
     return None, True
 
 
+@cache
+def context_window(model: str) -> int | None:
+    """Tokens that a model takes and writes together; `None` where the table of genai-prices, or it, is not there."""
+    try:
+        from genai_prices import Usage, calc_price
+    except ImportError:
+        return None
+    for provider in ("openai", None):
+        with suppress(LookupError):
+            found: int | None = calc_price(Usage(), model_ref=model, provider_id=provider).model.context_window
+            return found
+    return None
+
+
 def _lasts(model: Any) -> bool:
     """Whether no price of a model begins later than today (UTC), or is that of an hour."""
     parts = [*(model.prices if isinstance(model.prices, list) else ()), *(getattr(model, "price_variants", None) or ())]

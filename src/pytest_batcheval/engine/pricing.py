@@ -45,10 +45,14 @@ def input_tokens(body: Mapping[str, Any]) -> int:
     return sum(map(estimate_tokens, texts)) + TOKENS_A_MESSAGE * messages
 
 
+def output_limit(body: Mapping[str, Any]) -> int | None:
+    """The most tokens that a choice of an answer may have; `None` when the body sets no limit."""
+    return next((body[name] for name in OUTPUT_LIMITS if isinstance(body.get(name), int)), None)
+
+
 def most_output_tokens(body: Mapping[str, Any]) -> int | None:
     """The most tokens an answer may have, over all its choices; `None` when the body sets no limit."""
-    limit = next((body[name] for name in OUTPUT_LIMITS if isinstance(body.get(name), int)), None)
-    choices = body.get("n")
+    limit, choices = output_limit(body), body.get("n")
     return None if limit is None else limit * (choices if isinstance(choices, int) else 1)
 
 

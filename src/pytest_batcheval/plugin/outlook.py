@@ -15,7 +15,7 @@ from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a run at `origin` would do.
+    """The effect of a run at `origin`, foretold.
 
     Attributes:
         asked: the requests of each test, by its id, that can be built by now: of its next wave, and of those before.
@@ -46,7 +46,7 @@ class Outlook:
 
 
 def outlook(plan: Plan, stored: StoredAnswers, settings: Settings) -> Outlook:
-    """What a run of this plan would do; nothing is sent, and a server on this machine may be a simulator.
+    """Foretell the effect of a run of this plan; nothing is sent, and a server on this machine may be a simulator.
 
     Raises:
         RecordingError, JournalError: stored answers cannot be read.

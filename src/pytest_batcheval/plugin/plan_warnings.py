@@ -8,6 +8,7 @@ from datetime import date
 
 from pytest_batcheval.catalogue.models import shutdown_date
 from pytest_batcheval.engine.pricing import service_tier
+from pytest_batcheval.engine.window import excess_of
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.prompts.prompt_call import where
 from pytest_batcheval.text.format import counted
@@ -52,11 +53,27 @@ def simulated_lines(skipped: Mapping[str, Collection[str]], origin: str) -> list
 
 
 def request_lines(asked: Iterable[Asked], origin: str, today: date, batched: bool = True) -> list[str]:
-    """What is known against sending these requests to `origin`; nothing at a simulator."""
+    """Reasons against sending these requests to `origin`; nothing at a simulator."""
     if is_simulator(origin):
         return []
-    requests = [request for _, request in asked]
-    return [*shutdown_lines(requests, today), *(tier_lines(requests) if batched else [])]
+    every = list(asked)
+    requests = [request for _, request in every]
+    return [*shutdown_lines(requests, today), *(tier_lines(requests) if batched else []), *window_lines(every)]
+
+
+def window_lines(asked: Iterable[Asked]) -> list[str]:
+    """Requests that may be too long for their model, by the tests that ask for them, the longest first."""
+    found = [(test, request.model, excess) for test, request in asked if (excess := excess_of(request)) is not None]
+    if not found:
+        return []
+    found.sort(key=lambda one: -(one[2].given + one[2].written) / one[2].window)
+    lines = [f"{counted(len(found), 'request')} may be too long for the model's context window, by estimated tokens:"]
+    for test, model, excess in found[:MOST]:
+        sizes = f"about {excess.given:,} tokens in and at most {excess.written:,} out"
+        end = "does not fit, and would fail" if excess.clear else "may not fit"
+        lines.append(f"  {test}: {sizes}, and {model} has {excess.window:,}: {end}")
+    left = len(found) - MOST
+    return [*lines, *([f"  … and {counted(left, 'more request')}"] if left > 0 else [])]
 
 
 def tier_lines(requests: Iterable[Request]) -> list[str]:

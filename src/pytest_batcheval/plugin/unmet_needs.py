@@ -76,7 +76,8 @@ class _Table:
             if needs.verdicts:
                 yield from self._verdicts(use)
             if len(self._cells) < needs.answers and not use.given & needs.instead:
-                yield f"{use.name}() needs at least {needs.answers} answers and {_would(len(self._cells), 'answer')}"
+                least = counted(needs.answers, "answer")
+                yield f"{use.name}() needs at least {least} and {_would(len(self._cells), 'answer')}"
             if not self._whole:
                 continue
             if needs.sizes:

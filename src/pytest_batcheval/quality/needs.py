@@ -1,4 +1,4 @@
-"""What each measure needs of its table, kept where it can be read, without numpy, before any answer is paid for."""
+"""The needs of each measure of its table, kept where they can be read, without numpy, before any answer is paid for."""
 
 from __future__ import annotations
 
