@@ -47,6 +47,12 @@ def reads_a_number():
     yield ask(f"Why {int(answer.text)}?")
 
 
+def repeats_itself():
+    answer = yield ask()
+    while "certainly" not in answer.text:
+        answer = yield ask("Are you certain?")
+
+
 @pytest.mark.parametrize(
     ("prompt", "later", "complete"),
     [
@@ -56,6 +62,7 @@ def reads_a_number():
         (reads_the_verdict, 2, True),
         (until_it_says_so, MOST_WAVES - 1, False),
         (reads_a_number, 0, False),
+        (repeats_itself, 1, False),
     ],
 )
 def test_the_waves_of_a_prompt_are_foreseen(prompt, later, complete):
@@ -111,6 +118,7 @@ def test_judges_are_counted_before_they_are_paid(pairs):
     )
 
 
+@pytest.mark.sampled
 def test_a_wave_that_is_answered_is_not_made_up_any_more(pairs):
     backend = "--batch-backend=simulator"
     pairs.run("--batch=send", backend)
@@ -121,6 +129,24 @@ def test_a_wave_that_is_answered_is_not_made_up_any_more(pairs):
     pairs.run("--batch=plan", backend).stdout.fnmatch_lines(
         ["test_it.py *21 *82 *80 *2 *", "about 2 more requests in later waves*", "in all about 4 requests*"]
     )
+
+
+def test_a_later_request_that_is_answered_already_is_not_counted(suite):
+    suite.test_file("""
+        def twice(question):
+            yield ask_question(question)
+            yield {"model": "m", "input": "Goodbye."}
+
+        @pytest.mark.batch(prompt=twice)
+        def test_twice(answer): pass
+
+        @pytest.mark.batch(prompt=lambda: {"model": "m", "input": "Goodbye."})
+        def test_goodbye(answer): pass
+    """)
+    plan = ("--batch=plan", "--batch-backend=simulator", "-k", "twice")
+    suite.run(*plan).stdout.fnmatch_lines(["about 1 more request in later waves*", "in all about 3 requests*"])
+    suite.run("--batch=send", "--batch-backend=simulator", "-k", "goodbye").assert_outcomes(passed=1)
+    suite.run(*plan).stdout.no_fnmatch_line("*later waves*")
 
 
 def test_a_prompt_that_cannot_read_a_made_up_answer_is_told(suite):

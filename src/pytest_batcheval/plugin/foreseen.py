@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pytest
@@ -26,6 +27,9 @@ USUAL_TOKENS = 200
 
 MOST_WAVES = 20
 """Waves that are foreseen; a prompt may ask until an answer contents it."""
+
+MOST_TURNS = 10_000
+"""Turns of one prompt that are foreseen."""
 
 ORIGIN = "foreseen"
 
@@ -57,13 +61,9 @@ def foreseen(call: PromptCall, known: Known = lambda request: None) -> Foreseen:
         return Foreseen()
     made: dict[str, Answer] = {}
     waves: list[Request] = []
-
-    def found(request: Request) -> Answer | None:
-        return made.get(request.custom_id) or known(request)
-
     for _ in range(MOST_WAVES):
         try:
-            turns = call.drive(found)
+            turns = call.drive(_limited(made, known))
         except (PromptError, pytest.fail.Exception, pytest.skip.Exception):
             return Foreseen(tuple(waves), complete=False)
         if not turns.pending:
@@ -74,6 +74,22 @@ def foreseen(call: PromptCall, known: Known = lambda request: None) -> Foreseen:
         if None in answers:
             break
     return Foreseen(tuple(waves), complete=False)
+
+
+def _limited(made: Mapping[str, Answer], known: Known) -> Known:
+    """The made-up answers, else the known ones, for a prompt that does not ask without end.
+
+    Raises:
+        PromptError: it has had `MOST_TURNS` answers: it repeats a request until its answer is another one.
+    """
+    turns = count()
+
+    def found(request: Request) -> Answer | None:
+        if next(turns) >= MOST_TURNS:
+            raise PromptError("a prompt that asks without end")
+        return made.get(request.custom_id) or known(request)
+
+    return found
 
 
 def _made_up(request: Request) -> Answer | None:
