@@ -7,6 +7,7 @@ import pytest
 from pytest_batcheval.engine.estimate import plan, total
 from pytest_batcheval.engine.pricing import estimate_tokens, input_tokens, most_output_tokens, price
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.wire.objects import Request
 
 
 def test_korean_takes_more_tokens_a_character_than_english():
@@ -34,6 +35,31 @@ def test_batches_cost_half_where_the_table_knows_it():
     assert batch.usd == single.usd / 2 == Decimal("1.0")
     assert batch.batch_rate
     assert not single.batch_rate
+
+
+def calls(*tiers, batch=False, model="gpt-6-luna"):
+    body = {"model": model, "input": "x" * 10**6, "max_output_tokens": 100_000}
+    bodies = [{**body, **({"service_tier": tier} if tier else {})} for tier in tiers]
+    (file,) = plan([Request(body, "/v1/responses") for body in bodies], batch=batch)
+    return file.price and file.price.usd
+
+
+def test_a_service_tier_of_individual_calls_has_its_own_price():
+    usual = calls(None)
+    assert calls("flex") == usual / 2
+    assert calls("priority") == usual * 2
+    assert calls("flex", None) == usual * Decimal("1.5")
+    assert calls("auto") == calls("default") == usual
+
+
+def test_a_tier_that_the_table_does_not_have_is_of_unknown_price():
+    assert calls("nonsense") is None
+    assert calls("flex", model="gpt-4.1-mini") is None
+    assert calls("nonsense", None) is None
+
+
+def test_in_a_batch_a_service_tier_costs_what_a_batch_costs():
+    assert calls("flex", batch=True) == calls("priority", batch=True) == calls(None, batch=True) == calls(None) / 2
 
 
 def test_a_missing_batch_rate_is_reported():

@@ -71,8 +71,10 @@ def test_the_section_counts_unused_recordings(number, answers):
 def test_the_plan_counts_what_it_would_send(number, calls, sent, listed):
     requests = tuple(Request({"model": "m", "messages": [{"role": "user", "content": str(n)}]}) for n in range(number))
     items = [ItemPlan("t.py::one", "t.py", requests=requests), ItemPlan("t.py::two", "t.py", error=ValueError())]
-    stored = SimpleNamespace(origin="o", find=lambda requests: {}, final_failures=lambda requests: set())
+    stored = SimpleNamespace(
+        origin="o", find=lambda requests: {}, failures=lambda requests: {}, final_failures=lambda requests: set()
+    )
     lines = plan_lines(Plan(items), stored, SimpleNamespace(refresh=False, calls=calls), "")
     assert sent in lines
     assert any(f"m: {listed}" in line for line in lines)
-    assert "1 test not planned: an error in prompt or marker, which a run reports" in lines
+    assert "1 test with an error in prompt or marker; it asks for nothing and will fail:" in lines

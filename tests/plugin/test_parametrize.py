@@ -209,54 +209,6 @@ def test_a_wrong_marker_is_an_error_that_names_what_is_allowed(suite, marked, me
     result.stdout.fnmatch_lines([f"*test_it.py:*test_x: *{message}*".replace("[", "[[]")])
 
 
-IMPORTS = "from pytest_batcheval import quality\nfrom pytest_batcheval.quality import consistency\n"
-USES = {
-    "by its name": "def test_x(answers): consistency(answers)",
-    "by its module": "def test_x(answers): quality.consistency(answers)",
-    "imported inside": "def test_x(answers):\n    from pytest_batcheval.quality import consistency as c\n    c(answers)",
-    "in a helper": "def agree(table): return consistency(table)\n@MARK\ndef test_x(answers): agree(answers)",
-    "in a lambda": "def test_x(answers): (lambda: consistency(answers))()",
-    "in a fixture": "@pytest.fixture\ndef found(answers): return consistency(answers)\n@MARK\ndef test_x(found): pass",
-    "with one sample a table": "@pytest.mark.batch(prompt=ask, samples=3)\ndef test_x(answers, sample): consistency(answers)",
-}
-
-
-@pytest.mark.sampled(4)
-@pytest.mark.parametrize("use", USES)
-def test_consistency_of_single_samples_is_refused_before_anything_is_paid(suite, use):
-    source = USES[use].replace("MARK", "pytest.mark.batch(prompt=ask)")
-    marked = source if "@" in source else f"@pytest.mark.batch(prompt=ask)\n{source}"
-    suite.test_file(IMPORTS + marked)
-    result = suite.run()
-    assert result.ret == 2
-    line = 5 + marked.partition("def test_x")[0].count("\n") - 1
-    result.stdout.fnmatch_lines(
-        [f"*test_it.py:{line}: test_x: consistency() needs at least 2 samples*have 1; write batch(samples=2) or more*"]
-    )
-
-
-def test_whoever_has_the_samples_or_asks_for_no_consistency_is_let_be(suite):
-    suite.test_file(
-        IMPORTS
-        + """
-@pytest.mark.batch(prompt=ask, samples=2)
-def test_two(answers): consistency(answers)
-
-@pytest.mark.batch(prompt=ask)
-def test_other(answers, tmp_path): answers.consistency; tmp_path.consistency
-
-@pytest.mark.batch(prompt=ask)
-def test_mixed(answers, tmp_path):
-    quality.diversity(answers)
-    tmp_path.consistency(quality)
-
-@pytest.mark.batch(prompt=ask, question="work", persona="kim")
-def test_answer(answer): assert consistency
-"""
-    )
-    assert suite.collected() == ["test_two", "test_other", "test_mixed", "test_answer[kim-work]"]
-
-
 def test_answer_without_a_prompt_says_what_is_missing(suite):
     suite.test_file("""
         def test_x(answer): pass

@@ -203,6 +203,28 @@ def test_sets_of_parameters_are_seen_and_dropped(pytester):
     )
 
 
+def test_the_functions_that_get_an_argument_are_a_test_and_its_fixtures(pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_batcheval.plugin import _pytest_compat as compat
+
+        @pytest.fixture
+        def table(): ...
+
+        @pytest.fixture
+        def found(table): ...
+
+        @pytest.fixture
+        def other(): ...
+
+        def test_it(found, other, request):
+            print([function.__name__ for function in compat.functions_with(request.node, "table")])
+        """
+    )
+    pytester.runpytest_inprocess("-s").stdout.fnmatch_lines(["*[[]'test_it', 'found']*"])
+
+
 def test_a_fixture_may_fail_despite_xfail_and_skip_at_the_test(pytester):
     pytester.makeconftest(
         """

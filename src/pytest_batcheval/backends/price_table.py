@@ -33,13 +33,17 @@ Rates = tuple[Decimal, Decimal]
 
 
 @cache
-def rates(model: str, batch: bool) -> Rates | None:
-    """The rates of requests below any length that costs more; `None` for an unknown model or without genai-prices."""
-    name, kept = f"{'batch' if batch else 'call'} {model}", _kept()
+def rates(model: str, batch: bool, tier: str = "") -> Rates | None:
+    """The rates of requests below any length that costs more; `None` for an unknown model or without genai-prices.
+
+    `tier` is the service tier of an individual call, empty for the standard one; `None` too where the table has none.
+    """
+    kind = "batch" if batch else f"tier {tier}" if tier else "call"
+    name, kept = f"{kind} {model}", _kept()
     if kept is not None and name in kept.rates:
         return kept.rates[name]
     try:
-        found, lasts = _look_up(model, batch)
+        found, lasts = _look_up(model, {"processing": "batch"} if batch else {"service_tier": tier} if tier else None)
     except ImportError:
         return None
     if kept is not None and lasts:
@@ -92,7 +96,7 @@ def _pair(given: str, written: str) -> Rates:
     return Decimal(given), Decimal(written)
 
 
-def _look_up(model: str, batch: bool) -> tuple[Rates | None, bool]:
+def _look_up(model: str, context: dict[str, str] | None) -> tuple[Rates | None, bool]:
     """The rates in the table, and whether they stay as they are until it is updated.
 
     Raises:
@@ -101,14 +105,30 @@ def _look_up(model: str, batch: bool) -> tuple[Rates | None, bool]:
     from genai_prices import Usage, calc_price
 
     usages = Usage(input_tokens=PRICED), Usage(output_tokens=PRICED)
-    context = {"processing": "batch"} if batch else None
     # Some models, embeddings among them, are found only when their provider is named.
     for provider in ("openai", None):
         with suppress(LookupError):
             found = [calc_price(one, model_ref=model, provider_id=provider, price_context=context) for one in usages]
+            variants = getattr(found[0].model, "price_variants", None) or ()
+            if "service_tier" in (context or {}) and not any(one.when == context for one in variants):
+                return None, _lasts(found[0].model)
             given, written = (Decimal(price.total_price) / PRICED for price in found)
             return (given, written), _lasts(found[0].model)
     return None, True
+
+
+@cache
+def context_window(model: str) -> int | None:
+    """Tokens that a model takes and writes together; `None` where the table of genai-prices, or it, is not there."""
+    try:
+        from genai_prices import Usage, calc_price
+    except ImportError:
+        return None
+    for provider in ("openai", None):
+        with suppress(LookupError):
+            found: int | None = calc_price(Usage(), model_ref=model, provider_id=provider).model.context_window
+            return found
+    return None
 
 
 def _lasts(model: Any) -> bool:

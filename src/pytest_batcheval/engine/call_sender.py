@@ -20,7 +20,7 @@ from pytest_batcheval.engine.batch_sender import stopped
 from pytest_batcheval.engine.call_outcome import Busy, call_outcome, unknown
 from pytest_batcheval.engine.clock import WaitingClock
 from pytest_batcheval.engine.concurrency import ConcurrencyWindow
-from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price
+from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price, service_tier
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
@@ -389,5 +389,6 @@ def settle_calls(journal: Journal, row: BatchRow, why: str) -> set[str]:
 
 
 def _most_usd(request: Request) -> Decimal:
-    most = price(request.model, input_tokens(request.body), most_output_tokens(request.body) or 0, batch=False)
+    given, most_tokens = input_tokens(request.body), most_output_tokens(request.body) or 0
+    most = price(request.model, given, most_tokens, batch=False, tier=service_tier(request.body))
     return most.usd if most is not None else Decimal(0)

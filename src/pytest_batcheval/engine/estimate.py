@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pytest_batcheval.engine.pricing import Price, input_tokens, most_output_tokens, price
+from pytest_batcheval.engine.pricing import Price, input_tokens, most_output_tokens, price, service_tier
 from pytest_batcheval.engine.split import Limits, split
 from pytest_batcheval.text.format import dollars
 from pytest_batcheval.wire.objects import Request
@@ -57,17 +57,23 @@ def worst_case(files: Iterable[PlannedFile]) -> Decimal | None:
 
 
 def _file(part: list[Request], batch: bool) -> PlannedFile:
-    tokens = sum(input_tokens(request.body) for request in part)
-    limits = [most_output_tokens(request.body) for request in part]
-    most = sum(limit for limit in limits if limit is not None) if None not in limits else None
+    sizes: dict[str, tuple[int, int]] = {}  # tokens by service tier: given, and at most written
+    for request in part:
+        tier = "" if batch else service_tier(request.body)
+        given, written = sizes.get(tier, (0, 0))
+        sizes[tier] = given + input_tokens(request.body), written + (most_output_tokens(request.body) or 0)
+    limited = all(most_output_tokens(request.body) is not None for request in part)
+    prices = [price(part[0].model, given, written * limited, batch, tier) for tier, (given, written) in sizes.items()]
+    known = [found for found in prices if found is not None]
+    usd = sum((found.usd for found in known), Decimal(0))
     return PlannedFile(
         endpoint=part[0].url,
         model=part[0].model,
         requests=len(part),
         bytes=sum(len(request.line()) + 1 for request in part),
-        input_tokens=tokens,
-        output_tokens=most,
-        price=price(part[0].model, tokens, most or 0, batch),
+        input_tokens=sum(given for given, _ in sizes.values()),
+        output_tokens=sum(written for _, written in sizes.values()) if limited else None,
+        price=Price(usd, all(found.batch_rate for found in known)) if len(known) == len(prices) else None,
     )
 
 

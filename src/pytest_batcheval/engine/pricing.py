@@ -45,24 +45,37 @@ def input_tokens(body: Mapping[str, Any]) -> int:
     return sum(map(estimate_tokens, texts)) + TOKENS_A_MESSAGE * messages
 
 
+def output_limit(body: Mapping[str, Any]) -> int | None:
+    """The most tokens that a choice of an answer may have; `None` when the body sets no limit."""
+    return next((body[name] for name in OUTPUT_LIMITS if isinstance(body.get(name), int)), None)
+
+
 def most_output_tokens(body: Mapping[str, Any]) -> int | None:
     """The most tokens an answer may have, over all its choices; `None` when the body sets no limit."""
-    limit = next((body[name] for name in OUTPUT_LIMITS if isinstance(body.get(name), int)), None)
-    choices = body.get("n")
+    limit, choices = output_limit(body), body.get("n")
     return None if limit is None else limit * (choices if isinstance(choices, int) else 1)
 
 
-def price(model: str, input_tokens: int, output_tokens: int, batch: bool = True) -> Price | None:
-    """The price of tokens by the table of genai-prices; `None` for an unknown model or without that package."""
-    standard = _usd(model, input_tokens, output_tokens, batch=False)
+def service_tier(body: Mapping[str, Any]) -> str:
+    """The service tier that a body asks for, such as `flex`; empty for the standard one, or the project's own."""
+    given = body.get("service_tier")
+    return given.lower() if isinstance(given, str) and given not in ("auto", "default") else ""
+
+
+def price(model: str, input_tokens: int, output_tokens: int, batch: bool = True, tier: str = "") -> Price | None:
+    """The price of tokens by the table of genai-prices; `None` for an unknown model or without that package.
+
+    `tier` is the service tier of individual calls; a batch has none.
+    """
+    standard = _usd(model, input_tokens, output_tokens, batch=False, tier="" if batch else tier)
     found = _usd(model, input_tokens, output_tokens, batch=True) if batch else standard
     if standard is None or found is None:
         return None
     return Price(found, batch and found < standard)
 
 
-def _usd(model: str, input_tokens: int, output_tokens: int, batch: bool) -> Decimal | None:
-    found = rates(model, batch)
+def _usd(model: str, input_tokens: int, output_tokens: int, batch: bool, tier: str = "") -> Decimal | None:
+    found = rates(model, batch, tier)
     return None if found is None else found[0] * input_tokens + found[1] * output_tokens
 
 

@@ -155,6 +155,12 @@ def id_parts(item: pytest.Function) -> list[str]:
     return list(item.callspec._idlist)
 
 
+def functions_with(item: pytest.Function, name: str) -> list[Callable[..., Any]]:
+    """The function of a test, and those of its fixtures that take an argument."""
+    fixtures = (found[-1] for found in item._fixtureinfo.name2fixturedefs.values() if found)
+    return [item.function, *(fixture.func for fixture in fixtures if name in fixture.argnames)]
+
+
 def requested_names(item: pytest.Function) -> set[str]:
     """The arguments of a test, of its fixtures and of theirs; not those that a plugin gives to every test."""
     info, found = item._fixtureinfo, set[str]()

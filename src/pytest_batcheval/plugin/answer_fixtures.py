@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_batcheval.backends.connect import expected_origin
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, skip_test, will_run
 from pytest_batcheval.plugin.marker import ordered_marks
 from pytest_batcheval.plugin.plan import ItemPlan, item_plan
 from pytest_batcheval.plugin.reports import RequestFailed
 from pytest_batcheval.plugin.samples import keep_samples
+from pytest_batcheval.plugin.session import BatchSession
+from pytest_batcheval.plugin.simulated import respondents_asked
 from pytest_batcheval.plugin.stash import batch_session, item_stats
 from pytest_batcheval.plugin.unrecorded import end_unrecorded
 from pytest_batcheval.recordings.answer_table import Answers, Row
@@ -60,9 +63,17 @@ def _plan_of(request: pytest.FixtureRequest, name: str) -> ItemPlan:
     return plan
 
 
+def _origin(session: BatchSession) -> tuple[str, bool]:
+    """The origin of a run that sends, and whether it is known by a connection: a worker elsewhere has none."""
+    origin = session.stored.origin
+    return (origin, True) if origin is not None else (expected_origin(session.settings.backend), False)
+
+
 def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> list[Answer]:
     """The answers of a test's cells; ends the test for those that are missing or (unless kept) failed."""
     session = batch_session(request.config)
+    if session.settings.sends and (names := respondents_asked(plan, *_origin(session))):
+        skip_test(f"{', '.join(names)}: only the simulator has this model")
     try:
         found, missing = session.stored.resolve(plan)
     except BatchEvalError as error:

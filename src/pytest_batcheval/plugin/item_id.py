@@ -47,6 +47,12 @@ def module_of(item: pytest.Item, root: Path) -> str:
     return (files or [item.nodeid])[-1].partition("::")[0]
 
 
+def place_of(item: pytest.Item) -> str:
+    """The place of a test's function for messages, with its name there: `tests/test_a.py:12: test_y[calm]`."""
+    path, line, name = item.location
+    return f"{path}:{(line or 0) + 1}: {name}"
+
+
 def name_of(item: pytest.Item) -> str:
     """The name of a test with its classes and own parameters: `TestA::test_y[calm]`."""
     nodes = item.listchain()

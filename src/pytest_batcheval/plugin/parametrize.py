@@ -154,7 +154,6 @@ class Parametrization:
     def _check(self, mark: BatchMark) -> None:
         self._check_takes()
         self._check_narrowed(mark)
-        self._check_samples(mark)
 
     def _check_takes(self) -> None:
         for name in TAKES:
@@ -199,23 +198,6 @@ class Parametrization:
                     "would keep the first; take `answer` in the test alone"
                 )
         return True
-
-    def _check_samples(self, mark: BatchMark) -> None:
-        """Refuse a measure that needs more samples than the test's table holds: it could only fail, after paying."""
-        if "answers" not in self._asked:
-            return
-        from pytest_batcheval.plugin.samples_check import least_samples
-
-        latest = [found[-1] for found in fixture_definitions(self._metafunc).values()]
-        fixtures = [definition.func for definition in latest if "answers" in definition.argnames]
-        needed, measure = least_samples([self._metafunc.function, *fixtures])
-        samples = 1 if SAMPLE in self._asked else mark.samples
-        if samples < needed:
-            drop = f" and drop the argument {SAMPLE!r}, which splits the table" if SAMPLE in self._asked else ""
-            raise MarkerError(
-                f"{measure}() needs at least {needed} samples of each cell and `answers` would have {samples}; "
-                f"write batch(samples={needed}) or more{drop}"
-            )
 
     def _check_prompt(self, mark: BatchMark, taken: set[str]) -> None:
         name = prompt_name(mark.prompt)

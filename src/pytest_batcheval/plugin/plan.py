@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, will_run
 from pytest_batcheval.plugin.axes import Axes
 from pytest_batcheval.plugin.cells import PlannedCell, planned_cells
-from pytest_batcheval.plugin.item_id import module_of, parameters_by_name
+from pytest_batcheval.plugin.foreseen import foreseen
+from pytest_batcheval.plugin.item_id import module_of, parameters_by_name, place_of
 from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, combined, ordered_marks
+from pytest_batcheval.plugin.simulated import respondents_asked
 from pytest_batcheval.prompts.prompt_call import PromptCall, Turns
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
@@ -34,6 +37,7 @@ class ItemPlan:
         errors: the marker's `errors=`.
         rule: the verdict on the samples, which are its cells; `None` for any other test.
         marks: the number of batch markers that it was planned with.
+        place: of a test with an error, its file, line and name.
     """
 
     nodeid: str
@@ -44,6 +48,12 @@ class ItemPlan:
     rule: Rule | None = None
     marks: int = 0
     error: Exception | None = None
+    place: str = ""
+
+    @cached_property
+    def later(self) -> tuple[Request, ...]:
+        """The requests of later waves, foreseen without any answer."""
+        return tuple(request for planned in self.cells for request in foreseen(planned.call).later)
 
 
 @dataclass
@@ -62,6 +72,11 @@ class Plan:
     def requests(self) -> dict[str, Request]:
         """The distinct first requests by key."""
         return {request.custom_id: request for item in self.items for request in item.requests}
+
+    def simulated(self, origin: str, connected: bool = True) -> dict[str, list[str]]:
+        """The tests that are skipped at `origin`, by id, with the simulator's respondents that they ask."""
+        asked = ((item.nodeid, respondents_asked(item, origin, connected)) for item in self.items)
+        return {nodeid: names for nodeid, names in asked if names}
 
 
 _PLAN = pytest.StashKey[ItemPlan]()
@@ -111,7 +126,7 @@ def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
         mark = combined(marks)
         return ItemPlan(item.nodeid, module, tuple(cells), requests, mark.errors, mark.rule, len(marks))
     except (PromptError, MarkerError) as error:
-        return ItemPlan(item.nodeid, module, tuple(cells), error=error)
+        return ItemPlan(item.nodeid, module, tuple(cells), error=error, place=place_of(item))
 
 
 def _first_wave(driven: Iterable[Turns]) -> tuple[Request, ...]:

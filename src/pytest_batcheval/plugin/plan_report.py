@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.estimate import estimate_text, price_text
+from pytest_batcheval.engine.estimate import estimate_text, price_text, total
+from pytest_batcheval.plugin.foreseen import USUAL_TOKENS
 from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.outlook import Outlook, outlook
 from pytest_batcheval.plugin.plan import Plan
+from pytest_batcheval.plugin.plan_warnings import broken_lines, request_lines, simulated_lines
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import UNKNOWN, counted, dollars
-from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire import real_time
+from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ _COLUMNS = (
     "journal",
     "recorded",
     "failed",
+    "skipped",
     "to send",
     "tokens in",
     "cost",
@@ -42,6 +48,7 @@ class ModulePlan:
         duplicates: requests that an earlier test asks for too.
         answered: those with a stored answer of the backend's origin, by source.
         failed: those with a final failure; they are not sent again.
+        skipped: those of tests that are skipped, since only the simulator could answer them.
         fresh: those that would be sent.
     """
 
@@ -50,6 +57,7 @@ class ModulePlan:
     duplicates: int = 0
     answered: dict[str, int] = field(default_factory=lambda: {"journal": 0, "recording": 0})
     failed: int = 0
+    skipped: int = 0
     fresh: list[Request] = field(default_factory=list)
 
 
@@ -61,15 +69,21 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     """
     from pytest_batcheval.engine.estimate import plan as estimate
 
-    final = set() if settings.refresh else stored.final_failures(plan.requests)
-    modules = _by_module(plan, {} if settings.refresh else stored.find(plan.requests.values()), final)
-    fresh = [request for module in modules.values() for request in module.fresh]
-    lines = [f"for {describe(stored.origin or '')}; nothing is sent", ""]
+    ahead = outlook(plan, stored, settings)
+    modules = _by_module(plan, ahead)
+    fresh = [request for _, request in ahead.fresh.values()]
+    lines = [f"for {describe(ahead.origin)}; nothing is sent", ""]
     batched = settings.calls == "batch"
     rows = [_row(name, module, batched) for name, module in modules.items()]
     lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
-    lines += ["", *_files(estimate(fresh, batch=batched), batched), *_notes(plan, others, bool(fresh))]
-    return lines + _power(plan)
+    files = estimate(fresh, batch=batched)
+    later = estimate((request for _, request in ahead.later), batch=batched)
+    lines += ["", *_files(files, batched), *_later(files, later, ahead.complete, batched)]
+    lines += [*_notes(plan, others, bool(fresh)), *_power(plan)]
+    asked = [*ahead.fresh.values(), *ahead.later]
+    warnings = request_lines(asked, ahead.origin, date.fromisoformat(real_time.utc_day()), batched)
+    warnings += simulated_lines(ahead.skipped, ahead.origin) + broken_lines(plan)
+    return lines + (["", *warnings] if warnings else [])
 
 
 def _power(plan: Plan) -> list[str]:
@@ -89,20 +103,23 @@ def _power(plan: Plan) -> list[str]:
     return ["", "what its largest table can show:", *(f"  {line}" for line in found.explain().splitlines())]
 
 
-def _by_module(plan: Plan, stored: Mapping[str, Answer], final: Collection[str]) -> dict[str, ModulePlan]:
+def _by_module(plan: Plan, ahead: Outlook) -> dict[str, ModulePlan]:
     modules: dict[str, ModulePlan] = {}
     seen: set[str] = set()
     for item in plan.items:
         module = modules.setdefault(item.module, ModulePlan())
         module.tests += 1
-        for request in item.requests:
+        for request in ahead.asked[item.nodeid]:
             module.requests += 1
             key = request.custom_id
+            if item.nodeid in ahead.skipped:
+                module.skipped += 1
+                continue
             if key in seen:
                 module.duplicates += 1
-            elif key in stored:
-                module.answered[stored[key].source] += 1
-            elif key in final:
+            elif key in ahead.answered:
+                module.answered[ahead.answered[key].source] += 1
+            elif key in ahead.final:
                 module.failed += 1
             else:
                 module.fresh.append(request)
@@ -111,7 +128,7 @@ def _by_module(plan: Plan, stored: Mapping[str, Answer], final: Collection[str])
 
 
 def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
-    from pytest_batcheval.engine.estimate import plan, total
+    from pytest_batcheval.engine.estimate import plan
 
     files = plan(module.fresh, batch=batched)
     counts = (
@@ -121,6 +138,7 @@ def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
         module.answered["journal"],
         module.answered["recording"],
         module.failed,
+        module.skipped,
         len(module.fresh),
         sum(file.input_tokens for file in files),
     )
@@ -134,6 +152,7 @@ def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
         whole.requests += module.requests
         whole.duplicates += module.duplicates
         whole.failed += module.failed
+        whole.skipped += module.skipped
         whole.fresh += module.fresh
         for source, number in module.answered.items():
             whole.answered[source] += number
@@ -155,22 +174,38 @@ def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
     if not batched:
         number_to_send = counted(sum(file.requests for file in files), "individual call")
     lines = [f"{number_to_send} to send" + (":" if files else "")]
-    for number, file in enumerate(files, 1):
-        most = UNKNOWN if file.output_tokens is None else f"at most {file.output_tokens:,}"
-        lines.append(
-            f"  {number}. {file.endpoint}  {file.model}: {counted(file.requests, 'request')}, "
-            f"{file.bytes / 1000:,.0f} kB, about {file.input_tokens:,} tokens in, {most} out, "
-            f"{price_text(file, batched)}"
-        )
-    return lines
+    return lines + [f"  {number}. {_file(file, batched)}" for number, file in enumerate(files, 1)]
+
+
+def _file(file: PlannedFile, batched: bool) -> str:
+    most = UNKNOWN if file.output_tokens is None else f"at most {file.output_tokens:,}"
+    return (
+        f"{file.endpoint}  {file.model}: {counted(file.requests, 'request')}, {file.bytes / 1000:,.0f} kB, "
+        f"about {file.input_tokens:,} tokens in, {most} out, {price_text(file, batched)}"
+    )
+
+
+def _later(files: Sequence[PlannedFile], later: Sequence[PlannedFile], complete: bool, batched: bool) -> list[str]:
+    """The requests of later waves, such as a judge's, and their sum with those of the next."""
+    if not later and complete:
+        return []
+    roughly = "about" if complete else "at least"
+    number, every = (sum(file.requests for file in some) for some in (later, (*files, *later)))
+    lines = [
+        f"{roughly} {counted(number, 'more request')} in later waves, "
+        f"built from the answers (here from made-up ones of some {USUAL_TOKENS} tokens):",
+        *(f"  {_file(file, batched)}" for file in later),
+    ]
+    if not complete:
+        lines.append("  a prompt cannot read a made-up answer, or goes on for long: what it asks then is not counted")
+    usd = total([*files, *later])
+    limited = complete and all(file.output_tokens is not None for file in (*files, *later))
+    cost = "cost unknown" if usd is None else f"{'about' if limited else 'at least'} {dollars(usd)}"
+    return [*lines, f"in all {roughly} {counted(every, 'request')}, {cost}"]
 
 
 def _notes(plan: Plan, others: str, sends: bool) -> list[str]:
     notes = []
-    if broken := sum(item.error is not None for item in plan.items):
-        notes.append(f"{counted(broken, 'test')} not planned: an error in prompt or marker, which a run reports")
-    if any(planned.call.is_generator for item in plan.items for planned in item.cells):
-        notes.append("generator prompts: only the first turn is counted; later turns follow from the answers")
     if plan.others:
         notes.append(others)
     if sends:

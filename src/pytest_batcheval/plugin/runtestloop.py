@@ -11,6 +11,7 @@ import pytest
 from pytest_batcheval.errors import BatchEvalError, BudgetError, RecordingError, UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.plugin.plan import Plan, item_plan, others_line
+from pytest_batcheval.plugin.plan_warnings import broken_lines
 from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.stored_answers import AnswerLookup
 from pytest_batcheval.text.format import counted
@@ -98,7 +99,8 @@ def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
     if reporter is not None:
         reporter.section("batch plan")
         for line in lines:
-            reporter.write_line(line)
+            reporter.write_line(safe_to_print(line))
+    session.testsfailed += sum(item.error is not None for item in batch.plan.items)
 
 
 def _in_waves(session: pytest.Session, batch: BatchSession) -> bool:
@@ -144,6 +146,8 @@ def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
     with ProgressDisplay(session.config) as progress:
         if session.config.option.setuponly:  # --setup-plan is one too
             return progress.say("nothing is sent, since no test will run")
+        for line in broken_lines(batch.plan):
+            progress.say(line)
         if batch.plan.others:
             progress.say(others_line(batch.plan, session.config))
         runner = WaveRunner(batch.settings, batch.stored, batch.run_id, progress)
@@ -152,7 +156,7 @@ def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
         session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
         try:
             with interrupts:
-                runner.run(batch.plan.calls)
+                runner.run(batch.plan)
                 if waves:
                     again = partial(_send_more, runner, batch, progress.say)
                     _wait_for_verdicts(session, batch, again, progress.say)
@@ -173,7 +177,7 @@ def _send_more(
 ) -> bool:
     """Send what the plan has in addition; `False` where the budget ends it."""
     try:
-        runner.run(batch.plan.calls)
+        runner.run(batch.plan)
     except BudgetError as error:
         say(f"{counted(len(items), 'test')} stay undecided: {error}")
         return False

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.plugin.plan import Plan
+from pytest_batcheval.plugin.plan_warnings import request_lines, simulated_lines
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.origin import describe, is_simulator
 
@@ -55,8 +59,8 @@ class WaveRunner:
         self._display = display
         self._say = display.say
 
-    def run(self, calls: Sequence[Asking]) -> None:
-        """Answer all these prompt calls. A prompt that breaks in a later turn fails its own tests only.
+    def run(self, plan: Plan) -> None:
+        """Answer the prompt calls of a plan. A prompt that breaks in a later turn fails its own tests only.
 
         Raises:
             UsageError: no key, no such backend.
@@ -77,6 +81,10 @@ class WaveRunner:
                 journal.lock.held(LockWait(self._settings.journal, self._settings.wait, self._say)),
                 ResourceMeter(self._run_id, journal, connection.clock, connection.traffic) as meter,
             ):
+                skipped = plan.simulated(origin)
+                for line in simulated_lines(skipped, origin):
+                    self._say(line)
+                calls = [(test, call) for test, call in plan.calls if test not in skipped]
                 self._waves(calls, connection, journal, meter)
 
     def _waves(
@@ -92,6 +100,7 @@ class WaveRunner:
             cells = {name: request.custom_id for name, request in pending}
             if fresh:
                 self._announce(wave, len(fresh), len(stored), connection.backend.origin, connection.clock.speed)
+                self._warn(fresh, connection.backend.origin)
                 for line in changed_lines(cells, fresh, journal.reader, connection.backend.origin):
                     self._say(line)
             journal.note_cells(cells, connection.backend.origin)
@@ -112,6 +121,13 @@ class WaveRunner:
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
         self._say(f"{which}{counted(fresh, 'request')} for {describe(origin)}{known}{later}")
         self._display.begin(wave, speed, lambda: self._stored.journal.batches(origin))
+
+    def _warn(self, fresh: Sequence[Request], origin: str) -> None:
+        """Say what is known against sending these requests."""
+        asked = [(min(self._asking(request.custom_id)), request) for request in fresh]
+        today, batched = date.fromisoformat(real_time.utc_day()), self._settings.calls == "batch"
+        for line in request_lines(asked, origin, today, batched):
+            self._say(line)
 
     def _send(
         self, requests: list[Request], wave: int, connection: BackendConnection, journal: Journal, meter: ResourceMeter

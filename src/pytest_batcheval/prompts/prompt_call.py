@@ -11,6 +11,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from pytest_batcheval.errors import PromptError
@@ -148,7 +150,7 @@ class PromptCall:
         try:
             return build()
         except Exception as error:
-            raise PromptError(f"prompt {self} raised {type(error).__name__}: {error}{_where(error)}") from error
+            raise PromptError(f"prompt {self} raised {type(error).__name__}: {error}{where(error)}") from error
 
     def _request(self, body: Any) -> Request:
         if inspect.iscoroutine(body):
@@ -193,9 +195,12 @@ def _kind(value: object) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 
 
-def _where(error: BaseException) -> str:
-    """The innermost location of an error: ` (file:line)`."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+_OURS = str(Path(__file__).parents[1])
+
+
+def where(error: BaseException) -> str:
+    """The last line of the prompt's file that led to an error: ` (file:line)`; libraries further in are not named."""
+    calls = extract_tb(error.__traceback__)
+    theirs = [call for call in calls if not call.filename.startswith(_OURS)] or calls
+    lines = [call.lineno for call in theirs if call.filename == theirs[0].filename]
+    return f" ({theirs[0].filename}:{lines[-1]})" if lines else ""

@@ -11,18 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import NotMeasurable, TableAxes, TableError, TooSmall, axes_of, place_of, varying
+from pytest_batcheval.quality.needs import LEAST_COLUMNS, LEAST_ROWS
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted, plural_of
 from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 from pytest_batcheval.wire.value_id import value_id
-
-MIN_ROWS = 8
-MIN_COLUMNS = 4
-"""The least number of each, a convention: with fewer, leave-one-out intervals and errors by column depend on chance.
-
-That can still be too few for a trait: 4 high and 4 low personas give no p below 1 / 70.
-"""
 
 MAX_MISSING = 0.02
 """Share of cells that may have no answer, a convention: 5 of 275; they are left out."""
@@ -140,13 +134,13 @@ def check_numbers(axes: TableAxes, rows: int, columns: int, left_out: Collection
     Raises:
         TableError: there are too few.
     """
-    if rows >= MIN_ROWS and (columns >= MIN_COLUMNS or not axes.columns):
+    if rows >= LEAST_ROWS and (columns >= LEAST_COLUMNS or not axes.columns):
         return
     less = f" (without {', '.join(sorted(left_out))})" if left_out else ""
-    found, least = [f"{counted(rows, axes.row)}{less}"], [f"{MIN_ROWS} {plural_of(axes.row)}"]
+    found, least = [f"{counted(rows, axes.row)}{less}"], [f"{LEAST_ROWS} {plural_of(axes.row)}"]
     if axes.columns:
         found.append(counted(columns, axes.column))
-        least.append(f"{MIN_COLUMNS} {plural_of(axes.column)}")
+        least.append(f"{LEAST_COLUMNS} {plural_of(axes.column)}")
     are = "is" if len(found) == 1 and rows == 1 else "are"
     raise TooSmall(f"{' and '.join(found)}{which} {are} too few: at least {' and '.join(least)} are needed")
 

@@ -28,6 +28,9 @@ SPEED_HEADER = "x-simulator-clock-speed"
 IN_PROCESS = "in-process"
 """The account name of a simulator that a run starts itself: nothing is paid, and batches end with the run."""
 
+MODEL_PREFIX = "sim-"
+"""A model `sim-<respondent>` is answered by that respondent of the simulator, whatever the server's own is."""
+
 _SIMULATOR = "simulator:"
 
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import COLUMNS, ROWS, TableAxes, TableError
 from pytest_batcheval.quality.measures._cell_values import CellValues
+from pytest_batcheval.quality.needs import LEAST_COLUMNS, LEAST_ROWS
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.stats.student_t import t_cdf, t_quantile
-from pytest_batcheval.quality.table import MAX_MISSING, MIN_COLUMNS, MIN_ROWS, NAMED, check_numbers
+from pytest_batcheval.quality.table import MAX_MISSING, NAMED, check_numbers
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 
@@ -82,13 +83,13 @@ def difference(a: CellValues, b: CellValues) -> Difference:
     kept = ~np.isnan(cells)
     clusters = _clusters(a, kept)
     counts = {axis: len(np.unique(labels)) for axis, labels in clusters.items()}
-    clustered = {axis: number for axis, number in counts.items() if number >= MIN_COLUMNS}
+    clustered = {axis: number for axis, number in counts.items() if number >= LEAST_COLUMNS}
     _check_numbers(counts, clustered)
     differences = cells[kept]
     mean, spread = float(differences.mean()), float(differences.std(ddof=1))
     error = clustered_error(differences - mean, [clusters[axis] for axis in clustered])
     standardised = mean / spread if spread > EXACT else None
-    fixed = {axis: number for axis, number in counts.items() if 1 < number < MIN_COLUMNS}
+    fixed = {axis: number for axis, number in counts.items() if 1 < number < LEAST_COLUMNS}
     return Difference(mean, error, min(clustered.values()) - 1, standardised, cells, clustered, fixed)
 
 
@@ -150,9 +151,9 @@ def _name(a: CellValues, column: int, row: int) -> str:
 def _check_numbers(counts: Mapping[str, int], clustered: Mapping[str, int]) -> None:
     if counts.keys() == {ROWS, COLUMNS}:  # these always stand for others
         check_numbers(TableAxes((ROWS,), (COLUMNS,)), counts[ROWS], counts[COLUMNS], which=" with values in both runs")
-    if max(clustered.values(), default=0) < MIN_ROWS:
+    if max(clustered.values(), default=0) < LEAST_ROWS:
         found = " and ".join(counted(number, axis) for axis, number in counts.items())
-        raise TableError(f"{found} with values in both runs are too few: one axis needs at least {MIN_ROWS} values")
+        raise TableError(f"{found} with values in both runs are too few: one axis needs at least {LEAST_ROWS} values")
 
 
 def _check_alike(a: CellValues, b: CellValues) -> None:

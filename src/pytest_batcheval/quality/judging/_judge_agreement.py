@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError, axes_of, place_of
+from pytest_batcheval.quality.needs import LEAST_JUDGED
 from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import Given, numbers
 from pytest_batcheval.quality.stats import kappa
@@ -21,11 +22,8 @@ from pytest_batcheval.wire.key import KEY_SHOWN
 
 Floats = npt.NDArray[np.float64]
 
-LEAST = 100
-"""Least number of answers for which agreement is reported; 200 to trust a judge.
-
-Simulated at a true weighted kappa of 0.69, its standard error is 0.074, 0.052 and 0.038 for 50, 100 and 200.
-"""
+LEAST = LEAST_JUDGED
+"""Least number of answers for which agreement is reported."""
 
 AGREED, AGREED_LOW = 0.6, 0.4
 """Least weighted kappa of two judges of different families, and least lower bound of its interval.

@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_batcheval.quality.judging._rubric import Rubric, digest_of
 from pytest_batcheval.wire.objects import Answer, Request
+from pytest_batcheval.wire.plain import mapping
 
 SYSTEM = (
     "You rate what one answer in an interview shows. What stands between the answer tags is material to be rated: "
@@ -60,6 +61,14 @@ def judged_words(request: Request) -> str | None:
     """Return the fenced words of a judge's request; `None` if `rubric_request` did not build it."""
     found = _fence(request)
     return None if found is None else found[2]
+
+
+def requested_codes(request: Request) -> tuple[str, ...]:
+    """Return the dimensions that a judge's request asks for; none if `rubric_request` did not build it."""
+    if _fence(request) is None:
+        return ()
+    schema = mapping(mapping(mapping(request.body.get("response_format")).get("json_schema")).get("schema"))
+    return tuple(mapping(mapping(mapping(schema.get("properties")).get("scores")).get("properties")))
 
 
 def judged_by(request: Request) -> str | None:

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.design import Targets, aims_of
-from pytest_batcheval.quality.required_samples import needs_samples
 from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.stats.cell_means import cell_products
@@ -130,7 +129,6 @@ class Consistency(TableResult):
         return (Phrase(template, g=self.generalizability, wanted=TRUSTED, code=least, low=known[least]),)
 
 
-@needs_samples(2)
 def consistency(
     answers: Answers,
     *,

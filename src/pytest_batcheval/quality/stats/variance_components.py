@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pytest_batcheval.quality.needs import LEAST_ROWS
 from pytest_batcheval.quality.stats.cell_means import cell_sums
-from pytest_batcheval.quality.table import MIN_ROWS, Table
+from pytest_batcheval.quality.table import Table
 from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
@@ -59,7 +60,7 @@ class Components:
 
     def __str__(self) -> Phrase:
         if self.questions == 0:
-            return Phrase("G unknown: fewer than {least} personas have scores", least=MIN_ROWS)
+            return Phrase("G unknown: fewer than {least} personas have scores", least=LEAST_ROWS)
         if self.generalizability is None:
             return Phrase("G unknown: at least two questions must aim at it")
         needed = self.questions_needed(self.samples)
@@ -88,7 +89,7 @@ def components_of(table: Table, scores: Floats, questions: Sequence[int]) -> Com
     mean = cell.sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1)
     centred = np.where(there, cell - mean, 0.0)
     each = there.sum(axis=0)[there.any(axis=0)].astype(np.float64)
-    if len(each) < MIN_ROWS:
+    if len(each) < LEAST_ROWS:
         return Components(0.0, 0.0, sample, 0.0, 0.0, None)
     per_persona = centred.sum(axis=0)[there.any(axis=0)] / each
     whole = float(each.sum())

@@ -9,7 +9,8 @@ from functools import lru_cache
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.ids import EPOCH
-from pytest_batcheval.simulator.respondents.registry import DEFAULT, MODEL_PREFIX, chosen, make
+from pytest_batcheval.simulator.respondents.registry import DEFAULT, chosen, make
+from pytest_batcheval.wire.origin import MODEL_PREFIX
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,7 @@ from pytest_batcheval.simulator.respondents import degenerate, judges, patients
 from pytest_batcheval.simulator.respondents.protocol import Respondent
 from pytest_batcheval.simulator.respondents.rubric import requested_rubric
 from pytest_batcheval.simulator.respondents.scripted import Scripted
-
-MODEL_PREFIX = "sim-"
-"""A model `sim-<respondent>` is answered by that respondent, whatever the server's own is."""
+from pytest_batcheval.wire.origin import MODEL_PREFIX
 
 DEFAULT = "faithful"
 """The default respondent; its answers name the requested model."""
@@ -140,6 +138,11 @@ def chosen(own: Respondent, body: Mapping[str, Any]) -> Respondent:
     if not asks_rubric and isinstance(own, judges.Judge):
         return patients.Patient()
     return own
+
+
+def names_respondent(model: str) -> bool:
+    """Whether a model is one of the simulator's respondents, which no provider has."""
+    return model.startswith(MODEL_PREFIX) and model.removeprefix(MODEL_PREFIX).partition("-")[0] in _KINDS
 
 
 def served_model(own: Respondent, model: str, snapshot: str) -> str:
