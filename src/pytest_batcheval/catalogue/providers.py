@@ -1,0 +1,154 @@
+"""What each provider's batches allow, as data: limits, marks, the fence of a lost create, and so what can be promised.
+
+From the providers' documentation and SDKs as read in November 2026; no account was used. `None` is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Mark = Literal["metadata", "name", "file", "custom_id"]
+Fence = Literal["file", "token", "id", "none"]
+
+MEGABYTE = 10**6
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """The batches of one provider.
+
+    Attributes:
+        name: as `--batch-backend` has it.
+        title: as the provider calls itself.
+        base_url: of its API; empty where each account has its own, in `base_url_from`.
+        key_from: the environment variables of the key, the SDK's own; the first that is set counts.
+        base_url_from: that of the base URL.
+        adapter: the form of its API: `openai` for files and batches as OpenAI has them.
+        requests: of one batch.
+        bytes: of one input file, or of the body of a create.
+        inputs: texts of all embedding requests of a batch.
+        windows: completion windows, the one that we ask for first.
+        endpoints: paths whose requests a batch can hold; empty for those of OpenAI's Batch API.
+        purpose: of an uploaded input file.
+        mark: where a batch carries our mark, by which any machine recognises it; `file` for no mark but the id of its
+            input file, by which only the journal that sent it does.
+        fence: how a create without an answer is kept from being applied later: by deleting its input file, by repeating
+            it with the same token, by an id that the client chooses, or not at all.
+        paged: whether its lists have pages.
+        pending_files: whether an uploaded file has to be processed before a batch can be created of it.
+        retention_days: for which results are kept.
+        discount: share of the price of single calls that a batch saves; `None` where it depends on the model.
+        cancel: whether a batch can be stopped.
+    """
+
+    name: str
+    title: str
+    base_url: str = ""
+    key_from: tuple[str, ...] = ("OPENAI_API_KEY",)
+    base_url_from: str = "OPENAI_BASE_URL"
+    adapter: Literal["openai", "anthropic"] = "openai"
+    requests: int = 50_000
+    bytes: int = 200 * MEGABYTE
+    inputs: int = 50_000
+    windows: tuple[str, ...] = ("24h",)
+    endpoints: tuple[str, ...] = ()
+    purpose: str = "batch"
+    mark: Mark = "metadata"
+    fence: Fence = "file"
+    paged: bool = True
+    pending_files: bool = False
+    retention_days: int | None = None
+    discount: float | None = 0.5
+    cancel: bool = True
+
+    @property
+    def promise(self) -> str:
+        """The class of what can be promised, `A` to `D`; see `PROMISES`."""
+        if self.fence in ("token", "id"):
+            return "A"
+        if self.mark == "custom_id":
+            return "D"
+        return "B" if self.fence == "file" else "C"
+
+
+PROMISES: Mapping[str, str] = {
+    "A": "a create without an answer is repeated, and the provider makes one batch of both",
+    "B": "a create without an answer is looked for; if it is absent, its input file is deleted before it is sent again",
+    "C": "a create without an answer is looked for; only 20 minutes without a trace of it count as absent",
+    "D": (
+        "a batch says whose it is only when it has ended: until then nothing that it may hold is sent again; machines "
+        "that send the same at once do not notice each other, so use a workspace of its own"
+    ),
+}
+"""By class, what is promised of a create whose answer was lost."""
+
+PROVIDERS: Mapping[str, Capabilities] = {
+    provider.name: provider
+    for provider in (
+        Capabilities("openai", "OpenAI", "https://api.openai.com/v1", retention_days=30),
+        Capabilities(
+            "azure",
+            "Azure OpenAI",
+            key_from=("AZURE_OPENAI_API_KEY",),
+            base_url_from="AZURE_OPENAI_BASE_URL",
+            pending_files=True,
+        ),
+        Capabilities(
+            "groq",
+            "Groq",
+            "https://api.groq.com/openai/v1",
+            key_from=("GROQ_API_KEY",),
+            base_url_from="GROQ_BASE_URL",
+            bytes=100 * MEGABYTE,
+            paged=False,
+            retention_days=30,
+        ),
+        Capabilities(
+            "together",
+            "Together AI",
+            "https://api.together.xyz/v1",
+            key_from=("TOGETHER_API_KEY",),
+            base_url_from="TOGETHER_BASE_URL",
+            bytes=100 * MEGABYTE,
+            purpose="batch-api",
+            mark="file",
+            fence="none",
+            paged=False,
+            discount=None,
+        ),
+        Capabilities(
+            "doubleword",
+            "Doubleword",
+            "https://api.doubleword.ai/v1",
+            key_from=("DOUBLEWORD_API_KEY",),
+            base_url_from="DOUBLEWORD_BASE_URL",
+            windows=("24h", "1h"),
+            discount=None,
+        ),
+        Capabilities(
+            "deepinfra",
+            "DeepInfra",
+            "https://api.deepinfra.com/v1/openai",
+            key_from=("DEEPINFRA_API_KEY",),
+            base_url_from="DEEPINFRA_BASE_URL",
+            discount=0.2,
+        ),
+        Capabilities(
+            "anthropic",
+            "Anthropic",
+            "https://api.anthropic.com",
+            key_from=("ANTHROPIC_API_KEY",),
+            base_url_from="ANTHROPIC_BASE_URL",
+            adapter="anthropic",
+            requests=100_000,
+            bytes=256 * MEGABYTE,
+            endpoints=("/v1/messages",),
+            mark="custom_id",
+            fence="none",
+            retention_days=29,
+        ),
+    )
+}
+"""By the name that `--batch-backend` takes."""
