@@ -1,0 +1,40 @@
+"""The models that examples, documents and tests name, and the days on which OpenAI shuts models down.
+
+Names, snapshots and days are those of OpenAI's model and deprecation pages on 26 November 2026
+(developers.openai.com/api/docs/models, …/deprecations). CONTRIBUTING.md says how to change to later models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+
+MODEL = "gpt-6-luna"
+"""The model of the examples: small, with a batch price, and able to answer without reasoning."""
+
+SNAPSHOT = "gpt-6-luna-2026-09-22"
+"""The name in its answers."""
+
+LARGER = "gpt-6.1-terra"
+"""A larger model that can do the same: a judge, or the other side of a comparison."""
+
+_BY_DAY = {
+    "2026-10-23": "gpt-3.5-turbo gpt-4 gpt-4-turbo gpt-4o-2024-05-13 gpt-4.1-nano o1 o1-pro o3-mini o4-mini",
+    "2026-12-11": "gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro o3 o3-pro",
+    "2027-01-14": "gpt-4o gpt-4o-mini gpt-4.1 gpt-4.1-mini",
+    "2027-04-01": "gpt-5.1 gpt-5.3-codex gpt-5.4-nano",
+}
+SHUTDOWN: Mapping[str, date] = MappingProxyType(
+    {name: date.fromisoformat(day) for day, names in _BY_DAY.items() for name in names.split()}
+)
+"""The day from which a model no longer answers, by name; a snapshot is here only if it has a day of its own."""
+
+_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})\Z")
+
+
+def shutdown_date(model: str) -> date | None:
+    """The day from which a model, a snapshot or a model tuned from it no longer answers; `None` if none is known."""
+    base = model.split(":")[1] if model.startswith("ft:") else model
+    return SHUTDOWN.get(base) or SHUTDOWN.get(_SNAPSHOT.sub("", base))
