@@ -20,7 +20,7 @@ HOSTILE = "\x1b]0;owned\x07\u202e없는 모델\nbatcheval: all is well\x9b2J"
 
 
 def asked(*words):
-    return [Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": word}]}) for word in words]
+    return [Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": word}]}) for word in words]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def journal(tmp_path, monkeypatch):
 
 def hold(journal, run, requests, *results, state="settled"):
     journal.add_run(run, ORIGIN)
-    row = BatchRow(ORIGIN, "s", requests[0].url, "i", 1, 1, len(requests), "f", run=run, model="gpt-4.1-mini")
+    row = BatchRow(ORIGIN, "s", requests[0].url, "i", 1, 1, len(requests), "f", run=run, model="gpt-6-luna")
     ended = replace(journal.plan(row, requests), state=state, batch_id="batch_" + "0123456789abcdef" * 2)
     if state == "created":
         journal.commit(ended)

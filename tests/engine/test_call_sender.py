@@ -17,6 +17,7 @@ from forked import Forked
 from send_with import send_with
 
 from pytest_batcheval.backends.connect import connect
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.engine import call_sender
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME
@@ -660,9 +661,6 @@ def test_a_disk_without_room_for_a_window_of_answers_is_told_before_anything_is_
 
 
 # money
-
-
-MODEL = "gpt-4.1-mini"
 
 
 def test_a_budget_counts_calls_at_their_full_price(go, server, journal):

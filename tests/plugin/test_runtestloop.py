@@ -574,7 +574,7 @@ def test_another_checkout_collects_what_the_first_has_submitted(suite, send, bat
 PRICED = """
     def priced(persona, question):
         body = ask(persona, question)
-        return {**body, "model": "gpt-4.1-mini", "max_completion_tokens": 1000}
+        return {**body, "model": "gpt-6-luna", "max_completion_tokens": 1000}
 
     @pytest.mark.batch(prompt=priced)
     def test_one(answer): assert answer.text

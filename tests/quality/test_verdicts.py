@@ -23,13 +23,13 @@ CODES = ["NS", "HA", "RD", "P", "SD", "CO", "ST"]
 
 
 def said(text, number=0):
-    request = Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": f"q{number}"}]})
+    request = Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": f"q{number}"}]})
     return answered(request, text)
 
 
 def answered(request, text):
     choice = {"message": {"content": text}, "finish_reason": "stop"}
-    return Answer(request, "test", {"body": {"model": "gpt-4.1-mini-2025-04-14", "choices": [choice]}})
+    return Answer(request, "test", {"body": {"model": "gpt-6-luna-2026-09-22", "choices": [choice]}})
 
 
 def filled(marks, role="in_role"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.cli.options import say, say_json, width
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -27,7 +28,6 @@ Send the same requests as individual calls, one by one and concurrently, and as 
 purpose, and compare time, HTTP calls, tokens and cost. Nothing leaves this machine. The times are virtual: they follow
 from the configured latencies, which the output names, and say nothing about a provider's current load.
 """
-MODEL = "gpt-4.1-mini"
 CALL_SECONDS = 3.0
 """A usual estimate for an individual call."""
 
