@@ -133,7 +133,7 @@ def test_a_judge_scores_both(record, capsys):
         (["gpt-6.1-terra", "gpt-6-luna", "--round=last week"], "a round is named by"),
         (
             ["gpt-6.1-terra", "unheard-of"],
-            "no answers of unheard-of in the recordings or .batcheval/journal.sqlite; recorded models: gpt-6.1-terra",
+            "no answers of unheard-of in the recordings or .batcheval/journal.sqlite; recorded models: gpt-6-luna, gpt-6.1-terra",
         ),
         (["gpt-6.1-terra", "gpt-6-luna", "--margin", "0"], "margin must be a positive number"),
         (["gpt-6.1-terra", "gpt-6-luna", "--leave-out", "colour"], "unknown part colour"),

@@ -13,7 +13,7 @@ prompts:
   - {label: terse, raw: '[{"role": "system", "content": "Be terse."}, {"role": "user", "content": "{{input}}"}]'}
 providers:
   - openai:gpt-6-luna
-  - {id: 'openai:chat:gpt-6.1-terra', label: mild, config: {temperature: 0, apiKey: sk-very-secret-1234567}}
+  - {id: 'openai:chat:gpt-6.1-terra', label: mild, config: {temperature: 0, reasoning_effort: none, apiKey: sk-very-secret-1234567}}
   - anthropic:messages:claude-opus-4-7
 defaultTest: {assert: [{type: not-contains, value: sorry}]}
 tests:
@@ -59,7 +59,7 @@ def test_promptfoo_becomes_axes_and_checks(folder, capsys):
     assert "2 prompts, 2 cases, 2 models" in capsys.readouterr().out
     assert [(m["id"], m["name"], m["body"]) for m in entries(folder, "model")] == [
         ("gpt-6-luna", "gpt-6-luna", {}),
-        ("mild", "gpt-6.1-terra", {"temperature": 0}),
+        ("mild", "gpt-6.1-terra", {"temperature": 0, "reasoning_effort": "none"}),
     ]
     assert entries(folder, "template")[1]["messages"][0] == {"role": "system", "content": "Be terse."}
     first, second = entries(folder, "case")
@@ -229,7 +229,7 @@ RUN = {
     "data_source": {
         "type": "completions",
         "model": "gpt-6-luna",
-        "sampling_params": {"temperature": 0, "seed": None, "tools": []},
+        "sampling_params": {"temperature": 0, "reasoning_effort": "none", "seed": None, "tools": []},
         "input_messages": {
             "type": "template",
             "template": [
@@ -259,8 +259,8 @@ def test_a_hosted_eval_with_its_runs(folder, capsys):
     (template,), (case,) = entries(folder, "template"), entries(folder, "case")
     assert template["messages"][0] == {"role": "developer", "content": "One word."}
     assert [(model["id"], model["body"]) for model in entries(folder, "model")] == [
-        ("gpt-6-luna", {"temperature": 0}),
-        ("gpt-6.1-terra", {"temperature": 0}),
+        ("gpt-6-luna", {"temperature": 0, "reasoning_effort": "none"}),
+        ("gpt-6.1-terra", {"temperature": 0, "reasoning_effort": "none"}),
     ]
     assert case["vars"] == {"item": {"question": "2+2?", "label": "4"}}
     assert case["checks"] == [{"check": "icontains", "value": "{{item.label}}", "negated": False}]

@@ -106,7 +106,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def requests(count: int, model: str) -> list[Request]:
     """Return `count` different questions to simulated patients."""
-    return [Request({"model": model, "messages": _messages(number)}) for number in range(count)]
+    return [
+        Request({"model": model, "messages": _messages(number), "reasoning_effort": "none"}) for number in range(count)
+    ]
 
 
 def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measured:
