@@ -72,17 +72,17 @@ def test_what_is_slow_to_import_is_not_imported_for_a_look(three, tmp_path, verb
     assert "genai_prices" in loaded[0].stderr
     assert loaded[1].stderr == "[]\n"
     assert loaded[1].stdout == loaded[0].stdout
-    assert "$0.0024" in loaded[1].stdout
+    assert "$0.0007" in loaded[1].stdout
 
 
 def test_runs_are_a_line_each_oldest_first(three, capsys):
     assert main(["runs"]) == 0
     head, *lines, total = capsys.readouterr().out.splitlines()
-    assert total.split() == ["total", "3", "1", "$0.0024"]
+    assert total.split() == ["total", "3", "1", "$0.0007"]
     assert head.split() == ["when", "run", "origin", "requests", "answered", "failed", "cost", "state"]
     assert [line.split()[2] for line in lines] == ["done-run", "f" * 12, "open-run"]
     assert [line.split()[-5:] for line in lines] == [
-        ["1", "1", "0", "$0.0024", "done"],
+        ["1", "1", "0", "$0.0007", "done"],
         ["1", "0", "1", "$0.00", "failed"],
         ["1", "0", "0", "$0.00", "open"],
     ]

@@ -92,7 +92,7 @@ def test_a_budget_ends_the_waves_and_the_tests_run(suite, batch_server, monkeypa
     )
     suite.test_file(RATE.replace("prompt=ask", "prompt=priced").replace("SEEN = {}", "from prompts import priced"))
     result = suite.run(
-        "--batch=send", f"--batch-backend={batch_server.base_url}", "--batch-until-decided", "--batch-budget=0.0082"
+        "--batch=send", f"--batch-backend={batch_server.base_url}", "--batch-until-decided", "--batch-budget=0.0026"
     )
     result.assert_outcomes(failed=2)
     assert "2 tests stay undecided: 10 requests could cost $" in result.stdout.str()

@@ -11,6 +11,7 @@ SUITE = """
     def interview(persona, question):
         return {
             "model": "gpt-6-luna",
+            "reasoning_effort": "none",
             "max_completion_tokens": 50,
             "messages": [{"role": "user", "content": persona.description + " WORDS " + question.text}],
         }

@@ -15,7 +15,7 @@ DOCUMENT = st.recursive(
     max_leaves=20,
 )
 BODY = {
-    "model": "gpt-6-luna",
+    "model": "gpt-4.1-mini",
     "messages": [
         {"role": "system", "content": "페르소나: 고립되고 겁이 많은, 미성숙한"},
         {"role": "user", "content": "어디가 불편해서 방문하게 되셨나요? 🙂"},
