@@ -11,7 +11,7 @@ import pytest
 from pytest_batcheval.catalogue.models import LARGER, MODEL, SNAPSHOT, shutdown_date
 
 ROOT = Path(__file__).parents[2]
-NAMED = re.compile(r"(?<![\w./-])(?:gpt-\d|chatgpt-|o[134]\b)(?:[\w.]|-(?=\w))*")
+NAMED = re.compile(r"(?<![\w./-])(?:gpt-\d|chatgpt-\w|o[134]\b)(?:[\w.]|-(?=\w))*")
 LEFT = ("CHANGELOG.md", "docs/images/", "src/pytest_batcheval/catalogue/models.py")
 EXCEPTIONS = {
     "src/pytest_batcheval/simulator/inference/models.py": "the models that a user's bodies may name",
