@@ -49,13 +49,13 @@ def table(folder, price, times=()):
 
 @pytest.mark.sampled
 def test_a_second_process_has_the_same_rates_without_the_table(ask):
-    models = ["gpt-4.1-mini", "text-embedding-3-small", "nobody-knows-this-model"]
+    models = ["gpt-6-luna", "text-embedding-3-small", "nobody-knows-this-model"]
     first, imported = ask(*models)
     assert imported
     wanted = [rates(model, batch) for model in models for batch in (False, True)]
     assert [one and tuple(map(Decimal, one)) for one in first] == wanted
     assert ask(*models) == [first, False]
-    assert ask(*models, "gpt-4.1") != [first, False], "another model is looked up"
+    assert ask(*models, "gpt-6.1-terra") != [first, False], "another model is looked up"
 
 
 def test_a_table_that_changes_is_asked_again(ask, tmp_path):

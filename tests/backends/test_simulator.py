@@ -42,7 +42,7 @@ def clock(backend):
 
 @pytest.fixture
 def requests():
-    bodies = ({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(4))
+    bodies = ({"model": "gpt-6-luna", "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(4))
     return [Request(body) for body in bodies]
 
 

@@ -112,7 +112,7 @@ def make_requests(count: int, start: int = 0) -> Iterator[Request]:
             {"role": "system", "content": f"당신은 {number}번 환자입니다. " + QUESTION},
             {"role": "user", "content": QUESTION * 2},
         ]
-        yield Request({"model": "gpt-4.1-mini", "messages": messages})
+        yield Request({"model": "gpt-6-luna", "messages": messages})
 
 
 # -- reading what came back ---------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def write_results(path: Path, keys: list[str]) -> Path:
             message = {"role": "assistant", "content": f"{number}: " + ANSWER * 6, "refusal": None}
             choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
             body = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1_800_000_000}
-            body |= {"model": "gpt-4.1-mini-2025-04-14", "choices": [choice], "usage": usage}
+            body |= {"model": "gpt-6-luna-2026-09-22", "choices": [choice], "usage": usage}
             response = {"status_code": 200, "request_id": f"req_{number}", "body": body}
             line = {"id": f"batch_req_{number}", "custom_id": key, "response": response, "error": None}
             stream.write(json.dumps(line, ensure_ascii=False) + "\n")

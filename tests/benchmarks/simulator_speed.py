@@ -136,7 +136,7 @@ def write_input(path: Path, lines: int, number: int) -> Path:
         for line in range(lines):
             custom_id = f"line-{number}-{line}"
             content = f"Question {line} of file {number}. " + words * ((LINE_BYTES - 150) // len(words))
-            body = {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": content}]}
+            body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": content}]}
             stream.write(json.dumps({"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body}) + "\n")
     return path
 

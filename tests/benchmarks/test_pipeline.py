@@ -6,16 +6,21 @@ The times are those of configured latencies; they show how our schedule changes,
 import pytest
 
 from pytest_batcheval import Request
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.engine import polling
-
-MODEL = "gpt-4.1-mini"
 
 
 def ask(count):
     """Requests of about the size of an intake question."""
     words = "저는 요즘 잠을 잘 이루지 못하고 작은 일에도 마음이 불안해집니다. " * 6
     return [
-        Request({"model": MODEL, "messages": [{"role": "user", "content": f"{number}. {words}"}], "max_tokens": 300})
+        Request(
+            {
+                "model": MODEL,
+                "messages": [{"role": "user", "content": f"{number}. {words}"}],
+                "max_completion_tokens": 300,
+            }
+        )
         for number in range(count)
     ]
 

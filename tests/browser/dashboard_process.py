@@ -22,4 +22,4 @@ def serving(folder, *options):
 
 
 def ask(number):
-    return Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": f"{number} {HOSTILE}"}]})
+    return Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": f"{number} {HOSTILE}"}]})

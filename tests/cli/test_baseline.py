@@ -152,8 +152,8 @@ def test_verdicts_by_two_rubrics_are_no_single_scale(record, answered, folder, c
     [
         (["save", "../x"], "a baseline's name must consist of letters"),
         (
-            ["save", "main", "--model", "gpt-5"],
-            "no recorded answers of gpt-5; recorded models: sim-blind, sim-faithful",
+            ["save", "main", "--model", "unheard-of"],
+            "no recorded answers of unheard-of; recorded models: sim-blind, sim-faithful",
         ),
         (["save", "main"], "answers of 2 models: sim-blind, sim-faithful; choose one with --model"),
         (["save", "main", "--module", "tests/test_none.py"], "no recorded answer in cassettes/answers"),
@@ -162,7 +162,7 @@ def test_verdicts_by_two_rubrics_are_no_single_scale(record, answered, folder, c
             "there is no none/answers here; change to the folder where pytest runs",
         ),
         (["save", "main", "--where", "question"], "--where question: expected <axis>=<id>"),
-        (["save", "main", "--model", "sim-blind", "--judge", "o3"], "no recorded verdict of o3 on "),
+        (["save", "main", "--model", "sim-blind", "--judge", "unheard-of"], "no recorded verdict of unheard-of on "),
         (["save", "main", "--model", "sim-blind", "--where", "question=goals"], "1 question are too few"),
         (["compare", "none", "--model", "sim-blind"], "there is no baseline baselines/none.json"),
         (["save", "main", "--axis", "persona=none.yaml"], "none.yaml: the axis file cannot be read"),

@@ -20,32 +20,32 @@ def compared(capsys, *arguments):
 
 @pytest.mark.sampled
 def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
-    record("gpt-4.1-mini")
-    record("gpt-4.1-nano", module="tests/test_b.py")
-    assert main(["compare", "gpt-4.1-mini", "gpt-4.1-nano"]) == 0
+    record("gpt-6.1-terra")
+    record("gpt-6-luna", module="tests/test_b.py")
+    assert main(["compare", "gpt-6.1-terra", "gpt-6-luna"]) == 0
     out = capsys.readouterr().out
     assert "equivalent: alignment/1 differs by " in out
-    assert "gpt-4.1-nano is as good as gpt-4.1-mini within 0.15, at 25% of its cost" in out
-    status, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano")
+    assert "gpt-6-luna is as good as gpt-6.1-terra within 0.15, at 10% of its cost" in out
+    status, found = compared(capsys, "gpt-6.1-terra", "gpt-6-luna")
     assert (status, found["as_good"]) == (0, True)
     assert [side["answers"] for side in found["models"]] == [275, 275]
 
 
 @pytest.mark.sampled
 def test_tokens_and_cost_are_those_of_the_answers(record, folder, capsys):
-    record("gpt-4.1-mini")
-    record("gpt-4.1-nano", module="tests/test_b.py")
+    record("gpt-6.1-terra")
+    record("gpt-6-luna", module="tests/test_b.py")
     usage = [
         line.answer(line.asked()).usage
         for line in Recordings(folder / "cassettes").lines()
-        if line.asked().model == "gpt-4.1-nano"
+        if line.asked().model == "gpt-6-luna"
     ]
-    _, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano")
+    _, found = compared(capsys, "gpt-6.1-terra", "gpt-6-luna")
     side = found["models"][1]
     assert side["input_tokens"] == sum(each["prompt_tokens"] for each in usage)
     assert side["output_tokens"] == sum(each["completion_tokens"] for each in usage)
-    # half of 0.10 and 0.40 US dollars a million
-    expected = (side["input_tokens"] * 0.05 + side["output_tokens"] * 0.20) / 1e6
+    # half of 0.10 and 0.50 US dollars a million
+    expected = (side["input_tokens"] * 0.05 + side["output_tokens"] * 0.25) / 1e6
     assert float(side["batch_usd"]) == pytest.approx(expected)
 
 
@@ -54,11 +54,11 @@ def test_tokens_and_cost_are_those_of_the_answers(record, folder, capsys):
     ("candidate", "why"), [("sim-noisy", "does not pass the gate"), ("sim-echo", "does not pass the gate")]
 )
 def test_a_worse_model_is_not(record, capsys, candidate, why):
-    record("gpt-4.1-mini")
+    record("gpt-6.1-terra")
     record(candidate, module="tests/test_b.py")
-    assert main(["compare", "gpt-4.1-mini", candidate]) == 1
+    assert main(["compare", "gpt-6.1-terra", candidate]) == 1
     out = capsys.readouterr().out
-    assert f"{candidate} is not shown to be as good as gpt-4.1-mini: it {why}" in out
+    assert f"{candidate} is not shown to be as good as gpt-6.1-terra: it {why}" in out
     assert "FAIL traits" in out
 
 
@@ -74,10 +74,10 @@ def test_two_equally_bad_models_are_equivalent_and_still_not_good(record, capsys
 
 @pytest.mark.sampled
 def test_what_is_not_decided_is_not_as_good(record, capsys):
-    record("gpt-4.1-mini")
+    record("gpt-6.1-terra")
     record("sim-noisy-0.1", module="tests/test_b.py")
     parts = [word for part in ("traits", "discriminant", "different") for word in ("--leave-out", part)]
-    assert main(["compare", "gpt-4.1-mini", "sim-noisy-0.1", "--margin", "0.01", *parts]) == 1
+    assert main(["compare", "gpt-6.1-terra", "sim-noisy-0.1", "--margin", "0.01", *parts]) == 1
     assert "it is worse" in capsys.readouterr().out
 
 
@@ -87,13 +87,13 @@ def test_answers_of_the_journal_count_for_the_cells_of_the_other_model(
 ):
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     monkeypatch.setenv("OPENAI_BASE_URL", batch_server.base_url)
-    record("gpt-4.1-mini")
+    record("gpt-6.1-terra")
     asked = [line.asked() for line in Recordings(folder / "cassettes").lines()]
-    twins = [Request({**request.body, "model": "gpt-4.1-nano"}) for request in asked]
+    twins = [Request({**request.body, "model": "gpt-6-luna"}) for request in asked]
     with connect("openai") as connection, Journal.open(folder / ".batcheval/journal.sqlite") as journal:
         send(twins, backend=connection.backend, journal=journal, clock=connection.clock)
     executed = len(batch_server.ledger.executions)
-    status, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano")
+    status, found = compared(capsys, "gpt-6.1-terra", "gpt-6-luna")
     assert status == 0
     assert found["models"][1]["answers"] == 275
     assert len(batch_server.ledger.executions) == executed
@@ -102,23 +102,25 @@ def test_answers_of_the_journal_count_for_the_cells_of_the_other_model(
 @pytest.mark.sampled
 def test_two_rounds_of_one_model_are_compared(record, folder, capsys):
     """The newer one is recorded; the answers of the older one are in the journal."""
-    record("gpt-4.1-mini", round_name="2026-W48")
+    record("gpt-6.1-terra", round_name="2026-W48")
     requests = [line.asked() for line in Recordings(folder / "cassettes").lines()]
     with connect("simulator:blind") as connection, Journal.open(folder / ".batcheval" / "journal.sqlite") as journal:
         policy = SendPolicy(round="2026-W47")
         send(requests, backend=connection.backend, journal=journal, clock=connection.clock, policy=policy)
-    twice = ("gpt-4.1-mini", "gpt-4.1-mini", "--round=2026-W48", "--round=2026-W47")
+    twice = ("gpt-6.1-terra", "gpt-6.1-terra", "--round=2026-W48", "--round=2026-W47")
     assert main(["compare", *twice]) == 1
-    assert "gpt-4.1-mini of 2026-W47 is not shown to be as good as gpt-4.1-mini of 2026-W48" in capsys.readouterr().out
+    assert (
+        "gpt-6.1-terra of 2026-W47 is not shown to be as good as gpt-6.1-terra of 2026-W48" in capsys.readouterr().out
+    )
     _, found = compared(capsys, *twice)
     assert [(side["round"], side["answers"]) for side in found["models"]] == [("2026-W48", 275), ("2026-W47", 275)]
 
 
 @pytest.mark.sampled
 def test_a_judge_scores_both(record, capsys):
-    record("gpt-4.1-mini", judge="sim-judge")
-    record("gpt-4.1-nano", module="tests/test_b.py", judge="sim-judge")
-    status, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano", "--judge", "sim-judge")
+    record("gpt-6.1-terra", judge="sim-judge")
+    record("gpt-6-luna", module="tests/test_b.py", judge="sim-judge")
+    status, found = compared(capsys, "gpt-6.1-terra", "gpt-6-luna", "--judge", "sim-judge")
     assert (status, found["scores"]) == (0, "judge sim-judge")
     assert found["models"][0]["answers"] == 275
 
@@ -127,18 +129,18 @@ def test_a_judge_scores_both(record, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gpt-4.1-mini", "gpt-4.1-mini"], "name two different models, or two rounds"),
-        (["gpt-4.1-mini", "gpt-4.1-nano", "--round=last week"], "a round is named by"),
+        (["gpt-6.1-terra", "gpt-6.1-terra"], "name two different models, or two rounds"),
+        (["gpt-6.1-terra", "gpt-6-luna", "--round=last week"], "a round is named by"),
         (
-            ["gpt-4.1-mini", "o3"],
-            "no answers of o3 in the recordings or .batcheval/journal.sqlite; recorded models: gpt-4.1-mini",
+            ["gpt-6.1-terra", "unheard-of"],
+            "no answers of unheard-of in the recordings or .batcheval/journal.sqlite; recorded models: gpt-6-luna, gpt-6.1-terra",
         ),
-        (["gpt-4.1-mini", "gpt-4.1-nano", "--margin", "0"], "margin must be a positive number"),
-        (["gpt-4.1-mini", "gpt-4.1-nano", "--leave-out", "colour"], "unknown part colour"),
+        (["gpt-6.1-terra", "gpt-6-luna", "--margin", "0"], "margin must be a positive number"),
+        (["gpt-6.1-terra", "gpt-6-luna", "--leave-out", "colour"], "unknown part colour"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(record, capsys, arguments, message):
-    record("gpt-4.1-mini")
-    record("gpt-4.1-nano", module="tests/test_b.py")
+    record("gpt-6.1-terra")
+    record("gpt-6-luna", module="tests/test_b.py")
     assert main(["compare", *arguments]) == 4
     assert message in capsys.readouterr().err

@@ -31,8 +31,8 @@ def test_collected(capsys, batches, answered, line):
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 request,"), (2, "2 requests,")])
 def test_files(count, words):
-    (file,) = plan([Request({"model": "gpt-4.1-mini", "input": str(n)}, "/v1/responses") for n in range(count)])
-    assert f"gpt-4.1-mini: {words} " in file_line(file)
+    (file,) = plan([Request({"model": "gpt-6-luna", "input": str(n)}, "/v1/responses") for n in range(count)])
+    assert f"gpt-6-luna: {words} " in file_line(file)
 
 
 def test_recovered(capsys):

@@ -22,14 +22,14 @@ SUITE = """
 import pytest
 
 def ask(topic):
-    return {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": topic}], "max_tokens": 5}
+    return {"model": "gpt-6-luna", "messages": [{"role": "user", "content": topic}], "max_completion_tokens": 5}
 
 def other(topic):
     return {"model": "acme/one:v2", "input": topic, "temperature": 1.0}
 
 def judged(topic):
     answer = yield ask(topic)
-    yield {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "judge: " + answer.text}]}
+    yield {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "judge: " + answer.text}]}
 
 TOPICS = pytest.mark.parametrize("topic", ["sleep", "work", "잠"])
 
@@ -95,9 +95,9 @@ def test_a_selection_becomes_official_lines_with_our_keys(suite, monkeypatch, ca
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")  # once as it is installed
     (suite / "pytest.ini").write_text("[pytest]\n")
     assert main(["export", "-k", "plain and not work", "--output", "out.jsonl"]) == 0
-    assert "out.jsonl: /v1/chat/completions  gpt-4.1-mini: 2 requests" in capsys.readouterr().out
+    assert "out.jsonl: /v1/chat/completions  gpt-6-luna: 2 requests" in capsys.readouterr().out
     bodies = [
-        {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": topic}], "max_tokens": 5}
+        {"model": "gpt-6-luna", "messages": [{"role": "user", "content": topic}], "max_completion_tokens": 5}
         for topic in ("sleep", "잠")
     ]
     expected = {Request(body).custom_id: body for body in bodies}
@@ -110,7 +110,7 @@ def test_a_file_is_made_for_each_endpoint_and_model(suite, capsys):
     assert main(["export", "--output", "new/out"]) == 0
     paths = sorted(Path("new/out").iterdir())
     assert [path.name for path in paths] == [
-        "01-chat-completions-gpt-4.1-mini.jsonl",
+        "01-chat-completions-gpt-6-luna.jsonl",
         "02-responses-acme-one-v2.jsonl",
     ]
     assert Counter(texts(paths[0])) == {"sleep": 2, "work": 2, "잠": 2}

@@ -23,12 +23,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def simple(text, model="gpt-4.1-mini"):
+def simple(text, model="gpt-6-luna"):
     return json.dumps({"model": model, "input": text}, ensure_ascii=False).encode() + b"\n"
 
 
 def official(custom_id, text, **body):
-    body = {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": text}], **body}
+    body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": text}], **body}
     line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
     return json.dumps(line).encode() + b"\n"
 
@@ -74,7 +74,7 @@ def test_what_it_would_cost_is_what_the_plan_says(folder, capsys):
     assert said["files"] == [
         {
             "endpoint": "/v1/chat/completions",
-            "model": "gpt-4.1-mini",
+            "model": "gpt-6-luna",
             "requests": 9,
             "bytes": expected.bytes,
             "input_tokens": expected.input_tokens,
@@ -101,11 +101,11 @@ def test_repeats_and_samples_are_counted_and_said(folder, capsys):
 
 
 def test_mixed_models_are_a_note_and_an_error_with_strict(folder, capsys):
-    name = write(simple("x"), simple("y", model="gpt-4.1"))
+    name = write(simple("x"), simple("y", model="gpt-6.1-terra"))
     assert main(["import", name]) == 0
     assert "2 combinations of endpoint and model: each becomes a batch of its own when sent" in capsys.readouterr().out
     assert main(["import", name, "--strict", "--output", "out.jsonl"]) == 4
-    assert "in.jsonl:2: has model 'gpt-4.1', earlier lines 'gpt-4.1-mini'" in capsys.readouterr().err
+    assert "in.jsonl:2: has model 'gpt-6.1-terra', earlier lines 'gpt-6-luna'" in capsys.readouterr().err
     assert names() == ["in.jsonl"]
 
 
@@ -187,8 +187,8 @@ def test_what_cannot_be_meant_is_said_and_nothing_is_written(folder, capsys, arg
 
 
 def test_a_model_can_be_given_for_lines_that_name_none(folder):
-    assert main(["import", write(b'{"input": "x"}\n'), "--model", "gpt-4.1", "--output", "out.jsonl"]) == 0
-    assert json.loads(Path("out.jsonl").read_bytes())["body"]["model"] == "gpt-4.1"
+    assert main(["import", write(b'{"input": "x"}\n'), "--model", "gpt-6.1-terra", "--output", "out.jsonl"]) == 0
+    assert json.loads(Path("out.jsonl").read_bytes())["body"]["model"] == "gpt-6.1-terra"
 
 
 def test_import_and_export_explain_themselves_as_commands():

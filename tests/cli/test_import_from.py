@@ -12,8 +12,8 @@ prompts:
   - 'Translate to {{language}}: {{ input }}'
   - {label: terse, raw: '[{"role": "system", "content": "Be terse."}, {"role": "user", "content": "{{input}}"}]'}
 providers:
-  - openai:gpt-5-mini
-  - {id: 'openai:chat:gpt-4.1-mini', label: mild, config: {temperature: 0, apiKey: sk-very-secret-1234567}}
+  - openai:gpt-6-luna
+  - {id: 'openai:chat:gpt-6.1-terra', label: mild, config: {temperature: 0, reasoning_effort: none, apiKey: sk-very-secret-1234567}}
   - anthropic:messages:claude-opus-4-7
 defaultTest: {assert: [{type: not-contains, value: sorry}]}
 tests:
@@ -58,8 +58,8 @@ def test_promptfoo_becomes_axes_and_checks(folder, capsys):
     assert take(folder, PROMPTFOO) == 0
     assert "2 prompts, 2 cases, 2 models" in capsys.readouterr().out
     assert [(m["id"], m["name"], m["body"]) for m in entries(folder, "model")] == [
-        ("gpt-5-mini", "gpt-5-mini", {}),
-        ("mild", "gpt-4.1-mini", {"temperature": 0}),
+        ("gpt-6-luna", "gpt-6-luna", {}),
+        ("mild", "gpt-6.1-terra", {"temperature": 0, "reasoning_effort": "none"}),
     ]
     assert entries(folder, "template")[1]["messages"][0] == {"role": "system", "content": "Be terse."}
     first, second = entries(folder, "case")
@@ -192,8 +192,8 @@ def test_a_file_has_several_prompts_and_yaml_is_of_today(folder):
 
 def test_a_model_may_be_named(folder):
     data = {"prompts": ["{{q}}"], "providers": ["anthropic:x"], "tests": [{"vars": {"q": "?"}}]}
-    assert take(folder, json.dumps(data), "--model", "gpt-5-mini", name="c.json") == 0
-    assert [model["id"] for model in entries(folder, "model")] == ["gpt-5-mini"]
+    assert take(folder, json.dumps(data), "--model", "gpt-6-luna", name="c.json") == 0
+    assert [model["id"] for model in entries(folder, "model")] == ["gpt-6-luna"]
 
 
 def test_nothing_is_written_over(folder, capsys):
@@ -215,15 +215,21 @@ EVAL = {
     "data_source_config": {"type": "custom", "schema": {}},
     "testing_criteria": [
         {**STRING_CHECK, "reference": "{{item.label}}"},
-        {"type": "label_model", "name": "mood\nimport os", "model": "gpt-5", "labels": ["a"], "passing_labels": ["a"]},
+        {
+            "type": "label_model",
+            "name": "mood\nimport os",
+            "model": "gpt-6-luna",
+            "labels": ["a"],
+            "passing_labels": ["a"],
+        },
     ],
 }
 RUN = {
     "object": "eval.run",
     "data_source": {
         "type": "completions",
-        "model": "gpt-5-mini",
-        "sampling_params": {"temperature": 0, "seed": None, "tools": []},
+        "model": "gpt-6-luna",
+        "sampling_params": {"temperature": 0, "reasoning_effort": "none", "seed": None, "tools": []},
         "input_messages": {
             "type": "template",
             "template": [
@@ -247,14 +253,14 @@ def take_eval(folder, *more, evaluation=EVAL, run=RUN, lines=None):
 
 
 def test_a_hosted_eval_with_its_runs(folder, capsys):
-    again = {**RUN, "data_source": {**RUN["data_source"], "model": "gpt-4.1-mini"}}
+    again = {**RUN, "data_source": {**RUN["data_source"], "model": "gpt-6.1-terra"}}
     assert take_eval(folder, run={"object": "list", "data": [RUN, again, RUN]}) == 0
     assert "1 prompt, 1 case, 2 models" in capsys.readouterr().out
     (template,), (case,) = entries(folder, "template"), entries(folder, "case")
     assert template["messages"][0] == {"role": "developer", "content": "One word."}
     assert [(model["id"], model["body"]) for model in entries(folder, "model")] == [
-        ("gpt-5-mini", {"temperature": 0}),
-        ("gpt-4.1-mini", {"temperature": 0}),
+        ("gpt-6-luna", {"temperature": 0, "reasoning_effort": "none"}),
+        ("gpt-6.1-terra", {"temperature": 0, "reasoning_effort": "none"}),
     ]
     assert case["vars"] == {"item": {"question": "2+2?", "label": "4"}}
     assert case["checks"] == [{"check": "icontains", "value": "{{item.label}}", "negated": False}]
@@ -309,7 +315,7 @@ def test_string_checks(folder, operation, check):
 
 def test_goldens_of_deepeval(folder):
     goldens = [{"input": "2+2? {{x}}", "expected_output": "4", "context": None}, {"input": "b", "actual_output": "c"}]
-    assert take(folder, json.dumps(goldens), "--model", "gpt-5-mini", tool="deepeval", name="goldens.json") == 0
+    assert take(folder, json.dumps(goldens), "--model", "gpt-6-luna", tool="deepeval", name="goldens.json") == 0
     assert entries(folder, "case")[0] == {
         "id": "case-1",
         "vars": {"input": "2+2? {{x}}", "expected_output": "4"},
@@ -325,7 +331,7 @@ SAMPLES = (
 
 
 def test_samples_of_inspect(folder):
-    assert take(folder, SAMPLES, "--model", "gpt-5-mini", tool="inspect", name="samples.jsonl") == 0
+    assert take(folder, SAMPLES, "--model", "gpt-6-luna", tool="inspect", name="samples.jsonl") == 0
     assert [case["id"] for case in entries(folder, "case")] == ["1", "x/y"]
     assert "# TODO scorer of target, which each case has in its `vars` (2 times)" in module(folder)
 
@@ -357,7 +363,7 @@ def test_a_hosted_eval_runs(pytester, folder):
 
 @pytest.mark.sampled
 def test_samples_of_inspect_run(pytester, folder):
-    assert take(folder, SAMPLES, "--model", "gpt-5-mini", tool="inspect", name="samples.jsonl") == 0
+    assert take(folder, SAMPLES, "--model", "gpt-6-luna", tool="inspect", name="samples.jsonl") == 0
     assert runs(pytester, tests=2) == {"passed": 2}
 
 

@@ -86,7 +86,7 @@ def ways(comparison, count):
 def test_the_same_requests_are_answered_every_way(comparison):
     assert (comparison["simulated"], comparison["model"], comparison["configured"]["call_seconds"]) == (
         True,
-        "gpt-4.1-mini",
+        "gpt-6-luna",
         3.0,
     )
     for count in (10, 60):
@@ -111,7 +111,7 @@ def test_a_batch_takes_its_configured_time_and_half_the_money(comparison):
     assert least <= batch["seconds"]
     assert batch["saved_percent"] == pytest.approx(50)
     assert batch["speed_up"] == pytest.approx(single["seconds"] / batch["seconds"])
-    rate = price("gpt-4.1-mini", single["input_tokens"], single["output_tokens"], batch=False)
+    rate = price("gpt-6-luna", single["input_tokens"], single["output_tokens"], batch=False)
     assert single["usd"] == pytest.approx(float(rate.usd))
 
 

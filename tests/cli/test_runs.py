@@ -20,7 +20,7 @@ HOSTILE = "\x1b]0;owned\x07\u202e없는 모델\nbatcheval: all is well\x9b2J"
 
 
 def asked(*words):
-    return [Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": word}]}) for word in words]
+    return [Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": word}]}) for word in words]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def journal(tmp_path, monkeypatch):
 
 def hold(journal, run, requests, *results, state="settled"):
     journal.add_run(run, ORIGIN)
-    row = BatchRow(ORIGIN, "s", requests[0].url, "i", 1, 1, len(requests), "f", run=run, model="gpt-4.1-mini")
+    row = BatchRow(ORIGIN, "s", requests[0].url, "i", 1, 1, len(requests), "f", run=run, model="gpt-6-luna")
     ended = replace(journal.plan(row, requests), state=state, batch_id="batch_" + "0123456789abcdef" * 2)
     if state == "created":
         journal.commit(ended)
@@ -72,17 +72,17 @@ def test_what_is_slow_to_import_is_not_imported_for_a_look(three, tmp_path, verb
     assert "genai_prices" in loaded[0].stderr
     assert loaded[1].stderr == "[]\n"
     assert loaded[1].stdout == loaded[0].stdout
-    assert "$0.0024" in loaded[1].stdout
+    assert "$0.0007" in loaded[1].stdout
 
 
 def test_runs_are_a_line_each_oldest_first(three, capsys):
     assert main(["runs"]) == 0
     head, *lines, total = capsys.readouterr().out.splitlines()
-    assert total.split() == ["total", "3", "1", "$0.0024"]
+    assert total.split() == ["total", "3", "1", "$0.0007"]
     assert head.split() == ["when", "run", "origin", "requests", "answered", "failed", "cost", "state"]
     assert [line.split()[2] for line in lines] == ["done-run", "f" * 12, "open-run"]
     assert [line.split()[-5:] for line in lines] == [
-        ["1", "1", "0", "$0.0024", "done"],
+        ["1", "1", "0", "$0.0007", "done"],
         ["1", "0", "1", "$0.00", "failed"],
         ["1", "0", "0", "$0.00", "open"],
     ]

@@ -87,7 +87,7 @@ class Served:
 
 
 def _body(words: str) -> dict[str, Any]:
-    return {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": words}]}
+    return {"model": "gpt-6-luna", "messages": [{"role": "user", "content": words}]}
 
 
 def _done(batch: Any) -> bool:

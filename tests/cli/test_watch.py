@@ -27,7 +27,7 @@ from pytest_batcheval.report.progress_file import progress_file, read_progress
 from pytest_batcheval.wire.objects import Request
 
 ORIGIN = "https://api.openai.com/v1"
-REQUEST = Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "안녕하세요"}]})
+REQUEST = Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": "안녕하세요"}]})
 COMMAND = [sys.executable, "-m", "pytest_batcheval.cli", "status"]
 
 
@@ -79,7 +79,7 @@ def journal(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Journal.open(tmp_path / ".batcheval" / "journal.sqlite") as opened:
         opened.add_run("the-run", ORIGIN)
-        row = BatchRow(ORIGIN, "s", REQUEST.url, "i", 1, 1, 1, "f", run="the-run", model="gpt-4.1-mini")
+        row = BatchRow(ORIGIN, "s", REQUEST.url, "i", 1, 1, 1, "f", run="the-run", model="gpt-6-luna")
         opened.row = opened.plan(row, [REQUEST])
         yield opened
 

@@ -128,7 +128,7 @@ def test_five_steps_make_a_suite(pytester, monkeypatch):
             (pytester.path / block.file_name).write_text(block.text, encoding="utf-8")
     plan, record, replay = [line for b in steps if b.language == "sh" for line in b.text.splitlines()]
     run = lambda line: pytester.runpytest_subprocess(*shlex.split(line)[1:])  # noqa: E731
-    run(plan).stdout.fnmatch_lines(["1 batch to send:", "*/v1/responses*gpt-4.1-mini: 4 requests*"])
+    run(plan).stdout.fnmatch_lines(["1 batch to send:", "*/v1/responses*gpt-6-luna: 4 requests*"])
     run(record).assert_outcomes(passed=4)
     shutil.rmtree(pytester.path / ".batcheval")
     run(replay).assert_outcomes(passed=4)

@@ -270,7 +270,7 @@ def journal(folder: Path) -> Iterator[Journal]:
 def ask() -> Callable[..., list[Request]]:
     """`ask(3)`: three requests; `ask(3, model="x")` of another model."""
 
-    def build(count: int, model: str = "gpt-4.1-mini") -> list[Request]:
+    def build(count: int, model: str = "gpt-6-luna") -> list[Request]:
         bodies = ({"model": model, "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(count))
         return [Request(body) for body in bodies]
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from send_with import send_with
 
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.estimate import plan, worst_case
 from pytest_batcheval.engine.pricing import price
@@ -14,7 +15,6 @@ from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import UnfinishedError, UsageError
 from pytest_batcheval.wire.objects import Request
 
-MODEL = "gpt-4.1-mini"
 USAGE = {"prompt_tokens": 12, "completion_tokens": 34}
 
 

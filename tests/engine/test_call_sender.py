@@ -17,6 +17,7 @@ from forked import Forked
 from send_with import send_with
 
 from pytest_batcheval.backends.connect import connect
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.engine import call_sender
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.call_outcome import UNKNOWN_OUTCOME
@@ -662,13 +663,10 @@ def test_a_disk_without_room_for_a_window_of_answers_is_told_before_anything_is_
 # money
 
 
-MODEL = "gpt-4.1-mini"
-
-
 def test_a_budget_counts_calls_at_their_full_price(go, server, journal):
     wanted = ask(4, model=MODEL, max_completion_tokens=1000)
     with pytest.raises(UsageError, match="could cost"):
-        go(wanted, budget=Decimal("0.004"), run="run")
+        go(wanted, budget=Decimal("0.001"), run="run")
     assert not server.ledger.executions
     go(wanted, budget=Decimal("0.01"), run="run")
     (row,) = journal.reader.batches()
@@ -684,7 +682,7 @@ def test_a_budget_keeps_reserved_what_a_call_of_unknown_outcome_may_have_cost(go
     (row,) = journal.reader.batches()
     paid = price(MODEL, row.input_tokens, row.output_tokens, batch=False).usd
     reserved = Budget(Decimal(1), journal.reader, server.origin, "run").spent() - paid
-    assert Decimal("0.0016") < reserved < Decimal("0.0017")  # 1,000 tokens at $1.60 a million
+    assert Decimal("0.0005") < reserved < Decimal("0.0006")  # 1,000 tokens at $0.50 a million
 
 
 # where it runs

@@ -192,7 +192,7 @@ def test_rivals_that_cannot_be_taken_over_do_not_keep_a_send_going_for_ever(prov
     provider.rivalled = lambda number: True
 
     def forged(file_id, endpoint, metadata):
-        other = provider.files[file_id].replace(b"gpt-4.1-mini", b"another")
+        other = provider.files[file_id].replace(b"gpt-6-luna", b"another")
         provider._apply(provider._store(other, "forged.jsonl").id, endpoint, metadata, clock.time - 1)
 
     provider.rival = forged

@@ -31,8 +31,8 @@ def test_the_worst_case_of_an_answer_is_what_the_body_allows(body, most):
 
 
 def test_batches_cost_half_where_the_table_knows_it():
-    batch, single = price("gpt-4.1-mini", 10**6, 10**6), price("gpt-4.1-mini", 10**6, 10**6, batch=False)
-    assert batch.usd == single.usd / 2 == Decimal("1.0")
+    batch, single = price("gpt-6-luna", 10**6, 10**6), price("gpt-6-luna", 10**6, 10**6, batch=False)
+    assert batch.usd == single.usd / 2 == Decimal("0.3")
     assert batch.batch_rate
     assert not single.batch_rate
 

@@ -11,9 +11,7 @@ from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.server import SimulatorServer
 
-OPENAI = (
-    "Enqueued token limit reached for gpt-4.1 in organization org-4x. Limit: 90,000 enqueued tokens. Please try again"
-)
+OPENAI = "Enqueued token limit reached for gpt-6.1-terra in organization org-4x. Limit: 90,000 enqueued tokens. Please try again"
 
 
 @pytest.mark.parametrize(
@@ -23,9 +21,9 @@ OPENAI = (
         ("The enqueued token limit of 2000 tokens is exceeded", 2000),
         ("Queue limit: 1.350.000 tokens", 1_350_000),
         ("at most 90K enqueued tokens", 90_000),
-        ("limit is 5M tokens for gpt-4o-2024-11-20", 5_000_000),
+        ("limit is 5M tokens for gpt-6-luna-2026-09-22", 5_000_000),
         ("enqueued tokens: maximum: 700", 700),
-        ("Enqueued token limit reached for gpt-4.1", None),
+        ("Enqueued token limit reached for gpt-6.1-terra", None),
         ("0 tokens", None),
         ("", None),
     ],

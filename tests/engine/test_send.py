@@ -583,7 +583,7 @@ def test_batches_of_a_model_with_a_full_queue_go_in_waves(provider, journal, clo
         return batch
 
     provider._apply = counted
-    sent = go(provider, journal, clock, ask(6), limits=Limits(requests=1, tokens={"gpt-4.1-mini": 20}))
+    sent = go(provider, journal, clock, ask(6), limits=Limits(requests=1, tokens={"gpt-6-luna": 20}))
     assert sent.answered == sent.batches == 6
     assert max(running) == 2
 

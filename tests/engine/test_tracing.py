@@ -62,8 +62,8 @@ def test_a_send_is_a_tree_of_spans(exporter, go):
     [send] = below(spans)
     assert send.name == "batch send"
     parts = below(spans, send)
-    assert {"batch plan", "chat gpt-4.1-mini"} <= {span.name for span in parts}
-    [batch] = [span for span in parts if span.name == "chat gpt-4.1-mini"]
+    assert {"batch plan", "chat gpt-6-luna"} <= {span.name for span in parts}
+    [batch] = [span for span in parts if span.name == "chat gpt-6-luna"]
     names = [span.name for span in below(spans, batch)]
     assert names == [
         "batch upload",
@@ -77,12 +77,12 @@ def test_a_send_is_a_tree_of_spans(exporter, go):
 
 def test_a_batch_has_model_provider_and_tokens_by_their_conventional_names(exporter, go, journal):
     go()
-    [batch] = [span for span in exporter.get_finished_spans() if span.name == "chat gpt-4.1-mini"]
+    [batch] = [span for span in exporter.get_finished_spans() if span.name == "chat gpt-6-luna"]
     known = dict(batch.attributes)
     assert {name: value for name, value in known.items() if not name.startswith("batcheval.")} == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": "gpt-4.1-mini",
+        "gen_ai.request.model": "gpt-6-luna",
         "gen_ai.usage.input_tokens": 15,
         "gen_ai.usage.output_tokens": 21,
         "server.address": "memory.test",
@@ -135,7 +135,7 @@ def test_the_spans_of_a_batch_that_is_left_open_end_too(exporter, go, provider):
     provider.fault = lambda call: TransientFailure("503", "busy") if call == "content" else None
     with pytest.raises(ProviderError):
         go(patience=10_000.0)
-    assert {"chat gpt-4.1-mini", "batch send"} <= {span.name for span in exporter.get_finished_spans()}
+    assert {"chat gpt-6-luna", "batch send"} <= {span.name for span in exporter.get_finished_spans()}
 
 
 class Broken:

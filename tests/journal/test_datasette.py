@@ -53,7 +53,7 @@ def test_each_says_what_happened_in_a_run(pytester, monkeypatch):
 
         def ask(persona, question):
             asked = {"role": "user", "content": f"{persona} {question} 잠은 어때요?"}
-            return {"model": "gpt-4.1-mini", "messages": [asked]}
+            return {"model": "gpt-6-luna", "messages": [asked]}
 
         @pytest.mark.batch(prompt=ask)
         @pytest.mark.parametrize("question", ["sleep", "work"])
@@ -72,7 +72,7 @@ def test_each_says_what_happened_in_a_run(pytester, monkeypatch):
     assert found["journal", "open_batches"] == found["journal", "failures"] == []
     assert len(found["journal", "answers"]) == 8
     assert all("요" in row["answered"] and row["asked"].endswith("어때요?") for row in found["journal", "answers"])
-    assert {row["model"] for row in found["journal", "tokens"]} == {"gpt-4.1-mini"}
+    assert {row["model"] for row in found["journal", "tokens"]} == {"gpt-6-luna"}
     assert {"plan", "run", "settle"} <= {row["stage"] for row in found["journal", "stages"]}
     assert [row["answers"] for row in found["journal", "asked_again"]] == [2] * 4
 

@@ -8,7 +8,7 @@ FILE = """
     import pytest
     from pytest_batcheval import Request
 
-    REQUESTS = [Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": str(n)}]}) for n in range(60)]
+    REQUESTS = [Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": str(n)}]}) for n in range(60)]
 
     @pytest.mark.parametrize("size", [20, 60])
     def test_job(batch_benchmark, size):

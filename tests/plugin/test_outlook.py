@@ -7,16 +7,16 @@ from pytest_batcheval.prompts import judge, pairwise
 from pytest_batcheval.prompts.prompt_call import PromptCall
 
 
-def ask(question="How do you sleep?", model="gpt-4.1-mini"):
+def ask(question="How do you sleep?", model="gpt-6-luna"):
     return {"model": model, "messages": [{"role": "user", "content": question}], "max_completion_tokens": 300}
 
 
 def ask_other(question="How do you sleep?"):
-    return ask(question, "gpt-4.1-nano")
+    return ask(question, "gpt-6.1-terra")
 
 
 def better(first, second):
-    return {"model": "gpt-4.1", "input": f"A: {first.text}\nB: {second.text}", "max_output_tokens": 10}
+    return {"model": "gpt-6.1-terra", "input": f"A: {first.text}\nB: {second.text}", "max_output_tokens": 10}
 
 
 def verdict(answer):
@@ -77,21 +77,21 @@ def test_an_answer_that_is_known_is_not_made_up(suite):
         calls.append(request)
 
     (judged,) = foreseen(PromptCall(judge(ask, verdict)), known).later
-    assert judged.model == "gpt-4.1-mini"
+    assert judged.model == "gpt-6-luna"
     assert len({request.custom_id for request in calls}) == 2
 
 
 PAIRS = """
     from pytest_batcheval.prompts import pairwise
 
-    def one(question, model="gpt-4.1-mini"):
+    def one(question, model="gpt-6-luna"):
         return {"model": model, "input": question, "max_output_tokens": 300}
 
     def other(question):
-        return one(question, "gpt-4.1-nano")
+        return one(question, "gpt-6.1-terra")
 
     def better(first, second):
-        return {"model": "gpt-4.1", "input": f"A: {first.text}\\nB: {second.text}", "max_output_tokens": 10}
+        return {"model": "gpt-6.1-terra", "input": f"A: {first.text}\\nB: {second.text}", "max_output_tokens": 10}
 
     @pytest.mark.batch(prompt=pairwise(one, other, better))
     @pytest.mark.parametrize("question", [f"Question {n}?" for n in range(20)])
@@ -112,7 +112,7 @@ def test_judges_are_counted_before_they_are_paid(pairs):
         [
             "test_it.py *20 *40 *40 *",
             "about 40 more requests in later waves, built from the answers (here from made-up ones of some 200 tokens):",
-            "  /v1/responses  gpt-4.1: 40 requests, * about 1?,??? tokens in, at most 400 out, at most $0.0*",
+            "  /v1/responses  gpt-6.1-terra: 40 requests, * about 1?,??? tokens in, at most 400 out, at most $0.0*",
             "in all about 80 requests, about $0.0*",
         ]
     )

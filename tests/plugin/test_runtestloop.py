@@ -574,7 +574,7 @@ def test_another_checkout_collects_what_the_first_has_submitted(suite, send, bat
 PRICED = """
     def priced(persona, question):
         body = ask(persona, question)
-        return {**body, "model": "gpt-4.1-mini", "max_completion_tokens": 1000}
+        return {**body, "model": "gpt-6-luna", "max_completion_tokens": 1000}
 
     @pytest.mark.batch(prompt=priced)
     def test_one(answer): assert answer.text
@@ -598,7 +598,7 @@ def test_a_wave_over_budget_is_not_sent_at_all(suite, provider_url, batch_server
     run = lambda budget: suite.run("--batch=send", f"--batch-backend={provider_url}", f"--batch-budget={budget}")  # noqa: E731
     result = run("0.001")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*6 requests could cost $0.0048*nothing was sent*--batch-budget*"])
+    result.stderr.fnmatch_lines(["*6 requests could cost $0.0015*nothing was sent*--batch-budget*"])
     assert executed(batch_server) == []
     run("0.01").assert_outcomes(passed=6)
     assert len(executed(batch_server)) == 6

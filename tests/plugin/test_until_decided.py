@@ -88,11 +88,11 @@ def test_a_budget_ends_the_waves_and_the_tests_run(suite, batch_server, monkeypa
     (suite.path / "prompts.py").write_text(
         (suite.path / "prompts.py").read_text()
         + "\n\ndef priced(persona, question):\n"
-        + "    return ask(persona, question) | {'model': 'gpt-4.1-mini', 'max_completion_tokens': 1000}\n"
+        + "    return ask(persona, question) | {'model': 'gpt-6-luna', 'max_completion_tokens': 1000}\n"
     )
     suite.test_file(RATE.replace("prompt=ask", "prompt=priced").replace("SEEN = {}", "from prompts import priced"))
     result = suite.run(
-        "--batch=send", f"--batch-backend={batch_server.base_url}", "--batch-until-decided", "--batch-budget=0.0082"
+        "--batch=send", f"--batch-backend={batch_server.base_url}", "--batch-until-decided", "--batch-budget=0.0026"
     )
     result.assert_outcomes(failed=2)
     assert "2 tests stay undecided: 10 requests could cost $" in result.stdout.str()

@@ -10,7 +10,8 @@ from pytest_batcheval.simulator.behaviour import Behaviour
 SUITE = """
     def interview(persona, question):
         return {
-            "model": "gpt-4.1-mini",
+            "model": "gpt-6-luna",
+            "reasoning_effort": "none",
             "max_completion_tokens": 50,
             "messages": [{"role": "user", "content": persona.description + " WORDS " + question.text}],
         }
@@ -194,7 +195,7 @@ def test_a_call_without_an_answer_fails_its_tests_and_says_why(suite, call_each,
 
 
 def test_the_plan_counts_calls_at_their_full_price(suite):
-    source = (suite.path / "prompts.py").read_text().replace('"model": "m"', '"model": "gpt-4.1-mini"')
+    source = (suite.path / "prompts.py").read_text().replace('"model": "m"', '"model": "gpt-6-luna"')
     (suite.path / "prompts.py").write_text(source)
     suite.test_file(ONE)
 

@@ -13,9 +13,7 @@ from pytest_batcheval.report.figures import Figures
 from pytest_batcheval.wire.objects import Request
 
 ORIGIN = "https://api.test/v1"
-REQUESTS = [
-    Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": f"질문 {n}"}]}) for n in range(6)
-]
+REQUESTS = [Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": f"질문 {n}"}]}) for n in range(6)]
 KEYS = [request.custom_id for request in REQUESTS]
 
 
@@ -26,7 +24,7 @@ class Ledger:
         self.journal = journal
         self.figures = Figures(journal.reader)
 
-    def batch(self, run, requests, *results, attempt=1, state="settled", model="gpt-4.1-mini", **more):
+    def batch(self, run, requests, *results, attempt=1, state="settled", model="gpt-6-luna", **more):
         self.journal.add_run(run, more.get("origin", ORIGIN))
         row = BatchRow(more.pop("origin", ORIGIN), "s", requests[0].url, "i", attempt, 1, len(requests), "f", run=run,
                        model=model, **more)  # fmt: skip
@@ -110,8 +108,8 @@ def test_batches_are_priced_at_batch_rates_and_as_individual_calls(ledger):
     ledger.batch("run", REQUESTS[:2], *answered(*KEYS[:2]))
     run = ledger.run("run")
     assert (run.input_tokens, run.output_tokens) == (2000, 1000)
-    assert run.batch_usd == price("gpt-4.1-mini", 2000, 1000).usd
-    assert run.batch_usd_as_calls == price("gpt-4.1-mini", 2000, 1000, batch=False).usd == 2 * run.batch_usd
+    assert run.batch_usd == price("gpt-6-luna", 2000, 1000).usd
+    assert run.batch_usd_as_calls == price("gpt-6-luna", 2000, 1000, batch=False).usd == 2 * run.batch_usd
     assert run.paid_usd == run.batch_usd
 
 
@@ -120,7 +118,7 @@ def test_individual_calls_are_counted_apart(ledger):
     ledger.batch("run", REQUESTS[2:3], *answered(KEYS[2]), calls="individual")
     run = ledger.run("run")
     assert (run.requests, run.calls, run.batches) == (3, 1, {"settled": 1})
-    assert run.calls_usd == price("gpt-4.1-mini", 1000, 500, batch=False).usd
+    assert run.calls_usd == price("gpt-6-luna", 1000, 500, batch=False).usd
     assert run.paid_usd == run.batch_usd + run.calls_usd
 
 

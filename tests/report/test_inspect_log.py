@@ -26,7 +26,7 @@ HOSTILE = "가슴이 답답해요 <script>alert(1)</script> \x1b[31m \u202e \ud8
 
 def answer(text, origin=SIMULATOR, sample=0, asked="어때요?", **message):
     messages = [{"role": "developer", "content": "환자입니다"}, {"role": "user", "content": [{"text": asked}]}]
-    request = Request({"model": "gpt-4.1-mini", "messages": messages}, sample=sample)
+    request = Request({"model": "gpt-6-luna", "messages": messages}, sample=sample)
     choice = {"message": {"content": text} | message, "finish_reason": "stop"}
     usage = {"prompt_tokens": 3, "completion_tokens": 4}
     return Answer(request, origin, {"status_code": 200, "body": {"choices": [choice], "usage": usage}})
@@ -69,7 +69,7 @@ def every_kind():
     failed = Answer(Request({"model": "m", "input": "x"}, "/v1/responses"), OPENAI, error=RequestError("e", "no", 400))
     scores = {code: {"evidence": "하나", "score": 4} for code in RUBRIC.codes}
     verdict = Answer(
-        Request(rubric_request(first, "어때요?", RUBRIC, model="gpt-4.1")), SIMULATOR,
+        Request(rubric_request(first, "어때요?", RUBRIC, model="gpt-6.1-terra")), SIMULATOR,
         answer(json.dumps({"role": "in_role", "scores": scores})).response,
     )  # fmt: skip
     missing = Request({"model": "m", "messages": []})
@@ -96,7 +96,7 @@ def test_samples_of_one_request_are_epochs_of_one_id(every_kind):
     assert first["messages"] == [
         {"role": "system", "content": "환자입니다"},
         {"role": "user", "content": "어때요?"},
-        {"role": "assistant", "content": "하나", "source": "generate", "model": "simulator:faithful@0/gpt-4.1-mini"},
+        {"role": "assistant", "content": "하나", "source": "generate", "model": "simulator:faithful@0/gpt-6-luna"},
     ]
     assert first["output"]["usage"] == {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
     assert (first["metadata"]["persona"], first["metadata"]["origin"]) == ("kim", SIMULATOR)
@@ -143,10 +143,10 @@ def test_a_simulator_is_named_everywhere(every_kind):
     spec = every_kind["eval"]
     assert spec["tags"] == ["simulator"]
     assert spec["metadata"]["simulator"].endswith("say nothing about any model")
-    assert "simulator:faithful@0/gpt-4.1-mini" in spec["model"].split(", ")
+    assert "simulator:faithful@0/gpt-6-luna" in spec["model"].split(", ")
     real = answer("x", OPENAI)
     spec = log_of([outcome("test_one", "passed", real)], [real])["eval"]
-    assert (spec["model"], spec["tags"], spec["metadata"]) == ("openai/gpt-4.1-mini", [], {"origins": [OPENAI]})
+    assert (spec["model"], spec["tags"], spec["metadata"]) == ("openai/gpt-6-luna", [], {"origins": [OPENAI]})
 
 
 def test_two_requests_of_a_cell_have_ids_of_their_own():
@@ -185,4 +185,4 @@ def test_inspect_opens_it(tmp_path):
     bundle = [str(inspect), "view", "bundle", "--log-dir", str(logs), "--output-dir", str(tmp_path / "www")]
     subprocess.run(bundle, capture_output=True, check=True)
     listing = json.loads((tmp_path / "www/logs/listing.json").read_text(encoding="utf-8"))
-    assert listing["run.eval"]["model"] == "simulator:faithful@0/gpt-4.1-mini"
+    assert listing["run.eval"]["model"] == "simulator:faithful@0/gpt-6-luna"

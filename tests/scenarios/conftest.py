@@ -1,5 +1,7 @@
-"""The models that the suite compares: the one it uses, and a cheaper one."""
+"""The models that the suite compares: the one it uses, and a larger one."""
+
+from pytest_batcheval.catalogue.models import LARGER, MODEL
 
 
 def pytest_batch_axes():
-    return {"model": ["gpt-4.1-mini", "gpt-4.1-nano"]}
+    return {"model": [LARGER, MODEL]}

@@ -2,7 +2,7 @@
 
 import re
 
-MODEL = "gpt-4.1-mini"
+from pytest_batcheval.catalogue.models import MODEL
 
 COVERING = ["chief_complaint", "daily_life", "conflict", "meaning"]
 """Four questions that aim at all seven dimensions between them: the smallest table that every measure takes."""
@@ -25,6 +25,7 @@ def interview(persona, question):
             {"role": "system", "content": INSTRUCTIONS.format(persona=persona.description)},
             {"role": "user", "content": question.text},
         ],
+        "reasoning_effort": "none",
         "max_completion_tokens": 300,
     }
 

@@ -9,11 +9,11 @@ import pytest
 from interview import COVERING, interview
 
 from pytest_batcheval import Answers
+from pytest_batcheval.catalogue.models import LARGER as JUDGE
 from pytest_batcheval.quality import Rubric, ladder, rubric_request, scores_of, trait_reflection
 from pytest_batcheval.quality.verdicts import at_turn
 
 RUBRIC = Rubric.load(Path(__file__).parents[2] / "fixtures/rubric.yaml")
-JUDGE = "gpt-4.1"
 PATIENT = "sim-faithful"
 
 FEW = ["cautious-organized", "explosive-creative", "independent-fanatical", "methodical-downcast"]

@@ -4,6 +4,7 @@ import pytest
 from interview import interview
 
 from pytest_batcheval import Answers
+from pytest_batcheval.catalogue.models import LARGER, MODEL
 from pytest_batcheval.quality import compare, quality_gate
 from pytest_batcheval.quality.comparing._compare import MARGIN
 
@@ -15,7 +16,7 @@ def by_model(persona, question, model):
 @pytest.mark.batch(prompt=by_model)
 def test_the_cheaper_model_is_as_good(answers: Answers):
     """The interval of the difference lies inside the margin; "no significant difference" would not do."""
-    result = compare(answers.where(model="gpt-4.1-nano"), answers.where(model="gpt-4.1-mini"), margin=MARGIN)
+    result = compare(answers.where(model=MODEL), answers.where(model=LARGER), margin=MARGIN)
     assert result.equivalent, result.explain()
 
 

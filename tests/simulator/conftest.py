@@ -34,8 +34,8 @@ def follow_schema(name: str, value: Any) -> None:
 def body_of(endpoint: str, words: str, **more: Any) -> dict[str, Any]:
     """A small request body for an endpoint."""
     if endpoint == CHAT:
-        return {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": words}], **more}
-    model = "text-embedding-3-small" if endpoint == EMBEDDINGS else "gpt-4.1-mini"
+        return {"model": "gpt-6-luna", "messages": [{"role": "user", "content": words}], **more}
+    model = "text-embedding-3-small" if endpoint == EMBEDDINGS else "gpt-6-luna"
     return {"model": model, "input": words, **more}
 
 

@@ -30,7 +30,7 @@ keys:
 projects:
   clinic:
     creates_per_hour: 3
-    enqueued_tokens: {gpt-4o-mini: 2000000}
+    enqueued_tokens: {gpt-6.1-terra: 2000000}
 """
 
 
@@ -48,7 +48,7 @@ def test_a_keys_file_declares_keys_and_projects(tmp_path: Path) -> None:
     assert (other.project, other.scopes) == ("clinic", frozenset(["api.files.read"]))
     assert (other.requests_per_minute, other.tokens_per_minute, other.insufficient_quota) == (60, 1000, True)
     assert ring.limits("clinic").creates_per_hour == 3
-    assert ring.limits("clinic").enqueued_tokens == {"gpt-4o-mini": 2_000_000}
+    assert ring.limits("clinic").enqueued_tokens == {"gpt-6.1-terra": 2_000_000}
     assert ring.limits("elsewhere").enqueued_tokens == {}
     assert "alice" not in repr(alice)
 

@@ -156,7 +156,7 @@ def test_an_upload_named_like_a_path_stays_in_its_folder(api: Any, line: Any) ->
 BOMBS = [
     b"[" * 100_000 + b"]" * 100_000,
     b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
-    b'{"model": "gpt-4.1-mini", "messages": ' + b"[" * 900 + b"]" * 900 + b"}",
+    b'{"model": "gpt-6-luna", "messages": ' + b"[" * 900 + b"]" * 900 + b"}",
     b'{"n": ' + b"9" * 100_000 + b"}",
     b'{"n": 1e999}',
     b'{"n": NaN}',
@@ -295,7 +295,7 @@ MESSAGE = st.fixed_dictionaries({"role": st.just("user"), "content": JSON}) | JS
 def bodies(endpoint: str) -> st.SearchStrategy[Any]:
     """Bodies that are nearly right, and any others."""
     right: dict[str, Any] = {
-        "model": "gpt-4.1-mini",
+        "model": "gpt-6-luna",
         "messages": [{"role": "user", "content": "Hello"}],
         "input": "Hello",
     }

@@ -125,7 +125,7 @@ LINES = st.sampled_from(list(LINE_SCHEMAS)).flatmap(
                 "url": st.sampled_from(list(LINE_SCHEMAS)),
                 "body": _maybe(
                     {
-                        "model": st.just("gpt-4.1-mini"),
+                        "model": st.just("gpt-6-luna"),
                         "messages": st.just([{"role": "user", "content": "Hello"}]),
                         "input": st.just("Hello"),
                         "stream": st.sampled_from([True, False, 0, 1, None]),

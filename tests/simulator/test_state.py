@@ -194,7 +194,7 @@ class Operations(RuleBasedStateMachine):
                 assert executed[name] >= counts["completed"] + counts["failed"]
 
     def _line(self, name: str, kind: str) -> str:
-        body: dict[str, Any] = {"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": f"Question {name}"}]}
+        body: dict[str, Any] = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": f"Question {name}"}]}
         if kind == NO_JSON:
             return "{" + name
         if kind == BAD_PARAMETER:

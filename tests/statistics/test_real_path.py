@@ -33,7 +33,7 @@ CAUGHT_BY = {
 
 def interview(persona, question):
     return {
-        "model": "gpt-4.1-mini",
+        "model": "gpt-6-luna",
         "messages": [
             {"role": "system", "content": f"환자로서 대답하세요. 페르소나: {persona.description}"},
             {"role": "user", "content": question.text},

@@ -9,7 +9,7 @@ from pytest_batcheval.wire.endpoints import endpoint_of
 from pytest_batcheval.wire.objects import RequestError
 
 CHAT_BODY = {
-    "model": "gpt-4.1-mini-2025-04-14",
+    "model": "gpt-6-luna-2026-09-22",
     "choices": [{"message": {"content": "잠을 못 자요.", "refusal": None}, "finish_reason": "stop"}],
     "usage": {"total_tokens": 5},
 }
@@ -119,9 +119,9 @@ def test_a_body_of_any_shape_has_no_words_and_raises_nothing(body):
 def test_a_repr_is_one_short_line():
     """pytest prints it with each failing assertion."""
     body = {"choices": [{"message": {"content": "가슴이 답답하고\n" * 9 + "\x1b[2J"}, "finish_reason": "stop"}]}
-    request = Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "x" * 9_000}]}, sample=2)
+    request = Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": "x" * 9_000}]}, sample=2)
     key = request.custom_id[:12]
-    assert repr(request) == f"<Request {key}… gpt-4.1-mini /v1/chat/completions sample 2>"
+    assert repr(request) == f"<Request {key}… gpt-6-luna /v1/chat/completions sample 2>"
     answer = Answer(request, "o", {"status_code": 200, "body": body})
     shown = "'가슴이 답답하고 가슴이 답답하고 가슴이 답답하고 가슴이 답답하고 가슴이…'"
     assert repr(answer) == f"<Answer {key}…: {shown}>"

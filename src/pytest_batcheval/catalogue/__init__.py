@@ -1,1 +1,1 @@
-"""The TCI dimensions, 25 personas, 11 questions and matching natural sentences, as data."""
+"""The TCI dimensions, 25 personas, 11 questions, matching natural sentences and models of the examples, as data."""

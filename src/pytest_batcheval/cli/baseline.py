@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.cli.options import add_journal, say, say_error, say_json
 from pytest_batcheval.cli.recorded_answers import add_recorded
 from pytest_batcheval.errors import UsageError
@@ -38,7 +39,7 @@ def add_parser(verbs: Any) -> None:
         "baseline",
         help="keep a run's values and compare later runs with them",
         description=DESCRIPTION,
-        epilog="example: batcheval baseline compare main --model gpt-4.1-mini",
+        epilog=f"example: batcheval baseline compare main --model {MODEL}",
     )
     parser.add_argument(
         "action", choices=("save", "compare", "promote"), help="what to do with the baseline, see above"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.catalogue.models import LARGER, MODEL
 from pytest_batcheval.cli.options import add_journal, say, say_json
 from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_recorded
 from pytest_batcheval.errors import MatrixError, UsageError
@@ -73,7 +74,7 @@ def add_parser(verbs: Any) -> None:
         "compare",
         help="compare two models or two runs: cost, equivalence, gates, tests that pass",
         description=DESCRIPTION,
-        epilog="example: batcheval compare gpt-4.1-mini gpt-4.1-nano",
+        epilog=f"example: batcheval compare {LARGER} {MODEL}",
     )
     parser.add_argument("reference", metavar="A", help="the reference: a model or a run of tests")
     parser.add_argument("candidate", metavar="B", help="the model or run that may be as good")

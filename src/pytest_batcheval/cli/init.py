@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.cli.init_own import OwnData, own_data
 from pytest_batcheval.cli.new_file import new_file
 from pytest_batcheval.cli.options import say
@@ -175,7 +176,8 @@ def _file(path: Path, text: bytes) -> InitStep:
 def _template(name: str) -> bytes:
     """Return a file of the suite; in this package its name ends in .template, so that no tool picks it up."""
     stem = name.rpartition("/")[2].removeprefix(".")
-    return files("pytest_batcheval.cli").joinpath("init_files", f"{stem}.template").read_bytes()
+    template = files("pytest_batcheval.cli").joinpath("init_files", f"{stem}.template")
+    return template.read_bytes().replace(b"@model@", MODEL.encode())
 
 
 def _read(path: Path) -> bytes | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.cli.options import say, say_json, width
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -27,7 +28,6 @@ Send the same requests as individual calls, one by one and concurrently, and as 
 purpose, and compare time, HTTP calls, tokens and cost. Nothing leaves this machine. The times are virtual: they follow
 from the configured latencies, which the output names, and say nothing about a provider's current load.
 """
-MODEL = "gpt-4.1-mini"
 CALL_SECONDS = 3.0
 """A usual estimate for an individual call."""
 
@@ -106,7 +106,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def requests(count: int, model: str) -> list[Request]:
     """Return `count` different questions to simulated patients."""
-    return [Request({"model": model, "messages": _messages(number)}) for number in range(count)]
+    return [
+        Request({"model": model, "messages": _messages(number), "reasoning_effort": "none"}) for number in range(count)
+    ]
 
 
 def measure(way: Way, wanted: Sequence[Request], behaviour: Behaviour) -> Measured:

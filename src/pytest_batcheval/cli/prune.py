@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.catalogue.models import LARGER, MODEL
 from pytest_batcheval.cli.collected_tests import dump
 from pytest_batcheval.cli.options import LISTED, add_cassettes, open_reader, open_recordings, say
 from pytest_batcheval.errors import UsageError
@@ -44,7 +45,7 @@ def add_parser(verbs: Any) -> None:
         help="remove unused recordings, or old answers in the journal",
         description=DESCRIPTION,
         usage="%(prog)s [OPTIONS] [-- PYTEST ARGS ...] [-- PYTEST ARGS ...]",
-        epilog="example: batcheval prune --recordings --dry-run -- tests --model=gpt-4.1 -- tests --model=gpt-4.1-mini",
+        epilog=f"example: batcheval prune --recordings --dry-run -- tests --model={MODEL} -- tests --model={LARGER}",
     )
     parser.add_argument("--recordings", action="store_true", help="remove recorded answers that no test asks for")
     parser.add_argument(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.plugin._pytest_compat import ini_value
 from pytest_batcheval.text.format import seconds
@@ -379,7 +380,7 @@ def _enqueued_tokens(config: pytest.Config) -> dict[str, int]:
 def _tokens_of_model(text: str) -> tuple[str, int]:
     model, _, tokens = (part.strip() for part in text.rpartition("="))
     if not model or not tokens.isdecimal() or not 0 < int(tokens) < 2**63:
-        raise pytest.UsageError(f"batch_enqueued_tokens = {text!r}: must be MODEL=N, such as gpt-4.1-mini=2000000")
+        raise pytest.UsageError(f"batch_enqueued_tokens = {text!r}: must be MODEL=N, such as {MODEL}=2000000")
     return model, int(tokens)
 
 

@@ -148,7 +148,7 @@ def _verdict(answer: Answer) -> Iterator[tuple[str, Plain]]:
 
 
 def model_of(answer: Answer) -> str:
-    """Origin and requested model: `openai/gpt-4.1-mini`, `api.example.org/mini`, `simulator:faithful@0/mini`."""
+    """Origin and requested model: `openai/gpt-6-luna`, `api.example.org/mini`, `simulator:faithful@0/mini`."""
     host = "openai" if answer.origin == DEFAULT_BASE_URL else urlsplit(answer.origin).hostname or answer.origin
     return f"{answer.origin if is_simulator(answer.origin) else host}/{answer.request.model}"
 

@@ -31,6 +31,7 @@ def interview(persona, question):
             {"role": "system", "content": f"환자로서 대답하세요. 페르소나: {persona.description}"},
             {"role": "user", "content": question.text},
         ],
+        "reasoning_effort": "none",
         "max_completion_tokens": 300,
     }
 

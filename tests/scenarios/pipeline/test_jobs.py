@@ -2,9 +2,9 @@
 
 import pytest
 
-pytestmark = pytest.mark.batch
+from pytest_batcheval.catalogue.models import MODEL
 
-MODEL = "gpt-4.1-mini"
+pytestmark = pytest.mark.batch
 
 
 def test_single_question_to_25_personas(batch_client, sent, ask):
@@ -68,6 +68,7 @@ def interview_of_age(persona, age, symptom):
             {"role": "system", "content": f"당신은 {age.id}세 환자입니다. 페르소나: {persona.description}"},
             {"role": "user", "content": f"{symptom.text} 때문에 오셨다고 들었습니다. 어떻게 지내세요?"},
         ],
+        "reasoning_effort": "none",
         "max_completion_tokens": 300,
     }
 

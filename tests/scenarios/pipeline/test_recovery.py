@@ -4,6 +4,8 @@ from collections import Counter
 
 import pytest
 
+from pytest_batcheval.catalogue.models import MODEL
+
 pytestmark = pytest.mark.batch
 
 
@@ -50,7 +52,7 @@ def test_a_batch_that_fails_validation(batch_client, simulator, sent, ask):
     """A full queue refuses the whole batch, unpaid; it is sent again in halves."""
     requests = ask(question=["chief_complaint"])
     if simulator is not None:
-        simulator.faults.fail_next_batch("token_limit_exceeded", "Enqueued token limit reached for gpt-4.1-mini")
+        simulator.faults.fail_next_batch("token_limit_exceeded", f"Enqueued token limit reached for {MODEL}")
     run = batch_client.run(requests, batch_size=20)
     assert len(run.answers) == 25
     assert not run.failed

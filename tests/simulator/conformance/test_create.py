@@ -295,7 +295,7 @@ def test_37_a_quota_that_is_gone_is_a_429(simulator: SimulatorServer, client: op
 
 
 def test_38_tokens_over_the_queue_fail_the_batch(simulator: SimulatorServer, api: Any, line: Any) -> None:
-    limits = {"p": {"enqueued_tokens": {"gpt-4o-mini": 2_000_000, "gpt-4.1-mini": 20}}}
+    limits = {"p": {"enqueued_tokens": {"gpt-6.1-terra": 2_000_000, "gpt-6-luna": 20}}}
     keys = [{"key": "key-one", "project": "p"}, {"key": "key-two", "project": "other"}]
     simulator.keys = KeyRing.from_data({"keys": keys, "projects": limits})
     first = api.status(api.batch([line(1)]), "in_progress")
@@ -306,12 +306,12 @@ def test_38_tokens_over_the_queue_fail_the_batch(simulator: SimulatorServer, api
             "code": "token_limit_exceeded",
             "line": None,
             "param": None,
-            "message": "Enqueued token limit reached for gpt-4.1-mini in organization org-simulator. Limit: 20 enqueued "
+            "message": "Enqueued token limit reached for gpt-6-luna in organization org-simulator. Limit: 20 enqueued "
             "tokens. Please try again once some in_progress batches have been completed.",
         }
     ]
     api.ended(first)
     assert api.ended(api.batch([line(1), line(2)]))["status"] == "completed"
-    large = [line(number, model="gpt-4o-mini") for number in range(50)]
+    large = [line(number, model="gpt-6.1-terra") for number in range(50)]
     assert api.ended(api.batch(large))["status"] == "completed"
     assert simulator.ledger.executed("line-0") == 1

@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 
+from pytest_batcheval.catalogue.models import MODEL, SNAPSHOT
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.server import SimulatorServer
@@ -105,11 +106,11 @@ def test_59_counts_may_be_wrong_while_the_files_are_right(simulator: SimulatorSe
 def test_60_an_ended_batch_has_usage_and_a_dated_model(
     simulator: SimulatorServer, api: Any, line: Any, endpoint: str
 ) -> None:
-    model = {} if endpoint == EMBEDDINGS else {"model": "gpt-5"}
+    model = {} if endpoint == EMBEDDINGS else {"model": MODEL}
     batch = api.ended(api.batch([line(number, endpoint, **model) for number in range(3)], endpoint))
     bodies = [answer["response"]["body"] for answer in api.lines(batch["output_file_id"]).values()]
     assert {batch["model"]} == {body["model"] for body in bodies}
-    assert batch["model"] == ("text-embedding-3-small" if endpoint == EMBEDDINGS else "gpt-5-2025-08-07")
+    assert batch["model"] == ("text-embedding-3-small" if endpoint == EMBEDDINGS else SNAPSHOT)
     usage = batch["usage"]
     assert usage["total_tokens"] == sum(body["usage"]["total_tokens"] for body in bodies)
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]

@@ -114,7 +114,7 @@ def test_71_an_embeddings_line_has_one_item_per_input(api: Any, line: Any) -> No
 
 
 def test_71_a_reasoning_models_message_is_not_its_first_output(api: Any, line: Any) -> None:
-    output = api.lines(api.ended(api.batch([line(1, RESPONSES, model="gpt-5-mini")], RESPONSES))["output_file_id"])
+    output = api.lines(api.ended(api.batch([line(1, RESPONSES, model="gpt-6-luna")], RESPONSES))["output_file_id"])
     body = output["line-1"]["response"]["body"]
     assert [item["type"] for item in body["output"]] == ["reasoning", "message"]
     assert body["usage"]["output_tokens_details"]["reasoning_tokens"] > 0

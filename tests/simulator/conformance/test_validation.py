@@ -124,7 +124,7 @@ def test_46_a_repeated_custom_id_fails_the_batch_at_the_later_line(
 def test_47_a_second_model_fails_the_batch(simulator: SimulatorServer, api: Any, line: Any, code: str) -> None:
     if code != "mismatched_model":
         simulator.behaviour = Behaviour(codes={"mismatched_model": code})
-    (fault,) = api.errors([line(1), line(2, model="gpt-4o-mini"), line(3)])
+    (fault,) = api.errors([line(1), line(2, model="gpt-6.1-terra"), line(3)])
     assert (fault["code"], fault["line"], fault["param"]) == (code, 2, "body.model")
 
 

@@ -78,7 +78,7 @@ def test_a_call_takes_its_time(simulator: SimulatorServer, api: Any, body: Any) 
 
 @pytest.mark.parametrize(
     ("endpoint", "model"),
-    [(CHAT, "gpt-4.1-mini"), ("/v1/responses", "gpt-4.1-mini"), ("/v1/embeddings", "text-embedding-3-small")],
+    [(CHAT, "gpt-6-luna"), ("/v1/responses", "gpt-6-luna"), ("/v1/embeddings", "text-embedding-3-small")],
 )
 def test_so_it_does_at_every_endpoint(
     simulator: SimulatorServer, api: Any, body: Any, endpoint: str, model: str

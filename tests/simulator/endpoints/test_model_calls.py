@@ -9,6 +9,7 @@ from typing import Any
 import openai
 import pytest
 
+from pytest_batcheval.catalogue.models import MODEL, SNAPSHOT
 from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.inference.answering import Answering
@@ -32,7 +33,7 @@ def test_chat_answers_in_its_own_shape(simulator: SimulatorServer, client: opena
     (choice,) = answer.choices
     assert choice.message.content
     assert (choice.finish_reason, choice.message.refusal) == ("stop", None)
-    assert answer.model == "gpt-4.1-mini-2025-04-14"
+    assert answer.model == SNAPSHOT
     assert answer.usage is not None
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
     assert answer.model_extra is not None
@@ -52,12 +53,12 @@ def test_chat_gives_as_many_choices_as_asked(client: openai.OpenAI, body: Any) -
 
 def test_responses_answer_in_their_own_shape(client: openai.OpenAI) -> None:
     answer = client.responses.create(
-        model="gpt-4.1-mini", input="How do you sleep?", instructions="Answer briefly.", metadata={"a": "b"}
+        model=MODEL, input="How do you sleep?", instructions="Answer briefly.", metadata={"a": "b"}
     )
     assert answer.output_text
     assert (answer.status, answer.error, answer.incomplete_details) == ("completed", None, None)
     assert (answer.instructions, answer.metadata) == ("Answer briefly.", {"a": "b"})
-    assert [item.type for item in answer.output] == ["message"]
+    assert [item.type for item in answer.output] == ["reasoning", "message"]
 
 
 def test_responses_take_messages(client: openai.OpenAI) -> None:
@@ -65,15 +66,33 @@ def test_responses_take_messages(client: openai.OpenAI) -> None:
         {"role": "developer", "content": "You are a patient."},
         {"role": "user", "content": [{"type": "input_text", "text": "How do you sleep?"}]},
     ]
-    assert client.responses.create(model="gpt-4.1-mini", input=given).output_text
+    assert client.responses.create(model=MODEL, input=given).output_text
 
 
 @pytest.mark.parametrize("endpoint", [CHAT, RESPONSES])
 def test_reasoning_is_billed(api: Any, body: Any, endpoint: str) -> None:
-    usage = api.post(endpoint, body(endpoint, "How do you sleep?", model="o4-mini"))["usage"]
+    usage = api.post(endpoint, body(endpoint, "How do you sleep?", model=MODEL))["usage"]
     details = usage["completion_tokens_details" if endpoint == CHAT else "output_tokens_details"]
     said = usage["completion_tokens" if endpoint == CHAT else "output_tokens"]
     assert 0 < details["reasoning_tokens"] < said
+
+
+WITHOUT = {CHAT: {"reasoning_effort": "none"}, RESPONSES: {"reasoning": {"effort": "none"}}}
+
+
+@pytest.mark.parametrize("endpoint", [CHAT, RESPONSES])
+def test_without_reasoning_nothing_of_it_is_billed_and_sampling_is_taken(api: Any, body: Any, endpoint: str) -> None:
+    asked = body(endpoint, "How do you sleep?", temperature=0.2, **WITHOUT[endpoint])
+    usage = api.post(endpoint, asked)["usage"]
+    details = usage["completion_tokens_details" if endpoint == CHAT else "output_tokens_details"]
+    assert details["reasoning_tokens"] == 0
+
+
+def test_reasoning_counts_towards_the_limit_and_may_leave_nothing_for_the_answer(api: Any, body: Any) -> None:
+    answer = api.post(CHAT, body(CHAT, "How do you sleep?", max_completion_tokens=20))
+    (choice,), usage = answer["choices"], answer["usage"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("", "length")
+    assert usage["completion_tokens"] == usage["completion_tokens_details"]["reasoning_tokens"] == 20
 
 
 def test_embeddings_of_alike_texts_are_alike(client: openai.OpenAI) -> None:
@@ -123,7 +142,11 @@ def test_embeddings_come_as_numbers_or_base64(client: openai.OpenAI) -> None:
         (CHAT, {"temperature": "hot"}, 400, "temperature"),
         (CHAT, {"top_p": -0.1}, 400, "top_p"),
         (CHAT, {"max_tokens": 0}, 400, "max_tokens"),
-        (CHAT, {"max_completion_tokens": 32_769}, 400, "max_completion_tokens"),
+        (CHAT, {"max_completion_tokens": 128_001}, 400, "max_completion_tokens"),
+        (CHAT, {"max_tokens": 5}, 400, "max_tokens"),
+        (CHAT, {"temperature": 0}, 400, "temperature"),
+        (CHAT, {"reasoning_effort": "low", "top_p": 0.9}, 400, "top_p"),
+        (RESPONSES, {"reasoning": {"effort": "low"}, "temperature": 0}, 400, "temperature"),
         (CHAT, {"stream": True}, 400, "stream"),
         (RESPONSES, {"input": None}, 400, "input"),
         (RESPONSES, {"input": ""}, 400, "input"),
@@ -146,7 +169,7 @@ def test_embeddings_come_as_numbers_or_base64(client: openai.OpenAI) -> None:
         (EMBEDDINGS, {"input": ["a"] * 2_049}, 400, "input"),
         (EMBEDDINGS, {"input": "word " * 9_000}, 400, "input"),
         (EMBEDDINGS, {"input": [1] * 8_192}, 400, "input"),
-        (EMBEDDINGS, {"model": "gpt-4.1-mini"}, 403, "model"),
+        (EMBEDDINGS, {"model": MODEL}, 403, "model"),
         (EMBEDDINGS, {"dimensions": 1_537}, 400, "dimensions"),
         (EMBEDDINGS, {"dimensions": 0}, 400, "dimensions"),
         (EMBEDDINGS, {"encoding_format": "hex"}, 400, "encoding_format"),
@@ -189,8 +212,8 @@ def test_a_model_may_name_who_answers(client: openai.OpenAI, body: Any) -> None:
 
 def test_models_are_listed_and_retrieved(simulator: SimulatorServer, client: openai.OpenAI) -> None:
     ids = [model.id for model in client.models.list()]
-    assert {"gpt-4.1-mini", "gpt-5", "text-embedding-3-small"} <= set(ids)
-    assert client.models.retrieve("gpt-4.1-mini-2025-04-14").id == "gpt-4.1-mini-2025-04-14"
+    assert {MODEL, "text-embedding-3-small"} <= set(ids)
+    assert client.models.retrieve(SNAPSHOT).id == SNAPSHOT
     with pytest.raises(openai.NotFoundError) as refusal:
         client.models.retrieve("nobody-knows-this")
     assert refusal.value.code == "model_not_found"

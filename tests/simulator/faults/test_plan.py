@@ -15,11 +15,9 @@ from pytest_batcheval.simulator.faults.kinds import BATCHES, EXCHANGES, LINES
 from pytest_batcheval.simulator.faults.plan import FaultPlan
 from pytest_batcheval.wire.objects import Request
 
-REQUESTS = [
-    Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": f"질문 {n}"}]}) for n in range(6)
-]
+REQUESTS = [Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": f"질문 {n}"}]}) for n in range(6)]
 KEYS = [request.custom_id for request in REQUESTS]
-OTHER = Request({"model": "gpt-4.1-mini", "messages": [{"role": "user", "content": "다른 질문"}]})
+OTHER = Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": "다른 질문"}]})
 OFTEN = 3
 """The SDK's tries of one call."""
 

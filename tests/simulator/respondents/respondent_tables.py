@@ -54,7 +54,7 @@ def rubric_schema(codes: tuple[str, ...] = CODES) -> dict[str, Any]:
 def rubric_body(answer: str, question: str = "", codes: tuple[str, ...] = CODES, before: str = "") -> dict[str, Any]:
     text = f"{before}Question: {question}\n<answer>\n{answer}\n</answer>"
     return {
-        "model": "gpt-4.1",
+        "model": "gpt-6.1-terra",
         "messages": [
             {"role": "system", "content": f"Score the answer on these dimensions: {', '.join(codes)}."},
             {"role": "user", "content": text},
@@ -65,7 +65,7 @@ def rubric_body(answer: str, question: str = "", codes: tuple[str, ...] = CODES,
 
 def interview(persona: Persona, question: Question, language: str = "ko", style: str = "full") -> dict[str, Any]:
     return {
-        "model": "gpt-4.1-mini",
+        "model": "gpt-6-luna",
         "messages": [
             {"role": "system", "content": persona.describe(language, style)},
             {"role": "user", "content": question["texts"][language]},

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from respondent_tables import interview, personas, questions, rubric_body
 
+from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.simulator.inference.answering import Answering
 from pytest_batcheval.simulator.ledger import Execution
 from pytest_batcheval.simulator.respondents.registry import make
@@ -16,7 +17,12 @@ from pytest_batcheval.wire.endpoints import CHAT, RESPONSES
 from pytest_batcheval.wire.objects import Answer, Request
 
 BODY = interview(personas()[0], questions()[0])
-INPUT = {"model": "gpt-4.1-mini", "instructions": personas()[0].description, "input": questions()[0].text}
+INPUT = {
+    "model": MODEL,
+    "reasoning": {"effort": "none"},
+    "instructions": personas()[0].description,
+    "input": questions()[0].text,
+}
 endpoints = pytest.mark.parametrize(("url", "body"), [(CHAT, BODY), (RESPONSES, INPUT)], ids=["chat", "responses"])
 
 
@@ -69,7 +75,7 @@ def test_a_scripted_failure_is_an_error_of_the_api(tmp_path: Path, url: str, bod
 
 @endpoints
 def test_who_answers_signs(url: str, body: dict[str, Any]) -> None:
-    assert answer("faithful", url, body).model.startswith("gpt-4.1-mini-20")
+    assert answer("faithful", url, body).model.startswith(f"{MODEL}-20")
     assert answer("noisy-0.3", url, body).model == "sim-noisy-0.3"
     given = answer("faithful", url, {**body, "model": "sim-blind"})
     assert given.model == "sim-blind"

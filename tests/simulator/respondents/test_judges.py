@@ -156,7 +156,7 @@ def test_every_refusal_of_the_refuser_is_labelled() -> None:
 def test_the_responses_endpoint_asks_in_its_own_way() -> None:
     chat = rubric_body(SCARED)
     body = {
-        "model": "gpt-4.1",
+        "model": "gpt-6.1-terra",
         "instructions": chat["messages"][0]["content"],
         "input": chat["messages"][1]["content"],
         "text": {"format": {"type": "json_schema", "name": "rubric", "schema": rubric_schema()}},

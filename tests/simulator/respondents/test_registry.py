@@ -113,9 +113,9 @@ def test_a_request_opens_no_file_of_the_server(tmp_path: Path, mark: str) -> Non
 @pytest.mark.parametrize(
     ("own", "model", "served"),
     [
-        ("faithful", "gpt-4.1", "gpt-4.1-2025-04-14"),
-        ("faithful-0.75", "gpt-4.1", "sim-faithful-0.75"),
-        ("noisy-0.3", "gpt-4.1", "sim-noisy-0.3"),
+        ("faithful", "gpt-6.1-terra", "gpt-6.1-terra-2025-04-14"),
+        ("faithful-0.75", "gpt-6.1-terra", "sim-faithful-0.75"),
+        ("noisy-0.3", "gpt-6.1-terra", "sim-noisy-0.3"),
         ("faithful", "sim-noisy-0.3", "sim-noisy-0.3"),
         ("blind", "sim-faithful", "sim-faithful"),
     ],

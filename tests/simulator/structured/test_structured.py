@@ -186,12 +186,12 @@ class Verdict(BaseModel):
 
 def test_the_sdk_parses_what_chat_answers(client: openai.OpenAI) -> None:
     messages: Any = [{"role": "user", "content": "How was it?"}]
-    answer = client.chat.completions.parse(model="gpt-4.1-mini", messages=messages, response_format=Verdict)
+    answer = client.chat.completions.parse(model="gpt-6-luna", messages=messages, response_format=Verdict)
     assert isinstance(answer.choices[0].message.parsed, Verdict)
 
 
 def test_the_sdk_parses_what_responses_answers(client: openai.OpenAI) -> None:
-    answer = client.responses.parse(model="gpt-4.1-mini", input="How was it?", text_format=Verdict)
+    answer = client.responses.parse(model="gpt-6-luna", input="How was it?", text_format=Verdict)
     assert isinstance(answer.output_parsed, Verdict)
 
 
@@ -216,7 +216,7 @@ def test_lines_of_a_batch_have_the_form_too(simulator: SimulatorServer, api: Any
 def test_any_json_object_will_do(client: openai.OpenAI) -> None:
     messages: Any = [{"role": "user", "content": "Answer in JSON: how are you?"}]
     answer = client.chat.completions.create(
-        model="gpt-4.1-mini", messages=messages, response_format={"type": "json_object"}
+        model="gpt-6-luna", messages=messages, response_format={"type": "json_object"}
     )
     assert isinstance(json.loads(answer.choices[0].message.content or ""), dict)
 

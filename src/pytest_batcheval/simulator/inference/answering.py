@@ -14,6 +14,7 @@ from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.inference import response_bodies
 from pytest_batcheval.simulator.inference.body_check import check_body, check_length, embedding_inputs, output_limit
 from pytest_batcheval.simulator.inference.models import Model
+from pytest_batcheval.simulator.inference.reasoning import reasoning_tokens
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens, within
 from pytest_batcheval.simulator.respondents.protocol import Respondent, RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import chosen, served_model
@@ -57,6 +58,7 @@ class Answering:
         prompt_tokens = tokens(prompt)
         check_length(prompt_tokens, model, "messages" if url == CHAT else "input")
         respondent, limit = self._respondent(body), output_limit(url, body)
+        reasoning = reasoning_tokens(model, self.seed, key, body, limit)
         replies: list[RespondentReply] = []
         choices: list[response_bodies.Choice] = []
         for number in range(_choices(url, body)):
@@ -66,14 +68,14 @@ class Answering:
                 kind = "server_error" if reply.status_code >= 500 else "invalid_request_error"
                 raise ApiError(reply.status_code, reply.text, kind=kind)
             text = in_form(reply.text, form, self.seed, sample) if form and not reply.refused else reply.text
-            text, cut = within(text, limit)
+            text, cut = within(text, None if limit is None else limit - reasoning)
             choices.append(response_bodies.Choice(text, "length" if cut else reply.finish_reason, reply.refused))
             replies.append(reply)
         served = replace(model, snapshot=served_model(self.respondent, str(body["model"]), model.snapshot))
         if url == CHAT:
-            answer = response_bodies.chat(served, self.seed, key, prompt_tokens, choices)
+            answer = response_bodies.chat(served, self.seed, key, prompt_tokens, choices, reasoning * len(choices))
         else:
-            answer = response_bodies.response(served, self.seed, key, prompt_tokens, choices[0], body, limit)
+            answer = response_bodies.response(served, self.seed, key, prompt_tokens, choices[0], body, limit, reasoning)
         return {**answer, "x_simulator": self._signature(respondent, replies[0])}
 
     def _embeddings(self, model: Model, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.metadata import check_metadata
 from pytest_batcheval.simulator.errors import ApiError, invalid_type, invalid_value, missing, no_such_model
 from pytest_batcheval.simulator.inference.models import Model, find_model
+from pytest_batcheval.simulator.inference.reasoning import check_reasoning
 from pytest_batcheval.simulator.inference.token_count import tokens
 from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS
 
@@ -46,6 +47,7 @@ def check_body(url: str, body: Mapping[str, Any], behaviour: Behaviour) -> Model
     for name, (low, high) in _INTEGERS.items():
         _check_number(body, name, low, high, whole=True)
     _check_output_limit(url, body, model)
+    check_reasoning(url, body, model)
     check_metadata(body.get("metadata"), behaviour)
     return model
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pytest_batcheval.catalogue.models import LARGER, MODEL, SNAPSHOT
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.ids import EPOCH
@@ -35,19 +36,16 @@ class Model:
 
 
 _KNOWN = (
+    Model(MODEL, SNAPSHOT, 1_050_000, 128_000, reasons=True),
+    Model(LARGER, LARGER, 1_050_000, 128_000, reasons=True),
+    Model("gpt-6.1-sol", "gpt-6.1-sol-2026-09-29", 1_050_000, 128_000, reasons=True),
+    Model("gpt-5.6-luna", "gpt-5.6-luna", 1_050_000, 128_000, reasons=True),
     Model("gpt-4.1", "gpt-4.1-2025-04-14", 1_047_576, 32_768),
     Model("gpt-4.1-mini", "gpt-4.1-mini-2025-04-14", 1_047_576, 32_768),
-    Model("gpt-4.1-nano", "gpt-4.1-nano-2025-04-14", 1_047_576, 32_768),
     Model("gpt-4o", "gpt-4o-2024-08-06", 128_000, 16_384),
     Model("gpt-4o-mini", "gpt-4o-mini-2024-07-18", 128_000, 16_384),
-    Model("gpt-4-turbo", "gpt-4-turbo-2024-04-09", 128_000, 4_096),
     Model("gpt-4-turbo-preview", "gpt-4-0125-preview", 128_000, 4_096),
     Model("gpt-3.5-turbo", "gpt-3.5-turbo-0125", 16_385, 4_096),
-    Model("gpt-5", "gpt-5-2025-08-07", 400_000, 128_000, reasons=True),
-    Model("gpt-5-mini", "gpt-5-mini-2025-08-07", 400_000, 128_000, reasons=True),
-    Model("gpt-5-nano", "gpt-5-nano-2025-08-07", 400_000, 128_000, reasons=True),
-    Model("o3", "o3-2025-04-16", 200_000, 100_000, reasons=True),
-    Model("o4-mini", "o4-mini-2025-04-16", 200_000, 100_000, reasons=True),
     Model("text-embedding-3-small", "text-embedding-3-small", 8_191, 0, dimensions=1_536),
     Model("text-embedding-3-large", "text-embedding-3-large", 8_191, 0, dimensions=3_072),
     Model("text-embedding-ada-002", "text-embedding-ada-002-v2", 8_191, 0, dimensions=1_536),

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pytest_batcheval.simulator.ids import chance, created_at, digest
+from pytest_batcheval.simulator.ids import created_at, digest
 from pytest_batcheval.simulator.inference.models import Model
 from pytest_batcheval.simulator.inference.token_count import tokens
-
-_THINKING = 64
-"""Reasoning is billed in multiples of this number of tokens, as observed with reasoning models."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +25,10 @@ class Choice:
     refused: bool = False
 
 
-def thinking(model: Model, seed: int, key: str) -> int:
-    """Reasoning tokens of an answer; 0 for a model that does not reason."""
-    return _THINKING * chance(seed, key, "thinking").randint(1, 8) if model.reasons else 0
-
-
-def chat(model: Model, seed: int, key: str, prompt_tokens: int, choices: Sequence[Choice]) -> dict[str, Any]:
-    """A chat completion; `prompt_tokens` is the length of the prompt."""
-    reasoning = thinking(model, seed, key) * len(choices)
+def chat(
+    model: Model, seed: int, key: str, prompt_tokens: int, choices: Sequence[Choice], reasoning: int
+) -> dict[str, Any]:
+    """A chat completion; `prompt_tokens` is the length of the prompt, `reasoning` that of all its reasoning."""
     completion_tokens = sum(tokens(choice.text) for choice in choices) + reasoning
     return {
         "id": f"chatcmpl-{digest('chat', seed, key)[:29]}",
@@ -61,13 +54,19 @@ def chat(model: Model, seed: int, key: str, prompt_tokens: int, choices: Sequenc
 
 
 def response(
-    model: Model, seed: int, key: str, prompt_tokens: int, choice: Choice, body: Mapping[str, Any], limit: int | None
+    model: Model,
+    seed: int,
+    key: str,
+    prompt_tokens: int,
+    choice: Choice,
+    body: Mapping[str, Any],
+    limit: int | None,
+    reasoning: int,
 ) -> dict[str, Any]:
-    """A response; of a reasoning model, with a reasoning item before the message."""
+    """A response; where the model reasoned, with a reasoning item before the message."""
     name = digest("response", seed, key)
     reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(choice.finish_reason)
     status = "completed" if reason is None else "incomplete"
-    reasoning = thinking(model, seed, key)
     output_tokens = tokens(choice.text) + reasoning
     thought = {"id": f"rs_{name[:48]}", "type": "reasoning", "summary": []}
     message = {

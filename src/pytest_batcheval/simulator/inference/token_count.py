@@ -23,12 +23,12 @@ def prompt_text(body: Mapping[str, Any]) -> str:
 
 
 def tokens(text: str) -> int:
-    """An estimate: 0.61 tokens per Hangul syllable, 0.23 per other character, at least 1.
+    """An estimate: 0.61 tokens per Hangul syllable, 0.23 per other character, at least 1 for a text that is not empty.
 
     See `wire.usage` for where the shares come from.
     """
     hangul = 0 if text.isascii() else len(_HANGUL.findall(text))
-    return max(1, round(hangul * TOKENS_A_HANGUL_SYLLABLE + (len(text) - hangul) * TOKENS_A_CHARACTER))
+    return max(min(len(text), 1), round(hangul * TOKENS_A_HANGUL_SYLLABLE + (len(text) - hangul) * TOKENS_A_CHARACTER))
 
 
 def within(text: str, limit: int | None) -> tuple[str, bool]:
@@ -38,7 +38,7 @@ def within(text: str, limit: int | None) -> tuple[str, bool]:
     whole = tokens(text)
     if whole <= limit:
         return text, False
-    return text[: max(1, int(len(text) * limit / whole))], True
+    return text[: max(min(limit, 1), int(len(text) * limit / whole))], True
 
 
 def _texts(contents: Iterable[object]) -> Iterable[str]:
