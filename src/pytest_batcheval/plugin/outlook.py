@@ -69,9 +69,8 @@ def outlook(plan: Plan, stored: StoredAnswers, settings: Settings) -> Outlook:
         for request in one.later:
             if request.custom_id not in each:
                 later.setdefault(request.custom_id, (test, request))
-    there = {} if settings.refresh else stored.find(request for _, request in later.values())
-    left = [asking for key, asking in later.items() if key not in there]
-    return Outlook(origin, asked, answered, final, skipped, left, all(one.complete for _, one in seen))
+    complete = all(one.complete for _, one in seen)
+    return Outlook(origin, asked, answered, final, skipped, list(later.values()), complete)
 
 
 def _asked(item: ItemPlan, known: Known) -> list[Request]:
