@@ -8,7 +8,12 @@ from pytest_batcheval.prompts.prompt_call import PromptCall
 
 
 def ask(question="How do you sleep?", model="gpt-6-luna"):
-    return {"model": model, "messages": [{"role": "user", "content": question}], "max_completion_tokens": 300}
+    return {
+        "model": model,
+        "messages": [{"role": "user", "content": question}],
+        "max_completion_tokens": 300,
+        "reasoning_effort": "none",
+    }
 
 
 def ask_other(question="How do you sleep?"):
@@ -16,7 +21,12 @@ def ask_other(question="How do you sleep?"):
 
 
 def better(first, second):
-    return {"model": "gpt-6.1-terra", "input": f"A: {first.text}\nB: {second.text}", "max_output_tokens": 10}
+    return {
+        "model": "gpt-6.1-terra",
+        "input": f"A: {first.text}\nB: {second.text}",
+        "max_output_tokens": 10,
+        "reasoning": {"effort": "none"},
+    }
 
 
 def verdict(answer):
@@ -84,14 +94,17 @@ def test_an_answer_that_is_known_is_not_made_up(suite):
 PAIRS = """
     from pytest_batcheval.prompts import pairwise
 
+    SHORT = {"reasoning": {"effort": "none"}}
+
     def one(question, model="gpt-6-luna"):
-        return {"model": model, "input": question, "max_output_tokens": 300}
+        return {"model": model, "input": question, "max_output_tokens": 300, **SHORT}
 
     def other(question):
         return one(question, "gpt-6.1-terra")
 
     def better(first, second):
-        return {"model": "gpt-6.1-terra", "input": f"A: {first.text}\\nB: {second.text}", "max_output_tokens": 10}
+        text = f"A: {first.text}\\nB: {second.text}"
+        return {"model": "gpt-6.1-terra", "input": text, "max_output_tokens": 10, **SHORT}
 
     @pytest.mark.batch(prompt=pairwise(one, other, better))
     @pytest.mark.parametrize("question", [f"Question {n}?" for n in range(20)])

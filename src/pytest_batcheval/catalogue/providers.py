@@ -1,4 +1,4 @@
-"""What each provider's batches allow, as data: limits, marks, the fence of a lost create, and so what can be promised.
+"""The batches of each provider as data: limits, marks, the fence of a lost create, and so what can be promised.
 
 From the providers' documentation and SDKs as read in November 2026; no account was used. `None` is not known.
 """

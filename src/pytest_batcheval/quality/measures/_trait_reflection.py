@@ -230,8 +230,7 @@ def trait_reflection(
         TableError: the table is too small, a persona has no levels, a question no targets, a dimension cannot be
             tested, or the number of scores is wrong.
     """
-    answers = arranged(answers, rows, columns)
-    judged, given = scored(answers, scores)
+    judged, given = scored(arranged(answers, rows, columns), scores)
     table = table_of(judged)
     design = design_of(table, levels, targets)
     chosen, unprompted = _dimensions(design, dimensions, unprompted)
@@ -239,8 +238,7 @@ def trait_reflection(
     means = [persona_scores(table, mark, design.aimed[code]) for code, mark in zip(chosen, marks, strict=True)]
     found = []
     for code, mark, mean in zip(chosen, marks, means, strict=True):
-        seeds = [seed, design.factors.index(code)]
-        trait = _trait(code, mean, design, permutations, seeds, code not in unprompted)
+        trait = _trait(code, mean, design, permutations, seed, code not in unprompted)
         found.append({"scored": _scored(table, mark, design.aimed[code]), **trait})
     traits = _corrected(found, _slopes(design, chosen, np.column_stack(means)))
     prompted = [t for t in traits if t.prompted]
@@ -300,9 +298,7 @@ def _scored(table: Table, scores: Floats, questions: Sequence[int]) -> int:
     return int(np.count_nonzero(asked & ~np.isnan(scores[table.places])))
 
 
-def _trait(
-    code: str, mean: Floats, design: Design, permutations: int, seed: Sequence[int], prompted: bool
-) -> dict[str, Any]:
+def _trait(code: str, mean: Floats, design: Design, permutations: int, seed: int, prompted: bool) -> dict[str, Any]:
     level = design.level(code)
     high, low = mean[level > 0], mean[level < 0]
     m, n = len(high), len(low)
@@ -314,8 +310,8 @@ def _trait(
         sums = rank_sums(ranks, m, rng, count)
         return sums if prompted else np.abs(sums - middle)
 
-    observed = float(ranks[:m].sum())
-    p_value, drawn = permutation_p(null, observed if prompted else abs(observed - middle), permutations, seed)
+    observed, seeds = float(ranks[:m].sum()), [seed, design.factors.index(code)]
+    p_value, drawn = permutation_p(null, observed if prompted else abs(observed - middle), permutations, seeds)
     delta = cliffs_delta(high, low)
     return {
         "dimension": code,
