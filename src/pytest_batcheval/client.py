@@ -268,7 +268,7 @@ class BatchClient:
         from pytest_batcheval.engine.split import Limits
 
         backend, clock, journal = self._opened()
-        limits = Limits(tokens=self._tokens) if batch_size is None else Limits(batch_size, tokens=self._tokens)
+        limits = Limits.of(backend.capabilities, batch_size, self._tokens)
         run = f"send-{secrets.token_hex(4)}"
         with self._watched(run, self._attempts, lock_wait) as progress:
             sent = send(

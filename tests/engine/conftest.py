@@ -17,6 +17,7 @@ import pytest
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, TransientFailure, UnknownOutcome
 from pytest_batcheval.backends.protocol import RemoteBatch, RemoteFile
 from pytest_batcheval.backends.reply_readers import read_batch
+from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
 
@@ -53,6 +54,7 @@ class MemoryProvider:
     """
 
     origin = "https://memory.test/v1"
+    capabilities = PROVIDERS["openai"]
     base_url = "https://memory.test/v1"
     scope = "scope"
 

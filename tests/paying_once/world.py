@@ -19,6 +19,7 @@ from dialect import Dialect
 from pytest_batcheval.backends.errors import Refused, TransientFailure, UnknownOutcome, classify
 from pytest_batcheval.backends.protocol import BatchList, RemoteBatch, RemoteFile
 from pytest_batcheval.backends.reply_readers import read_batch, read_file
+from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.engine.effects import Effect
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.api_keys import KeyRing
@@ -216,6 +217,7 @@ class DirectBackend:
 
     origin = ORIGIN
     base_url = "http://simulated.invalid/v1"
+    capabilities = PROVIDERS["openai"]
     page = 100
 
     def __init__(self, world: World, scope: str = "account") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pytest_batcheval.errors import UsageError
 
@@ -11,28 +11,31 @@ SET_WHEN_SENT = "set-when-sent"
 """A placeholder that the SDK's clients hold; the key itself is put into each request as it leaves."""
 
 
-def key_from_environment() -> str:
-    """The API key from the SDK's own variable.
+USUAL = ("OPENAI_API_KEY",)
+
+
+def key_from_environment(names: Sequence[str] = USUAL) -> str:
+    """The API key from the SDK's own variable; the first that is set counts.
 
     Raises:
-        UsageError: it is not set.
+        UsageError: none is set.
     """
-    key = os.environ.get("OPENAI_API_KEY", "")
+    key = next((found for name in names if (found := os.environ.get(name, ""))), "")
     if not key:
         raise UsageError(
-            "OPENAI_API_KEY is not set; set it, or use the simulator: pytest --batch-backend=simulator, "
+            f"{' or '.join(names)} is not set; set it, or use the simulator: pytest --batch-backend=simulator, "
             "batcheval --backend simulator"
         )
     return key
 
 
-def supplier(api_key: str | Callable[[], str] | None) -> Callable[[], str]:
-    """A function that gives the key, so that no field of ours holds it."""
+def supplier(api_key: str | Callable[[], str] | None, names: Sequence[str] = USUAL) -> Callable[[], str]:
+    """A function that gives the key, so that no field of ours holds it; by default from these variables."""
 
     def key() -> str:
         if isinstance(api_key, str):
             return api_key.strip()
-        return (api_key or key_from_environment)().strip()
+        return (key_from_environment(names) if api_key is None else api_key()).strip()
 
     return key
 

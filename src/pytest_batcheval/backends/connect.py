@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from pytest_batcheval.backends.base_url import checked_base_url
+from pytest_batcheval.catalogue.providers import PROVIDERS, Capabilities
 from pytest_batcheval.errors import BatchEvalError, UsageError
 from pytest_batcheval.text.sanitize import redacted
-from pytest_batcheval.wire.origin import DEFAULT_BASE_URL, IN_PROCESS, provider_origin, simulator_origin
+from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
 
 if TYPE_CHECKING:
+    from pytest_batcheval.backends.anthropic_batch import AnthropicBatch
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.backends.openai_calls import IndividualCalls
@@ -39,7 +42,7 @@ class BackendConnection:
         calls: for requests that are sent as individual calls; `None` without `individual`.
     """
 
-    backend: OpenAIBatch
+    backend: OpenAIBatch | AnthropicBatch
     clock: SystemClock | SimulatorClock
     simulator: SimulatorServer | None = None
     calls: IndividualCalls | None = None
@@ -52,9 +55,10 @@ class BackendConnection:
 
 @contextmanager
 def connect(backend: str, individual: bool = False) -> Iterator[BackendConnection]:
-    """Open `openai`, `simulator[:respondent]` (a server of our own, for as long as the block) or a base URL.
+    """Open a provider by its name, `simulator[:respondent]` (a server of our own, for as long as the block) or a URL.
 
-    With `individual`, individual calls are possible too.
+    `name@URL` is a provider's API at another base URL, `name@simulator` a simulator that speaks it. With `individual`,
+    individual calls are possible too.
 
     Raises:
         UsageError: no such backend, no API key, no such respondent, a base URL that cannot be used, or the simulator is
@@ -63,15 +67,12 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
     """
     respondent = respondent_of(backend)
     if respondent is not None:
-        with _simulated(respondent, individual) as connection:
+        with _simulated(respondent, individual, capabilities_of(backend)) as connection:
             yield connection
         return
-    from pytest_batcheval.backends.openai_batch import OpenAIBatch
-
-    _base_url(backend)
-    base_url = None if backend == OPENAI else backend
+    provider, base_url = _provider(backend)
     with (
-        _usable(lambda: OpenAIBatch(base_url)) as client,
+        _usable(lambda: _opened(provider, base_url)) as client,
         closing(_clock(client)) as clock,
         _usable(lambda: _calls(individual, base_url, None)) as calls,
     ):
@@ -79,9 +80,21 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
 
 
 def respondent_of(backend: str) -> str | None:
-    """`simulator:blind` -> `blind`, `simulator` -> `faithful`, any other backend -> `None`."""
-    kind, _, respondent = backend.partition(":")
+    """`simulator:blind` -> `blind`, `groq@simulator` -> `faithful`, any other backend -> `None`."""
+    name, at, rest = backend.partition("@")
+    kind, _, respondent = (rest if at and name in PROVIDERS else backend).partition(":")
     return (respondent or _USUAL_RESPONDENT) if kind == SIMULATOR else None
+
+
+def capabilities_of(backend: str) -> Capabilities:
+    """The capabilities of a backend: by its name, by the host of its URL, and otherwise OpenAI's.
+
+    Raises:
+        UsageError: there is no such backend, or its base URL cannot be used.
+    """
+    if respondent_of(backend) is not None:
+        return PROVIDERS.get(backend.partition("@")[0], PROVIDERS[OPENAI])
+    return _provider(backend)[0]
 
 
 def expected_origin(backend: str) -> str:
@@ -93,27 +106,53 @@ def expected_origin(backend: str) -> str:
     respondent = respondent_of(backend)
     if respondent is not None:
         return simulator_origin(respondent, SEED)
-    return provider_origin(_base_url(backend))
+    return provider_origin(_provider(backend)[1])
 
 
-def _base_url(backend: str) -> str:
-    if backend != OPENAI and not backend.lower().startswith(("http://", "https://")):
-        raise UsageError(f"unknown backend {backend!r}: give openai, simulator[:respondent] or a base URL (http…/v1)")
-    given = os.environ.get("OPENAI_BASE_URL") if backend == OPENAI else backend
-    return checked_base_url(given or DEFAULT_BASE_URL)
+def _provider(backend: str) -> tuple[Capabilities, str]:
+    """A provider and its base URL.
+
+    Raises:
+        UsageError: there is no such backend, or its base URL cannot be used.
+    """
+    name, _, url = backend.partition("@")
+    if backend.lower().startswith(("http://", "https://")):
+        host = urlsplit(checked_base_url(backend)).hostname
+        known = (found for found in PROVIDERS.values() if found.base_url and urlsplit(found.base_url).hostname == host)
+        return next(known, PROVIDERS[OPENAI]), backend
+    if name not in PROVIDERS:
+        raise UsageError(
+            f"unknown backend {backend!r}: give {', '.join(PROVIDERS)}, simulator[:respondent], a base URL (http…/v1), "
+            "or name@URL"
+        )
+    provider = PROVIDERS[name]
+    given = url or os.environ.get(provider.base_url_from) or provider.base_url
+    if not given:
+        raise UsageError(f"{provider.title} has a base URL for each account: set {provider.base_url_from}")
+    return provider, checked_base_url(given)
+
+
+def _opened(
+    provider: Capabilities, base_url: str, api_key: str | None = None, scope: str | None = None
+) -> OpenAIBatch | AnthropicBatch:
+    if provider.adapter == "anthropic":
+        from pytest_batcheval.backends.anthropic_batch import AnthropicBatch
+
+        return AnthropicBatch(base_url, api_key, scope, capabilities=provider)
+    from pytest_batcheval.backends.openai_batch import OpenAIBatch
+
+    return OpenAIBatch(base_url, api_key, scope, capabilities=provider)
 
 
 @contextmanager
-def _simulated(respondent: str, individual: bool) -> Iterator[BackendConnection]:
-    from pytest_batcheval.backends.openai_batch import OpenAIBatch
-
+def _simulated(respondent: str, individual: bool, provider: Capabilities) -> Iterator[BackendConnection]:
     try:
         from pytest_batcheval.simulator.server import SimulatorServer
     except ImportError as error:
         raise UsageError(f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'") from None
     with (
         SimulatorServer(respondent, seed=SEED) as server,
-        OpenAIBatch(server.base_url, SIMULATOR, scope=IN_PROCESS) as client,
+        _opened(provider, server.base_url, SIMULATOR, IN_PROCESS) as client,
         closing(_clock(client)) as clock,
         _calls(individual, server.base_url, SIMULATOR) as calls,
     ):
@@ -145,7 +184,7 @@ def _calls(individual: bool, base_url: str | None, api_key: str | None) -> Indiv
     return IndividualCalls(base_url, api_key)
 
 
-def _clock(client: OpenAIBatch) -> SystemClock | SimulatorClock:
+def _clock(client: OpenAIBatch | AnthropicBatch) -> SystemClock | SimulatorClock:
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
 
     return SimulatorClock(client.clock_address, client.clock_speed) if client.clock_address else SystemClock()

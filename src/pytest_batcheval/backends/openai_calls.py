@@ -22,7 +22,7 @@ from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
 from pytest_batcheval.backends.base_url import past_proxies
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownOutcome, classify, retry_after
-from pytest_batcheval.backends.openai_batch import CONNECT_TIMEOUT, TIMEOUT
+from pytest_batcheval.backends.provider_connection import CONNECT_TIMEOUT, TIMEOUT
 from pytest_batcheval.backends.reply_limits import Caps, taken_over
 from pytest_batcheval.backends.traffic import Traffic
 from pytest_batcheval.backends.unpack import Unpacker

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_batcheval.backends.batch_words import TERMINAL
+from pytest_batcheval.catalogue.providers import Capabilities
 
 METADATA_NAME = "batcheval"
 """Name of the pair of metadata that marks a batch of ours."""
@@ -97,11 +98,19 @@ def gap_of(batches: Sequence[RemoteBatch]) -> str:
 
 
 class Backend(Protocol):
-    """A provider's Batch API. Every method may raise a `ProviderFailure`; all are safe to call from threads."""
+    """A provider's Batch API. Every method may raise a `ProviderFailure`; all are safe to call from threads.
+
+    Attributes:
+        origin: stored with its answers.
+        scope: the account in the journal.
+        base_url: of its API, without a password.
+        capabilities: what its batches allow, by which requests are cut into batches and creates are looked for.
+    """
 
     origin: str
     scope: str
     base_url: str
+    capabilities: Capabilities
 
     def upload(self, path: Path, filename: str) -> RemoteFile:
         """Upload an input file under this name."""

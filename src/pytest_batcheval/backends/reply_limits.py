@@ -60,7 +60,7 @@ class Guard:
         if response.status_code == 200 and response.headers.get("content-type", "").startswith("text/html"):
             raise BadReply("html", "the reply is an HTML page, which the API never sends; a proxy may have sent it")
         request = response.request
-        is_file = request.url.path.endswith("/content") and response.status_code == 200
+        is_file = request.url.path.endswith(("/content", "/results")) and response.status_code == 200
         check = self._file() if is_file else self._reply(request)
         response.stream = _Watched(response.stream, check, self.traffic, unpacker)
 

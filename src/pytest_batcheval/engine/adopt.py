@@ -67,6 +67,28 @@ class Adoption:
         ]
         return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
 
+    def wait_for_unknown(self) -> None:
+        """Wait until no batch runs that this journal does not know, at a provider whose batches say whose they are when
+        they have ended.
+
+        Raises:
+            ProviderError: the batches cannot be read.
+            UnfinishedError: some still run at the deadline.
+        """
+        said = False
+        while running := self._unknown_running():
+            text = payment_text.nobodys(running)
+            if (deadline := self._context.deadline) is not None and self._clock.now() + POLL_EVERY > deadline:
+                raise UnfinishedError(text)
+            if not said:
+                self._context.progress(NoticeSnapshot.of_text(f"waiting: {text}"))
+            said = True
+            self._clock.sleep(POLL_EVERY)
+
+    def _unknown_running(self) -> list[str]:
+        known = known_to(self._journal.reader.batches(self._backend.origin))
+        return [b.id for b in self._list(required=False) if not (b.terminal or b.metadata or known(b))]
+
     def _is_wanted(self, batch: RemoteBatch, keys: Collection[str] | None) -> bool:
         ours = our_metadata(batch.metadata)
         if ours is None or keys is None:

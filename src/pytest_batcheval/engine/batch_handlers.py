@@ -240,8 +240,9 @@ def listed(
     """Take a list of batches; the arguments are those of `BatchMachine.take_list`."""
     row = machine.row
     if row.state in ("uploaded", "creating"):
-        gap = bool(gap_of(batches) or suspects(row, batches, known or ()))
-        return _searched(machine, find(row, batches), asked, now, gap)
+        suspected = suspects(row, batches, known or ())
+        telling = machine.tells_at_end and any(not batch.terminal for batch in suspected)
+        return _searched(machine, find(row, batches), asked, now, bool(gap_of(batches) or suspected), telling)
     found = next((batch for batch in batches if batch.id == row.batch_id), None)
     other = find(row, batches) if found is None and machine.missing.misses else None
     if other is not None and same_create(row, other):
@@ -260,7 +261,9 @@ def listed(
     return machine.want(Retrieve(row), now)
 
 
-def _searched(machine: BatchMachine, found: RemoteBatch | None, asked: float, now: float, gap: bool) -> None:
+def _searched(
+    machine: BatchMachine, found: RemoteBatch | None, asked: float, now: float, gap: bool, telling: bool = False
+) -> None:
     """Take a list, with or without the batch that the create of this row made; it proves nothing with a gap."""
     if found is not None:
         row = replace(machine.row, state="created", batch_id=found.id, note="found by reconciling")
@@ -270,7 +273,7 @@ def _searched(machine: BatchMachine, found: RemoteBatch | None, asked: float, no
     elif machine.assume_lost:
         absent(machine)
     else:
-        _search_on(machine, *_searching(machine, now).listed(asked, now, gap))
+        _search_on(machine, *_searching(machine, now).listed(asked, now, gap, telling))
 
 
 def _yields(machine: BatchMachine, batches: Sequence[RemoteBatch], known: Collection[str], now: float) -> bool:

@@ -67,6 +67,7 @@ class BatchMachine:
         refusals: looks that showed it as ended without anything that proves it.
         pending: looks that found the provider still at work on the input file; `pending_since` is that of the first.
         marked: whether it is created with metadata.
+        tells_at_end: whether a batch says whose it is only when it has ended.
         remarks: what the user should know of this provider, each once.
     """
 
@@ -100,6 +101,7 @@ class BatchMachine:
     pending: int = 0
     pending_since: float | None = None
     marked: bool = True
+    tells_at_end: bool = False
     remarks: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -52,7 +52,7 @@ class BatchSender:
     def __init__(self, context: SendContext, policy: SendPolicy, worklist: Worklist, counts: SendCounts) -> None:
         known = known_limits(context.journal.reader.refusals(context.backend.origin))
         self._queue = QueueLimits(known | dict(policy.limits.tokens))
-        self.limits = replace(policy.limits, tokens=self._queue.tokens)
+        self.limits = replace(policy.limits.within(context.backend.capabilities), tokens=self._queue.tokens)
         self._full_since = 0.0
         self._context = context
         self._policy = policy
@@ -60,6 +60,7 @@ class BatchSender:
         self._counts = counts
         self._seen: dict[str, RemoteBatch] = {}
         self._voids = 0
+        self._tells_at_end = context.backend.capabilities.mark == "custom_id"
 
     def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
         """Send these as batches; true when some were cancelled in favour of another machine's.
@@ -69,7 +70,10 @@ class BatchSender:
             UnfinishedError: batches are still running at the deadline.
         """
         now = self._context.clock.now()
-        machines = [BatchMachine(row, now, assume_lost=self._policy.assume_lost) for row in rows]
+        machines = [
+            BatchMachine(row, now, assume_lost=self._policy.assume_lost, tells_at_end=self._tells_at_end)
+            for row in rows
+        ]
         self._drive(machines, own=True)
         pairs = zip(machines, portions, strict=True)
         self._stop_without_quota([r for m, portion in pairs if m.row.state == "settled" for r in portion.requests])
@@ -97,6 +101,8 @@ class BatchSender:
             ProviderError: the batches cannot be listed.
         """
         adoption = Adoption(self._context, self._policy.round)
+        if self._tells_at_end and not self._policy.ignore_unmarked:
+            adoption.wait_for_unknown()
         unknown = adoption.unknown_batches(keys)
         self._seen |= adoption.seen
         if not quiet:
@@ -120,7 +126,8 @@ class BatchSender:
         foreign = row.scope != scope
         if foreign and row.state not in ("creating", "created", "ended"):
             row = replace(row, scope=scope, state="planned", file_id="")
-        return BatchMachine(row, now, resumed=True, foreign=foreign, assume_lost=self._policy.assume_lost)
+        lost = self._policy.assume_lost
+        return BatchMachine(row, now, resumed=True, foreign=foreign, assume_lost=lost, tells_at_end=self._tells_at_end)
 
     def _driver(self) -> Driver:
         return Driver(self._context.backend, self._context.journal, self._context.clock, self._policy.threads)

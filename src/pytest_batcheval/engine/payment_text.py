@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.text.format import counted, duration
 
@@ -115,4 +117,14 @@ def shared_requests(wanted: int, each: str, command: str) -> str:
         f"{counted(wanted, 'request')} to be sent, but batches of this account, made by other tools, have the same: "
         f"{each}. What they answer would be paid twice, so nothing was sent. To take over what is there: {command}. "
         "To send all the same: --batch-ignore-unmarked (BatchClient: ignore_unmarked=True)"
+    )
+
+
+def nobodys(batch_ids: Sequence[str]) -> str:
+    """Batches that run and do not say whose they are."""
+    more = f" and {len(batch_ids) - 3} more" if len(batch_ids) > 3 else ""
+    return (
+        f"{', '.join(batch_ids[:3])}{more} of the account {'run' if len(batch_ids) > 1 else 'runs'}, and only the end "
+        "tells whether it holds these requests; a workspace of its own avoids that, and --batch-ignore-unmarked sends "
+        "at once"
     )

@@ -54,10 +54,11 @@ class Search:
     clean: int = 0
     first_404: float | None = None
 
-    def listed(self, asked: float, now: float, gap: bool = False) -> tuple[SearchStep, float]:
+    def listed(self, asked: float, now: float, gap: bool = False, telling: bool = False) -> tuple[SearchStep, float]:
         """Take a listing, requested at `asked`, without the batch. Returns the next step and its time.
 
-        One with a gap proves nothing: where no other comes, the outcome stays unknown.
+        One with a gap proves nothing: where no other comes, the outcome stays unknown. `telling` are batches of the
+        list which will say whose they are when they have ended.
         """
         if self.fenced is None and not self.unfenced:
             return (SearchStep.LIST, now + LOOK_EVERY) if now - self.began < LOOK_FOR else (SearchStep.DELETE, now)
@@ -65,7 +66,7 @@ class Search:
         self.clean += not gap
         if self.clean >= CLEAN_LISTS and asked - since >= quiet and not gap:
             return SearchStep.ABSENT, now
-        if gap and asked - self.began >= UNFENCED:
+        if gap and not telling and asked - self.began >= UNFENCED:
             return SearchStep.UNKNOWN, now
         return SearchStep.LIST, now + QUIET_EVERY
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from pytest_batcheval.catalogue.providers import PROVIDERS, Capabilities
 from pytest_batcheval.engine.pricing import input_tokens
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
@@ -16,7 +17,7 @@ from pytest_batcheval.wire.objects import Request
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of one input file; the defaults are OpenAI's (its Batch guide).
+    """The limits of one input file; the defaults are OpenAI's.
 
     Attributes:
         requests: lines of a file.
@@ -26,10 +27,26 @@ class Limits:
             missing has no limit (it depends on the account). Counted by estimate.
     """
 
-    requests: int = 50_000
-    bytes: int = 200_000_000
-    inputs: int = 50_000
+    requests: int = PROVIDERS["openai"].requests
+    bytes: int = PROVIDERS["openai"].bytes
+    inputs: int = PROVIDERS["openai"].inputs
     tokens: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, provider: Capabilities, requests: int | None = None, tokens: Mapping[str, int] | None = None) -> Limits:
+        """The limits of a provider; `requests` are the user's own."""
+        most = provider.requests if requests is None else min(requests, provider.requests)
+        return cls(most, provider.bytes, provider.inputs, tokens or {})
+
+    def within(self, provider: Capabilities) -> Limits:
+        """No more than a provider takes."""
+        most = self.of(provider)
+        return replace(
+            self,
+            requests=min(self.requests, most.requests),
+            bytes=min(self.bytes, most.bytes),
+            inputs=min(self.inputs, most.inputs),
+        )
 
     def halved(self) -> Limits:
         """Half as many requests and bytes, for a provider that accepts less than it documents."""

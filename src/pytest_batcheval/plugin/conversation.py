@@ -20,6 +20,7 @@ from pytest_batcheval.text.format import counted
 if TYPE_CHECKING:
     import openai
 
+    from pytest_batcheval.backends.anthropic_batch import AnthropicBatch
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.engine.clock import Clock
     from pytest_batcheval.recordings.conversations.conversation import Conversation, InterceptedRequest
@@ -43,7 +44,7 @@ class BatchConversation:
     def __init__(
         self,
         conversation: Conversation,
-        backend: OpenAIBatch,
+        backend: OpenAIBatch | AnthropicBatch,
         clock: Clock,
         api_key: str | Callable[[], str],
         simulator: SimulatorServer | None = None,

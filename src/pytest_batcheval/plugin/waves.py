@@ -158,7 +158,7 @@ class WaveRunner:
                     ends_refresh=False,
                     attempts=self._settings.attempts,
                     patience=self._settings.wait,
-                    limits=Limits(tokens=self._settings.enqueued_tokens),
+                    limits=Limits.of(connection.backend.capabilities, tokens=self._settings.enqueued_tokens),
                     assume_lost=self._settings.assume_lost,
                     ignore_unmarked=self._settings.ignore_unmarked,
                     pay_again=self._settings.pay_again,
