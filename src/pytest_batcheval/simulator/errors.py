@@ -8,6 +8,9 @@ from typing import Any
 
 LineProblem = dict[str, Any]
 
+NO_QUOTA = "insufficient_quota"
+"""The code of a refusal for lack of credit."""
+
 
 class ApiError(Exception):
     """A refusal of the API.
@@ -72,7 +75,7 @@ def rate_limited(message: str, wait: float, code: str | None, headers: Mapping[s
 def no_quota() -> ApiError:
     """429 that does not end: the account has no credit left."""
     text = "You exceeded your current quota, please check your plan and billing details."
-    return ApiError(429, text, code="insufficient_quota", kind="insufficient_quota")
+    return ApiError(429, text, code=NO_QUOTA, kind=NO_QUOTA)
 
 
 def problem(code: str | None, message: str, line: int | None = None, param: str | None = None) -> LineProblem:

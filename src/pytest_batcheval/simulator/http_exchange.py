@@ -53,7 +53,8 @@ class Exchange:
         call: the kind of call, such as `batches.create`.
         name: the id in the path; empty where the path has none.
         handle: returns the API's reply; sends nothing.
-        send: sends a reply.
+        send: sends a reply, in the provider's form.
+        show: the reply in the provider's form.
     """
 
     call: str
@@ -63,6 +64,7 @@ class Exchange:
     receive: Callable[[], Awaitable[Any]]
     handle: Callable[[Exchange], Awaitable[HttpReply]]
     send: Callable[[HttpReply], Awaitable[None]]
+    show: Callable[[HttpReply], HttpReply] = lambda reply: reply
     key: ApiKey = _NOBODY
 
     @cached_property
@@ -95,17 +97,17 @@ class Exchange:
             more = message.get("more_body", False)
             yield message.get("body", b"")
 
-    async def json(self) -> dict[str, Any]:
-        """The request's JSON object.
+    async def json(self, most: int = MAX_JSON) -> dict[str, Any]:
+        """The request's JSON object, of at most so many bytes.
 
         Raises:
             ApiError: the body is not a JSON object, or too large.
         """
         body = bytearray()
         async for chunk in self.chunks():
-            body += chunk if len(body) <= MAX_JSON else b""
-        if len(body) > MAX_JSON:
-            raise ApiError(413, f"The request is larger than {MAX_JSON} bytes.")
+            body += chunk if len(body) <= most else b""
+        if len(body) > most:
+            raise ApiError(413, f"The request is larger than {most} bytes.")
         try:
             value = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from datetime import UTC, datetime
 
 EPOCH = 1_767_225_600
 """Unix seconds at which virtual time starts: 2026-01-01T00:00:00Z."""
@@ -30,6 +31,11 @@ def created_at(seed: int, key: str) -> int:
     return EPOCH + int(digest(seed, "created", key), 16) % _SPREAD
 
 
+def iso(seconds: float | None) -> str | None:
+    """Unix seconds as an RFC 3339 time in UTC; `None` for none."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
 def hex_id(prefix: str, second: int, *parts: object) -> str:
     """`batch_` or `batch_req_` and 32 hex digits, of which the first 8 are the second of creation."""
     return f"{prefix}{second:08x}{digest(prefix, *parts)[:24]}"
@@ -37,9 +43,14 @@ def hex_id(prefix: str, second: int, *parts: object) -> str:
 
 def file_id(*parts: object) -> str:
     """`file-` and 22 characters of base62."""
-    number = int(digest("file", *parts), 16)
+    return f"file-{base62('file', *parts)}"
+
+
+def base62(*parts: object) -> str:
+    """22 characters of base62 derived from all parts."""
+    number = int(digest(*parts), 16)
     digits = []
     for _ in range(22):
         number, digit = divmod(number, 62)
         digits.append(_BASE62[digit])
-    return "file-" + "".join(digits)
+    return "".join(digits)

@@ -46,6 +46,12 @@ def planted_in(answer: Mapping[str, Any]) -> Mapping[str, int]:
     return _shared(tuple(signature.get("planted", {}).items()))
 
 
+def billed_tokens(usage: Mapping[str, Any]) -> int:
+    """The tokens of an answer's `usage`; Anthropic's has no sum."""
+    total: int = usage.get("total_tokens", usage.get("input_tokens", 0) + usage.get("output_tokens", 0))
+    return total
+
+
 @lru_cache(maxsize=4096)
 def _shared(planted: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
     return dict(planted)

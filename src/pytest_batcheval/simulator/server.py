@@ -20,6 +20,7 @@ from pytest_batcheval.simulator.batch.lifecycle import BatchLifecycle
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import JUMP, VirtualClock
 from pytest_batcheval.simulator.connection import ClientConnection
+from pytest_batcheval.simulator.dialects.registry import find_dialect
 from pytest_batcheval.simulator.faults.plan import FaultPlan
 from pytest_batcheval.simulator.http_exchange import Exchange
 from pytest_batcheval.simulator.ledger import Ledger
@@ -42,6 +43,7 @@ class SimulatorServer:
 
     Attributes:
         base_url: `http://127.0.0.1:PORT/v1`, for `OPENAI_BASE_URL`; any key that is not empty is accepted.
+        dialect: the API that it speaks; another than OpenAI's may have another path in `base_url`.
         origin: the origin of this server's answers.
         clock_address: `host:port` of the virtual clock.
         token: opens the control API.
@@ -65,6 +67,7 @@ class SimulatorServer:
         state_dir: Path | None = None,
         allow_hosts: Collection[str] = (),
         check: Check | None = None,
+        dialect: str = "openai",
     ) -> None:
         """Prepare a server, which does not listen yet.
 
@@ -79,20 +82,23 @@ class SimulatorServer:
             state_dir: folder that keeps the state for the next server; `None` to keep nothing.
             allow_hosts: accepted `Host` names besides loopback names and `host`.
             check: called with the name of a schema of `wire.schemas` and each object that is sent.
+            dialect: the provider whose API it speaks.
 
         Raises:
-            UsageError: the respondent or clock is unknown, or the state directory cannot be used.
+            UsageError: the respondent, clock or dialect is unknown, or the state directory cannot be used.
         """
+        self.dialect = find_dialect(dialect)
         self._clock = VirtualClock(clock)
         self._state = State(
             make(respondent),
             seed,
             self._clock,
-            behaviour=behaviour,
+            behaviour=self.dialect.limited(behaviour),
             keys=keys or KeyRing(),
             faults=FaultPlan(seed=seed),
             state_dir=state_dir,
             check=check,
+            form=self.dialect.form,
         )
         self._host, self._port, self._hosts = host, port, _accepted_hosts(host, allow_hosts)
         self._up = threading.Event()
@@ -208,7 +214,9 @@ class SimulatorServer:
             listener.close()
             raise
         host = WILDCARDS.get(self._host, self._host)
-        self.base_url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/v1"
+        self.base_url = (
+            f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{self.dialect.base_path}"
+        )
         return listener
 
     def _on_loop(self, action: Callable[[], None]) -> None:
@@ -236,7 +244,7 @@ class SimulatorServer:
         for project, batch in self._state.load():
             BatchLifecycle(self._state, project, batch).resume()
         config = uvicorn.Config(
-            Simulator(self._state, self.token, self._hosts),
+            Simulator(self._state, self.token, self._hosts, self.dialect),
             log_config=None,
             access_log=False,
             lifespan="off",

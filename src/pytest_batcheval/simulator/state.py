@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.simulator.api_keys import ApiKey, KeyRing
+from pytest_batcheval.simulator.batch.form import OPENAI_FORM, BatchForm
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
 from pytest_batcheval.simulator.ids import file_id
@@ -143,6 +144,7 @@ class State:
         interceptor: takes over every exchange with the API (see `exchange.Exchange`); `None` for none.
         rewrite: may change a result file, `output` or `error`, before it becomes visible; `None` for the faults.
         faults: the faults to inject.
+        form: of the dialect's batches.
     """
 
     def __init__(
@@ -156,6 +158,7 @@ class State:
         faults: FaultPlan,
         state_dir: Path | None = None,
         check: Check | None = None,
+        form: BatchForm = OPENAI_FORM,
     ) -> None:
         self.respondent = respondent
         self.seed = seed
@@ -164,6 +167,7 @@ class State:
         self.usual = behaviour
         self.keys = self._usual_keys = keys
         self.check = check
+        self.form = form
         self.clock_address = ""
         self.interceptor: Callable[[Any], Awaitable[None]] | None = None
         self.rewrite: Callable[[str, Path], None] | None = None
@@ -238,6 +242,14 @@ class State:
         del project.files[file.id]
         self.path(file.id).unlink(missing_ok=True)
         self.store.drop("file", file.id)
+
+    def drop_batch(self, project: Project, batch: StoredBatch) -> None:
+        """Delete an ended batch and its result files."""
+        del project.batches[batch.id]
+        for name in (batch.fields["output_file_id"], batch.fields["error_file_id"]):
+            if name in project.files:
+                self.drop_file(project, project.files[name])
+        self.store.drop("batch", batch.id)
 
     def save_batch(self, project: Project, batch: StoredBatch) -> None:
         """Store a batch, new or changed."""

@@ -11,6 +11,9 @@ EMBEDDINGS = "/v1/embeddings"
 ENDPOINTS = (CHAT, RESPONSES, EMBEDDINGS)
 """Those of prompts, which the simulator answers."""
 
+MESSAGES = "/v1/messages"
+"""Anthropic's endpoint."""
+
 PROMPTS = {
     CHAT: "messages",
     RESPONSES: "input",

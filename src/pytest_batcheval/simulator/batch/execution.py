@@ -13,7 +13,7 @@ from pytest_batcheval.simulator.cooperative import CooperativeWork
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.ids import created_at, digest, hex_id
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
-from pytest_batcheval.simulator.ledger import Execution, planted_in
+from pytest_batcheval.simulator.ledger import Execution, billed_tokens, planted_in
 from pytest_batcheval.simulator.state import LinePositions, Project, State, StoredBatch
 from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
 
@@ -35,6 +35,7 @@ class LineRunner:
         self._project = project
         self._batch = batch
         self._endpoint = str(batch.fields["endpoint"])
+        self._form = state.form
         self._answering = Answering(state.respondent, state.seed, state.behaviour)
         self._booked: list[Execution] = []
 
@@ -67,18 +68,21 @@ class LineRunner:
                 await work.pause()
 
     async def give_up(self, code: str | None, message: str) -> None:
-        """Write every line that was not run to the error file."""
+        """Write an error for every line that was not run."""
         progress = self._batch.progress
         async with self._batch.working:
             lines = await self._lines()
             place = progress.executed
             while place < len(lines):
                 work = CooperativeWork()
-                with self._open() as (source, _, error):
+                with self._open() as (source, output, error):
                     while place < len(lines) and not work.due:
                         custom_id = self._request(lines, place, source)["custom_id"]
                         line = self._line(custom_id, None, {"code": code, "message": message})
-                        progress.error_bytes += error.write(line)
+                        if self._form.inline:
+                            progress.output_bytes += output.write(line)
+                        else:
+                            progress.error_bytes += error.write(line)
                         place += 1
                 await work.pause()
 
@@ -97,7 +101,8 @@ class LineRunner:
 
     async def _lines(self) -> LinePositions:
         if self._batch.lines is None:
-            inspection = Inspection(self._endpoint, self._state.behaviour, self._state.seed)
+            behaviour, seed = self._state.behaviour, self._state.seed
+            inspection = Inspection(self._endpoint, behaviour, seed, checked=self._form.inline)
             self._batch.lines = (await inspection.read(self.input)).lines
         return self._batch.lines
 
@@ -121,16 +126,16 @@ class LineRunner:
         name = digest("request", self._state.seed, custom_id)[:32]
         line = self._line(custom_id, {"status_code": status, "request_id": name, "body": answer}, None)
         progress, good = self._batch.progress, status == 200
-        if good or self._state.behaviour.failed_lines_in_output:
+        if good or self._form.inline or self._state.behaviour.failed_lines_in_output:
             progress.output_bytes += output.write(line)
-        if not good:
+        if not good and not self._form.inline:
             progress.error_bytes += error.write(line)
         progress.executed = place + 1
         progress.completed += good
         progress.failed += not good
-        self._account(key or keyless(custom_id), custom_id, status, answer, place)
+        self._account(key or keyless(custom_id), request, status, answer, place)
 
-    def _account(self, key: str, custom_id: str, status: int, answer: Any, place: int) -> None:
+    def _account(self, key: str, request: Mapping[str, Any], status: int, answer: Any, place: int) -> None:
         progress = self._batch.progress
         usage = answer.get("usage") or {}
         for ours, names in _USAGE.items():
@@ -142,12 +147,12 @@ class LineRunner:
         self._booked.append(
             Execution(
                 key=key,
-                custom_id=custom_id,
+                custom_id=request["custom_id"],
                 batch_id=self._batch.id,
                 at=progress.running_from + (progress.running_until - progress.running_from) * share,
-                model=progress.model,
+                model=str(request["body"].get("model")),
                 status_code=status,
-                tokens=usage.get("total_tokens", 0),
+                tokens=billed_tokens(usage),
                 planted=planted_in(answer),
                 project=self._project.name,
             )
@@ -163,8 +168,8 @@ class LineRunner:
     def _line(self, custom_id: str, response: dict[str, Any] | None, error: dict[str, Any] | None) -> bytes:
         seed = self._state.seed
         name = hex_id("batch_req_", created_at(seed, custom_id), seed, custom_id)
-        line = {"id": name, "custom_id": custom_id, "response": response, "error": error}
-        if self._state.check is not None:
+        line = self._form.line(name, custom_id, response, error)
+        if self._state.check is not None and not self._form.inline:
             self._check(line)
         return encode(line) + b"\n"
 

@@ -22,7 +22,7 @@ from pytest_batcheval.simulator.state import Project, State, StoredBatch
 
 OPEN = ("validating", "in_progress", "finalizing", "cancelling")
 WINDOW = 86_400
-"""Seconds of the only completion window, 24h."""
+"""Seconds of the usual completion window, 24h."""
 
 _EXPIRED = "This request could not be executed before the completion window expired."
 _ROUNDING = 1e-6
@@ -112,20 +112,29 @@ class BatchLifecycle:
         if path is not None and not problems:
             limits = self._state.keys.limits(self._project.name).enqueued_tokens
             inspection = Inspection(
-                str(batch.fields["endpoint"]), behaviour, self._state.seed, count_tokens=bool(limits)
+                str(batch.fields["endpoint"]),
+                behaviour,
+                self._state.seed,
+                count_tokens=bool(limits),
+                checked=self._inline,
             )
             found = await inspection.read(path)
             problems = found.problems or self._over_queue(limits.get(found.model), found.model, found.prompt_tokens)
             batch.lines = found.lines
             self._progress.model, self._progress.total = found.model, len(found.lines)
             self._progress.prompt_tokens = found.prompt_tokens
-            _link(path, self._lines.input)
+            if path != self._lines.input:
+                _link(path, self._lines.input)
         if self._batch.status != "validating":
             return  # it was cancelled while it was read
-        if problems:
+        if problems and self._inline:
+            await self._lines.give_up(problems[0]["code"], problems[0]["message"])
+            self._end("completed", at)
+        elif problems:
             self._fail(problems, at)
         else:
-            self._next("accept", at + self._draw("validating", *behaviour.validating_seconds))
+            waits = 0.0 if self._inline else self._draw("validating", *behaviour.validating_seconds)
+            self._next("accept", at + waits)
 
     async def _accept(self, at: float) -> None:
         progress, behaviour = self._progress, self._state.behaviour
@@ -136,11 +145,11 @@ class BatchLifecycle:
         self._batch.fields["request_counts"] = {"total": progress.total, "completed": 0, "failed": 0}
         progress.last = self._state.faults.strike("expire_next_batch")
         takes = behaviour.start_seconds + progress.total * self._draw("lines", *behaviour.line_seconds)
-        longest = WINDOW * behaviour.longest_run
+        longest = self._window * behaviour.longest_run
         progress.running_from = at
         progress.running_until = at + (600 if progress.last is not None else min(takes, longest))
         expires = float(self._batch.fields["expires_at"])
-        if progress.last is not None or progress.running_until > expires:
+        if progress.last is not None or (self._state.form.expires and progress.running_until > expires):
             self._next("expire", expires)
         elif progress.total > 1:
             self._next("half", at + (progress.running_until - at) * (progress.total // 2) / progress.total)
@@ -175,7 +184,7 @@ class BatchLifecycle:
 
     async def _cancelled(self, at: float) -> None:
         behaviour = self._state.behaviour
-        ran = self._batch.fields["in_progress_at"] is not None
+        ran = self._inline or self._batch.fields["in_progress_at"] is not None
         if ran and behaviour.cancelled_lines == "error_file":
             await self._lines.give_up(behaviour.code("cancelled_line"), behaviour.text("cancelled_line"))
         if not behaviour.bill_cancelled:
@@ -185,7 +194,7 @@ class BatchLifecycle:
 
     def _end(self, status: str, at: float) -> None:
         result_files(self._state, self._project, self._batch, self._lines)
-        finish_fields(self._batch, self._state.behaviour)
+        finish_fields(self._batch, self._state.behaviour, inline=self._inline)
         self._enter(status, at)
         self._close(at)
 
@@ -215,7 +224,18 @@ class BatchLifecycle:
         names = (self._batch.fields["input_file_id"], self._batch.id)
         return chance(self._state.seed, "pace", what, *names).uniform(low, high)
 
+    @property
+    def _inline(self) -> bool:
+        return self._state.form.inline
+
+    @property
+    def _window(self) -> int:
+        """Seconds of its completion window."""
+        return int(self._batch.fields["expires_at"]) - int(self._batch.fields["created_at"])
+
     def _input_path(self) -> Path | None:
+        if self._inline:
+            return self._lines.input
         file = self._project.files.get(str(self._batch.fields["input_file_id"]))
         if file is None or file.purpose != "batch" or (file.expires_at or WINDOW**2) <= self._state.clock.now():
             return None

@@ -21,10 +21,10 @@ def result_files(state: State, project: Project, batch: StoredBatch, lines: Line
     batch.fields["error_file_id"] = found
 
 
-def finish_fields(batch: StoredBatch, behaviour: Behaviour) -> None:
-    """Set the counts, the usage and the served model."""
+def finish_fields(batch: StoredBatch, behaviour: Behaviour, *, inline: bool = False) -> None:
+    """Set the counts, the usage and the served model; requests that came inline count even if none was run."""
     progress = batch.progress
-    total = progress.total if batch.fields["in_progress_at"] is not None else 0
+    total = progress.total if inline or batch.fields["in_progress_at"] is not None else 0
     batch.fields["request_counts"] = {"total": total, "completed": progress.completed, "failed": progress.failed}
     batch.fields["model"] = progress.snapshot
     if behaviour.usage:

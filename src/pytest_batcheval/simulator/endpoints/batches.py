@@ -40,8 +40,8 @@ async def create(exchange: Exchange) -> HttpReply:
         return HttpReply(200, repeated.fields, "batch")
     _check(body, state.behaviour)
     _check_file(exchange, str(body["input_file_id"]))
-    await _count(exchange)
-    batch = _new(exchange, body)
+    await count_create(exchange)
+    batch = new_batch(exchange, body)
     state.save_batch(project, batch)
     if key := exchange.headers.get("idempotency-key"):
         project.by_idempotency_key[key] = batch.id
@@ -52,30 +52,43 @@ async def create(exchange: Exchange) -> HttpReply:
 
 async def list_batches(exchange: Exchange) -> HttpReply:
     """GET /v1/batches."""
-    state, project = exchange.state, exchange.project
-    await _look(exchange, *project.batches.values())
-    now, lag = state.clock.now(), state.behaviour.list_lag
-    batches = [batch for batch in project.batches.values() if batch.made_at + lag <= now]
-    if state.behaviour.newest_first:
-        batches.reverse()
-    body = page(batches, exchange.query, state.behaviour, lambda batch: batch.fields, most=100, usual=20)
+    state = exchange.state
+    body = page(await listed(exchange), exchange.query, state.behaviour, lambda batch: batch.fields, most=100, usual=20)
     return HttpReply(200, body, "batch-list")
 
 
 async def retrieve(exchange: Exchange) -> HttpReply:
     """GET /v1/batches/{id}."""
-    batch = _find(exchange)
-    await _look(exchange, batch)
-    return HttpReply(200, batch.fields, "batch")
+    return HttpReply(200, (await looked_at(exchange)).fields, "batch")
 
 
 async def cancel(exchange: Exchange) -> HttpReply:
     """POST /v1/batches/{id}/cancel."""
-    batch = _find(exchange)
+    batch = find_batch(exchange)
     await BatchLifecycle(exchange.state, exchange.project, batch).cancel()
     if batch.status not in ("cancelling", "cancelled"):
         raise ApiError(409, f"Cannot cancel a batch with status '{batch.status}'.")
     return HttpReply(200, batch.fields, "batch")
+
+
+async def listed(exchange: Exchange) -> list[StoredBatch]:
+    """The project's batches in the order of the list, after the look of a poll."""
+    state, project = exchange.state, exchange.project
+    await _look(exchange, *project.batches.values())
+    now, lag = state.clock.now(), state.behaviour.list_lag
+    batches = [batch for batch in project.batches.values() if batch.made_at + lag <= now]
+    return batches[::-1] if state.behaviour.newest_first else batches
+
+
+async def looked_at(exchange: Exchange) -> StoredBatch:
+    """The batch that the path names, after the look of a poll.
+
+    Raises:
+        ApiError: 404, there is none.
+    """
+    batch = find_batch(exchange)
+    await _look(exchange, batch)
+    return batch
 
 
 async def _look(exchange: Exchange, *batches: StoredBatch) -> None:
@@ -90,7 +103,12 @@ async def _look(exchange: Exchange, *batches: StoredBatch) -> None:
             await state.clock.patiently(run.advance())
 
 
-def _find(exchange: Exchange) -> StoredBatch:
+def find_batch(exchange: Exchange) -> StoredBatch:
+    """The batch that the path names.
+
+    Raises:
+        ApiError: 404, there is none.
+    """
     batch = exchange.project.batches.get(exchange.name)
     if batch is None:
         raise no_such_batch(exchange.name[:200])
@@ -106,7 +124,7 @@ def _repeated(exchange: Exchange) -> StoredBatch | None:
     return project.batches.get(known)
 
 
-async def _count(exchange: Exchange) -> None:
+async def count_create(exchange: Exchange) -> None:
     """Refuse a create beyond the project's hourly limit."""
     state, name = exchange.state, exchange.key.project
     limit = state.keys.limits(name).creates_per_hour or state.behaviour.creates_per_hour
@@ -119,7 +137,8 @@ async def _count(exchange: Exchange) -> None:
     window.take(now)
 
 
-def _new(exchange: Exchange, body: Mapping[str, Any]) -> StoredBatch:
+def new_batch(exchange: Exchange, body: Mapping[str, Any]) -> StoredBatch:
+    """A batch of the parameters of its create, which is not stored yet."""
     state, project = exchange.state, exchange.project
     made_at, number = state.clock.now(), state.next_number()
     now = int(made_at)

@@ -16,12 +16,12 @@ from pytest_batcheval.simulator.http_exchange import Exchange, Headers, HttpRepl
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
 from pytest_batcheval.simulator.inference.models import find_model, model_list, model_object
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens
-from pytest_batcheval.simulator.ledger import Execution, planted_in
+from pytest_batcheval.simulator.ledger import Execution, billed_tokens, planted_in
 from pytest_batcheval.simulator.rate_limits import RateWindow
 from pytest_batcheval.simulator.state import State
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES, RESPONSES
 
-URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS}
+URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS, "messages": MESSAGES}
 """The endpoint of each kind of call."""
 
 OWN_ID = "x-client-request-id"
@@ -49,7 +49,7 @@ async def call(exchange: Exchange) -> HttpReply:
     status, answer = failure or answering.answer(url, body, custom_id)
     _book(exchange, body, custom_id, status, answer)
     await state.clock.hold(state.behaviour.call_seconds, exchange.gone)
-    return HttpReply(status, answer, ANSWER_SCHEMAS[url] if status == 200 else "error", headers)
+    return HttpReply(status, answer, ANSWER_SCHEMAS.get(url) if status == 200 else "error", headers)
 
 
 async def list_models(exchange: Exchange) -> HttpReply:
@@ -74,7 +74,7 @@ def _book(exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: i
         at=state.clock.now(),
         model=str(body.get("model")),
         status_code=status,
-        tokens=(answer.get("usage") or {}).get("total_tokens", 0),
+        tokens=billed_tokens(answer.get("usage") or {}),
         planted=planted_in(answer),
         project=exchange.key.project,
     )

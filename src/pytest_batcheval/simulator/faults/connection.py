@@ -79,7 +79,7 @@ async def garbage(exchange: Exchange, status: int = 200, after: bool = True) -> 
 
 async def drip(exchange: Exchange, pieces: int = 20, pause: float = 0.05) -> None:
     """The body is sent in `pieces`, with a `pause` of real seconds before each."""
-    body = await _body(await exchange.handle(exchange))
+    body = await _body(exchange.show(await exchange.handle(exchange)))
     size = max(len(body) // pieces, 1)
 
     async def slowly() -> Any:
@@ -124,7 +124,7 @@ def _reply(status: int, body: Any, headers: Mapping[str, str] | None) -> HttpRep
 
 
 async def _cut(exchange: Exchange, share: float, promised: bool) -> None:
-    body = await _body(await exchange.handle(exchange))
+    body = await _body(exchange.show(await exchange.handle(exchange)))
     length = b"content-length: %d\r\n" % len(body) if promised else b""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\nconnection: close\r\n" + length + b"\r\n"
     exchange.write(head + body[: int(len(body) * share)])

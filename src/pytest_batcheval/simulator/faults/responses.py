@@ -19,7 +19,8 @@ async def list_lag(exchange: Exchange, seconds: float = 60.0) -> None:
 
 async def page_repeats(exchange: Exchange) -> None:
     """The first page is returned again, whatever `after` is, with `has_more` true."""
-    exchange.query.pop("after", None)
+    for cursor in ("after", "after_id", "before_id"):
+        exchange.query.pop(cursor, None)
     reply = await exchange.handle(exchange)
     await _send(exchange, reply, has_more=True)
 
@@ -79,7 +80,9 @@ async def vanished(exchange: Exchange) -> None:
 
 async def expired_output(exchange: Exchange) -> None:
     """The result file is gone, as after 30 days."""
-    file = exchange.project.files.get(exchange.name)
+    batch = exchange.project.batches.get(exchange.name)  # whose results have no id of their own in some dialects
+    name = exchange.name if batch is None else str(batch.fields["output_file_id"])
+    file = exchange.project.files.get(name)
     if file is not None and file.purpose == "batch_output":
         exchange.state.drop_file(exchange.project, file)
     await file_not_found(exchange)

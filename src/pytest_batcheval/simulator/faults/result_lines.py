@@ -6,6 +6,8 @@ import json
 import random
 from typing import Any
 
+_OTHER = {"type": "error", "error": {"type": "api_error", "message": "Internal server error"}}
+
 
 def duplicate_line(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
     """A line occurs twice."""
@@ -16,7 +18,7 @@ def duplicate_line(lines: list[bytes], places: list[int], dice: random.Random) -
 def conflicting_line(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
     """A second line for one request has another answer."""
     other = _one(places, dice)
-    return [*lines, _changed(lines[other], request_id="another")]
+    return [*lines, _changed(lines[other], {"request_id": "another"}, {"type": "errored", "error": _OTHER})]
 
 
 def missing_line(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
@@ -68,14 +70,19 @@ def status_zero_line(lines: list[bytes], places: list[int], dice: random.Random)
     """A line was lost inside the provider: status 0, no body, no error."""
     lost = _one(places, dice)
     empty = {"status_code": 0, "request_id": "", "body": {}}
-    return [_changed(line, **empty) if place == lost else line for place, line in enumerate(lines)]
+    nothing = {"type": "errored", "error": None}
+    return [_changed(line, empty, nothing) if place == lost else line for place, line in enumerate(lines)]
 
 
 def _one(places: list[int], dice: random.Random) -> int:
     return dice.choice(places) if places else 0
 
 
-def _changed(line: bytes, **response: Any) -> bytes:
+def _changed(line: bytes, response: dict[str, Any], result: dict[str, Any]) -> bytes:
+    """The line with another response, or of Anthropic's another result."""
     fields = json.loads(line)
-    fields["response"] = {**(fields["response"] or {}), **response}
+    if "result" in fields:
+        fields["result"] = result
+    else:
+        fields["response"] = {**(fields["response"] or {}), **response}
     return json.dumps(fields, ensure_ascii=False).encode() + b"\n"

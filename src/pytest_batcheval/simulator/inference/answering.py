@@ -13,16 +13,17 @@ from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.inference import response_bodies
 from pytest_batcheval.simulator.inference.body_check import check_body, check_length, embedding_inputs, output_limit
+from pytest_batcheval.simulator.inference.messages_api import asked_form, check_messages_length, message
 from pytest_batcheval.simulator.inference.models import Model
 from pytest_batcheval.simulator.inference.reasoning import reasoning_tokens
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens, within
 from pytest_batcheval.simulator.respondents.protocol import Respondent, RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import chosen, served_model
 from pytest_batcheval.simulator.structured.answer import in_form, requested_form
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES
 from pytest_batcheval.wire.key import BodyError, canonical
 
-_KEY = re.compile(r"[0-9a-f]{40}$")
+_KEY = re.compile(r"([0-9a-f]{40})(?![0-9A-Za-z])")
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,13 @@ class Answering:
             return error.status, error.body
 
     def _text(self, url: str, model: Model, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        form = requested_form(body)
+        form = asked_form(body) if url == MESSAGES else requested_form(body)
         prompt = prompt_text(body)
         prompt_tokens = tokens(prompt)
-        check_length(prompt_tokens, model, "messages" if url == CHAT else "input")
+        if url == MESSAGES:
+            check_messages_length(prompt_tokens, model)
+        else:
+            check_length(prompt_tokens, model, "messages" if url == CHAT else "input")
         respondent, limit = self._respondent(body), output_limit(url, body)
         reasoning = reasoning_tokens(model, self.seed, key, body, limit)
         replies: list[RespondentReply] = []
@@ -74,6 +78,8 @@ class Answering:
         served = replace(model, snapshot=served_model(self.respondent, str(body["model"]), model.snapshot))
         if url == CHAT:
             answer = response_bodies.chat(served, self.seed, key, prompt_tokens, choices, reasoning * len(choices))
+        elif url == MESSAGES:
+            answer = message(served, self.seed, key, prompt_tokens, choices[0], body)
         else:
             answer = response_bodies.response(served, self.seed, key, prompt_tokens, choices[0], body, limit, reasoning)
         return {**answer, "x_simulator": self._signature(respondent, replies[0])}
@@ -101,12 +107,15 @@ class Answering:
 
 
 def key_of(body: Mapping[str, Any], custom_id: str = "") -> str:
-    """The key an answer depends on: the `custom_id` if it is a request key (which includes the sample), else a hash.
+    """The key an answer depends on: the request key with which the `custom_id` begins, else a hash of the body.
+
+    A request key includes the sample. Where a `custom_id` is all that marks a batch, the key is not all of it.
 
     Raises:
         BodyError: the body has no canonical form.
     """
-    return custom_id if _KEY.match(custom_id) else digest(canonical(body))[:40]
+    found = _KEY.match(custom_id)
+    return found[1] if found else digest(canonical(body))[:40]
 
 
 def known_key(body: Mapping[str, Any], custom_id: str = "") -> str:

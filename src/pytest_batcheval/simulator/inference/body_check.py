@@ -8,10 +8,11 @@ from typing import Any
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.metadata import check_metadata
 from pytest_batcheval.simulator.errors import ApiError, invalid_type, invalid_value, missing, no_such_model
+from pytest_batcheval.simulator.inference.messages_api import check_messages_body
 from pytest_batcheval.simulator.inference.models import Model, find_model
 from pytest_batcheval.simulator.inference.reasoning import check_reasoning
 from pytest_batcheval.simulator.inference.token_count import tokens
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 128
@@ -23,7 +24,7 @@ _MESSAGE_KEYS = frozenset(
 )
 _DECIMALS = {"temperature": (0, 2), "top_p": (0, 1), "presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
 _INTEGERS = {"n": (1, MAX_CHOICES), "top_logprobs": (0, 20)}
-_OUTPUT_LIMITS = {CHAT: ("max_completion_tokens", "max_tokens")}
+_OUTPUT_LIMITS = {CHAT: ("max_completion_tokens", "max_tokens"), MESSAGES: ("max_tokens",)}
 _RESPONSES_LIMITS = ("max_output_tokens",)
 
 
@@ -33,6 +34,8 @@ def check_body(url: str, body: Mapping[str, Any], behaviour: Behaviour) -> Model
     Raises:
         ApiError: 400 or 404, the endpoint refuses the body.
     """
+    if url == MESSAGES:
+        return check_messages_body(body, behaviour)
     if url == EMBEDDINGS:
         return _check_embeddings(body, behaviour)
     if url == CHAT:

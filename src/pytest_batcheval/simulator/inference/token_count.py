@@ -15,7 +15,8 @@ def prompt_text(body: Mapping[str, Any]) -> str:
     """All text of a request, of either endpoint, joined by newlines."""
     if "messages" in body:
         messages = body["messages"] if isinstance(body["messages"], list) else []
-        return "\n".join(_texts(message.get("content") for message in messages if isinstance(message, dict)))
+        contents = [body.get("system"), *(message.get("content") for message in messages if isinstance(message, dict))]
+        return "\n".join(_texts(contents))
     given = body.get("input")
     items = given if isinstance(given, list) else [{"content": given}]
     contents = [body.get("instructions"), *(item.get("content") for item in items if isinstance(item, dict))]

@@ -18,7 +18,7 @@ def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _contents(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     given = body.get("messages", body.get("input"))
-    yield "system", body.get("instructions")
+    yield "system", body.get("instructions", body.get("system"))
     items = given if isinstance(given, list) else [{"role": "user", "content": given}]
     for item in items:
         if isinstance(item, dict):

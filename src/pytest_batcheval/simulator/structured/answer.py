@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_batcheval.simulator.errors import ApiError, invalid_type, invalid_value, missing
@@ -112,13 +112,21 @@ def _of_schema(parts: Mapping[str, Any], where: str, param: str, code: str | Non
         raise ApiError(400, text, code="invalid_value", param=f"{where}.name")
     if not isinstance(schema, Mapping):
         raise missing(f"{where}.schema") if schema is None else invalid_type(f"{where}.schema", "an object", schema)
-    form = Form("", name, param, code)
+    return form_of_schema(schema, Form("", name, param, code))
+
+
+def form_of_schema(schema: Mapping[str, Any], form: Form) -> Form:
+    """`form` with that schema.
+
+    Raises:
+        ApiError: 400, the schema cannot be used.
+    """
     try:
         text = canonical(schema)
         check_of(text)
     except (BodyError, ImpossibleError) as error:
         raise form.refusal(f"{error}.") from None
-    return Form(text, name, param, code)
+    return replace(form, schema=text)
 
 
 def _parsed(text: str) -> Any:
