@@ -151,7 +151,7 @@ def _simulated(respondent: str, individual: bool, provider: Capabilities) -> Ite
     except ImportError as error:
         raise UsageError(f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'") from None
     with (
-        SimulatorServer(respondent, seed=SEED) as server,
+        SimulatorServer(respondent, seed=SEED, dialect=provider.name) as server,
         _opened(provider, server.base_url, SIMULATOR, IN_PROCESS) as client,
         closing(_clock(client)) as clock,
         _calls(individual, server.base_url, SIMULATOR) as calls,
