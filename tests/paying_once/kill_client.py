@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from pytest_batcheval.backends.clocks import SimulatorClock
-from pytest_batcheval.backends.openai_batch import OpenAIBatch
+from pytest_batcheval.backends.connect import opened
+from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError
@@ -16,28 +17,30 @@ from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
 
 
-def requests(count: int) -> list[Request]:
+def requests(count: int, provider: str = "openai") -> list[Request]:
     """The first so many requests of all."""
     bodies = ({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(count))
+    if provider == "anthropic":
+        return [Request({**body, "model": "claude-m", "max_tokens": 100}, "/v1/messages") for body in bodies]
     return [Request(body) for body in bodies]
 
 
-def run(base_url: str, folder: str, count: int) -> None:
+def run(base_url: str, folder: str, count: int, provider: str = "openai") -> None:
     """Send them in batches of 4 and leave the process, with 0 when every one is answered."""
     try:
-        answered = _send(base_url, folder, count)
+        answered = _send(base_url, folder, count, provider)
     except ProviderError:
         os._exit(int(ExitStatus.PROVIDER))
     sys.stdout.flush()
     os._exit(0 if answered else 1)
 
 
-def _send(base_url: str, folder: str, count: int) -> bool:
+def _send(base_url: str, folder: str, count: int, provider: str) -> bool:
     with (
-        OpenAIBatch(base_url, "test-key") as backend,
+        opened(PROVIDERS[provider], base_url, "test-key") as backend,
         SimulatorClock(backend.clock_address or "") as clock,
         Journal.open(Path(folder) / "journal.sqlite") as journal,
     ):
-        wanted = requests(count)
+        wanted = requests(count, provider)
         sent = send(wanted, backend=backend, journal=journal, clock=clock, policy=SendPolicy(limits=Limits(requests=4)))
         return sent.answered == len(wanted)

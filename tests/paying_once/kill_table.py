@@ -23,6 +23,7 @@ import kill_client
 from checker import broken_rules
 from forked import context
 
+from pytest_batcheval.backends.custom_id_mark import read_mark
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.simulator.server import SimulatorServer
 
@@ -59,7 +60,8 @@ class Killed:
 
 def client(server: SimulatorServer, folder: Path, count: int) -> BaseProcess:
     """Run a client that wants so many requests, to its end or its death."""
-    process = context().Process(target=kill_client.run, args=(server.base_url, str(folder), count))
+    given = (server.base_url, str(folder), count, server.dialect.name)
+    process = context().Process(target=kill_client.run, args=given)
     process.start()
     process.join()
     return process
@@ -90,8 +92,14 @@ def strike(server: SimulatorServer, folder: Path, point: Point, then: str) -> Ki
     wanted = ALL if then == THEN[1] else SOME
     until_done(server, folder, wanted)
     server.forward(3 * 86_400)
-    billed = Counter(server.ledger.billed())
+    billed = billed_keys(server)
     return Killed(int(killed), wanted, billed, broken_rules(billed, folder / "journal.sqlite", server.origin))
+
+
+def billed_keys(server: SimulatorServer) -> Counter[str]:
+    """How often each request was billed, by our key; where the `custom_id` carries more, by the key in it."""
+    marks = ((read_mark(one.custom_id), one) for one in server.ledger.executions if one.billed)
+    return Counter(one.key if mark is None else mark.key for mark, one in marks)
 
 
 def table(found: Iterable[tuple[Point, Killed]]) -> Iterator[str]:

@@ -72,7 +72,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
         return
     provider, base_url = _provider(backend)
     with (
-        _usable(lambda: _opened(provider, base_url)) as client,
+        _usable(lambda: opened(provider, base_url)) as client,
         closing(_clock(client)) as clock,
         _usable(lambda: _calls(individual, base_url, None)) as calls,
     ):
@@ -132,9 +132,14 @@ def _provider(backend: str) -> tuple[Capabilities, str]:
     return provider, checked_base_url(given)
 
 
-def _opened(
+def opened(
     provider: Capabilities, base_url: str, api_key: str | None = None, scope: str | None = None
 ) -> OpenAIBatch | AnthropicBatch:
+    """The backend of a provider at a base URL; the other arguments are those of `OpenAIBatch`.
+
+    Raises:
+        UsageError, ProviderError: as `connect`.
+    """
     if provider.adapter == "anthropic":
         from pytest_batcheval.backends.anthropic_batch import AnthropicBatch
 
@@ -152,7 +157,7 @@ def _simulated(respondent: str, individual: bool, provider: Capabilities) -> Ite
         raise UsageError(f"the simulator needs {error.name}: pip install 'pytest-batcheval[simulator]'") from None
     with (
         SimulatorServer(respondent, seed=SEED, dialect=provider.name) as server,
-        _opened(provider, server.base_url, SIMULATOR, IN_PROCESS) as client,
+        opened(provider, server.base_url, SIMULATOR, IN_PROCESS) as client,
         closing(_clock(client)) as clock,
         _calls(individual, server.base_url, SIMULATOR) as calls,
     ):
