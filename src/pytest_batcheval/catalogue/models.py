@@ -1,7 +1,7 @@
 """The models that examples, documents and tests name, and the days on which OpenAI shuts models down.
 
 Names and days are those of OpenAI's model and deprecation pages (developers.openai.com/api/docs/models,
-…/deprecations) as copies of October and November 2026 have them; the snapshot is the one that answers were seen to name.
+…/deprecations) as copies of October and November 2026 have them; the snapshot is one that answers were seen to name.
 CONTRIBUTING.md says how to change to later models.
 """
 
