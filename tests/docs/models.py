@@ -26,14 +26,14 @@ def names(source: str) -> list[str]:
 
 def rename() -> None:
     """Write the names of the file in place of those that the last commit has."""
-    before = names(run("git", "show", f"HEAD:{FILE}"))
-    pairs = list(zip(before, names((ROOT / FILE).read_text(encoding="utf-8")), strict=True))
-    for path in run("git", "grep", "-lIF", *(f"-e{name}" for name in before)).splitlines():
+    before, after = names(run("git", "show", f"HEAD:{FILE}")), names((ROOT / FILE).read_text(encoding="utf-8"))
+    for path in run("git", "ls-files").splitlines():
         if not path.startswith(LEFT):
-            text = (ROOT / path).read_bytes()
-            for old, new in pairs:
-                text = text.replace(old.encode(), new.encode())
-            (ROOT / path).write_bytes(text)
+            text = renamed = (ROOT / path).read_bytes()
+            for old, new in zip(before, after, strict=True):
+                renamed = renamed.replace(old.encode(), new.encode())
+            if renamed != text:
+                (ROOT / path).write_bytes(renamed)
 
 
 def record() -> None:

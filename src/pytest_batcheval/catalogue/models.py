@@ -1,7 +1,8 @@
 """The models that examples, documents and tests name, and the days on which OpenAI shuts models down.
 
-Names, snapshots and days are those of OpenAI's model and deprecation pages on 26 November 2026
-(developers.openai.com/api/docs/models, …/deprecations). CONTRIBUTING.md says how to change to later models.
+Names and days are those of OpenAI's model and deprecation pages (developers.openai.com/api/docs/models,
+…/deprecations) as copies of October and November 2026 have them; the snapshot is one that answers were seen to name.
+CONTRIBUTING.md says how to change to later models.
 """
 
 from __future__ import annotations

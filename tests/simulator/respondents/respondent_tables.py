@@ -21,6 +21,8 @@ from pytest_batcheval.wire.key import request_key
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 CODES = ("NS", "HA", "RD", "P", "SD", "CO", "ST")
 GOOD = {"NS": 1, "HA": -1, "RD": 1, "P": 1, "SD": 1, "CO": 1, "ST": 1}
+PATIENT, JUDGE = "gpt-4.1-mini", "gpt-4.1"
+"""Not the models of the examples: what a respondent says follows from the body, and these tables stay as they are."""
 
 Body = Mapping[str, Any]
 Said = list[tuple[Persona, Question, int, RespondentReply]]
@@ -54,7 +56,7 @@ def rubric_schema(codes: tuple[str, ...] = CODES) -> dict[str, Any]:
 def rubric_body(answer: str, question: str = "", codes: tuple[str, ...] = CODES, before: str = "") -> dict[str, Any]:
     text = f"{before}Question: {question}\n<answer>\n{answer}\n</answer>"
     return {
-        "model": "gpt-6.1-terra",
+        "model": JUDGE,
         "messages": [
             {"role": "system", "content": f"Score the answer on these dimensions: {', '.join(codes)}."},
             {"role": "user", "content": text},
@@ -65,7 +67,7 @@ def rubric_body(answer: str, question: str = "", codes: tuple[str, ...] = CODES,
 
 def interview(persona: Persona, question: Question, language: str = "ko", style: str = "full") -> dict[str, Any]:
     return {
-        "model": "gpt-6-luna",
+        "model": PATIENT,
         "messages": [
             {"role": "system", "content": persona.describe(language, style)},
             {"role": "user", "content": question["texts"][language]},

@@ -75,7 +75,7 @@ def test_a_scripted_failure_is_an_error_of_the_api(tmp_path: Path, url: str, bod
 
 @endpoints
 def test_who_answers_signs(url: str, body: dict[str, Any]) -> None:
-    assert answer("faithful", url, body).model.startswith(f"{MODEL}-20")
+    assert answer("faithful", url, body).model.startswith(f"{body['model']}-20")
     assert answer("noisy-0.3", url, body).model == "sim-noisy-0.3"
     given = answer("faithful", url, {**body, "model": "sim-blind"})
     assert given.model == "sim-blind"
