@@ -24,7 +24,7 @@ _ROUND = re.compile(r"[A-Za-z0-9_-]{0,13}")
 
 @dataclass(frozen=True)
 class CustomIdMark:
-    """What a marked `custom_id` says: the key, and the metadata that the batch would have."""
+    """The meaning of a marked `custom_id`: the key, and the metadata that the batch would have."""
 
     key: str
     metadata: Mapping[str, str]
@@ -61,7 +61,7 @@ class Marker:
 
 
 def read_mark(custom_id: str) -> CustomIdMark | None:
-    """What a `custom_id` says; `None` for one that is not ours."""
+    """The mark in a `custom_id`; `None` for one that is not ours."""
     found = _FORM.fullmatch(custom_id)
     if found is None:
         return None

@@ -98,7 +98,7 @@ class ProviderConnection:
         request.headers["Authorization"] = f"Bearer {self._key()}"
 
     def account(self) -> tuple[str, ...]:
-        """Whatever else than origin and key tells accounts apart."""
+        """The parts that tell accounts apart, other than origin and key."""
         return ()
 
     def probe(self) -> Identity:
