@@ -20,6 +20,7 @@ import openai
 
 from pytest_batcheval.backends.anthropic_replies import output_line, read_batch
 from pytest_batcheval.backends.api_key import supplier
+from pytest_batcheval.backends.base_url import api_url
 from pytest_batcheval.backends.custom_id_mark import Marker, read_mark
 from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
 from pytest_batcheval.backends.local_files import written
@@ -59,10 +60,10 @@ class AnthropicBatch(ProviderConnection):
         """
         key = supplier(api_key, capabilities.key_from)
         del api_key  # a traceback may show the locals of this frame
-        given = (base_url or os.environ.get(capabilities.base_url_from) or capabilities.base_url).rstrip("/")
+        given = base_url or os.environ.get(capabilities.base_url_from) or capabilities.base_url
         self._inputs: dict[str, Path] = {}
         self._marks: dict[str, Mapping[str, str]] = {}
-        super().__init__(capabilities, given.removesuffix("/v1") + "/v1/", key, scope, guard)
+        super().__init__(capabilities, api_url(capabilities, given) + "/", key, scope, guard)
 
     def sign(self, request: Any) -> None:
         """Put key and version into a request as it leaves."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from pytest_batcheval.catalogue.providers import Capabilities
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.sanitize import escape_controls, redacted
 
@@ -44,6 +45,12 @@ def checked_base_url(base_url: str) -> str:
             "URL, or reach the server through a tunnel to localhost (ssh -L)"
         )
     return base_url
+
+
+def api_url(provider: Capabilities, base_url: str) -> str:
+    """The URL below which the calls of a provider's API are: Anthropic's SDK has it without the version."""
+    bare = base_url.rstrip("/")
+    return f"{bare.removesuffix('/v1')}/v1" if provider.adapter == "anthropic" else bare
 
 
 def _host_and_port(parts: SplitResult) -> str:

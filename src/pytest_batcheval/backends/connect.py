@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from pytest_batcheval.backends.base_url import checked_base_url
-from pytest_batcheval.catalogue.providers import PROVIDERS, Capabilities
+from pytest_batcheval.backends.base_url import api_url, checked_base_url
+from pytest_batcheval.catalogue.providers import COMPATIBLE, PROVIDERS, Capabilities
 from pytest_batcheval.errors import BatchEvalError, UsageError
 from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
@@ -27,6 +29,9 @@ OPENAI = "openai"
 SIMULATOR = "simulator"
 SEED = 0
 """Seed of the simulator that a run starts for itself."""
+
+GROUP = "batcheval.backends"
+"""The group of entry points by which other packages add backends: classes like those of `opened`."""
 
 T = TypeVar("T")
 
@@ -119,7 +124,11 @@ def _provider(backend: str) -> tuple[Capabilities, str]:
     if backend.lower().startswith(("http://", "https://")):
         host = urlsplit(checked_base_url(backend)).hostname
         known = (found for found in PROVIDERS.values() if found.base_url and urlsplit(found.base_url).hostname == host)
-        return next(known, PROVIDERS[OPENAI]), backend
+        provider = next(known, COMPATIBLE)
+        return provider, api_url(provider, backend)
+    if name not in PROVIDERS and (found := third_party(name)) is not None:
+        own: Capabilities = found.capabilities
+        return own, url or own.base_url
     if name not in PROVIDERS:
         raise UsageError(
             f"unknown backend {backend!r}: give {', '.join(PROVIDERS)}, simulator[:respondent], a base URL (http…/v1), "
@@ -129,7 +138,17 @@ def _provider(backend: str) -> tuple[Capabilities, str]:
     given = url or os.environ.get(provider.base_url_from) or provider.base_url
     if not given:
         raise UsageError(f"{provider.title} has a base URL for each account: set {provider.base_url_from}")
-    return provider, checked_base_url(given)
+    return provider, api_url(provider, checked_base_url(given))
+
+
+@cache
+def third_party(name: str) -> Any:
+    """The class of a backend that an installed package names so, in the entry point group `batcheval.backends`.
+
+    It has `capabilities` and is called as `OpenAIBatch` is; `ProviderConnection` is a base for it. `None` without one.
+    """
+    found = entry_points(group=GROUP, name=name)
+    return next((point.load() for point in found), None)
 
 
 def opened(
@@ -140,6 +159,8 @@ def opened(
     Raises:
         UsageError, ProviderError: as `connect`.
     """
+    if (found := third_party(provider.name)) is not None:
+        return cast("OpenAIBatch", found(base_url or None, api_key, scope))
     if provider.adapter == "anthropic":
         from pytest_batcheval.backends.anthropic_batch import AnthropicBatch
 

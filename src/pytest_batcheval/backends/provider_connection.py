@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import openai
 
 from pytest_batcheval.backends.api_key import check
-from pytest_batcheval.backends.base_url import past_proxies
+from pytest_batcheval.backends.base_url import api_url, past_proxies
 from pytest_batcheval.backends.errors import Call, ProviderFailure, classify
 from pytest_batcheval.backends.reply_limits import Caps, Guard
 from pytest_batcheval.catalogue.providers import Capabilities
@@ -87,7 +87,7 @@ class ProviderConnection:
             headers={"Accept-Encoding": "identity"},
         )
         origin = provider_origin(self.base_url)
-        usual = bool(capabilities.base_url) and origin == provider_origin(capabilities.base_url)
+        usual = bool(capabilities.base_url) and origin == provider_origin(api_url(capabilities, capabilities.base_url))
         identity = Identity(origin) if usual else self.probe()
         self.origin, self.clock_address = identity.origin, identity.clock_address
         self.clock_speed = identity.clock_speed

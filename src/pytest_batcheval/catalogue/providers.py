@@ -30,7 +30,7 @@ class Capabilities:
         bytes: of one input file, or of the body of a create.
         inputs: texts of all embedding requests of a batch.
         windows: completion windows, the one that we ask for first.
-        endpoints: paths whose requests a batch can hold; empty for those of OpenAI's Batch API.
+        endpoints: paths whose requests a batch can hold; empty where they are not known.
         purpose: of an uploaded input file.
         mark: where a batch carries our mark, by which any machine recognises it; `file` for no mark but the id of its
             input file, by which only the journal that sent it does.
@@ -84,10 +84,24 @@ PROMISES: Mapping[str, str] = {
 }
 """By class, what is promised of a create whose answer was lost."""
 
+_OPENAI = (
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/completions",
+    "/v1/moderations",
+    "/v1/images/generations",
+    "/v1/images/edits",
+    "/v1/videos",
+)
+
+COMPATIBLE = Capabilities("openai", "a server with OpenAI's Batch API")
+"""A server at a base URL of which nothing else is known."""
+
 PROVIDERS: Mapping[str, Capabilities] = {
     provider.name: provider
     for provider in (
-        Capabilities("openai", "OpenAI", "https://api.openai.com/v1", retention_days=30),
+        Capabilities("openai", "OpenAI", "https://api.openai.com/v1", endpoints=_OPENAI, retention_days=30),
         Capabilities(
             "azure",
             "Azure OpenAI",

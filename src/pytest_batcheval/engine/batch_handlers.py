@@ -241,7 +241,7 @@ def listed(
     row = machine.row
     if row.state in ("uploaded", "creating"):
         suspected = suspects(row, batches, known or ())
-        telling = machine.tells_at_end and any(not batch.terminal for batch in suspected)
+        telling = machine.provider.mark == "custom_id" and any(not batch.terminal for batch in suspected)
         return _searched(machine, find(row, batches), asked, now, bool(gap_of(batches) or suspected), telling)
     found = next((batch for batch in batches if batch.id == row.batch_id), None)
     other = find(row, batches) if found is None and machine.missing.misses else None
@@ -411,7 +411,7 @@ def _missed(machine: BatchMachine, effect: Retrieve | DownloadResults, now: floa
 
 
 def _searching(machine: BatchMachine, now: float) -> Search:
-    machine.search = machine.search or Search(now)
+    machine.search = machine.search or Search(now, unfenced=machine.provider.fence == "none")
     return machine.search
 
 

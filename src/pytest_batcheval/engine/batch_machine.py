@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_batcheval.backends.errors import ProviderFailure
 from pytest_batcheval.backends.protocol import BatchError, RemoteBatch
+from pytest_batcheval.catalogue.providers import PROVIDERS, Capabilities
 from pytest_batcheval.engine import batch_handlers as handlers
 from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.backoff import Backoff
@@ -66,8 +67,8 @@ class BatchMachine:
         not_before: the earliest time of the next create.
         refusals: looks that showed it as ended without anything that proves it.
         pending: looks that found the provider still at work on the input file; `pending_since` is that of the first.
+        provider: what its batches allow.
         marked: whether it is created with metadata.
-        tells_at_end: whether a batch says whose it is only when it has ended.
         remarks: what the user should know of this provider, each once.
     """
 
@@ -100,12 +101,13 @@ class BatchMachine:
     refusals: int = 0
     pending: int = 0
     pending_since: float | None = None
-    marked: bool = True
-    tells_at_end: bool = False
+    provider: Capabilities = PROVIDERS["openai"]
+    marked: bool = field(init=False)
     remarks: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.wake = self.began
+        self.marked = self.provider.mark != "file"
         self.pace = Pace(self.began)
         self.status = self.row.status or self.row.state
         self.proceed(self.began)
@@ -180,7 +182,7 @@ class BatchMachine:
 
     def reconcile(self, now: float) -> None:
         """Look for the batch of a create whose outcome is unknown."""
-        self.search = Search(now)
+        self.search = Search(now, unfenced=self.provider.fence == "none")
         self.status = "reconciling"
         self.want(ListBatches(), now)
 

@@ -54,13 +54,12 @@ class BatchSender:
         self._queue = QueueLimits(known | dict(policy.limits.tokens))
         self.limits = replace(policy.limits.within(context.backend.capabilities), tokens=self._queue.tokens)
         self._full_since = 0.0
-        self._context = context
+        self._context, self._provider = context, context.backend.capabilities
         self._policy = policy
         self._worklist = worklist
         self._counts = counts
         self._seen: dict[str, RemoteBatch] = {}
         self._voids = 0
-        self._tells_at_end = context.backend.capabilities.mark == "custom_id"
 
     def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
         """Send these as batches; true when some were cancelled in favour of another machine's.
@@ -71,8 +70,7 @@ class BatchSender:
         """
         now = self._context.clock.now()
         machines = [
-            BatchMachine(row, now, assume_lost=self._policy.assume_lost, tells_at_end=self._tells_at_end)
-            for row in rows
+            BatchMachine(row, now, assume_lost=self._policy.assume_lost, provider=self._provider) for row in rows
         ]
         self._drive(machines, own=True)
         pairs = zip(machines, portions, strict=True)
@@ -101,7 +99,7 @@ class BatchSender:
             ProviderError: the batches cannot be listed.
         """
         adoption = Adoption(self._context, self._policy.round)
-        if self._tells_at_end and not self._policy.ignore_unmarked:
+        if self._provider.mark == "custom_id" and not self._policy.ignore_unmarked:
             adoption.wait_for_unknown()
         unknown = adoption.unknown_batches(keys)
         self._seen |= adoption.seen
@@ -127,7 +125,7 @@ class BatchSender:
         if foreign and row.state not in ("creating", "created", "ended"):
             row = replace(row, scope=scope, state="planned", file_id="")
         lost = self._policy.assume_lost
-        return BatchMachine(row, now, resumed=True, foreign=foreign, assume_lost=lost, tells_at_end=self._tells_at_end)
+        return BatchMachine(row, now, resumed=True, foreign=foreign, assume_lost=lost, provider=self._provider)
 
     def _driver(self) -> Driver:
         return Driver(self._context.backend, self._context.journal, self._context.clock, self._policy.threads)

@@ -9,6 +9,7 @@ from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.adopt_unmarked import AdoptedBatch
 from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.clock import Clock
+from pytest_batcheval.engine.endpoints import check_endpoints
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendResult
 from pytest_batcheval.engine.send_rounds import Sender
@@ -63,9 +64,12 @@ def send(
         ProviderError: the provider refused, or the account needs attention; nothing is lost.
         UnfinishedError: batches are still running after `patience`, or calls were not made; the next send continues.
         JournalError: the journal cannot be used.
-        UsageError: a request is larger than a batch file may be, or a wave could cost more than the budget has left.
+        UsageError: the provider's batches hold no such request, one is larger than a batch file may be, or a wave could
+            cost more than the budget has left.
     """
     policy = policy or SendPolicy()
+    if calling is None:
+        check_endpoints(requests, backend.capabilities)
     with journal.lock.held(wait), span_of("send", backend, requests=len(requests)).active():
         context = _context(backend, journal, clock, run or _new_run("send"), policy.patience, progress)
         wanted = {request.custom_id: request for request in requests}

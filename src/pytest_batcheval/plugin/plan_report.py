@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pytest_batcheval.catalogue.providers import PROMISES
 from pytest_batcheval.engine.estimate import estimate_text, price_text, total
 from pytest_batcheval.plugin.foreseen import USUAL_TOKENS
 from pytest_batcheval.plugin.options import Settings
@@ -17,7 +18,7 @@ from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.text.format import UNKNOWN, counted, dollars
 from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.objects import Request
-from pytest_batcheval.wire.origin import describe
+from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
     from pytest_batcheval.engine.estimate import PlannedFile
@@ -66,24 +67,41 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
 
     Raises:
         RecordingError, JournalError: stored answers cannot be read.
+        UsageError: the provider's batches hold no such request.
     """
+    from pytest_batcheval.backends.connect import capabilities_of
+    from pytest_batcheval.engine.endpoints import check_endpoints
     from pytest_batcheval.engine.estimate import plan as estimate
+    from pytest_batcheval.engine.split import Limits
 
     ahead = outlook(plan, stored, settings)
     modules = _by_module(plan, ahead)
     fresh = [request for _, request in ahead.fresh.values()]
-    lines = [f"for {describe(ahead.origin)}; nothing is sent", ""]
     batched = settings.calls == "batch"
+    lines = [f"for {describe(ahead.origin)}; nothing is sent", *_promise(settings, ahead.origin, batched), ""]
+    limits = Limits.of(capabilities_of(settings.backend))
+    if batched:
+        check_endpoints(fresh, capabilities_of(settings.backend))
     rows = [_row(name, module, batched) for name, module in modules.items()]
     lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
-    files = estimate(fresh, batch=batched)
-    later = estimate((request for _, request in ahead.later), batch=batched)
+    files = estimate(fresh, limits, batch=batched)
+    later = estimate((request for _, request in ahead.later), limits, batch=batched)
     lines += ["", *_files(files, batched), *_later(files, later, ahead.complete, batched)]
     lines += [*_notes(plan, others, bool(fresh)), *_power(plan)]
     asked = [*ahead.fresh.values(), *ahead.later]
     warnings = request_lines(asked, ahead.origin, date.fromisoformat(real_time.utc_day()), batched)
     warnings += simulated_lines(ahead.skipped, ahead.origin) + broken_lines(plan)
     return lines + (["", *warnings] if warnings else [])
+
+
+def _promise(settings: Settings, origin: str, batched: bool) -> list[str]:
+    """The class of promise that the provider of batches allows; nothing at a simulator of OpenAI's API."""
+    from pytest_batcheval.backends.connect import capabilities_of
+
+    provider = capabilities_of(settings.backend)
+    if not batched or (is_simulator(origin) and provider.name == "openai"):
+        return []
+    return [f"{provider.title}, promise {provider.promise}: {PROMISES[provider.promise]}"]
 
 
 def _power(plan: Plan) -> list[str]:
