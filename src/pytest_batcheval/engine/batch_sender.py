@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_batcheval.backends.errors import ProviderFailure
-from pytest_batcheval.backends.protocol import RemoteBatch
+from pytest_batcheval.backends.protocol import Backend, RemoteBatch
 from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.adopt import Adoption
 from pytest_batcheval.engine.batch_machine import BatchMachine
@@ -139,7 +139,7 @@ class BatchSender:
         for machine in machines:
             self._counts.remarks |= machine.remarks
         if scheduler.stopped is not None:
-            raise stopped(scheduler.stopped, self._context.backend.base_url)
+            raise stopped(scheduler.stopped, self._context.backend)
         for machine in machines:
             if machine.row.state == "settled":
                 self._count(machine, own)
@@ -223,13 +223,14 @@ class BatchSender:
             self._context.pause(pause, waiting, "the provider's queue is full")
 
 
-def stopped(failure: ProviderFailure, base_url: str) -> ProviderError:
+def stopped(failure: ProviderFailure, backend: Backend) -> ProviderError:
     """The error that ends a run, with what has to be done before the next one."""
-    advice = "when that is solved"
+    advice, provider, base_url = "when that is solved", backend.capabilities, backend.base_url
     if failure.status_code == 401:
-        advice = "with another key (OPENAI_API_KEY, OPENAI_ORG_ID, OPENAI_PROJECT_ID)"
+        account = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID") if provider.name == "openai" else ()
+        advice = f"with another key ({', '.join((*provider.key_from, *account))})"
     elif failure.status_code in (302, 307, 308, 404):
-        advice += f" (OPENAI_BASE_URL or --batch-backend: {base_url}{_hint(base_url)})"
+        advice += f" ({provider.base_url_from} or --batch-backend: {base_url}{_hint(base_url)})"
     return ProviderError(f"{failure}; {payment_text.KEPT}, run the same command again {advice}")
 
 

@@ -369,7 +369,7 @@ class CallSender:
         # Another attempt might pay twice: these calls may have been paid.
         worklist.tried.update(dict.fromkeys(called.unknown, self._policy.attempts))
         if called.stopped is not None:
-            raise stopped(called.stopped, context.backend.base_url)
+            raise stopped(called.stopped, context.backend)
         if called.left:
             raise UnfinishedError(
                 f"{counted(len(called.left), 'request')} not sent yet; the same command sends the rest"
