@@ -13,16 +13,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from pytest_batcheval.simulator.server import SimulatorServer
 
+DEFAULT = "openai"
 CLOCKS = "x<factor> such as x600, real, per-poll or jump"
 DESCRIPTION = """
-Serve a Batch API on this machine. The first line on stdout is OPENAI_BASE_URL=..., for the client; the second is
-BATCHEVAL_CONTROL=..., the file that holds the token of the control API. SIGTERM and Ctrl-C stop it with status 0.
+Serve a Batch API on this machine. The first line on stdout is OPENAI_BASE_URL=..., for the client (with --dialect the
+provider's variable, such as ANTHROPIC_BASE_URL); the second is BATCHEVAL_CONTROL=..., the file that holds the token of
+the control API. SIGTERM and Ctrl-C stop it with status 0.
 """
 
 
@@ -38,6 +41,12 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--port", type=_port, default=0, help="the port; 0 takes a free one (default)")
     parser.add_argument(
         "--respondent", default="faithful", help="the respondent that writes the answers (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--dialect",
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"the provider whose API to speak: {', '.join(PROVIDERS)} (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="answers and ids depend on it (default: %(default)s)")
     parser.add_argument("--clock", default="x600", help=f"the virtual clock: {CLOCKS} (default: %(default)s)")
@@ -67,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     server = _server(arguments)
     _allow_many_connections()
     with _started(server, arguments), _token_file(server.token, arguments.state_dir) as path:
-        print(f"OPENAI_BASE_URL={server.base_url}\nBATCHEVAL_CONTROL={path}", flush=True)
+        print(f"{server.dialect.provider.base_url_from}={server.base_url}\nBATCHEVAL_CONTROL={path}", flush=True)
         stopped.wait()
     return int(ExitStatus.OK)
 
@@ -94,6 +103,7 @@ def _server(arguments: argparse.Namespace) -> SimulatorServer:
         behaviour=load_behaviour(arguments.behaviour) if arguments.behaviour else Behaviour(),
         state_dir=arguments.state_dir,
         allow_hosts=arguments.allow_host,
+        dialect=arguments.dialect,
     )
     if arguments.faults:
         server.follow(FaultPlan.load(arguments.faults, arguments.seed))

@@ -18,7 +18,7 @@ from pytest_batcheval.simulator.dialects.dialect import Call, Calls, Dialect, Vi
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.endpoints import batches, file_content, model_calls
 from pytest_batcheval.simulator.errors import NO_QUOTA, ApiError, no_quota
-from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
+from pytest_batcheval.simulator.http_exchange import Exchange, Headers, HttpReply
 from pytest_batcheval.simulator.ids import base62, iso
 from pytest_batcheval.simulator.inference.claude_models import claude_list, claude_object, find_claude
 from pytest_batcheval.simulator.state import StoredBatch
@@ -43,6 +43,7 @@ NO_CREDIT = "Your credit balance is too low to access the Anthropic API."
 
 _STATUS = {"validating": "in_progress", "finalizing": "in_progress", "cancelling": "canceling"}
 _ENDED = ("completed", "expired", "cancelled")
+_RATE = re.compile(rb"x-ratelimit-(?P<part>limit|remaining|reset)-(?P<what>requests|tokens)\Z")
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 _DAY = 86_400
 _MOST_LISTED = 1_000
@@ -154,6 +155,19 @@ def _error(status: int, body: Mapping[str, Any], request_id: str) -> dict[str, A
     kind = KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error")
     text = mapping(body.get("error")).get("message")
     return {"type": "error", "error": {"type": kind, "message": text}, "request_id": request_id}
+
+
+def _rate_headers(headers: Headers, now: float) -> Headers:
+    """The headers, those of rate limits under this API's names and with the time of a reset instead of its seconds."""
+    own: Headers = []
+    for name, value in headers:
+        found = _RATE.match(name)
+        if found:
+            name = b"anthropic-ratelimit-%s-%s" % (found["what"], found["part"])
+            if found["part"] == b"reset":
+                value = str(iso(int(now + float(value.removesuffix(b"s"))))).encode()
+        own.append((name, value))
+    return own
 
 
 def _batch(fields: Mapping[str, Any], view: View) -> dict[str, Any]:
@@ -286,7 +300,7 @@ class Anthropic(Dialect):
             data = [_batch(fields, view) for fields in body["data"]]
             ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
             body = {"data": data, **ends, "has_more": body["has_more"]}
-        return replace(reply, body=body)
+        return replace(reply, body=body, headers=_rate_headers(reply.headers, view.state.clock.now()))
 
 
 CALLS: Calls = {

@@ -80,6 +80,7 @@ async def vanished(exchange: Exchange) -> None:
 
 async def expired_output(exchange: Exchange) -> None:
     """The result file is gone, as after 30 days."""
+    await exchange.handle(exchange)  # which finds the caller's project
     batch = exchange.project.batches.get(exchange.name)  # whose results have no id of their own in some dialects
     name = exchange.name if batch is None else str(batch.fields["output_file_id"])
     file = exchange.project.files.get(name)
