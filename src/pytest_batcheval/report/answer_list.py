@@ -143,6 +143,19 @@ def used_models(recordings: Recordings, journal: Path, keys: frozenset[str]) -> 
     return found
 
 
+def stored_axes(recordings: Recordings, journal: Path) -> list[str] | None:
+    """The axes of stored answers; `None` if there are no answers.
+
+    Raises:
+        RecordingError, JournalError: something stored cannot be read.
+    """
+    recorded = list(recordings.lines())
+    with closing(Journal.read(real(journal))) as reader:
+        if not recorded and not reader.newest_keys(1) and not reader.failure_counts():
+            return None
+    return sorted({axis for line in recorded for axis in line.cell} | Outcomes.beside(journal).axes())
+
+
 def place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
     """The place of an answer in a list: cell, model, sample."""
     answer = one.answer
