@@ -181,7 +181,7 @@ def test_failed_answers_are_counted_by_axis(suite, capsys):
     ("arguments", "message"),
     [
         (["--where", "persona"], "expected <axis>=<id>"),
-        (["--where", "persona=nobody"], "none of 8 answers in the recordings in cassettes and the journal"),
+        (["--where", "persona=nobody"], "none of the answers in the recordings in cassettes and the journal"),
         (["--failed"], "no failed answer matches; outcomes are known of tests that have run here"),
         (["--output", "answers.doc"], "the name must end in .csv, .jsonl, .md, .parquet, .xlsx"),
         (["--output", "cassettes"], "cassettes already exists"),

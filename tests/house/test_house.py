@@ -120,8 +120,7 @@ def test_the_glossary_names_what_exists_and_each_word_once(house):
 
 
 def test_the_glossary_has_every_status(house):
-    from pytest_batcheval.engine.snapshot import STAGES
-    from pytest_batcheval.journal.rows import OPEN
+    from pytest_batcheval.journal.rows import OPEN, STAGES
 
     page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     states = {*OPEN, "settled", "void", "lost", "reconciling", "waiting", "validating", "in_progress", "finalizing"}

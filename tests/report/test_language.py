@@ -12,9 +12,8 @@ from test_report_page import judged, matrix
 
 from pytest_batcheval import quality
 from pytest_batcheval.engine.retry import Retry
-from pytest_batcheval.engine.snapshot import STAGES
 from pytest_batcheval.journal.outcomes import Outcome
-from pytest_batcheval.journal.rows import StageRow
+from pytest_batcheval.journal.rows import STAGES, StageRow
 from pytest_batcheval.quality.result import Result
 from pytest_batcheval.report.changes import changes
 from pytest_batcheval.report.figures import ErrorFigures, RunFigures

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, CallSnapshot, WaitSnapshot
+from pytest_batcheval.engine.snapshot import BatchSnapshot, CallSnapshot, WaitSnapshot
+from pytest_batcheval.journal.rows import STAGES
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.report.live_line import LiveLines, LogLines
 from pytest_batcheval.text.redraw import redrawn

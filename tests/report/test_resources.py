@@ -3,8 +3,9 @@
 import pytest
 
 from pytest_batcheval.backends.traffic import Traffic
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, WaitSnapshot
+from pytest_batcheval.engine.snapshot import BatchSnapshot, WaitSnapshot
 from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.rows import STAGES
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report import resources
 from pytest_batcheval.report.resources import ResourceMeter

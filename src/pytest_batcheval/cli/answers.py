@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         RecordingError, JournalError: something stored cannot be read.
     """
     from pytest_batcheval.recordings.answers import Recordings
-    from pytest_batcheval.report.answer_list import listed_answers, newest
+    from pytest_batcheval.report.answer_list import listed_answers, newest, stored_axes
 
     if arguments.output is not None:
         check_new(arguments.output)
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     recordings = Recordings(arguments.cassettes)
     found = listed_answers(recordings, arguments.journal, chosen)
     if not found:
-        raise UsageError(_nothing(arguments, listed_answers(recordings, arguments.journal)))
+        raise UsageError(_nothing(arguments, stored_axes(recordings, arguments.journal)))
     if form == "table":
         _say_table(found, arguments.failed)
         if stored > MOST_ROWS:
@@ -112,14 +112,13 @@ def _chosen(arguments: argparse.Namespace) -> AnswerFilter:
     return AnswerFilter(where, arguments.test, arguments.failed, arguments.model)
 
 
-def _nothing(arguments: argparse.Namespace, everything: list[ListedAnswer]) -> str:
+def _nothing(arguments: argparse.Namespace, axes: list[str] | None) -> str:
     places = f"the recordings in {arguments.cassettes} and the journal {arguments.journal}"
-    if not everything:
+    if axes is None:
         return f"there are no answers in {places}; name others with --cassettes and --journal"
     if arguments.failed:
         return "no failed answer matches; outcomes are known of tests that have run here: pytest -m batch"
-    axes = sorted({axis for one in everything for axis in one.answer.cell})
-    return f"none of {counted(len(everything), 'answer')} in {places} matches; their axes are {', '.join(axes) or '-'}"
+    return f"none of the answers in {places} matches; their axes are {', '.join(axes) or '-'}"
 
 
 def _say_table(found: list[ListedAnswer], by_axis: bool) -> None:

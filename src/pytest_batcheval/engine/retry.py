@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from pytest_batcheval.backends.errors import QUOTA_CODES
 from pytest_batcheval.journal.rows import FailureRow
@@ -12,7 +13,9 @@ from pytest_batcheval.text.sanitize import environment_secrets, redacted
 from pytest_batcheval.wire.bodies.error_report import ErrorReport
 from pytest_batcheval.wire.bodies.form import NO_ANSWER
 from pytest_batcheval.wire.objects import STORED_FAILURE, RequestError
-from pytest_batcheval.wire.result_file import ResultLine
+
+if TYPE_CHECKING:
+    from pytest_batcheval.wire.result_file import ResultLine
 
 UNKNOWN_OUTCOME = "unknown_outcome"
 """Code of an individual call that may have been paid: nobody knows whether the model ran."""

@@ -11,10 +11,6 @@ from pytest_batcheval.text.format import counted, duration
 if TYPE_CHECKING:
     from pytest_batcheval.engine.batch_machine import BatchMachine
 
-STAGES = ("plan", "wait", "upload", "queue", "run", "download", "settle")
-"""The stages of a run in their order: `wait` is a pause before another attempt, `run` the provider's work on a batch,
-`settle` the end of a batch in the journal."""
-
 _STAGES = {"planned": "upload", "uploaded": "queue", "creating": "queue", "ended": "download"}
 _QUEUED = ("created", "validating")
 
@@ -27,7 +23,7 @@ class BatchSnapshot:
         ordinal, of: its number among the batches of this wave, from 1, and their count.
         batch_id: the provider's id; empty until it has one.
         status: the provider's, or ours before and after (`planned`, `reconciling`, `settled` …).
-        stage: one of `STAGES`.
+        stage: one of `journal.rows.STAGES`.
         done, failed, total: numbers of requests answered, failed, and in all.
         elapsed: seconds on the clock since it was begun, by this process.
         note: a remark for the user, such as the reason it is looked for.

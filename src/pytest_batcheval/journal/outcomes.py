@@ -35,6 +35,15 @@ WHERE used.key IN ({keys})
 ORDER BY outcome.test
 """
 
+# One look into the index for each axis, instead of one at every cell.
+_AXES = """
+WITH RECURSIVE found(axis) AS (
+    SELECT min(axis) FROM cell
+    UNION ALL SELECT (SELECT min(axis) FROM cell WHERE cell.axis > found.axis) FROM found WHERE axis IS NOT NULL
+)
+SELECT axis FROM found WHERE axis IS NOT NULL
+"""
+
 _KEYS_OF_CELL = "SELECT key FROM cell WHERE axis = ? AND id = ?"
 
 # An answer that only earlier runs of a test used is in no cell any more.
@@ -241,6 +250,15 @@ class Outcomes:
                 replace(_outcome(row, cells.get(row[0], {}), results.get(row[0], ())), **items.get(row[0], {}))
                 for row in rows
             ]
+
+    def axes(self) -> set[str]:
+        """The axes of all cells.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        with self._reading() as connection:
+            return set() if connection is None else {axis for (axis,) in connection.execute(_AXES)}
 
     def keys(self, where: Mapping[str, str], test: str = "", failed: bool = False) -> set[str]:
         """Keys of the answers in these cells, of a test (of all its parameters, or a module), whose test did not pass.

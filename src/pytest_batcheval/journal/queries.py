@@ -143,12 +143,16 @@ WHERE answer.key IN ({keys}) AND answer.generation = (
 ORDER BY answer.key, answer.origin
 """
 
-ALL_FAILURES = """
+FAILED = """
 SELECT failure.key, origin, code, message, status_code, retryable, line FROM failure JOIN request USING (key)
-WHERE line <> X'' AND NOT EXISTS (
+WHERE line <> X'' AND {which} AND NOT EXISTS (
     SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = failure.origin
 )
 ORDER BY failure.key
+"""
+
+ASKED = """
+SELECT DISTINCT key, origin, line FROM {table} JOIN request USING (key) WHERE line <> X'' AND key IN ({{keys}})
 """
 
 ANSWERED_BEFORE = """

@@ -129,9 +129,21 @@ class JournalReader:
 
     def all_failures(self) -> Iterator[Answer]:
         """The requests that have a failure and no answer, as failed answers, by key."""
-        for key, origin, code, message, status, retryable, line in self._rows(queries.ALL_FAILURES, ()):
-            error = _error(code, message, status, retryable)
-            yield Answer(_request_of(key, line), origin, error=error)
+        yield from map(_failed, self._rows(queries.FAILED.format(which="1"), ()))
+
+    def failures_to(self, keys: Sequence[str]) -> Iterator[Answer]:
+        """Those among requests with these keys that have a failure and no answer, as failed answers."""
+        yield from map(_failed, self._by_keys(queries.FAILED.format(which="failure.key IN ({keys})"), keys))
+
+    def asked(self, keys: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+        """(key, requested model, origin) of each answer and failure of these requests; no text is looked at.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        for table in ("answer", "failure"):
+            for key, origin, line in self._by_keys(queries.ASKED.format(table=table), keys):
+                yield key, Request(json.loads(line)["body"]).model, origin
 
     def answered(self, keys: Sequence[str], origin: str, round_name: str = "") -> set[str]:
         """Those of the keys with an answer of this origin (and round) that matches its checksum."""
@@ -373,6 +385,11 @@ class JournalReader:
 def _stored(request: Request, found: StoredAnswer) -> Answer:
     response = json.loads(found.response)
     return stored_answer(request, found.origin, response, "journal", found.line_id, found.round, found.asked_at)
+
+
+def _failed(row: tuple[Any, ...]) -> Answer:
+    key, origin, code, message, status, retryable, line = row
+    return Answer(_request_of(key, line), origin, error=_error(code, message, status, retryable))
 
 
 def _request_of(key: str, line: bytes) -> Request:

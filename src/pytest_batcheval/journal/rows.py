@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-
-import msgspec
+from typing import NamedTuple
 
 OPEN = ("planned", "uploaded", "creating", "created", "ended")
 """States of a batch that is not finished."""
 
 ADOPTED = "adopted-"
 """How the file name begins of a batch of other tools that was taken over by its id, which follows."""
+
+STAGES = ("plan", "wait", "upload", "queue", "run", "download", "settle")
+"""The stages of a run in their order: `wait` is a pause before another attempt, `run` the provider's work on a batch,
+`settle` the end of a batch in the journal."""
 
 SUMS = {"request": "line", "answer": "response"}
 """The tables with checksums, and the column that a row's checksum covers beside its key."""
@@ -67,7 +70,7 @@ class BatchRow:
     round: str = ""
 
 
-class AliasRow(msgspec.Struct, frozen=True):
+class AliasRow(NamedTuple):
     """The `custom_id` of a request in a batch that was not made here; `line` counts the input file from 1."""
 
     custom_id: str
@@ -75,7 +78,7 @@ class AliasRow(msgspec.Struct, frozen=True):
     line: int
 
 
-class AnswerRow(msgspec.Struct, frozen=True):
+class AnswerRow(NamedTuple):
     """An answered line: its `response` object as JSON, and the tokens it used."""
 
     key: str
@@ -85,7 +88,7 @@ class AnswerRow(msgspec.Struct, frozen=True):
     output_tokens: int = 0
 
 
-class FailureRow(msgspec.Struct, frozen=True):
+class FailureRow(NamedTuple):
     """A request without an answer; `retryable` when a later run may send it again."""
 
     key: str

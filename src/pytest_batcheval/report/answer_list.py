@@ -112,16 +112,48 @@ def listed_answers(
     return sorted(filter(chosen.accepts, known), key=place_in_matrix)
 
 
-def used_answers(recordings: Recordings, journal: Path, outcomes: Sequence[Outcome]) -> Iterator[ListedAnswer]:
-    """The answers that these tests used, each in its cell, one after the other and in no order.
+def used_answers(
+    recordings: Recordings, journal: Path, outcomes: Sequence[Outcome], keys: Iterable[str] | None = None
+) -> Iterator[ListedAnswer]:
+    """The answers that these tests used, or those of them with these keys, each in its cell, and in no order.
 
     Raises:
         RecordingError, JournalError: something stored cannot be read.
     """
     cells = {key: cell for one in reversed(outcomes) for key, cell in one.cells.items()}
-    for one in _stored(recordings, journal, Outcomes.beside(journal), used_by(outcomes)):
+    chosen = used_by(outcomes) if keys is None else AnswerFilter(keys=frozenset(keys))
+    for one in _stored(recordings, journal, Outcomes.beside(journal), chosen):
         if (cell := cells.get(one.answer.custom_id)) is not None:
             yield one if one.answer.cell else replace(one, answer=replace(one.answer, cell=cell))
+
+
+def used_models(recordings: Recordings, journal: Path, keys: frozenset[str]) -> dict[str, tuple[str, str]]:
+    """(requested model, origin) of the answer that a page shows of each of these requests; of those that have one.
+
+    Raises:
+        RecordingError, JournalError: something stored cannot be read.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    lines = (place.line for place in recordings.places() if place.line.custom_id in keys)
+    with closing(Journal.read(real(journal))) as reader:
+        recorded = ((line.custom_id, line.asked().model, line.origin) for line in lines)
+        for key, model, origin in (*recorded, *reader.asked(sorted(keys))):
+            if key not in found or origin < found[key][1]:
+                found[key] = model, origin
+    return found
+
+
+def stored_axes(recordings: Recordings, journal: Path) -> list[str] | None:
+    """The axes of stored answers; `None` if there are no answers.
+
+    Raises:
+        RecordingError, JournalError: something stored cannot be read.
+    """
+    recorded = list(recordings.lines())
+    with closing(Journal.read(real(journal))) as reader:
+        if not recorded and not reader.newest_keys(1) and not reader.failure_counts():
+            return None
+    return sorted({axis for line in recorded for axis in line.cell} | Outcomes.beside(journal).axes())
 
 
 def place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
@@ -143,6 +175,8 @@ def _stored(
     seen = set()
     for place in recordings.places():
         line = place.line
+        if chosen.keys is not None and line.custom_id not in chosen.keys:
+            continue
         seen.add((line.custom_id, line.origin))
         answer = line.in_cell()
         if not answer.cell or chosen.where.items() <= answer.cell.items():
@@ -157,7 +191,7 @@ def _of_journal(reader: JournalReader, outcomes: Outcomes, chosen: AnswerFilter)
     keys = _keys(outcomes, chosen) if chosen.stored is None else chosen.stored
     yield from reader.all_answers() if keys is None else reader.answers_to(sorted(keys))
     any_failure = chosen.keys is None and not chosen.where and not chosen.test
-    yield from (one for one in reader.all_failures() if any_failure or one.custom_id in (keys or ()))
+    yield from reader.all_failures() if any_failure else reader.failures_to(sorted(keys or ()))
 
 
 def _keys(outcomes: Outcomes, chosen: AnswerFilter) -> frozenset[str] | None:

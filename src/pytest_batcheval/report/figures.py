@@ -10,9 +10,8 @@ from decimal import Decimal
 
 from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.engine.retry import retry_of
-from pytest_batcheval.engine.snapshot import STAGES
 from pytest_batcheval.journal.reader import JournalReader
-from pytest_batcheval.journal.rows import OPEN, BatchRow, CauseRow, RunRow, StageRow
+from pytest_batcheval.journal.rows import OPEN, STAGES, BatchRow, CauseRow, RunRow, StageRow
 from pytest_batcheval.wire.origin import is_simulator
 
 
@@ -156,13 +155,20 @@ class Figures:
             JournalError: the journal cannot be read.
         """
         batches: dict[str, list[BatchFigures]] = {}
-        causes = self._reader.failure_counts()
-        for batch in self._batches(causes):
+        all_causes = self._reader.failure_counts()
+        for batch in self._batches(all_causes):
             batches.setdefault(batch.run, []).append(batch)
+        of_batch = {batch.number: run for run, held in batches.items() for batch in held}
+        causes: dict[str, list[CauseRow]] = {}
+        for cause in all_causes:
+            causes.setdefault(of_batch[cause.batch], []).append(cause)
         stages: dict[str, list[StageRow]] = {}
         for stage in self._reader.stages():
             stages.setdefault(stage.run, []).append(stage)
-        return [_run(row, batches.get(row.id, []), causes, stages.get(row.id, ())) for row in self._reader.runs()]
+        return [
+            _run(row, batches.get(row.id, []), causes.get(row.id, ()), stages.get(row.id, ()))
+            for row in self._reader.runs()
+        ]
 
     def run(self, run: str, collected: Collection[int] = ()) -> RunFigures | None:
         """Return a run by its id, with the batches of these numbers counted as its own; `None` for an unknown id.

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pytest_batcheval.engine.snapshot import (
-    STAGES,
     BatchSnapshot,
     CallSnapshot,
     NoticeSnapshot,
     OutageSnapshot,
     WaitSnapshot,
 )
+from pytest_batcheval.journal.rows import STAGES
 from pytest_batcheval.report.eta import Eta
 from pytest_batcheval.text.format import counted, duration
 from pytest_batcheval.text.table import GAP, columns, cut, one_line

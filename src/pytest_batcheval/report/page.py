@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
+from pytest_batcheval.report.answer_pages import AnswerPages
 from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.report.changes import Changes
 from pytest_batcheval.report.commands import answers_command
@@ -36,6 +37,9 @@ LOOKS = {"passed": "good", "xfailed": "good", "failed": "bad", "error": "bad", "
 
 Plain = Mapping[str, Any]
 
+Links = Mapping[str, str]
+"""The address of each answer by its key."""
+
 
 @dataclass(frozen=True)
 class ReportPage:
@@ -54,6 +58,7 @@ class ReportPage:
         tests: the test functions, with grids of two axes or a list.
         answers: the answers in the order of their cells, in blocks.
         left_out: that there are more answers, and where; empty if there are none.
+        pages: the pages of answers, of which this is one; `None` where it has them all.
     """
 
     title: str
@@ -72,6 +77,7 @@ class ReportPage:
     tests: Sequence[Plain] = ()
     answers: Sequence[Plain] = ()
     left_out: str = ""
+    pages: AnswerPages | None = None
 
 
 def report_page(
@@ -83,11 +89,12 @@ def report_page(
     since: Changes | None = None,
     words: Language = ENGLISH,
     everything: str = "",
+    pages: AnswerPages | None = None,
 ) -> ReportPage:
     """The report on these outcomes and the answers that their tests used; read one after the other, not all are held.
 
     `sent` are the figures of what the run sent, `since` the changes since an earlier one, `words` the language,
-    `everything` the command for all answers if the page has only some.
+    `everything` the command for all answers if the page has only some, `pages` the pages of which this is one.
     """
     by_key: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -95,7 +102,10 @@ def report_page(
             by_key.setdefault(key, []).append(outcome)
     bad = {key for one in outcomes if one.failing and len(one.cells) == 1 for key in one.cells}
     shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad)
-    known = {one.answer.custom_id for one in shown.answers}
+    if pages is not None:
+        shown = replace(shown, count=len(pages.keys), origins=Counter(pages.models.values()))
+    links = {one.answer.custom_id: f"#a-{one.answer.custom_id}" for one in shown.answers}
+    links = links if pages is None else pages.links
     failing = failing_tests(outcomes)
     safe = safely()  # before a text is cut, or half a secret would be none
     origins = sorted(shown.origins.items())
@@ -114,15 +124,25 @@ def report_page(
         more_results=more,
         changes=since,
         before="" if since is None else _time(since.since),
-        tests=_tests(outcomes, known, words),
+        tests=_tests(outcomes, links, words),
         answers=[_answer(one, by_key[one.answer.custom_id], words, safe) for one in shown.answers],
-        left_out=_left_out(shown, everything or answers_command(), words),
+        left_out=_left_out(shown, everything or answers_command(), words, pages),
+        pages=pages,
     )
 
 
-def _left_out(shown: ShownAnswers, everything: str, words: Language) -> str:
+def _left_out(shown: ShownAnswers, everything: str, words: Language, pages: AnswerPages | None) -> str:
     if len(shown.answers) == shown.count:
         return ""
+    if pages is not None:
+        return words(
+            "Answers {low} to {high} of {all}, those of failing tests first; a filter looks at these alone. "
+            "All of them: {command}",
+            low=f"{pages.first + 1:,}",
+            high=f"{pages.first + len(pages.shown):,}",
+            all=f"{shown.count:,}",
+            command=everything,
+        )
     return words(
         "Answers on this page: {shown} of {all}, those of failing tests first, then the newest. All of them: {command}",
         shown=f"{len(shown.answers):,}",
@@ -193,7 +213,7 @@ def _kinds(outcomes: Iterable[Outcome], words: Language) -> str:
     return ", ".join(words("{number} {kind}", number=f"{number:,}", kind=words(kind)) for kind, number in kinds)
 
 
-def _tests(outcomes: Iterable[Outcome], known: set[str], words: Language) -> list[Plain]:
+def _tests(outcomes: Iterable[Outcome], links: Links, words: Language) -> list[Plain]:
     """The test functions, those with failures first; those of one test each together at the end."""
     found: dict[str, list[Outcome]] = {}
     for one in outcomes:
@@ -202,24 +222,24 @@ def _tests(outcomes: Iterable[Outcome], known: set[str], words: Language) -> lis
     several = {name: tests for name, tests in found.items() if len(tests) > 1}
     order = sorted(several, key=lambda name: -sum(one.failing for one in several[name]))
     last = sorted(single, key=lambda one: not one.failing)
-    rest = [_test(words("Single tests"), last, known, words)] if single else []
-    return [*(_test(name, several[name], known, words) for name in order), *rest]
+    rest = [_test(words("Single tests"), last, links, words)] if single else []
+    return [*(_test(name, several[name], links, words) for name in order), *rest]
 
 
-def _test(name: str, outcomes: Sequence[Outcome], known: set[str], words: Language) -> Plain:
-    grids = _grids(outcomes, known) if len(outcomes) <= MOST_SQUARES else []
+def _test(name: str, outcomes: Sequence[Outcome], links: Links, words: Language) -> Plain:
+    grids = _grids(outcomes, links) if len(outcomes) <= MOST_SQUARES else []
     many = len(outcomes) > MOST_LISTED
     listed = sorted(outcomes, key=lambda one: not one.failing)[:MOST_LISTED] if many else outcomes
     rows = [] if grids else [
         {"name": one.test, "outcome": one.outcome, "look": LOOKS.get(one.outcome, "other"),
-         "message": one.message, "anchor": _anchor(one, known)}
+         "message": one.message, "link": _link(one, links)}
         for one in listed
     ]  # fmt: skip
     more = 0 if grids else len(outcomes) - len(listed)
     return {"name": name, "counts": _kinds(outcomes, words), "grids": grids, "rows": rows, "more": more}
 
 
-def _grids(outcomes: Sequence[Outcome], known: set[str], of: tuple[str, ...] = ()) -> list[Plain]:
+def _grids(outcomes: Sequence[Outcome], links: Links, of: tuple[str, ...] = ()) -> list[Plain]:
     """The outcomes by two axes that vary, a grid for each id of a third; none where tests share a place or vary less.
 
     `of` are the ids that a grid is of.
@@ -232,7 +252,7 @@ def _grids(outcomes: Sequence[Outcome], known: set[str], of: tuple[str, ...] = (
         return []
     if len(vary) > 2:
         parts = [
-            _grids([one for one in outcomes if cell_of(one).get(vary[0], "") == name], known, (*of, name))
+            _grids([one for one in outcomes if cell_of(one).get(vary[0], "") == name], links, (*of, name))
             for name in ids[vary[0]]
         ]
         return [grid for part in parts for grid in part] if all(parts) else []
@@ -241,22 +261,21 @@ def _grids(outcomes: Sequence[Outcome], known: set[str], of: tuple[str, ...] = (
     if len(places) != len(outcomes):
         return []
     rows = [
-        {"name": name, "cells": [_square(places.get((name, column)), column, known) for column in ids[across]]}
+        {"name": name, "cells": [_square(places.get((name, column)), column, links) for column in ids[across]]}
         for name in ids[down]
     ]
     return [{"of": " × ".join(of), "down": down, "across": across, "columns": ids[across], "rows": rows}]
 
 
-def _square(one: Outcome | None, column: str, known: set[str]) -> Plain | None:
+def _square(one: Outcome | None, column: str, links: Links) -> Plain | None:
     if one is None:
         return None
     return {"outcome": one.outcome, "sign": SIGNS.get(one.outcome, "?"), "look": LOOKS.get(one.outcome, "other"),
-            "column": column, "anchor": _anchor(one, known)}  # fmt: skip
+            "column": column, "link": _link(one, links)}  # fmt: skip
 
 
-def _anchor(one: Outcome, known: set[str]) -> str:
-    key = next(iter(one.cells), "")
-    return f"a-{key}" if len(one.cells) == 1 and key in known else ""
+def _link(one: Outcome, links: Links) -> str:
+    return links.get(next(iter(one.cells)), "") if len(one.cells) == 1 else ""
 
 
 def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language, safe: Callable[[str], str]) -> Plain:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.engine.snapshot import STAGES, BatchSnapshot, NoticeSnapshot, WaitSnapshot
+from pytest_batcheval.engine.snapshot import BatchSnapshot, NoticeSnapshot, WaitSnapshot
 from pytest_batcheval.errors import BatchEvalError
-from pytest_batcheval.journal.rows import StageRow
+from pytest_batcheval.journal.rows import STAGES, StageRow
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.traffic import Traffic

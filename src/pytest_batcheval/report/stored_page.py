@@ -10,7 +10,8 @@ from pytest_batcheval.journal.location import real
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
-from pytest_batcheval.report.answer_list import used_answers
+from pytest_batcheval.report.answer_list import used_answers, used_models
+from pytest_batcheval.report.answer_pages import AnswerPages, in_order
 from pytest_batcheval.report.changes import Changes
 from pytest_batcheval.report.commands import answers_command
 from pytest_batcheval.report.figures import Figures
@@ -25,8 +26,12 @@ def stored_page(
     *,
     since: Changes | None = None,
     words: Language = ENGLISH,
+    paged: tuple[int, str] | None = None,
 ) -> ReportPage:
     """The page of a run: its id, its start in Unix seconds, and its outcomes.
+
+    `paged` is the number of a page of answers, from 1, and the address of a page without its number; by default all
+    answers are on one page.
 
     Raises:
         RecordingError, JournalError: something stored cannot be read.
@@ -34,6 +39,12 @@ def stored_page(
     identifier, started, outcomes = run
     with closing(Journal.read(real(journal))) as reader:
         sent = Figures(reader).run(identifier)
-    answers = used_answers(Recordings(cassettes), journal, outcomes)
+    recordings, pages = Recordings(cassettes), None
+    if paged is not None:
+        models = used_models(recordings, journal, frozenset(key for one in outcomes for key in one.cells))
+        pages = AnswerPages(in_order(models, outcomes), models, *paged)
+    answers = used_answers(recordings, journal, outcomes, None if pages is None else pages.shown)
     everything = answers_command(journal, cassettes)
-    return report_page(outcomes, answers, started, sent=sent, since=since, words=words, everything=everything)
+    return report_page(
+        outcomes, answers, started, sent=sent, since=since, words=words, everything=everything, pages=pages
+    )

@@ -37,6 +37,8 @@ def escape_controls(text: str) -> str:
 
 def escape_hiding(text: str, escaped: Callable[[int], str]) -> str:
     """The text in which `escaped` has written each character that a terminal obeys or nobody sees, by its code."""
+    if text.isascii() and text.isprintable():
+        return text
     return _HIDING.sub(lambda match: match.group() if _is_seen(match) else escaped(ord(match.group())), text)
 
 

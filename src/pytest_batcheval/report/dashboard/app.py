@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader
 from markupsafe import Markup
@@ -132,14 +133,15 @@ class Dashboard:
 
     async def _report(self, request: Request) -> Response:
         run, against = (request.query_params.get(name, "") for name in ("run", "against"))
-        text = await run_in_threadpool(self._report_text, run, against)
+        page = _number(request.query_params.get("answers", "1"))
+        text = await run_in_threadpool(self._report_text, run, against, page)
         if text is None:
             return self._html("error", status=404, text="There is no such run; the page of runs has those that are.")
         response = HTMLResponse(text)
         response.headers["content-security-policy"] = ""  # its own is in its head
         return response
 
-    def _report_text(self, run: str, against: str) -> str | None:
+    def _report_text(self, run: str, against: str, page: int) -> str | None:
         outcomes = Outcomes.beside(self._journal)
         known = {name: dict(outcomes.runs(name)).get(name) for name in (run, against) if name}
         if not run or None in known.values():
@@ -148,7 +150,9 @@ class Dashboard:
         since: Changes | None = None
         if against:
             since = changes(known[against] or 0.0, outcomes.of_run(against), tests)
-        return html_of(stored_page(self._journal, self._cassettes, (run, known[run] or 0.0, tests), since=since))
+        paged = page, f"?{urlencode({'run': run} | ({'against': against} if against else {}))}&answers="
+        named = run, known[run] or 0.0, tests
+        return html_of(stored_page(self._journal, self._cassettes, named, since=since, paged=paged))
 
     async def _trend(self, request: Request) -> Response:
         outcomes = Outcomes.beside(self._journal)
