@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_batcheval.errors import MatrixError
-from pytest_batcheval.matrix.fields import NAMES, fields_of
+from pytest_batcheval.matrix.fields import NAMES, factors_named, fields_of
 
 PAGE = Path(__file__).parents[2] / "docs/own-data.md"
 
@@ -36,3 +36,23 @@ def test_other_names_are_fields_of_ones_own() -> None:
 def test_two_names_of_one_field_are_both_named() -> None:
     with pytest.raises(MatrixError, match=r"'번호' and 'No\.' both mean the field 'number'"):
         fields_of("age", ["번호", "No."], [])
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("NS HA", ["NS", "HA"]),
+        ("위험회피", ["HA"]),
+        ("자극추구 위험회피", ["NS", "HA"]),
+        ("사회적 민감성, NS", ["RD", "NS"]),
+        ("Harm avoidance; 자극추구/SD", ["HA", "NS", "SD"]),
+        (["위험회피", "NS"], ["HA", "NS"]),
+        ("", []),
+        ("위험회피 불안", None),
+        (["x"], None),
+        (3, None),
+        ([1], None),
+    ],
+)
+def test_targets_are_named_as_columns_are(written, found):
+    assert factors_named(written, ("NS", "HA", "RD", "SD")) == found

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_batcheval.errors import MatrixError
-from pytest_batcheval.matrix.fields import PROFILE, fields_of, is_known
+from pytest_batcheval.matrix.fields import PROFILE, factors_named, fields_of, is_known
 from pytest_batcheval.matrix.profile import level_of
 from pytest_batcheval.text.bounds import shown
 from pytest_batcheval.text.document import with_lf
@@ -87,8 +86,8 @@ def _level(entry: Entry, field: str, value: object, factors: Factors) -> str:
 
 def _targets(entry: Entry, factors: Factors) -> list[str]:
     written = entry.fields["targets"]
-    targets = re.split(r"[\s,]+", written.strip()) if isinstance(written, str) else written
-    if not isinstance(targets, list) or not all(target in tuple(factors) for target in targets):
+    targets = factors_named(written, tuple(factors))
+    if targets is None:
         raise MatrixError(
             f"{entry.field('targets')}: {shown(written)} must be factors that an answer can show, with spaces "
             f"between; the factors are: {', '.join(factors)}"

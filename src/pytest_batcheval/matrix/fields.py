@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
@@ -64,6 +65,30 @@ def known_names(axis: str, names: Sequence[str], factors: Iterable[str]) -> int:
     """The number of names that mean a field we know."""
     given = tuple(factors)
     return sum(is_known(axis, field) for name in names for field in fields_of(axis, [name], given).values())
+
+
+def factors_named(written: object, factors: Sequence[str]) -> list[str] | None:
+    """The factors that a text or a list names, by their own names or the catalogue's; `None` for any other name.
+
+    In a text they stand with commas, semicolons, slashes or spaces between; a name may have spaces in it.
+    """
+    if isinstance(written, str):
+        parts = [part.split() for part in re.split(r"[,;/·|]", written)]
+    elif isinstance(written, list) and all(isinstance(name, str) for name in written):
+        parts = [[name] for name in written]
+    else:
+        return None
+    found: list[str] = []
+    for words in parts:
+        while words:
+            for end in range(len(words), 0, -1):
+                if field := _factor(" ".join(words[:end]), factors):
+                    break
+            else:
+                return None
+            found.append(field.removeprefix(PROFILE))
+            words = words[end:]
+    return found if set(found) <= set(factors) else None
 
 
 def _factor(name: str, factors: Sequence[str]) -> str | None:
