@@ -6,11 +6,12 @@ import argparse
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.new_file import check_new, new_file
-from pytest_batcheval.cli.options import ENDLESS, add_cassettes, add_journal, axis_and_id, say
+from pytest_batcheval.cli.options import ENDLESS, LISTED, add_cassettes, add_journal, axis_and_id, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     recordings = Recordings(arguments.cassettes)
     found = listed_answers(recordings, arguments.journal, chosen)
     if not found:
-        raise UsageError(_nothing(arguments, stored_axes(recordings, arguments.journal)))
+        raise UsageError(_nothing(arguments, stored_axes(recordings, arguments.journal, _chosen(arguments).where)))
     if form == "table":
         _say_table(found, arguments.failed)
         if stored > MOST_ROWS:
@@ -112,13 +113,19 @@ def _chosen(arguments: argparse.Namespace) -> AnswerFilter:
     return AnswerFilter(where, arguments.test, arguments.failed, arguments.model)
 
 
-def _nothing(arguments: argparse.Namespace, axes: list[str] | None) -> str:
+def _nothing(arguments: argparse.Namespace, axes: Mapping[str, Sequence[str]] | None) -> str:
     places = f"the recordings in {arguments.cassettes} and the journal {arguments.journal}"
     if axes is None:
         return f"there are no answers in {places}; name others with --cassettes and --journal"
     if arguments.failed:
         return "no failed answer matches; outcomes are known of tests that have run here: pytest -m batch"
-    return f"none of the answers in {places} matches; their axes are {', '.join(axes) or '-'}"
+    known = "; ".join(f"{axis} is one of {_listed(ids)}" for axis, ids in axes.items() if ids)
+    return f"none of the answers in {places} matches; their axes are {', '.join(axes) or '-'}{known and f'; {known}'}"
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - LISTED} more" if len(ids) > LISTED else ""
+    return f"{', '.join(ids[:LISTED])}{more}"
 
 
 def _say_table(found: list[ListedAnswer], by_axis: bool) -> None:

@@ -260,6 +260,16 @@ class Outcomes:
         with self._reading() as connection:
             return set() if connection is None else {axis for (axis,) in connection.execute(_AXES)}
 
+    def ids(self, axis: str, most: int = CHUNK) -> set[str]:
+        """Ids on an axis, at most so many.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        query = "SELECT DISTINCT id FROM cell WHERE axis = ? LIMIT ?"
+        with self._reading() as connection:
+            return set() if connection is None else {found for (found,) in connection.execute(query, (axis, most))}
+
     def keys(self, where: Mapping[str, str], test: str = "", failed: bool = False) -> set[str]:
         """Keys of the answers in these cells, of a test (of all its parameters, or a module), whose test did not pass.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -143,8 +143,8 @@ def used_models(recordings: Recordings, journal: Path, keys: frozenset[str]) -> 
     return found
 
 
-def stored_axes(recordings: Recordings, journal: Path) -> list[str] | None:
-    """The axes of stored answers; `None` if there are no answers.
+def stored_axes(recordings: Recordings, journal: Path, asked: Collection[str] = ()) -> dict[str, list[str]] | None:
+    """The axes of stored answers, with the ids on those that are asked for; `None` if there are no answers.
 
     Raises:
         RecordingError, JournalError: something stored cannot be read.
@@ -153,7 +153,10 @@ def stored_axes(recordings: Recordings, journal: Path) -> list[str] | None:
     with closing(Journal.read(real(journal))) as reader:
         if not recorded and not reader.newest_keys(1) and not reader.failure_counts():
             return None
-    return sorted({axis for line in recorded for axis in line.cell} | Outcomes.beside(journal).axes())
+    stored = Outcomes.beside(journal)
+    axes = {axis for line in recorded for axis in line.cell} | stored.axes()
+    ids = {axis: {line.cell[axis] for line in recorded if axis in line.cell} | stored.ids(axis) for axis in asked}
+    return {axis: sorted(ids.get(axis, ()), key=natural) for axis in sorted(axes)}
 
 
 def place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
