@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_
 if TYPE_CHECKING:
     from pytest_batcheval.backends.anthropic_batch import AnthropicBatch
     from pytest_batcheval.backends.clocks import SimulatorClock, SystemClock
+    from pytest_batcheval.backends.folder_batch import FolderBatch
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.backends.openai_calls import IndividualCalls
     from pytest_batcheval.backends.traffic import Traffic
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 OPENAI = "openai"
 SIMULATOR = "simulator"
+FOLDER = "folder:"
 SEED = 0
 """Seed of the simulator that a run starts for itself."""
 
@@ -47,7 +50,7 @@ class BackendConnection:
         calls: for requests that are sent as individual calls; `None` without `individual`.
     """
 
-    backend: OpenAIBatch | AnthropicBatch
+    backend: OpenAIBatch | AnthropicBatch | FolderBatch
     clock: SystemClock | SimulatorClock
     simulator: SimulatorServer | None = None
     calls: IndividualCalls | None = None
@@ -70,6 +73,10 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
             not installed.
         ProviderError: the base URL does not answer.
     """
+    if backend.startswith(FOLDER):
+        with _in_folder(backend, individual) as connection:
+            yield connection
+        return
     respondent = respondent_of(backend)
     if respondent is not None:
         with _simulated(respondent, individual, capabilities_of(backend)) as connection:
@@ -97,6 +104,10 @@ def capabilities_of(backend: str) -> Capabilities:
     Raises:
         UsageError: there is no such backend, or its base URL cannot be used.
     """
+    if backend.startswith(FOLDER):
+        from pytest_batcheval.backends import folder_batch
+
+        return folder_batch.FOLDER
     if respondent_of(backend) is not None:
         return PROVIDERS.get(backend.partition("@")[0], PROVIDERS[OPENAI])
     return _provider(backend)[0]
@@ -108,6 +119,10 @@ def expected_origin(backend: str) -> str:
     Raises:
         UsageError: the base URL cannot be used.
     """
+    if backend.startswith(FOLDER):
+        from pytest_batcheval.backends.folder_batch import folder_origin
+
+        return folder_origin(_folder(backend))
     respondent = respondent_of(backend)
     if respondent is not None:
         return simulator_origin(respondent, SEED)
@@ -130,10 +145,8 @@ def _provider(backend: str) -> tuple[Capabilities, str]:
         own: Capabilities = found.capabilities
         return own, url or own.base_url
     if name not in PROVIDERS:
-        raise UsageError(
-            f"unknown backend {backend!r}: give {', '.join(PROVIDERS)}, simulator[:respondent], a base URL (http…/v1), "
-            "or name@URL"
-        )
+        names = f"{', '.join(PROVIDERS)}, simulator[:respondent], folder:DIR"
+        raise UsageError(f"unknown backend {backend!r}: give {names}, a base URL (http…/v1), or name@URL")
     provider = PROVIDERS[name]
     given = url or os.environ.get(provider.base_url_from) or provider.base_url
     if not given:
@@ -168,6 +181,29 @@ def opened(
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
 
     return OpenAIBatch(base_url, api_key, scope, capabilities=provider)
+
+
+def _folder(backend: str) -> Path:
+    """The folder of `folder:DIR`.
+
+    Raises:
+        UsageError: it names none.
+    """
+    name = backend.removeprefix(FOLDER)
+    if not name:
+        raise UsageError("name the folder: --batch-backend=folder:DIR")
+    return Path(name)
+
+
+@contextmanager
+def _in_folder(backend: str, individual: bool) -> Iterator[BackendConnection]:
+    from pytest_batcheval.backends.clocks import SystemClock
+    from pytest_batcheval.backends.folder_batch import FolderBatch
+
+    if individual:
+        raise UsageError("a folder takes batches, no individual calls: leave out --batch-calls=individual")
+    with FolderBatch(_folder(backend)) as client, closing(SystemClock()) as clock:
+        yield BackendConnection(client, clock)
 
 
 @contextmanager

@@ -231,6 +231,8 @@ def stopped(failure: ProviderFailure, backend: Backend) -> ProviderError:
         advice = f"with another key ({', '.join((*provider.key_from, *account))})"
     elif failure.status_code in (302, 307, 308, 404):
         advice += f" ({provider.base_url_from} or --batch-backend: {base_url}{_hint(base_url)})"
+        if failure.status_code == 404:
+            advice += "; a server without a Batch API takes single calls: --batch-calls=individual"
     return ProviderError(f"{failure}; {payment_text.KEPT}, run the same command again {advice}")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import openai
 
     from pytest_batcheval.backends.anthropic_batch import AnthropicBatch
+    from pytest_batcheval.backends.folder_batch import FolderBatch
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.engine.clock import Clock
     from pytest_batcheval.recordings.conversations.conversation import Conversation, InterceptedRequest
@@ -44,7 +45,7 @@ class BatchConversation:
     def __init__(
         self,
         conversation: Conversation,
-        backend: OpenAIBatch | AnthropicBatch,
+        backend: OpenAIBatch | AnthropicBatch | FolderBatch,
         clock: Clock,
         api_key: str | Callable[[], str],
         simulator: SimulatorServer | None = None,

@@ -140,8 +140,9 @@ def _add_sources(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--batch-backend",
         metavar="BACKEND",
-        help="where requests go: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL), simulator[:respondent] "
-        "(local, free), or the base URL of a server that speaks the Batch API.",
+        help="where requests go: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL), another provider by its name "
+        "(docs/providers.md), simulator[:respondent] (local, free), folder:DIR, or the base URL of a server that speaks "
+        "the Batch API.",
     )
     group.addoption(
         "--batch-calls",
