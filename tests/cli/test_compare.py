@@ -1,6 +1,7 @@
 """`batcheval compare`: cost beside equivalence and gates, from recordings and the journal."""
 
 import json
+import re
 
 import pytest
 
@@ -26,6 +27,10 @@ def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
     out = capsys.readouterr().out
     assert "equivalent: alignment/1 differs by " in out
     assert "gpt-4.1-nano is as good as gpt-4.1-mini within 0.15, at 25% of its cost" in out
+    main(["compare", "gpt-4.1-mini", "gpt-4.1-nano", "--lang", "ko"])
+    out = capsys.readouterr().out
+    assert "gpt-4.1-nano: 0.15 이내의 차이로 gpt-4.1-mini만큼 좋습니다. 비용은 25%입니다" in out
+    assert not {"answers", "tokens", "gate", "passed", "minus", "scores", "cell"} & set(re.findall("[a-z]+", out))
     status, found = compared(capsys, "gpt-4.1-mini", "gpt-4.1-nano")
     assert (status, found["as_good"]) == (0, True)
     assert [side["answers"] for side in found["models"]] == [275, 275]
