@@ -1,6 +1,7 @@
 """`batcheval baseline save | compare | promote` on recorded answers of the simulator's respondents."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,10 @@ def test_a_worse_run_fails_with_status_1_and_names_cells(record, folder, capsys)
     assert "FAIL: alignment/1 changed by -0." in out
     assert "fell most: " in out
     assert "model: sim-faithful in the baseline, sim-noisy now" in out
+    assert main(["baseline", "compare", "main", "--model", "sim-noisy", "--lang", "ko"]) == 1
+    out = capsys.readouterr().out
+    assert "모델: 기준선 sim-faithful, 지금 sim-noisy" in out
+    assert not {"changed", "fell", "cells", "baseline"} & set(re.findall("[a-z]+", out))
 
 
 def test_a_drop_that_is_tolerated_does_not_fail(record, capsys):

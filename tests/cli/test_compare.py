@@ -1,6 +1,7 @@
 """`batcheval compare`: cost beside equivalence and gates, from recordings and the journal."""
 
 import json
+import re
 
 import pytest
 
@@ -26,6 +27,10 @@ def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
     out = capsys.readouterr().out
     assert "equivalent: alignment/1 differs by " in out
     assert "gpt-6-luna is as good as gpt-6.1-terra within 0.15, at 10% of its cost" in out
+    main(["compare", "gpt-6.1-terra", "gpt-6-luna", "--lang", "ko"])
+    out = capsys.readouterr().out
+    assert "gpt-6-luna: 0.15 이내의 차이로 gpt-6.1-terra만큼 좋습니다. 비용은 10%입니다" in out
+    assert not {"answers", "tokens", "gate", "passed", "minus", "scores", "cell"} & set(re.findall("[a-z]+", out))
     status, found = compared(capsys, "gpt-6.1-terra", "gpt-6-luna")
     assert (status, found["as_good"]) == (0, True)
     assert [side["answers"] for side in found["models"]] == [275, 275]

@@ -1,6 +1,7 @@
 """`batcheval rates`, and `batcheval compare` of runs and of models by the tests that pass."""
 
 import json
+import re
 import sqlite3
 import time
 
@@ -136,3 +137,27 @@ def test_a_file_of_an_older_version_has_tests_for_items(suite, capsys):
     status, out = said(capsys, "rates", "--by", "model")
     assert status == 0
     assert "75.0% passed" in out
+
+
+ENGLISH = re.compile(r"(?<![\w.:/@\[-])[A-Za-z]{2,}(?![\w:/.\]-])")
+
+
+def english_of(capsys, *arguments):
+    """The English words of what a verb says, without names, ids and the verdicts that code compares."""
+    _, out = said(capsys, *arguments)
+    return set(ENGLISH.findall(re.sub(r"\((not decided|worse|better|equivalent)\)| UTC", "", out)))
+
+
+def test_everything_around_a_result_is_said_in_its_language(suite, capsys):
+    add(suite, "aaa1", passes=20)
+    add(suite, "bbb2", passes=8, model="m-2")
+    assert "against" in english_of(capsys, "compare", "m-1", "m-2")
+    assert english_of(capsys, "compare", "m-1", "m-2", "--lang", "ko") == set()
+    add(suite, "ccc3", passes=6, model="m-2")
+    (suite / "pytest.ini").write_text("[pytest]\nbatch_lang = ko\n")
+    assert english_of(capsys, "compare", "bbb2", "ccc3") == set()
+    assert english_of(capsys, "rates") == {"item"}, "the name of an axis"
+    assert "passed" in english_of(capsys, "rates", "--lang", "en")
+    (suite / "pytest.ini").write_text("[pytest]\nbatch_lang = xx\n")
+    assert main(["rates"]) == 4
+    assert "batch_lang = 'xx' in " in capsys.readouterr().err

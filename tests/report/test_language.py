@@ -23,6 +23,9 @@ from pytest_batcheval.report.page import LOOKS, SIGNS, report_page
 from pytest_batcheval.text.phrase import LANGUAGES
 
 REPORT = Path(__file__).parents[2] / "src" / "pytest_batcheval" / "report"
+SAID = [*(REPORT / f"{name}.py" for name in ("page", "quality_part", "charts")),
+        *(REPORT.parent / "cli" / f"{name}.py" for name in ("baseline", "compare", "compare_passes", "rates"))]  # fmt: skip
+PHRASED = [REPORT / f"{name}.py" for name in ("run_text", "changes")]
 CLASSES = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
 RESULTS = {"LadderStep"} | {cls.__name__ for cls in CLASSES if issubclass(cls, Result)}
 LABELS = {"requests", "tokens", "cost", "time", "machine"}
@@ -48,13 +51,13 @@ def used():
         *(r.value for r in Retry),
         *RESULTS,
     }
-    for path in (REPORT / f"{name}.py" for name in ("page", "quality_part", "charts")):
+    for path in SAID:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "words":
                 found |= literals(node.args[0])
             elif isinstance(node, ast.Dict) and path.stem == "charts":  # the columns of a chart's figures
                 found |= {key.value for key in node.keys if isinstance(key, ast.Constant)} - OTHER_KEYS
-    for node in ast.walk(ast.parse((REPORT / "run_text.py").read_text(encoding="utf-8"))):
+    for node in (node for path in PHRASED for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))):
         name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         if name == "Phrase":
             found |= {text for text in literals(node.args[0]) if re.search("[A-Za-z]", re.sub("{.*?}", "", text))}

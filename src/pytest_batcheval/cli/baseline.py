@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.catalogue.models import MODEL
-from pytest_batcheval.cli.options import add_journal, say, say_error, say_json
+from pytest_batcheval.cli.options import add_journal, add_lang, language, say, say_error, say_json
 from pytest_batcheval.cli.recorded_answers import add_recorded
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality import Regression
     from pytest_batcheval.quality.comparing._baseline import Baseline, BaselineValues
     from pytest_batcheval.quality.passing.paired import PassComparison
+    from pytest_batcheval.report.language import Language
 
 DESCRIPTION = """
 Measure recorded answers test by test, and keep the values in a readable file together with what they depend on: metric,
@@ -60,6 +61,7 @@ def add_parser(verbs: Any) -> None:
         help="for compare: add the outcome to this comment, which pytest --batch-comment=FILE.md has written",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    add_lang(parser)
     add_journal(parser)
     add_recorded(parser)
 
@@ -110,15 +112,15 @@ def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> 
         {**found[name].to_dict(), "test": name, "baseline": dict(old.about), "run": dict(new.about)}
         for name, old, new in pairs
     ]
-    lines: list[str] = []
+    words, lines = language(arguments), list[str]()
     for name, old, new in pairs:
         lines += [f"{name}:"] if len(pairs) > 1 else []
-        lines += [*found[name].explain().split("\n"), *_differences(old, new)]
+        lines += [*found[name].explain(words.code).split("\n"), *_differences(old, new, words)]
     if arguments.json:
         say_json(data[0] if len(data) == 1 else {"tests": data})
     else:
         say("\n".join(lines))
-    _show_in_ci(f"Baseline {kept.name}", lines, arguments.comment)
+    _show_in_ci(words("Baseline {name}", name=kept.name), lines, arguments.comment)
     failed = any(one.verdict in ("FAIL", "worse") for one in found.values())
     return int(ExitStatus.FAILED if failed else ExitStatus.OK)
 
@@ -168,10 +170,10 @@ def _change(
     return regression(old.values, new.values, tolerated=TOLERATED if tolerated is None else tolerated)
 
 
-def _differences(kept: BaselineValues, today: BaselineValues) -> Iterator[str]:
+def _differences(kept: BaselineValues, today: BaselineValues, words: Language) -> Iterator[str]:
     for name, value in kept.about.items():
-        if value != today.about.get(name):
-            yield f"{name}: {value} in the baseline, {today.about.get(name)} now"
+        if value != (now := today.about.get(name)):
+            yield words("{name}: {before} in the baseline, {now} now", name=words(name), before=value, now=now)
 
 
 def _show_in_ci(title: str, lines: list[str], comment: Path | None) -> None:

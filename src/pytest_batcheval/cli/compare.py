@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.catalogue.models import LARGER, MODEL
-from pytest_batcheval.cli.options import add_journal, say, say_json
+from pytest_batcheval.cli.options import add_journal, add_lang, language, say, say_json
 from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_recorded
 from pytest_batcheval.errors import MatrixError, UsageError
 from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.rounds import checked_round
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality import Comparison, QualityGate
     from pytest_batcheval.quality.passing.paired import PassComparison
     from pytest_batcheval.recordings.answer_table import Row
+    from pytest_batcheval.report.language import Language
     from pytest_batcheval.wire.objects import Answer
 
 DESCRIPTION = """
@@ -95,6 +97,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--language", default="ko", help="of the answers, for the gate (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    add_lang(parser)
     add_journal(parser)
     add_recorded(parser)
 
@@ -140,10 +143,11 @@ def _compare_scores(arguments: argparse.Namespace, recorded: RecordedTable, pass
         data = {"as_good": good, "comparison": found.to_dict(), "models": [side.to_dict() for side in measured]}
         say_json({**data, "scores": scored[1].source, "passes": None if passes is None else passes.to_dict()})
     else:
-        _print(measured, found, scored[1].source)
+        words = language(arguments)
+        _print(measured, found, scored[1].source, words)
         if passes is not None:
-            say(f"\ntests that pass: {passes.explain()}")
-        say(f"\n{_conclusion(measured, found, good)}")
+            say(f"\n{words('tests that pass')}: {passes.explain(words.code)}")
+        say(f"\n{_conclusion(measured, found, good, words)}")
     return int(ExitStatus.OK if good else ExitStatus.FAILED)
 
 
@@ -212,31 +216,39 @@ def _side(of: tuple[str, str], scored: Scored, rows: Sequence[Row], arguments: a
     return Side(model, round_name, len(rows), input_tokens, output_tokens, None if cost is None else cost.usd, gate)
 
 
-def _print(sides: Sequence[Side], found: Comparison, source: str) -> None:
+def _print(sides: Sequence[Side], found: Comparison, source: str, words: Language) -> None:
+    from pytest_batcheval.text.table import columns
+
+    unknown, passed = words("unknown"), words("passed")
     rows = [
         ("", [side.name for side in sides]),
-        ("answers", [f"{side.answers:,}" for side in sides]),
-        ("input tokens", [f"{side.input_tokens:,}" for side in sides]),
-        ("output tokens", [f"{side.output_tokens:,}" for side in sides]),
-        ("USD as batches", ["unknown" if side.usd is None else f"{side.usd:.4f}" for side in sides]),
-        ("USD per 1,000", ["unknown" if side.each is None else f"{side.each * 1000:.4f}" for side in sides]),
-        ("gate", ["passed" if side.gate.passed else f"failed: {', '.join(side.gate.failed)}" for side in sides]),
-    ]
-    width = max(len(cell) for _, cells in rows for cell in cells) + 2
+        (words("answers"), [f"{side.answers:,}" for side in sides]),
+        (words("input tokens"), [f"{side.input_tokens:,}" for side in sides]),
+        (words("output tokens"), [f"{side.output_tokens:,}" for side in sides]),
+        (words("USD as batches"), [unknown if side.usd is None else f"{side.usd:.4f}" for side in sides]),
+        (words("USD per 1,000"), [unknown if side.each is None else f"{side.each * 1000:.4f}" for side in sides]),
+        (words("gate"), [passed if side.gate.passed else f"{words('failed')}: {', '.join(side.gate.failed)}"
+                         for side in sides]),
+    ]  # fmt: skip
+    width = max(columns(cell) for _, cells in rows for cell in cells) + 2
     for name, cells in rows:
-        say(f"{name:<16}" + "".join(f"{cell:>{width}}" for cell in cells))
-    say(f"\n{sides[1].name} minus {sides[0].name}, scores by {source}\n{found.explain()}")
+        say(name + " " * (16 - columns(name)) + "".join(" " * (width - columns(cell)) + cell for cell in cells))
+    said = words("{one} minus {other}, scores by {source}", one=sides[1].name, other=sides[0].name, source=source)
+    say(f"\n{said}\n{found.explain(words.code)}")
     for side in sides:
         if not side.gate.passed:
-            say(f"\n{side.name}: {side.gate.explain()}")
+            say(f"\n{side.name}: {side.gate.explain(words.code)}")
 
 
-def _conclusion(sides: Sequence[Side], found: Comparison, good: bool) -> str:
+def _conclusion(sides: Sequence[Side], found: Comparison, good: bool, words: Language) -> str:
     reference, candidate = sides
+    names = {"one": candidate.name, "other": reference.name}
     if not good:
-        reason = "does not pass the gate" if not candidate.gate.passed else f"is {found.verdict}"
-        return f"{candidate.name} is not shown to be as good as {reference.name}: it {reason}"
-    words = f"{candidate.name} is as good as {reference.name} within {found.margin}"
+        verdict = words(Phrase.known(found.verdict, "verdict"))
+        reason = words("is {verdict}", verdict=verdict) if candidate.gate.passed else words("does not pass the gate")
+        return words("{one} is not shown to be as good as {other}: it {reason}", reason=reason, **names)
+    as_good = words("{one} is as good as {other} within {margin}", margin=found.margin, **names)
     if reference.each and candidate.each is not None:
-        return f"{words}, at {candidate.each / reference.each:.0%} of its cost"
-    return f"{words}; the costs are unknown"
+        share = f"{candidate.each / reference.each:.0%}"
+        return words("{as_good}, at {share} of its cost", as_good=as_good, share=share)
+    return words("{as_good}; the costs are unknown", as_good=as_good)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.cli.options import say, say_json
+from pytest_batcheval.cli.options import language, say, say_json
 from pytest_batcheval.cli.stored_run import stored_run
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -52,9 +52,10 @@ def compare_runs(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_json({"as_good": as_good(found), "passes": found.to_dict(), "runs": [first, second]})
     else:
-        say(f"run {second[:8]} against {first[:8]}\n{found.explain()}")
-        for line in changes_lines(changes(started, before, now)):
-            say(line)
+        words = language(arguments)
+        say(words("run {run} against {other}", run=second[:8], other=first[:8]))
+        for line in (found.explain(words.code), *changes_lines(changes(started, before, now))):
+            say(words(line))
     return int(ExitStatus.OK if as_good(found) else ExitStatus.FAILED)
 
 
@@ -81,7 +82,10 @@ def say_models(found: PassComparison, arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_json({"as_good": as_good(found), "passes": found.to_dict()})
     else:
-        say(f"{arguments.candidate} against {arguments.reference}, by tests that pass\n{found.explain()}")
+        words = language(arguments)
+        one, other = arguments.candidate, arguments.reference
+        say(words("{one} against {other}, by tests that pass", one=one, other=other))
+        say(found.explain(words.code))
     return int(ExitStatus.OK if as_good(found) else ExitStatus.FAILED)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.recordings.answers import Recordings
+    from pytest_batcheval.report.language import Language
 
 
 LISTED = 10
@@ -43,6 +44,26 @@ def add_cassettes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cassettes", type=Path, default=CASSETTES, metavar="DIR", help="the recordings (default: %(default)s)"
     )
+
+
+def add_lang(parser: argparse.ArgumentParser) -> None:
+    """Add `--lang`."""
+    from pytest_batcheval.text.phrase import LANGUAGES
+
+    text = "language of results and of the words around them (default: that of the ini key batch_lang, or en)"
+    parser.add_argument("--lang", choices=LANGUAGES, help=text)
+
+
+def language(arguments: argparse.Namespace) -> Language:
+    """The language to say things in: that of `--lang`, or of the project's configuration.
+
+    Raises:
+        UsageError: the configuration cannot be read, or names no language.
+    """
+    from pytest_batcheval.cli.pytest_ini import declared_language
+    from pytest_batcheval.report.language import Language
+
+    return Language.of(arguments.lang or declared_language(Path.cwd()))
 
 
 def axis_and_id(text: str, option: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The axes that a project declares in pytest's configuration, found as pytest does, without running it."""
+"""Axes and language that a project declares in pytest's configuration, found as pytest does, without running it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.document import read_text
+from pytest_batcheval.text.phrase import LANGUAGES
 
 Options = Mapping[str, Any]
 
@@ -25,6 +26,30 @@ class Declared(NamedTuple):
 def declared_axes(start: Path) -> Declared:
     """Return the axes and factors that a project declares, if any.
 
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    options, folder = _configured(start)
+    axes, factors = (_lines(options.get(key) or []) for key in ("batch_axes", "batch_factors"))
+    return Declared(axes, factors, folder)
+
+
+def declared_language(start: Path) -> str:
+    """Return the language that a project declares as `batch_lang`, or English.
+
+    Raises:
+        UsageError: the file cannot be read, or there is no such language.
+    """
+    options, folder = _configured(start)
+    code = str(options.get("batch_lang") or "en")
+    if code not in LANGUAGES:
+        raise UsageError(f"batch_lang = {code!r} in {folder}: must be one of {', '.join(LANGUAGES)}")
+    return code
+
+
+def _configured(start: Path) -> tuple[Options, Path]:
+    """Return pytest's options and their folder.
+
     Searches `start` and the folders above it; in each, the first file that configures pytest counts, in pytest's
     order: https://docs.pytest.org/en/stable/reference/customize.html
 
@@ -35,11 +60,9 @@ def declared_axes(start: Path) -> Declared:
         for name, read in _FILES.items():
             path = folder / name
             options = _options(path, read) if path.is_file() else None
-            if options is None:
-                continue
-            axes, factors = (_lines(options.get(key) or []) for key in ("batch_axes", "batch_factors"))
-            return Declared(axes, factors, folder)
-    return Declared([], [], start)
+            if options is not None:
+                return options, folder
+    return {}, start
 
 
 def _lines(value: Any) -> list[str]:

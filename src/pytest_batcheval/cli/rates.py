@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_journal, say, say_json, width
+from pytest_batcheval.cli.options import add_journal, add_lang, language, say, say_json, width
 from pytest_batcheval.cli.stored_run import stored_run
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
@@ -14,14 +14,13 @@ from pytest_batcheval.exit_status import ExitStatus
 if TYPE_CHECKING:
     from pytest_batcheval.journal.outcomes import Outcome
     from pytest_batcheval.quality.passing.rate import PassRate
+    from pytest_batcheval.report.language import Language
 
 DESCRIPTION = """
 Print the shares of a run's items whose tests pass, each with a 95 % interval that is clustered by item: the samples of
 one item (a test, apart from the number of its sample) count together. Of several samples also pass@k, the chance that
 any of k passes, and pass^k, that all do. Tests that end in an error, are skipped or unrecorded are left out.
 """
-
-_HEAD = ("", "items", "samples", "pass rate", "95 %", "k", "pass@k", "pass^k")
 
 
 def add_parser(verbs: Any) -> None:
@@ -35,6 +34,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--by", metavar="WHAT", help="test, model, or an axis (default: test and every axis)")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    add_lang(parser)
     add_journal(parser)
 
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         plain = {by: {name: rate.to_dict() for name, rate in rates.items()} for by, rates in parts.items()}
         say_json({"run": identifier, "all": whole.to_dict(), "by": plain})
         return int(ExitStatus.OK)
-    _say(whole, parts)
+    _say(whole, parts, language(arguments))
     return int(ExitStatus.OK)
 
 
@@ -83,22 +83,25 @@ def _rate(tests: Sequence[Outcome]) -> PassRate | None:
     return pass_rate(found) if found else None
 
 
-def _say(whole: PassRate, parts: dict[str, dict[str, PassRate]]) -> None:
+def _say(whole: PassRate, parts: dict[str, dict[str, PassRate]], words: Language) -> None:
     from pytest_batcheval.text.table import table
 
     several = any(rate.samples > 1 for rates in parts.values() for rate in rates.values())
-    columns = len(_HEAD) if several else 5
+    head = (words("items"), words("samples"), words("pass rate"), "95 %", "k", "pass@k", "pass^k")
+    columns = 1 + len(head) if several else 5
     for by, rates in parts.items():
-        rows = [(by, *_HEAD[1:])[:columns], *(_row(name, rate)[:columns] for name, rate in rates.items())]
-        for line in table([*rows, _row("all", whole)[:columns]], width(), left={0}, give_way=(0,)):
+        rows = [(words(by), *head), *(_row(name, rate, words) for name, rate in rates.items())]
+        rows.append(_row(words("all"), whole, words))
+        for line in table([row[:columns] for row in rows], width(), left={0}, give_way=(0,)):
             say(line)
         say("")
-    say(whole.explain())
+    say(whole.explain(words.code))
 
 
-def _row(name: str, rate: PassRate) -> tuple[str, ...]:
+def _row(name: str, rate: PassRate, words: Language) -> tuple[str, ...]:
     low, high = rate.interval
     several = (f"{rate.samples}", f"{rate.at_least_one:.3f}", f"{rate.every_one:.3f}")
     none = ("1", "", "")
-    counts = (f"{rate.items:,}", f"{rate.n:,}", f"{rate.effect:.1%}", f"{low:.1%} to {high:.1%}")
+    between = words("{low} to {high}", low=f"{low:.1%}", high=f"{high:.1%}")
+    counts = (f"{rate.items:,}", f"{rate.n:,}", f"{rate.effect:.1%}", between)
     return (name, *counts, *(several if rate.samples > 1 else none))

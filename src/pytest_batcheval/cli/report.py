@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.cli.options import add_cassettes, add_journal, say
+from pytest_batcheval.cli.options import add_cassettes, add_journal, add_lang, language, say
 from pytest_batcheval.cli.stored_run import stored_run
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.text.phrase import LANGUAGES
 
 if TYPE_CHECKING:
     from pytest_batcheval.journal.outcomes import Outcome
@@ -43,12 +42,7 @@ def add_parser(verbs: Any) -> None:
         metavar="RUN",
         help="show the changes since this run; `previous` for the newest earlier one with a test in common",
     )
-    parser.add_argument(
-        "--lang",
-        choices=LANGUAGES,
-        default="en",
-        help="its language, also of `explain()` (default: %(default)s)",
-    )
+    add_lang(parser)
     add_journal(parser)
     add_cassettes(parser)
 
@@ -62,16 +56,16 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from pytest_batcheval.report.changes import changes_lines
     from pytest_batcheval.report.html import check_place, write_report
-    from pytest_batcheval.report.language import Language
     from pytest_batcheval.report.stored_page import stored_page
 
     check_place(arguments.output)
     run = identifier, _, tests = stored_run(arguments.journal, arguments.run)
     since = _changes(arguments, identifier, tests)
-    page = stored_page(arguments.journal, arguments.cassettes, run, since=since, words=Language.of(arguments.lang))
+    words = language(arguments)
+    page = stored_page(arguments.journal, arguments.cassettes, run, since=since, words=words)
     write_report(page, arguments.output)
     say(f"{arguments.output}: {counted(len(tests), 'test')} of run {identifier[:8]}")
-    for line in [*page.verdict, *(changes_lines(since) if since is not None else ())]:
+    for line in [*page.verdict, *(map(words, changes_lines(since)) if since is not None else ())]:
         say(line)
     return int(ExitStatus.OK)
 

@@ -141,8 +141,8 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         "--batch-backend",
         metavar="BACKEND",
         help="where requests go: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL), another provider by its name "
-        "(docs/providers.md), simulator[:respondent] (local, free), folder:DIR, or the base URL of a server that speaks "
-        "the Batch API.",
+        "(docs/providers.md), simulator[:respondent] (local, free), folder:DIR, or the base URL of a server that "
+        "speaks the Batch API.",
     )
     group.addoption(
         "--batch-calls",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.journal.outcomes import Outcome, Outcomes
-from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire import real_time
 
 MOST_MOVED = 5
@@ -71,29 +71,44 @@ def changes(since: float, before: Iterable[Outcome], now: Iterable[Outcome]) -> 
     )
 
 
-def in_a_sentence(found: Changes, mark: str = "") -> str:
+def in_a_sentence(found: Changes, mark: str = "") -> Phrase:
     """The numbers of tests that fail now and did not, and the other way round; `mark` goes around the worse part."""
-    since = f"Of {counted(found.common, 'test')} that ran on {real_time.local('%Y-%m-%d %H:%M %Z', found.since)} too"
+    since = Phrase(
+        "Of {tests} that ran on {when} too",
+        tests=Phrase.counted(found.common, "test"),
+        when=real_time.local("%Y-%m-%d %H:%M %Z", found.since),
+    )
     if not found.broken and not found.mended:
-        return f"{since}, none has another outcome."
-    verb = "does" if len(found.broken) == 1 else "do"
-    worse = f"{mark}{len(found.broken):,} passed then and {verb} not now{mark}"
-    return f"{since}, {worse}, and {len(found.mended):,} the other way round."
+        return Phrase("{since}, none has another outcome.", since=since)
+    one = len(found.broken) == 1
+    return Phrase(
+        "{since}, {mark}{worse}{mark}, and {better:,} the other way round.",
+        since=since,
+        mark=mark,
+        worse=Phrase("{n:,} passed then and does not now" if one else "{n:,} passed then and do not now",
+                     n=len(found.broken)),
+        better=len(found.mended),
+    )  # fmt: skip
 
 
-def changes_lines(found: Changes) -> list[str]:
+def changes_lines(found: Changes) -> list[Phrase]:
     """The sentence, and a line for each of the first results whose effect moved."""
     more = len(found.moved) - MOST_MOVED
     return [
         in_a_sentence(found),
-        *(f"{one.test}: effect of {one.kind} {one.before:.3f} then, {one.now:.3f}{_within(one)} now"
-          for one in found.moved[:MOST_MOVED]),
-        *([f"… and {counted(more, 'more result')} moved"] if more > 0 else []),
-    ]  # fmt: skip
+        *(_effect(one) for one in found.moved[:MOST_MOVED]),
+        *([Phrase("… and {results} moved", results=Phrase.counted(more, "more result"))] if more > 0 else []),
+    ]
 
 
-def _within(moved: Moved) -> str:
-    return "" if moved.interval is None else f" ({moved.interval[0]:.3f} to {moved.interval[1]:.3f})"
+def _effect(moved: Moved) -> Phrase:
+    within = "" if moved.interval is None else Phrase(" ({it[0]:.3f} to {it[1]:.3f})", it=moved.interval)
+    return Phrase(
+        "{it.test}: effect of {kind} {it.before:.3f} then, {it.now:.3f}{within} now",
+        it=moved,
+        kind=Phrase.known(moved.kind),
+        within=within,
+    )
 
 
 def _moved(before: Outcome, now: Outcome) -> Iterable[Moved]:
