@@ -116,6 +116,7 @@ PROVIDERS: Mapping[str, Capabilities] = {
             key_from=("GROQ_API_KEY",),
             base_url_from="GROQ_BASE_URL",
             bytes=100 * MEGABYTE,
+            endpoints=("/v1/chat/completions",),
             paged=False,
             retention_days=30,
         ),
@@ -126,6 +127,7 @@ PROVIDERS: Mapping[str, Capabilities] = {
             key_from=("TOGETHER_API_KEY",),
             base_url_from="TOGETHER_BASE_URL",
             bytes=100 * MEGABYTE,
+            endpoints=("/v1/chat/completions",),
             purpose="batch-api",
             mark="file",
             fence="none",
@@ -147,6 +149,7 @@ PROVIDERS: Mapping[str, Capabilities] = {
             "https://api.deepinfra.com/v1/openai",
             key_from=("DEEPINFRA_API_KEY",),
             base_url_from="DEEPINFRA_BASE_URL",
+            endpoints=("/v1/chat/completions", "/v1/completions", "/v1/embeddings"),
             discount=0.2,
         ),
         Capabilities(

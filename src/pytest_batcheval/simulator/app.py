@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -83,6 +84,7 @@ class Simulator:
             await answer(self._checked(found))
             return
         call, name = found
+        view = replace(view, call=call.name)
 
         async def handle(exchange: Exchange) -> HttpReply:
             return await self._handle(call, exchange)
@@ -106,8 +108,9 @@ class Simulator:
         """Return the API's reply; errors become replies too."""
         state = self._state
         try:
-            exchange.key = state.keys.find(self._dialect.authorization(exchange.headers), state.behaviour)
-            check_scope(exchange.key, call.scope, state.behaviour)
+            if call.scope:
+                exchange.key = state.keys.find(self._dialect.authorization(exchange.headers), state.behaviour)
+                check_scope(exchange.key, call.scope, state.behaviour)
             return self._checked(await call.handler(exchange))
         except ApiError as error:
             headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
@@ -173,7 +176,7 @@ class Simulator:
             *self._marks,
             (CLOCK_HEADER.encode(), _reached(state.clock_address, scope).encode()),
             (self._dialect.request_id_header.encode(), _request_id(name).encode()),
-            (b"openai-processing-ms", b"%d" % took),
+            *([(self._dialect.timing_header.encode(), b"%d" % took)] if self._dialect.timing_header else ()),
             (b"date", self._dates[1]),
         ]
 

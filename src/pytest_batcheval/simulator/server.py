@@ -93,7 +93,7 @@ class SimulatorServer:
             make(respondent),
             seed,
             self._clock,
-            behaviour=self.dialect.limited(behaviour),
+            behaviour=self.dialect.adjusted(behaviour),
             keys=keys or KeyRing(),
             faults=FaultPlan(seed=seed),
             state_dir=state_dir,

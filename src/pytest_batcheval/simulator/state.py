@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.simulator.api_keys import ApiKey, KeyRing
-from pytest_batcheval.simulator.batch.form import OPENAI_FORM, BatchForm
+from pytest_batcheval.simulator.batch.form import BATCH, OPENAI_FORM, BatchForm
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
 from pytest_batcheval.simulator.ids import file_id
@@ -126,12 +126,17 @@ class StoredBatch:
 
 @dataclass
 class Project:
-    """A project, visible to its own keys only; files and batches in the order of creation."""
+    """A project, visible to its own keys only; files and batches in the order of creation.
+
+    Attributes:
+        uploads: files whose bytes are still to come, in dialects that announce them, with the fields of their forms.
+    """
 
     name: str
     files: dict[str, StoredFile] = field(default_factory=dict)
     batches: dict[str, StoredBatch] = field(default_factory=dict)
     by_idempotency_key: dict[str, str] = field(default_factory=dict)
+    uploads: dict[str, tuple[StoredFile, dict[str, str]]] = field(default_factory=dict)
 
 
 class State:
@@ -230,6 +235,11 @@ class State:
     def path(self, name: str) -> Path:
         """The path of the bytes of a file or of a batch's lines."""
         return self.folder / name
+
+    def is_pending(self, file: StoredFile) -> bool:
+        """Whether no batch can be created of the file yet."""
+        pending = self.form.pending_seconds if file.purpose == BATCH else 0
+        return self.clock.now() < file.made_at + pending
 
     def add_file(self, project: Project, file: StoredFile) -> None:
         """Make the file visible."""

@@ -6,9 +6,11 @@ digits, because `seed` is an int64 and RFC 8785's doubles would give two seeds o
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 
 KEY_VERSION = 1
@@ -20,6 +22,9 @@ MAX_SAMPLE = 1000
 """Number of sample numbers tried for a key whose request does not include its own."""
 
 MAX_DEPTH = 100
+
+_KEY = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_PACKED = re.compile(r"1([\w-]{27})[\w-]{23,36}", re.ASCII)
 
 
 class BodyError(ValueError):
@@ -58,6 +63,14 @@ def sample_of(key: str, method: str, url: str, body: object) -> int | None:
     """
     text = canonical(body)
     return next((n for n in range(MAX_SAMPLE) if _hashed(method, url, text, n) == key), None)
+
+
+def key_in(custom_id: str) -> str | None:
+    """The request key that a `custom_id` is, or that it packs: `1`, its 160 bits in base64 for URLs, then a mark."""
+    if _KEY.fullmatch(custom_id):
+        return custom_id
+    packed = _PACKED.fullmatch(custom_id)
+    return base64.urlsafe_b64decode(f"{packed[1]}=").hex() if packed else None
 
 
 def _hashed(method: str, url: str, body: str, sample: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +17,11 @@ BATCHES = "/v1/messages/batches"
 MODEL = "claude-haiku-5-5"
 KEY = "0123456789abcdef" * 2 + "01234567"
 COUNTS = {"processing", "succeeded", "errored", "canceled", "expired"}
+
+
+def marked(key: str, tail: str) -> str:
+    """A `custom_id` that packs a key and has a mark behind it."""
+    return "1" + base64.urlsafe_b64encode(bytes.fromhex(key)).decode().rstrip("=") + tail.rjust(23, "A")
 
 
 def params(words: str = "How do you sleep?", **more: Any) -> dict[str, Any]:
@@ -213,7 +219,7 @@ def test_there_are_no_results_before_the_end(api) -> None:
 
 
 def test_a_repeated_create_makes_a_second_batch(api) -> None:
-    body = {"requests": [{"custom_id": f"{KEY}-1-1", "params": params()}]}
+    body = {"requests": [{"custom_id": marked(KEY, "BAAB"), "params": params()}]}
     for _ in range(2):
         ended(api, api.good("POST", BATCHES, json=body, headers={"idempotency-key": "same"}))
     assert api.server.ledger.billed() == {KEY: 2}
@@ -221,13 +227,14 @@ def test_a_repeated_create_makes_a_second_batch(api) -> None:
 
 
 def test_the_answer_depends_on_the_request_key_in_the_custom_id(api) -> None:
-    ids = [f"{KEY}-1-1", f"{KEY}-2-1", f"{KEY[::-1]}-1-1", KEY + "0"]
+    ids = [KEY, marked(KEY, "BAAB"), marked(KEY, "CAAB"), marked(KEY[::-1], "BAAB"), "one", "two"]
     system = "You are a patient: isolated and fearful, immature"
     body = {"requests": [{"custom_id": name, "params": params(system=system)} for name in ids]}
     found = results(api, ended(api, create(api, body)))
     texts = [found[name]["message"]["content"][0]["text"] for name in ids]
-    assert texts[0] == texts[1] != texts[2]
-    assert texts[3] not in texts[:3]
+    assert texts[0] == texts[1] == texts[2] != texts[3]
+    assert texts[4] == texts[5]
+    assert api.server.ledger.billed()[KEY] == 3
     assert found[ids[0]]["message"]["x_simulator"]["persona"] is not None
 
 

@@ -6,8 +6,10 @@ They are the extra `providers`, which the other tests do not need.
 from __future__ import annotations
 
 import importlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,3 +97,71 @@ def test_anthropic_single_calls_and_models(anthropic) -> None:
     known = [model.id for model in anthropic.models.list()]
     assert PARAMS["model"] in known
     assert anthropic.models.retrieve(known[0]).lifecycle == "active"
+
+
+def lines(*members: str) -> str:
+    """An input file, of whose lines only these members are kept; all without any."""
+    body = {"model": "openai/gpt-oss-20b", "messages": PARAMS["messages"]}
+    whole = [
+        {"custom_id": f"r-{n}", "method": "POST", "url": "/v1/chat/completions", "body": {**body, "seed": n}}
+        for n in range(4)
+    ]
+    return "\n".join(json.dumps({name: line[name] for name in members or line}) for line in whole)
+
+
+def test_groq_from_upload_to_results(provider, tmp_path: Path) -> None:
+    module = sdk("groq")
+    root = provider("groq").server.base_url.removesuffix("/openai/v1")
+    (tmp_path / "in.jsonl").write_text(lines())
+    http = module.DefaultHttpxClient(verify=False)
+    with module.Groq(
+        base_url=root, api_key="k", max_retries=0, http_client=http, _strict_response_validation=True
+    ) as client:
+        file = client.files.create(file=tmp_path / "in.jsonl", purpose="batch")
+        asked = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "7d"}
+        batch = client.batches.create(**asked, metadata={"run": "1"})
+        assert batch.expires_at - batch.created_at == 7 * 86_400
+        while batch.status != "completed":
+            batch = client.batches.retrieve(batch.id)
+        assert batch.metadata == {"run": "1"}
+        read = [json.loads(line) for line in client.files.content(batch.output_file_id).read().splitlines()]
+        assert {line["custom_id"] for line in read} == {"r-0", "r-1", "r-2", "r-3"}
+        assert {line["response"]["body"]["service_tier"] for line in read} == {"on_demand"}
+        for _ in range(24):
+            client.batches.create(**asked)
+        assert len(client.batches.list().data) == 25
+        assert client.batches.cancel(client.batches.create(**asked).id).status == "cancelling"
+        assert {found.purpose for found in client.files.list().data} == {"batch", "batch_output"}
+        assert client.files.delete(file.id).deleted
+        answer = client.chat.completions.create(model="openai/gpt-oss-20b", messages=PARAMS["messages"])
+        assert answer.choices[0].message.content
+
+
+@pytest.mark.parametrize("members", [(), ("custom_id", "body")])
+def test_together_from_upload_to_results(provider, tmp_path: Path, members: tuple[str, ...]) -> None:
+    module = sdk("together")
+    root = provider("together").server.base_url.removesuffix("/v1")
+    (tmp_path / "in.jsonl").write_text(lines(*members))
+    with module.Together(
+        base_url=root, api_key="k", max_retries=0, http_client=module.DefaultHttpxClient(verify=False)
+    ) as client:
+        file = client.files.upload(tmp_path / "in.jsonl", purpose="batch-api", check=False)
+        assert (file.purpose, file.file_type, file.bytes) == ("batch-api", "jsonl", len(lines(*members)))
+        job = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions").job
+        assert (job.status, job.input_file_id, job.completed_at) == ("VALIDATING", file.id, None)
+        assert (job.job_deadline - job.created_at).total_seconds() == 86_400
+        while job.status != "COMPLETED":
+            job = client.batches.retrieve(job.id)
+        assert (job.progress, job.error_file_id, job.error) == (100, "", "")
+        read = [json.loads(line) for line in client.files.content(job.output_file_id).read().splitlines()]
+        assert {line["custom_id"] for line in read} == {"r-0", "r-1", "r-2", "r-3"}
+        assert [found.id for found in client.batches.list()] == [job.id]
+        second = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions").job
+        seen = [client.batches.cancel(second.id).status]
+        while seen[-1] != "CANCELLED":
+            seen.append(client.batches.retrieve(second.id).status)
+        assert set(seen) == {"IN_PROGRESS", "CANCELLED"}
+        assert file.id in [found.id for found in client.files.list().data]
+        assert client.files.delete(file.id).deleted
+        with pytest.raises(module.NotFoundError):
+            client.batches.retrieve("nobody")

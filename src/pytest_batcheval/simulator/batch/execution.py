@@ -102,7 +102,7 @@ class LineRunner:
     async def _lines(self) -> LinePositions:
         if self._batch.lines is None:
             behaviour, seed = self._state.behaviour, self._state.seed
-            inspection = Inspection(self._endpoint, behaviour, seed, checked=self._form.inline)
+            inspection = Inspection(self._endpoint, behaviour, seed, form=self._form)
             self._batch.lines = (await inspection.read(self.input)).lines
         return self._batch.lines
 

@@ -1,10 +1,16 @@
-"""The form of a dialect's batches while they run, and of their result lines."""
+"""The rules of a dialect's files and batches, and the form of their result lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from pytest_batcheval.wire.endpoints import ENDPOINTS
+
+DAY = 86_400
+BATCH = "batch"
+"""OpenAI's word for the purpose of an input file; files are kept under it."""
 
 ResultLine = Callable[[str, str, Mapping[str, Any] | None, Mapping[str, Any] | None], dict[str, Any]]
 """A line from id, custom_id, response and error; its error has the code and message that OpenAI's has."""
@@ -19,18 +25,30 @@ def openai_line(
 
 @dataclass(frozen=True)
 class BatchForm:
-    """One provider's batches, as far as they differ while they run.
+    """One provider's files and batches, as far as they differ in more than how they are shown.
 
     Attributes:
         line: its result lines.
         inline: whether a create brings the requests, which are not validated before they run; their results are in
             one file, and a batch never fails as a whole.
         expires: whether a batch that takes longer than its completion window ends then.
+        windows: seconds of the completion windows by name, the usual one first.
+        endpoints: paths whose requests a batch can hold.
+        purpose: the provider's word for the purpose of an input file.
+        short_lines: whether a line may leave out `method` and `url`.
+        paged: whether the list of batches has pages.
+        pending_seconds: time from an upload until a batch can be created of the file.
     """
 
     line: ResultLine = openai_line
     inline: bool = False
     expires: bool = True
+    windows: Mapping[str, int] = field(default_factory=lambda: {"24h": DAY})
+    endpoints: tuple[str, ...] = ENDPOINTS
+    purpose: str = BATCH
+    short_lines: bool = False
+    paged: bool = True
+    pending_seconds: float = 0
 
 
 OPENAI_FORM = BatchForm()

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import msgspec
 
+from pytest_batcheval.simulator.batch.form import OPENAI_FORM, BatchForm
 from pytest_batcheval.simulator.batch.input_line_check import line_check, shape_problems, unreadable
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.cooperative import CooperativeWork
@@ -45,15 +46,22 @@ class Inspection:
     """One reading of an input file."""
 
     def __init__(
-        self, endpoint: str, behaviour: Behaviour, seed: int, *, count_tokens: bool = False, checked: bool = False
+        self,
+        endpoint: str,
+        behaviour: Behaviour,
+        seed: int,
+        *,
+        form: BatchForm = OPENAI_FORM,
+        count_tokens: bool = False,
     ) -> None:
-        """Read for an endpoint; `checked` if each line has been checked before it was written."""
+        """Read for an endpoint."""
         self.found = InputFileContents()
         self._endpoint = endpoint
         self._behaviour = behaviour
         self._seed = seed
         self._count_tokens = count_tokens
-        self._is_valid = None if checked else line_check(endpoint)
+        self._short_lines = form.short_lines
+        self._is_valid = None if form.inline else line_check(endpoint)
         self._seen: set[str] = set()
         self._ranks = array("Q")
         self._inputs = 0
@@ -96,6 +104,8 @@ class Inspection:
     def _problems(self, line: dict[str, Any], number: int) -> Iterator[LineProblem]:
         if self._is_valid is None:
             return
+        if self._short_lines:
+            line = {"method": "POST", "url": self._endpoint, **line}
         if not self._is_valid(line):
             shape = list(shape_problems(line, self._endpoint, number, self._behaviour))
             yield from shape or [problem("invalid_request", "This line is not a valid request.", number)]

@@ -115,8 +115,8 @@ class BatchLifecycle:
                 str(batch.fields["endpoint"]),
                 behaviour,
                 self._state.seed,
+                form=self._state.form,
                 count_tokens=bool(limits),
-                checked=self._inline,
             )
             found = await inspection.read(path)
             problems = found.problems or self._over_queue(limits.get(found.model), found.model, found.prompt_tokens)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_batcheval.simulator.batch.form import BatchForm
 from pytest_batcheval.simulator.batch.lifecycle import OPEN, BatchLifecycle
 from pytest_batcheval.simulator.cooperative import CooperativeWork
 from pytest_batcheval.simulator.dialects.dialect import Call, Calls, Dialect, View
@@ -270,11 +269,9 @@ def _limit(text: str) -> int:
 class Anthropic(Dialect):
     """Anthropic's API."""
 
-    name = "anthropic"
     base_path = ""
     headers: Mapping[str, str] = {"anthropic-organization-id": "org-simulator"}
     request_id_header = "request-id"
-    form = BatchForm(line=result_line, inline=True)
 
     def authorization(self, headers: Mapping[str, str]) -> str:
         """The key of `x-api-key`, or of `authorization`."""
@@ -318,4 +315,4 @@ CALLS: Calls = {
     "/v1/models": {"GET": Call("models.list", list_models, "api.model.read")},
     "/v1/models/{}": {"GET": Call("models.retrieve", retrieve_model, "api.model.read")},
 }
-ANTHROPIC = Anthropic(CALLS)
+ANTHROPIC = Anthropic("anthropic", CALLS, line=result_line, inline=True)

@@ -6,18 +6,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_batcheval.catalogue.providers import PROVIDERS, Capabilities
-from pytest_batcheval.simulator.batch.form import OPENAI_FORM
+from pytest_batcheval.catalogue.providers import PROVIDERS
+from pytest_batcheval.simulator.batch.form import BatchForm
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.state import State
+from pytest_batcheval.wire.endpoints import ENDPOINTS
 
 Handler = Callable[[Exchange], Awaitable[HttpReply]]
 
 
 @dataclass(frozen=True)
 class Call:
-    """One kind of call: its name in fault plans, its handler, and the scope that a key needs for it."""
+    """One kind of call: its name in fault plans, its handler, and the scope that a key needs for it.
+
+    A call without a scope needs no key.
+    """
 
     name: str
     handler: Handler
@@ -35,46 +39,56 @@ class View:
     Attributes:
         host: the `Host` by which the client came.
         request_id: of this exchange.
+        call: its kind; empty for a path that is none.
     """
 
     state: State
     host: str
     request_id: str
+    call: str = ""
 
 
 class Dialect:
-    """The API of one provider; this class is OpenAI's, others change what theirs does differently.
+    """The API of one provider, which has OpenAI's files and batches; others override what theirs does differently.
 
     Attributes:
-        name: as in `PROVIDERS`.
+        provider: what is known of it.
         calls: its calls, with `/v1` in place of `path`.
         path: the beginning of all its paths.
         base_path: the path of its base URL.
         headers: of every reply.
         request_id_header: the header with a reply's own id.
+        timing_header: that with the milliseconds it took; empty for none.
         form: of its batches.
+        usual: what of its behaviour is not OpenAI's, by the name of the setting.
     """
 
-    name = "openai"
     path = "/v1"
     base_path = "/v1"
-    headers: Mapping[str, str] = {"openai-version": "2020-10-01", "openai-organization": "org-simulator"}
+    headers: Mapping[str, str] = {}
     request_id_header = "x-request-id"
-    form = OPENAI_FORM
+    timing_header = ""
 
-    def __init__(self, calls: Calls) -> None:
-        self.calls = calls
+    def __init__(
+        self, name: str, calls: Calls, *, path: str = "", usual: Mapping[str, Any] | None = None, **form: Any
+    ) -> None:
+        """A dialect of the provider of that name; `form` has members of `BatchForm`."""
+        own = PROVIDERS[name]
+        self.name, self.provider, self.calls = name, own, calls
+        if path:
+            self.path = self.base_path = path
+        endpoints = tuple(url for url in ENDPOINTS if url in (own.endpoints or ENDPOINTS))
+        windows = {window: int(window.removesuffix("h")) * 3_600 for window in own.windows}
+        self.form = BatchForm(
+            **{"endpoints": endpoints, "windows": windows, "purpose": own.purpose, "paged": own.paged, **form}
+        )
+        limits = {"max_requests": own.requests, "max_file_bytes": own.bytes, "max_inputs": own.inputs}
+        self.usual: Mapping[str, Any] = {**limits, **(usual or {})}
 
-    @property
-    def provider(self) -> Capabilities:
-        """What is known of the provider."""
-        return PROVIDERS[self.name]
-
-    def limited(self, behaviour: Behaviour) -> Behaviour:
-        """The behaviour with the provider's limits, where it leaves OpenAI's."""
-        usual, own = Behaviour(), self.provider
-        limits: dict[str, Any] = {"max_requests": own.requests, "max_file_bytes": own.bytes, "max_inputs": own.inputs}
-        unset = {name: limit for name, limit in limits.items() if getattr(behaviour, name) == getattr(usual, name)}
+    def adjusted(self, behaviour: Behaviour) -> Behaviour:
+        """The behaviour with what is the provider's, where it leaves the default."""
+        usual = Behaviour()
+        unset = {name: value for name, value in self.usual.items() if getattr(behaviour, name) == getattr(usual, name)}
         return replace(behaviour, **unset)
 
     def authorization(self, headers: Mapping[str, str]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pytest_batcheval.simulator.dialects.dialect import Call, Calls, Dialect
 from pytest_batcheval.simulator.endpoints import batches, files, model_calls
 
@@ -28,4 +31,14 @@ CALLS: Calls = {
     "/v1/embeddings": {"POST": Call("embeddings", model_calls.call, "model.request")},
 }
 
-OPENAI = Dialect(CALLS)
+
+class OpenAI(Dialect):
+    """OpenAI's API."""
+
+    headers: Mapping[str, str] = {"openai-version": "2020-10-01", "openai-organization": "org-simulator"}
+    timing_header = "openai-processing-ms"
+
+
+OPENAI = OpenAI("openai", CALLS)
+ANY_NAME: Mapping[str, Any] = {"models": "any"}
+"""The behaviour of a provider whose models have names of all kinds."""

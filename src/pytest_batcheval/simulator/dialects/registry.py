@@ -6,10 +6,17 @@ from collections.abc import Mapping
 
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.dialects.anthropic import ANTHROPIC
+from pytest_batcheval.simulator.dialects.azure import AZURE
+from pytest_batcheval.simulator.dialects.deepinfra import DEEPINFRA
 from pytest_batcheval.simulator.dialects.dialect import Dialect
+from pytest_batcheval.simulator.dialects.doubleword import DOUBLEWORD
+from pytest_batcheval.simulator.dialects.groq import GROQ
 from pytest_batcheval.simulator.dialects.openai import OPENAI
+from pytest_batcheval.simulator.dialects.together import TOGETHER
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OPENAI, ANTHROPIC)}
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect for dialect in (OPENAI, AZURE, GROQ, TOGETHER, DOUBLEWORD, DEEPINFRA, ANTHROPIC)
+}
 """Every dialect."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_batcheval.simulator.batch.lifecycle import OPEN, WINDOW, BatchLifecycle
+from pytest_batcheval.simulator.batch.lifecycle import OPEN, BatchLifecycle
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.file_life import file_life
 from pytest_batcheval.simulator.endpoints.metadata import check_metadata
@@ -21,25 +21,31 @@ from pytest_batcheval.simulator.errors import (
 )
 from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
 from pytest_batcheval.simulator.ids import hex_id
-from pytest_batcheval.simulator.state import StoredBatch
-from pytest_batcheval.wire.endpoints import ENDPOINTS
+from pytest_batcheval.simulator.state import State, StoredBatch
 
-WINDOW_NAME = "24h"
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
 async def create(exchange: Exchange) -> HttpReply:
     """POST /v1/batches."""
+    return await create_from(exchange, await exchange.json())
+
+
+async def create_from(exchange: Exchange, body: Mapping[str, Any]) -> HttpReply:
+    """A create with these parameters.
+
+    Raises:
+        ApiError: it is refused.
+    """
     state = exchange.state
-    body = await exchange.json()
     project = state.project(exchange.key)
     if exchange.key.insufficient_quota:
         raise no_quota()
     repeated = _repeated(exchange)
     if repeated is not None:
         return HttpReply(200, repeated.fields, "batch")
-    _check(body, state.behaviour)
-    _check_file(exchange, str(body["input_file_id"]))
+    _check(body, state)
+    await _check_file(exchange, str(body["input_file_id"]))
     await count_create(exchange)
     batch = new_batch(exchange, body)
     state.save_batch(project, batch)
@@ -53,7 +59,11 @@ async def create(exchange: Exchange) -> HttpReply:
 async def list_batches(exchange: Exchange) -> HttpReply:
     """GET /v1/batches."""
     state = exchange.state
-    body = page(await listed(exchange), exchange.query, state.behaviour, lambda batch: batch.fields, most=100, usual=20)
+    found = await listed(exchange)
+    if not state.form.paged:
+        whole = {"object": "list", "data": [batch.fields for batch in found], "has_more": False}
+        return HttpReply(200, whole, "batch-list")
+    body = page(found, exchange.query, state.behaviour, lambda batch: batch.fields, most=100, usual=20)
     return HttpReply(200, body, "batch-list")
 
 
@@ -142,6 +152,7 @@ def new_batch(exchange: Exchange, body: Mapping[str, Any]) -> StoredBatch:
     state, project = exchange.state, exchange.project
     made_at, number = state.clock.now(), state.next_number()
     now = int(made_at)
+    window = body.get("completion_window") or next(iter(state.form.windows))
     fields: dict[str, Any] = {
         "id": hex_id("batch_", now, state.seed, project.name, number),
         "object": "batch",
@@ -149,12 +160,12 @@ def new_batch(exchange: Exchange, body: Mapping[str, Any]) -> StoredBatch:
         "model": None,
         "errors": None,
         "input_file_id": body["input_file_id"],
-        "completion_window": WINDOW_NAME,
+        "completion_window": window,
         "status": "validating",
         "output_file_id": None,
         "error_file_id": None,
         "created_at": now,
-        "expires_at": now + WINDOW,
+        "expires_at": now + state.form.windows[window],
         **{f"{name}_at": None for name in _TIMES},
         "request_counts": {"total": 0, "completed": 0, "failed": 0},
         "usage": None,
@@ -166,22 +177,23 @@ def new_batch(exchange: Exchange, body: Mapping[str, Any]) -> StoredBatch:
     return batch
 
 
-def _check(body: Mapping[str, Any], behaviour: Behaviour) -> None:
+def _check(body: Mapping[str, Any], state: State) -> None:
+    behaviour, endpoints, windows = state.behaviour, state.form.endpoints, state.form.windows
     for name in ("input_file_id", "endpoint", "completion_window"):
         if body.get(name) is None:
             raise missing(name)
         if not isinstance(body[name], str):
             raise invalid_type(name, "a string", body[name])
-    if body["endpoint"] not in ENDPOINTS:
-        raise invalid_value("endpoint", body["endpoint"], ENDPOINTS)
-    if body["completion_window"] != WINDOW_NAME:
+    if body["endpoint"] not in endpoints:
+        raise invalid_value("endpoint", body["endpoint"], endpoints)
+    if body["completion_window"] not in windows:
         code = behaviour.code("completion_window")
-        raise invalid_value("completion_window", body["completion_window"], (WINDOW_NAME,), code)
+        raise invalid_value("completion_window", body["completion_window"], tuple(windows), code)
     check_metadata(body.get("metadata"), behaviour)
     _check_output_life(body.get("output_expires_after"), behaviour)
 
 
-def _check_file(exchange: Exchange, name: str) -> None:
+async def _check_file(exchange: Exchange, name: str) -> None:
     """Check the file of a create as far as the create itself does; the inspection checks the rest."""
     behaviour, file = exchange.state.behaviour, exchange.project.files.get(name)
     if file is None and behaviour.unknown_file == "refused":
@@ -190,6 +202,10 @@ def _check_file(exchange: Exchange, name: str) -> None:
     if file is not None and file.purpose != "batch" and behaviour.wrong_purpose == "refused":
         text = f"Invalid file purpose: expected 'batch', but file {name} has '{file.purpose}'."
         raise ApiError(400, text, code=behaviour.code("input_purpose"), param="input_file_id")
+    if file is not None and exchange.state.is_pending(file):
+        await exchange.state.clock.polled(file.made_at + exchange.state.form.pending_seconds)
+        text = f"The input file '{name}' is in 'pending' state. Only files with status 'Processed' are accepted."
+        raise ApiError(400, text)
 
 
 def _check_output_life(given: Any, behaviour: Behaviour) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from pytest_batcheval.simulator.batch.form import BATCH
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.file_content import content as content_of
 from pytest_batcheval.simulator.endpoints.file_life import file_life
@@ -12,7 +15,7 @@ from pytest_batcheval.simulator.endpoints.multipart import MultipartUpload
 from pytest_batcheval.simulator.endpoints.paging import page
 from pytest_batcheval.simulator.errors import ApiError, missing, rate_limited
 from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
-from pytest_batcheval.simulator.state import FILE_LIFE, StoredFile
+from pytest_batcheval.simulator.state import FILE_LIFE, State, StoredFile
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _FIRST_LINE = 1_000_000
@@ -34,13 +37,24 @@ async def create(exchange: Exchange) -> HttpReply:
     upload = MultipartUpload(path, max(behaviour.max_file_bytes, behaviour.max_other_bytes))
     try:
         await upload.read(exchange.headers.get("content-type", ""), exchange.chunks())
-        _accept(file, upload, path, behaviour)
+        reply = keep(exchange, file, upload)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     window.take(now)
-    state.add_file(project, file)
-    return HttpReply(200, file.to_json(), "file")
+    return reply
+
+
+def keep(exchange: Exchange, file: StoredFile, upload: MultipartUpload) -> HttpReply:
+    """Make an uploaded file visible.
+
+    Raises:
+        ApiError: it is refused.
+    """
+    state = exchange.state
+    _accept(file, upload, state.path(file.id), state)
+    state.add_file(state.project(exchange.key), file)
+    return HttpReply(200, _shown(state, file), "file")
 
 
 async def list_files(exchange: Exchange) -> HttpReply:
@@ -51,16 +65,20 @@ async def list_files(exchange: Exchange) -> HttpReply:
         text = f"Invalid value: '{order[:40]}'. Supported values are: 'asc', 'desc'."
         raise ApiError(400, text, code="invalid_value", param="order")
     seen = [file for file in exchange.project.files.values() if _is_seen(exchange, file)]
-    files = [file for file in seen if query.get("purpose") in (None, file.purpose)]
+    purpose = _kept_purpose(query["purpose"], state) if "purpose" in query else None
+    files = [file for file in seen if purpose in (None, file.purpose)]
     if order == "desc":
         files.reverse()
-    body = page(files, query, state.behaviour, StoredFile.to_json, most=10_000, usual=10_000)
+    body = page(files, query, state.behaviour, partial(_shown, state), most=10_000, usual=10_000)
     return HttpReply(200, body, "file-list")
 
 
 async def retrieve(exchange: Exchange) -> HttpReply:
     """GET /v1/files/{id}."""
-    return HttpReply(200, _find(exchange).to_json(), "file")
+    file, state = _find(exchange), exchange.state
+    if state.is_pending(file):
+        await state.clock.polled(file.made_at + state.form.pending_seconds)
+    return HttpReply(200, _shown(state, file), "file")
 
 
 async def content(exchange: Exchange) -> HttpReply:
@@ -76,6 +94,17 @@ async def delete(exchange: Exchange) -> HttpReply:
     file = _find(exchange)
     exchange.state.drop_file(exchange.project, file)
     return HttpReply(200, {"id": file.id, "object": "file", "deleted": True}, "file-deleted")
+
+
+def _shown(state: State, file: StoredFile) -> dict[str, Any]:
+    """The API's File object."""
+    pending = {"status": "pending"} if state.is_pending(file) else {}
+    return {**file.to_json(), **pending}
+
+
+def _kept_purpose(word: str, state: State) -> str:
+    """The purpose under which a file is kept, from the provider's word for it."""
+    return {BATCH: "", state.form.purpose: BATCH}.get(word, word)
 
 
 def _find(exchange: Exchange) -> StoredFile:
@@ -107,16 +136,17 @@ class EdgeRefusal(Exception):
     )
 
 
-def _accept(file: StoredFile, upload: MultipartUpload, path: Path, behaviour: Behaviour) -> None:
+def _accept(file: StoredFile, upload: MultipartUpload, path: Path, state: State) -> None:
     """Check an upload as far as the API does at once; errors inside lines are found by the batch."""
+    behaviour = state.behaviour
     code = behaviour.code("missing_form_field")
     if upload.filename is None:
         raise missing("file", code)
     if "purpose" not in upload.fields:
         raise missing("purpose", code)
-    file.purpose = upload.fields["purpose"]
+    file.purpose = _kept_purpose(upload.fields["purpose"], state)
     if file.purpose not in PURPOSES:
-        text = f"'{file.purpose[:100]}' is not one of {list(PURPOSES)} - 'purpose'"
+        text = f"'{upload.fields['purpose'][:100]}' is not one of {list(PURPOSES)} - 'purpose'"
         raise ApiError(400, text, code=behaviour.code("purpose"), param="purpose")
     file.filename, file.bytes = upload.filename, upload.size
     if file.bytes > (behaviour.max_file_bytes if file.purpose == "batch" else behaviour.max_other_bytes):

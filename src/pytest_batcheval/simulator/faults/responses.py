@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pytest_batcheval.simulator.errors import ApiError
@@ -105,5 +106,5 @@ def _refusal(status: int, message: str, param: str | None = None) -> HttpReply:
 
 async def _send(exchange: Exchange, reply: HttpReply, **changed: Any) -> None:
     if reply.status == 200 and isinstance(reply.body, dict):
-        reply = HttpReply(200, {**reply.body, **changed}, headers=reply.headers)
+        reply = replace(reply, body={**reply.body, **changed})
     await exchange.send(reply)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,9 +20,7 @@ from pytest_batcheval.simulator.respondents.protocol import Respondent, Responde
 from pytest_batcheval.simulator.respondents.registry import chosen, served_model
 from pytest_batcheval.simulator.structured.answer import in_form, requested_form
 from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES
-from pytest_batcheval.wire.key import BodyError, canonical
-
-_KEY = re.compile(r"([0-9a-f]{40})(?![0-9A-Za-z])")
+from pytest_batcheval.wire.key import BodyError, canonical, key_in
 
 
 @dataclass(frozen=True)
@@ -107,15 +104,12 @@ class Answering:
 
 
 def key_of(body: Mapping[str, Any], custom_id: str = "") -> str:
-    """The key an answer depends on: the request key with which the `custom_id` begins, else a hash of the body.
-
-    A request key includes the sample. Where a `custom_id` is all that marks a batch, the key is not all of it.
+    """The key an answer depends on: the request key in the `custom_id` (which includes the sample), else a hash.
 
     Raises:
         BodyError: the body has no canonical form.
     """
-    found = _KEY.match(custom_id)
-    return found[1] if found else digest(canonical(body))[:40]
+    return key_in(custom_id) or digest(canonical(body))[:40]
 
 
 def known_key(body: Mapping[str, Any], custom_id: str = "") -> str:
