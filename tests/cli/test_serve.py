@@ -83,6 +83,7 @@ class Served:
         assert pid is not None
         os.kill(pid, number)
         ended = self.run.completed(TIMEOUT)
+        self.report = ended.stdout
         return ended.returncode, ended.stderr
 
 
@@ -186,6 +187,31 @@ def test_a_wrong_keys_file_is_reported_without_the_keys(tmp_path: Path) -> None:
     assert status == 4
     assert "$.keys[0].key" in complaint
     assert "abcdefghijklmnop" not in complaint
+
+
+def test_a_strict_server_ends_with_1_for_a_client_that_leaves_its_results(
+    serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    server = serve("--clock", "per-poll", "--strict", "--log", str(tmp_path / "log"))
+    batch = server.poll(server.batch_of(3), _done)
+    assert server.stop(signal.SIGINT) == (1, "")
+    assert server.report.startswith(
+        "the client made 1 mistake:\n  unread results: 3 lines of 1 output file never read\n"
+    )
+    calls = [json.loads(line)["call"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert calls[:2] == ["files.create", "batches.create"]
+    assert calls[2:] == ["batches.retrieve"] * len(calls[2:])
+    server = serve("--clock", "per-poll", "--strict")
+    batch = server.poll(server.batch_of(3), _done)
+    server.ask("GET", f"/v1/files/{batch['output_file_id']}/content")
+    assert server.stop()[0] == 0
+
+
+def test_a_log_that_cannot_be_written_is_an_error_with_status_4() -> None:
+    assert refused("--log", "/nowhere/log") == (
+        4,
+        "batcheval serve: /nowhere/log cannot be written: No such file or directory\n",
+    )
 
 
 @pytest.mark.sampled(3)

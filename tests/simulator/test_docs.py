@@ -68,7 +68,8 @@ def test_the_commands_of_the_page_work(shown: tuple[dict[str, str], int], tmp_pa
         answer, end = decoder.raw_decode(rest)
         answers.append(answer)
         rest = rest[end:].lstrip()
-    ledger, before, after, fault, reset = answers
+    ledger, report, before, after, fault, reset = answers
+    assert report["clean"]
     assert len(ledger["executions"]) == 5
     assert after["now"] == before["now"] + 86_400
     assert (fault, reset) == ({"fault": "expire_next_batch"}, {"reset": True})

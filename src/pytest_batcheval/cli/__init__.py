@@ -15,6 +15,7 @@ from pytest_batcheval.exit_status import ExitStatus
 VERBS = (
     "init",
     "serve",
+    "certify",
     "dashboard",
     "resume",
     "cancel",

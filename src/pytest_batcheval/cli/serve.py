@@ -9,9 +9,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.errors import UsageError
@@ -25,7 +26,8 @@ CLOCKS = "x<factor> such as x600, real, per-poll or jump"
 DESCRIPTION = """
 Serve a Batch API on this machine. The first line on stdout is OPENAI_BASE_URL=..., for the client (with --dialect the
 provider's variable, such as ANTHROPIC_BASE_URL); the second is BATCHEVAL_CONTROL=..., the file that holds the token of
-the control API. SIGTERM and Ctrl-C stop it with status 0.
+the control API. SIGTERM and Ctrl-C stop it with status 0; with --strict it then says what the client did wrong, and the
+status is 1 if that was anything.
 """
 
 
@@ -61,6 +63,10 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a Host header to accept besides loopback"
     )
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse what the API lets pass; report mistakes at the end"
+    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="an access log, in JSON lines without keys and texts")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -75,10 +81,25 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopped.set())
     server = _server(arguments)
     _allow_many_connections()
-    with _started(server, arguments), _token_file(server.token, arguments.state_dir) as path:
+    with ExitStack() as stack:
+        if arguments.log:
+            server.log_to(stack.enter_context(_log(arguments.log)))
+        stack.enter_context(_started(server, arguments))
+        path = stack.enter_context(_token_file(server.token, arguments.state_dir))
         print(f"{server.dialect.provider.base_url_from}={server.base_url}\nBATCHEVAL_CONTROL={path}", flush=True)
         stopped.wait()
-    return int(ExitStatus.OK)
+        if not arguments.strict:
+            return int(ExitStatus.OK)
+        report = server.conduct()
+    print(report, flush=True)
+    return int(ExitStatus.FAILED if report.mistakes else ExitStatus.OK)
+
+
+def _log(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _port(text: str) -> int:
@@ -93,6 +114,7 @@ def _server(arguments: argparse.Namespace) -> SimulatorServer:
     from pytest_batcheval.simulator.faults.plan import FaultPlan
     from pytest_batcheval.simulator.server import SimulatorServer
 
+    behaviour = load_behaviour(arguments.behaviour) if arguments.behaviour else Behaviour()
     server = SimulatorServer(
         arguments.respondent,
         seed=arguments.seed,
@@ -100,7 +122,7 @@ def _server(arguments: argparse.Namespace) -> SimulatorServer:
         port=arguments.port,
         host=arguments.host,
         keys=KeyRing.load(arguments.keys) if arguments.keys else None,
-        behaviour=load_behaviour(arguments.behaviour) if arguments.behaviour else Behaviour(),
+        behaviour=replace(behaviour, strict=behaviour.strict or arguments.strict),
         state_dir=arguments.state_dir,
         allow_hosts=arguments.allow_host,
         dialect=arguments.dialect,

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from pytest_batcheval.simulator.api_keys import check_scope
 from pytest_batcheval.simulator.clock import speed_of
+from pytest_batcheval.simulator.conduct.visits import Visit, new_visit
 from pytest_batcheval.simulator.dialects.dialect import Call, Calls, Dialect, View
 from pytest_batcheval.simulator.dialects.openai import CALLS as _CALLS
 from pytest_batcheval.simulator.dialects.openai import OPENAI
@@ -20,7 +21,7 @@ from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.endpoints import control
 from pytest_batcheval.simulator.endpoints.files import EdgeRefusal
 from pytest_batcheval.simulator.errors import ApiError
-from pytest_batcheval.simulator.http_exchange import ClientGone, Exchange, Headers, HttpReply
+from pytest_batcheval.simulator.http_exchange import TRANSPORT, ClientGone, Exchange, Headers, HttpReply
 from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.state import State
 from pytest_batcheval.wire.origin import (
@@ -73,9 +74,15 @@ class Simulator:
         elif scope["path"].startswith(control.PREFIX):
             await self._control(scope, receive, _marked(send, marks))
         else:
-            await self._api(scope, receive, send, marks, view)
+            visit = new_visit(self._state.requests, self._state.clock.now(), scope, view.request_id)
+            transport = scope.get("extensions", {}).get(TRANSPORT)
+            closing = transport.is_closing if transport is not None else bool
+            try:
+                await self._api(scope, visit.receiving(receive), visit.sending(send, closing), marks, view, visit)
+            finally:
+                self._state.visits.end(visit)
 
-    async def _api(self, scope: Scope, receive: Receive, send: Send, marks: Headers, view: View) -> None:
+    async def _api(self, scope: Scope, receive: Receive, send: Send, marks: Headers, view: View, visit: Visit) -> None:
         async def answer(reply: HttpReply) -> None:
             await _send(send, marks, self._dialect.shown(reply, view))
 
@@ -85,6 +92,7 @@ class Simulator:
             return
         call, name = found
         view = replace(view, call=call.name)
+        visit.call, visit.name, visit.project = call.name, name, self._project(scope)
 
         async def handle(exchange: Exchange) -> HttpReply:
             return await self._handle(call, exchange)
@@ -92,7 +100,7 @@ class Simulator:
         def show(reply: HttpReply) -> HttpReply:
             return self._dialect.shown(reply, view)
 
-        exchange = Exchange(call.name, name, self._state, dict(scope), receive, handle, answer, show)
+        exchange = Exchange(call.name, name, self._state, dict(scope), receive, handle, answer, visit, show)
         try:
             intercept = self._state.interceptor or (
                 self._state.faults.intercept if self._state.faults.entries else None
@@ -104,6 +112,14 @@ class Simulator:
         except ClientGone:
             return
 
+    def _project(self, scope: Scope) -> str:
+        """The project of the caller's key, also of calls that a fault strikes before the key is looked at."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            return self._state.keys.find(self._dialect.authorization(headers), self._state.behaviour).project
+        except ApiError:
+            return ""
+
     async def _handle(self, call: Call, exchange: Exchange) -> HttpReply:
         """Return the API's reply; errors become replies too."""
         state = self._state
@@ -111,8 +127,11 @@ class Simulator:
             if call.scope:
                 exchange.key = state.keys.find(self._dialect.authorization(exchange.headers), state.behaviour)
                 check_scope(exchange.key, call.scope, state.behaviour)
-            return self._checked(await call.handler(exchange))
+            reply = self._checked(await call.handler(exchange))
+            exchange.visit.learn(reply.body)
+            return reply
         except ApiError as error:
+            exchange.visit.learn(error.body)
             headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
             return self._checked(HttpReply(error.status, error.body, "error", headers))
         except EdgeRefusal:

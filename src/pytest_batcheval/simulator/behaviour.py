@@ -87,6 +87,8 @@ class Behaviour:
         calls_at_once: limit of concurrent individual calls, of all keys together.
         list_lag: seconds until a new batch appears in the list.
         file_lag: seconds until a new file can be retrieved.
+        polls_per_minute: of one batch, on the client's clock; more are a mistake of the client.
+        strict: refuse what the API lets pass: see `endpoints.strictness`.
     """
 
     models: tuple[str, ...] | Literal["known", "any"] = "known"
@@ -129,6 +131,8 @@ class Behaviour:
     calls_at_once: int | None = None
     list_lag: float = 0
     file_lag: float = 0
+    polls_per_minute: int = 60
+    strict: bool = False
 
     def code(self, situation: str) -> str | None:
         """The error code of a situation named in `CODES`."""

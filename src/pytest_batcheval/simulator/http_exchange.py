@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from pytest_batcheval.simulator.api_keys import ApiKey
+from pytest_batcheval.simulator.conduct.visits import Visit
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.state import Project, State
 
@@ -54,6 +55,7 @@ class Exchange:
         name: the id in the path; empty where the path has none.
         handle: returns the API's reply; sends nothing.
         send: sends a reply, in the provider's form.
+        visit: the record of this call.
         show: the reply in the provider's form.
     """
 
@@ -64,6 +66,7 @@ class Exchange:
     receive: Callable[[], Awaitable[Any]]
     handle: Callable[[Exchange], Awaitable[HttpReply]]
     send: Callable[[HttpReply], Awaitable[None]]
+    visit: Visit
     show: Callable[[HttpReply], HttpReply] = lambda reply: reply
     key: ApiKey = _NOBODY
 
@@ -114,6 +117,8 @@ class Exchange:
             value = None
         if not isinstance(value, dict):
             raise ApiError(400, "We could not parse the JSON body of your request. It must be a JSON object.")
+        if isinstance(file_id := value.get("input_file_id"), str):
+            self.visit.subject = file_id[:200]
         return value
 
     def with_body(self, body: bytes) -> Exchange:

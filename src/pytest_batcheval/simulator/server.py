@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, TypeVar
 
 import uvicorn
 
@@ -19,6 +19,8 @@ from pytest_batcheval.simulator.app import LOOPBACK, WILDCARDS, Simulator
 from pytest_batcheval.simulator.batch.lifecycle import BatchLifecycle
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import JUMP, VirtualClock
+from pytest_batcheval.simulator.conduct.finding import ConductReport
+from pytest_batcheval.simulator.conduct.judge import conduct_of
 from pytest_batcheval.simulator.connection import ClientConnection
 from pytest_batcheval.simulator.dialects.registry import find_dialect
 from pytest_batcheval.simulator.faults.plan import FaultPlan
@@ -28,6 +30,8 @@ from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.simulator.state import Check, State
 from pytest_batcheval.wire.origin import simulator_origin
 from pytest_batcheval.wire.real_loop import RealTimeLoop
+
+Result = TypeVar("Result")
 
 START_TIMEOUT = STOP_TIMEOUT = 30.0
 """Seconds after which a server that has not started, or does not end, is given up."""
@@ -139,6 +143,14 @@ class SimulatorServer:
     def keys(self, keys: KeyRing) -> None:
         self._state.keys = keys
 
+    def conduct(self) -> ConductReport:
+        """The mistakes of the clients since the last reset, and remarks on them; the server must be running."""
+        return self._on_loop(lambda: conduct_of(self._state))
+
+    def log_to(self, log: TextIO) -> None:
+        """Write each call of the API to `log`, as a line of JSON without keys and texts."""
+        self._state.visits.log = log
+
     def intercept(self, interceptor: Callable[[Exchange], Awaitable[None]] | None) -> None:
         """Let `interceptor` take over every exchange with the API until the next reset."""
         self._state.interceptor = interceptor
@@ -219,12 +231,12 @@ class SimulatorServer:
         )
         return listener
 
-    def _on_loop(self, action: Callable[[], None]) -> None:
-        async def act() -> None:
-            action()
+    def _on_loop(self, action: Callable[[], Result]) -> Result:
+        async def act() -> Result:
+            return action()
 
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(act(), self._loop).result(STOP_TIMEOUT)
+        return asyncio.run_coroutine_threadsafe(act(), self._loop).result(STOP_TIMEOUT)
 
     def _run(self, listener: socket.socket) -> None:
         try:

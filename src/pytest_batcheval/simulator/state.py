@@ -17,6 +17,7 @@ from pytest_batcheval.simulator.api_keys import ApiKey, KeyRing
 from pytest_batcheval.simulator.batch.form import BATCH, OPENAI_FORM, BatchForm
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
+from pytest_batcheval.simulator.conduct.visits import Visits
 from pytest_batcheval.simulator.ids import file_id
 from pytest_batcheval.simulator.ledger import Execution, Ledger
 from pytest_batcheval.simulator.rate_limits import RateWindow
@@ -149,6 +150,7 @@ class State:
         interceptor: takes over every exchange with the API (see `exchange.Exchange`); `None` for none.
         rewrite: may change a result file, `output` or `error`, before it becomes visible; `None` for the faults.
         faults: the faults to inject.
+        visits: the calls of the API.
         form: of the dialect's batches.
     """
 
@@ -177,6 +179,7 @@ class State:
         self.interceptor: Callable[[Any], Awaitable[None]] | None = None
         self.rewrite: Callable[[str, Path], None] | None = None
         self.ledger = Ledger()
+        self.visits = Visits()
         self.faults = faults
         self.crashes: list[BaseException] = []
         self.clock.failed = self.crashes.append
@@ -297,6 +300,7 @@ class State:
         batches = [(self.project_named(name), _batch_of(data)) for name, data in self.store.objects("batch")]
         for project, batch in batches:
             project.batches[batch.id] = batch
+            self.visits.earlier.add(batch.id)
         self._sweep({name for project in self.projects for name in (*project.files, *project.batches)})
         return batches
 
@@ -317,6 +321,7 @@ class State:
         self.interceptor, self.rewrite = None, None
         self.crashes.clear()
         self.ledger.reset()
+        self.visits.reset()
         self.faults.reset()
         self.clock.reset()
         self.store.clear()

@@ -10,6 +10,7 @@ from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.file_life import file_life
 from pytest_batcheval.simulator.endpoints.metadata import check_metadata
 from pytest_batcheval.simulator.endpoints.paging import page
+from pytest_batcheval.simulator.endpoints.strictness import check_parameters, check_polls
 from pytest_batcheval.simulator.errors import (
     ApiError,
     invalid_type,
@@ -69,6 +70,8 @@ async def list_batches(exchange: Exchange) -> HttpReply:
 
 async def retrieve(exchange: Exchange) -> HttpReply:
     """GET /v1/batches/{id}."""
+    if exchange.state.behaviour.strict:
+        check_polls(exchange)
     return HttpReply(200, (await looked_at(exchange)).fields, "batch")
 
 
@@ -179,6 +182,8 @@ def new_batch(exchange: Exchange, body: Mapping[str, Any]) -> StoredBatch:
 
 def _check(body: Mapping[str, Any], state: State) -> None:
     behaviour, endpoints, windows = state.behaviour, state.form.endpoints, state.form.windows
+    if behaviour.strict:
+        check_parameters(body)
     for name in ("input_file_id", "endpoint", "completion_window"):
         if body.get(name) is None:
             raise missing(name)
@@ -196,7 +201,7 @@ def _check(body: Mapping[str, Any], state: State) -> None:
 async def _check_file(exchange: Exchange, name: str) -> None:
     """Check the file of a create as far as the create itself does; the inspection checks the rest."""
     behaviour, file = exchange.state.behaviour, exchange.project.files.get(name)
-    if file is None and behaviour.unknown_file == "refused":
+    if file is None and (behaviour.strict or behaviour.unknown_file == "refused"):
         text = f"Cannot find file {name[:200]}, or project proj-simulator does not have access to it."
         raise ApiError(400, text, param="file_id")
     if file is not None and file.purpose != "batch" and behaviour.wrong_purpose == "refused":

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.simulator.conduct.judge import conduct_of
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.faults.plan import FaultPlan
 from pytest_batcheval.simulator.state import State
@@ -43,6 +44,7 @@ def routes(token: str) -> list[Route]:
 
     return [
         Route(f"{PREFIX}/ledger", guarded(_ledger), methods=["GET"]),
+        Route(f"{PREFIX}/report", guarded(_report), methods=["GET"]),
         Route(f"{PREFIX}/clock", guarded(_clock), methods=["GET"]),
         Route(f"{PREFIX}/clock", guarded(_forward), methods=["POST"]),
         Route(f"{PREFIX}/reset", guarded(_reset), methods=["POST"]),
@@ -54,6 +56,10 @@ async def _ledger(request: Request) -> Response:
     state: State = request.app.state.simulator
     executions, intervals = state.ledger.to_data(), state.ledger.intervals
     return JSONResponse({"now": state.clock.now(), "executions": executions, "intervals": intervals})
+
+
+async def _report(request: Request) -> Response:
+    return JSONResponse(conduct_of(request.app.state.simulator).to_json())
 
 
 async def _clock(request: Request) -> Response:

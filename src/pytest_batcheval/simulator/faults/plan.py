@@ -201,6 +201,7 @@ class FaultPlan:
         for entry in self.entries:
             if entry.kind.name in EXCHANGES and entry.strikes(exchange.call, self._dice):
                 self.struck[entry.kind.name] += 1
+                exchange.visit.struck = entry.kind.name
                 return await EXCHANGES[entry.kind.name].strike(exchange, **entry.with_)
         return await exchange.answer()
 

@@ -1,0 +1,1 @@
+"""Conduct: what a client did with the API, logged call by call and judged at the end."""
