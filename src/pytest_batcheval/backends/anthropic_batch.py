@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import openai
-
 from pytest_batcheval.backends.anthropic_replies import output_line, read_batch
 from pytest_batcheval.backends.api_key import supplier
 from pytest_batcheval.backends.base_url import api_url
@@ -25,7 +23,7 @@ from pytest_batcheval.backends.custom_id_mark import Marker, read_mark
 from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
 from pytest_batcheval.backends.local_files import written
 from pytest_batcheval.backends.protocol import BatchList, RemoteBatch, RemoteFile
-from pytest_batcheval.backends.provider_connection import ProviderConnection, parsed
+from pytest_batcheval.backends.provider_connection import ProviderConnection, checked
 from pytest_batcheval.backends.reply_limits import Guard
 from pytest_batcheval.catalogue.providers import PROVIDERS, Capabilities
 from pytest_batcheval.wire.lines import chunks, split_lines
@@ -93,7 +91,7 @@ class AnthropicBatch(ProviderConnection):
         with self._inputs[file_id].open("rb") as stream:
             # The API takes no chunked body without its length, and no more than 256 MB.
             body = b"".join(_create_body(chunks(stream), marker))
-        reply = self.json("create", lambda: self._checked(self.http.post(BATCHES, content=body, headers=_JSON)))
+        reply = self.json("create", lambda: checked(self.http.post(BATCHES, content=body, headers=_JSON)))
         batch = read_batch(reply)
         if batch is None:
             raise UnknownOutcome("unreadable", "the reply to a create is not a batch")
@@ -121,7 +119,7 @@ class AnthropicBatch(ProviderConnection):
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
         """Get one batch."""
-        reply = self.json("retrieve", lambda: self._checked(self.http.get(f"{BATCHES}/{batch_id}")))
+        reply = self.json("retrieve", lambda: checked(self.http.get(f"{BATCHES}/{batch_id}")))
         batch = read_batch(reply, batch_id)
         if batch is None:
             raise TransientFailure("unreadable", f"the reply to a retrieve is not batch {batch_id}")
@@ -156,7 +154,7 @@ class AnthropicBatch(ProviderConnection):
         """Ask to stop a batch; one that has already ended is returned as it is."""
         try:
             url = f"{BATCHES}/{batch_id}/cancel"
-            reply = self.json("cancel", lambda: self._checked(self.http.post(url, content=b"{}", headers=_JSON)))
+            reply = self.json("cancel", lambda: checked(self.http.post(url, content=b"{}", headers=_JSON)))
         except Stopped:
             raise
         except (Refused, TransientFailure) as failure:
@@ -177,7 +175,7 @@ class AnthropicBatch(ProviderConnection):
         return replace(batch, metadata=self._marks[batch.id])
 
     def _page(self, after: Mapping[str, str]) -> Any:
-        return self._checked(self.http.get(BATCHES, params={"limit": str(PAGE), **after}))
+        return checked(self.http.get(BATCHES, params={"limit": str(PAGE), **after}))
 
     def _first_mark(self, batch_id: str) -> Mapping[str, str]:
         with self._results(batch_id) as pieces:
@@ -191,17 +189,7 @@ class AnthropicBatch(ProviderConnection):
         with self.http.stream("GET", f"{BATCHES}/{batch_id}/results") as reply:
             if reply.status_code >= 400:
                 reply.read()
-            yield self._checked(reply).iter_bytes(2**16)
-
-    def _checked(self, reply: Any) -> Any:
-        """The reply, if its status is one of success; otherwise the exception that `classify` knows."""
-        if reply.status_code < 300:
-            return reply
-        try:
-            body: Any = parsed(reply.content)
-        except ValueError:
-            body = None
-        raise openai.APIStatusError(f"HTTP {reply.status_code}", response=reply, body=body)
+            yield checked(reply).iter_bytes(2**16)
 
 
 _JSON = {"content-type": "application/json"}

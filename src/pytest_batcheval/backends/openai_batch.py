@@ -21,7 +21,7 @@ from pytest_batcheval.backends.errors import (
 )
 from pytest_batcheval.backends.local_files import written
 from pytest_batcheval.backends.protocol import METADATA_NAME, BatchList, RemoteBatch, RemoteFile
-from pytest_batcheval.backends.provider_connection import CONNECT_TIMEOUT, TIMEOUT, ProviderConnection
+from pytest_batcheval.backends.provider_connection import CONNECT_TIMEOUT, TIMEOUT, ProviderConnection, checked
 from pytest_batcheval.backends.reply_limits import Guard
 from pytest_batcheval.backends.reply_readers import Page, read_batch, read_file, read_metadata
 from pytest_batcheval.catalogue.providers import PROVIDERS, Capabilities
@@ -82,8 +82,14 @@ class OpenAIBatch(ProviderConnection):
         """Upload an input file; a copy that an earlier try may have left costs nothing."""
         purpose: Any = self.capabilities.purpose
         with path.open("rb") as stream:
-            files = self._client.files.with_raw_response
-            reply = self.json("upload", lambda: files.create(file=(filename, stream), purpose=purpose))
+            if self.capabilities.upload_path:
+                form = {"purpose": purpose, "file_name": filename}
+                given = {"file": (filename, stream)}
+                url = self.capabilities.upload_path
+                reply = self.json("upload", lambda: checked(self.http.post(url, data=form, files=given)))
+            else:
+                files = self._client.files.with_raw_response
+                reply = self.json("upload", lambda: files.create(file=(filename, stream), purpose=purpose))
         file = read_file(reply)
         if file is None:
             raise TransientFailure("unreadable", "the reply to an upload has no file id")

@@ -169,3 +169,18 @@ def parsed(content: bytes) -> Any:
         return json.loads(content)
     except RecursionError:
         raise ValueError("the reply is nested too deeply") from None
+
+
+def checked(reply: Any) -> Any:
+    """A reply of the HTTP library.
+
+    Raises:
+        openai.APIStatusError: its status is none of success; `classify` knows that error.
+    """
+    if reply.status_code < 300:
+        return reply
+    try:
+        body: Any = parsed(reply.content)
+    except ValueError:
+        body = None
+    raise openai.APIStatusError(f"HTTP {reply.status_code}", response=reply, body=body)

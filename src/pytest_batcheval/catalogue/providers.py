@@ -32,6 +32,7 @@ class Capabilities:
         windows: completion windows, the one that we ask for first.
         endpoints: paths whose requests a batch can hold; empty where they are not known.
         purpose: of an uploaded input file.
+        upload_path: of an upload, below the base URL; empty for that of OpenAI's SDK.
         mark: where a batch carries our mark, by which any machine recognises it; `file` for no mark but the id of its
             input file, by which only the journal that sent it does.
         fence: how a create without an answer is kept from being applied later: by deleting its input file, by repeating
@@ -55,6 +56,7 @@ class Capabilities:
     windows: tuple[str, ...] = ("24h",)
     endpoints: tuple[str, ...] = ()
     purpose: str = "batch"
+    upload_path: str = ""
     mark: Mark = "metadata"
     fence: Fence = "file"
     paged: bool = True
@@ -129,6 +131,7 @@ PROVIDERS: Mapping[str, Capabilities] = {
             bytes=100 * MEGABYTE,
             endpoints=("/v1/chat/completions",),
             purpose="batch-api",
+            upload_path="files/upload",
             mark="file",
             fence="none",
             paged=False,

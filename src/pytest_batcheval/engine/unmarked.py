@@ -58,6 +58,8 @@ class UnmarkedSearch:
         self._models = {request.model for request in wanted}
         self._counts = Counter(request.url for request in wanted)
         self._reader = PatientReader(context, _unread)
+        # where batches are not marked, ours of another machine are among them
+        self._countless = context.backend.capabilities.mark == "file"
 
     def refuse(self, batches: Iterable[RemoteBatch]) -> None:
         """End the run when one of these batches has wanted requests.
@@ -91,7 +93,7 @@ class UnmarkedSearch:
             for batch in batches
             if METADATA_NAME not in batch.metadata
             and batch.endpoint in self._counts
-            and batch.total is not None
+            and (batch.total is not None or self._countless)
             and batch.input_file_id
             and (not batch.terminal or (batch.output_file_id and self._is_alike(batch)))
             and not known(batch)
@@ -100,8 +102,8 @@ class UnmarkedSearch:
         return found
 
     def _is_alike(self, batch: RemoteBatch) -> bool:
-        """Whether it has as many lines as requests of its endpoint are wanted."""
-        return batch.total == self._counts[batch.endpoint]
+        """Whether it has as many lines as requests of its endpoint are wanted, or may have."""
+        return batch.total == self._counts[batch.endpoint] or (batch.total is None and self._countless)
 
     def _is_readable(self, batch: RemoteBatch) -> bool:
         """Whether its input file is worth reading: of as many lines, or small."""

@@ -1,7 +1,8 @@
-"""The kill table at a provider without metadata and input files: nothing is paid twice, nothing is lost."""
+"""The kill table at other providers: nothing is paid twice, nothing is lost, whatever they know of our batches."""
 
 import shutil
 import signal
+from contextlib import ExitStack
 
 import pytest
 from checker import broken_rules
@@ -13,19 +14,39 @@ pytestmark = pytest.mark.timeout(0)
 
 CALLS = ("batches.create", "batches.list", "files.content")
 POINTS = [(fault, call, nth) for call in CALLS for fault in ("kill_client", "kill_client_after") for nth in (1, 2)]
+UPLOADS = [(fault, "files.create", 1) for fault in ("kill_client", "kill_client_after")]
+CASES = [
+    *(("anthropic", point, then) for point in POINTS for then in THEN),
+    # without a mark in its batches only the journal knows them
+    *(("together", point, then) for point in [*UPLOADS, *POINTS] for then in THEN[:2]),
+    *((name, point, THEN[2]) for name in ("azure", "groq") for point in [*UPLOADS, *POINTS[:4]]),
+]
 
 
 @pytest.fixture(scope="module")
-def server():
-    with SimulatorServer(dialect="anthropic") as running:
-        yield running
+def servers():
+    with ExitStack() as stack:
+        running: dict[str, SimulatorServer] = {}
+
+        def of(name):
+            if name not in running:
+                running[name] = stack.enter_context(SimulatorServer(dialect=name))
+            return running[name]
+
+        yield of
 
 
-@pytest.mark.sampled(4)
-@pytest.mark.parametrize("then", THEN)
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: "-".join(map(str, point)))
-def test_a_client_killed_at_this_point_is_taken_up(server, tmp_path, point, then):
-    killed = strike(server, tmp_path, point, then)
+@pytest.fixture
+def server(servers):
+    return servers("anthropic")
+
+
+@pytest.mark.sampled(8)
+@pytest.mark.parametrize(
+    ("name", "point", "then"), CASES, ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else value
+)
+def test_a_client_killed_at_this_point_is_taken_up(servers, tmp_path, name, point, then):
+    killed = strike(servers(name), tmp_path, point, then)
     assert killed.kills == 1, f"a conversation of {SOME} requests has no call {point[2]} of {point[1]}"
     assert (len(killed.billed), killed.wrong) == (killed.wanted, [])
 

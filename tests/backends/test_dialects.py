@@ -1,0 +1,59 @@
+"""One suite, another provider by one option: each dialect of the simulator through its own backend."""
+
+import pytest
+
+from pytest_batcheval.backends.connect import connect
+from pytest_batcheval.catalogue.providers import PROVIDERS
+from pytest_batcheval.engine.send import SendPolicy, collect, send
+from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.errors import UsageError
+from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.objects import Request
+
+MARKED = [name for name, provider in PROVIDERS.items() if provider.mark != "file"]
+
+
+def requests(name, count=5):
+    bodies = ({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(count))
+    if name == "anthropic":
+        return [Request({**body, "model": "claude-m", "max_tokens": 100}, "/v1/messages") for body in bodies]
+    return [Request(body) for body in bodies]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_answers_come_once_and_a_lost_journal_is_rebuilt(tmp_path, name):
+    asked = requests(name)
+    with connect(f"{name}@simulator") as connection:
+        backend, clock, policy = connection.backend, connection.clock, SendPolicy(limits=Limits(requests=3))
+        assert backend.capabilities.name == name
+        with Journal.open(tmp_path / "journal.sqlite") as journal:
+            sent = send(asked, backend=backend, journal=journal, clock=clock, policy=policy)
+            assert (sent.answered, sent.batches, sent.remarks) == (5, 2, ())
+            answers = journal.reader.answers(asked, backend.origin)
+            assert all(answer.text and answer.tokens[1] for answer in answers.values())
+            assert send(asked, backend=backend, journal=journal, clock=clock, policy=policy).batches == 0
+        with Journal.open(tmp_path / "other.sqlite") as journal:
+            collect(backend=backend, journal=journal, clock=clock, adopt=True)
+            found = journal.reader.answers(asked, backend.origin)
+            assert len(found) == (5 if name in MARKED else 0)
+        assert max(connection.simulator.ledger.billed().values()) == 1
+
+
+def test_without_a_mark_a_lost_journal_is_told_instead_of_paid_for(tmp_path):
+    asked = requests("together")
+    with connect("together@simulator") as connection:
+        for number in (1, 2):
+            with Journal.open(tmp_path / f"{number}.sqlite") as journal:
+                if number == 1:
+                    send(asked, backend=connection.backend, journal=journal, clock=connection.clock)
+                    continue
+                with pytest.raises(UsageError, match="batcheval adopt"):
+                    send(asked, backend=connection.backend, journal=journal, clock=connection.clock)
+        assert max(connection.simulator.ledger.billed().values()) == 1
+
+
+def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
+    with connect("anthropic@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
+        with pytest.raises(UsageError, match=r"5 requests for /v1/chat/completions: batches of Anthropic hold"):
+            send(requests("openai"), backend=connection.backend, journal=journal, clock=connection.clock)
+        assert not connection.simulator.ledger.executions
