@@ -1,4 +1,4 @@
-"""`batcheval certify URL`: whether a server speaks the Batch API as it is documented."""
+"""`batcheval certify URL`: whether a server speaks the Batch API as OpenAI does."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.certify.case import Case, CaseResult
 
 DESCRIPTION = """
-Ask a server case by case whether it does what the Batch API's documentation says: files, upload limits, creates,
-states, input lines, results, errors, lists, cancels, expiry, individual calls. The key is OPENAI_API_KEY; a server on
-this machine gets any key if that is not set. Another host may bill the requests: it is asked only with --yes, after
-their number was told. The exit status is 0 if no case failed, 1 otherwise.
+Ask a server case by case whether it does what OpenAI's Batch API does by its documentation, and where that is silent by
+what was seen of it: files, upload limits, creates, states, input lines, results, errors, lists, cancels, expiry,
+individual calls. The key is OPENAI_API_KEY; a server on this machine gets any key if that is not set. Another host may
+bill the requests: it is asked only with --yes, after their number was told. The exit status is 0 if no case failed, 1
+otherwise.
 """
 ANY_KEY = "any-key"
 

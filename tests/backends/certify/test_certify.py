@@ -75,7 +75,6 @@ def test_without_an_embedding_model_that_case_is_skipped(simulator: SimulatorSer
 @pytest.mark.parametrize(
     ("behaviour", "name", "words"),
     [
-        ({"newest_first": False}, "newest first", "the older of two batches comes first"),
         ({"failed_lines_in_output": True}, "every request has one result", "results of "),
         ({"usage": False}, "usage is the sum of the lines", "no total_tokens"),
         ({"models": "any"}, "unknown model", "the batch is completed"),

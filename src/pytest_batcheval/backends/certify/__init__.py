@@ -1,1 +1,1 @@
-"""Certifying: cases that ask a server whether it speaks the Batch API as it is documented."""
+"""Certifying: cases that ask a server whether it speaks the Batch API as the API does."""

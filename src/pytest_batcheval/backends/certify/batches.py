@@ -162,7 +162,7 @@ def an_output_line_has_all_members(server: Server) -> None:
 def a_body_is_a_chat_completion(server: Server) -> None:
     """The body of an output line is that of an individual call: chat.completion with choices, model and usage."""
     for line in _output(server):
-        is_completion((line.get("response") or {}).get("body") or {})
+        is_completion((line.get("response") or {}).get("body"))
 
 
 @RESULTS.case()
@@ -176,7 +176,10 @@ def counts_agree_with_the_files(server: Server) -> None:
 def usage_is_the_sum_of_the_lines(server: Server) -> None:
     """A completed batch has `usage` with input, output and total tokens: the sum of its lines."""
     usage = _completed(server).get("usage")
-    total = sum(int(line["response"]["body"]["usage"]["total_tokens"]) for line in _output(server))
+    bodies = [line["response"]["body"] for line in _output(server)]
+    if not all(isinstance(body, dict) and isinstance(body.get("usage"), dict) for body in bodies):
+        raise Lacking("usage in the lines")
+    total = sum(int(body["usage"]["total_tokens"]) for body in bodies)
     equal(usage or {}, total_tokens=total)
 
 
@@ -308,6 +311,8 @@ def _has_all(error: object) -> None:
 
 def is_completion(body: Any) -> None:
     """Require the body of a chat completion."""
+    if not isinstance(body, dict):
+        raise Deviation(f"a body that is no object: {shown(body)}")
     equal(body, object="chat.completion")
     for name in ("choices", "model", "usage"):
         if not body.get(name):

@@ -13,7 +13,7 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
 class Deviation(Exception):
-    """The server does something else than documented; the message is what was seen."""
+    """The server does something else than the API; the message is what was seen."""
 
 
 class Lacking(Exception):
@@ -27,7 +27,7 @@ class Case:
     Attributes:
         name: in words, such as `upload without purpose`.
         chapter: the part of the API that it is about.
-        says: the API's documentation, in a sentence.
+        says: the API in a sentence, by its reference and guide; where these are silent, as the live API was seen to do.
         ask: raises `Deviation` or `Lacking`.
         requests: requests to a model that it can cost at most, with a server that checks nothing.
         large: whether it uploads more than most servers should be asked for.
@@ -60,7 +60,7 @@ class Chapter:
     def case(
         self, *, requests: int = 0, large: bool = False
     ) -> Callable[[Callable[[Server], None]], Callable[[Server], None]]:
-        """Make a case of a function, whose name is the case's and whose docstring is what the documentation says."""
+        """Make a case of a function, whose name is the case's and whose docstring is what it `says`."""
 
         def add(ask: Callable[[Server], None]) -> Callable[[Server], None]:
             says = " ".join((ask.__doc__ or "").split())

@@ -79,7 +79,7 @@ class Certificate:
         lines.append(f"| **{self.score:.0%}** | **{counts[0]}** | **{counts[1]}** | **{counts[2]}** |")
         rest = [result for result in self.results if result.outcome != PASSED]
         if rest:
-            lines += ["", "| case | documented | seen |", "|---|---|---|"]
+            lines += ["", "| case | the API | seen |", "|---|---|---|"]
         for result in rest:
             seen = f"skipped: no {result.seen}" if result.outcome == SKIPPED else result.seen
             lines.append(f"| {result.case.name} | {inline(result.case.says)} | {inline(seen)} |")
@@ -93,7 +93,7 @@ class Certificate:
             lines.append(f"  {name}: {good} of {good + bad}{f', {left} skipped' if left else ''}")
         for result in self.results:
             if result.outcome == FAILED:
-                lines += [f"{result.case.chapter}: {result.case.name}", f"  documented: {result.case.says}"]
+                lines += [f"{result.case.chapter}: {result.case.name}", f"  the API: {result.case.says}"]
                 lines.append(f"  seen: {result.seen}")
         return safe_to_show("\n".join(lines))
 

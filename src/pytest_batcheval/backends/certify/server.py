@@ -99,7 +99,11 @@ class Server:
         self.base_url = self.base_url.rstrip("/")
         timeout = openai.Timeout(self.timeout, connect=min(self.timeout, 10.0))
         self._http = openai.DefaultHttpxClient(
-            mounts=past_proxies(self.base_url), timeout=timeout, follow_redirects=False
+            mounts=past_proxies(self.base_url),
+            timeout=timeout,
+            follow_redirects=False,
+            # a server that closes a connection after a refusal would fail the next case
+            limits=http.Limits(max_keepalive_connections=0),
         )
 
     @property
