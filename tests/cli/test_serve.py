@@ -132,6 +132,26 @@ def test_the_first_line_is_the_base_url_and_the_second_the_token_file(serve: Cal
 
 
 @pytest.mark.sampled(3)
+@pytest.mark.parametrize(
+    ("dialect", "variable", "path"), [("groq", "GROQ_BASE_URL", "/openai/v1"), ("anthropic", "ANTHROPIC_BASE_URL", "")]
+)
+def test_the_first_line_is_the_variable_of_the_provider(
+    serve: Callable[..., Served], dialect: str, variable: str, path: str
+) -> None:
+    server = serve("--dialect", dialect)
+    port = server.base_url.split(":")[2].removesuffix(path)
+    assert server.lines[0] == f"{variable}=http://127.0.0.1:{port}{path}\n"
+    assert server.stop() == (0, "")
+
+
+@pytest.mark.sampled
+def test_an_unknown_dialect_lists_the_others() -> None:
+    status, said = refused("--dialect", "claude")
+    assert status == 4
+    assert "unknown dialect 'claude'; known: openai, azure, groq, together, doubleword, deepinfra, anthropic" in said
+
+
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_with_status_0(serve: Callable[..., Served], number: int) -> None:
     server = serve()

@@ -1,3 +1,4 @@
+import base64
 import json
 
 import pytest
@@ -5,7 +6,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.wire.key import BodyError, canonical, request_key
+from pytest_batcheval.wire.key import BodyError, canonical, key_in, request_key
 
 SAFE = 2**53 - 1
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -76,3 +77,21 @@ def test_too_deep_is_an_error_and_no_recursion_error():
         deep = [deep]
     with pytest.raises(BodyError, match="100 levels"):
         canonical(deep)
+
+
+def test_the_key_in_a_custom_id():
+    key = request_key("POST", "/v1/messages", {"model": "m"})
+    packed = base64.urlsafe_b64encode(bytes.fromhex(key)).decode().rstrip("=")
+    assert key_in(key) == key
+    assert key_in(f"1{packed}{'A' * 23}") == key_in(f"1{packed}{'-' * 36}") == key
+    for other in (
+        "",
+        "row-17",
+        key[:-1],
+        f"{key}0",
+        key.upper(),
+        f"1{packed}",
+        f"2{packed}{'A' * 23}",
+        f"1{packed}{'A' * 37}",
+    ):
+        assert key_in(other) is None
