@@ -23,9 +23,9 @@ from pytest_batcheval.report.page import LOOKS, SIGNS, report_page
 from pytest_batcheval.text.phrase import LANGUAGES
 
 REPORT = Path(__file__).parents[2] / "src" / "pytest_batcheval" / "report"
-SAID = [*(REPORT / f"{name}.py" for name in ("page", "quality_part", "charts")),
+SAID = [*(REPORT / f"{name}.py" for name in ("page", "quality_part", "charts", "svg", *(f"dashboard/{name}" for name in ("pictures", "trend")))),
         *(REPORT.parent / "cli" / f"{name}.py" for name in ("baseline", "compare", "compare_passes", "rates"))]  # fmt: skip
-PHRASED = [REPORT / f"{name}.py" for name in ("run_text", "changes")]
+PHRASED = [REPORT / f"{name}.py" for name in ("run_text", "changes", "dashboard/live")]
 CLASSES = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
 RESULTS = {"LadderStep"} | {cls.__name__ for cls in CLASSES if issubclass(cls, Result)}
 LABELS = {"requests", "tokens", "cost", "time", "machine"}
@@ -48,6 +48,7 @@ def used():
         *LOOKS,
         *LABELS,
         *(f"stage: {name}" for name in STAGES),
+        *(f"state: {name}" for name in ("open", "lost", "failed", "refused", "empty", "done")),
         *(r.value for r in Retry),
         *RESULTS,
     }
@@ -63,8 +64,9 @@ def used():
             found |= {text for text in literals(node.args[0]) if re.search("[A-Za-z]", re.sub("{.*?}", "", text))}
         elif name == "Phrase.counted":
             found.add(f"{{number}} {node.args[2].value if node.args[2:] else f'{node.args[1].value}s'}")
-    template = (REPORT / "templates" / "report.html.jinja").read_text(encoding="utf-8")
-    return found | set(re.findall(r'\b_\("([^"]+)"', template))
+    templates = "".join(path.read_text(encoding="utf-8") for path in REPORT.rglob("*.jinja"))
+    app = (REPORT / "dashboard" / "app.py").read_text(encoding="utf-8")
+    return found | set(re.findall(r'\b_\("([^"]+)"', templates)) | set(re.findall(r'_words\("([^"]+)"', app))
 
 
 OTHER_KEYS = {"Comparison", "Differentiation", "Discriminant", "FormatChecks", "JudgeAgreement", "Regression",

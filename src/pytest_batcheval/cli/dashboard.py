@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.cli.options import add_cassettes, add_journal, say
+from pytest_batcheval.cli.options import add_cassettes, add_journal, add_lang, language, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 
@@ -26,6 +26,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--port", type=int, default=PORT, help="the port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
+    add_lang(parser)
     add_journal(parser)
     add_cassettes(parser)
 
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         from pytest_batcheval.report.dashboard.app import Dashboard
     except ModuleNotFoundError as error:
         raise UsageError(f"the page needs {error.name}: pip install 'pytest-batcheval[dashboard]'") from None
-    app = Dashboard(Path(arguments.journal), Path(arguments.cassettes)).app()
+    app = Dashboard(Path(arguments.journal), Path(arguments.cassettes), language(arguments)).app()
     with _listening(arguments.port) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         say(f"{address} (Ctrl-C ends it)")

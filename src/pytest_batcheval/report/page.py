@@ -102,10 +102,9 @@ def report_page(
             by_key.setdefault(key, []).append(outcome)
     bad = {key for one in outcomes if one.failing and len(one.cells) == 1 for key in one.cells}
     shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad)
+    links: Links = {one.answer.custom_id: f"#a-{one.answer.custom_id}" for one in shown.answers}
     if pages is not None:
-        shown = replace(shown, count=len(pages.keys), origins=Counter(pages.models.values()))
-    links = {one.answer.custom_id: f"#a-{one.answer.custom_id}" for one in shown.answers}
-    links = links if pages is None else pages.links
+        shown, links = replace(shown, count=len(pages.keys), origins=Counter(pages.models.values())), pages.links
     failing = failing_tests(outcomes)
     safe = safely()  # before a text is cut, or half a secret would be none
     origins = sorted(shown.origins.items())

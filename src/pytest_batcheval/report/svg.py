@@ -10,6 +10,7 @@ from html import escape
 from math import floor, log10
 
 from pytest_batcheval.report.labels import POINT, place_labels
+from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.text.table import columns, cut
 
@@ -88,8 +89,12 @@ def points(rows: Sequence[Row], name: str) -> str:
 
 
 def line(
-    title: str, times: Sequence[float], values: Sequence[float | None], shown: Callable[[float], str]
-) -> str:  # fmt: skip
+    title: str,
+    times: Sequence[float],
+    values: Sequence[float | None],
+    shown: Callable[[float], str],
+    words: Language = ENGLISH,
+) -> str:
     """A line of numbers over seconds, broken where there are none; `shown` writes its largest number and its last."""
     known = [value for value in values if value is not None]
     peak = max(known, default=0.0)
@@ -103,8 +108,11 @@ def line(
             parts[-1].append(f"{(at - times[0]) / spread * PLANE:.1f},{64 - value / most * 40:.1f}")
     lines = [f'<polyline points="{" ".join(part)}" fill="none" stroke="{BLUE}" stroke-width="1.5"/>'
              for part in parts if part]  # fmt: skip
-    words = f"{title}: {shown(known[-1])} now, {shown(peak)} at most" if known else f"{title}: nothing"
-    return _svg(PLANE, 70, [_text(0, 14, words, "start"), _line(0, 64, PLANE, 64, GREY, 0.5), *lines], words)
+    if known:
+        said = words("{title}: {now} now, {most} at most", title=title, now=shown(known[-1]), most=shown(peak))
+    else:
+        said = words("{title}: nothing", title=title)
+    return _svg(PLANE, 70, [_text(0, 14, said, "start"), _line(0, 64, PLANE, 64, GREY, 0.5), *lines], said)
 
 
 def squares(

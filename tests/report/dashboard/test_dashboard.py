@@ -93,6 +93,22 @@ def test_runs_are_paged_and_lead_to_reports_and_two_beside_each_other(runs):
 
 
 @pytest.mark.sampled
+def test_in_another_language_no_english_is_left_but_names(runs):
+    names = {"batcheval", "journal", "Pettitt", "Diversity", "replay", "test", "kim", "ensp"} | words_of(HOSTILE)
+    with serving(runs.parent.parent, "--lang", "ko") as address:
+        for page in ("", "runs", "trend", "report?run=run19&against=run01", "nothing"):
+            text = get(f"{address}{page}")[2]
+            assert '<html lang="ko">' in text
+            seen = re.sub(r"<(script|style|code).*?</\1>|<[^>]+>|run\d\d", " ", text, flags=re.DOTALL)
+            words = set(re.findall(r"(?<![\w/.:])[A-Za-z]{3,}(?![\w/.:])", seen))
+            assert words <= names, page
+
+
+def words_of(text):
+    return set(re.findall("[A-Za-z]+", text))
+
+
+@pytest.mark.sampled
 def test_a_trend_has_intervals_and_marks_the_change(runs):
     with serving(runs.parent.parent) as address:
         failing = get(f"{address}trend")[2]

@@ -25,6 +25,7 @@ from pytest_batcheval.report.dashboard import pictures
 from pytest_batcheval.report.dashboard.live import LiveJournal
 from pytest_batcheval.report.dashboard.trend import FAILING, figures, trend
 from pytest_batcheval.report.html import html_of
+from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.report.stored_page import stored_page
 from pytest_batcheval.text.sanitize import safe_to_show
 from pytest_batcheval.wire import real_time
@@ -49,12 +50,13 @@ SECTIONS = ("now", "looks", "run", "answers")
 class Dashboard:
     """The pages on one journal and its recordings."""
 
-    def __init__(self, journal: Path, cassettes: Path) -> None:
-        self._journal, self._cassettes = journal, cassettes
+    def __init__(self, journal: Path, cassettes: Path, words: Language = ENGLISH) -> None:
+        self._journal, self._cassettes, self._words = journal, cassettes, words
         self._live = LiveJournal(journal)
         self._folder = files("pytest_batcheval.report.dashboard") / "templates"
         self._pages = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_safe,
                                   loader=FunctionLoader(self._text))  # fmt: skip
+        self._pages.globals["_"] = words
         self._pages.filters["when"] = lambda seconds: real_time.local("%Y-%m-%d %H:%M", seconds)
         self._sections: dict[str, str] = {}
         self._lock = asyncio.Lock()
@@ -122,7 +124,8 @@ class Dashboard:
             state = self._live.state()
         except BatchEvalError as error:
             return {"now": self._render("error_text", text=str(error))}
-        looks, rates = Markup(pictures.looks(self._live.looks)), Markup(pictures.error_rate(state.rates))
+        looks = Markup(pictures.looks(self._live.looks, self._words))
+        rates = Markup(pictures.error_rate(state.rates, self._words))
         return {name: self._render(name, state=state, looks=looks, rates=rates) for name in SECTIONS}
 
     async def _runs(self, request: Request) -> Response:
@@ -136,7 +139,8 @@ class Dashboard:
         page = _number(request.query_params.get("answers", "1"))
         text = await run_in_threadpool(self._report_text, run, against, page)
         if text is None:
-            return self._html("error", status=404, text="There is no such run; the page of runs has those that are.")
+            said = self._words("There is no such run; the page of runs has those that are.")
+            return self._html("error", status=404, text=said)
         response = HTMLResponse(text)
         response.headers["content-security-policy"] = ""  # its own is in its head
         return response
@@ -152,22 +156,22 @@ class Dashboard:
             since = changes(known[against] or 0.0, outcomes.of_run(against), tests)
         paged = page, f"?{urlencode({'run': run} | ({'against': against} if against else {}))}&answers="
         named = run, known[run] or 0.0, tests
-        return html_of(stored_page(self._journal, self._cassettes, named, since=since, paged=paged))
+        return html_of(stored_page(self._journal, self._cassettes, named, since=since, words=self._words, paged=paged))
 
     async def _trend(self, request: Request) -> Response:
         outcomes = Outcomes.beside(self._journal)
         chosen = request.query_params.get("figure", FAILING)
-        known = figures(outcomes)
+        known = figures(outcomes, self._words)
         points = trend(outcomes, chosen)
         title = dict(known).get(chosen, "")
-        picture = Markup(pictures.trend(points)) if points else ""
+        picture = Markup(pictures.trend(points, self._words)) if points else ""
         return self._html("trend", figures=known, chosen=chosen, points=points, title=title, picture=picture)
 
     async def _file(self, request: Request) -> Response:
         name = request.path_params["name"]
         kinds = {"live.js": "text/javascript", "style.css": "text/css"}
         if name not in kinds:
-            return self._html("error", status=404, text="There is no such page.")
+            return self._html("error", status=404, text=self._words("There is no such page."))
         return Response(self._text(name), media_type=kinds[name])
 
     def _text(self, name: str) -> str:

@@ -19,6 +19,7 @@ from pytest_batcheval.report.figures import BatchFigures, Figures, RunFigures
 from pytest_batcheval.report.progress_file import SeenProgress, progress_now
 from pytest_batcheval.report.run_text import error_lines, run_lines
 from pytest_batcheval.text.format import size
+from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.text.table import cut, one_line
 from pytest_batcheval.wire import real_time
 from pytest_batcheval.wire.origin import describe
@@ -67,7 +68,7 @@ class LiveState:
     """
 
     sending: bool = False
-    heading: str = "Nothing is being sent."
+    heading: str = Phrase("Nothing is being sent.")
     outlook: str = ""
     done: int = 0
     failed: int = 0
@@ -162,7 +163,7 @@ def _stored(reader: JournalReader) -> dict[str, Any]:
     newest = next((run for run in reversed(figures.runs()) if run.requests), None)
     return {
         "run": [] if newest is None else list(_run(newest)),
-        "causes": [] if newest is None else [line.strip() for line in error_lines(newest.failures)],
+        "causes": [] if newest is None else list(error_lines(newest.failures)),
         "rates": [] if newest is None else list(_rates(reader, figures.batches(newest.id))),
         "stages": [] if newest is None else [_stage(row) for row in newest.stages],
         "answers": [_answer(answer) for answer in reader.newest_answers(NEWEST)],
@@ -172,8 +173,9 @@ def _stored(reader: JournalReader) -> dict[str, Any]:
 def _run(run: RunFigures) -> list[tuple[str, str]]:
     started = real_time.local("%Y-%m-%d %H:%M:%S", run.started)
     share = run.failed / run.requests
-    return [("run", run.id), ("started", started), ("sent to", describe(run.origin)), ("state", run.state),
-            *run_lines(run), ("error rate", f"{share:.1%} of its requests")]  # fmt: skip
+    return [(Phrase("run"), run.id), (Phrase("started"), started), (Phrase("sent to"), describe(run.origin)),
+            (Phrase("state"), Phrase.known(run.state, "state")), *run_lines(run),
+            (Phrase("error rate"), Phrase("{share:.1%} of its requests", share=share))]  # fmt: skip
 
 
 def _rates(reader: JournalReader, batches: Sequence[BatchFigures]) -> Iterator[tuple[float, float]]:
@@ -195,8 +197,9 @@ def _share(answered: int, failed: int) -> float | None:
 
 
 def _stage(row: Any) -> dict[str, Any]:
-    return {"wave": row.wave, "name": row.name, "wall": f"{row.wall:.1f} s", "cpu": f"{row.cpu:.1f} s",
-            "memory": size(row.memory), "sent": size(row.sent), "received": size(row.received)}  # fmt: skip
+    return {"wave": row.wave, "name": Phrase.known(row.name, "stage"), "wall": f"{row.wall:.1f} s",
+            "cpu": f"{row.cpu:.1f} s", "memory": size(row.memory), "sent": size(row.sent),
+            "received": size(row.received)}  # fmt: skip
 
 
 def _answer(answer: Any) -> dict[str, str]:

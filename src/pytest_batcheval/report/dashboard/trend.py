@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pytest_batcheval.journal.outcomes import Outcomes
 from pytest_batcheval.quality.stats.student_t import wilson_interval
+from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.wire import real_time
 
 ALPHA = 0.01
@@ -40,14 +41,17 @@ class TrendPoint:
         return real_time.local("%Y-%m-%d %H:%M", self.started)
 
 
-def figures(outcomes: Outcomes) -> list[tuple[str, str]]:
+def figures(outcomes: Outcomes, words: Language = ENGLISH) -> list[tuple[str, str]]:
     """(name in an address, text) of each figure that has a trend.
 
     Raises:
         JournalError: the outcomes cannot be read.
     """
-    measured = [(f"{number}:{kind}:{test}", f"{kind} of {test}") for test, kind, number in outcomes.measured()]
-    return [(FAILING, "share of failing tests"), *measured]
+    measured = [
+        (f"{number}:{kind}:{test}", words("{kind} of {test}", kind=words(kind), test=test))
+        for test, kind, number in outcomes.measured()
+    ]
+    return [(FAILING, words("share of failing tests")), *measured]
 
 
 def trend(outcomes: Outcomes, figure: str) -> list[TrendPoint]:

@@ -5,10 +5,10 @@ let source;
 const connect = () => {
   source = new EventSource("/events");
   source.onmessage = event => {
-    status.textContent = "live";
+    status.textContent = status.dataset.live;
     for (const [name, html] of Object.entries(JSON.parse(event.data))) document.getElementById(name).innerHTML = html;
   };
-  source.onerror = () => { status.textContent = "not connected; trying again"; };
+  source.onerror = () => { status.textContent = status.dataset.lost; };
 };
 document.addEventListener("visibilitychange", () => { if (document.hidden) source.close(); else connect(); });
 connect();
