@@ -49,7 +49,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--model", help="the model to measure (default: all recorded models)")
     parser.add_argument("--test", metavar="NAME", help="only this test function (default: each that is recorded)")
     parser.add_argument(
-        "--tolerated", type=float, metavar="DROP", help="for compare: a drop that never fails (default: 0.1)"
+        "--tolerated", type=float, metavar="DROP", help="for compare: a drop that never fails (default: 0.1; of tests that pass: none)"
     )
     parser.add_argument(
         "--baselines", type=Path, default=FOLDER, metavar="DIR", help="folder of the baselines (default: %(default)s)"
@@ -121,7 +121,8 @@ def _compare(arguments: argparse.Namespace, kept: Baseline, today: Baseline) -> 
     else:
         say("\n".join(lines))
     _show_in_ci(words("Baseline {name}", name=kept.name), lines, arguments.comment)
-    failed = any(one.verdict in ("FAIL", "worse") for one in found.values())
+    least = arguments.tolerated or 0.0
+    failed = any(one.verdict == "FAIL" or (one.verdict == "worse" and -one.effect > least) for one in found.values())
     return int(ExitStatus.FAILED if failed else ExitStatus.OK)
 
 
