@@ -49,7 +49,10 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--model", help="the model to measure (default: all recorded models)")
     parser.add_argument("--test", metavar="NAME", help="only this test function (default: each that is recorded)")
     parser.add_argument(
-        "--tolerated", type=float, metavar="DROP", help="for compare: a drop that never fails (default: 0.1; of tests that pass: none)"
+        "--tolerated",
+        type=float,
+        metavar="DROP",
+        help="for compare: a drop that never fails (default: 0.1; of tests that pass: none)",
     )
     parser.add_argument(
         "--baselines", type=Path, default=FOLDER, metavar="DIR", help="folder of the baselines (default: %(default)s)"
