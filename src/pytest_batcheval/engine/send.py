@@ -45,8 +45,7 @@ def send(
     """Have every request answered, or failed for good, in the journal.
 
     Requests that have an answer of the backend's origin, or a final failure, are not sent; batches that an
-    earlier run left open are finished first. The journal's lock is held meanwhile (a caller that already holds it
-    keeps it).
+    earlier run left open are finished first. The journal's lock is held meanwhile; a caller that holds it keeps it.
 
     Args:
         requests: duplicates are merged.
@@ -64,8 +63,7 @@ def send(
         ProviderError: the provider refused, or the account needs attention; nothing is lost.
         UnfinishedError: batches are still running after `patience`, or calls were not made; the next send continues.
         JournalError: the journal cannot be used.
-        UsageError: the provider's batches hold no such request, one is larger than a batch file may be, or a wave could
-            cost more than the budget has left.
+        UsageError: batches cannot hold a request, or a wave could cost more than the budget has left.
     """
     policy = policy or SendPolicy()
     if calling is None:

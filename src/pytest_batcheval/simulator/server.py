@@ -83,7 +83,7 @@ class SimulatorServer:
             host: the address to listen on.
             behaviour: limits, durations, and assumptions about undocumented behaviour.
             keys: API keys and their projects; `None` to give each key its own project.
-            state_dir: folder that keeps the state for the next server; `None` to keep nothing.
+            state_dir: folder that keeps the state for the next server.
             allow_hosts: accepted `Host` names besides loopback names and `host`.
             check: called with the name of a schema of `wire.schemas` and each object that is sent.
             dialect: the provider whose API it speaks.
@@ -105,8 +105,7 @@ class SimulatorServer:
             form=self.dialect.form,
         )
         self._host, self._port, self._hosts = host, port, _accepted_hosts(host, allow_hosts)
-        self._up = threading.Event()
-        self.token = secrets.token_urlsafe(24)
+        self._up, self.token = threading.Event(), secrets.token_urlsafe(24)
         self.origin = simulator_origin(self._state.respondent.name, seed)
         self.base_url = self.clock_address = ""
 
