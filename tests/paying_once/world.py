@@ -194,6 +194,9 @@ class _Transport:
     def close(self) -> None:
         self.aborted = True
 
+    def is_closing(self) -> bool:
+        return self.aborted
+
     def write(self, data: bytes) -> None:
         raise NotImplementedError
 

@@ -74,7 +74,7 @@ def test_the_plan_counts_what_it_would_send(number, calls, sent, listed):
     stored = SimpleNamespace(
         origin="o", find=lambda requests: {}, failures=lambda requests: {}, final_failures=lambda requests: set()
     )
-    lines = plan_lines(Plan(items), stored, SimpleNamespace(refresh=False, calls=calls), "")
+    lines = plan_lines(Plan(items), stored, SimpleNamespace(refresh=False, calls=calls, backend="openai"), "")
     assert sent in lines
     assert any(f"m: {listed}" in line for line in lines)
     assert "1 test with an error in prompt or marker; it asks for nothing and will fail:" in lines

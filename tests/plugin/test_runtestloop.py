@@ -584,7 +584,8 @@ PRICED = """
 @pytest.fixture
 def provider_url(batch_server, monkeypatch):
     """The server without its headers: a provider whose answers cost money."""
-    from pytest_batcheval.backends.openai_batch import Identity, OpenAIBatch
+    from pytest_batcheval.backends.openai_batch import OpenAIBatch
+    from pytest_batcheval.backends.provider_connection import Identity
 
     usual = OpenAIBatch.probe
     monkeypatch.setattr(OpenAIBatch, "probe", lambda self: Identity("https://paid.test/v1", usual(self).clock_address))
