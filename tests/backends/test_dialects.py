@@ -2,7 +2,8 @@
 
 import pytest
 
-from pytest_batcheval.backends.connect import connect
+from pytest_batcheval.backends.anthropic_batch import GONE
+from pytest_batcheval.backends.connect import connect, opened
 from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
@@ -50,6 +51,16 @@ def test_without_a_mark_a_lost_journal_is_told_instead_of_paid_for(tmp_path):
                 with pytest.raises(UsageError, match="batcheval adopt"):
                     send(asked, backend=connection.backend, journal=journal, clock=connection.clock)
         assert max(connection.simulator.ledger.billed().values()) == 1
+
+
+def test_batches_whose_results_are_gone_are_nobodys(tmp_path):
+    with connect("anthropic@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
+        send(requests("anthropic", 2), backend=connection.backend, journal=journal, clock=connection.clock)
+        connection.simulator.forward(40 * 86_400)
+        with opened(PROVIDERS["anthropic"], connection.simulator.base_url, "simulator") as later:
+            assert [batch.metadata["made by"] for batch in later.list_batches()] == [GONE["made by"]]
+            more = send(requests("anthropic", 5), backend=later, journal=journal, clock=connection.clock)
+        assert (more.answered, len(connection.simulator.ledger.executions)) == (5, 5)
 
 
 def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):

@@ -35,6 +35,7 @@ BATCHES = "messages/batches"
 VERSION = "2023-06-01"
 """Of the API, in the header `anthropic-version`."""
 
+GONE = {"made by": "unknown, since its results are gone"}
 OTHERS = {"made by": "others"}
 """The metadata of a batch that has ended and is none of ours."""
 
@@ -171,7 +172,12 @@ class AnthropicBatch(ProviderConnection):
         if not batch.terminal or not batch.output_file_id:
             return batch
         if batch.id not in self._marks:
-            self._marks[batch.id] = self.ask("content", lambda: self._first_mark(batch.id))
+            try:
+                self._marks[batch.id] = self.ask("content", lambda: self._first_mark(batch.id))
+            except Stopped:
+                raise
+            except Refused:
+                self._marks[batch.id] = GONE
         return replace(batch, metadata=self._marks[batch.id])
 
     def _page(self, after: Mapping[str, str]) -> Any:
