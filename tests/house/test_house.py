@@ -24,7 +24,7 @@ def house():
 def test_the_figures_hold(house):
     figures = house.figures()
     most = {
-        "top-level rooms": 18,
+        "top-level rooms": 19,
         "public class names used twice": 0,
         "import circles": 0,
         "imports upwards": 0,
