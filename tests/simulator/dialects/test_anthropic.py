@@ -204,6 +204,15 @@ def test_a_batch_is_deleted_only_when_it_has_ended(api) -> None:
         assert refused(api.request("GET", gone))[:2] == (404, "not_found_error")
 
 
+def test_a_deleted_batch_leaves_no_files(provider, tmp_path) -> None:
+    api = provider("anthropic", state_dir=tmp_path)
+    batch = ended(api, create(api))
+    assert len(list((tmp_path / "files").iterdir())) == 1
+    api.good("DELETE", f"{BATCHES}/{batch['id']}")
+    assert list((tmp_path / "files").iterdir()) == []
+    api.stop()
+
+
 def test_results_go_after_29_days(api) -> None:
     batch = ended(api, create(api))
     api.server.forward(29 * 86_400)
