@@ -440,6 +440,15 @@ def fail_lines(api: Any) -> None:
     assert error["type"] == "overloaded_error"
 
 
+@after(fault="fail_lines", times=1)
+def fail_a_key_once(api: Any) -> None:
+    kinds = []
+    for attempt in ("B", "C"):
+        body = {"requests": [{"custom_id": marked(KEY, attempt), "params": params()}]}
+        kinds += [result["type"] for result in results(api, ended(api, create(api, body))).values()]
+    assert kinds == ["errored", "succeeded"]
+
+
 @after(fault="expire_next_batch", after=2)
 def expire(api: Any) -> None:
     batch = ended(api, create(api, 5))
