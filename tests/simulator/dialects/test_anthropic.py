@@ -204,6 +204,15 @@ def test_a_batch_is_deleted_only_when_it_has_ended(api) -> None:
         assert refused(api.request("GET", gone))[:2] == (404, "not_found_error")
 
 
+def test_a_deleted_batch_leaves_no_files(provider, tmp_path) -> None:
+    api = provider("anthropic", state_dir=tmp_path)
+    batch = ended(api, create(api))
+    assert len(list((tmp_path / "files").iterdir())) == 1
+    api.good("DELETE", f"{BATCHES}/{batch['id']}")
+    assert list((tmp_path / "files").iterdir()) == []
+    api.stop()
+
+
 def test_results_go_after_29_days(api) -> None:
     batch = ended(api, create(api))
     api.server.forward(29 * 86_400)
@@ -429,6 +438,15 @@ def foreign_line(api: Any) -> None:
 def fail_lines(api: Any) -> None:
     error = results(api, ended(api, create(api)))["r-1"]["error"]["error"]
     assert error["type"] == "overloaded_error"
+
+
+@after(fault="fail_lines", times=1)
+def fail_a_key_once(api: Any) -> None:
+    kinds = []
+    for attempt in ("B", "C"):
+        body = {"requests": [{"custom_id": marked(KEY, attempt), "params": params()}]}
+        kinds += [result["type"] for result in results(api, ended(api, create(api, body))).values()]
+    assert kinds == ["errored", "succeeded"]
 
 
 @after(fault="expire_next_batch", after=2)

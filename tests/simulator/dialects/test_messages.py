@@ -79,6 +79,11 @@ def test_persona_and_question_are_found_in_system_and_messages(ask) -> None:
     assert ask(**blocks)["x_simulator"]["persona"] == message["x_simulator"]["persona"]
 
 
+def test_the_system_prompt_comes_before_a_conversation(ask) -> None:
+    turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hello."}, *INTERVIEW["messages"]]
+    assert "grumpy sailor" in text_of(ask(model="sim-echo", system="You are a grumpy sailor.", messages=turns))
+
+
 def test_a_model_of_the_simulator_names_its_respondent(ask) -> None:
     message = ask(model="sim-inverted", **INTERVIEW)
     assert (message["model"], message["x_simulator"]["respondent"]) == ("sim-inverted", "inverted")

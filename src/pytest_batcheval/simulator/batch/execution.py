@@ -16,6 +16,7 @@ from pytest_batcheval.simulator.inference.answering import Answering, keyless, k
 from pytest_batcheval.simulator.ledger import Execution, billed_tokens, planted_in
 from pytest_batcheval.simulator.state import LinePositions, Project, State, StoredBatch
 from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.key import key_in
 
 ANSWER_SCHEMAS = {CHAT: "chat-completion", RESPONSES: "response", EMBEDDINGS: "embedding-list"}
 """The schema of `wire.schemas` for the answers of each endpoint."""
@@ -120,7 +121,7 @@ class LineRunner:
     def _run(self, lines: LinePositions, place: int, source: int, output: IO[bytes], error: IO[bytes]) -> None:
         request = self._request(lines, place, source)
         custom_id, body = request["custom_id"], request["body"]
-        planned = self._state.faults.line_failure(custom_id, body)
+        planned = self._state.faults.line_failure(key_in(custom_id) or custom_id, body)
         key = known_key(body, custom_id)
         status, answer = planned or self._answering.answer(self._endpoint, body, custom_id, key=key)
         name = digest("request", self._state.seed, custom_id)[:32]

@@ -56,6 +56,8 @@ async def put_bytes(exchange: Exchange) -> HttpReply:
         raise ApiError(404, "No such upload.")
     with state.path(exchange.name).open("wb") as stream:
         async for chunk in exchange.chunks():
+            if stream.tell() > state.behaviour.max_file_bytes:
+                raise ApiError(413, "File is too large.")
             stream.write(chunk)
     return HttpReply(200, b"")
 
