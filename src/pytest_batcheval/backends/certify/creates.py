@@ -73,7 +73,7 @@ def too_many_metadata(server: Server) -> None:
 @CREATE.case()
 def create_of_an_unknown_file(server: Server) -> None:
     """A create that names no file is a 400 or 404, or its batch fails."""
-    _fails(server, server.create(input_file_id="file-of-nobody"))
+    _fails(server, server.create(input_file_id="file-00000000000000000000abcd"))
 
 
 @CREATE.case(requests=1)
@@ -118,7 +118,7 @@ def limit_out_of_range(server: Server) -> None:
 @LISTS.case()
 def unknown_batch(server: Server) -> None:
     """A batch that does not exist is a 404."""
-    server.ask("GET", "/batches/batch_of_nobody").refusal(404)
+    server.ask("GET", "/batches/batch_0000000000000000000000000000abcd").refusal(404)
 
 
 @CANCEL.case(requests=3)
@@ -160,7 +160,7 @@ def cancel_an_ended_batch(server: Server) -> None:
 @CANCEL.case()
 def cancel_an_unknown_batch(server: Server) -> None:
     """A cancel of a batch that does not exist is a 404."""
-    server.ask("POST", "/batches/batch_of_nobody/cancel").refusal(404)
+    server.ask("POST", "/batches/batch_0000000000000000000000000000abcd/cancel").refusal(404)
 
 
 def _attempt(server: Server, **changes: Any) -> Reply:

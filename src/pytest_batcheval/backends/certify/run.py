@@ -81,8 +81,8 @@ class Certificate:
         if rest:
             lines += ["", "| case | the API | seen |", "|---|---|---|"]
         for result in rest:
-            seen = f"skipped: no {result.seen}" if result.outcome == SKIPPED else result.seen
-            lines.append(f"| {result.case.name} | {inline(result.case.says)} | {inline(seen)} |")
+            seen = f"skipped for lack of {result.seen}" if result.outcome == SKIPPED else result.seen
+            lines.append(f"| {result.case.name} | {result.case.says} | {inline(seen)} |")
         return "\n".join(lines) + "\n"
 
     def __str__(self) -> str:
