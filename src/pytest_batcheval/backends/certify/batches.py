@@ -263,7 +263,7 @@ def result_files_expire_as_asked(server: Server) -> None:
 
 
 def _polls(server: Server) -> list[dict[str, Any]]:
-    """What polls saw of a batch of two good lines and one with a bad parameter."""
+    """The polls of a batch of two good lines and one with a bad parameter."""
 
     def make() -> list[dict[str, Any]]:
         return server.polls(server.batch([server.line(0), server.line(1), server.line(2, temperature=3)]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_batcheval.backends.certify.case import Chapter, Deviation, Lacking
-from pytest_batcheval.backends.certify.expect import equal, is_one_of
+from pytest_batcheval.backends.certify.expect import equal, is_one_of, shown
 from pytest_batcheval.backends.certify.server import OPEN, Reply, Server
+from pytest_batcheval.text.format import counted
 
 CREATE = Chapter("create")
 LISTS = Chapter("lists and paging")
@@ -101,10 +102,10 @@ def pages_follow_each_other(server: Server) -> None:
     first = server.get("/batches?limit=1")
     names = _ids(first)
     if len(names) != 1 or first.get("has_more") is not True:
-        raise Deviation(f"limit=1 gives {len(names)} batches, has_more {first.get('has_more')!r}")
+        raise Deviation(f"limit=1 gives {counted(len(names), 'batch', 'batches')}, has_more {first.get('has_more')!r}")
     second = _ids(server.get(f"/batches?limit=1&after={names[0]}"))
     if len(second) != 1 or second == names:
-        raise Deviation(f"after the first batch: {len(second)} batches{', the same again' * (second == names)}")
+        raise Deviation(f"after the first batch comes {shown(second)}, after {shown(names)}")
 
 
 @LISTS.case()
