@@ -52,6 +52,8 @@ def test_every_verb_and_fixture_is_documented(pages):
         "batch_client",
         "batch_conversation",
         "batch_server",
+        "certified",
         "persona_matrix",
+        "strict_batch_server",
     )
     assert [name for name in fixtures if f"| `{name}` |" not in pages["reference/options.md"]] == []

@@ -16,6 +16,7 @@ from pytest_batcheval.wire.value_id import value_id
 RESERVED = (
     *("answer", "answers", "prompt", "samples", "sample", "endpoint", "errors", "axes", "request"),
     *("persona_matrix", "batch_client", "batch_server", "batch_conversation", "batch_benchmark"),
+    *("strict_batch_server", "certified"),
 )
 """Names an axis may not have: marker keywords, and fixtures of pytest and this plugin."""
 

@@ -6,6 +6,7 @@ It may be imported before pytest loads it: PYTEST_DONT_REWRITE.
 from __future__ import annotations
 
 from pytest_batcheval.plugin.benchmark import _batch_benchmark_alone, batch_benchmark
+from pytest_batcheval.plugin.certifying import certified, strict_batch_server
 from pytest_batcheval.plugin.conversation import batch_conversation
 from pytest_batcheval.plugin.fixtures import (
     _batch_server_of_session,
@@ -44,6 +45,7 @@ __all__ = [
     "batch_client",
     "batch_conversation",
     "batch_server",
+    "certified",
     "persona_matrix",
     "pytest_addhooks",
     "pytest_addoption",
@@ -62,4 +64,5 @@ __all__ = [
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_testnodedown",
+    "strict_batch_server",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pytest_batcheval.plugin.hookspecs as hookspecs
+from pytest_batcheval.plugin.certifying import check_conduct
 from pytest_batcheval.plugin.conversation import MARKER as CONVERSATION_MARKER
 from pytest_batcheval.plugin.marker import asks_for_answers, is_ours, left_out, may_need_axes
 from pytest_batcheval.plugin.options import MARKER as BATCH_MARKER
@@ -171,9 +172,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Fail a test that was called with such arguments."""
+    """Fail a test that was called with such arguments, or whose strict server saw a mistake."""
     yield
     _check_arguments(item)
+    check_conduct(item)
     return None
 
 

@@ -74,7 +74,9 @@ class Simulator:
         elif scope["path"].startswith(control.PREFIX):
             await self._control(scope, receive, _marked(send, marks))
         else:
-            visit = new_visit(self._state.requests, self._state.clock.now(), scope, view.request_id)
+            clock = self._state.clock
+            shared = clock.has_participants
+            visit = new_visit(self._state.requests, clock.now(), scope, view.request_id, shared=shared)
             transport = scope.get("extensions", {}).get(TRANSPORT)
             closing = transport.is_closing if transport is not None else bool
             try:

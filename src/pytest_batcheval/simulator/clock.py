@@ -105,6 +105,11 @@ class VirtualClock:
             self._send_time(writer)
 
     @property
+    def has_participants(self) -> bool:
+        """Whether somebody takes part in this time."""
+        return bool(self._participants)
+
+    @property
     def registered(self) -> set[int]:
         """Ids of the participating processes that have registered, each over a connection of its own."""
         return {pid for writer, pid in self._processes.items() if _is_of(writer, pid)}

@@ -115,6 +115,16 @@ def test_a_download_that_breaks_off_does_not_count(simulator: SimulatorServer, a
     assert not mistakes(simulator)
 
 
+def test_a_download_that_the_client_gives_up_does_not_count(simulator: SimulatorServer, api: Any) -> None:
+    simulator.misbehave({"fault": "giant_line", "megabytes": 30})
+    ended = api.ended(api.batch(1))
+    with api.http.stream("GET", f"/v1/files/{ended['output_file_id']}/content") as reply:
+        next(reply.iter_raw())
+    api.http.close()
+    seen = (mistakes(simulator).get("unread results") for _ in range(2_000))  # until the server notices
+    assert any(found and found.text == "1 line of 1 output file not read to the end" for found in seen)
+
+
 def test_an_open_batch_is_forgotten_and_an_ended_one_cancelled_late(simulator: SimulatorServer, api: Any) -> None:
     batch = api.batch(1)
     assert mistakes(simulator)["forgotten batches"].evidence == (batch["id"],)
@@ -227,3 +237,19 @@ def test_the_report_is_data_for_the_control_api(simulator: SimulatorServer, api:
 def test_a_report_shows_hostile_ids_harmlessly_and_not_all_of_many() -> None:
     report = ConductReport([Finding("x", True, 7, "y", ("\x1b[2J", *"abcdef"))])
     assert str(report).splitlines() == ["the client made 1 mistake:", "  x: y", "    \\x1b[2J, a, b, c, d, and 2 more"]
+
+
+def test_a_batch_of_another_dialect_is_read_by_its_own_id(http_client: Any) -> None:
+    params = {"model": "claude-sonnet-5", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello"}]}
+    headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+    with (
+        SimulatorServer(dialect="anthropic") as server,
+        http_client.Client(base_url=server.base_url, headers=headers, verify=False) as client,
+    ):
+        batches = "/v1/messages/batches"
+        batch = client.post(batches, json={"requests": [{"custom_id": "a", "params": params}]}).json()
+        while batch["processing_status"] != "ended":
+            batch = client.get(f"{batches}/{batch['id']}").json()
+        assert mistakes(server)["unread results"].count == 1
+        client.get(f"{batches}/{batch['id']}/results")
+        assert not mistakes(server)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_batcheval.backends.certify.case import Chapter, Deviation, Lacking
-from pytest_batcheval.backends.certify.expect import equal, is_one_of
+from pytest_batcheval.backends.certify.expect import equal, is_one_of, shown
 from pytest_batcheval.backends.certify.server import OPEN, Reply, Server
+from pytest_batcheval.text.format import counted
 
 CREATE = Chapter("create")
 LISTS = Chapter("lists and paging")
@@ -73,7 +74,7 @@ def too_many_metadata(server: Server) -> None:
 @CREATE.case()
 def create_of_an_unknown_file(server: Server) -> None:
     """A create that names no file is a 400 or 404, or its batch fails."""
-    _fails(server, server.create(input_file_id="file-of-nobody"))
+    _fails(server, server.create(input_file_id="file-00000000000000000000abcd"))
 
 
 @CREATE.case(requests=1)
@@ -101,10 +102,10 @@ def pages_follow_each_other(server: Server) -> None:
     first = server.get("/batches?limit=1")
     names = _ids(first)
     if len(names) != 1 or first.get("has_more") is not True:
-        raise Deviation(f"limit=1 gives {len(names)} batches, has_more {first.get('has_more')!r}")
+        raise Deviation(f"limit=1 gives {counted(len(names), 'batch', 'batches')}, has_more {first.get('has_more')!r}")
     second = _ids(server.get(f"/batches?limit=1&after={names[0]}"))
     if len(second) != 1 or second == names:
-        raise Deviation(f"after the first batch: {len(second)} batches{', the same again' * (second == names)}")
+        raise Deviation(f"after the first batch comes {shown(second)}, after {shown(names)}")
 
 
 @LISTS.case()
@@ -118,7 +119,7 @@ def limit_out_of_range(server: Server) -> None:
 @LISTS.case()
 def unknown_batch(server: Server) -> None:
     """A batch that does not exist is a 404."""
-    server.ask("GET", "/batches/batch_of_nobody").refusal(404)
+    server.ask("GET", "/batches/batch_0000000000000000000000000000abcd").refusal(404)
 
 
 @CANCEL.case(requests=3)
@@ -160,7 +161,7 @@ def cancel_an_ended_batch(server: Server) -> None:
 @CANCEL.case()
 def cancel_an_unknown_batch(server: Server) -> None:
     """A cancel of a batch that does not exist is a 404."""
-    server.ask("POST", "/batches/batch_of_nobody/cancel").refusal(404)
+    server.ask("POST", "/batches/batch_0000000000000000000000000000abcd/cancel").refusal(404)
 
 
 def _attempt(server: Server, **changes: Any) -> Reply:

@@ -65,7 +65,7 @@ def delete_a_file(server: Server) -> None:
 def unknown_file(server: Server) -> None:
     """A file that does not exist is a 404, for GET, its content and DELETE."""
     for method, path in (("GET", ""), ("GET", "/content"), ("DELETE", "")):
-        server.ask(method, f"/files/file-of-nobody{path}").refusal(404)
+        server.ask(method, f"/files/file-00000000000000000000abcd{path}").refusal(404)
 
 
 @UPLOADS.case()

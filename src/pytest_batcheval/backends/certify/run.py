@@ -81,8 +81,8 @@ class Certificate:
         if rest:
             lines += ["", "| case | the API | seen |", "|---|---|---|"]
         for result in rest:
-            seen = f"skipped: no {result.seen}" if result.outcome == SKIPPED else result.seen
-            lines.append(f"| {result.case.name} | {inline(result.case.says)} | {inline(seen)} |")
+            seen = f"skipped for lack of {result.seen}" if result.outcome == SKIPPED else result.seen
+            lines.append(f"| {result.case.name} | {result.case.says} | {inline(seen)} |")
         return "\n".join(lines) + "\n"
 
     def __str__(self) -> str:
@@ -104,14 +104,14 @@ def wanted(*, large: bool) -> list[Case]:
 
 
 def certify(
-    server: Server, cases: Iterable[Case], told: Callable[[CaseResult], None] = lambda result: None
+    server: Server, cases: Iterable[Case], heard: Callable[[CaseResult], None] = lambda result: None
 ) -> Certificate:
-    """Ask the cases one after the other; `told` hears of each answer. The server is closed at the end."""
+    """Ask the cases one after the other; `heard` gets each answer. The server is closed at the end."""
     results = []
     try:
         for case in cases:
             results.append(_answer(server, case))
-            told(results[-1])
+            heard(results[-1])
     finally:
         server.close()
     return Certificate(server.base_url, server.model, results)

@@ -241,7 +241,7 @@ class Server:
         return found
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
-        """What several cases look at, made by the first of them.
+        """A thing that several cases look at, made by the first of them.
 
         Raises:
             Deviation: it could not be made.

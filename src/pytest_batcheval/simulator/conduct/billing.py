@@ -24,7 +24,8 @@ def billed_twice(state: State) -> Iterator[Finding]:
         bills = sum(len(bills) for bills in requests)
         own = [name for name in names if name != _CALLS]
         files = {batches[name].fields["input_file_id"] for name in own if name in batches}
-        whence = f"{len(own)} batches from {'one input file' if len(files) == 1 else counted(len(files), 'input file')}"
+        inputs = "one input file" if len(files) == 1 else counted(len(files), "input file")
+        whence = f"{counted(len(own), 'batch', 'batches')} from {inputs}"
         if len(own) < 2:
             whence = "individual calls and a batch" if own and len(names) > 1 else "one batch" if own else _CALLS
         times = "twice" if bills == 2 * len(requests) else f"{bills:,} times in all"

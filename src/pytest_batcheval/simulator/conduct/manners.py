@@ -16,23 +16,22 @@ _FINAL = (400, 401, 403, 413, 422)
 """Refusals that the same request gets again."""
 
 _LIMITS = ("too_many_requests", "too_many_inputs", "token_limit_exceeded")
+_MINUTE = 60
 _EARLY = 0.9
 """The share of a `retry-after` before which a client is too early: clocks and rounding differ."""
 
 
 def often_polled(state: State) -> Iterator[Finding]:
     """Batches that were polled too often a minute, on the client's clock."""
-    if _is_timeless(state):
-        return
-    limit, recent = state.behaviour.polls_per_minute, defaultdict[str, deque[float]](deque)
+    limit, recent = state.behaviour.polls_per_minute, defaultdict[str, deque[Visit]](deque)
     most: Counter[str] = Counter()
     for visit in state.visits.latest:
-        if visit.call == "batches.retrieve":
-            times, now = recent[visit.name], _client_time(state, visit)
-            times.append(now)
-            while times[0] <= now - 60:
-                times.popleft()
-            most[visit.name] = max(most[visit.name], len(times))
+        if visit.call == "batches.retrieve" and not _is_timeless(state, visit):
+            polls = recent[visit.name]
+            polls.append(visit)
+            while visit.since(polls[0]) >= _MINUTE:
+                polls.popleft()
+            most[visit.name] = max(most[visit.name], len(polls))
     names = tuple(name for name, count in most.items() if count > limit)
     if names:
         text = (
@@ -44,11 +43,11 @@ def often_polled(state: State) -> Iterator[Finding]:
 
 def polls_in_a_minute(state: State, poll: Visit) -> int:
     """The polls of a batch in the minute before one of them, with this one; 0 if their rate says nothing."""
-    if _is_timeless(state):
+    if _is_timeless(state, poll):
         return 0
-    count, now = 1, _client_time(state, poll)
+    count = 1
     for visit in reversed(state.visits.latest):
-        if now - _client_time(state, visit) >= 60:
+        if poll.since(visit) >= _MINUTE:
             break
         count += visit.call == "batches.retrieve" and visit.name == poll.name and visit.status != 429
     return count
@@ -78,8 +77,7 @@ def deaf_retries(state: State) -> Iterator[Finding]:
         last[what] = visit
         if before is None or not visit.call or (visit.call in _UNNAMED and not visit.subject):
             continue
-        passed = _client_time(state, visit) - _client_time(state, before)
-        if before.status >= 400 and before.wait and passed < before.wait * _EARLY:
+        if before.status >= 400 and before.wait and visit.since(before) < before.wait * _EARLY:
             early.append(visit)
         elif (before.status in _FINAL or before.code == NO_QUOTA) and visit.received == before.received:
             vain.append(visit)
@@ -95,14 +93,9 @@ _UNNAMED = ("chat", "responses", "embeddings", "messages")
 """Calls in which two of no id of their own cannot be told apart."""
 
 
-def _is_timeless(state: State) -> bool:
-    """Whether time waits for the polls, so that their rate says nothing."""
-    return state.clock.mode in (JUMP, PER_POLL) and not state.clock.registered
-
-
-def _client_time(state: State, visit: Visit) -> float:
-    """The time by the client's clock: virtual for one that takes part in it."""
-    return visit.at if state.clock.registered else visit.real
+def _is_timeless(state: State, visit: Visit) -> bool:
+    """Whether time waited for this poll, so that the rate of polls says nothing."""
+    return state.clock.mode in (JUMP, PER_POLL) and not visit.shared
 
 
 def _is_too_large(state: State, visit: Visit) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Visit:
         number: of the server's requests since the last reset, from 1.
         at: Unix seconds of virtual time at its begin.
         real: seconds of real time at its begin, from an arbitrary zero.
+        shared: whether the client may take part in virtual time, which is its clock then.
         project: of its key; empty if the key was refused.
         name: the id in its path.
         subject: the input file of a create, or the id that an individual call gave itself.
@@ -47,6 +49,7 @@ class Visit:
     number: int
     at: float
     real: float
+    shared: bool
     method: str
     path: str
     request_id: str = ""
@@ -66,6 +69,12 @@ class Visit:
     custom_ids: int = 0
     start: int = 0
     size: int = 0
+
+    def since(self, earlier: Visit) -> float:
+        """Seconds from an earlier visit to this one by the client's clock; infinite if it has changed its clock."""
+        if self.shared is not earlier.shared:
+            return math.inf
+        return self.at - earlier.at if self.shared else self.real - earlier.real
 
     def receiving(self, receive: Asgi) -> Asgi:
         """The ASGI `receive`, counted."""
@@ -197,14 +206,15 @@ class Visits:
             self.log.flush()
 
 
-def new_visit(number: int, at: float, scope: Any, request_id: str) -> Visit:
-    """The record of a call that begins now, at the virtual time `at`."""
+def new_visit(number: int, at: float, scope: Any, request_id: str, *, shared: bool) -> Visit:
+    """The record of a call that begins now, at the virtual time `at`, which clients share or not."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     retry = headers.get(b"x-stainless-retry-count", "")
     return Visit(
         number,
         at,
         real_time.monotonic(),
+        shared,
         scope["method"],
         scope["path"],
         request_id,
