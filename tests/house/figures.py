@@ -18,8 +18,8 @@ from pathlib import Path
 
 PACKAGE = "pytest_batcheval"
 LAYERS = (
-    "plugin", "cli", "client", "batch_status", "report", "quality", "engine", "recordings", "journal backends", "prompts",
-    "matrix", "simulator", "catalogue", "wire", "text", "errors", "exit_status",
+    "plugin", "testing", "cli", "client", "batch_status", "report", "quality", "engine", "recordings", "journal backends",
+    "prompts", "matrix", "simulator", "catalogue", "wire", "text", "errors", "exit_status",
 )  # fmt: skip
 """Rooms, top first; those of one line don't import each other. `pyproject.toml` has the same for import-linter."""
 
