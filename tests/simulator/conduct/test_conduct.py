@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from naive import Naive, Resumer
 
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.conduct.finding import ConductReport, Finding
+from pytest_batcheval.simulator.conduct.visits import new_visit
 from pytest_batcheval.simulator.server import SimulatorServer
 
 CHAT = "/v1/chat/completions"
@@ -224,6 +226,24 @@ def test_the_log_has_no_key_and_no_text(simulator: SimulatorServer, api_of: Call
     assert entries[-1]["status"] == 404
     assert "sleep" not in log.getvalue()
     assert "0123456789" not in log.getvalue()
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 11, 12, 1_000])
+def test_custom_ids_are_counted_across_chunks(size: int) -> None:
+    data = b'{"custom_id": "a"}\n{"custom_id": "b", "text": "\\"custom_id\\""}\n' * 3
+    chunks = [{"body": data[start : start + size]} for start in range(0, len(data), size)]
+    visit = new_visit(1, 0.0, {"headers": [], "method": "POST", "path": "/"}, "req_1", shared=False)
+
+    async def receive() -> Any:
+        return chunks.pop(0)
+
+    async def read() -> None:
+        counted = visit.receiving(receive)
+        while chunks:
+            await counted()
+
+    asyncio.run(read())
+    assert (visit.custom_ids, visit.received) == (6, len(data))
 
 
 def test_the_report_is_data_for_the_control_api(simulator: SimulatorServer, api: Any) -> None:
