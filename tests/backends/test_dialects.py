@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_batcheval.backends.anthropic_batch import GONE
+from pytest_batcheval.backends.base_url import api_url
 from pytest_batcheval.backends.connect import connect, opened
 from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.engine.send import SendPolicy, collect, send
@@ -68,3 +69,19 @@ def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
         with pytest.raises(UsageError, match=r"5 requests for /v1/chat/completions: batches of Anthropic hold"):
             send(requests("openai"), backend=connection.backend, journal=journal, clock=connection.clock)
         assert not connection.simulator.ledger.executions
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "url"),
+    [
+        ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1"),
+        ("anthropic", "https://gateway.test/v1/", "https://gateway.test/v1"),
+        ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
+        ("groq", "https://gateway.test/groq/v1", "https://gateway.test/groq/v1"),
+        ("together", "https://api.together.xyz/", "https://api.together.xyz/v1"),
+        ("openai", "https://gateway.test", "https://gateway.test"),
+        ("azure", "https://ours.openai.azure.com/openai/v1", "https://ours.openai.azure.com/openai/v1"),
+    ],
+)
+def test_a_base_url_may_be_written_as_the_providers_sdk_has_it(name, given, url):
+    assert api_url(PROVIDERS[name], given) == url

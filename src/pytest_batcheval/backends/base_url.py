@@ -48,9 +48,11 @@ def checked_base_url(base_url: str) -> str:
 
 
 def api_url(provider: Capabilities, base_url: str) -> str:
-    """The URL below which the calls of a provider's API are: Anthropic's SDK has it without the version."""
+    """The URL below which the calls of a provider's API are: the SDKs of Anthropic, Groq and Together add its path."""
     bare = base_url.rstrip("/")
-    return f"{bare.removesuffix('/v1')}/v1" if provider.adapter == "anthropic" else bare
+    if provider.adapter == "anthropic":
+        return f"{bare.removesuffix('/v1')}/v1"
+    return bare if provider.name == "openai" or urlsplit(bare).path else bare + urlsplit(provider.base_url).path
 
 
 def _host_and_port(parts: SplitResult) -> str:
