@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pytest_batcheval.backends.anthropic_replies import output_line, read_batch
+from pytest_batcheval.backends.anthropic_replies import custom_id_of, output_line, read_batch
 from pytest_batcheval.backends.custom_id_mark import Marker
 from pytest_batcheval.backends.protocol import METADATA_NAME
 
@@ -84,6 +84,11 @@ def test_failures_keep_their_type():
 def test_a_line_that_cannot_be_read_stays_as_it_is(line):
     assert output_line(line, ended=True) == line + b"\n"
     assert output_line(line, ended=False) == line
+
+
+def test_the_custom_id_of_a_line():
+    assert custom_id_of(b'{"custom_id": "a", "result": 3}') == "a"
+    assert [custom_id_of(line) for line in (b"", b"{", b"[]", b'{"custom_id": 1}', b"\xff")] == [""] * 5
 
 
 def test_a_strangers_id_stays():

@@ -80,6 +80,15 @@ def test_the_waves_of_a_prompt_are_foreseen(prompt, later, complete):
     assert (len(found.later), found.complete) == (later, complete)
 
 
+def test_the_waves_of_messages_are_foreseen():
+    def twice():
+        answer = yield {**ask(), "max_tokens": 100}
+        yield {**ask(f"Really? {answer.text}"), "max_tokens": 100}
+
+    found = foreseen(PromptCall(twice, endpoint="/v1/messages"))
+    assert (len(found.later), found.complete, found.later[0].url) == (1, True, "/v1/messages")
+
+
 def test_an_answer_that_is_known_is_not_made_up(suite):
     calls = []
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.backends.anthropic_replies import output_line, read_batch
+from pytest_batcheval.backends.anthropic_replies import custom_id_of, output_line, read_batch
 from pytest_batcheval.backends.api_key import supplier
 from pytest_batcheval.backends.base_url import api_url
 from pytest_batcheval.backends.custom_id_mark import Marker, read_mark
@@ -184,10 +184,10 @@ class AnthropicBatch(ProviderConnection):
         return checked(self.http.get(BATCHES, params={"limit": str(PAGE), **after}))
 
     def _first_mark(self, batch_id: str) -> Mapping[str, str]:
+        """The mark of the first result that can be read."""
         with self._results(batch_id) as pieces:
-            line = next((line for _, line, _ in split_lines(pieces) if line.strip()), b"")
-        entry = json.loads(line) if line else {}
-        mark = read_mark(str(entry.get("custom_id", ""))) if isinstance(entry, dict) else None
+            ids = (custom_id_of(line) for _, line, _ in split_lines(pieces))
+            mark = read_mark(next(filter(None, ids), ""))
         return OTHERS if mark is None else mark.metadata
 
     @contextmanager

@@ -74,6 +74,18 @@ class _Entry(msgspec.Struct):
     result: _Result
 
 
+class _Named(msgspec.Struct):
+    custom_id: str
+
+
+def custom_id_of(line: bytes) -> str:
+    """The `custom_id` of a result; empty where it cannot be read."""
+    try:
+        return msgspec.json.decode(line, type=_Named).custom_id
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+
+
 def output_line(line: bytes, ended: bool) -> bytes:
     """A line of an output file of OpenAI's form from a result; one that cannot be read, as it came.
 

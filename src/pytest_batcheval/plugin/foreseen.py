@@ -17,7 +17,7 @@ import pytest
 from pytest_batcheval.engine.pricing import most_output_tokens
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.prompts.prompt_call import Known, PromptCall
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES, RESPONSES
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.plain import mapping
 from pytest_batcheval.wire.usage import TOKENS_A_CHARACTER
@@ -108,6 +108,9 @@ def _body(request: Request, text: str) -> dict[str, Any] | None:
         content = [{"type": "output_text", "text": text, "annotations": []}]
         output = {"type": "message", "role": "assistant", "status": "completed", "content": content}
         return {"model": request.model, "status": "completed", "output": [output]}
+    if request.url == MESSAGES:
+        blocks = [{"type": "text", "text": text}]
+        return {"type": "message", "model": request.model, "content": blocks, "stop_reason": "end_turn"}
     if request.url == EMBEDDINGS:
         given = request.body.get("input")
         number = len(given) if isinstance(given, (list, tuple)) else 1
