@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.cli.options import add_journal, add_lang, language, say, say_error, say_json
-from pytest_batcheval.cli.recorded_answers import add_recorded
+from pytest_batcheval.cli.recorded_answers import add_recorded, in_unit
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
@@ -171,7 +171,8 @@ def _change(
         except TableError as error:
             models = f"the baseline is of {old.about['model']}, these answers are of {new.about['model']}"
             raise UsageError(f"{name}: {error}; {models} (see --model)") from None
-    return regression(old.values, new.values, tolerated=TOLERATED if tolerated is None else tolerated)
+    usual = in_unit(TOLERATED, new.values.metric)
+    return regression(old.values, new.values, tolerated=usual if tolerated is None else tolerated)
 
 
 def _differences(kept: BaselineValues, today: BaselineValues, words: Language) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.catalogue.models import LARGER, MODEL
 from pytest_batcheval.cli.options import add_journal, add_lang, language, say, say_json
-from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_recorded
+from pytest_batcheval.cli.recorded_answers import RecordedTable, Scored, add_recorded, in_unit
 from pytest_batcheval.errors import MatrixError, UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.phrase import Phrase
@@ -135,8 +135,9 @@ def _compare_scores(arguments: argparse.Namespace, recorded: RecordedTable, pass
     sides = _chosen(arguments)
     rows = [_rows(recorded, [model for model, _ in sides], side, arguments) for side in sides]
     scored = [recorded.scored(found) for found in rows]
-    margin = MARGIN if arguments.margin is None else arguments.margin
-    found = compare(scored[1].values(), scored[0].values(), margin=margin)
+    values = [one.values() for one in scored]
+    margin = in_unit(MARGIN, values[0].metric) if arguments.margin is None else arguments.margin
+    found = compare(values[1], values[0], margin=margin)
     measured = [_side(of, s, kept, arguments) for of, s, kept in zip(sides, scored, rows, strict=True)]
     good = as_good(found) and measured[1].gate.passed
     if arguments.json:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SCORE = "score/1"
 """The mean of a judge's scores of an answer, on the scale from 1 to 5, over the dimensions that have one."""
 
+POINTS = 2.0
+"""Points of a judge's scale in one unit of alignment."""
+
 WORDS = "word list/1"
 """The source of scores without a judge, with the version of the word list."""
 
@@ -167,6 +170,11 @@ class RecordedTable:
                 f"verdicts of {self._judge} by {counted(len(rubrics), 'rubric')}; choose with --module or --where"
             )
         return Scored(Answers(judged).arranged(*self._layout), f"judge {self._judge}", rubrics.pop())
+
+
+def in_unit(alignment: float, metric: str) -> float:
+    """A default that is stated in units of alignment, in the unit of a metric."""
+    return alignment * POINTS if metric == SCORE else alignment
 
 
 def mean_scores(scores: Mapping[str, Sequence[float | None]]) -> list[float | None]:
