@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -171,3 +172,39 @@ def reset_fixture() -> Callable[[socket.socket], None]:
 @pytest.fixture
 def key() -> str:
     return KEY
+
+
+def _all_of(value, depth=6, seen=None):
+    """Whatever can be reached from a value by its attributes, as text."""
+    seen = set() if seen is None else seen
+    if depth == 0 or id(value) in seen:
+        return ""
+    seen.add(id(value))
+    text = repr(value)
+    if isinstance(value, dict):
+        text += "".join(_all_of(inner, depth - 1, seen) for inner in value.values())
+    elif isinstance(value, (list, tuple, set)):
+        text += "".join(_all_of(inner, depth - 1, seen) for inner in value)
+    elif hasattr(value, "__dict__"):
+        text += _all_of(dict(vars(value)), depth - 1, seen)
+    return text
+
+
+def _locals_shown(error):
+    """What a traceback with locals shows of all frames but the tests' own, as pytest's --showlocals would."""
+    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = [frame for frame in trace.stack if "/tests/" not in frame.filename]
+    assert frames
+    return "\n".join(f"{name} = {value}" for frame in frames for name, value in (frame.locals or {}).items())
+
+
+@pytest.fixture
+def all_of():
+    """What can be reached from a value."""
+    return _all_of
+
+
+@pytest.fixture
+def locals_shown():
+    """What a traceback with locals shows."""
+    return _locals_shown

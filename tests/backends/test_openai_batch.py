@@ -4,7 +4,6 @@ import errno
 import itertools
 import json
 import threading
-import traceback
 
 import pytest
 
@@ -374,31 +373,7 @@ def test_a_file_that_began_fast_may_not_drip_later():
 # -- the key ------------------------------------------------------------------------------------------------------
 
 
-def all_of(value, depth=6, seen=None):
-    """Whatever can be reached from a value by its attributes, as text."""
-    seen = set() if seen is None else seen
-    if depth == 0 or id(value) in seen:
-        return ""
-    seen.add(id(value))
-    text = repr(value)
-    if isinstance(value, dict):
-        text += "".join(all_of(inner, depth - 1, seen) for inner in value.values())
-    elif isinstance(value, (list, tuple, set)):
-        text += "".join(all_of(inner, depth - 1, seen) for inner in value)
-    elif hasattr(value, "__dict__"):
-        text += all_of(dict(vars(value)), depth - 1, seen)
-    return text
-
-
-def locals_shown(error):
-    """What a traceback with locals shows of all frames but the tests' own, as pytest's --showlocals would."""
-    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = [frame for frame in trace.stack if "/tests/" not in frame.filename]
-    assert frames
-    return "\n".join(f"{name} = {value}" for frame in frames for name, value in (frame.locals or {}).items())
-
-
-def test_no_attribute_however_deep_holds_the_key(calls, backend, server, http, key):
+def test_no_attribute_however_deep_holds_the_key(calls, backend, server, http, key, all_of):
     server.reply = lambda asked: http(200, BATCH)
     calls["retrieve"]()
     found = all_of(backend)
@@ -408,7 +383,9 @@ def test_no_attribute_however_deep_holds_the_key(calls, backend, server, http, k
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
 @pytest.mark.parametrize("call", ["upload", "create", "list", "content"])
-def test_no_error_shows_the_key_though_the_server_repeats_it(calls, server, http, call, status, key):
+def test_no_error_shows_the_key_though_the_server_repeats_it(
+    calls, server, http, call, status, key, all_of, locals_shown
+):
     server.reply = lambda asked: http(status, {"error": {"message": f"Incorrect API key provided: {key}", "code": key}})
     with pytest.raises(ProviderFailure) as caught:
         calls[call]()
@@ -426,7 +403,7 @@ def test_a_key_of_any_form_is_taken_out(server, http):
     assert "0f0f" not in str(caught.value)
 
 
-def test_a_failing_start_shows_no_key(closed_port, key):
+def test_a_failing_start_shows_no_key(closed_port, key, locals_shown):
     with pytest.raises(ProviderError, match="cannot be reached") as caught:
         OpenAIBatch(f"http://kim:secret@127.0.0.1:{closed_port}/v1", key)
     assert "self = " in locals_shown(caught.value)
@@ -435,7 +412,7 @@ def test_a_failing_start_shows_no_key(closed_port, key):
 
 
 @pytest.mark.parametrize("key", ["two\nlines", "with space and \x07", "schlüssel"])
-def test_a_key_that_cannot_stand_in_a_header_is_refused_without_showing_it(server, key):
+def test_a_key_that_cannot_stand_in_a_header_is_refused_without_showing_it(server, key, locals_shown):
     with pytest.raises(UsageError) as caught:
         OpenAIBatch(server.base_url, key)
     assert key not in str(caught.value)
