@@ -99,7 +99,8 @@ class QualityGate(TableResult):
         return Phrase.joined("\n", [verdict, *lines, *out, *unseen, *whole])
 
     def _texts(self) -> tuple[Phrase, ...]:
-        named = (text for part in self.parts for text in (Phrase.known(part.name, "part"), part.reason))
+        reasons = [(part.name, part.reason) for part in self.parts] + list(self.unseen.items())
+        named = (text for name, reason in reasons for text in (Phrase.known(name, "part"), reason))
         return *super()._texts(), *(text for text in named if isinstance(text, Phrase))
 
     def _summary(self) -> Phrase:

@@ -97,14 +97,15 @@ def _range(interval: Sequence[float], words: Language) -> str:
 
 
 def _rows(figures: Plain, words: Language) -> list[tuple[str, str, str]]:
-    """(look, name, text) of each part of a gate, or figure of a judge's step."""
+    """(look, name, text) of each part of a gate, those that cannot look last, or figure of a judge's step."""
     parts = [(part["passed"], words(part["name"]), words(part["reason"])) for part in figures.get("parts", ())]
     steps = figures.get("figures", ()) if "step" in figures else ()
     parts += [
         (_holds(one), words(one["name"]), f"{_shown(one['value'], words)} ({one['sign']} {one['limit']:g})")
         for one in steps
     ]
-    return [("good" if passed else "bad", name, text) for passed, name, text in parts]
+    unseen = [("other", words(name), words(reason)) for name, reason in figures.get("unseen", {}).items()]
+    return [("good" if passed else "bad", name, text) for passed, name, text in parts] + unseen
 
 
 def _shown(value: float | None, words: Language) -> str:
