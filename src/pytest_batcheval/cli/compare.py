@@ -35,6 +35,10 @@ tests are compared in the same way, test by test: the beginning of an id, `newes
 """
 
 
+SEEN = 100
+"""Answers from which their language is told."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One model, or one round of it: its answers, tokens, cost as a batch, and gate."""
@@ -95,7 +99,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--leave-out", action="append", default=[], metavar="PART", help="a part of the gate to leave out (repeatable)"
     )
-    parser.add_argument("--language", default="ko", help="of the answers, for the gate (default: %(default)s)")
+    parser.add_argument("--language", help="of the answers, for the gate (default: by their script, ko, en, ja …)")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     add_lang(parser)
     add_journal(parser)
@@ -207,10 +211,14 @@ def _answers(
 def _side(of: tuple[str, str], scored: Scored, rows: Sequence[Row], arguments: argparse.Namespace) -> Side:
     from pytest_batcheval.engine.pricing import price
     from pytest_batcheval.quality import quality_gate, scores_of
+    from pytest_batcheval.quality.measures._format_checks import likely_language
+    from pytest_batcheval.quality.scores import spoken
 
     model, round_name = of
     given = scores_of(scored.answers) if scored.rubric else None
-    gate = quality_gate(scored.answers, scores=given, leave_out=arguments.leave_out, language=arguments.language)
+    said = (row.answer.text for row in spoken(scored.answers).rows[:SEEN] if row.answer.error is None)
+    language_of = arguments.language or likely_language(said)
+    gate = quality_gate(scored.answers, scores=given, leave_out=arguments.leave_out, language=language_of)
     used = [row.answer.tokens for row in rows]
     input_tokens, output_tokens = sum(read for read, _ in used), sum(written for _, written in used)
     cost = price(model, input_tokens, output_tokens)

@@ -8,7 +8,7 @@ import pytest
 from pytest_batcheval.matrix.axes import Question
 from pytest_batcheval.quality import format_checks
 from pytest_batcheval.quality.axes import TableError
-from pytest_batcheval.quality.measures._format_checks import echoed_share, says, script_share
+from pytest_batcheval.quality.measures._format_checks import echoed_share, likely_language, says, script_share
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request
 
@@ -18,6 +18,23 @@ GOOD = "요즘은 잠을 잘 못 자요."
 def answered(*odd: dict[str, Any], count: int = 100) -> Answers:
     rows = [{"persona": f"p{n}", "question": "q", "text": GOOD} for n in range(count - len(odd))]
     return Answers.from_records([*rows, *({"persona": f"odd{n}", "question": "q", **o} for n, o in enumerate(odd))])
+
+
+@pytest.mark.parametrize(
+    ("texts", "language"),
+    [
+        (["요즘 잠을 잘 못 자요.", "I see."], "ko"),
+        (["I sleep badly.", "네."], "en"),
+        (["Je dors mal."], "en"),
+        (["よく眠れません。"], "ja"),
+        (["我睡不好。"], "zh"),
+        (["Я плохо сплю."], "ru"),
+        ([], "en"),
+        (["42"], "en"),
+    ],
+)
+def test_the_language_is_told_by_its_script(texts, language):
+    assert likely_language(texts) == language
 
 
 def test_good_answers_pass_every_check() -> None:

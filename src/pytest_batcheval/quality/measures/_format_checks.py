@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -173,6 +173,13 @@ def script_share(text: str, language: str) -> float:
     # look up each distinct letter once: answers may be long
     own = {letter for letter in set(letters) if unicodedata.name(letter, "").startswith(SCRIPTS[language])}
     return sum(letter in own for letter in letters) / len(letters)
+
+
+def likely_language(texts: Iterable[str]) -> str:
+    """Return the language of `SCRIPTS` in whose script most letters are; the first of those that share one: en."""
+    text = "".join(texts)
+    shares = {language: script_share(text, language) for language in ("en", "ko", "zh", "ja", "ru", "ar", "hi")}
+    return max(shares, key=shares.__getitem__)
 
 
 def says(text: str, *kinds: str) -> bool:
