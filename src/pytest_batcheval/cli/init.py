@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.catalogue.models import MODEL
+from pytest_batcheval.cli.init_axes import OwnAxes, own_axes
 from pytest_batcheval.cli.init_own import OwnData, own_data
 from pytest_batcheval.cli.new_file import new_file
 from pytest_batcheval.cli.options import say
@@ -22,7 +23,8 @@ DESCRIPTION = """
 Write a small evaluation that runs immediately, offline and without a key: a matrix of 8 virtual patients and 4
 questions, a prompt, tests, answers recorded from the simulator, pytest's configuration, lines for .gitignore and
 .gitattributes, and a pipeline for GitHub Actions or GitLab. --personas and --questions write it around tables of your
-own, which are read in place and not copied. Existing files are never changed; what to add to them is printed. Beside
+own, and --axis around tables of any other axes, with --models and --samples; they are read in place and not copied.
+Existing files are never changed; what to add to them is printed. Beside
 an evaluation of your own (pytest's configuration has batch_axes), --ci writes the pipeline alone.
 """
 SUITE = (
@@ -36,6 +38,8 @@ PIPELINES = {"github": ".github/workflows/evaluation.yml", "gitlab": ".gitlab-ci
 OWN = {
     "tests/evaluation/interview.py": "own_interview.py",
     "tests/evaluation/test_interview.py": "own_test_interview.py",
+    "tests/evaluation/ask.py": "own_ask.py",
+    "tests/evaluation/test_answers.py": "own_test_answers.py",
 }
 """Files that are others around tables of the user's own, and their templates."""
 
@@ -94,6 +98,15 @@ def add_parser(verbs: Any) -> None:
         help="a line of the ini key batch_factors, for scores in the table of personas, such as 'NS HA = 45 55'",
     )
     parser.add_argument(
+        "--axis",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a table of other values than personas and questions, such as item=items.csv (repeatable)",
+    )
+    parser.add_argument("--models", metavar="A,B", help=f"with --axis: the models that are asked (default: {MODEL})")
+    parser.add_argument("--samples", type=int, metavar="K", help="with --axis: answers of each model (default: 1)")
+    parser.add_argument(
         "--ci", choices=PIPELINES, help="whose pipeline to write (default: github, beside a new evaluation)"
     )
     parser.add_argument("--dry-run", action="store_true", help="only print what would be written")
@@ -107,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
             be written.
     """
     folder: Path = arguments.folder
-    own = own_data(folder, arguments.personas, arguments.questions, arguments.factors)
+    own = _own(arguments)
     steps = list(_steps(folder, arguments.ci, own))
     for note in own.notes(folder) if own else ():
         say(note)
@@ -128,12 +141,29 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitStatus.OK)
 
 
-def _steps(folder: Path, ci: str | None, own: OwnData | None) -> Iterator[InitStep]:
+def _own(arguments: argparse.Namespace) -> OwnData | OwnAxes | None:
+    """The user's tables.
+
+    Raises:
+        UsageError: one of them cannot be used, or options do not go together.
+    """
+    if not arguments.axis:
+        if arguments.models or arguments.samples:
+            raise UsageError("--models and --samples go with --axis NAME=FILE")
+        return own_data(arguments.folder, arguments.personas, arguments.questions, arguments.factors)
+    if arguments.personas or arguments.questions or arguments.factors:
+        text = "--axis writes an evaluation without personas; leave out --personas, --questions and --factors"
+        raise UsageError(text)
+    models = [name for name in (arguments.models or MODEL).replace(" ", "").split(",") if name]
+    return own_axes(arguments.axis, models, 1 if arguments.samples is None else arguments.samples)
+
+
+def _steps(folder: Path, ci: str | None, own: OwnData | OwnAxes | None) -> Iterator[InitStep]:
     from pytest_batcheval.cli.init_existing import attributes_note, has_axes, ignore_note, pytest_note
 
     configuration = own.configuration(folder).encode() if own else _template("pytest.ini")
     alone = ci is not None and has_axes(folder, configuration.decode())
-    for name in () if alone else SUITE:
+    for name in () if alone else own.suite if isinstance(own, OwnAxes) else SUITE:
         if own is None:
             yield _file(folder / name, _template(name))
         elif not own.is_replaced(name):

@@ -119,7 +119,7 @@ def compare_passes(a: Sequence[Tally], b: Sequence[Tally], *, margin: float = MA
     narrow = _interval(mean, error, len(both), 1 - 2 * EQUIVALENCE)
     normal = NormalDist()
     return PassComparison(
-        effect=math.fsum(differences) / len(both),
+        effect=float(sum(changed.values(), Fraction()) / len(both)),
         interval=_interval(mean, error, len(both), 0.95),
         p_value=p_value,
         null=MCNEMAR if single else SIGNS,
