@@ -8,6 +8,7 @@ import reference
 import yaml
 
 import pytest_batcheval
+from pytest_batcheval import plugin
 from pytest_batcheval.cli import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -56,4 +57,5 @@ def test_every_verb_and_fixture_is_documented(pages):
         "persona_matrix",
         "strict_batch_server",
     )
+    assert fixtures == tuple(name for name in plugin.__all__ if not name.startswith(("_", "pytest_")))
     assert [name for name in fixtures if f"| `{name}` |" not in pages["reference/options.md"]] == []
