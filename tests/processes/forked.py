@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -64,15 +65,16 @@ class Forked:
         Raises:
             TimeoutError: it has not ended.
         """
-        complaints: list[str] = []
-        reading = threading.Thread(target=lambda: complaints.append(self.stderr.read()), daemon=True)
-        reading.start()
-        said = self.stdout.read()
-        reading.join(timeout)
+        texts = dict.fromkeys((self.stdout, self.stderr), "")
+        readers = [threading.Thread(target=_read, args=(stream, texts), daemon=True) for stream in texts]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(timeout)
         self.process.join(timeout)
         if self.process.exitcode is None:
             raise TimeoutError(f"{self.process} has not ended")
-        return subprocess.CompletedProcess((), self.process.exitcode, said, complaints[0])
+        return subprocess.CompletedProcess((), self.process.exitcode, *texts.values())
 
     def kill(self) -> None:
         """End it, and close what it wrote to."""
@@ -86,6 +88,10 @@ class Forked:
 
     def __exit__(self, *error: object) -> None:
         self.kill()
+
+
+def _read(stream: TextIO, texts: dict[TextIO, str]) -> None:
+    texts[stream] = stream.read()
 
 
 def _python(

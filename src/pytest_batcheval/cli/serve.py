@@ -6,7 +6,6 @@ import argparse
 import errno
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.simulator.server import SimulatorServer
 
 DEFAULT = "openai"
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 CLOCKS = "x<factor> such as x600, real, per-poll or jump"
 DESCRIPTION = """
 Serve a Batch API on this machine. The first line on stdout is OPENAI_BASE_URL=..., for the client (with --dialect the
@@ -76,9 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: an option is wrong, or the port is taken.
         ImportError: the simulator is not installed.
     """
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    # Blocked and waited for: a handler that sets what the main thread waits for meets the lock that the wait holds.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     server = _server(arguments)
     _allow_many_connections()
     with ExitStack() as stack:
@@ -87,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         stack.enter_context(_started(server, arguments))
         path = stack.enter_context(_token_file(server.token, arguments.state_dir))
         print(f"{server.dialect.provider.base_url_from}={server.base_url}\nBATCHEVAL_CONTROL={path}", flush=True)
-        stopped.wait()
+        signal.sigwait(STOPPING)
         if not arguments.strict:
             return int(ExitStatus.OK)
         report = server.conduct()
