@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 OPENAI = "openai"
 SIMULATOR = "simulator"
 FOLDER = "folder:"
+ADAPTERS = {
+    "openai": "openai_batch:OpenAIBatch",
+    "anthropic": "anthropic_batch:AnthropicBatch",
+}
+"""Where the class is for each `Capabilities.adapter`; imported when a run needs it."""
+
 SEED = 0
 """Seed of the simulator that a run starts for itself."""
 
@@ -174,13 +181,9 @@ def opened(
     """
     if (found := third_party(provider.name)) is not None:
         return cast("OpenAIBatch", found(base_url or None, api_key, scope))
-    if provider.adapter == "anthropic":
-        from pytest_batcheval.backends.anthropic_batch import AnthropicBatch
-
-        return AnthropicBatch(base_url, api_key, scope, capabilities=provider)
-    from pytest_batcheval.backends.openai_batch import OpenAIBatch
-
-    return OpenAIBatch(base_url, api_key, scope, capabilities=provider)
+    module, _, name = ADAPTERS[provider.adapter].partition(":")
+    adapter: type[OpenAIBatch] = getattr(import_module(f"pytest_batcheval.backends.{module}"), name)
+    return adapter(base_url, api_key, scope, capabilities=provider)
 
 
 def _folder(backend: str) -> Path:

@@ -49,7 +49,7 @@ class Capabilities:
     base_url: str = ""
     key_from: tuple[str, ...] = ("OPENAI_API_KEY",)
     base_url_from: str = "OPENAI_BASE_URL"
-    adapter: Literal["openai", "anthropic"] = "openai"
+    adapter: str = "openai"
     requests: int = 50_000
     bytes: int = 200 * MEGABYTE
     inputs: int = 50_000
