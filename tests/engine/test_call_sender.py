@@ -671,7 +671,7 @@ def test_a_budget_counts_calls_at_their_full_price(go, server, journal):
     go(wanted, budget=Decimal("0.01"), run="run")
     (row,) = journal.reader.batches()
     paid = price(MODEL, row.input_tokens, row.output_tokens, batch=False).usd
-    assert Budget(Decimal(1), journal.reader, server.origin, "run").spent() == paid
+    assert Budget(Decimal(1), journal.reader, (server.origin,), "run").spent() == paid
     assert paid == 2 * price(MODEL, row.input_tokens, row.output_tokens).usd
 
 
@@ -681,7 +681,7 @@ def test_a_budget_keeps_reserved_what_a_call_of_unknown_outcome_may_have_cost(go
     go(ask(4, model=MODEL, max_completion_tokens=1000), budget=Decimal("0.01"), run="run", size=1)
     (row,) = journal.reader.batches()
     paid = price(MODEL, row.input_tokens, row.output_tokens, batch=False).usd
-    reserved = Budget(Decimal(1), journal.reader, server.origin, "run").spent() - paid
+    reserved = Budget(Decimal(1), journal.reader, (server.origin,), "run").spent() - paid
     assert Decimal("0.0005") < reserved < Decimal("0.0006")  # 1,000 tokens at $0.50 a million
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -103,6 +103,34 @@ def respondent_of(backend: str) -> str | None:
     name, at, rest = backend.partition("@")
     kind, _, respondent = (rest if at and name in PROVIDERS else backend).partition(":")
     return (respondent or _USUAL_RESPONDENT) if kind == SIMULATOR else None
+
+
+def backend_named(name: str, own: str, named: Mapping[str, str]) -> str:
+    """The value of `--batch-backend` for the name that a request chose; an empty one is the run's `own`.
+
+    In a run at a simulator nothing goes to a provider that the command line does not name: a simulator of each answers.
+
+    Raises:
+        UsageError: there is no such backend, or none of that name can be simulated.
+    """
+    if not name:
+        return own
+    if name in named:
+        return named[name]
+    respondent = respondent_of(own)
+    if respondent is None or respondent_of(name) is not None:
+        try:
+            capabilities_of(name)
+        except UsageError as error:
+            raise UsageError(f"a request chooses the backend {name!r}: {error}; or {_say(name, 'BACKEND')}") from None
+        return name
+    if name not in PROVIDERS:
+        raise UsageError(f"a request chooses the backend {name!r} in a run at the simulator: {_say(name, SIMULATOR)}")
+    return f"{name}@{SIMULATOR}:{respondent}"
+
+
+def _say(name: str, value: str) -> str:
+    return f"say what it is, by --batch-backend={name}={value} or BatchClient(backends={{{name!r}: {value!r}}})"
 
 
 def capabilities_of(backend: str) -> Capabilities:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from pytest_batcheval.engine.estimate import plan, worst_case
@@ -22,10 +22,10 @@ class Budget:
     earlier runs count too, since this run finishes them.
     """
 
-    def __init__(self, limit: Decimal, reader: JournalReader, origin: str, run: str) -> None:
+    def __init__(self, limit: Decimal, reader: JournalReader, origins: Collection[str], run: str) -> None:
         self._limit = limit
         self._reader = reader
-        self._origin = origin
+        self._origins = origins
         self._run = run
 
     def reserve(self, batches: Sequence[Sequence[Request]], limits: Limits, calls: str = "batch") -> list[Decimal]:
@@ -53,8 +53,24 @@ class Budget:
 
     def spent(self) -> Decimal:
         """US dollars that this run has spent, or reserved and not spent yet."""
-        rows = self._reader.batches(self._origin)
-        return sum((_cost(row) for row in rows if row.run == self._run or row.state in OPEN), Decimal(0))
+        rows = self._reader.batches()  # a run may send to several origins
+        open_here = (row for row in rows if row.run != self._run and row.origin in self._origins and row.state in OPEN)
+        return sum(map(_cost, (*(row for row in rows if row.run == self._run), *open_here)), Decimal(0))
+
+
+def check_together(
+    limit: Decimal, reader: JournalReader, run: str, wave: Mapping[str, Sequence[Request]], calls: str = "batch"
+) -> None:
+    """Refuse a wave for several origins that could cost more than is left, before any of it is sent.
+
+    Raises:
+        BudgetError, UsageError: as `Budget.reserve`.
+    """
+    parts = []
+    for origin, requests in wave.items():
+        claimed = reader.claimed(origin)  # an open batch has them, and is counted with it
+        parts.append([request for request in requests if request.custom_id not in claimed])
+    Budget(limit, reader, wave, run).reserve(parts, Limits(), calls)
 
 
 def _cost(row: BatchRow) -> Decimal:

@@ -226,7 +226,9 @@ WHERE claim.key = ? ORDER BY batch.id
 
 ANSWERED_BY = "SELECT key FROM answer WHERE batch IN (SELECT value FROM json_each(?))"
 
-RUN_ORIGIN = "SELECT origin FROM run WHERE id = ?"
+ADD_RUN_BACKEND = "INSERT INTO run_backend (run, backend, origin, base_url) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+RUN_ORIGINS = "SELECT backend, origin FROM run_backend WHERE run = ?"
 
 # A refresh is complete when none of its requests is waiting any more.
 FORGET_WHOLE_REFRESHES = """

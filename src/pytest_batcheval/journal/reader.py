@@ -291,9 +291,9 @@ class JournalReader:
         numbers = [row.id for row in self.batches() if row.run == run or row.id in others]
         return {row[0] for row in self._rows(queries.ANSWERED_BY, (json.dumps(numbers),))}
 
-    def run_origin(self, run_id: str) -> str | None:
-        """The origin a run sent to; `None` for an unknown run."""
-        return next((str(row[0]) for row in self._rows(queries.RUN_ORIGIN, (run_id,))), None)
+    def run_origins(self, run_id: str) -> dict[str, str]:
+        """The origins that a run sends to, by the names that its tests chose; empty for an unknown run."""
+        return {str(name): str(origin) for name, origin in self._rows(queries.RUN_ORIGINS, (run_id,))}
 
     def runs(self) -> list[RunRow]:
         """All runs that could send, oldest first."""

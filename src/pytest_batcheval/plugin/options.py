@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ CALLS = ("batch", "individual")
 MISSING = ("fail", "skip")
 _INI = (
     ("batch", "default of --batch", "replay"),
-    ("batch_backend", "default of --batch-backend", "openai"),
+    ("batch_backend", "default of --batch-backend: the run's own", "openai"),
     ("batch_calls", "default of --batch-calls", "batch"),
     ("batch_journal", "default of --batch-journal", JOURNAL),
     ("batch_round", "default of --batch-round: empty accepts the answers of any round", ""),
@@ -48,8 +49,9 @@ _FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 """The words of pytest's ini keys of type `bool`."""
 
 MARKER = (
-    "batch(prompt, samples=1, passes=None, min_pass=None, endpoint=None, errors='raise', axes={}, **axis): get the "
-    "answers of this test's requests from a batch; a keyword that is an axis narrows it to an id or a list of ids. "
+    "batch(prompt, samples=1, passes=None, min_pass=None, endpoint=None, backend=None, errors='raise', axes={}, "
+    "**axis): get the answers of this test's requests from a batch; a keyword that is an axis narrows it to an id or a "
+    "list of ids. "
     "Without prompt= a plain marker."
 )
 
@@ -60,7 +62,8 @@ class Settings:
 
     Attributes:
         mode: `replay`, `plan`, `send` or `record`.
-        backend: `openai`, `simulator[:respondent]` or a base URL.
+        backend: the run's own: `openai`, `simulator[:respondent]` or a base URL.
+        backends: those for names that tests choose, by name.
         calls: `batch`, or `individual` calls of the endpoints.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
@@ -83,6 +86,7 @@ class Settings:
 
     mode: str
     backend: str
+    backends: Mapping[str, str]
     calls: str
     journal: Path
     refresh: bool
@@ -124,6 +128,9 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("batch_refresh", "default of --batch-refresh", default="false")
     parser.addini("batch_ignore_unmarked", "default of --batch-ignore-unmarked", default="false")
     parser.addini("batch_enqueued_tokens", "values of --batch-enqueued-tokens, a line each", type="linelist")
+    parser.addini(
+        "batch_backends", "backends for the names that tests choose, a line each: judge = anthropic", "linelist"
+    )
     parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
     parser.addini("batch_factors", "factors of profiles besides the TCI's, or cut-offs: NS HA = 45 55", type="linelist")
 
@@ -139,10 +146,12 @@ def _add_sources(group: pytest.OptionGroup) -> None:
     )
     group.addoption(
         "--batch-backend",
-        metavar="BACKEND",
+        metavar="[NAME=]BACKEND",
+        action="append",
         help="where requests go: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL), another provider by its name "
         "(docs/providers.md), simulator[:respondent] (local, free), folder:DIR, or the base URL of a server that "
-        "speaks the Batch API.",
+        "speaks the Batch API. NAME=BACKEND (repeatable): where requests go that choose this name, as by "
+        "@pytest.mark.batch(backend='judge').",
     )
     group.addoption(
         "--batch-calls",
@@ -272,9 +281,11 @@ def root_of(config: pytest.Config) -> Path:
 
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; an option beats its ini key."""
+    backend, backends = _backends(config)
     return Settings(
         mode=mode(config),
-        backend=str(_chosen(config, "batch_backend")),
+        backend=backend,
+        backends=backends,
         calls=str(_chosen(config, "batch_calls")),
         journal=root_of(config) / str(_chosen(config, "batch_journal")),
         refresh=_flag(config, "batch_refresh"),
@@ -297,6 +308,23 @@ def read_settings(config: pytest.Config) -> Settings:
         factors=tuple(_lines(config, "batch_factors")),
         root=root_of(config),
     )
+
+
+def _backends(config: pytest.Config) -> tuple[str, dict[str, str]]:
+    """The run's own backend, and those of names; the last one given counts."""
+    given = [(found, text) for text in config.getoption("batch_backend") or () for found in (_NAMED.match(text),)]
+    own = [text for found, text in given if found is None]
+    named = {}
+    for line in _lines(config, "batch_backends"):
+        if (found := _NAMED.match(line)) is None:
+            raise pytest.UsageError(f"batch_backends = {line!r}: must be NAME = BACKEND, such as judge = anthropic")
+        named[found[1]] = found[2]
+    named |= {found[1]: found[2] for found, _ in given if found is not None}
+    return own[-1] if own else _ini_text(config, "batch_backend"), named
+
+
+_NAMED = re.compile(r"([\w.-]+)\s*=\s*(\S.*)")
+"""A backend for a name; a base URL and a folder have another character before any `=`."""
 
 
 def _wait(config: pytest.Config) -> float | None:

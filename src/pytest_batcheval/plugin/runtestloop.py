@@ -85,10 +85,8 @@ def _plan_of_controller(session: pytest.Session, batch: BatchSession) -> int:
 
 
 def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
-    from pytest_batcheval.backends.connect import expected_origin
     from pytest_batcheval.plugin.plan_report import plan_lines
 
-    batch.stored.origin = expected_origin(batch.settings.backend)
     others = others_line(batch.plan, session.config)
     lines = (
         plan_lines(batch.plan, batch.stored, batch.settings, others)
