@@ -76,7 +76,7 @@ def test_a_judge_is_asked_elsewhere_than_the_patient(judged, workers):
     sent = judged.run("--batch=record", "--batch-backend=simulator", *workers)
     sent.assert_outcomes(passed=4)
     sent.stdout.fnmatch_lines(
-        ["batch: 2 requests for the simulator*", "batch: wave 2: 2 requests for Anthropic at the simulator*"]
+        ["batch: 2 requests for the simulator*", "batch: wave 2: 2 requests for the simulator (faithful@0/anthropic)*"]
     )
     judged.run(*workers).assert_outcomes(passed=4)
 

@@ -11,10 +11,9 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 from pytest_batcheval.backends.base_url import api_url, checked_base_url
-from pytest_batcheval.catalogue.providers import COMPATIBLE, PROVIDERS, Capabilities
+from pytest_batcheval.catalogue.providers import COMPATIBLE, PROVIDERS, Capabilities, provider_at
 from pytest_batcheval.errors import BatchEvalError, UsageError
 from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
@@ -160,7 +159,7 @@ def expected_origin(backend: str) -> str:
         return folder_origin(_folder(backend))
     respondent = respondent_of(backend)
     if respondent is not None:
-        return simulator_origin(respondent, SEED)
+        return simulator_origin(respondent, SEED, capabilities_of(backend).name)
     return provider_origin(_provider(backend)[1])
 
 
@@ -172,9 +171,7 @@ def _provider(backend: str) -> tuple[Capabilities, str]:
     """
     name, _, url = backend.partition("@")
     if backend.lower().startswith(("http://", "https://")):
-        host = urlsplit(checked_base_url(backend)).hostname
-        known = (found for found in PROVIDERS.values() if found.base_url and urlsplit(found.base_url).hostname == host)
-        provider = next(known, COMPATIBLE)
+        provider = provider_at(checked_base_url(backend)) or COMPATIBLE
         return provider, api_url(provider, backend)
     if name not in PROVIDERS and (found := third_party(name)) is not None:
         own: Capabilities = found.capabilities

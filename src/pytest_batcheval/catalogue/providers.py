@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 Mark = Literal["metadata", "name", "file", "custom_id"]
 Fence = Literal["file", "token", "id", "none"]
@@ -172,3 +173,10 @@ PROVIDERS: Mapping[str, Capabilities] = {
     )
 }
 """By the name that `--batch-backend` takes."""
+
+
+def provider_at(base_url: str) -> Capabilities | None:
+    """The provider whose host a URL names; `None` for any other host."""
+    host = urlsplit(base_url).hostname
+    found = (one for one in PROVIDERS.values() if one.base_url and urlsplit(one.base_url).hostname == host)
+    return next(found, None)

@@ -10,7 +10,6 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.backends.connect import OPENAI
 from pytest_batcheval.engine.budget import check_together
 from pytest_batcheval.engine.destinations import send_each
 from pytest_batcheval.engine.endpoints import check_endpoints
@@ -58,13 +57,6 @@ class _Part:
     @property
     def origin(self) -> str:
         return self.connection.backend.origin
-
-    @property
-    def place(self) -> str:
-        """The origin in words; of a simulator also the provider whose API it speaks, unless that is OpenAI."""
-        provider = self.connection.backend.capabilities
-        at = f"{provider.title} at " if is_simulator(self.origin) and provider.name != OPENAI else ""
-        return at + describe(self.origin)
 
 
 class WaveRunner:
@@ -160,7 +152,7 @@ class WaveRunner:
         which = f"wave {wave}: " if wave > 1 else ""
         known = f" ({stored:,} answered already)" if stored else ""
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
-        asked = ", ".join(f"{counted(len(part.fresh), 'request')} for {part.place}" for part in parts)
+        asked = ", ".join(f"{counted(len(part.fresh), 'request')} for {describe(part.origin)}" for part in parts)
         self._say(f"{which}{asked}{known}{later}")
         rows = self._stored.journal.batches
         self._display.begin(
@@ -190,7 +182,7 @@ class WaveRunner:
         paid = {part.origin: part.fresh for part in parts if not is_simulator(part.origin)}
         if self._settings.budget is not None and len(paid) > 1:
             check_together(self._settings.budget, run.journal.reader, self._run_id, paid, self._settings.calls)
-        # Two servers of one origin, as simulators are, would take each other's open batches for theirs.
+        # Two servers of one origin, such as two simulators, would take each other's open batches for theirs.
         together = self._settings.calls == "batch" and len({part.origin for part in parts}) == len(parts)
         send_each([partial(self._send, part, wave, run) for part in parts], self._settings.wait, together)
 
