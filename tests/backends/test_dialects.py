@@ -6,10 +6,13 @@ from pytest_batcheval.backends.anthropic_batch import GONE
 from pytest_batcheval.backends.base_url import api_url
 from pytest_batcheval.backends.connect import connect, opened
 from pytest_batcheval.catalogue.providers import PROVIDERS
+from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.simulator.api_keys import KeyRing
+from pytest_batcheval.simulator.server import SimulatorServer
 from pytest_batcheval.wire.objects import Request
 
 MARKED = [name for name, provider in PROVIDERS.items() if provider.mark != "file"]
@@ -85,3 +88,33 @@ def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
 )
 def test_a_base_url_may_be_written_as_the_providers_sdk_has_it(name, given, url):
     assert api_url(PROVIDERS[name], given) == url
+
+
+@pytest.mark.parametrize("name", [name for name, provider in PROVIDERS.items() if provider.calls])
+def test_individual_calls_go_out_with_the_key_of_their_own_provider(tmp_path, monkeypatch, name):
+    asked, provider = requests(name, 2), PROVIDERS[name]
+    keys = KeyRing.from_data({"keys": [{"key": "the-providers-own", "project": "ours"}]})
+    monkeypatch.setenv("OPENAI_API_KEY", "another-providers")
+    with SimulatorServer(dialect=name, keys=keys) as server:
+        monkeypatch.setenv(provider.key_from[0], "the-providers-own")
+        with (
+            connect(f"{name}@{server.base_url}", individual=True) as connection,
+            Journal.open(tmp_path / "journal.sqlite") as journal,
+        ):
+            calling = Calling(connection.calls, connection.clock)
+            sent = send(asked, backend=connection.backend, journal=journal, clock=connection.clock, calling=calling)
+            assert (sent.answered, sent.failed) == (2, 0)
+            assert all(answer.text for answer in journal.reader.answers(asked, server.origin).values())
+
+
+def test_an_overloaded_anthropic_has_not_run_a_call(tmp_path):
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    with connect("anthropic@simulator", individual=True) as connection:
+        connection.simulator.misbehave(
+            {"fault": "status", "call": "messages", "status": 529, "body": error, "times": 1}
+        )
+        with Journal.open(tmp_path / "journal.sqlite") as journal:
+            backend, clock = connection.backend, connection.clock
+            calling = Calling(connection.calls, clock)
+            sent = send(requests("anthropic", 2), backend=backend, journal=journal, clock=clock, calling=calling)
+            assert (sent.answered, sent.unknown) == (2, frozenset())

@@ -92,7 +92,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
     with (
         _usable(lambda: opened(provider, base_url)) as client,
         closing(_clock(client)) as clock,
-        _usable(lambda: _calls(individual, base_url, None)) as calls,
+        _usable(lambda: _calls(individual, client, base_url, None)) as calls,
     ):
         yield BackendConnection(client, clock, calls=calls)
 
@@ -244,7 +244,7 @@ def _simulated(respondent: str, individual: bool, provider: Capabilities) -> Ite
         SimulatorServer(respondent, seed=SEED, dialect=provider.name) as server,
         opened(provider, server.base_url, SIMULATOR, IN_PROCESS) as client,
         closing(_clock(client)) as clock,
-        _calls(individual, server.base_url, SIMULATOR) as calls,
+        _calls(individual, client, server.base_url, SIMULATOR) as calls,
     ):
         yield BackendConnection(client, clock, server, calls)
 
@@ -266,12 +266,24 @@ def _usable(build: Callable[[], T]) -> T:
         raise UsageError(f"no connection can be made: {redacted(str(error))}; check {where}") from None
 
 
-def _calls(individual: bool, base_url: str | None, api_key: str | None) -> IndividualCalls | nullcontext[None]:
+def _calls(
+    individual: bool, client: Any, base_url: str, api_key: str | None
+) -> IndividualCalls | nullcontext[None]:  # fmt: skip
+    """Individual calls to the provider of a backend, with its key.
+
+    Raises:
+        UsageError: its endpoints cannot be called that way.
+    """
     if not individual:
         return nullcontext()
+    from pytest_batcheval.backends.api_key import supplier
     from pytest_batcheval.backends.openai_calls import IndividualCalls
 
-    return IndividualCalls(base_url, api_key)
+    provider: Capabilities = client.capabilities
+    if not provider.calls:
+        raise UsageError(f"individual calls to {provider.title} are not supported: leave out --batch-calls")
+    key = supplier(api_key, provider.key_from)
+    return IndividualCalls(api_url(provider, base_url), key, sign=getattr(client, "sign", None))
 
 
 def _clock(client: OpenAIBatch | AnthropicBatch) -> SystemClock | SimulatorClock:

@@ -43,6 +43,8 @@ class Capabilities:
         retention_days: for which results are kept.
         discount: share of the price of single calls that a batch saves; `None` where it depends on the model.
         cancel: whether a batch can be stopped.
+        calls: whether each endpoint takes single calls at its own path below the base URL.
+        flex: whether single calls can have the service tier `flex`, at the price of a batch.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Capabilities:
     retention_days: int | None = None
     discount: float | None = 0.5
     cancel: bool = True
+    calls: bool = True
+    flex: bool = False
 
     @property
     def promise(self) -> str:
@@ -104,7 +108,7 @@ COMPATIBLE = Capabilities("openai", "a server with OpenAI's Batch API")
 PROVIDERS: Mapping[str, Capabilities] = {
     provider.name: provider
     for provider in (
-        Capabilities("openai", "OpenAI", "https://api.openai.com/v1", endpoints=_OPENAI, retention_days=30),
+        Capabilities("openai", "OpenAI", "https://api.openai.com/v1", endpoints=_OPENAI, retention_days=30, flex=True),
         Capabilities(
             "azure",
             "Azure OpenAI",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from pytest_batcheval.engine.estimate import plan, worst_case
-from pytest_batcheval.engine.pricing import price
+from pytest_batcheval.engine.pricing import used_usd
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import BudgetError, UsageError
 from pytest_batcheval.journal.reader import JournalReader
-from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.journal.rows import OPEN, BatchRow, TierUse
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
@@ -55,7 +55,8 @@ class Budget:
         """US dollars that this run has spent, or reserved and not spent yet."""
         rows = self._reader.batches()  # a run may send to several origins
         open_here = (row for row in rows if row.run != self._run and row.origin in self._origins and row.state in OPEN)
-        return sum(map(_cost, (*(row for row in rows if row.run == self._run), *open_here)), Decimal(0))
+        counted_rows, uses = [*(row for row in rows if row.run == self._run), *open_here], self._reader.tier_uses()
+        return sum((_cost(row, uses.get(row.id, ())) for row in counted_rows), Decimal(0))
 
 
 def check_together(
@@ -73,11 +74,11 @@ def check_together(
     Budget(limit, reader, wave, run).reserve(parts, Limits(), calls)
 
 
-def _cost(row: BatchRow) -> Decimal:
+def _cost(row: BatchRow, uses: Iterable[TierUse]) -> Decimal:
     if row.state == "void":
         return Decimal(0)
     single, reserved = row.calls == "individual", Decimal(row.most_usd or 0)
-    used = price(row.model, row.input_tokens, row.output_tokens, not single) if row.state == "settled" else None
+    used = used_usd(row, uses, not single) if row.state == "settled" else None
     if used is None:
         return reserved
-    return used.usd + (reserved if single else 0)
+    return used + (reserved if single else 0)

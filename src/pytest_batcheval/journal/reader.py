@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.journal import checks, connect, queries
-from pytest_batcheval.journal.rows import OPEN, AliasRow, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, is_sound
+from pytest_batcheval.journal.rows import (
+    OPEN,
+    AliasRow,
+    BatchRow,
+    CauseRow,
+    RunRow,
+    StageRow,
+    TierUse,
+    TroubleRow,
+    is_sound,
+)
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
@@ -290,6 +300,13 @@ class JournalReader:
         """Keys of the answers from the batches and calls of a run, and from the batches numbered in `others`."""
         numbers = [row.id for row in self.batches() if row.run == run or row.id in others]
         return {row[0] for row in self._rows(queries.ANSWERED_BY, (json.dumps(numbers),))}
+
+    def tier_uses(self) -> dict[int, list[TierUse]]:
+        """What service tiers other than the standard one have used, by the number of the row."""
+        found: dict[int, list[TierUse]] = {}
+        for batch, *use in self._rows(queries.TIER_USES, ()):
+            found.setdefault(batch, []).append(TierUse(*use))
+        return found
 
     def run_origins(self, run_id: str) -> dict[str, str]:
         """The origins that a run sends to, by the names that its tests chose; empty for an unknown run."""

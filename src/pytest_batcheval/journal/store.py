@@ -374,9 +374,15 @@ def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[Answer
         input_tokens += sum(answer.input_tokens for answer in answers)
         output_tokens += sum(answer.output_tokens for answer in answers)
         connection.executemany(queries.ADD_ANSWER, _answers(row, answers))
+        if row.calls == "individual":
+            connection.executemany(queries.ADD_TIER_USE, _tier_uses(row, answers))
         failures = (_failure(row, result) for result in some if isinstance(result, FailureRow))
         connection.executemany(queries.ADD_FAILURE, failures)
     return replace(row, answers=number, input_tokens=input_tokens, output_tokens=output_tokens)
+
+
+def _tier_uses(row: BatchRow, answers: Iterable[AnswerRow]) -> Iterator[tuple[object, ...]]:
+    return ((row.id, one.tier, 1, one.input_tokens, one.output_tokens) for one in answers if one.tier)
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:

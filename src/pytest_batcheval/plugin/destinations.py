@@ -78,7 +78,7 @@ class OpenBackends:
         from pytest_batcheval.backends.connect import connect
 
         if backend not in self._open:
-            opened = connect(backend, self._settings.calls == "individual")
+            opened = connect(backend, not self._settings.batched)
             self._open[backend] = self._stack.enter_context(opened)
             self.traffic += self._open[backend].traffic
         return self._open[backend]

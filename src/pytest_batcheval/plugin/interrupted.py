@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def left_behind(settings: Settings, stored: StoredAnswers, seen: Mapping[str, BatchSnapshot]) -> list[str]:
     """Lines for the user; `seen` has the last snapshot of each batch by its id, of individual calls by an empty one."""
-    if settings.calls == "individual":
+    if not settings.batched:
         note = seen[""].note if "" in seen else ""
         calls = note or "every call that was sent was answered"
         return [f"interrupted; {calls}; answers are in the journal: run the same command again to continue"]

@@ -26,7 +26,7 @@ ROUND_VARIABLE = "BATCHEVAL_ROUND"
 
 MODES = ("replay", "plan", "send", "record")
 SENDING = ("send", "record")
-CALLS = ("batch", "individual")
+CALLS = ("batch", "individual", "flex")
 MISSING = ("fail", "skip")
 _INI = (
     ("batch", "default of --batch", "replay"),
@@ -64,7 +64,7 @@ class Settings:
         mode: `replay`, `plan`, `send` or `record`.
         backend: the run's own: `openai`, `simulator[:respondent]` or a base URL.
         backends: those for names that tests choose, by name.
-        calls: `batch`, or `individual` calls of the endpoints.
+        calls: `batch`, or `individual` calls of the endpoints, with `flex` those of that service tier.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
         round: the round whose answers are wanted; empty accepts those of any.
@@ -108,6 +108,16 @@ class Settings:
     axes: tuple[str, ...]
     factors: tuple[str, ...]
     root: Path
+
+    @property
+    def batched(self) -> bool:
+        """Whether requests are sent as batches, and not as individual calls."""
+        return self.calls == "batch"
+
+    @property
+    def tier(self) -> str:
+        """The service tier that individual calls ask for; empty for the standard one."""
+        return self.calls if self.calls == "flex" else ""
 
     @property
     def sends(self) -> bool:
@@ -157,7 +167,8 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         "--batch-calls",
         choices=CALLS,
         help="batch: requests are sent as batches, at half the price (default). individual: each is sent to its "
-        "endpoint by itself, answered within seconds.",
+        "endpoint by itself, answered within seconds. flex: individual calls with service_tier flex, slower and at the "
+        "price of a batch; those without capacity are made at the standard price.",
     )
     group.addoption(
         "--batch-report",

@@ -76,7 +76,7 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     for request in plan.foreseen:
         stored.comes_from(request.backend, expected_origin(backend_of(settings, request.backend)))
     ahead = outlook(plan, stored, settings)
-    batched = settings.calls == "batch"
+    batched = settings.batched
     now = planned_backends(settings, (request for _, request in ahead.fresh.values()))
     later = planned_backends(settings, (request for _, request in ahead.later))
     backends = list(asked) or [settings.backend]
@@ -85,16 +85,16 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     lines = [f"for {where}; nothing is sent"]
     lines += [line for backend, origin in origins.items() for line in _promise(backend, origin, batched)]
     modules = _by_module(plan, ahead)
-    rows = [_row(name, module, batched) for name, module in modules.items()]
-    lines += ["", *_table([_COLUMNS, *rows, _total(modules.values(), batched)])]
-    files, more = _planned(now, batched), _planned(later, batched)
+    rows = [_row(name, module, settings) for name, module in modules.items()]
+    lines += ["", *_table([_COLUMNS, *rows, _total(modules.values(), settings)])]
+    files, more = _planned(now, settings), _planned(later, settings)
     lines += ["", *_files(files, batched), *_later(files, more, ahead.complete, batched)]
     lines += [*_notes(plan, others, bool(files)), *_power(plan)]
     warnings = _warnings(plan, ahead, stored, batched)
     return lines + (["", *warnings] if warnings else [])
 
 
-def _planned(groups: Mapping[str, Sequence[Request]], batched: bool) -> list[tuple[str, PlannedFile]]:
+def _planned(groups: Mapping[str, Sequence[Request]], settings: Settings) -> list[tuple[str, PlannedFile]]:
     """The files of each backend, with its title where there are several.
 
     Raises:
@@ -108,10 +108,11 @@ def _planned(groups: Mapping[str, Sequence[Request]], batched: bool) -> list[tup
     files = []
     for backend, requests in groups.items():
         provider = capabilities_of(backend)
-        if batched:
+        if settings.batched:
             check_endpoints(requests, provider)
+        tier = settings.tier if provider.flex else ""
         title = f"{provider.title}: " if len(groups) > 1 else ""
-        files += [(title, file) for file in estimate(requests, Limits.of(provider), batch=batched)]
+        files += [(title, file) for file in estimate(requests, Limits.of(provider), settings.batched, tier)]
     return files
 
 
@@ -178,10 +179,10 @@ def _by_module(plan: Plan, ahead: Outlook) -> dict[str, ModulePlan]:
     return modules
 
 
-def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
+def _row(name: str, module: ModulePlan, settings: Settings) -> tuple[str, ...]:
     from pytest_batcheval.engine.estimate import plan
 
-    files = plan(module.fresh, batch=batched)
+    files = plan(module.fresh, batch=settings.batched, tier=settings.tier)
     counts = (
         module.tests,
         module.requests,
@@ -196,7 +197,7 @@ def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
     return (name, *(f"{count:,}" for count in counts), dollars(total(files)))
 
 
-def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
+def _total(modules: Iterable[ModulePlan], settings: Settings) -> tuple[str, ...]:
     whole = ModulePlan()
     for module in modules:
         whole.tests += module.tests
@@ -207,7 +208,7 @@ def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
         whole.fresh += module.fresh
         for source, number in module.answered.items():
             whole.answered[source] += number
-    return _row("total", whole, batched)
+    return _row("total", whole, settings)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

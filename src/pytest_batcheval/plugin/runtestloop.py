@@ -149,7 +149,7 @@ def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
         if batch.plan.others:
             progress.say(others_line(batch.plan, session.config))
         runner = WaveRunner(batch.settings, batch.stored, batch.run_id, progress)
-        stopping = STOPPING_CALLS if batch.settings.calls == "individual" else STOPPING
+        stopping = STOPPING if batch.settings.batched else STOPPING_CALLS
         interrupts = Interrupts(lambda: progress.say(stopping))
         session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
         try:

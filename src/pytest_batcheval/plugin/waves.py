@@ -27,6 +27,7 @@ from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import BackendConnection
+    from pytest_batcheval.engine.call_sender import Calling
     from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.journal.store import Journal
@@ -163,7 +164,7 @@ class WaveRunner:
         """Say what is known against sending these requests, and note which cells ask for them."""
         if part.fresh:
             asked = [(min(self._asking(request.custom_id)), request) for request in part.fresh]
-            today, batched = date.fromisoformat(real_time.utc_day()), self._settings.calls == "batch"
+            today, batched = date.fromisoformat(real_time.utc_day()), self._settings.batched
             for line in request_lines(asked, part.origin, today, batched):
                 self._say(line)
             for line in changed_lines(part.cells, part.fresh, journal.reader, part.origin):
@@ -177,17 +178,17 @@ class WaveRunner:
             UnfinishedError: batches of one still run; those of the others that have ended are collected.
         """
         for part in parts:
-            if self._settings.calls == "batch":
+            if self._settings.batched:
                 check_endpoints(part.fresh, part.connection.backend.capabilities)
         paid = {part.origin: part.fresh for part in parts if not is_simulator(part.origin)}
         if self._settings.budget is not None and len(paid) > 1:
-            check_together(self._settings.budget, run.journal.reader, self._run_id, paid, self._settings.calls)
+            calls = "batch" if self._settings.batched else "individual"
+            check_together(self._settings.budget, run.journal.reader, self._run_id, paid, calls)
         # Two servers of one origin, such as two simulators, would take each other's open batches for theirs.
-        together = self._settings.calls == "batch" and len({part.origin for part in parts}) == len(parts)
+        together = self._settings.batched and len({part.origin for part in parts}) == len(parts)
         send_each([partial(self._send, part, wave, run) for part in parts], self._settings.wait, together)
 
     def _send(self, part: _Part, wave: int, run: _Run, patience: float | None) -> None:
-        from pytest_batcheval.engine.call_sender import Calling
         from pytest_batcheval.engine.send import SendPolicy, send
         from pytest_batcheval.engine.split import Limits
         from pytest_batcheval.report.error_log import error_log
@@ -208,7 +209,7 @@ class WaveRunner:
                 clock=connection.clock,
                 progress=progress,
                 run=self._run_id,
-                calling=None if connection.calls is None else Calling(connection.calls, connection.clock),
+                calling=self._calling(connection),
                 policy=SendPolicy(
                     refresh=self._settings.refresh,
                     round=self._settings.round,
@@ -225,6 +226,15 @@ class WaveRunner:
         self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
         for line in sent.notes:
             self._say(line)
+
+    def _calling(self, connection: BackendConnection) -> Calling | None:
+        """The parts of individual calls, with the tier where the provider has it; `None` for batches."""
+        from pytest_batcheval.engine.call_sender import Calling
+
+        if connection.calls is None:
+            return None
+        tier = self._settings.tier if connection.backend.capabilities.flex else ""
+        return Calling(connection.calls, connection.clock, tier=tier)
 
     def _pending(self, calls: Sequence[Asking], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
         """The next requests of every call that has some, with their names; failed requests are not sent again."""

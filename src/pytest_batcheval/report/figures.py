@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from pytest_batcheval.engine.pricing import price
+from pytest_batcheval.engine.pricing import used_usd
 from pytest_batcheval.engine.retry import retry_of
 from pytest_batcheval.journal.reader import JournalReader
-from pytest_batcheval.journal.rows import OPEN, STAGES, BatchRow, CauseRow, RunRow, StageRow
+from pytest_batcheval.journal.rows import OPEN, STAGES, BatchRow, CauseRow, RunRow, StageRow, TierUse
 from pytest_batcheval.wire.origin import describe, is_simulator
 
 
@@ -234,10 +234,11 @@ class Figures:
         for cause in causes:
             failed[cause.batch] += cause.count
         rows = (row for row in self._reader.batches() if run in (None, row.run))
-        return [_batch(row, repeated.get(row.id, 0), failed[row.id]) for row in rows]
+        uses = self._reader.tier_uses()
+        return [_batch(row, uses.get(row.id, ()), repeated.get(row.id, 0), failed[row.id]) for row in rows]
 
 
-def _batch(row: BatchRow, repeated: int, failed: int) -> BatchFigures:
+def _batch(row: BatchRow, uses: Iterable[TierUse], repeated: int, failed: int) -> BatchFigures:
     return BatchFigures(
         number=row.id,
         batch_id=row.batch_id,
@@ -255,20 +256,19 @@ def _batch(row: BatchRow, repeated: int, failed: int) -> BatchFigures:
         failed=failed,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
-        usd=_usd(row, row.calls == "batch"),
-        usd_as_calls=_usd(row, batch=False),
+        usd=_usd(row, uses, row.calls == "batch"),
+        usd_as_calls=_usd(row, (), batch=False),
         note=row.note,
     )
 
 
-def _usd(row: BatchRow, batch: bool) -> Decimal | None:
+def _usd(row: BatchRow, uses: Iterable[TierUse], batch: bool) -> Decimal | None:
     """Return the price of the tokens of a batch; `None` for a lost one, whose tokens are unknown."""
     if row.state == "lost":
         return None
     if not row.input_tokens and not row.output_tokens:
         return Decimal(0)
-    found = price(row.model, row.input_tokens, row.output_tokens, batch)
-    return None if found is None else found.usd
+    return used_usd(row, uses, batch)
 
 
 def _run(
