@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.backends.connect import backend_named
+from pytest_batcheval.backends.connect import backend_named, expected_origin
 from pytest_batcheval.engine.destinations import by_backend
 from pytest_batcheval.wire.objects import Request
 
@@ -35,6 +35,19 @@ def planned_backends(settings: Settings, requests: Iterable[Request]) -> dict[st
         UsageError: there is no such backend, or the same request is asked of two.
     """
     return by_backend(requests, cache(partial(backend_of, settings)))
+
+
+def expect_origins(settings: Settings, stored: StoredAnswers, requests: Iterable[Request]) -> dict[str, list[Request]]:
+    """As `planned_backends`; tell the store the origins that will be met, as far as they are known without connecting.
+
+    Raises:
+        UsageError: as `planned_backends`.
+    """
+    asked = list(requests)
+    groups = planned_backends(settings, asked)
+    for name in {request.backend for request in asked}:
+        stored.comes_from(name, expected_origin(backend_of(settings, name)))
+    return groups
 
 
 class OpenBackends:

@@ -35,6 +35,7 @@ _INI = (
     ("batch_journal", "default of --batch-journal", JOURNAL),
     ("batch_round", "default of --batch-round: empty accepts the answers of any round", ""),
     ("batch_wait", "default of --batch-wait: empty waits until all batches have ended", ""),
+    ("batch_deadline", "default of --batch-deadline: empty leaves --batch-calls as it is", ""),
     ("batch_attempts", "default of --batch-attempts", "3"),
     ("batch_budget", "default of --batch-budget: empty sets no limit", ""),
     ("batch_report", "default of --batch-report: empty writes none", ""),
@@ -67,6 +68,7 @@ class Settings:
         calls: `batch`, or `individual` calls of the endpoints, with `flex` those of that service tier.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
+        deadline: seconds in which answers are wanted, by which batches or individual calls are chosen; `None` for none.
         round: the round whose answers are wanted; empty accepts those of any.
         attempts: the most times that a request is sent while its failures are transient.
         budget: US dollars that may be spent at most; `None` sets no limit.
@@ -93,6 +95,7 @@ class Settings:
     round: str
     missing: str
     wait: float | None
+    deadline: float | None
     attempts: int
     budget: Decimal | None
     enqueued_tokens: Mapping[str, int]
@@ -209,6 +212,13 @@ def _add_limits(group: pytest.OptionGroup) -> None:
         "10 if batches are still running then; the same command collects them later. Default: until all have ended.",
     )
     group.addoption(
+        "--batch-deadline",
+        metavar="DURATION",
+        help="when answers are wanted at the latest (2h): batches if similar ones of the journal ended by then, else "
+        "individual calls, with service tier flex where that is cheaper and quick enough. Instead of --batch-calls; "
+        "without --batch-wait the run ends then.",
+    )
+    group.addoption(
         "--batch-attempts",
         metavar="N",
         type=int,
@@ -302,7 +312,8 @@ def read_settings(config: pytest.Config) -> Settings:
         refresh=_flag(config, "batch_refresh"),
         round=_round(config),
         missing=_ini_text(config, "batch_missing"),
-        wait=_wait(config),
+        wait=_seconds(config, "batch_wait"),
+        deadline=_seconds(config, "batch_deadline"),
         attempts=_attempts(config),
         budget=_budget(config),
         enqueued_tokens=_enqueued_tokens(config),
@@ -338,12 +349,12 @@ _NAMED = re.compile(r"([\w.-]+)\s*=\s*(\S.*)")
 """A backend for a name; a base URL and a folder have another character before any `=`."""
 
 
-def _wait(config: pytest.Config) -> float | None:
-    text = str(_chosen(config, "batch_wait"))
+def _seconds(config: pytest.Config, name: str) -> float | None:
+    text = str(_chosen(config, name))
     try:
         return seconds(text) if text else None
     except ValueError as error:
-        raise pytest.UsageError(f"batch_wait = {error}") from None
+        raise pytest.UsageError(f"{name} = {error}") from None
 
 
 def _attempts(config: pytest.Config) -> int:

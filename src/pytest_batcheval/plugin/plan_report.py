@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_batcheval.catalogue.providers import PROMISES
 from pytest_batcheval.engine.estimate import estimate_text, price_text, total
-from pytest_batcheval.plugin.destinations import backend_of, planned_backends
+from pytest_batcheval.plugin.deadline import by_deadline
+from pytest_batcheval.plugin.destinations import expect_origins, planned_backends
 from pytest_batcheval.plugin.foreseen import USUAL_TOKENS
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.outlook import Outlook, outlook
@@ -72,10 +73,9 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     """
     from pytest_batcheval.backends.connect import expected_origin
 
-    asked = planned_backends(settings, plan.foreseen)
-    for request in plan.foreseen:
-        stored.comes_from(request.backend, expected_origin(backend_of(settings, request.backend)))
+    asked = expect_origins(settings, stored, plan.foreseen)
     ahead = outlook(plan, stored, settings)
+    settings, choice = by_deadline(settings, ahead, stored.journal)
     batched = settings.batched
     now = planned_backends(settings, (request for _, request in ahead.fresh.values()))
     later = planned_backends(settings, (request for _, request in ahead.later))
@@ -84,6 +84,7 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     where = " and ".join(dict.fromkeys(map(describe, origins.values())))
     lines = [f"for {where}; nothing is sent"]
     lines += [line for backend, origin in origins.items() for line in _promise(backend, origin, batched)]
+    lines += choice
     modules = _by_module(plan, ahead)
     rows = [_row(name, module, settings) for name, module in modules.items()]
     lines += ["", *_table([_COLUMNS, *rows, _total(modules.values(), settings)])]

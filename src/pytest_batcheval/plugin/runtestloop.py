@@ -137,7 +137,10 @@ def _is_recorded(batch: BatchSession, items: Sequence[pytest.Item]) -> bool:
 def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
     """Send the requests of the plan in waves, and export the answers when recording."""
     from pytest_batcheval.engine.interrupt import Interrupts
+    from pytest_batcheval.plugin.deadline import by_deadline
+    from pytest_batcheval.plugin.destinations import expect_origins
     from pytest_batcheval.plugin.interrupted import left_behind
+    from pytest_batcheval.plugin.outlook import outlook
     from pytest_batcheval.plugin.progress import ProgressDisplay
     from pytest_batcheval.plugin.waves import WaveRunner
 
@@ -148,6 +151,12 @@ def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
             progress.say(line)
         if batch.plan.others:
             progress.say(others_line(batch.plan, session.config))
+        if batch.settings.deadline is not None:
+            expect_origins(batch.settings, batch.stored, batch.plan.foreseen)
+            ahead = outlook(batch.plan, batch.stored, batch.settings)
+            batch.settings, choice = by_deadline(batch.settings, ahead, batch.stored.journal)
+            for line in choice:
+                progress.say(line)
         runner = WaveRunner(batch.settings, batch.stored, batch.run_id, progress)
         stopping = STOPPING if batch.settings.batched else STOPPING_CALLS
         interrupts = Interrupts(lambda: progress.say(stopping))
