@@ -58,6 +58,11 @@ class TestTogether(Simulated):
 
 
 @pytest.mark.sampled
+class TestMistral(Simulated):
+    name = "mistral"
+
+
+@pytest.mark.sampled
 class TestAzure(Simulated):
     name = "azure"
 

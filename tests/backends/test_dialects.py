@@ -79,6 +79,7 @@ def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
         ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
         ("groq", "https://gateway.test/groq/v1", "https://gateway.test/groq/v1"),
         ("together", "https://api.together.xyz/", "https://api.together.xyz/v1"),
+        ("mistral", "https://api.eu.mistral.ai", "https://api.eu.mistral.ai/v1"),
         ("openai", "https://gateway.test", "https://gateway.test"),
         ("azure", "https://ours.openai.azure.com/openai/v1", "https://ours.openai.azure.com/openai/v1"),
     ],

@@ -15,10 +15,12 @@ pytestmark = pytest.mark.timeout(0)
 CALLS = ("batches.create", "batches.list", "files.content")
 POINTS = [(fault, call, nth) for call in CALLS for fault in ("kill_client", "kill_client_after") for nth in (1, 2)]
 UPLOADS = [(fault, "files.create", 1) for fault in ("kill_client", "kill_client_after")]
+POLLS = [(fault, "batches.retrieve", 1) for fault in ("kill_client", "kill_client_after")]
 CASES = [
     *(("anthropic", point, then) for point in POINTS for then in THEN),
     # without a mark in its batches only the journal knows them
     *(("together", point, then) for point in [*UPLOADS, *POINTS] for then in THEN[:2]),
+    *(("mistral", point, then) for point in [*UPLOADS, *POINTS, *POLLS] for then in THEN),
     *((name, point, THEN[2]) for name in ("azure", "groq") for point in [*UPLOADS, *POINTS[:4]]),
 ]
 
@@ -41,7 +43,7 @@ def server(servers):
     return servers("anthropic")
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(
     ("name", "point", "then"), CASES, ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else value
 )

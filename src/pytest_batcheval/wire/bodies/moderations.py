@@ -11,9 +11,9 @@ from pytest_batcheval.wire.plain import mappings
 
 
 class ModerationsBody(BodyForm):
-    """Verdicts on texts and images, which have no words; read them in `Answer.body`."""
+    """Verdicts on texts and images, or their classes, which have no words; read them in `Answer.body`."""
 
-    urls = ("/v1/moderations",)
+    urls = ("/v1/moderations", "/v1/chat/moderations", "/v1/classifications", "/v1/chat/classifications")
 
     @classmethod
     def recognises(cls, body: Mapping[str, Any]) -> bool:
