@@ -18,7 +18,7 @@ class ModerationsBody(BodyForm):
     @classmethod
     def recognises(cls, body: Mapping[str, Any]) -> bool:
         """Whether its `results` say what was flagged."""
-        return any("flagged" in result for result in mappings(body.get("results")))
+        return any(result.keys() & {"flagged", "categories"} for result in mappings(body.get("results")))
 
     @property
     def failure(self) -> ErrorReport | None:
