@@ -25,7 +25,7 @@ def test_a_broken_line_at_the_end_is_none(text, count):
     assert len(read_sent([text], CHAT)) == count
 
 
-@pytest.mark.parametrize("text", map(bytes.strip, LINES))
+@pytest.mark.parametrize("text", [line.strip() for line in LINES])
 def test_a_short_line_becomes_an_official_one_with_its_body_byte_for_byte(text):
     head, _, body = text.partition(b',"method":"POST","url":"/v1/chat/completions"')
     line = sent_line(head + body, CHAT)

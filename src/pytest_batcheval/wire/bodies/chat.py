@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pytest_batcheval.wire.bodies.error_report import ErrorReport, report_of
 from pytest_batcheval.wire.bodies.form import NO_ANSWER, BodyForm, ToolCall, argument_text, no_answer
@@ -24,7 +24,7 @@ _UNSAID = ("role", "prefix")
 class ChatBody(BodyForm):
     """A chat completion; of several choices the first that is an answer is read."""
 
-    urls = (CHAT, "/v1/fim/completions")
+    urls: ClassVar[Sequence[str]] = (CHAT, "/v1/fim/completions")
 
     @classmethod
     def recognises(cls, body: Mapping[str, Any]) -> bool:
