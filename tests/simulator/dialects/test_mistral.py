@@ -263,6 +263,7 @@ def test_a_list_that_lags_or_repeats_its_page(api) -> None:
     assert (len(repeated["data"]), repeated["total"]) == (2, 3)
 
 
+@pytest.mark.sampled
 def test_a_restarted_server_goes_on(provider, tmp_path) -> None:
     first = provider("mistral", state_dir=tmp_path)
     job = create(first).json()
