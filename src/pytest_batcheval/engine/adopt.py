@@ -168,7 +168,7 @@ class Adoption:
     def _input(self, batch: RemoteBatch) -> Lines | None:
         """The lines a batch holds; `None` when its input file is gone, or may not be read."""
         return (
-            self._reader.file(batch.input_file_id, partial(_input_lines, batch.endpoint))
+            self._reader.file(batch.input_file_id, partial(_input_lines, endpoint=batch.endpoint))
             if batch.input_file_id
             else None
         )
@@ -205,7 +205,7 @@ def _unlisted(failure: ProviderFailure) -> ProviderError:
     return ProviderError(f"{text}; nothing is sent before that works: run the same command again then")
 
 
-def _input_lines(endpoint: str, path: Path) -> Lines:
+def _input_lines(path: Path, endpoint: str = "") -> Lines:
     """The lines of an input file, whole; those are ours whose `custom_id` is their own hash."""
     found: Lines = {}
     with path.open("rb") as stream:
