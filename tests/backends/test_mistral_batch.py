@@ -174,7 +174,7 @@ def listing(server, http, *pages):
     server.reply = reply
 
 
-@pytest.mark.parametrize("total", [150, None])
+@pytest.mark.parametrize("total", [150, PAGE, None])
 def test_a_list_is_read_to_its_end(backend, server, http, total):
     listing(server, http, (jobs(*range(PAGE)), total), (jobs(*range(PAGE, 150)), total))
     found = backend.list_batches()

@@ -123,7 +123,7 @@ class MistralBatch(OpenAIBatch):
             total = count(Fields(read_mapping(reply)).get("total"))
             totals.add(total)
             short = total is not None and len(seen) < total
-            if len(seen) == new or not (short or (total is None and len(page.items) >= PAGE)):
+            if len(seen) == new or not (short or len(page.items) >= PAGE):  # a total alone is not believed
                 break
         else:
             return f"the list has more than {MAX_PAGES} pages"

@@ -167,11 +167,8 @@ class Adoption:
 
     def _input(self, batch: RemoteBatch) -> Lines | None:
         """The lines a batch holds; `None` when its input file is gone, or may not be read."""
-        return (
-            self._reader.file(batch.input_file_id, partial(_input_lines, endpoint=batch.endpoint))
-            if batch.input_file_id
-            else None
-        )
+        read = partial(_input_lines, endpoint=batch.endpoint)
+        return self._reader.file(batch.input_file_id, read) if batch.input_file_id else None
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
         """The batch once it has ended, or as it was seen last when the provider no longer has it."""
