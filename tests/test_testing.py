@@ -58,13 +58,13 @@ class TestTogether(Simulated):
 
 
 @pytest.mark.sampled
-class TestMistral(Simulated):
-    name = "mistral"
+class TestAzure(Simulated):
+    name = "azure"
 
 
 @pytest.mark.sampled
-class TestAzure(Simulated):
-    name = "azure"
+class TestMistral(Simulated):
+    name = "mistral"
 
 
 class Forgetful:

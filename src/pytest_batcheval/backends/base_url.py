@@ -48,7 +48,7 @@ def checked_base_url(base_url: str) -> str:
 
 
 def api_url(provider: Capabilities, base_url: str) -> str:
-    """The URL below which the calls of a provider's API are: the SDKs of most providers add its path."""
+    """The URL below which the calls of a provider's API are: the SDKs of Anthropic, Groq and Together add its path."""
     bare = base_url.rstrip("/")
     if provider.adapter == "anthropic":
         return f"{bare.removesuffix('/v1')}/v1"

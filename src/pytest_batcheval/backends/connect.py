@@ -33,8 +33,8 @@ SIMULATOR = "simulator"
 FOLDER = "folder:"
 ADAPTERS = {
     "openai": "openai_batch:OpenAIBatch",
-    "anthropic": "anthropic_batch:AnthropicBatch",
     "mistral": "mistral_batch:MistralBatch",
+    "anthropic": "anthropic_batch:AnthropicBatch",
 }
 """Where the class is for each `Capabilities.adapter`; imported when a run needs it."""
 
