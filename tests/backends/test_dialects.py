@@ -36,11 +36,14 @@ def test_answers_come_once_and_a_lost_journal_is_rebuilt(tmp_path, name):
             assert (sent.answered, sent.batches, sent.remarks) == (5, 2, ())
             answers = journal.reader.answers(asked, backend.origin)
             assert all(answer.text and answer.tokens[1] for answer in answers.values())
+            lines = [line for row in journal.reader.batches() for line in journal.reader.lines(row.id)]
             assert send(asked, backend=backend, journal=journal, clock=clock, policy=policy).batches == 0
         with Journal.open(tmp_path / "other.sqlite") as journal:
             collect(backend=backend, journal=journal, clock=clock, adopt=True)
             found = journal.reader.answers(asked, backend.origin)
             assert len(found) == (5 if name in MARKED else 0)
+            if PROVIDERS[name].mark == "metadata":  # whole lines, also where shorter ones are sent
+                assert {line for row in journal.reader.batches() for line in journal.reader.lines(row.id)} == set(lines)
         assert max(connection.simulator.ledger.billed().values()) == 1
 
 
@@ -55,6 +58,17 @@ def test_without_a_mark_a_lost_journal_is_told_instead_of_paid_for(tmp_path):
                 with pytest.raises(UsageError, match="batcheval adopt"):
                     send(asked, backend=connection.backend, journal=journal, clock=connection.clock)
         assert max(connection.simulator.ledger.billed().values()) == 1
+
+
+@pytest.mark.parametrize(("fault", "waits"), [("reset_after", False), ("reset_before", True)])
+def test_without_a_fence_a_create_is_absent_after_20_minutes(tmp_path, fault, waits):
+    with connect("mistral@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
+        began = connection.simulator.now()
+        connection.simulator.misbehave({"fault": fault, "call": "batches.create"})
+        sent = send(requests("mistral", 2), backend=connection.backend, journal=journal, clock=connection.clock)
+        assert (sent.answered, sorted(connection.simulator.ledger.billed().values())) == (2, [1, 1])
+        created = min(batch.created_at for batch in connection.backend.list_batches())
+        assert (created - began >= 1_200) == waits
 
 
 def test_batches_whose_results_are_gone_are_nobodys(tmp_path):
@@ -82,6 +96,7 @@ def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
         ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
         ("groq", "https://gateway.test/groq/v1", "https://gateway.test/groq/v1"),
         ("together", "https://api.together.xyz/", "https://api.together.xyz/v1"),
+        ("mistral", "https://api.eu.mistral.ai", "https://api.eu.mistral.ai/v1"),
         ("openai", "https://gateway.test", "https://gateway.test"),
         ("azure", "https://ours.openai.azure.com/openai/v1", "https://ours.openai.azure.com/openai/v1"),
     ],

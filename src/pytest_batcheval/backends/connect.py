@@ -32,6 +32,7 @@ SIMULATOR = "simulator"
 FOLDER = "folder:"
 ADAPTERS = {
     "openai": "openai_batch:OpenAIBatch",
+    "mistral": "mistral_batch:MistralBatch",
     "anthropic": "anthropic_batch:AnthropicBatch",
 }
 """Where the class is for each `Capabilities.adapter`; imported when a run needs it."""

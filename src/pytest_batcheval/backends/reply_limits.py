@@ -65,7 +65,7 @@ class Guard:
         response.stream = _Watched(response.stream, check, self.traffic, unpacker)
 
     def _reply(self, request: Any) -> Callable[[int], None]:
-        create = request.method == "POST" and request.url.path.endswith("/batches")
+        create = request.method == "POST" and request.url.path.endswith(("/batches", "/batch/jobs"))
         cap = self._caps.create if create else self._caps.reply
         until = request.extensions["batcheval"] + self._caps.deadline
 

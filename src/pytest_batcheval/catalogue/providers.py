@@ -102,6 +102,19 @@ _OPENAI = (
     "/v1/videos",
 )
 
+_MISTRAL = (
+    "/v1/chat/completions",
+    "/v1/embeddings",
+    "/v1/fim/completions",
+    "/v1/moderations",
+    "/v1/chat/moderations",
+    "/v1/ocr",
+    "/v1/classifications",
+    "/v1/chat/classifications",
+    "/v1/conversations",
+    "/v1/audio/transcriptions",
+)
+
 COMPATIBLE = Capabilities("openai", "a server with OpenAI's Batch API")
 """A server at a base URL of which nothing else is known."""
 
@@ -159,6 +172,18 @@ PROVIDERS: Mapping[str, Capabilities] = {
             base_url_from="DEEPINFRA_BASE_URL",
             endpoints=("/v1/chat/completions", "/v1/completions", "/v1/embeddings"),
             discount=0.2,
+        ),
+        Capabilities(
+            "mistral",
+            "Mistral AI",
+            "https://api.mistral.ai/v1",
+            key_from=("MISTRAL_API_KEY",),
+            base_url_from="MISTRAL_BASE_URL",
+            adapter="mistral",
+            requests=1_000_000,
+            bytes=512 * MEGABYTE,
+            endpoints=_MISTRAL,
+            fence="none",
         ),
         Capabilities(
             "anthropic",
