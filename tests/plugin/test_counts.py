@@ -39,7 +39,7 @@ def test_a_message_of_three_lines_is_shown_whole():
 def test_an_interrupted_run_counts_what_it_left(number, requests):
     rows = [BatchRow("o", "s", "e", "i", 1, 1, number, "f", state=state) for state in ("planned", "creating")]
     stored = SimpleNamespace(origins={"": "o"}, journal=SimpleNamespace(open_batches=lambda origin: rows))
-    settings = SimpleNamespace(batched=True, backend="openai", journal=Path("journal.sqlite"))
+    settings = SimpleNamespace(batched=True, backend="openai", backends={}, journal=Path("journal.sqlite"))
     assert left_behind(settings, stored, {}) == [
         f"{requests} not sent yet",
         f"a batch of {requests} may have been created: the next run looks for it before it sends any",
@@ -73,9 +73,18 @@ def test_the_plan_counts_what_it_would_send(tmp_path, number, calls, sent, liste
     requests = tuple(Request({"model": "m", "messages": [{"role": "user", "content": str(n)}]}) for n in range(number))
     items = [ItemPlan("t.py::one", "t.py", requests=requests), ItemPlan("t.py::two", "t.py", error=ValueError())]
     settings = SimpleNamespace(
-        refresh=False, calls=calls, backend="openai", sends=False, mode="plan", cassettes=tmp_path, round="",
+        refresh=False,
+        backends={},
+        batched=calls == "batch",
+        tier="",
+        deadline=None,
+        backend="openai",
+        sends=False,
+        mode="plan",
+        cassettes=tmp_path,
+        round="",
         journal=tmp_path / "none.sqlite",
-    )  # fmt: skip
+    )
     lines = plan_lines(Plan(items), StoredAnswers(settings), settings, "")
     assert sent in lines
     assert any(f"m: {listed}" in line for line in lines)
