@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from pytest_batcheval.backends.connect import expected_origin
-from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.errors import BatchEvalError, PromptError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, skip_test, will_run
 from pytest_batcheval.plugin.destinations import backend_of
 from pytest_batcheval.plugin.marker import ordered_marks
@@ -16,6 +18,7 @@ from pytest_batcheval.plugin.session import BatchSession
 from pytest_batcheval.plugin.simulated import respondents_asked
 from pytest_batcheval.plugin.stash import batch_session, item_stats
 from pytest_batcheval.plugin.unrecorded import end_unrecorded
+from pytest_batcheval.prompts.prompt_call import PromptCall
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.report.commands import show_command
 from pytest_batcheval.wire.objects import Answer
@@ -72,6 +75,15 @@ def _respondents_asked(session: BatchSession, plan: ItemPlan) -> list[str]:
     return respondents_asked(plan, lambda asked: expected_origin(backend_of(settings, asked.backend)), connected=False)
 
 
+def _check_pure(calls: Iterable[PromptCall]) -> None:
+    """Fail a test that is unrecorded because its prompt builds another body each time; a replay calls others once."""
+    for call in calls:
+        try:
+            call.drive_twice(lambda request: None)
+        except PromptError as error:
+            pytest.fail(str(error), pytrace=False)
+
+
 def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> list[Answer]:
     """The answers of a test's cells; ends the test for those that are missing or (unless kept) failed."""
     session = batch_session(request.config)
@@ -89,6 +101,7 @@ def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> l
     stats.cells |= {request.custom_id: dict(planned.ids) for planned, request in missing}
     if missing:
         if not session.settings.sends:
+            _check_pure(planned.call for planned, _ in missing)
             stats.unrecorded(plan.nodeid, plan.module, [request for _, request in missing], missing[0][0].ids)
         end_unrecorded([request for _, request in missing], session.settings, session.stored.elsewhere)
     failed = [a for a in found if a.error is not None]

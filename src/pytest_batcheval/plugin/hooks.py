@@ -108,7 +108,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         from pytest_batcheval.plugin.plan import make_plan
 
         batch = batch_session(session.config)
-        batch.plan = make_plan(session.items, batch.settings.root, batch.axes)
+        batch.plan = make_plan(session.items, batch.settings.root, batch.axes, batch.settings.mode != "replay")
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:

@@ -92,20 +92,21 @@ def item_plan(item: pytest.Item) -> ItemPlan | None:
     return item.stash.get(_PLAN, None)
 
 
-def make_plan(items: Iterable[pytest.Item], root: Path, axes: Axes) -> Plan:
+def make_plan(items: Iterable[pytest.Item], root: Path, axes: Axes, twice: bool = True) -> Plan:
     """Build the requests of all selected tests that will run; a broken prompt fails its own tests only.
 
     Args:
         items: the tests.
         root: the root of the suite.
         axes: the axes that tests see.
+        twice: whether each prompt is called twice, to see that it is pure.
     """
     plan = Plan()
     for item in items:
         if not asks_for_answers(item) or not will_run(item):
             plan.others += 1
             continue
-        item.stash[_PLAN] = planned = _plan_item(item, root, axes)
+        item.stash[_PLAN] = planned = _plan_item(item, root, axes, twice)
         plan.items.append(planned)
     return plan
 
@@ -120,18 +121,23 @@ def plan_again(plan: Plan, changed: Mapping[pytest.Item, ItemPlan]) -> None:
     plan.items = [again.get(id(planned), planned) for planned in plan.items]
 
 
-def _plan_item(item: pytest.Item, root: Path, axes: Axes) -> ItemPlan:
+def _plan_item(item: pytest.Item, root: Path, axes: Axes, twice: bool) -> ItemPlan:
     module = module_of(item, root)
     cells: list[PlannedCell] = []
     try:
         cells += planned_cells(item, axes.of(item))
-        first = [planned.call.drive_twice(lambda _: None) for planned in cells]
+        calls = (planned.call for planned in cells)
+        first = [call.drive_twice(_unknown) if twice else call.drive(_unknown) for call in calls]
         requests = _first_wave(first)
         marks = ordered_marks(item, "batch")
         mark = combined(marks)
         return ItemPlan(item.nodeid, module, tuple(cells), requests, mark.errors, mark.rule, len(marks))
     except (PromptError, MarkerError) as error:
         return ItemPlan(item.nodeid, module, tuple(cells), error=error, place=place_of(item))
+
+
+def _unknown(request: Request) -> None:
+    """No answer is known."""
 
 
 def _first_wave(driven: Iterable[Turns]) -> tuple[Request, ...]:

@@ -38,7 +38,7 @@ def before_tests(session: pytest.Session, batch: BatchSession) -> bool | None:
         if batch.settings.mode == "replay":
             # Stop at a broken recording before any test runs with a part of it; xdist's controller has no plan.
             if batch.plan.items or _is_controller(session):
-                batch.stored.find(batch.plan.requests.values())
+                batch.stored.sources(batch.plan.requests.values())
             if _in_waves(session, batch):
                 _wait_for_verdicts(session, batch, lambda items: _is_recorded(batch, items), lambda _: None)
             return None

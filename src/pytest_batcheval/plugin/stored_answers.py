@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.plugin.options import Settings
+from pytest_batcheval.prompts.prompt_call import Turns
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 if TYPE_CHECKING:
@@ -111,6 +113,19 @@ class StoredAnswers:
             found |= recorded | journaled
         return found
 
+    def sources(self, requests: Iterable[Request]) -> dict[str, tuple[str, str]]:
+        """(source, origin) of the answers that a replay finds, by key; recorded ones are not decoded for it.
+
+        Raises:
+            RecordingError, JournalError: as `find`.
+        """
+        wanted = {request.custom_id: request for request in requests}
+        recorded = self.recordings.origins(wanted.values())
+        missing = [request for key, request in wanted.items() if key not in recorded]
+        journaled = self._journaled(missing, None)
+        found = {key: ("recording", origin) for key, origin in recorded.items()}
+        return found | {key: (answer.source, answer.origin) for key, answer in journaled.items()}
+
     def failures(self, requests: Iterable[Request]) -> dict[str, RequestError]:
         """The errors of requests without an answer, by key; empty in replay, which sends nothing."""
         if not self._settings.sends or self.elsewhere:  # the controller's failures came with its answers
@@ -143,8 +158,16 @@ class StoredAnswers:
         lookup = AnswerLookup(self, plan.requests)
         found: list[Answer] = []
         missing: list[tuple[PlannedCell, Request]] = []
-        for planned in plan.cells:
-            turns = planned.call.drive(lookup)
+        for planned, request in zip_longest(plan.cells, plan.requests):
+            if planned is None:  # a generator prompt may ask for several at once
+                break
+            if not planned.call.is_generator and len(plan.requests) == len(
+                plan.cells
+            ):  # built once, when it was planned
+                answer = lookup(request)
+                turns = Turns((), {0: request}) if answer is None else Turns((answer,), {})
+            else:
+                turns = planned.call.drive(lookup)
             if turns.pending and not any(answer.error is not None for answer in turns.answers):
                 missing += ((planned, request) for request in turns.pending.values())
                 continue

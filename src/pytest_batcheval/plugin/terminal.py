@@ -39,10 +39,10 @@ _SOURCES = {"recording": "recorded from", "journal": "journaled from", "sent": "
 def replay_headline(plan: Plan, stored: StoredAnswers) -> tuple[str, list[str]]:
     """The answers by source, such as `275 answers recorded from the simulator (faithful@0)`, and the header's lines."""
     try:
-        found = stored.find(plan.requests.values())
+        found = stored.sources(plan.requests.values())
     except BatchEvalError:
         return "", []  # reported where it stops the run
-    headline = count_text(Counter((answer.source, answer.origin) for answer in found.values()))
+    headline = count_text(Counter(found.values()))
     lines = [f"batch: {headline}"] if headline else []
     missing, all_of_them = len(plan.requests) - len(found), len(plan.requests)
     if missing:

@@ -69,14 +69,21 @@ class Recordings:
         self._load()
         found: dict[str, Answer] = {}
         for request in requests:
-            places = [
-                place
-                for place in self._by_key.get(request.custom_id, ())
-                if origin in (None, place.line.origin) and round_name in ("", place.line.round)
-            ]
-            if places and request.custom_id not in found:
-                found[request.custom_id] = places[0].line.answer(request)
+            if request.custom_id not in found and (place := self._place(request, origin, round_name)) is not None:
+                found[request.custom_id] = place.line.answer(request)
         return found
+
+    def origins(self, requests: Iterable[Request]) -> dict[str, str]:
+        """The origins of the recorded answers that `find` returns, by key; no answer is decoded for them."""
+        self._load()
+        places = ((request.custom_id, self._place(request)) for request in requests)
+        return {key: place.line.origin for key, place in places if place is not None}
+
+    def _place(self, request: Request, origin: str | None = None, round_name: str = "") -> RecordingPlace | None:
+        for place in self._by_key.get(request.custom_id, ()):
+            if origin in (None, place.line.origin) and round_name in ("", place.line.round):
+                return place
+        return None
 
     def lines(self) -> Iterator[RecordedLine]:
         """Every recorded line, in the order of files and keys."""
