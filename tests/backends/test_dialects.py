@@ -10,6 +10,7 @@ from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.endpoints import GENERATE
 from pytest_batcheval.wire.objects import Request
 
 MARKED = [name for name, provider in PROVIDERS.items() if provider.mark != "file"]
@@ -19,6 +20,9 @@ def requests(name, count=5):
     bodies = ({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(count))
     if name == "anthropic":
         return [Request({**body, "model": "claude-m", "max_tokens": 100}, "/v1/messages") for body in bodies]
+    if name == "gemini":
+        contents = [[{"role": "user", "parts": [{"text": body["messages"][0]["content"]}]}] for body in bodies]
+        return [Request({"model": "gemini-2.5-flash", "contents": each}, GENERATE) for each in contents]
     return [Request(body) for body in bodies]
 
 
@@ -76,6 +80,8 @@ def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
     [
         ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1"),
         ("anthropic", "https://gateway.test/v1/", "https://gateway.test/v1"),
+        ("gemini", "https://generativelanguage.googleapis.com/", "https://generativelanguage.googleapis.com/v1beta"),
+        ("gemini", "https://gateway.test/google/v1beta", "https://gateway.test/google/v1beta"),
         ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
         ("groq", "https://gateway.test/groq/v1", "https://gateway.test/groq/v1"),
         ("together", "https://api.together.xyz/", "https://api.together.xyz/v1"),

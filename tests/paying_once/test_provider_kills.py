@@ -15,10 +15,12 @@ pytestmark = pytest.mark.timeout(0)
 CALLS = ("batches.create", "batches.list", "files.content")
 POINTS = [(fault, call, nth) for call in CALLS for fault in ("kill_client", "kill_client_after") for nth in (1, 2)]
 UPLOADS = [(fault, "files.create", 1) for fault in ("kill_client", "kill_client_after")]
+ANNOUNCED = [(fault, "files.announce", 1) for fault, _, _ in UPLOADS]
 CASES = [
     *(("anthropic", point, then) for point in POINTS for then in THEN),
     # without a mark in its batches only the journal knows them
     *(("together", point, then) for point in [*UPLOADS, *POINTS] for then in THEN[:2]),
+    *(("gemini", point, then) for point in [*ANNOUNCED, *UPLOADS, *POINTS] for then in THEN),
     *((name, point, THEN[2]) for name in ("azure", "groq") for point in [*UPLOADS, *POINTS[:4]]),
 ]
 

@@ -34,6 +34,7 @@ FOLDER = "folder:"
 ADAPTERS = {
     "openai": "openai_batch:OpenAIBatch",
     "anthropic": "anthropic_batch:AnthropicBatch",
+    "gemini": "gemini_batch:GeminiBatch",
 }
 """Where the class is for each `Capabilities.adapter`; imported when a run needs it."""
 
