@@ -62,6 +62,11 @@ class TestTogether(Simulated):
 
 
 @pytest.mark.sampled
+class TestGemini(Simulated):
+    name = "gemini"
+
+
+@pytest.mark.sampled
 class TestAzure(Simulated):
     name = "azure"
 

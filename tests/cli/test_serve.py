@@ -133,7 +133,12 @@ def test_the_first_line_is_the_base_url_and_the_second_the_token_file(serve: Cal
 
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(
-    ("dialect", "variable", "path"), [("groq", "GROQ_BASE_URL", "/openai/v1"), ("anthropic", "ANTHROPIC_BASE_URL", "")]
+    ("dialect", "variable", "path"),
+    [
+        ("groq", "GROQ_BASE_URL", "/openai/v1"),
+        ("anthropic", "ANTHROPIC_BASE_URL", ""),
+        ("gemini", "GOOGLE_GEMINI_BASE_URL", ""),
+    ],
 )
 def test_the_first_line_is_the_variable_of_the_provider(
     serve: Callable[..., Served], dialect: str, variable: str, path: str

@@ -26,6 +26,7 @@ PATHS = {
     "doubleword": "/v1",
     "deepinfra": "/v1/openai",
     "anthropic": "",
+    "gemini": "",
 }
 COMPATIBLE = ("azure", "groq", "doubleword", "deepinfra")
 

@@ -5,7 +5,6 @@ From Google's API reference and guide to batches, and the official SDK 3.6; docs
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -15,11 +14,17 @@ from pytest_batcheval.simulator.batch.inspection import parse_line
 from pytest_batcheval.simulator.batch.lifecycle import OPEN, BatchLifecycle
 from pytest_batcheval.simulator.cooperative import CooperativeWork
 from pytest_batcheval.simulator.dialects.dialect import Call, Calls, Dialect, View
+from pytest_batcheval.simulator.dialects.gemini_forms import (
+    file_of,
+    list_of,
+    no_such_file,
+    operation_of,
+    refusal_of,
+)
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.endpoints import batches, files, model_calls
 from pytest_batcheval.simulator.errors import ApiError, no_quota
 from pytest_batcheval.simulator.http_exchange import Exchange, HttpReply
-from pytest_batcheval.simulator.ids import iso
 from pytest_batcheval.simulator.inference.gemini_models import find_gemini, gemini_list, gemini_object
 from pytest_batcheval.simulator.inference.generate_content import no_such_gemini
 from pytest_batcheval.simulator.state import Project, State, StoredBatch, StoredFile
@@ -34,43 +39,13 @@ NO_KEY = (
     "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other "
     "form of API consumer identity to call this API."
 )
-WRONG_KEY = "API key not valid. Please pass a valid API key."
-WORDS = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    409: "ABORTED",
-    429: "RESOURCE_EXHAUSTED",
-    499: "CANCELLED",
-    500: "INTERNAL",
-    501: "UNIMPLEMENTED",
-    503: "UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-}
-"""The status of an error by its HTTP status; `INVALID_ARGUMENT` for any other below 500, `UNKNOWN` above."""
-
 RPC = {400: 3, 403: 7, 404: 5, 409: 10, 429: 8, 499: 1, 500: 13, 501: 12, 503: 14, 504: 4}
 """The code in a line of responses by HTTP status; 2, unknown, for any other."""
 
-_STATES = {
-    "validating": "PENDING",
-    **dict.fromkeys(("in_progress", "finalizing", "cancelling"), "RUNNING"),
-    "completed": "SUCCEEDED",
-}
-_ENDS = {
-    "failed": (3, "The batch job failed."),
-    "cancelled": (1, "The batch job was cancelled."),
-    "expired": (4, "The batch job has expired."),
-}
-"""The error of an operation that ended otherwise than well."""
-
-_TYPE = "type.googleapis.com/google.ai.generativelanguage.v1beta"
 _PATH = re.compile(r"/(?:(upload|download)/)?v1(?:beta)?/(.+)\Z")
 _VERB = re.compile(r":(?=[A-Za-z]+\Z)")
 _INLINE_BYTES = 20 * 2**20
-_PAGES = {"batches.list": 100, "files.list": 100}
-_USUAL_PAGE = "10"
+_MOST_LISTED, _USUALLY_LISTED = 100, "10"
 
 
 async def create(exchange: Exchange) -> HttpReply:
@@ -86,14 +61,16 @@ async def create(exchange: Exchange) -> HttpReply:
     file, inline = _input(project, mapping(member(given, "inputConfig")), state)
     await batches.count_create(exchange)
     exchange.visit.subject = file.id if file else ""
-    about = {"displayName": str(member(given, "displayName") or ""), "model": f"models/{exchange.name}"}
-    echoed = None if inline is None else [mapping(mapping(one).get("metadata")) for one in inline]
-    fields = {"endpoint": GENERATE, "input_file_id": file.id if file else "", "metadata": {**about, "inline": echoed}}
+    about = {
+        "displayName": str(member(given, "displayName") or ""),
+        "model": f"models/{exchange.name}",
+        "inline": None if inline is None else [mapping(mapping(one).get("metadata")) for one in inline],
+    }
+    fields = {"endpoint": GENERATE, "input_file_id": exchange.visit.subject, "metadata": about}
     batch = batches.new_batch(exchange, fields)
     batch.fields["id"] = batch.id.removeprefix("batch_")
     batch.progress.output_life = FILE_LIFE
-    source = _of_file(state, file) if file else enumerate_requests(inline or ())
-    await _write(exchange, batch, source)
+    await _write(exchange, batch, _of_file(state, file) if file else _of_create(inline or []))
     state.save_batch(project, batch)
     created = dict(batch.fields)
     BatchLifecycle(state, project, batch).start()
@@ -115,7 +92,7 @@ def _input(project: Project, config: Mapping[str, Any], state: State) -> tuple[S
         return None, inline
     file = project.files.get(str(name).removeprefix("files/"))
     if file is None or (file.expires_at or 0) <= state.clock.now():
-        raise _no_file(str(name))
+        raise no_such_file(str(name))
     return file, None
 
 
@@ -130,7 +107,7 @@ def _of_file(state: State, file: StoredFile) -> Iterator[bytes]:
                 yield encode({"custom_id": name, "body": request}) if isinstance(request, dict) else b"?"
 
 
-def enumerate_requests(inline: list[Any] | tuple[()]) -> Iterator[bytes]:
+def _of_create(inline: list[Any]) -> Iterator[bytes]:
     """Lines of the requests in a create, by their positions."""
     for number, one in enumerate(inline):
         request = mapping(one).get("request")
@@ -167,8 +144,8 @@ async def list_files(exchange: Exchange) -> HttpReply:
 
 def _take_page(exchange: Exchange) -> None:
     """Read `pageSize` and `pageToken` for the lists that the dialects share; a page that is too long is cut."""
-    size, query = exchange.query.get("pageSize", _USUAL_PAGE), exchange.query
-    query["limit"] = str(min(int(size), _PAGES[exchange.call])) if size.isdecimal() and len(size) < 9 else size
+    size, query = exchange.query.get("pageSize", _USUALLY_LISTED), exchange.query
+    query["limit"] = str(min(int(size), _MOST_LISTED)) if size.isdecimal() and len(size) < 9 else size
     if token := query.get("pageToken"):
         query["after"] = token
 
@@ -212,12 +189,13 @@ async def begin_upload(exchange: Exchange) -> HttpReply:
 
 
 async def upload(exchange: Exchange) -> HttpReply:
-    """POST of bytes of an announced file, to the URL that its uploader got; the last ones end the upload."""
-    state, project = exchange.state, exchange.project
-    file, about = project.uploads.get(exchange.name, (None, {}))
-    path, command = state.path(exchange.name), exchange.headers.get("x-goog-upload-command", "")
-    if file is None or not path.exists():
+    """POST of bytes of an announced file, to the URL that only its uploader has, which is the key; the last end it."""
+    state, name = exchange.state, exchange.name
+    project = next((one for one in state.projects if name in one.uploads), None)
+    path, command = state.path(name), exchange.headers.get("x-goog-upload-command", "")
+    if project is None or not path.exists():
         raise ApiError(404, "There is no such upload.")
+    file, about = project.uploads[name]
     if exchange.headers.get("x-goog-upload-offset") != str(path.stat().st_size):
         raise ApiError(400, "The offset is not the number of bytes that have come.")
     with path.open("ab") as stream:
@@ -228,9 +206,9 @@ async def upload(exchange: Exchange) -> HttpReply:
     file.bytes = path.stat().st_size
     if str(file.bytes) != about["size"]:
         raise ApiError(400, "The file has another length than was announced.")
-    del project.uploads[exchange.name]
+    del project.uploads[name]
     state.add_file(project, file)
-    return HttpReply(200, {"file": _file(file.to_json())}, headers=[(b"x-goog-upload-status", b"final")])
+    return HttpReply(200, {"file": file_of(file.to_json())}, headers=[(b"x-goog-upload-status", b"final")])
 
 
 async def list_models(exchange: Exchange) -> HttpReply:
@@ -254,98 +232,6 @@ def result_line(
         return {"key": custom_id, "response": response["body"]}
     status, given = (500, error) if response is None else (response["status_code"], response["body"].get("error"))
     return {"key": custom_id, "error": {"code": RPC.get(status, 2), "message": mapping(given).get("message")}}
-
-
-def _no_file(name: str) -> ApiError:
-    given = name.removeprefix("files/")[:200]
-    return ApiError(403, f"You do not have permission to access the File {given} or it may not exist.")
-
-
-def _error(status: int, message: str) -> dict[str, Any]:
-    word = WORDS.get(status, "UNKNOWN" if status >= 500 else "INVALID_ARGUMENT")
-    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
-    details = {"details": [reason]} if message == WRONG_KEY else {}
-    return {"error": {"code": status, "message": message, "status": word, **details}}
-
-
-def _operation(fields: Mapping[str, Any], view: View) -> dict[str, Any]:
-    """The API's Operation of a batch's fields; members that are 0 or empty are left out, as Google does."""
-    status, about, name = str(fields["status"]), fields["metadata"], f"batches/{fields['id']}"
-    word = _STATES.get(status, status.upper())
-    ended = fields.get(f"{status}_at") if status == "completed" or status in _ENDS else None
-    batch = {
-        "@type": f"{_TYPE}.GenerateContentBatch",
-        "name": name,
-        "model": about["model"],
-        "displayName": about["displayName"],
-        "createTime": iso(fields["created_at"]),
-        "updateTime": iso(ended or fields["in_progress_at"] or fields["created_at"]),
-        "endTime": iso(ended),
-        "batchStats": _stats(fields["request_counts"], ended=bool(ended)),
-        "state": f"BATCH_STATE_{word}",
-        "inputConfig": {"fileName": f"files/{fields['input_file_id']}"} if fields["input_file_id"] else None,
-    }
-    output = _output(fields, view) if status == "completed" else None
-    batch["output"] = output
-    operation: dict[str, Any] = {"name": name, "metadata": {n: value for n, value in batch.items() if value}}
-    if ended is not None:
-        operation["done"] = True
-    if status == "completed" and output:
-        operation["response"] = {"@type": f"{_TYPE}.GenerateContentBatchOutput", **output}
-    elif status in _ENDS:
-        operation["error"] = _end(status, fields)
-    return operation
-
-
-def _end(status: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    code, message = _ENDS[status]
-    problems = mapping(fields.get("errors")).get("data") or [{}]
-    return {"code": code, "message": problems[0].get("message") or message}
-
-
-def _stats(counts: Mapping[str, int], *, ended: bool) -> dict[str, str]:
-    """The counts, which are texts."""
-    done = counts["completed"] + counts["failed"]
-    found = {
-        "requestCount": counts["total"],
-        "successfulRequestCount": counts["completed"],
-        "failedRequestCount": counts["failed"],
-        "pendingRequestCount": 0 if ended else counts["total"] - done,
-    }
-    return {name: str(number) for name, number in found.items() if number}
-
-
-def _output(fields: Mapping[str, Any], view: View) -> dict[str, Any] | None:
-    """Where the responses are: in a file, or of requests that the create brought in the operation itself."""
-    name, inline = fields["output_file_id"], fields["metadata"]["inline"]
-    if inline is None or not name:
-        return {"responsesFile": f"files/{name}"} if name else None
-    if view.call == "batches.list":
-        return None
-    with view.state.path(name).open("rb") as stream:
-        found = {line.pop("key"): line for line in map(json.loads, stream)}
-    each = [{**found[str(number)], "metadata": given} for number, given in enumerate(inline) if str(number) in found]
-    return {"inlinedResponses": {"inlinedResponses": each}}
-
-
-def _file(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The API's File of a file's fields."""
-    generated = fields["purpose"] != "batch"
-    uri = f"https://generativelanguage.googleapis.com/v1beta/files/{fields['id']}"
-    shown = {
-        "name": f"files/{fields['id']}",
-        "displayName": fields["filename"],
-        "mimeType": "application/jsonl",
-        "sizeBytes": str(fields["bytes"]),
-        "createTime": iso(fields["created_at"]),
-        "updateTime": iso(fields["created_at"]),
-        "expirationTime": iso(fields["expires_at"]),
-        "uri": uri,
-        "downloadUri": f"{uri}:download?alt=media" if generated else None,
-        "state": "PROCESSING" if fields["status"] == "pending" else "ACTIVE",
-        "source": "GENERATED" if generated else "UPLOADED",
-    }
-    return {name: value for name, value in shown.items() if value is not None}
 
 
 class Gemini(Dialect):
@@ -373,42 +259,20 @@ class Gemini(Dialect):
         if not isinstance(body, dict):
             return reply
         if reply.status >= 400:
-            return _refusal(reply, view)
+            return refusal_of(reply, view)
         kind = body.get("object")
         if kind == "batch":
-            body = _operation(body, view)
+            body = operation_of(body, view)
         elif kind == "file":
-            body = {} if body.get("deleted") else _file(body)
+            body = {} if body.get("deleted") else file_of(body)
         elif kind == "list":
-            body = _list(body, view)
+            body = list_of(body, view)
         return replace(reply, body=body)
-
-
-def _list(body: Mapping[str, Any], view: View) -> dict[str, Any]:
-    """A page, whose token is the id of its last entry; empty members are left out."""
-    member_name, shown = ("files", _file) if view.call == "files.list" else ("operations", None)
-    entries = [shown(one) if shown else _operation(one, view) for one in body["data"]]
-    token = body["data"][-1]["id"] if body["has_more"] and entries else None
-    page = {member_name: entries, "nextPageToken": token}
-    return {name: value for name, value in page.items() if value}
-
-
-def _refusal(reply: HttpReply, view: View) -> HttpReply:
-    """An error in this API's words: an unknown key is a 400, an unknown file a 403."""
-    error, status = mapping(reply.body.get("error")), reply.status
-    message = str(error.get("message") or "")
-    if "status" in error:
-        return reply
-    if status == 401 and "scope" not in message:
-        status, message = 400, WRONG_KEY
-    elif status == 404 and view.call.startswith("files."):
-        status, message = 403, _no_file(message.rpartition(" ")[2]).args[0]
-    return replace(reply, status=status, body=_error(status, message))
 
 
 CALLS: Calls = {
     "/v1/upload/files": {"POST": Call("files.announce", begin_upload, "api.files.write")},
-    "/v1/upload/files/{}": {"POST": Call("files.create", upload, "api.files.write")},
+    "/v1/upload/files/{}": {"POST": Call("files.create", upload, "")},
     "/v1/files": {"GET": Call("files.list", list_files, "api.files.read")},
     "/v1/files/{}": {
         "GET": Call("files.retrieve", files.retrieve, "api.files.read"),

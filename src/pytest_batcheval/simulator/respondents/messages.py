@@ -24,7 +24,8 @@ def _contents(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     items = given if isinstance(given, list) else [{"role": "user", "content": given}]
     for item in items:
         if isinstance(item, dict):
-            yield str(item.get("role", "user")), item.get("content", item.get("parts"))
+            role = str(item.get("role", "user"))
+            yield "assistant" if role == "model" else role, item.get("content", item.get("parts"))
 
 
 def _text(content: object) -> str:
