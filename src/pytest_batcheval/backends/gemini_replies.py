@@ -44,7 +44,7 @@ def display_name(metadata: Mapping[str, str], create: str) -> str:
 
 
 def _metadata(name: str) -> dict[str, str]:
-    """What the name of a batch says: our mark, or that somebody else gave it."""
+    """The meaning of a batch's name: our mark, or that somebody else gave it."""
     own, _, value = name.partition(";")
     return {METADATA_NAME: value} if own == METADATA_NAME and value else {"display_name": name} if name else {}
 
@@ -83,7 +83,7 @@ def read_batch(seen: object, asked: str = "") -> RemoteBatch | None:
 
 
 def _times(fields: Fields, done: bool) -> tuple[dict[str, float], float | None]:
-    """When it was created, and when it ended; where it says only that it has ended, when it was last changed."""
+    """The time of its create, and that of its end; the last change is one where it says only that it has ended."""
     created, end = unix_seconds(fields.get("create_time")), unix_seconds(fields.get("end_time"))
     if end is None and done:
         end = unix_seconds(fields.get("update_time"))

@@ -106,7 +106,7 @@ def _stats(counts: Mapping[str, int], *, ended: bool) -> dict[str, str]:
 
 
 def _output(fields: Mapping[str, Any], view: View) -> dict[str, Any] | None:
-    """Where the responses are: in a file, or of requests that the create brought in the operation itself."""
+    """The place of the responses: a file, or for requests that the create brought the operation itself."""
     name, inline = fields["output_file_id"], fields["metadata"]["inline"]
     if inline is None or not name:
         return {"responsesFile": f"files/{name}"} if name else None
