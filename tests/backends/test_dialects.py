@@ -75,6 +75,13 @@ def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
         assert not connection.simulator.ledger.executions
 
 
+@pytest.mark.parametrize("name", ["anthropic", "gemini"])
+@pytest.mark.parametrize("where", ["", "@simulator"])
+def test_no_key_goes_to_a_provider_without_calls_of_openais_form(name, where):
+    with pytest.raises(UsageError, match="leave out --batch-calls=individual"), connect(name + where, individual=True):
+        pass
+
+
 @pytest.mark.parametrize(
     ("name", "given", "url"),
     [

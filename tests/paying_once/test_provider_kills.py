@@ -38,7 +38,7 @@ def servers():
         yield of
 
 
-@pytest.fixture(params=["anthropic", "gemini"])
+@pytest.fixture(params=["anthropic", pytest.param("gemini", marks=pytest.mark.sampled)])
 def server(servers, request):
     return servers(request.param)
 

@@ -85,6 +85,9 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
         with _in_folder(backend, individual) as connection:
             yield connection
         return
+    if individual and capabilities_of(backend).adapter != OPENAI:
+        title = capabilities_of(backend).title
+        raise UsageError(f"{title} has no calls of OpenAI's form: leave out --batch-calls=individual")
     respondent = respondent_of(backend)
     if respondent is not None:
         with _simulated(respondent, individual, capabilities_of(backend)) as connection:
