@@ -22,7 +22,6 @@ REPLY_HEADERS = (
     "retry-after",
     "retry-after-ms",
     "x-request-id",
-    "x-goog-upload-url",
     SIMULATOR_HEADER,
     RESPONDENT_HEADER,
 )
