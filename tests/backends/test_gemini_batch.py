@@ -98,6 +98,13 @@ def test_an_upload_without_an_answer_is_made_again(backend, server, source, uplo
     assert backend.upload(source, "in.jsonl").id == "files/in"
 
 
+@pytest.mark.parametrize("url", ["http://[", "", "mailto:x"])
+def test_an_upload_whose_url_cannot_be_used_is_made_again(backend, server, source, http, url):
+    server.reply = lambda asked: http(200, {}, headers={"x-goog-upload-url": url})
+    with pytest.raises(TransientFailure):
+        backend.upload(source, "in.jsonl")
+
+
 @pytest.mark.parametrize("reply", [{}, {"file": {}}, []])
 def test_an_upload_that_names_no_url_or_file_is_made_again(backend, server, source, uploaded, http, reply):
     server.reply = lambda asked: http(200, reply)

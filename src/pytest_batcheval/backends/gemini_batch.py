@@ -121,7 +121,7 @@ class GeminiBatch(ProviderConnection):
         }
         about = {"file": {"displayName": filename, "mimeType": "application/jsonl"}}
         post = partial(self.http.post, f"{root}upload/{VERSION}files", json=about, headers=headers)
-        given = urlsplit(self.ask("upload", lambda: checked(post())).headers.get("x-goog-upload-url", ""))
+        given = self.ask("upload", lambda: urlsplit(checked(post()).headers.get("x-goog-upload-url", "")))
         if not given.path:
             raise TransientFailure("unreadable", "the reply to the announcement of an upload names no URL for it")
         here = urlsplit(str(self.http.base_url))
