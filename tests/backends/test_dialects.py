@@ -68,6 +68,28 @@ def test_batches_whose_results_are_gone_are_nobodys(tmp_path):
         assert (more.answered, len(connection.simulator.ledger.executions)) == (5, 5)
 
 
+def test_a_batch_that_expires_without_responses_is_sent_again(tmp_path):
+    with connect("gemini@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
+        connection.simulator.faults.expire_next_batch(after=2)
+        sent = send(requests("gemini"), backend=connection.backend, journal=journal, clock=connection.clock)
+        assert (sent.answered, sent.batches) == (5, 2)
+        assert set(connection.simulator.ledger.billed().values()) == {1}
+
+
+def test_what_a_cancelled_batch_had_answered_is_not_paid_for_again(tmp_path):
+    with connect("gemini@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
+        server, backend = connection.simulator, connection.backend
+
+        def stop(snapshot):
+            for batch in backend.list_batches():
+                if batch.completed:
+                    backend.cancel(batch.id)
+
+        sent = send(requests("gemini"), backend=backend, journal=journal, clock=connection.clock, progress=stop)
+        assert (sent.answered, sent.failed, sent.batches) == (0, 5, 1)  # nobody says which of them ran
+        assert max(server.ledger.billed().values()) == 1
+
+
 def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
     with connect("anthropic@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
         with pytest.raises(UsageError, match=r"5 requests for /v1/chat/completions: batches of Anthropic hold"):
