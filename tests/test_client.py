@@ -18,6 +18,7 @@ from pytest_batcheval import BatchClient, PersonaMatrix, Request, check_batch_st
 from pytest_batcheval.errors import MatrixError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.matrix.axes import AxisValue
+from pytest_batcheval.simulator.server import SimulatorServer
 
 
 def ask(count, word="question"):
@@ -393,3 +394,46 @@ def test_one_that_nobody_closes_says_nothing_when_the_process_ends(tmp_path, ind
     command = [sys.executable, "-c", textwrap.dedent(text)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def there():
+    """A server of another origin than the batch server."""
+    with SimulatorServer("blind", clock="per-poll") as server:
+        yield server
+
+
+def for_both():
+    others = (Request(request.body, backend="there") for request in ask(2, "other"))
+    return [pair for both in zip(ask(2), others, strict=True) for pair in both]
+
+
+def test_requests_choose_their_backend(environment, batch_server, there):
+    with BatchClient(backends={"there": there.base_url}) as client:
+        run = client.run(for_both())
+        assert [answer.request for answer in run.answers] == for_both()
+        assert [answer.origin for answer in run.answers] == 2 * [batch_server.origin, there.origin]
+        assert (run.sent.sent, run.sent.batches, len(run.sent.keys)) == (4, 2, 4)
+        assert client.run(for_both()).sent.sent == 0
+        assert len(client.collect(for_both()).answers) == 4
+    assert [len(executed(server)) for server in (batch_server, there)] == [2, 2]
+
+
+def test_submitted_to_both_and_waited_for_later(environment, batch_server, there):
+    with BatchClient(backends={"there": there.base_url}) as client:
+        run = client.submit(for_both())
+        assert (len(run.pending), run.sent.requested) == (4, 4)
+        rows = client._opened()[2].reader.batches()
+        assert {(row.origin, row.state) for row in rows} == {(s.origin, "created") for s in (batch_server, there)}
+        assert client.wait(run).finished
+    assert [len(executed(server)) for server in (batch_server, there)] == [2, 2]
+
+
+def test_one_request_has_one_backend_and_a_name_must_mean_something(environment, there):
+    same = ask(1)[0]
+    with BatchClient(backends={"there": there.base_url}) as client:
+        with pytest.raises(UsageError, match="is asked of openai and of http://127"):
+            client.run([same, Request(same.body, backend="there")])
+        with pytest.raises(UsageError, match=r"backend 'judge'.*unknown backend.*backends=\{'judge': 'BACKEND'\}"):
+            client.run([Request(same.body, backend="judge")])
+    assert not executed(there)

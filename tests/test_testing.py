@@ -71,6 +71,11 @@ class TestAzure(Simulated):
     name = "azure"
 
 
+@pytest.mark.sampled
+class TestMistral(Simulated):
+    name = "mistral"
+
+
 class Forgetful:
     """A backend whose list lacks what it was asked to create last, and that creates what is deleted."""
 

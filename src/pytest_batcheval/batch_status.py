@@ -153,7 +153,7 @@ def _requests(backend: Backend, batch: RemoteBatch, folder: Path) -> Iterator[tu
         return
     with target.open("rb") as stream:
         for _, text, _ in split_lines(chunks(stream)):
-            if (line := sent_line(text)) is not None:
+            if (line := sent_line(text, batch.endpoint)) is not None:
                 yield line.custom_id, ForeignRequest(line.body, line.url, line.method, name=line.custom_id)
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
+from operator import add
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
+from pytest_batcheval.backends.connect import OPENAI, backend_named
 from pytest_batcheval.batch_status import BatchStatus, cancelled, results, status_of
+from pytest_batcheval.engine.destinations import by_backend, send_each
 from pytest_batcheval.engine.owner import ThreadOwner
 from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.wire.answers_by_id import AnswersById
@@ -88,6 +92,7 @@ class BatchClient:
         self,
         backend: str | Backend = "openai",
         *,
+        backends: Mapping[str, str] | None = None,
         journal: str | Path = JOURNAL,
         clock: Clock | None = None,
         attempts: int = 3,
@@ -105,6 +110,7 @@ class BatchClient:
         Args:
             backend: `openai` (keys and base URL from the SDK's environment variables), `simulator[:respondent]`,
                 a base URL, or an open backend.
+            backends: those for the names that requests choose by their `backend`, if these are not a backend's own.
             journal: the SQLite file that records what was sent; created if missing.
             clock: the clock of all waits; default real time, or the simulator's.
             attempts: the most times that one call sends a request with transient failures.
@@ -125,6 +131,8 @@ class BatchClient:
         self._round = checked_round(round)
         self._calling: Calling | None = None
         self._chosen = backend
+        self._backends = dict(backends or {})
+        self._others: dict[str, BatchClient] = {}
         self._clock = clock
         self._path = Path(journal)
         self._attempts = attempts
@@ -177,7 +185,10 @@ class BatchClient:
             return self._send(wanted, batch_size, 0.0, False, lock_wait=None)
         except UnfinishedError:
             count = len({request.custom_id for request in wanted})
-            return self._look_up(wanted, SendResult(count, 0, count, 0, 0, 0, 0, 0))
+            begun = SendResult(count, 0, count, 0, 0, 0, 0, 0)
+            return replace(
+                _merged(wanted, [client._look_up(some, begun) for client, some in self._parts(wanted)]), sent=begun
+            )
 
     def wait(self, run: BatchRun, *, timeout: float | None = None) -> BatchRun:
         """Get the pending requests of a run answered; transient failures are sent again.
@@ -195,13 +206,10 @@ class BatchClient:
             UnfinishedError: batches still run after `timeout` seconds.
             ProviderError, JournalError: see `engine.send.collect`.
         """
-        from pytest_batcheval.engine.send import collect
-
-        backend, clock, journal = self._opened()
-        run = f"collect-{secrets.token_hex(4)}"
-        with self._watched(run, 1, timeout) as progress:
-            sent = collect(backend=backend, journal=journal, clock=clock, progress=progress, patience=timeout, run=run)
-        return self._look_up(tuple(requests), sent)
+        wanted = tuple(requests)
+        parts = self._parts(wanted)
+        runs = send_each([partial(client._collect_own, some) for client, some in parts], timeout, together=False)
+        return _merged(wanted, runs)
 
     def status(self, batch_id: str) -> BatchStatus:
         """Return the status of a batch.
@@ -264,12 +272,58 @@ class BatchClient:
         refresh: bool,
         lock_wait: float | None,
     ) -> BatchRun:
+        parts = self._parts(requests)
+        if self._budget is not None and len(parts) > 1:
+            self._check_budget(parts)
+        # Two servers of one origin, as simulators are, would take each other's open batches for theirs.
+        origins = {client._opened()[0].origin for client, _ in parts} if len(parts) > 1 else ()
+        together = len(origins) == len(parts) and not refresh and not self._individual
+        run = f"send-{secrets.token_hex(4)}"
+        sends = [partial(client._send_own, some, run, batch_size, refresh, lock_wait) for client, some in parts]
+        return _merged(requests, send_each(sends, timeout, together))
+
+    def _parts(self, requests: tuple[Request, ...]) -> list[tuple[BatchClient, tuple[Request, ...]]]:
+        """The clients for these requests, each with its own; this one where there are none."""
+        own = self._chosen if isinstance(self._chosen, str) else OPENAI
+        groups = by_backend(requests, lambda name: backend_named(name, own, self._backends) if name else own)
+        if groups.keys() <= {own}:
+            return [(self, requests)]
+        return [(self if name == own else self._other(name), tuple(some)) for name, some in groups.items()]
+
+    def _other(self, backend: str) -> BatchClient:
+        """A client for another backend, with the same journal and choices; closed with this one."""
+        if backend not in self._others:
+            other = copy(self)
+            other._chosen, other._others, other._open, other._calling = backend, {}, None, None
+            other._stack, other._owner = ExitStack(), ThreadOwner("BatchClient")
+            self._others[backend] = other
+            self._stack.callback(other.close)
+        return self._others[backend]
+
+    def _check_budget(self, parts: Sequence[tuple[BatchClient, tuple[Request, ...]]]) -> None:
+        from pytest_batcheval.engine.budget import check_together
+        from pytest_batcheval.wire.origin import is_simulator
+
+        assert self._budget is not None
+        wave = {client._opened()[0].origin: requests for client, requests in parts}
+        paid = {origin: requests for origin, requests in wave.items() if not is_simulator(origin)}
+        calls = "individual" if self._individual else "batch"
+        check_together(self._budget, self._opened()[2].reader, "", paid, calls)
+
+    def _send_own(
+        self,
+        requests: tuple[Request, ...],
+        run: str,
+        batch_size: int | None,
+        refresh: bool,
+        lock_wait: float | None,
+        timeout: float | None,
+    ) -> BatchRun:
         from pytest_batcheval.engine.send import SendPolicy, send
         from pytest_batcheval.engine.split import Limits
 
         backend, clock, journal = self._opened()
         limits = Limits.of(backend.capabilities, batch_size, self._tokens)
-        run = f"send-{secrets.token_hex(4)}"
         with self._watched(run, self._attempts, lock_wait) as progress:
             sent = send(
                 requests,
@@ -291,6 +345,15 @@ class BatchClient:
                     threads=self._threads,
                 ),
             )
+        return self._look_up(requests, sent)
+
+    def _collect_own(self, requests: tuple[Request, ...], timeout: float | None) -> BatchRun:
+        from pytest_batcheval.engine.send import collect
+
+        backend, clock, journal = self._opened()
+        run = f"collect-{secrets.token_hex(4)}"
+        with self._watched(run, 1, timeout) as progress:
+            sent = collect(backend=backend, journal=journal, clock=clock, progress=progress, patience=timeout, run=run)
         return self._look_up(requests, sent)
 
     @contextmanager
@@ -354,6 +417,20 @@ class BatchClient:
                 backend, clock = self._chosen, self._clock or SystemClock()
             self._open = backend, clock, self._stack.enter_context(Journal.open(self._path))
         return self._open
+
+
+def _merged(requests: tuple[Request, ...], runs: Sequence[BatchRun]) -> BatchRun:
+    """The runs of several clients as one, in the order of the requests."""
+    if len(runs) == 1:
+        return runs[0]
+    found = {answer.custom_id: answer for run in runs for answer in run.answers}
+    return BatchRun(
+        requests,
+        tuple(found[request.custom_id] for request in requests if request.custom_id in found),
+        tuple(request for request in requests if request.custom_id not in found),
+        reduce(add, (run.sent for run in runs)),
+        runs[0].aliases,
+    )
 
 
 def _aliases(path: Path, keys: Sequence[str]) -> list[tuple[str, str]]:

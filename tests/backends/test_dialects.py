@@ -6,10 +6,13 @@ from pytest_batcheval.backends.anthropic_batch import GONE
 from pytest_batcheval.backends.base_url import api_url
 from pytest_batcheval.backends.connect import connect, opened
 from pytest_batcheval.catalogue.providers import PROVIDERS
+from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.simulator.api_keys import KeyRing
+from pytest_batcheval.simulator.server import SimulatorServer
 from pytest_batcheval.wire.endpoints import GENERATE
 from pytest_batcheval.wire.objects import Request
 
@@ -37,11 +40,14 @@ def test_answers_come_once_and_a_lost_journal_is_rebuilt(tmp_path, name):
             assert (sent.answered, sent.batches, sent.remarks) == (5, 2, ())
             answers = journal.reader.answers(asked, backend.origin)
             assert all(answer.text and answer.tokens[1] for answer in answers.values())
+            lines = [line for row in journal.reader.batches() for line in journal.reader.lines(row.id)]
             assert send(asked, backend=backend, journal=journal, clock=clock, policy=policy).batches == 0
         with Journal.open(tmp_path / "other.sqlite") as journal:
             collect(backend=backend, journal=journal, clock=clock, adopt=True)
             found = journal.reader.answers(asked, backend.origin)
             assert len(found) == (5 if name in MARKED else 0)
+            if PROVIDERS[name].mark == "metadata":  # whole lines, also where shorter ones are sent
+                assert {line for row in journal.reader.batches() for line in journal.reader.lines(row.id)} == set(lines)
         assert max(connection.simulator.ledger.billed().values()) == 1
 
 
@@ -56,6 +62,17 @@ def test_without_a_mark_a_lost_journal_is_told_instead_of_paid_for(tmp_path):
                 with pytest.raises(UsageError, match="batcheval adopt"):
                     send(asked, backend=connection.backend, journal=journal, clock=connection.clock)
         assert max(connection.simulator.ledger.billed().values()) == 1
+
+
+@pytest.mark.parametrize(("fault", "waits"), [("reset_after", False), ("reset_before", True)])
+def test_without_a_fence_a_create_is_absent_after_20_minutes(tmp_path, fault, waits):
+    with connect("mistral@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
+        began = connection.simulator.now()
+        connection.simulator.misbehave({"fault": fault, "call": "batches.create"})
+        sent = send(requests("mistral", 2), backend=connection.backend, journal=journal, clock=connection.clock)
+        assert (sent.answered, sorted(connection.simulator.ledger.billed().values())) == (2, [1, 1])
+        created = min(batch.created_at for batch in connection.backend.list_batches())
+        assert (created - began >= 1_200) == waits
 
 
 def test_batches_whose_results_are_gone_are_nobodys(tmp_path):
@@ -97,10 +114,9 @@ def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
         assert not connection.simulator.ledger.executions
 
 
-@pytest.mark.parametrize("name", ["anthropic", "gemini"])
-@pytest.mark.parametrize("where", ["", "@simulator"])
-def test_no_key_goes_to_a_provider_without_calls_of_openais_form(name, where):
-    with pytest.raises(UsageError, match="leave out --batch-calls=individual"), connect(name + where, individual=True):
+def test_a_provider_whose_calls_have_paths_of_their_own_is_sent_batches_only():
+    said = "individual calls to Gemini are not supported"
+    with pytest.raises(UsageError, match=said), connect("gemini@simulator", individual=True):
         pass
 
 
@@ -114,9 +130,40 @@ def test_no_key_goes_to_a_provider_without_calls_of_openais_form(name, where):
         ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
         ("groq", "https://gateway.test/groq/v1", "https://gateway.test/groq/v1"),
         ("together", "https://api.together.xyz/", "https://api.together.xyz/v1"),
+        ("mistral", "https://api.eu.mistral.ai", "https://api.eu.mistral.ai/v1"),
         ("openai", "https://gateway.test", "https://gateway.test"),
         ("azure", "https://ours.openai.azure.com/openai/v1", "https://ours.openai.azure.com/openai/v1"),
     ],
 )
 def test_a_base_url_may_be_written_as_the_providers_sdk_has_it(name, given, url):
     assert api_url(PROVIDERS[name], given) == url
+
+
+@pytest.mark.parametrize("name", [name for name, provider in PROVIDERS.items() if provider.calls])
+def test_individual_calls_go_out_with_the_key_of_their_own_provider(tmp_path, monkeypatch, name):
+    asked, provider = requests(name, 2), PROVIDERS[name]
+    keys = KeyRing.from_data({"keys": [{"key": "the-providers-own", "project": "ours"}]})
+    monkeypatch.setenv("OPENAI_API_KEY", "another-providers")
+    with SimulatorServer(dialect=name, keys=keys) as server:
+        monkeypatch.setenv(provider.key_from[0], "the-providers-own")
+        with (
+            connect(f"{name}@{server.base_url}", individual=True) as connection,
+            Journal.open(tmp_path / "journal.sqlite") as journal,
+        ):
+            calling = Calling(connection.calls, connection.clock)
+            sent = send(asked, backend=connection.backend, journal=journal, clock=connection.clock, calling=calling)
+            assert (sent.answered, sent.failed) == (2, 0)
+            assert all(answer.text for answer in journal.reader.answers(asked, server.origin).values())
+
+
+def test_an_overloaded_anthropic_has_not_run_a_call(tmp_path):
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    with connect("anthropic@simulator", individual=True) as connection:
+        connection.simulator.misbehave(
+            {"fault": "status", "call": "messages", "status": 529, "body": error, "times": 1}
+        )
+        with Journal.open(tmp_path / "journal.sqlite") as journal:
+            backend, clock = connection.backend, connection.clock
+            calling = Calling(connection.calls, clock)
+            sent = send(requests("anthropic", 2), backend=backend, journal=journal, clock=clock, calling=calling)
+            assert (sent.answered, sent.unknown) == (2, frozenset())

@@ -251,6 +251,12 @@ def test_a_fault_says_status_code_message_and_request(calls, server, http):
     [
         ({"error": "just words"}, "just words"),
         ({"detail": "Not here"}, "Not here"),
+        (
+            {"detail": [{"type": "missing", "loc": ["body", 0, "x"], "msg": "Field required", "input": "a secret"}]},
+            ": body.0.x: Field required",
+        ),
+        ({"object": "error", "message": {"detail": [{"loc": [], "msg": "No"}]}, "type": "t", "code": None}, "t: : No"),
+        ({"message": {"message": {"message": "deep"}}}, "deep"),
         (["x"], "x"),
         (b"<html>no</html>", "<html>no</html>"),
         (b"", "400"),

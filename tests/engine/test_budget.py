@@ -8,11 +8,11 @@ import pytest
 from send_with import send_with
 
 from pytest_batcheval.catalogue.models import MODEL
-from pytest_batcheval.engine.budget import Budget
+from pytest_batcheval.engine.budget import Budget, check_together
 from pytest_batcheval.engine.estimate import plan, worst_case
 from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.errors import UnfinishedError, UsageError
+from pytest_batcheval.errors import BudgetError, UnfinishedError, UsageError
 from pytest_batcheval.wire.objects import Request
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 34}
@@ -44,7 +44,7 @@ def go(provider, journal, clock):
 
 
 def spent(journal, provider, run="run"):
-    return Budget(Decimal(1), journal.reader, provider.origin, run).spent()
+    return Budget(Decimal(1), journal.reader, (provider.origin,), run).spent()
 
 
 def test_a_settled_batch_counts_what_its_answers_used(go, journal, provider):
@@ -120,3 +120,23 @@ def test_tokens_are_counted_under_every_endpoints_names(go, provider, journal, u
     go(ask(1), None)
     (row,) = journal.reader.batches()
     assert (row.input_tokens, row.output_tokens) == tokens
+
+
+def test_a_wave_for_two_origins_is_refused_whole(go, journal, provider):
+    wave = {provider.origin: ask(2), "https://elsewhere/v1": ask(2, first=2)}
+    both = worst(ask(4))
+    check_together(both, journal.reader, "run", wave)
+    with pytest.raises(BudgetError, match="4 requests could cost"):
+        check_together(both * Decimal("0.9"), journal.reader, "run", wave)
+
+
+def test_what_an_open_batch_has_is_counted_once(go, journal, provider):
+    with pytest.raises(UnfinishedError):
+        go(ask(2), Decimal(1), patience=0)
+    wave = {provider.origin: ask(2), "https://elsewhere/v1": ask(2, first=2)}
+    check_together(worst(ask(4)), journal.reader, "another run", wave)
+
+
+def test_batches_of_a_run_count_whatever_their_origin(go, journal, provider):
+    go(ask(3), Decimal(1))
+    assert Budget(Decimal(1), journal.reader, ("https://elsewhere/v1",), "run").spent() == spent(journal, provider)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -27,6 +28,7 @@ from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.errors import JournalError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.report.figures import Figures
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
@@ -65,9 +67,9 @@ def connection(server):
 def go(connection, journal):
     """Send: `go(requests)`; with `size` a window that stays."""
 
-    def run(requests, size=None, way="individual", **more):
+    def run(requests, size=None, way="individual", tier="", **more):
         window = ConcurrencyWindow(size, size) if size else ConcurrencyWindow()
-        calling = Calling(connection.calls, connection.clock, window) if way == "individual" else None
+        calling = Calling(connection.calls, connection.clock, window, tier) if way == "individual" else None
         backend, clock = connection.backend, connection.clock
         return send_with(requests, backend=backend, journal=journal, clock=clock, calling=calling, **more)
 
@@ -671,7 +673,7 @@ def test_a_budget_counts_calls_at_their_full_price(go, server, journal):
     go(wanted, budget=Decimal("0.01"), run="run")
     (row,) = journal.reader.batches()
     paid = price(MODEL, row.input_tokens, row.output_tokens, batch=False).usd
-    assert Budget(Decimal(1), journal.reader, server.origin, "run").spent() == paid
+    assert Budget(Decimal(1), journal.reader, (server.origin,), "run").spent() == paid
     assert paid == 2 * price(MODEL, row.input_tokens, row.output_tokens).usd
 
 
@@ -681,7 +683,7 @@ def test_a_budget_keeps_reserved_what_a_call_of_unknown_outcome_may_have_cost(go
     go(ask(4, model=MODEL, max_completion_tokens=1000), budget=Decimal("0.01"), run="run", size=1)
     (row,) = journal.reader.batches()
     paid = price(MODEL, row.input_tokens, row.output_tokens, batch=False).usd
-    reserved = Budget(Decimal(1), journal.reader, server.origin, "run").spent() - paid
+    reserved = Budget(Decimal(1), journal.reader, (server.origin,), "run").spent() - paid
     assert Decimal("0.0005") < reserved < Decimal("0.0006")  # 1,000 tokens at $0.50 a million
 
 
@@ -704,3 +706,50 @@ def test_another_machines_batch_is_taken_over(go, server, tmp_path, connection):
         send(ask(3), backend=connection.backend, journal=theirs, clock=connection.clock, policy=SendPolicy(patience=0))
     sent = go(ask(5))
     assert (sent.attached, sent.sent, sent.answered) == (1, 2, 5)
+
+
+@pytest.fixture
+def go_flex(go):
+    """`go(…)` that asks for the tier flex."""
+    return lambda requests, **more: go(requests, tier="flex", **more)
+
+
+def tiers(journal, server, requests):
+    return {answer.body["service_tier"] for answer in journal.reader.answers(requests, server.origin).values()}
+
+
+def test_flex_is_asked_for_and_priced_as_what_it_is(go_flex, server, journal):
+    requests = ask(3, model=MODEL)
+    assert go_flex(requests).answered == 3
+    assert tiers(journal, server, requests) == {"flex"}
+    (figures,) = Figures(journal.reader).batches()
+    assert 0 < figures.usd == figures.usd_as_calls / 2
+
+
+def test_a_body_with_a_tier_of_its_own_keeps_it(go_flex, server, journal):
+    requests = ask(2, model=MODEL, service_tier="priority")
+    go_flex(requests)
+    assert tiers(journal, server, requests) == {"priority"}
+
+
+def test_without_capacity_a_call_is_made_at_the_standard_tier(go_flex, server, journal):
+    server.behaviour = replace(server.behaviour, flex="refused")
+    requests = ask(3, model=MODEL)
+    sent = go_flex(requests)
+    assert (sent.answered, sent.failed) == (3, 0)
+    assert tiers(journal, server, requests) == {"default"}
+    (figures,) = Figures(journal.reader).batches()
+    assert figures.usd == figures.usd_as_calls
+
+
+def test_a_model_without_the_tier_is_asked_at_the_standard_one_at_once(go_flex, server):
+    error = {"message": "Invalid service_tier argument", "type": "invalid_request_error", "param": "service_tier"}
+    server.misbehave(fault(status=400, body={"error": error}, times=1))
+    assert go_flex(ask(1, model=MODEL)).answered == 1
+
+
+def test_a_budget_counts_what_a_tier_has_cost(go_flex, server, journal):
+    go_flex(ask(3, model=MODEL, max_completion_tokens=50), budget=Decimal(1))
+    (figures,) = Figures(journal.reader).batches()
+    (row,) = journal.reader.batches()
+    assert Budget(Decimal(1), journal.reader, (server.origin,), row.run).spent() == figures.usd

@@ -130,8 +130,8 @@ def test_a_forked_child_opens_the_file_again(filled, ask):
         return fine
 
     assert in_child(check)
-    filled.add_run("after", "o")
-    assert filled.reader.run_origin("after") == "o"
+    filled.add_run("after", "o", name="")
+    assert filled.reader.run_origins("after") == {"": "o"}
 
 
 def test_a_forked_child_does_not_write_with_its_parents_connection(filled):
@@ -145,8 +145,8 @@ def test_a_forked_child_does_not_write_with_its_parents_connection(filled):
         return False
 
     assert in_child(check)
-    filled.add_run("parent", "o")
-    assert filled.reader.run_origin("child") is None
+    filled.add_run("parent", "o", name="")
+    assert filled.reader.run_origins("child") == {}
 
 
 def test_a_child_of_a_thread_that_was_reading_is_not_stuck(filled, ask):

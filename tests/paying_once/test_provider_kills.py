@@ -12,11 +12,15 @@ from pytest_batcheval.simulator.server import SimulatorServer
 
 pytestmark = pytest.mark.timeout(0)
 
+EVERY = [
+    (fault, call, 1) for call in ("files.create", "batches.retrieve") for fault in ("kill_client", "kill_client_after")
+]
 CALLS = ("batches.create", "batches.list", "files.content")
 POINTS = [(fault, call, nth) for call in CALLS for fault in ("kill_client", "kill_client_after") for nth in (1, 2)]
 UPLOADS = [(fault, "files.create", 1) for fault in ("kill_client", "kill_client_after")]
 OTHERS = [(fault, call, 1) for call in ("files.announce", "batches.retrieve") for fault, _, _ in UPLOADS]
 CASES = [
+    *(("mistral", point, then) for point in [*EVERY, *POINTS] for then in THEN),
     *(("anthropic", point, then) for point in POINTS for then in THEN),
     # without a mark in its batches only the journal knows them
     *(("together", point, then) for point in [*UPLOADS, *POINTS] for then in THEN[:2]),
@@ -43,7 +47,7 @@ def server(servers, request):
     return servers(request.param)
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(
     ("name", "point", "then"), CASES, ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else value
 )

@@ -14,6 +14,7 @@ from pytest_batcheval.plugin.plan import ItemPlan, Plan
 from pytest_batcheval.plugin.plan_report import plan_lines
 from pytest_batcheval.plugin.run_stats import RunStats, UnusedRecordings
 from pytest_batcheval.plugin.safe_output import MOST_LINES, escape_report
+from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.plugin.terminal import section_lines
 from pytest_batcheval.report.ci_page import CiRun, page
 from pytest_batcheval.wire.objects import Request
@@ -37,8 +38,8 @@ def test_a_message_of_three_lines_is_shown_whole():
 @pytest.mark.parametrize(("number", "requests"), [(1, "1 request"), (1200, "1,200 requests")])
 def test_an_interrupted_run_counts_what_it_left(number, requests):
     rows = [BatchRow("o", "s", "e", "i", 1, 1, number, "f", state=state) for state in ("planned", "creating")]
-    stored = SimpleNamespace(origin="o", journal=SimpleNamespace(open_batches=lambda origin: rows))
-    settings = SimpleNamespace(calls="batch", backend="openai", journal=Path("journal.sqlite"))
+    stored = SimpleNamespace(origins={"": "o"}, journal=SimpleNamespace(open_batches=lambda origin: rows))
+    settings = SimpleNamespace(batched=True, backend="openai", backends={}, journal=Path("journal.sqlite"))
     assert left_behind(settings, stored, {}) == [
         f"{requests} not sent yet",
         f"a batch of {requests} may have been created: the next run looks for it before it sends any",
@@ -68,13 +69,23 @@ def test_the_section_counts_unused_recordings(number, answers):
         (2, "individual", "2 individual calls to send:", "2 requests,"),
     ],
 )
-def test_the_plan_counts_what_it_would_send(number, calls, sent, listed):
+def test_the_plan_counts_what_it_would_send(tmp_path, number, calls, sent, listed):
     requests = tuple(Request({"model": "m", "messages": [{"role": "user", "content": str(n)}]}) for n in range(number))
     items = [ItemPlan("t.py::one", "t.py", requests=requests), ItemPlan("t.py::two", "t.py", error=ValueError())]
-    stored = SimpleNamespace(
-        origin="o", find=lambda requests: {}, failures=lambda requests: {}, final_failures=lambda requests: set()
+    settings = SimpleNamespace(
+        refresh=False,
+        backends={},
+        batched=calls == "batch",
+        tier="",
+        deadline=None,
+        backend="openai",
+        sends=False,
+        mode="plan",
+        cassettes=tmp_path,
+        round="",
+        journal=tmp_path / "none.sqlite",
     )
-    lines = plan_lines(Plan(items), stored, SimpleNamespace(refresh=False, calls=calls, backend="openai"), "")
+    lines = plan_lines(Plan(items), StoredAnswers(settings), settings, "")
     assert sent in lines
     assert any(f"m: {listed}" in line for line in lines)
     assert "1 test with an error in prompt or marker; it asks for nothing and will fail:" in lines

@@ -158,6 +158,9 @@ class Stored:
         known = [self._known[r.custom_id] for r in requests if r.custom_id in self._known]
         return {r.custom_id: self.answer(r) for r in known if r.sample > 1}
 
+    def origin_of(self, request):
+        return self.origin
+
     def failures(self, requests):
         return {r.custom_id: self.error for r in requests if self._known[r.custom_id].sample == 0}
 

@@ -14,6 +14,7 @@ from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report.answer_pages import PAGE
 from pytest_batcheval.report.html import html_of
+from pytest_batcheval.report.page import OriginRow
 from pytest_batcheval.report.stored_page import stored_page
 from pytest_batcheval.wire.objects import Request
 
@@ -67,7 +68,7 @@ def test_each_answer_is_on_one_page_those_of_failing_tests_on_the_first(run):
 def test_a_page_says_what_it_has_and_counts_all(run):
     page = page_of(run, 3)
     assert page.left_out.startswith("Answers 201 to 250 of 250, those of failing tests first;")
-    assert page.origins == [(COUNT // 2, "m0", ORIGIN), (COUNT // 2, "m1", ORIGIN)]
+    assert page.origins == [OriginRow(COUNT // 2, model, ORIGIN, shown=True) for model in ("m0", "m1")]
     assert page.verdict[0] == f"2 of {COUNT} tests fail."
     assert "none: invalid (HTTP 400): no" in {one["answered"] for n in (1, 2, 3) for one in page_of(run, n).answers}
 

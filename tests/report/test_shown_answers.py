@@ -45,6 +45,27 @@ def test_one_of_each_request_is_shown():
     assert found.origins == {("m", "https://api.test/v1"): 1}
 
 
+def test_an_answer_of_an_origin_that_the_run_asked_is_shown_and_those_of_others_beside_it():
+    here, there, simulated = "https://b.test/v1", "https://a.test/v1", "simulator:x@0"
+    given = [
+        answer(1, "mine", here),
+        answer(1, "theirs", there),
+        answer(1, "made up", simulated),
+        answer(2, "one", there),
+    ]
+    found = shown_answers(iter(given), (), [here])
+    assert [one.answer.text for one in found.answers] == ["mine", "one"]
+    assert [[one.answer.text for one in some] for some in found.beside.values()] == [["theirs"]]
+    assert (found.count, found.origins) == (2, {("m", here): 1, ("m", there): 1})
+    assert found.totals["m", there].answers == 2
+
+
+def test_simulators_are_compared_with_each_other():
+    given = [answer(1, origin="simulator:x@0"), answer(1, "as groq", origin="simulator:x@0/groq")]
+    found = shown_answers(iter(given), ())
+    assert [[one.answer.text for one in some] for some in found.beside.values()] == [["as groq"]]
+
+
 def test_texts_beyond_what_fits_are_left_out_those_of_failing_tests_and_the_newest_first():
     fits = MOST_CHARACTERS // LONGEST_TEXT - 1
     given = [answer(number, "x" * LONGEST_TEXT * 2, asked_at=float(number)) for number in range(fits * 2)]

@@ -85,6 +85,8 @@ FAILURES = [
     (chat({}), "", "no_answer"),
     (chat({"role": "assistant", "content": None}, finish_reason="stop"), "", "no_answer"),
     (chat(OK, finish_reason="error"), "", "no_answer"),
+    (chat({"content": None, "tool_calls": None, "prefix": False}, finish_reason="stop"), CHAT, "no_answer"),
+    ({"choices": [{"messages": [], "finish_reason": "stop"}]}, CHAT, "no_answer"),
     (chat(None, error={"code": 502, "message": "m"}), "", "502"),
     ({"model": "m", "messages": [], "choices": []}, "", "no_answer"),
     ({"choices": []}, COMPLETIONS, "no_answer"),
@@ -134,6 +136,8 @@ ANSWERS = [
     (chat({"content": None, "audio": {"id": "a"}}, finish_reason="stop"), CHAT),
     (chat({"content": None}, finish_reason="length"), CHAT),
     (chat(None, finish_reason="content_filter"), CHAT),
+    (chat({"content": None, "prefix": False}, finish_reason="model_length"), CHAT),
+    ({"model": "m", "results": [{"categories": {"pii": False}}]}, "/v1/chat/moderations"),
     ({**chat(OK), "error": {}}, CHAT),
     ({**chat(OK), "error": {"code": None, "message": None}}, CHAT),
     ({**chat(OK), "messages": [], "input": "x"}, CHAT),
@@ -169,6 +173,8 @@ def test_an_answer_is_one_with_and_without_its_endpoint(body, url):
 TEXTS = [
     (chat({"content": [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "no"}, {"type": "text", "text": "b"}]}), "ab"),
     (chat({"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "b"}]}), "b"),
+    (chat({"content": [{"type": "text", "text": "a"}, {"type": "reference", "reference_ids": [1]}, {"type": "text", "text": "b"}]}), "ab"),
+    ({"choices": [{"messages": [{"role": "assistant", "content": "I look"}, {"role": "assistant", "content": "b"}]}]}, "b"),
     (chat({"content": ["a", "b", 3, None]}), "ab"),
     ({"choices": [{"text": "old"}]}, "old"),
     (response(REASONING, said("a"), said("b")), "b"),
@@ -203,6 +209,7 @@ def test_json_reads_the_final_answer_alone():
 CALLS = [
     (chat({"tool_calls": [CALL]}), ToolCall("c", "look", '{"a": 1}')),
     (chat({"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "look", "input": "x"}}]}), ToolCall("c", "look", "x")),
+    (chat({"tool_calls": [{"id": "c", "function": {"name": "look", "arguments": {"a": 1}}, "index": 0}]}), ToolCall("c", "look", '{"a": 1}')),
     (chat({"function_call": {"name": "look", "arguments": "{}"}}), ToolCall("", "look", "{}")),
     (response({"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}), ToolCall("c", "look", "{}")),
     (response({"type": "custom_tool_call", "call_id": "c", "name": "look", "input": "x"}), ToolCall("c", "look", "x")),
@@ -226,6 +233,7 @@ def test_what_the_provider_ran_itself_is_no_tool_call():
     ("body", "reason"),
     [
         (chat(OK, finish_reason="tool_calls"), "tool_calls"),
+        (chat(OK, finish_reason="model_length"), "length"),
         (message({"type": "text", "text": "x"}), "stop"),
         (message(stop_reason="max_tokens"), "length"),
         (message(stop_reason="tool_use"), "tool_calls"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -11,10 +11,9 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 from pytest_batcheval.backends.base_url import api_url, checked_base_url
-from pytest_batcheval.catalogue.providers import COMPATIBLE, PROVIDERS, Capabilities
+from pytest_batcheval.catalogue.providers import COMPATIBLE, PROVIDERS, Capabilities, provider_at
 from pytest_batcheval.errors import BatchEvalError, UsageError
 from pytest_batcheval.text.sanitize import redacted
 from pytest_batcheval.wire.origin import IN_PROCESS, provider_origin, simulator_origin
@@ -33,6 +32,7 @@ SIMULATOR = "simulator"
 FOLDER = "folder:"
 ADAPTERS = {
     "openai": "openai_batch:OpenAIBatch",
+    "mistral": "mistral_batch:MistralBatch",
     "anthropic": "anthropic_batch:AnthropicBatch",
     "gemini": "gemini_batch:GeminiBatch",
 }
@@ -85,9 +85,6 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
         with _in_folder(backend, individual) as connection:
             yield connection
         return
-    if individual and capabilities_of(backend).adapter != OPENAI:
-        title = capabilities_of(backend).title
-        raise UsageError(f"{title} has no calls of OpenAI's form: leave out --batch-calls=individual")
     respondent = respondent_of(backend)
     if respondent is not None:
         with _simulated(respondent, individual, capabilities_of(backend)) as connection:
@@ -97,7 +94,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
     with (
         _usable(lambda: opened(provider, base_url)) as client,
         closing(_clock(client)) as clock,
-        _usable(lambda: _calls(individual, base_url, None)) as calls,
+        _usable(lambda: _calls(individual, client, base_url, None)) as calls,
     ):
         yield BackendConnection(client, clock, calls=calls)
 
@@ -107,6 +104,34 @@ def respondent_of(backend: str) -> str | None:
     name, at, rest = backend.partition("@")
     kind, _, respondent = (rest if at and name in PROVIDERS else backend).partition(":")
     return (respondent or _USUAL_RESPONDENT) if kind == SIMULATOR else None
+
+
+def backend_named(name: str, own: str, named: Mapping[str, str]) -> str:
+    """The value of `--batch-backend` for the name that a request chose; an empty one is the run's `own`.
+
+    In a run at a simulator nothing goes to a provider that the command line does not name: a simulator of each answers.
+
+    Raises:
+        UsageError: there is no such backend, or none of that name can be simulated.
+    """
+    if not name:
+        return own
+    if name in named:
+        return named[name]
+    respondent = respondent_of(own)
+    if respondent is None or respondent_of(name) is not None:
+        try:
+            capabilities_of(name)
+        except UsageError as error:
+            raise UsageError(f"a request chooses the backend {name!r}: {error}; or {_say(name, 'BACKEND')}") from None
+        return name
+    if name not in PROVIDERS:
+        raise UsageError(f"a request chooses the backend {name!r} in a run at the simulator: {_say(name, SIMULATOR)}")
+    return f"{name}@{SIMULATOR}:{respondent}"
+
+
+def _say(name: str, value: str) -> str:
+    return f"say what it is, by --batch-backend={name}={value} or BatchClient(backends={{{name!r}: {value!r}}})"
 
 
 def capabilities_of(backend: str) -> Capabilities:
@@ -136,7 +161,7 @@ def expected_origin(backend: str) -> str:
         return folder_origin(_folder(backend))
     respondent = respondent_of(backend)
     if respondent is not None:
-        return simulator_origin(respondent, SEED)
+        return simulator_origin(respondent, SEED, capabilities_of(backend).name)
     return provider_origin(_provider(backend)[1])
 
 
@@ -148,9 +173,7 @@ def _provider(backend: str) -> tuple[Capabilities, str]:
     """
     name, _, url = backend.partition("@")
     if backend.lower().startswith(("http://", "https://")):
-        host = urlsplit(checked_base_url(backend)).hostname
-        known = (found for found in PROVIDERS.values() if found.base_url and urlsplit(found.base_url).hostname == host)
-        provider = next(known, COMPATIBLE)
+        provider = provider_at(checked_base_url(backend)) or COMPATIBLE
         return provider, api_url(provider, backend)
     if name not in PROVIDERS and (found := third_party(name)) is not None:
         own: Capabilities = found.capabilities
@@ -223,7 +246,7 @@ def _simulated(respondent: str, individual: bool, provider: Capabilities) -> Ite
         SimulatorServer(respondent, seed=SEED, dialect=provider.name) as server,
         opened(provider, server.base_url, SIMULATOR, IN_PROCESS) as client,
         closing(_clock(client)) as clock,
-        _calls(individual, server.base_url, SIMULATOR) as calls,
+        _calls(individual, client, server.base_url, SIMULATOR) as calls,
     ):
         yield BackendConnection(client, clock, server, calls)
 
@@ -245,12 +268,24 @@ def _usable(build: Callable[[], T]) -> T:
         raise UsageError(f"no connection can be made: {redacted(str(error))}; check {where}") from None
 
 
-def _calls(individual: bool, base_url: str | None, api_key: str | None) -> IndividualCalls | nullcontext[None]:
+def _calls(
+    individual: bool, client: Any, base_url: str, api_key: str | None
+) -> IndividualCalls | nullcontext[None]:  # fmt: skip
+    """Individual calls to the provider of a backend, with its key.
+
+    Raises:
+        UsageError: its endpoints cannot be called that way.
+    """
     if not individual:
         return nullcontext()
+    from pytest_batcheval.backends.api_key import supplier
     from pytest_batcheval.backends.openai_calls import IndividualCalls
 
-    return IndividualCalls(base_url, api_key)
+    provider: Capabilities = client.capabilities
+    if not provider.calls:
+        raise UsageError(f"individual calls to {provider.title} are not supported: leave out --batch-calls")
+    key = supplier(api_key, provider.key_from)
+    return IndividualCalls(api_url(provider, base_url), key, sign=getattr(client, "sign", None))
 
 
 def _clock(client: OpenAIBatch | AnthropicBatch) -> SystemClock | SimulatorClock:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pytest_batcheval.text.sanitize import redacted, storable, without_secrets
 from pytest_batcheval.wire import real_time
+from pytest_batcheval.wire.bodies.error_report import words_of
 
 Call = Literal["upload", "create", "list", "retrieve", "content", "delete", "cancel"]
 
@@ -126,7 +127,7 @@ def _by_status(call: Call, status: int, error: Exception) -> ProviderFailure:
     details = (code or type(error).__name__, message, status, getattr(error, "request_id", None))
     if call == "create" and status in (403, 429) and not _has_api_error(error):  # a proxy may have held back the reply
         return UnknownOutcome(*details)
-    if status in (401, 403) or (300 <= status < 400 and call != "create"):
+    if status in (401, 402, 403) or (300 <= status < 400 and call != "create"):
         return Stopped(*details)
     if status == 429:
         return _limited(call, error, code, details)
@@ -140,11 +141,12 @@ def _by_status(call: Call, status: int, error: Exception) -> ProviderFailure:
 
 
 def is_api_error(body: object) -> bool:
-    """Whether a refusal's body, decoded, is the API's own: its `error` is an object with a text.
+    """Whether a refusal's body, decoded, is the API's own: its `error`, or it itself by its word, has a text.
 
     Anything on the way writes words or HTML, with the same status and perhaps after the request was run.
     """
     error = body.get("error") if isinstance(body, Mapping) else None
+    error = body if error is None and isinstance(body, Mapping) and body.get("object") == "error" else error
     return isinstance(error, Mapping) and any(
         isinstance(error.get(name), str) and error[name] for name in ("message", "code", "type")
     )
@@ -215,7 +217,8 @@ def _code_and_message(error: Exception) -> tuple[str | None, str]:
     if isinstance(inner, Mapping):
         code, word = inner.get("code") or inner.get("type"), inner.get("status")
         code = word if isinstance(code, int) and isinstance(word, str) else code  # Google's code is the HTTP status
-        return (str(code) if code else None), str(inner.get("message") or dict(inner) or error)
+        said = words_of(inner.get("message")) or words_of(inner.get("detail"))
+        return (str(code) if code else None), said or str(dict(inner) or error)
     return None, str(inner or error)
 
 

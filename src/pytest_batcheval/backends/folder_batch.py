@@ -31,6 +31,7 @@ FOLDER = Capabilities(
     base_url_from="",
     requests=1_000_000,
     bytes=2_000_000_000,
+    calls=False,
     windows=(),
     fence="id",
     discount=None,

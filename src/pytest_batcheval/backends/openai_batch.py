@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import openai
 
@@ -97,7 +97,6 @@ class OpenAIBatch(ProviderConnection):
 
     def find_file(self, filename: str) -> RemoteFile | None:
         """The uploaded input file of that name, searched for on all pages."""
-        files = self._client.files.with_raw_response
         found: list[RemoteFile] = []
 
         def take(item: Any) -> bool:
@@ -106,7 +105,7 @@ class OpenAIBatch(ProviderConnection):
                 found.append(file)
             return bool(found)
 
-        self._all(lambda after: files.list(purpose=self.capabilities.purpose, limit=PAGE, **after), take)
+        self._all_files(take)
         return found[0] if found else None
 
     def get_file(self, file_id: str) -> RemoteFile:
@@ -137,24 +136,22 @@ class OpenAIBatch(ProviderConnection):
 
     def list_batches(self, enough: Collection[str] = ()) -> BatchList:
         """All batches, every page, each once; fewer pages when they have all ids of `enough`."""
-        batches = self._client.batches.with_raw_response
         wanted, found, unreadable = set(enough), dict[str, RemoteBatch](), list[Any]()
 
         def take(item: Any) -> bool:
-            batch = read_batch(item)
+            batch = self._read(item)
             if batch is not None:
                 found[batch.id] = batch
             elif not _is_stranger(item):
                 unreadable.append(item)
             return bool(wanted) and found.keys() >= wanted
 
-        gap = self._all(lambda after: batches.list(limit=PAGE, **after), take)
+        gap = self._all_batches(take)
         return BatchList(found.values(), gap or ("entries of the list cannot be read" if unreadable else ""))
 
     def retrieve(self, batch_id: str) -> RemoteBatch:
         """Get one batch; it has the id that was asked for, whatever id the reply shows."""
-        batches = self._client.batches.with_raw_response
-        batch = read_batch(self.json("retrieve", lambda: batches.retrieve(batch_id)), batch_id)
+        batch = self._read(self._asked("retrieve", batch_id), batch_id)
         if batch is None:
             raise TransientFailure("unreadable", f"the reply to a retrieve is not batch {batch_id}")
         return batch
@@ -196,8 +193,7 @@ class OpenAIBatch(ProviderConnection):
         Where the reply is unclear, the batch is retrieved.
         """
         try:
-            batches = self._client.batches.with_raw_response
-            batch = read_batch(self.json("cancel", lambda: batches.cancel(batch_id)))
+            batch = self._read(self._asked("cancel", batch_id))
         except Stopped:
             raise
         except ProviderFailure as failure:
@@ -210,6 +206,25 @@ class OpenAIBatch(ProviderConnection):
                 raise
             return found
         return replace(batch, id=batch_id) if batch else self.retrieve(batch_id)
+
+    def _read(self, seen: object, asked: str = "") -> RemoteBatch | None:
+        """A batch from parsed JSON; the arguments are those of `read_batch`."""
+        return read_batch(seen, asked)
+
+    def _asked(self, call: Literal["retrieve", "cancel"], batch_id: str) -> Any:
+        """The reply about one batch, parsed."""
+        batches = self._client.batches.with_raw_response
+        return self.json(call, lambda: (batches.retrieve if call == "retrieve" else batches.cancel)(batch_id))
+
+    def _all_batches(self, take: Callable[[Any], bool]) -> str:
+        """Read the list of batches; takes and returns what `_all` does."""
+        batches = self._client.batches.with_raw_response
+        return self._all(lambda after: batches.list(limit=PAGE, **after), take)
+
+    def _all_files(self, take: Callable[[Any], bool]) -> str:
+        """Read the list of input files; takes and returns what `_all` does."""
+        files = self._client.files.with_raw_response
+        return self._all(lambda after: files.list(purpose=self.capabilities.purpose, limit=PAGE, **after), take)
 
     def _size(self, file_id: str) -> int | None:
         """The file's length by the provider's record; `None` when it does not say."""

@@ -1,4 +1,4 @@
-"""Individual calls by the SDK's asynchronous client, on an event loop in a thread of its own.
+"""Individual calls by the SDK's asynchronous client, to any provider, on an event loop in a thread of its own.
 
 The caller may run an event loop already (an async test, a notebook): it is not touched.
 """
@@ -22,7 +22,7 @@ from pytest_batcheval.backends.api_key import SET_WHEN_SENT, check, supplier
 from pytest_batcheval.backends.base_url import past_proxies
 from pytest_batcheval.backends.calls import CallReply
 from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownOutcome, classify, retry_after
-from pytest_batcheval.backends.provider_connection import CONNECT_TIMEOUT, TIMEOUT
+from pytest_batcheval.backends.provider_connection import CONNECT_TIMEOUT
 from pytest_batcheval.backends.reply_limits import Caps, taken_over
 from pytest_batcheval.backends.traffic import Traffic
 from pytest_batcheval.backends.unpack import Unpacker
@@ -34,6 +34,9 @@ OWN_ID = "X-Client-Request-Id"
 
 LONGEST_ANSWER = 2**29
 """Bytes of the longest answer: 2,048 embeddings of 3,072 dimensions have about 2**27."""
+
+LONGEST_CALL = 960.0
+"""Seconds of silence until a call is given up here; whoever makes it gives it up before that."""
 
 CLOSING = 5.0
 """Seconds that the connections get to close."""
@@ -52,8 +55,11 @@ class IndividualCalls:
         base_url: str | None = None,
         api_key: str | Callable[[], str] | None = None,
         caps: Caps | None = None,
+        sign: Callable[[Any], None] | None = None,
     ) -> None:
         """Prepare calls to `base_url` with `api_key`, else by the SDK's environment variables.
+
+        `sign` puts the key into a request as it leaves, for an API with another header than `Authorization`.
 
         Raises:
             UsageError: there is no API key.
@@ -62,7 +68,7 @@ class IndividualCalls:
         del api_key  # a traceback may show the locals of this frame
         check(self._key)
         self.traffic = Traffic()
-        self._client = _client(base_url, self._key, caps or Caps(reply=LONGEST_ANSWER), self.traffic)
+        self._client = _client(base_url, self._key, caps or Caps(reply=LONGEST_ANSWER), self.traffic, sign)
         self._finished: SimpleQueue[tuple[int, CallReply | ProviderFailure | BaseException]] = SimpleQueue()
         self._numbers = itertools.count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -170,9 +176,19 @@ def _end(
         loop.close()
 
 
-def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffic: Traffic) -> openai.AsyncOpenAI:
-    async def sign(request: Any) -> None:
-        request.headers["Authorization"] = f"Bearer {api_key()}"
+def _client(
+    base_url: str | None,
+    api_key: Callable[[], str],
+    caps: Caps,
+    traffic: Traffic,
+    sign: Callable[[Any], None] | None,
+) -> openai.AsyncOpenAI:
+    async def leaving(request: Any) -> None:
+        del request.headers["Authorization"]  # the SDK's placeholder
+        if sign is None:
+            request.headers["Authorization"] = f"Bearer {api_key()}"
+        else:
+            sign(request)
         traffic.sending(request)
 
     async def answered(response: Any) -> None:
@@ -182,11 +198,11 @@ def _client(base_url: str | None, api_key: Callable[[], str], caps: Caps, traffi
         api_key=SET_WHEN_SENT,
         base_url=base_url,
         max_retries=0,
-        timeout=openai.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
+        timeout=openai.Timeout(LONGEST_CALL, connect=CONNECT_TIMEOUT),
         default_headers={"Accept-Encoding": "identity"},
         http_client=openai.DefaultAsyncHttpxClient(
             follow_redirects=False,
-            event_hooks={"request": [sign], "response": [answered]},
+            event_hooks={"request": [leaving], "response": [answered]},
             mounts=past_proxies(base_url),
         ),
     )

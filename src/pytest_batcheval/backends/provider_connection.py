@@ -117,13 +117,14 @@ class ProviderConnection:
             raise ProviderError(f"{self.base_url} cannot be reached: {failure}") from None
         if headers.get(SIMULATOR_HEADER) != SIMULATOR_NAME:
             return Identity(provider_origin(self.base_url))
-        respondent, _, seed = headers.get(RESPONDENT_HEADER, "").rpartition("@")
+        respondent, _, rest = headers.get(RESPONDENT_HEADER, "").rpartition("@")
+        seed, _, provider = rest.partition("/")
         if not seed.isdecimal():
             raise ProviderError(f"{self.base_url} is a simulator that does not say which respondent answers; update it")
         speed = 0.0
         with suppress(ValueError):
             speed = max(float(headers.get(SPEED_HEADER, "0")), 0.0)
-        return Identity(simulator_origin(respondent, int(seed)), headers.get(CLOCK_HEADER), speed)
+        return Identity(simulator_origin(respondent, int(seed), provider or "openai"), headers.get(CLOCK_HEADER), speed)
 
     def ask(self, call: Call, request: Callable[[], T]) -> T:
         """Make one HTTP request.

@@ -13,7 +13,7 @@ from pytest_batcheval.backends.unpack import Unpacker
 from pytest_batcheval.wire import real_time
 
 FILES = ("/content", "/results", ":download")
-CREATES = ("/batches", ":batchGenerateContent")
+CREATES = ("/batches", "/batch/jobs", ":batchGenerateContent")
 """Ends of the paths of calls that get a file, and of those that create a batch."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 Mark = Literal["metadata", "name", "file", "custom_id"]
 Fence = Literal["file", "token", "id", "none"]
@@ -42,6 +43,8 @@ class Capabilities:
         retention_days: for which results are kept.
         discount: share of the price of single calls that a batch saves; `None` where it depends on the model.
         cancel: whether a batch can be stopped.
+        calls: whether each endpoint takes single calls at its own path below the base URL.
+        flex: whether single calls can have the service tier `flex`, at the price of a batch.
     """
 
     name: str
@@ -64,6 +67,8 @@ class Capabilities:
     retention_days: int | None = None
     discount: float | None = 0.5
     cancel: bool = True
+    calls: bool = True
+    flex: bool = False
 
     @property
     def promise(self) -> str:
@@ -97,13 +102,26 @@ _OPENAI = (
     "/v1/videos",
 )
 
+_MISTRAL = (
+    "/v1/chat/completions",
+    "/v1/embeddings",
+    "/v1/fim/completions",
+    "/v1/moderations",
+    "/v1/chat/moderations",
+    "/v1/ocr",
+    "/v1/classifications",
+    "/v1/chat/classifications",
+    "/v1/conversations",
+    "/v1/audio/transcriptions",
+)
+
 COMPATIBLE = Capabilities("openai", "a server with OpenAI's Batch API")
 """A server at a base URL of which nothing else is known."""
 
 PROVIDERS: Mapping[str, Capabilities] = {
     provider.name: provider
     for provider in (
-        Capabilities("openai", "OpenAI", "https://api.openai.com/v1", endpoints=_OPENAI, retention_days=30),
+        Capabilities("openai", "OpenAI", "https://api.openai.com/v1", endpoints=_OPENAI, retention_days=30, flex=True),
         Capabilities(
             "azure",
             "Azure OpenAI",
@@ -156,6 +174,18 @@ PROVIDERS: Mapping[str, Capabilities] = {
             discount=0.2,
         ),
         Capabilities(
+            "mistral",
+            "Mistral AI",
+            "https://api.mistral.ai/v1",
+            key_from=("MISTRAL_API_KEY",),
+            base_url_from="MISTRAL_BASE_URL",
+            adapter="mistral",
+            requests=1_000_000,
+            bytes=512 * MEGABYTE,
+            endpoints=_MISTRAL,
+            fence="none",
+        ),
+        Capabilities(
             "anthropic",
             "Anthropic",
             "https://api.anthropic.com",
@@ -183,7 +213,15 @@ PROVIDERS: Mapping[str, Capabilities] = {
             fence="none",
             pending_files=True,
             retention_days=2,
+            calls=False,
         ),
     )
 }
 """By the name that `--batch-backend` takes."""
+
+
+def provider_at(base_url: str) -> Capabilities | None:
+    """The provider whose host a URL names; `None` for any other host."""
+    host = urlsplit(base_url).hostname
+    found = (one for one in PROVIDERS.values() if one.base_url and urlsplit(one.base_url).hostname == host)
+    return next(found, None)

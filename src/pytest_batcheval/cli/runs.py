@@ -82,7 +82,8 @@ def _row(figures: RunFigures) -> tuple[str, ...]:
 
     counts = (f"{count:,}" for count in (figures.requests, figures.answers, figures.failed))
     name = figures.id if len(figures.id) <= _LONGEST_ID else figures.id[:_SHORT_ID]
-    where = figures.origin.partition("://")[2] or figures.origin
+    origins = [one.origin for one in figures.origins] or [figures.origin]
+    where = ", ".join(origin.partition("://")[2] or origin for origin in origins)
     return (when(figures.started)[5:16], name, where, *counts, dollars(figures.paid_usd), figures.state)
 
 

@@ -15,7 +15,6 @@ from pytest_batcheval.cli.runs import plain, when
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.wire import real_time
-from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.protocol import Backend
@@ -316,7 +315,7 @@ def _run_page(seen: _SeenRun, journal: Path) -> list[str]:
         rows = (_batch_row(batch, seen.standing) for batch in seen.batches)
         lines += ["", *table([_BATCHES, *rows], width(), left={0, 1}, give_way=(0,))]
     if run.stages:
-        names = [f"virtual {name}" if name == "time" and is_simulator(run.origin) else name for name in _STAGES]
+        names = [f"virtual {name}" if name == "time" and run.simulated else name for name in _STAGES]
         lines += ["", *table([names, *map(_stage_row, run.stages)], width(), left={1}, give_way=())]
     if run.failures:
         lines += ["", *(f"  {line}" for line in error_lines(run.failures))]
@@ -341,7 +340,7 @@ def _head(seen: _SeenRun) -> list[str]:
 
     run = seen.run
     return [
-        one_line(f"run {run.id}: {run.state}, started {when(run.started)}, sent to {describe(run.origin)}"),
+        one_line(f"run {run.id}: {run.state}, started {when(run.started)}, sent to {run.sent_to}"),
         f"  command: {one_line(' '.join(run.argv))}",
         *(f"  {label}: {text}" for label, text in run_lines(run, seen.done)),
     ]

@@ -25,7 +25,7 @@ from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.lines import chunks, split_lines
 from pytest_batcheval.wire.result_file import read_lines
-from pytest_batcheval.wire.sent_lines import SentLine, sent_line
+from pytest_batcheval.wire.sent_lines import SentLine, official, sent_line
 
 POLL_EVERY = 60.0
 """Seconds between two polls of a batch whose input file is gone."""
@@ -167,7 +167,8 @@ class Adoption:
 
     def _input(self, batch: RemoteBatch) -> Lines | None:
         """The lines a batch holds; `None` when its input file is gone, or may not be read."""
-        return self._reader.file(batch.input_file_id, _input_lines) if batch.input_file_id else None
+        read = partial(_input_lines, endpoint=batch.endpoint)
+        return self._reader.file(batch.input_file_id, read) if batch.input_file_id else None
 
     def _ended(self, batch: RemoteBatch) -> RemoteBatch:
         """The batch once it has ended, or as it was seen last when the provider no longer has it."""
@@ -201,13 +202,13 @@ def _unlisted(failure: ProviderFailure) -> ProviderError:
     return ProviderError(f"{text}; nothing is sent before that works: run the same command again then")
 
 
-def _input_lines(path: Path) -> Lines:
-    """The lines of an input file; those are ours whose `custom_id` is their own hash."""
+def _input_lines(path: Path, endpoint: str = "") -> Lines:
+    """The lines of an input file, whole; those are ours whose `custom_id` is their own hash."""
     found: Lines = {}
     with path.open("rb") as stream:
         for _, text, _ in split_lines(chunks(stream)):
-            if (line := sent_line(text)) is not None:
-                found[line.custom_id] = text if _is_ours(line) else None
+            if (line := sent_line(text, endpoint)) is not None:
+                found[line.custom_id] = official(text, line) if _is_ours(line) else None
     return found
 
 

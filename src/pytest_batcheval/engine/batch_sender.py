@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pytest_batcheval.backends.errors import ProviderFailure
@@ -72,23 +72,23 @@ class BatchSender:
         machines = [
             BatchMachine(row, now, assume_lost=self._policy.assume_lost, provider=self._provider) for row in rows
         ]
-        self._drive(machines, own=True)
+        self._drive(machines, {machine.row.id for machine in machines})
         pairs = zip(machines, portions, strict=True)
         self._stop_without_quota([r for m, portion in pairs if m.row.state == "settled" for r in portion.requests])
         self._after_voids(machines, portions)
         return any(machine.competing.older for machine in machines)
 
     def attach(self, rows: Sequence[BatchRow]) -> None:
-        """Finish the open batches of earlier runs, and remove the files that those left behind."""
+        """Finish the open batches of earlier runs, and of this one, and remove the files that those left behind."""
         self._driver().tidy()
-        self.finish(rows)
+        self.finish(rows, {row.id for row in rows if row.run == self._context.run})
 
-    def finish(self, rows: Sequence[BatchRow]) -> None:
-        """Finish batches that this send has not planned itself."""
-        self._counts.attached += len(rows)
+    def finish(self, rows: Sequence[BatchRow], begun: Collection[int] = ()) -> None:
+        """Finish batches that this send has not planned itself; `begun` are those of an earlier send of this run."""
+        self._counts.attached += len(rows) - len(begun)
         now = self._context.clock.now()
         if rows:
-            self._drive([self._resumed(row, now) for row in rows])
+            self._drive([self._resumed(row, now) for row in rows], begun)
 
     def adopt(self, keys: Sequence[str] | None, quiet: bool = False) -> None:
         """Take over the batches of another machine, or of a lost journal, with these keys; `None` for any.
@@ -130,8 +130,8 @@ class BatchSender:
     def _driver(self) -> Driver:
         return Driver(self._context.backend, self._context.journal, self._context.clock, self._policy.threads)
 
-    def _drive(self, machines: list[BatchMachine], own: bool = False) -> None:
-        """Drive batches until they are finished; `own` when this send has planned them itself."""
+    def _drive(self, machines: list[BatchMachine], own: Collection[int] = ()) -> None:
+        """Drive batches until they are finished; `own` are the numbers of those that this run has planned."""
         scheduler = Scheduler(machines, self._known())
         longest = self._context.clock.now() + LONGEST_WAIT
         deadline = longest if self._context.deadline is None else min(self._context.deadline, longest)
@@ -142,7 +142,7 @@ class BatchSender:
             raise stopped(scheduler.stopped, self._context.backend)
         for machine in machines:
             if machine.row.state == "settled":
-                self._count(machine, own)
+                self._count(machine, machine.row.id in own)
 
     def _known(self) -> set[str]:
         """Ids of batches that were seen before these were sent, or finished here; no open ones of this journal."""

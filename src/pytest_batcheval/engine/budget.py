@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from pytest_batcheval.engine.estimate import plan, worst_case
-from pytest_batcheval.engine.pricing import price
+from pytest_batcheval.engine.pricing import used_usd
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import BudgetError, UsageError
 from pytest_batcheval.journal.reader import JournalReader
-from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.journal.rows import OPEN, BatchRow, TierUse
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
@@ -22,10 +22,10 @@ class Budget:
     earlier runs count too, since this run finishes them.
     """
 
-    def __init__(self, limit: Decimal, reader: JournalReader, origin: str, run: str) -> None:
+    def __init__(self, limit: Decimal, reader: JournalReader, origins: Collection[str], run: str) -> None:
         self._limit = limit
         self._reader = reader
-        self._origin = origin
+        self._origins = origins
         self._run = run
 
     def reserve(self, batches: Sequence[Sequence[Request]], limits: Limits, calls: str = "batch") -> list[Decimal]:
@@ -53,15 +53,32 @@ class Budget:
 
     def spent(self) -> Decimal:
         """US dollars that this run has spent, or reserved and not spent yet."""
-        rows = self._reader.batches(self._origin)
-        return sum((_cost(row) for row in rows if row.run == self._run or row.state in OPEN), Decimal(0))
+        rows = self._reader.batches()  # a run may send to several origins
+        open_here = (row for row in rows if row.run != self._run and row.origin in self._origins and row.state in OPEN)
+        counted_rows, uses = [*(row for row in rows if row.run == self._run), *open_here], self._reader.tier_uses()
+        return sum((_cost(row, uses.get(row.id, ())) for row in counted_rows), Decimal(0))
 
 
-def _cost(row: BatchRow) -> Decimal:
+def check_together(
+    limit: Decimal, reader: JournalReader, run: str, wave: Mapping[str, Sequence[Request]], calls: str = "batch"
+) -> None:
+    """Refuse a wave for several origins that could cost more than is left, before any of it is sent.
+
+    Raises:
+        BudgetError, UsageError: as `Budget.reserve`.
+    """
+    parts = []
+    for origin, requests in wave.items():
+        claimed = reader.claimed(origin)  # an open batch has them, and is counted with it
+        parts.append([request for request in requests if request.custom_id not in claimed])
+    Budget(limit, reader, wave, run).reserve(parts, Limits(), calls)
+
+
+def _cost(row: BatchRow, uses: Iterable[TierUse]) -> Decimal:
     if row.state == "void":
         return Decimal(0)
     single, reserved = row.calls == "individual", Decimal(row.most_usd or 0)
-    used = price(row.model, row.input_tokens, row.output_tokens, not single) if row.state == "settled" else None
+    used = used_usd(row, uses, not single) if row.state == "settled" else None
     if used is None:
         return reserved
-    return used.usd + (reserved if single else 0)
+    return used + (reserved if single else 0)

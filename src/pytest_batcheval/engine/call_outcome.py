@@ -25,8 +25,8 @@ from pytest_batcheval.wire.json_text import JsonError, decode_json, may_be_deep
 from pytest_batcheval.wire.plain import mapping
 from pytest_batcheval.wire.result_file import EXCERPT, BrokenLine, LineResponse, ResultLine, storable_body
 
-REFUSALS = (429, 503)
-"""Statuses of an API that is too busy; it ran nothing. A proxy sends the same ones after the model ran."""
+REFUSALS = (429, 503, 529)
+"""Statuses of an API that is too busy (529 at Anthropic); it ran nothing. A proxy sends them after the model ran."""
 
 GATEWAY = (408, 460, 499, 502, 504, *range(520, 600))
 """Statuses of something in front of the model, which may have run (52x: Cloudflare's; 460, 499: it hung up)."""

@@ -32,8 +32,8 @@ from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
-DEADLINE = 600.0
-"""Seconds from a call's start until it is given up: the SDK's own timeout."""
+DEADLINE, FLEX_DEADLINE = 600.0, 900.0
+"""Seconds from a call's start until it is given up: the SDK's own timeout, and the one advised for the tier flex."""
 
 RETRIES = 2
 """Times that a call is made again after refusals for too many calls, as the SDK would."""
@@ -50,19 +50,28 @@ LAST_WORDS = 5.0
 
 @dataclass
 class Calling:
-    """The parts that individual calls need: the sender, the clock to wait on, and the number of calls at once."""
+    """The parts that individual calls need.
+
+    Attributes:
+        calls: the sender.
+        clock: the clock to wait on.
+        window: the number of calls at once.
+        tier: the service tier to ask for where a body names none; a call that it refuses goes to the standard one.
+    """
 
     calls: Calls
     clock: WaitingClock
     window: ConcurrencyWindow = field(default_factory=ConcurrencyWindow)
+    tier: str = ""
 
 
 @dataclass
 class CallInFlight:
-    """A request on its way, or waiting for its turn."""
+    """A request on its way, or waiting for its turn; `tier` is added to its body."""
 
     request: Request
     row: int
+    tier: str = ""
     refusals: int = 0
     epoch: int = 0
     until: float = 0.0
@@ -110,6 +119,7 @@ class CallRun:
         self._clock = calling.clock
         self._show = show
         self._window = calling.window
+        self._tier = calling.tier
         self._deadline = deadline
         self._waiting: deque[CallInFlight] = deque()
         self._in_flight: dict[int, CallInFlight] = {}
@@ -136,7 +146,7 @@ class CallRun:
             row = replace(row, state="creating")
             self._journal.commit(row)
             self._pending[row.id] = PendingRow(row, requests)
-            self._waiting.extend(CallInFlight(request, row.id) for request in requests)
+            self._waiting.extend(CallInFlight(request, row.id, self._tier_of(request)) for request in requests)
         began = self._clock.now()
         try:
             while self._waiting or self._in_flight:
@@ -188,6 +198,10 @@ class CallRun:
     def _judge(self, flight: CallInFlight, outcome: CallReply | ProviderFailure, now: float) -> None:
         key, pending = flight.request.custom_id, self._pending[flight.row]
         verdict = call_outcome(key, outcome, flight.request.url)
+        if flight.tier and _refuses_tier(verdict, outcome):
+            pending.refused.append(key)
+            flight.tier = ""
+            return self._waiting.append(flight)
         if isinstance(verdict, Busy):
             return self._refused(flight, verdict, now)
         if isinstance(verdict, Refused):
@@ -199,6 +213,9 @@ class CallRun:
             self._window.answered()
             self._refusals, self._unreached_since, self._trouble = 0, None, ""
         return self._keep(pending, verdict)
+
+    def _tier_of(self, request: Request) -> str:
+        return "" if "service_tier" in request.body else self._tier
 
     def _keep(self, pending: PendingRow, result: AnswerRow | FailureRow) -> None:
         pending.results.append(result)
@@ -222,7 +239,9 @@ class CallRun:
             return self._unreached(flight, busy, now)
         self._unreached_since = None
         flight.refusals += 1
-        if flight.refusals > RETRIES:
+        if flight.refusals > RETRIES and flight.tier:
+            flight.refusals, flight.tier = 0, ""
+        elif flight.refusals > RETRIES:
             return self._keep(pending, busy.failure)
         return self._waiting.append(flight)  # last, when the window is what the server takes
 
@@ -250,9 +269,11 @@ class CallRun:
 
     def _begin(self, flight: CallInFlight, now: float) -> None:
         request = flight.request
-        flight.epoch, flight.until = self._window.epoch, now + DEADLINE
+        longest = FLEX_DEADLINE if flight.tier or service_tier(request.body) == "flex" else DEADLINE
+        flight.epoch, flight.until = self._window.epoch, now + longest
         self._called.sent.add(request.custom_id)
-        number = self._calls.start(request.url, json.loads(request.line())["body"], request.custom_id)
+        body = json.loads(request.line())["body"] | ({"service_tier": flight.tier} if flight.tier else {})
+        number = self._calls.start(request.url, body, request.custom_id)
         self._in_flight[number] = flight
 
     def _wait(self, now: float) -> None:
@@ -375,6 +396,13 @@ class CallSender:
                 f"{counted(len(called.left), 'request')} not sent yet; the same command sends the rest"
             )
         return False
+
+
+def _refuses_tier(verdict: object, outcome: CallReply | ProviderFailure) -> bool:
+    """Whether a call failed for its service tier alone: one that the model does not have."""
+    if not isinstance(verdict, FailureRow) or not isinstance(outcome, CallReply) or outcome.status != 400:
+        return False
+    return "service_tier" in verdict.message or b'"service_tier"' in outcome.content
 
 
 def settle_calls(journal: Journal, row: BatchRow, why: str) -> set[str]:

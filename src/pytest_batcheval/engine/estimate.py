@@ -33,13 +33,17 @@ class PlannedFile:
     price: Price | None
 
 
-def plan(requests: Iterable[Request], limits: Limits | None = None, batch: bool = True) -> list[PlannedFile]:
+def plan(
+    requests: Iterable[Request], limits: Limits | None = None, batch: bool = True, tier: str = ""
+) -> list[PlannedFile]:
     """The input files for these requests, which are those still without an answer; else priced as individual calls.
+
+    `tier` is the service tier of calls whose bodies name none; where it has no price, they have the standard one.
 
     Raises:
         UsageError: one request alone is over the limit of a file.
     """
-    return [_file(part, batch) for part in split(requests, limits or Limits())]
+    return [_file(part, batch, tier) for part in split(requests, limits or Limits())]
 
 
 def total(files: Iterable[PlannedFile]) -> Decimal | None:
@@ -56,14 +60,18 @@ def worst_case(files: Iterable[PlannedFile]) -> Decimal | None:
     return None if any(file.output_tokens is None for file in known) else total(known)
 
 
-def _file(part: list[Request], batch: bool) -> PlannedFile:
+def _file(part: list[Request], batch: bool, usual: str = "") -> PlannedFile:
     sizes: dict[str, tuple[int, int]] = {}  # tokens by service tier: given, and at most written
     for request in part:
-        tier = "" if batch else service_tier(request.body)
+        tier = "" if batch else usual if "service_tier" not in request.body else service_tier(request.body)
         given, written = sizes.get(tier, (0, 0))
         sizes[tier] = given + input_tokens(request.body), written + (most_output_tokens(request.body) or 0)
     limited = all(most_output_tokens(request.body) is not None for request in part)
-    prices = [price(part[0].model, given, written * limited, batch, tier) for tier, (given, written) in sizes.items()]
+    prices = [
+        price(part[0].model, given, written * limited, batch, tier)
+        or (price(part[0].model, given, written * limited, batch) if tier == usual else None)
+        for tier, (given, written) in sizes.items()
+    ]
     known = [found for found in prices if found is not None]
     usd = sum((found.usd for found in known), Decimal(0))
     return PlannedFile(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from pytest_batcheval.backends.price_table import rates
+from pytest_batcheval.journal.rows import BatchRow, TierUse
 from pytest_batcheval.wire.plain import mapping
 from pytest_batcheval.wire.usage import TOKENS_A_CHARACTER, TOKENS_A_HANGUL_SYLLABLE
 
@@ -17,6 +18,9 @@ TOKENS_A_LETTER = {"HANGUL": TOKENS_A_HANGUL_SYLLABLE, "CJK": 1.0, "HIRAGANA": 0
 
 TOKENS_A_MESSAGE = 4
 """Tokens of a chat message beside its words: role and separators."""
+
+PRICED_TIERS = ("flex", "priority")
+"""Service tiers with prices of their own (OpenAI, Pricing)."""
 
 OUTPUT_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens")
 _TEXTS = ("messages", "input", "instructions", "contents", "systemInstruction", "tools")
@@ -76,6 +80,29 @@ def price(model: str, input_tokens: int, output_tokens: int, batch: bool = True,
     if standard is None or found is None:
         return None
     return Price(found, batch and found < standard)
+
+
+def served_tier(body: Mapping[str, Any]) -> str:
+    """The service tier that an answer names, if it has a price of its own; empty for the standard one."""
+    given = body.get("service_tier")
+    return given if given in PRICED_TIERS else ""
+
+
+def used_usd(row: BatchRow, uses: Iterable[TierUse], batch: bool) -> Decimal | None:
+    """The price of the tokens of a row's answers, with `batch` in a batch; `None` if it is unknown.
+
+    `uses` are those of service tiers other than the standard one; a tier without a price counts as standard.
+    """
+    other = [] if batch else [(use, found) for use in uses if (found := _tier_usd(row.model, use)) is not None]
+    given = row.input_tokens - sum(use.input_tokens for use, _ in other)
+    written = row.output_tokens - sum(use.output_tokens for use, _ in other)
+    rest = price(row.model, given, written, batch)
+    return None if rest is None else sum((usd for _, usd in other), rest.usd)
+
+
+def _tier_usd(model: str, use: TierUse) -> Decimal | None:
+    found = price(model, use.input_tokens, use.output_tokens, batch=False, tier=use.tier)
+    return None if found is None else found.usd
 
 
 def _usd(model: str, input_tokens: int, output_tokens: int, batch: bool, tier: str = "") -> Decimal | None:

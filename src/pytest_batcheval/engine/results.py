@@ -14,6 +14,7 @@ from pytest_batcheval.backends.local_files import private_folder, storing
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.effects import ResultSummary, Settle
+from pytest_batcheval.engine.pricing import served_tier
 from pytest_batcheval.engine.retry import BROKEN_LINE, failure_of
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.text.sanitize import environment_secrets
@@ -162,7 +163,9 @@ def _lines(files: Sequence[Path], url: str, names: Mapping[str, str]) -> Iterato
 def answer_of(line: ResultLine) -> AnswerRow:
     """The row of a line that succeeded."""
     body = mapping(line.response and line.response.body)
-    return AnswerRow(line.custom_id, line.id, line.stored_response(), *form_of(body, line.url).tokens)
+    return AnswerRow(
+        line.custom_id, line.id, line.stored_response(), *form_of(body, line.url).tokens, served_tier(body)
+    )
 
 
 def _result(

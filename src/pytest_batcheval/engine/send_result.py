@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from pytest_batcheval.engine.batch_machine import BatchMachine
 from pytest_batcheval.text.format import counted
@@ -55,6 +56,12 @@ class SendResult:
     files: tuple[Path, ...] = ()
     remarks: tuple[str, ...] = ()
 
+    def __add__(self, other: SendResult) -> SendResult:
+        """The counts of both, as of sends to two backends."""
+        return SendResult(
+            **{part.name: _joined(getattr(self, part.name), getattr(other, part.name)) for part in fields(self)}
+        )
+
     def __repr__(self) -> str:
         batches = counted(self.batches, "batch", "batches")
         return f"<SendResult {self.answered:,} answered, {self.failed:,} failed, {self.sent:,} sent in {batches}>"
@@ -98,6 +105,10 @@ class SendResult:
                 f"{them} again, so at most {len(self.unknown):,} may be paid twice"
             )
         return notes
+
+
+def _joined(one: Any, other: Any) -> Any:
+    return one | other if isinstance(one, (frozenset, dict)) else one + other
 
 
 @dataclass

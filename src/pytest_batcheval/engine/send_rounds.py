@@ -60,7 +60,7 @@ class Sender:
         self._said: set[str] = set()
         self._budget = None
         if policy.budget is not None:
-            self._budget = Budget(policy.budget, context.journal.reader, context.backend.origin, context.run)
+            self._budget = Budget(policy.budget, context.journal.reader, (context.backend.origin,), context.run)
 
     def send(self, wanted: list[Request]) -> SendResult:
         """Have these answered, or finally failed.

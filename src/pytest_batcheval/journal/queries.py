@@ -226,7 +226,17 @@ WHERE claim.key = ? ORDER BY batch.id
 
 ANSWERED_BY = "SELECT key FROM answer WHERE batch IN (SELECT value FROM json_each(?))"
 
-RUN_ORIGIN = "SELECT origin FROM run WHERE id = ?"
+ADD_TIER_USE = """
+INSERT INTO tier_use (batch, tier, answers, input_tokens, output_tokens) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (batch, tier) DO UPDATE SET answers = answers + excluded.answers,
+    input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens
+"""
+
+TIER_USES = "SELECT batch, tier, input_tokens, output_tokens FROM tier_use"
+
+ADD_RUN_BACKEND = "INSERT INTO run_backend (run, backend, origin, base_url) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+RUN_ORIGINS = "SELECT backend, origin FROM run_backend WHERE run = ?"
 
 # A refresh is complete when none of its requests is waiting any more.
 FORGET_WHOLE_REFRESHES = """

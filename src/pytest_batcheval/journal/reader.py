@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.journal import checks, connect, queries
-from pytest_batcheval.journal.rows import OPEN, AliasRow, BatchRow, CauseRow, RunRow, StageRow, TroubleRow, is_sound
+from pytest_batcheval.journal.rows import (
+    OPEN,
+    AliasRow,
+    BatchRow,
+    CauseRow,
+    RunRow,
+    StageRow,
+    TierUse,
+    TroubleRow,
+    is_sound,
+)
 from pytest_batcheval.journal.transaction import DamagedError, reporting
 from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
@@ -291,9 +301,16 @@ class JournalReader:
         numbers = [row.id for row in self.batches() if row.run == run or row.id in others]
         return {row[0] for row in self._rows(queries.ANSWERED_BY, (json.dumps(numbers),))}
 
-    def run_origin(self, run_id: str) -> str | None:
-        """The origin a run sent to; `None` for an unknown run."""
-        return next((str(row[0]) for row in self._rows(queries.RUN_ORIGIN, (run_id,))), None)
+    def tier_uses(self) -> dict[int, list[TierUse]]:
+        """What service tiers other than the standard one have used, by the number of the row."""
+        found: dict[int, list[TierUse]] = {}
+        for batch, *use in self._rows(queries.TIER_USES, ()):
+            found.setdefault(batch, []).append(TierUse(*use))
+        return found
+
+    def run_origins(self, run_id: str) -> dict[str, str]:
+        """The origins that a run sends to, by the names that its tests chose; empty for an unknown run."""
+        return {str(name): str(origin) for name, origin in self._rows(queries.RUN_ORIGINS, (run_id,))}
 
     def runs(self) -> list[RunRow]:
         """All runs that could send, oldest first."""

@@ -70,6 +70,14 @@ class BatchRow:
     round: str = ""
 
 
+class TierUse(NamedTuple):
+    """Tokens of the answers that a service tier gave to individual calls of one row."""
+
+    tier: str
+    input_tokens: int
+    output_tokens: int
+
+
 class AliasRow(NamedTuple):
     """The `custom_id` of a request in a batch that was not made here; `line` counts the input file from 1."""
 
@@ -79,13 +87,14 @@ class AliasRow(NamedTuple):
 
 
 class AnswerRow(NamedTuple):
-    """An answered line: its `response` object as JSON, and the tokens it used."""
+    """An answered line: its `response` object as JSON, the tokens it used, and the service tier if not the standard."""
 
     key: str
     line_id: str
     response: bytes
     input_tokens: int = 0
     output_tokens: int = 0
+    tier: str = ""
 
 
 class FailureRow(NamedTuple):

@@ -67,11 +67,16 @@ class Journal:
         """Open for reading only; a missing file is an empty journal, and is not created."""
         return JournalReader(path)
 
-    def add_run(self, run: str, origin: str, base_url: str = "") -> None:
-        """Note that a run may now send to an origin; a second call for the run changes nothing."""
-        argv = json.dumps(shown_argv())
+    def add_run(self, run: str, origin: str, base_url: str = "", name: str | None = None) -> None:
+        """Note that a run may now send to an origin; a second call for the run changes nothing.
+
+        `name` is the one by which the tests of the run choose this backend, empty for the run's own.
+        """
+        argv, url = json.dumps(shown_argv()), without_secrets(base_url)
         with self._transaction() as connection:
-            connection.execute(queries.ADD_RUN, (run, real_time.now(), origin, without_secrets(base_url), argv))
+            connection.execute(queries.ADD_RUN, (run, real_time.now(), origin, url, argv))
+            if name is not None:
+                connection.execute(queries.ADD_RUN_BACKEND, (run, name, origin, url))
 
     def check_indexes(self) -> None:
         """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid.
@@ -369,9 +374,15 @@ def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[Answer
         input_tokens += sum(answer.input_tokens for answer in answers)
         output_tokens += sum(answer.output_tokens for answer in answers)
         connection.executemany(queries.ADD_ANSWER, _answers(row, answers))
+        if row.calls == "individual":
+            connection.executemany(queries.ADD_TIER_USE, _tier_uses(row, answers))
         failures = (_failure(row, result) for result in some if isinstance(result, FailureRow))
         connection.executemany(queries.ADD_FAILURE, failures)
     return replace(row, answers=number, input_tokens=input_tokens, output_tokens=output_tokens)
+
+
+def _tier_uses(row: BatchRow, answers: Iterable[AnswerRow]) -> Iterator[tuple[object, ...]]:
+    return ((row.id, one.tier, 1, one.input_tokens, one.output_tokens) for one in answers if one.tier)
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:

@@ -7,6 +7,7 @@ import pytest
 from pytest_batcheval.backends.connect import expected_origin
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, skip_test, will_run
+from pytest_batcheval.plugin.destinations import backend_of
 from pytest_batcheval.plugin.marker import ordered_marks
 from pytest_batcheval.plugin.plan import ItemPlan, item_plan
 from pytest_batcheval.plugin.reports import RequestFailed
@@ -63,16 +64,18 @@ def _plan_of(request: pytest.FixtureRequest, name: str) -> ItemPlan:
     return plan
 
 
-def _origin(session: BatchSession) -> tuple[str, bool]:
-    """The origin of a run that sends, and whether it is known by a connection: a worker elsewhere has none."""
-    origin = session.stored.origin
-    return (origin, True) if origin is not None else (expected_origin(session.settings.backend), False)
+def _respondents_asked(session: BatchSession, plan: ItemPlan) -> list[str]:
+    """As `respondents_asked`; a worker elsewhere has no connection, so that origins are as expected."""
+    if session.stored.origins:
+        return respondents_asked(plan, session.stored.origin_of, connected=True)
+    settings = session.settings
+    return respondents_asked(plan, lambda asked: expected_origin(backend_of(settings, asked.backend)), connected=False)
 
 
 def _answers_of(request: pytest.FixtureRequest, plan: ItemPlan, keep: bool) -> list[Answer]:
     """The answers of a test's cells; ends the test for those that are missing or (unless kept) failed."""
     session = batch_session(request.config)
-    if session.settings.sends and (names := respondents_asked(plan, *_origin(session))):
+    if session.settings.sends and (names := _respondents_asked(session, plan)):
         skip_test(f"{', '.join(names)}: only the simulator has this model")
     try:
         found, missing = session.stored.resolve(plan)

@@ -26,7 +26,7 @@ from pytest_batcheval.wire.value_id import value_id
 
 Cell = Mapping[str, Any]
 
-_LATE = {"prompt", "endpoint", "errors"}
+_LATE = {"prompt", "endpoint", "backend", "errors"}
 """Keywords of a marker that do not say which tests there are."""
 
 _WHERE = (
@@ -121,7 +121,9 @@ def _planned(
             )
     cell = {name: value for name, value in values.items() if name in axes or name in arguments}
     named = {name: ids[name] if name in ids else value_id(value) for name, value in cell.items()}
-    return PlannedCell(cell, PromptCall(mark.prompt, arguments, sample, mark.endpoint, named), named)
+    return PlannedCell(
+        cell, PromptCall(mark.prompt, arguments, sample, mark.endpoint, named, mark.backend or ""), named
+    )
 
 
 _LAZY = re.compile("lazy|fixture_?ref", re.IGNORECASE)

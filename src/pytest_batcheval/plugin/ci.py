@@ -103,7 +103,7 @@ def _ci_run(batch: BatchSession) -> CiRun:
     from pytest_batcheval.report.ci_page import CiRun
     from pytest_batcheval.report.waiting import waiting_batches
 
-    outcomes, origin, stats = batch.outcomes.found, batch.stored.origin, batch.stats
+    outcomes, stats = batch.outcomes.found, batch.stats
     place = _in_workspace(batch.settings.root)
     run = CiRun(
         place="" if place.startswith((".", "/")) else place,
@@ -117,8 +117,10 @@ def _ci_run(batch: BatchSession) -> CiRun:
         if outcomes:
             run = replace(run, changes=changes_since(outcomes, Outcomes.beside(batch.settings.journal), batch.run_id))
     with suppress(JournalError):
-        if batch.settings.sends and origin is not None:
-            run = replace(run, waiting=waiting_batches(batch.stored.journal, origin, batch.seen))
+        if batch.settings.sends:
+            origins, journal = set(batch.stored.origins.values()), batch.stored.journal
+            found = [row for origin in sorted(origins) for row in waiting_batches(journal, origin, batch.seen)]
+            run = replace(run, waiting=found)
     return run
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pytest_batcheval.backends.connect import respondent_of
 from pytest_batcheval.errors import JournalError
+from pytest_batcheval.plugin.destinations import backend_of
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.stored_answers import StoredAnswers
 from pytest_batcheval.report.commands import cancel_command, resume_command
@@ -18,34 +21,37 @@ if TYPE_CHECKING:
 
 def left_behind(settings: Settings, stored: StoredAnswers, seen: Mapping[str, BatchSnapshot]) -> list[str]:
     """Lines for the user; `seen` has the last snapshot of each batch by its id, of individual calls by an empty one."""
-    if settings.calls == "individual":
+    if not settings.batched:
         note = seen[""].note if "" in seen else ""
         calls = note or "every call that was sent was answered"
         return [f"interrupted; {calls}; answers are in the journal: run the same command again to continue"]
-    rows = _open_batches(stored)
-    if not rows:
+    groups = _open_batches(settings, stored)
+    if not groups:
         return ["interrupted; no batch was running, nothing is lost"]
-    if settings.backend.startswith("simulator"):
+    left = {backend: rows for backend, rows in groups.items() if respondent_of(backend) is None}
+    if not left:
         return ["interrupted; the simulator and its batches end with this run"]
-    lines = [_left(row, seen.get(row.batch_id)) for row in rows]
-    if not any(row.batch_id for row in rows):
+    lines = [_left(row, seen.get(row.batch_id)) for rows in left.values() for row in rows]
+    if not any(row.batch_id for rows in left.values() for row in rows):
         return [*lines, "nothing is lost: run the same command again to continue"]
     lines.append("nothing is lost: run the same command again to collect the answers, or")
-    lines.append(f"    {resume_command(settings.journal, settings.backend)}")
-    running = [row.batch_id for row in rows if row.state == "created"]
+    lines += [f"    {resume_command(settings.journal, backend)}" for backend in left]
+    running = [(row.batch_id, backend) for backend, rows in left.items() for row in rows if row.state == "created"]
     if running:
         lines.append("to stop a batch (finished requests are still paid, the rest costs nothing):")
-        lines.append(f"    {cancel_command(running[0], settings.backend)}")
+        lines.append(f"    {cancel_command(*running[0])}")
     return lines
 
 
-def _open_batches(stored: StoredAnswers) -> list[BatchRow]:
-    """The batches that the journal has not settled."""
-    try:
-        rows = [] if stored.origin is None else stored.journal.open_batches(stored.origin)
-    except JournalError:
-        return []  # the next run ends with this error, and reports it
-    return [row for row in rows if row.calls == "batch"]
+def _open_batches(settings: Settings, stored: StoredAnswers) -> dict[str, list[BatchRow]]:
+    """The batches that the journal has not settled, by backend."""
+    found: dict[str, list[BatchRow]] = {}
+    with suppress(JournalError):  # the next run ends with this error, and reports it
+        for name, origin in stored.origins.items():
+            rows = [row for row in stored.journal.open_batches(origin) if row.calls == "batch"]
+            if rows:
+                found[backend_of(settings, name)] = rows
+    return found
 
 
 def _left(row: BatchRow, seen: BatchSnapshot | None) -> str:

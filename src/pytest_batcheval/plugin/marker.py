@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SAMPLE = "sample"
 """The argument that has the number of a sample."""
 
-RESERVED = ("prompt", "samples", "passes", "min_pass", "endpoint", "errors", "axes")
+RESERVED = ("prompt", "samples", "passes", "min_pass", "endpoint", "backend", "errors", "axes")
 ERRORS = ("raise", "keep")
 
 
@@ -34,12 +34,14 @@ class BatchMark:
     Attributes:
         narrowed: ids to keep, by axis.
         rule: the verdict on the samples of a test that takes `answer`; `None` where each sample is a test.
+        backend: the backend to ask, or a name that an option gives one; `None` for the run's own.
         errors: `raise`: a failed request is a set-up error; `keep`: the test gets the failed answer.
     """
 
     prompt: Callable[..., Any]
     samples: int = 1
     endpoint: str | None = None
+    backend: str | None = None
     errors: str = "raise"
     narrowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rule: CountRule | RateRule | None = None
@@ -65,6 +67,7 @@ def combined(marks: Sequence[pytest.Mark]) -> BatchMark:
         prompt=given["prompt"],
         samples=samples,
         endpoint=given.get("endpoint"),
+        backend=given.get("backend"),
         errors=given.get("errors", "raise"),
         narrowed=_narrowed(given),
         rule=rule,
@@ -94,6 +97,9 @@ def _check(given: Mapping[str, Any]) -> None:
     endpoint = given.get("endpoint")
     if endpoint is not None and not (isinstance(endpoint, str) and endpoint.startswith("/v1/")):
         raise MarkerError(f"batch(endpoint={endpoint!r}): must be a path of the API such as '/v1/chat/completions'")
+    backend = given.get("backend")
+    if backend is not None and not (isinstance(backend, str) and backend):
+        raise MarkerError(f"batch(backend={backend!r}): must be a backend, or a name for one, such as 'anthropic'")
     if not isinstance(given.get("axes", {}), Mapping):
         raise MarkerError(f"batch(axes={given['axes']!r}): must be a dict from axis name to an id or a list of ids")
 

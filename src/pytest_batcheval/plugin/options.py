@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +26,16 @@ ROUND_VARIABLE = "BATCHEVAL_ROUND"
 
 MODES = ("replay", "plan", "send", "record")
 SENDING = ("send", "record")
-CALLS = ("batch", "individual")
+CALLS = ("batch", "individual", "flex")
 MISSING = ("fail", "skip")
 _INI = (
     ("batch", "default of --batch", "replay"),
-    ("batch_backend", "default of --batch-backend", "openai"),
+    ("batch_backend", "default of --batch-backend: the run's own", "openai"),
     ("batch_calls", "default of --batch-calls", "batch"),
     ("batch_journal", "default of --batch-journal", JOURNAL),
     ("batch_round", "default of --batch-round: empty accepts the answers of any round", ""),
     ("batch_wait", "default of --batch-wait: empty waits until all batches have ended", ""),
+    ("batch_deadline", "default of --batch-deadline: empty leaves --batch-calls as it is", ""),
     ("batch_attempts", "default of --batch-attempts", "3"),
     ("batch_budget", "default of --batch-budget: empty sets no limit", ""),
     ("batch_report", "default of --batch-report: empty writes none", ""),
@@ -48,8 +50,9 @@ _FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 """The words of pytest's ini keys of type `bool`."""
 
 MARKER = (
-    "batch(prompt, samples=1, passes=None, min_pass=None, endpoint=None, errors='raise', axes={}, **axis): get the "
-    "answers of this test's requests from a batch; a keyword that is an axis narrows it to an id or a list of ids. "
+    "batch(prompt, samples=1, passes=None, min_pass=None, endpoint=None, backend=None, errors='raise', axes={}, "
+    "**axis): get the answers of this test's requests from a batch; a keyword that is an axis narrows it to an id or a "
+    "list of ids. "
     "Without prompt= a plain marker."
 )
 
@@ -60,10 +63,12 @@ class Settings:
 
     Attributes:
         mode: `replay`, `plan`, `send` or `record`.
-        backend: `openai`, `simulator[:respondent]` or a base URL.
-        calls: `batch`, or `individual` calls of the endpoints.
+        backend: the run's own: `openai`, `simulator[:respondent]` or a base URL.
+        backends: those for names that tests choose, by name.
+        calls: `batch`, or `individual` calls of the endpoints, with `flex` those of that service tier.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
+        deadline: seconds in which answers are wanted, by which batches or individual calls are chosen; `None` for none.
         round: the round whose answers are wanted; empty accepts those of any.
         attempts: the most times that a request is sent while its failures are transient.
         budget: US dollars that may be spent at most; `None` sets no limit.
@@ -83,12 +88,14 @@ class Settings:
 
     mode: str
     backend: str
+    backends: Mapping[str, str]
     calls: str
     journal: Path
     refresh: bool
     round: str
     missing: str
     wait: float | None
+    deadline: float | None
     attempts: int
     budget: Decimal | None
     enqueued_tokens: Mapping[str, int]
@@ -104,6 +111,16 @@ class Settings:
     axes: tuple[str, ...]
     factors: tuple[str, ...]
     root: Path
+
+    @property
+    def batched(self) -> bool:
+        """Whether requests are sent as batches, and not as individual calls."""
+        return self.calls == "batch"
+
+    @property
+    def tier(self) -> str:
+        """The service tier that individual calls ask for; empty for the standard one."""
+        return self.calls if self.calls == "flex" else ""
 
     @property
     def sends(self) -> bool:
@@ -124,6 +141,9 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("batch_refresh", "default of --batch-refresh", default="false")
     parser.addini("batch_ignore_unmarked", "default of --batch-ignore-unmarked", default="false")
     parser.addini("batch_enqueued_tokens", "values of --batch-enqueued-tokens, a line each", type="linelist")
+    parser.addini(
+        "batch_backends", "backends for the names that tests choose, a line each: judge = anthropic", "linelist"
+    )
     parser.addini("batch_axes", "axes from files, a line each: persona=fixtures/personas.yaml", type="linelist")
     parser.addini("batch_factors", "factors of profiles besides the TCI's, or cut-offs: NS HA = 45 55", type="linelist")
 
@@ -139,16 +159,19 @@ def _add_sources(group: pytest.OptionGroup) -> None:
     )
     group.addoption(
         "--batch-backend",
-        metavar="BACKEND",
+        metavar="[NAME=]BACKEND",
+        action="append",
         help="where requests go: openai (default; OPENAI_API_KEY, OPENAI_BASE_URL), another provider by its name "
         "(docs/providers.md), simulator[:respondent] (local, free), folder:DIR, or the base URL of a server that "
-        "speaks the Batch API.",
+        "speaks the Batch API. NAME=BACKEND (repeatable): where requests go that choose this name, as by "
+        "@pytest.mark.batch(backend='judge').",
     )
     group.addoption(
         "--batch-calls",
         choices=CALLS,
         help="batch: requests are sent as batches, at half the price (default). individual: each is sent to its "
-        "endpoint by itself, answered within seconds.",
+        "endpoint by itself, answered within seconds. flex: individual calls with service_tier flex, slower and at the "
+        "price of a batch; those without capacity are made at the standard price.",
     )
     group.addoption(
         "--batch-report",
@@ -187,6 +210,13 @@ def _add_limits(group: pytest.OptionGroup) -> None:
         metavar="DURATION",
         help="the longest time to wait for batches (90, 90s, 15m, 12h, 2d; 0: submit and leave). Ends with exit status "
         "10 if batches are still running then; the same command collects them later. Default: until all have ended.",
+    )
+    group.addoption(
+        "--batch-deadline",
+        metavar="DURATION",
+        help="when answers are wanted at the latest (2h): batches if similar ones of the journal ended by then, else "
+        "individual calls, with service tier flex where that is cheaper and quick enough. Instead of --batch-calls; "
+        "without --batch-wait the run ends then.",
     )
     group.addoption(
         "--batch-attempts",
@@ -272,15 +302,18 @@ def root_of(config: pytest.Config) -> Path:
 
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; an option beats its ini key."""
+    backend, backends = _backends(config)
     return Settings(
         mode=mode(config),
-        backend=str(_chosen(config, "batch_backend")),
+        backend=backend,
+        backends=backends,
         calls=str(_chosen(config, "batch_calls")),
         journal=root_of(config) / str(_chosen(config, "batch_journal")),
         refresh=_flag(config, "batch_refresh"),
         round=_round(config),
         missing=_ini_text(config, "batch_missing"),
-        wait=_wait(config),
+        wait=_seconds(config, "batch_wait"),
+        deadline=_seconds(config, "batch_deadline"),
         attempts=_attempts(config),
         budget=_budget(config),
         enqueued_tokens=_enqueued_tokens(config),
@@ -299,12 +332,29 @@ def read_settings(config: pytest.Config) -> Settings:
     )
 
 
-def _wait(config: pytest.Config) -> float | None:
-    text = str(_chosen(config, "batch_wait"))
+def _backends(config: pytest.Config) -> tuple[str, dict[str, str]]:
+    """The run's own backend, and those of names; the last one given counts."""
+    given = [(found, text) for text in config.getoption("batch_backend") or () for found in (_NAMED.match(text),)]
+    own = [text for found, text in given if found is None]
+    named = {}
+    for line in _lines(config, "batch_backends"):
+        if (found := _NAMED.match(line)) is None:
+            raise pytest.UsageError(f"batch_backends = {line!r}: must be NAME = BACKEND, such as judge = anthropic")
+        named[found[1]] = found[2]
+    named |= {found[1]: found[2] for found, _ in given if found is not None}
+    return own[-1] if own else _ini_text(config, "batch_backend"), named
+
+
+_NAMED = re.compile(r"([\w.-]+)\s*=\s*(\S.*)")
+"""A backend for a name; a base URL and a folder have another character before any `=`."""
+
+
+def _seconds(config: pytest.Config, name: str) -> float | None:
+    text = str(_chosen(config, name))
     try:
         return seconds(text) if text else None
     except ValueError as error:
-        raise pytest.UsageError(f"batch_wait = {error}") from None
+        raise pytest.UsageError(f"{name} = {error}") from None
 
 
 def _attempts(config: pytest.Config) -> int:

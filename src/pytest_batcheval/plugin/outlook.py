@@ -15,7 +15,7 @@ from pytest_batcheval.wire.objects import Answer, Request, RequestError
 
 @dataclass(frozen=True)
 class Outlook:
-    """The effect of a run at `origin`, foretold.
+    """The effect of a run, foretold.
 
     Attributes:
         asked: the requests of each test, by its id, that can be built by now: of its next wave, and of those before.
@@ -26,7 +26,6 @@ class Outlook:
         complete: whether `later` are all that follow such answers, and not only those that could be foreseen.
     """
 
-    origin: str
     asked: Mapping[str, Sequence[Request]]
     answered: Mapping[str, Answer]
     final: Collection[str]
@@ -51,13 +50,12 @@ def outlook(plan: Plan, stored: StoredAnswers, settings: Settings) -> Outlook:
     Raises:
         RecordingError, JournalError: stored answers cannot be read.
     """
-    origin = stored.origin or ""
-    skipped = plan.simulated(origin, connected=False)
+    skipped = plan.simulated(stored.origin_of, connected=False)
     known = _nothing if settings.refresh else _Known(plan, stored)
     asked = {item.nodeid: _asked(item, known) for item in plan.items}
     each = {request.custom_id: request for requests in asked.values() for request in requests}
     answered = {} if settings.refresh else stored.find(each.values())
-    final = set[str]() if settings.refresh else stored.final_failures(each)
+    final = set[str]() if settings.refresh else stored.final_failures(each.values())
     seen = [
         (item.nodeid, foreseen(planned.call, known))
         for item in plan.items
@@ -70,7 +68,7 @@ def outlook(plan: Plan, stored: StoredAnswers, settings: Settings) -> Outlook:
             if request.custom_id not in each:
                 later.setdefault(request.custom_id, (test, request))
     complete = all(one.complete for _, one in seen)
-    return Outlook(origin, asked, answered, final, skipped, list(later.values()), complete)
+    return Outlook(asked, answered, final, skipped, list(later.values()), complete)
 
 
 def _asked(item: ItemPlan, known: Known) -> list[Request]:
@@ -93,6 +91,8 @@ class _Known:
 
     def __call__(self, request: Request) -> Answer | None:
         answer = self._answer(request)
-        if answer is None and self._stored.final_failures([request.custom_id]):
-            return Answer(request, self._stored.origin or "", error=RequestError("failed", "it is not sent again"))
+        if answer is None and self._stored.final_failures([request]):
+            return Answer(
+                request, self._stored.origin_of(request), error=RequestError("failed", "it is not sent again")
+            )
         return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -73,9 +73,14 @@ class Plan:
         """The distinct first requests by key."""
         return {request.custom_id: request for item in self.items for request in item.requests}
 
-    def simulated(self, origin: str, connected: bool = True) -> dict[str, list[str]]:
-        """The tests that are skipped at `origin`, by id, with the simulator's respondents that they ask."""
-        asked = ((item.nodeid, respondents_asked(item, origin, connected)) for item in self.items)
+    @property
+    def foreseen(self) -> list[Request]:
+        """The requests of all waves, as far as they can be foreseen, with duplicates."""
+        return [request for item in self.items for request in (*item.requests, *item.later)]
+
+    def simulated(self, origin_of: Callable[[Request], str], connected: bool = True) -> dict[str, list[str]]:
+        """The tests that are skipped at a provider, by id, with the simulator's respondents that they ask."""
+        asked = ((item.nodeid, respondents_asked(item, origin_of, connected)) for item in self.items)
         return {nodeid: names for nodeid, names in asked if names}
 
 

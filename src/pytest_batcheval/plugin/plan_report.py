@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.catalogue.providers import PROMISES
 from pytest_batcheval.engine.estimate import estimate_text, price_text, total
+from pytest_batcheval.plugin.deadline import by_deadline
+from pytest_batcheval.plugin.destinations import expect_origins, planned_backends
 from pytest_batcheval.plugin.foreseen import USUAL_TOKENS
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.outlook import Outlook, outlook
@@ -67,38 +69,71 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
 
     Raises:
         RecordingError, JournalError: stored answers cannot be read.
-        UsageError: the provider's batches hold no such request.
+        UsageError: there is no such backend, a provider's batches hold no such request, or one is asked of two.
+    """
+    from pytest_batcheval.backends.connect import expected_origin
+
+    asked = expect_origins(settings, stored, plan.foreseen)
+    ahead = outlook(plan, stored, settings)
+    settings, choice = by_deadline(settings, ahead, stored.journal)
+    batched = settings.batched
+    now = planned_backends(settings, (request for _, request in ahead.fresh.values()))
+    later = planned_backends(settings, (request for _, request in ahead.later))
+    backends = list(asked) or [settings.backend]
+    origins = {backend: expected_origin(backend) for backend in backends}
+    where = " and ".join(dict.fromkeys(map(describe, origins.values())))
+    lines = [f"for {where}; nothing is sent"]
+    lines += [line for backend, origin in origins.items() for line in _promise(backend, origin, batched)]
+    lines += choice
+    modules = _by_module(plan, ahead)
+    rows = [_row(name, module, settings) for name, module in modules.items()]
+    lines += ["", *_table([_COLUMNS, *rows, _total(modules.values(), settings)])]
+    files, more = _planned(now, settings), _planned(later, settings)
+    lines += ["", *_files(files, batched), *_later(files, more, ahead.complete, batched)]
+    lines += [*_notes(plan, others, bool(files)), *_power(plan)]
+    warnings = _warnings(plan, ahead, stored, batched)
+    return lines + (["", *warnings] if warnings else [])
+
+
+def _planned(groups: Mapping[str, Sequence[Request]], settings: Settings) -> list[tuple[str, PlannedFile]]:
+    """The files of each backend, with its title where there are several.
+
+    Raises:
+        UsageError: its batches hold no such request.
     """
     from pytest_batcheval.backends.connect import capabilities_of
     from pytest_batcheval.engine.endpoints import check_endpoints
     from pytest_batcheval.engine.estimate import plan as estimate
     from pytest_batcheval.engine.split import Limits
 
-    ahead = outlook(plan, stored, settings)
-    modules = _by_module(plan, ahead)
-    fresh = [request for _, request in ahead.fresh.values()]
-    batched = settings.calls == "batch"
-    lines = [f"for {describe(ahead.origin)}; nothing is sent", *_promise(settings, ahead.origin, batched), ""]
-    limits = Limits.of(capabilities_of(settings.backend))
-    if batched:
-        check_endpoints(fresh, capabilities_of(settings.backend))
-    rows = [_row(name, module, batched) for name, module in modules.items()]
-    lines += _table([_COLUMNS, *rows, _total(modules.values(), batched)])
-    files = estimate(fresh, limits, batch=batched)
-    later = estimate((request for _, request in ahead.later), limits, batch=batched)
-    lines += ["", *_files(files, batched), *_later(files, later, ahead.complete, batched)]
-    lines += [*_notes(plan, others, bool(fresh)), *_power(plan)]
-    asked = [*ahead.fresh.values(), *ahead.later]
-    warnings = request_lines(asked, ahead.origin, date.fromisoformat(real_time.utc_day()), batched)
-    warnings += simulated_lines(ahead.skipped, ahead.origin) + broken_lines(plan)
-    return lines + (["", *warnings] if warnings else [])
+    files = []
+    for backend, requests in groups.items():
+        provider = capabilities_of(backend)
+        if settings.batched:
+            check_endpoints(requests, provider)
+        tier = settings.tier if provider.flex else ""
+        title = f"{provider.title}: " if len(groups) > 1 else ""
+        files += [(title, file) for file in estimate(requests, Limits.of(provider), settings.batched, tier)]
+    return files
 
 
-def _promise(settings: Settings, origin: str, batched: bool) -> list[str]:
+def _warnings(plan: Plan, ahead: Outlook, stored: StoredAnswers, batched: bool) -> list[str]:
+    """What is known against this plan, for each origin."""
+    today, asked = date.fromisoformat(real_time.utc_day()), [*ahead.fresh.values(), *ahead.later]
+    origins = dict.fromkeys(stored.origins.values())
+    lines = [
+        line
+        for origin in origins
+        for line in request_lines([one for one in asked if stored.origin_of(one[1]) == origin], origin, today, batched)
+    ]
+    return lines + simulated_lines(ahead.skipped, origins) + broken_lines(plan)
+
+
+def _promise(backend: str, origin: str, batched: bool) -> list[str]:
     """The class of promise that the provider of batches allows; nothing at a simulator of OpenAI's API."""
     from pytest_batcheval.backends.connect import capabilities_of
 
-    provider = capabilities_of(settings.backend)
+    provider = capabilities_of(backend)
     if not batched or (is_simulator(origin) and provider.name == "openai"):
         return []
     return [f"{provider.title}, promise {provider.promise}: {PROMISES[provider.promise]}"]
@@ -145,10 +180,10 @@ def _by_module(plan: Plan, ahead: Outlook) -> dict[str, ModulePlan]:
     return modules
 
 
-def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
+def _row(name: str, module: ModulePlan, settings: Settings) -> tuple[str, ...]:
     from pytest_batcheval.engine.estimate import plan
 
-    files = plan(module.fresh, batch=batched)
+    files = plan(module.fresh, batch=settings.batched, tier=settings.tier)
     counts = (
         module.tests,
         module.requests,
@@ -163,7 +198,7 @@ def _row(name: str, module: ModulePlan, batched: bool) -> tuple[str, ...]:
     return (name, *(f"{count:,}" for count in counts), dollars(total(files)))
 
 
-def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
+def _total(modules: Iterable[ModulePlan], settings: Settings) -> tuple[str, ...]:
     whole = ModulePlan()
     for module in modules:
         whole.tests += module.tests
@@ -174,7 +209,7 @@ def _total(modules: Iterable[ModulePlan], batched: bool) -> tuple[str, ...]:
         whole.fresh += module.fresh
         for source, number in module.answered.items():
             whole.answered[source] += number
-    return _row("total", whole, batched)
+    return _row("total", whole, settings)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -186,13 +221,13 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _files(files: Sequence[PlannedFile], batched: bool) -> list[str]:
+def _files(files: Sequence[tuple[str, PlannedFile]], batched: bool) -> list[str]:
     """The requests to send: a line for each batch, else for each endpoint and model that is called."""
     number_to_send = counted(len(files), "batch", "batches")
     if not batched:
-        number_to_send = counted(sum(file.requests for file in files), "individual call")
+        number_to_send = counted(sum(file.requests for _, file in files), "individual call")
     lines = [f"{number_to_send} to send" + (":" if files else "")]
-    return lines + [f"  {number}. {_file(file, batched)}" for number, file in enumerate(files, 1)]
+    return lines + [f"  {number}. {title}{_file(file, batched)}" for number, (title, file) in enumerate(files, 1)]
 
 
 def _file(file: PlannedFile, batched: bool) -> str:
@@ -203,21 +238,24 @@ def _file(file: PlannedFile, batched: bool) -> str:
     )
 
 
-def _later(files: Sequence[PlannedFile], later: Sequence[PlannedFile], complete: bool, batched: bool) -> list[str]:
+def _later(
+    files: Sequence[tuple[str, PlannedFile]], later: Sequence[tuple[str, PlannedFile]], complete: bool, batched: bool
+) -> list[str]:
     """The requests of later waves, such as a judge's, and their sum with those of the next."""
     if not later and complete:
         return []
     roughly = "about" if complete else "at least"
-    number, every = (sum(file.requests for file in some) for some in (later, (*files, *later)))
+    both = [file for _, file in (*files, *later)]
+    number, every = sum(file.requests for _, file in later), sum(file.requests for file in both)
     lines = [
         f"{roughly} {counted(number, 'more request')} in later waves, "
         f"built from the answers (here from made-up ones of some {USUAL_TOKENS} tokens):",
-        *(f"  {_file(file, batched)}" for file in later),
+        *(f"  {title}{_file(file, batched)}" for title, file in later),
     ]
     if not complete:
         lines.append("  a prompt cannot read a made-up answer, or goes on for long: what it asks then is not counted")
-    usd = total([*files, *later])
-    limited = complete and all(file.output_tokens is not None for file in (*files, *later))
+    usd = total(both)
+    limited = complete and all(file.output_tokens is not None for file in both)
     cost = "cost unknown" if usd is None else f"{'about' if limited else 'at least'} {dollars(usd)}"
     return [*lines, f"in all {roughly} {counted(every, 'request')}, {cost}"]
 

@@ -40,15 +40,17 @@ def broken_lines(plan: Plan) -> list[str]:
     return [*lines, *([f"  … and {counted(left, 'more error')}"] if left > 0 else [])]
 
 
-def simulated_lines(skipped: Mapping[str, Collection[str]], origin: str) -> list[str]:
+def simulated_lines(skipped: Mapping[str, Collection[str]], origins: Iterable[str]) -> list[str]:
     """The tests that are skipped at a provider, since they ask for respondents of the simulator."""
     if not skipped:
         return []
+    providers = [origin for origin in origins if not is_simulator(origin)]
     names = sorted({name for asked in skipped.values() for name in asked})
+    where = " and ".join(map(describe, providers))
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
     return [
         f"{counted(len(skipped), 'test')} skipped: {', '.join(names[:MOST])}{more} "
-        f"{'is a respondent' if len(names) == 1 else 'are respondents'} of the simulator, not of {describe(origin)}"
+        f"{'is a respondent' if len(names) == 1 else 'are respondents'} of the simulator, not of {where}"
     ]
 
 

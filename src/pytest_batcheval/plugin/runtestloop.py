@@ -85,10 +85,8 @@ def _plan_of_controller(session: pytest.Session, batch: BatchSession) -> int:
 
 
 def _print_plan(session: pytest.Session, batch: BatchSession) -> None:
-    from pytest_batcheval.backends.connect import expected_origin
     from pytest_batcheval.plugin.plan_report import plan_lines
 
-    batch.stored.origin = expected_origin(batch.settings.backend)
     others = others_line(batch.plan, session.config)
     lines = (
         plan_lines(batch.plan, batch.stored, batch.settings, others)
@@ -139,7 +137,10 @@ def _is_recorded(batch: BatchSession, items: Sequence[pytest.Item]) -> bool:
 def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
     """Send the requests of the plan in waves, and export the answers when recording."""
     from pytest_batcheval.engine.interrupt import Interrupts
+    from pytest_batcheval.plugin.deadline import by_deadline
+    from pytest_batcheval.plugin.destinations import expect_origins
     from pytest_batcheval.plugin.interrupted import left_behind
+    from pytest_batcheval.plugin.outlook import outlook
     from pytest_batcheval.plugin.progress import ProgressDisplay
     from pytest_batcheval.plugin.waves import WaveRunner
 
@@ -150,8 +151,14 @@ def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
             progress.say(line)
         if batch.plan.others:
             progress.say(others_line(batch.plan, session.config))
+        if batch.settings.deadline is not None:
+            expect_origins(batch.settings, batch.stored, batch.plan.foreseen)
+            ahead = outlook(batch.plan, batch.stored, batch.settings)
+            batch.settings, choice = by_deadline(batch.settings, ahead, batch.stored.journal)
+            for line in choice:
+                progress.say(line)
         runner = WaveRunner(batch.settings, batch.stored, batch.run_id, progress)
-        stopping = STOPPING_CALLS if batch.settings.calls == "individual" else STOPPING
+        stopping = STOPPING if batch.settings.batched else STOPPING_CALLS
         interrupts = Interrupts(lambda: progress.say(stopping))
         session.config.add_cleanup(interrupts.restore)  # after Ctrl-C a second one ends pytest's own clean-up too
         try:

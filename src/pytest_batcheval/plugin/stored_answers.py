@@ -34,7 +34,7 @@ class StoredAnswers:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._origin: str | None = None
+        self._origins: dict[str, str] = {}
         self._run_id: str | None = None
         self._controller: ControllerAnswers | None = None
         self._same_folder = True
@@ -60,15 +60,19 @@ class StoredAnswers:
             self.journal.close()
 
     @property
-    def origin(self) -> str | None:
-        """The backend's origin, once known; a worker reads what its controller wrote into the journal."""
-        if self._origin is None and self._run_id is not None:
-            self._origin = self.journal.run_origin(self._run_id)
-        return self._origin
+    def origins(self) -> Mapping[str, str]:
+        """The origins by the name of the backend, once known; a worker reads what its controller has in the journal."""
+        if not self._origins and self._run_id is not None:
+            self._origins = self.journal.run_origins(self._run_id)
+        return self._origins
 
-    @origin.setter
-    def origin(self, origin: str) -> None:
-        self._origin = origin
+    def origin_of(self, request: Request) -> str:
+        """The origin that a request's answer must have; empty for one not known yet, which matches none."""
+        return self.origins.get(request.backend, "")
+
+    def comes_from(self, backend: str, origin: str) -> None:
+        """Note the origin of a backend, by the name that tests choose, empty for the run's own."""
+        self._origins[backend] = origin
 
     def follow(self, run_id: str | None, controller: ControllerAnswers, same_folder: bool) -> None:
         """Take the origin that the controller of this run writes into the journal, or all answers from it.
@@ -82,7 +86,7 @@ class StoredAnswers:
         """Whether this is a worker that does not see its controller's journal; read it once tests run."""
         if self._controller is None:
             return False
-        return not self._same_folder or (self._run_id is not None and self.origin is None)
+        return not self._same_folder or (self._run_id is not None and not self.origins)
 
     def find(self, requests: Iterable[Request]) -> dict[str, Answer]:
         """The stored answers of these requests, by key.
@@ -95,25 +99,39 @@ class StoredAnswers:
         if self._controller is not None and self.elsewhere:
             return self._controller.find(wanted)
         if not self._settings.sends and self._settings.mode != "plan":
-            found = self.recordings.find(wanted.values())
-            missing = [request for key, request in wanted.items() if key not in found]
-            return found | self._journaled(missing, None)
-        origin = self.origin or ""  # an origin not known yet matches none, rather than any
-        journaled = self._journaled(list(wanted.values()), origin)
-        recorded = self.recordings.find(wanted.values(), origin, self._settings.round)
-        both = journaled.keys() & recorded.keys()
-        self.differing |= {key for key in both if journaled[key].response != recorded[key].response}
-        return recorded | journaled
+            replayed = self.recordings.find(wanted.values())
+            missing = [request for key, request in wanted.items() if key not in replayed]
+            return replayed | self._journaled(missing, None)
+        found: dict[str, Answer] = {}
+        for origin, some in self._by_origin(wanted.values()):
+            journaled = self._journaled(some, origin)
+            recorded = self.recordings.find(some, origin, self._settings.round)
+            both = journaled.keys() & recorded.keys()
+            self.differing |= {key for key in both if journaled[key].response != recorded[key].response}
+            found |= recorded | journaled
+        return found
 
     def failures(self, requests: Iterable[Request]) -> dict[str, RequestError]:
         """The errors of requests without an answer, by key; empty in replay, which sends nothing."""
         if not self._settings.sends or self.elsewhere:  # the controller's failures came with its answers
             return {}
-        return self.journal.failures(requests, self.origin or "", self._settings.round)
+        found: dict[str, RequestError] = {}
+        for origin, some in self._by_origin(requests):
+            found |= self.journal.failures(some, origin, self._settings.round)
+        return found
 
-    def final_failures(self, keys: Iterable[str]) -> set[str]:
-        """Those of these keys that have a final failure, so that they are not sent again."""
-        return set(self.journal.final(list(keys), self.origin or "", self._settings.round))
+    def final_failures(self, requests: Iterable[Request]) -> set[str]:
+        """Keys of those of these requests that have a final failure, so that they are not sent again."""
+        found: set[str] = set()
+        for origin, some in self._by_origin(requests):
+            found |= self.journal.final([request.custom_id for request in some], origin, self._settings.round).keys()
+        return found
+
+    def _by_origin(self, requests: Iterable[Request]) -> list[tuple[str, list[Request]]]:
+        groups: dict[str, list[Request]] = {}
+        for request in requests:
+            groups.setdefault(self.origin_of(request), []).append(request)
+        return list(groups.items())
 
     def resolve(self, plan: ItemPlan) -> tuple[list[Answer], list[tuple[PlannedCell, Request]]]:
         """The answers of a test's cells, and the requests that have none, each with its cell.
@@ -177,5 +195,5 @@ class AnswerLookup:
             key = request.custom_id
             answer = answers.get(key)
             if answer is None and key in failures:
-                answer = Answer(request, self._stored.origin or "", error=failures[key])
+                answer = Answer(request, self._stored.origin_of(request), error=failures[key])
             self._found[key] = answer

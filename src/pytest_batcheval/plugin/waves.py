@@ -1,13 +1,20 @@
-"""Sends the requests of prompts that have no stored answer, wave by wave, over one connection to a backend."""
+"""Sends the requests of prompts that have no stored answer, wave by wave, over a connection to each backend."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval.engine.budget import check_together
+from pytest_batcheval.engine.destinations import send_each
+from pytest_batcheval.engine.endpoints import check_endpoints
 from pytest_batcheval.errors import PromptError
+from pytest_batcheval.plugin.destinations import OpenBackends, planned_backends
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.plan import Plan
 from pytest_batcheval.plugin.plan_warnings import request_lines, simulated_lines
@@ -20,7 +27,7 @@ from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import BackendConnection
-    from pytest_batcheval.engine.send_result import SendResult
+    from pytest_batcheval.engine.call_sender import Calling
     from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.journal.store import Journal
@@ -30,6 +37,27 @@ if TYPE_CHECKING:
 
 Asking = tuple[str, PromptCall]
 """A prompt call with the id of the test that needs its answer."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    backends: OpenBackends
+    journal: Journal
+    meter: ResourceMeter
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The requests of one wave for one backend: those to be sent, the answers that are there, the keys by cell."""
+
+    connection: BackendConnection
+    fresh: list[Request]
+    stored: Mapping[str, Answer]
+    cells: Mapping[str, str]
+
+    @property
+    def origin(self) -> str:
+        return self.connection.backend.origin
 
 
 class WaveRunner:
@@ -67,107 +95,146 @@ class WaveRunner:
             ProviderError: the provider cannot be reached or refuses.
             JournalError: the journal cannot be used.
         """
-        from pytest_batcheval.backends.connect import connect
         from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.journal.store import Journal
         from pytest_batcheval.report.resources import ResourceMeter
 
-        individual = self._settings.calls == "individual"
-        with connect(self._settings.backend, individual) as connection, Journal.open(self._settings.journal) as journal:
-            origin = connection.backend.origin
-            self._stored.origin = origin
-            journal.add_run(self._run_id, origin, connection.backend.base_url)
-            with (
-                journal.lock.held(LockWait(self._settings.journal, self._settings.wait, self._say)),
-                ResourceMeter(self._run_id, journal, connection.clock, connection.traffic) as meter,
-            ):
-                skipped = plan.simulated(origin)
-                for line in simulated_lines(skipped, origin):
-                    self._say(line)
-                calls = [(test, call) for test, call in plan.calls if test not in skipped]
-                self._waves(calls, connection, journal, meter)
+        foreseen = plan.foreseen
+        planned_backends(self._settings, foreseen)
+        with ExitStack() as stack:
+            backends = OpenBackends(self._settings, self._stored, stack)
+            first, *_ = [backends.of(name) for name in sorted({request.backend for request in foreseen}) or [""]]
+            journal = stack.enter_context(Journal.open(self._settings.journal))
+            backends.record(journal, self._run_id)
+            stack.enter_context(journal.lock.held(LockWait(self._settings.journal, self._settings.wait, self._say)))
+            meter = ResourceMeter(self._run_id, journal, first.clock, backends.traffic)
+            skipped = plan.simulated(self._stored.origin_of)
+            for line in simulated_lines(skipped, sorted(set(self._stored.origins.values()))):
+                self._say(line)
+            calls = [(test, call) for test, call in plan.calls if test not in skipped]
+            self._waves(calls, _Run(backends, journal, stack.enter_context(meter)))
 
-    def _waves(
-        self, calls: Sequence[Asking], connection: BackendConnection, journal: Journal, meter: ResourceMeter
-    ) -> None:
+    def _waves(self, calls: Sequence[Asking], run: _Run) -> None:
         finished: dict[str, Answer | None] = {}
         wave = 0
         while pending := self._pending(calls, finished):
             wave += 1
-            todo = {request.custom_id: request for _, request in pending}
-            stored = {} if self._settings.refresh else self._stored.find(todo.values())
-            fresh = [request for key, request in todo.items() if key not in stored]
-            cells = {name: request.custom_id for name, request in pending}
+            groups = planned_backends(self._settings, (request for _, request in pending))
+            parts = [self._part(some, pending, run) for some in groups.values()]
+            fresh = [part for part in parts if part.fresh]
             if fresh:
-                self._announce(wave, len(fresh), len(stored), connection.backend.origin, connection.clock.speed)
-                self._warn(fresh, connection.backend.origin)
-                for line in changed_lines(cells, fresh, journal.reader, connection.backend.origin):
-                    self._say(line)
-            journal.note_cells(cells, connection.backend.origin)
+                self._announce(wave, fresh, sum(len(part.stored) for part in parts), run)
+            for part in parts:
+                self._warn(part, run.journal)
             if fresh:
-                sent = self._send(fresh, wave, connection, journal, meter)
-                self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
-                meter.end_wave()
-            answers = journal.reader.answers(fresh, connection.backend.origin, self._settings.round)
-            finished |= {key: stored.get(key) or answers.get(key) for key in todo}
+                self._send_all(fresh, wave, run)
+                run.meter.end_wave()
+            for part in parts:
+                answers = run.journal.reader.answers(part.fresh, part.origin, self._settings.round)
+                finished |= {key: part.stored.get(key) or answers.get(key) for key in part.cells.values()}
         if self._settings.refresh:
-            journal.end_refresh(connection.backend.origin, finished)
+            for origin in set(self._stored.origins.values()):
+                run.journal.end_refresh(origin, finished)
         if not self.sent and not self.collected:
             self._say("every answer is there already, nothing to send")
 
-    def _announce(self, wave: int, fresh: int, stored: int, origin: str, speed: float) -> None:
+    def _part(self, todo: Sequence[Request], pending: Sequence[tuple[str, Request]], run: _Run) -> _Part:
+        connection = run.backends.of(todo[0].backend)
+        for name in {request.backend for request in todo}:
+            run.backends.of(name)
+        stored = {} if self._settings.refresh else self._stored.find(todo)
+        fresh = [request for request in todo if request.custom_id not in stored]
+        keys = {request.custom_id for request in todo}
+        return _Part(
+            connection, fresh, stored, {name: key for name, request in pending if (key := request.custom_id) in keys}
+        )
+
+    def _announce(self, wave: int, parts: Sequence[_Part], stored: int, run: _Run) -> None:
         which = f"wave {wave}: " if wave > 1 else ""
         known = f" ({stored:,} answered already)" if stored else ""
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
-        self._say(f"{which}{counted(fresh, 'request')} for {describe(origin)}{known}{later}")
-        self._display.begin(wave, speed, lambda: self._stored.journal.batches(origin))
+        asked = ", ".join(f"{counted(len(part.fresh), 'request')} for {describe(part.origin)}" for part in parts)
+        self._say(f"{which}{asked}{known}{later}")
+        rows = self._stored.journal.batches
+        self._display.begin(
+            wave, parts[0].connection.clock.speed, lambda: [row for part in parts for row in rows(part.origin)]
+        )
 
-    def _warn(self, fresh: Sequence[Request], origin: str) -> None:
-        """Say what is known against sending these requests."""
-        asked = [(min(self._asking(request.custom_id)), request) for request in fresh]
-        today, batched = date.fromisoformat(real_time.utc_day()), self._settings.calls == "batch"
-        for line in request_lines(asked, origin, today, batched):
-            self._say(line)
+    def _warn(self, part: _Part, journal: Journal) -> None:
+        """Say what is known against sending these requests, and note which cells ask for them."""
+        if part.fresh:
+            asked = [(min(self._asking(request.custom_id)), request) for request in part.fresh]
+            today, batched = date.fromisoformat(real_time.utc_day()), self._settings.batched
+            for line in request_lines(asked, part.origin, today, batched):
+                self._say(line)
+            for line in changed_lines(part.cells, part.fresh, journal.reader, part.origin):
+                self._say(line)
+        journal.note_cells(part.cells, part.origin)
 
-    def _send(
-        self, requests: list[Request], wave: int, connection: BackendConnection, journal: Journal, meter: ResourceMeter
-    ) -> SendResult:
-        from pytest_batcheval.engine.call_sender import Calling
+    def _send_all(self, parts: Sequence[_Part], wave: int, run: _Run) -> None:
+        """Send to each backend; batches of several are begun at all of them before those of the first are waited for.
+
+        Raises:
+            UnfinishedError: batches of one still run; those of the others that have ended are collected.
+        """
+        for part in parts:
+            if self._settings.batched:
+                check_endpoints(part.fresh, part.connection.backend.capabilities)
+        paid = {part.origin: part.fresh for part in parts if not is_simulator(part.origin)}
+        if self._settings.budget is not None and len(paid) > 1:
+            calls = "batch" if self._settings.batched else "individual"
+            check_together(self._settings.budget, run.journal.reader, self._run_id, paid, calls)
+        # Two servers of one origin, such as two simulators, would take each other's open batches for theirs.
+        together = self._settings.batched and len({part.origin for part in parts}) == len(parts)
+        send_each([partial(self._send, part, wave, run) for part in parts], self._settings.wait, together)
+
+    def _send(self, part: _Part, wave: int, run: _Run, patience: float | None) -> None:
         from pytest_batcheval.engine.send import SendPolicy, send
         from pytest_batcheval.engine.split import Limits
         from pytest_batcheval.report.error_log import error_log
         from pytest_batcheval.report.progress_file import progress_file
 
+        journal, connection = run.journal, part.connection
+        run.meter.measure_on(connection.clock)
         with (
             progress_file(journal.path, self._run_id, connection.clock.speed, self._progress, wave) as shown,
             error_log(
-                journal.reader, self._settings.attempts, meter.watching(shown), self._say, self._asking
+                journal.reader, self._settings.attempts, run.meter.watching(shown), self._say, self._asking
             ) as progress,
         ):
             sent = send(
-                requests,
+                part.fresh,
                 backend=connection.backend,
                 journal=journal,
                 clock=connection.clock,
                 progress=progress,
                 run=self._run_id,
-                calling=None if connection.calls is None else Calling(connection.calls, connection.clock),
+                calling=self._calling(connection),
                 policy=SendPolicy(
                     refresh=self._settings.refresh,
                     round=self._settings.round,
                     ends_refresh=False,
                     attempts=self._settings.attempts,
-                    patience=self._settings.wait,
+                    patience=patience,
                     limits=Limits.of(connection.backend.capabilities, tokens=self._settings.enqueued_tokens),
                     assume_lost=self._settings.assume_lost,
                     ignore_unmarked=self._settings.ignore_unmarked,
                     pay_again=self._settings.pay_again,
-                    budget=None if is_simulator(connection.backend.origin) else self._settings.budget,
+                    budget=None if is_simulator(part.origin) else self._settings.budget,
                 ),
             )
+        self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
         for line in sent.notes:
             self._say(line)
-        return sent
+
+    def _calling(self, connection: BackendConnection) -> Calling | None:
+        """The parts of individual calls, with the tier where the provider has it; `None` for batches."""
+        from pytest_batcheval.engine.call_sender import Calling
+
+        if connection.calls is None:
+            return None
+        tier = self._settings.tier if connection.backend.capabilities.flex else ""
+        return Calling(connection.calls, connection.clock, tier=tier)
 
     def _pending(self, calls: Sequence[Asking], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
         """The next requests of every call that has some, with their names; failed requests are not sent again."""

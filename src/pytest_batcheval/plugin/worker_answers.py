@@ -50,6 +50,10 @@ class Channel(Protocol):
         """Call this for each message, in a thread of execnet's, which must not be held up."""
 
 
+Asked = tuple[str, str]
+"""A key, and the backend that its request chose."""
+
+
 def folder_identity(root: Path) -> list[str | int]:
     """A folder on a machine, by what another folder or machine does not have, as plain data."""
     status = root.stat()
@@ -62,14 +66,14 @@ class AnswerService:
     def __init__(self, stored: Callable[[], StoredAnswers]) -> None:
         """`stored` is called when a worker asks."""
         self._stored = stored
-        self._asked: SimpleQueue[tuple[Channel, list[str]] | None] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[Channel, list[Asked]] | None] = SimpleQueue()
         self._channels: list[Channel] = []
         threading.Thread(target=self._serve, name="batcheval-answers", daemon=True).start()
 
     def listen(self, channel: Channel) -> None:
-        """Answer what comes on a channel: lists of keys."""
+        """Answer what comes on a channel: lists of keys with their backends."""
         self._channels.append(channel)  # execnet closes a channel that nobody holds
-        channel.setcallback(lambda keys: self._asked.put((channel, keys)))
+        channel.setcallback(lambda asked: self._asked.put((channel, asked)))
 
     def close(self) -> None:
         """End the thread."""
@@ -77,9 +81,9 @@ class AnswerService:
 
     def _serve(self) -> None:
         while (asked := self._asked.get()) is not None:
-            channel, keys = asked
+            channel, wanted = asked
             try:
-                for pack in _packs(self._stored(), keys):
+                for pack in _packs(self._stored(), wanted):
                     channel.send(pack)
                 channel.send(_END)
             except OSError:
@@ -104,11 +108,11 @@ class ControllerAnswers:
         if not requests:
             return {}
         with self._guard:
-            return {key: _answer(requests[key], fields) for key, fields in self._ask(list(requests))}
+            return {key: _answer(requests[key], fields) for key, fields in self._ask(requests)}
 
-    def _ask(self, keys: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _ask(self, requests: Mapping[str, Request]) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
-            self._channel.send(keys)
+            self._channel.send([(key, request.backend) for key, request in requests.items()])
             while (pack := self._channel.receive()) != _END:
                 if pack.startswith(_ERROR):
                     raise JournalError(f"the controller of this worker cannot read its answers: {pack[1:].decode()}")
@@ -117,11 +121,11 @@ class ControllerAnswers:
             raise JournalError(f"the controller of this worker does not answer: {error!r}") from None
 
 
-def _packs(stored: StoredAnswers, keys: Sequence[str]) -> Iterator[bytes]:
+def _packs(stored: StoredAnswers, wanted: Sequence[Asked]) -> Iterator[bytes]:
     """Answers and failures as JSON, `[[key, fields], …]`, some in each message."""
     pack: list[str] = []
     size = 0
-    for answer in _found(stored, keys):
+    for answer in _found(stored, wanted):
         pack.append(json.dumps([answer.custom_id, _fields(answer)]))
         size += len(pack[-1])
         if size >= PACK:
@@ -130,12 +134,12 @@ def _packs(stored: StoredAnswers, keys: Sequence[str]) -> Iterator[bytes]:
     yield f"[{','.join(pack)}]".encode()
 
 
-def _found(stored: StoredAnswers, keys: Sequence[str]) -> Iterator[Answer]:
+def _found(stored: StoredAnswers, wanted: Sequence[Asked]) -> Iterator[Answer]:
     from pytest_batcheval.batch_status import ForeignRequest
     from pytest_batcheval.plugin.stored_answers import AnswerLookup
 
-    for start in range(0, len(keys), CHUNK):
-        requests = [ForeignRequest({}, name=key) for key in keys[start : start + CHUNK]]
+    for start in range(0, len(wanted), CHUNK):
+        requests = [ForeignRequest({}, name=key, backend=backend) for key, backend in wanted[start : start + CHUNK]]
         yield from filter(None, map(AnswerLookup(stored, requests), requests))
 
 

@@ -7,23 +7,29 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from pytest_batcheval.prompts.prompt_call import Prompt, prompt_name
+from pytest_batcheval.wire.endpoints import CHAT, endpoint_of
+from pytest_batcheval.wire.objects import Request
 
 Steps = Generator[Any, Any, Any]
 
 
-def judge(prompt: Prompt, verdict: Callable[..., Any]) -> Prompt:
+def judge(prompt: Prompt, verdict: Callable[..., Any], *, backend: str = "", endpoint: str | None = None) -> Prompt:
     """A prompt that asks what `prompt` asks, and then a judge about the answer.
 
     Args:
         prompt: a plain prompt, or a generator, whose last answer is judged.
         verdict: builds the judge's request from the answer, its first parameter, and from axes or arguments.
+        backend: the judge's, if another one than the test's, such as `anthropic`.
+        endpoint: of the judge's requests, if it does not follow from their bodies, such as `/v1/messages`.
 
     The test's `answer` is the judge's; `answer.turns` has both.
     """
 
     def judged(**arguments: Any) -> Steps:
         answer = yield from _asked(prompt, arguments)
-        yield verdict(answer, **_for(verdict, arguments, given=1))
+        body = verdict(answer, **_for(verdict, arguments, given=1))
+        elsewhere = (backend or endpoint) and isinstance(body, Mapping)
+        yield Request(body, endpoint or endpoint_of(body) or CHAT, backend=backend) if elsewhere else body
 
     return _named(judged, f"judge({prompt_name(prompt)})", (prompt, 0), (verdict, 1))
 

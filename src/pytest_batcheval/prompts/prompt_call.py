@@ -1,7 +1,8 @@
 """One call of a prompt: the function, its arguments, and the requests it builds.
 
 A prompt returns one body, or is a generator that yields one body per turn and receives its
-answer, or yields a list of bodies that are sent together and receives their answers. Prompts are
+answer, or yields a list of bodies that are sent together and receives their answers. In place of
+a body it may give a `Request`, which names its own endpoint and backend. Prompts are
 pure, so a generator is run from its start each time with the answers known by then: judging,
 several turns and repeated requests are one mechanism.
 """
@@ -54,6 +55,7 @@ class PromptCall:
         sample: number of this sample, from 0.
         endpoint: from the marker; `None` to derive it from the body.
         ids: the ids of arguments, where a value has none of its own.
+        backend: from the marker; empty for that of the run.
     """
 
     prompt: Prompt
@@ -61,6 +63,7 @@ class PromptCall:
     sample: int = 0
     endpoint: str | None = None
     ids: Mapping[str, str] = field(default_factory=dict)
+    backend: str = ""
 
     def __str__(self) -> str:
         ids = {name: self.ids.get(name) or value_id(value) for name, value in self.arguments.items()}
@@ -156,9 +159,12 @@ class PromptCall:
         if inspect.iscoroutine(body):
             body.close()
             raise PromptError(f"prompt {self} is async; a prompt must be a plain function or generator")
+        url, backend = self.endpoint, self.backend
+        if isinstance(body, Request):
+            url, backend, body = body.url, body.backend or self.backend, body.body
         if not isinstance(body, Mapping):
             raise PromptError(f"prompt {self} returned {_kind(body)}, not a request body (a dict)")
-        url = self.endpoint or endpoint_of(body)
+        url = url or endpoint_of(body)
         if url is None:
             raise PromptError(
                 f"prompt {self} returned a body with neither `messages` nor `input` (it has {sorted(map(str, body))}); "
@@ -168,7 +174,7 @@ class PromptCall:
             raise PromptError(f"prompt {self} returned a body without `model`; the API would refuse the whole batch")
         if body.get("stream"):
             raise PromptError(f"prompt {self} asks for `stream`, which the Batch API does not support")
-        return self._keyed(Request(body, url, sample=self.sample))
+        return self._keyed(Request(body, url, sample=self.sample, backend=backend))
 
     def _keyed(self, request: Request) -> Request:
         try:

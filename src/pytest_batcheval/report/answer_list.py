@@ -16,6 +16,7 @@ from pytest_batcheval.recordings.answers import Recordings
 from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.text.natural import natural
 from pytest_batcheval.wire.objects import Answer
+from pytest_batcheval.wire.origin import is_simulator
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,17 @@ def used_answers(
             yield one if one.answer.cell else replace(one, answer=replace(one.answer, cell=cell))
 
 
-def used_models(recordings: Recordings, journal: Path, keys: frozenset[str]) -> dict[str, tuple[str, str]]:
+def preference(origin: str, own: Collection[str]) -> tuple[bool, bool, str]:
+    """The smallest is shown of several answers: that of an origin which the run asked, then a model's."""
+    return origin not in own, is_simulator(origin), origin
+
+
+def used_models(
+    recordings: Recordings, journal: Path, keys: frozenset[str], own: Collection[str] = ()
+) -> dict[str, tuple[str, str]]:
     """(requested model, origin) of the answer that a page shows of each of these requests; of those that have one.
+
+    `own` are the origins that the run asked.
 
     Raises:
         RecordingError, JournalError: something stored cannot be read.
@@ -138,7 +148,7 @@ def used_models(recordings: Recordings, journal: Path, keys: frozenset[str]) -> 
     with closing(Journal.read(real(journal))) as reader:
         recorded = ((line.custom_id, line.asked().model, line.origin) for line in lines)
         for key, model, origin in (*recorded, *reader.asked(sorted(keys))):
-            if key not in found or origin < found[key][1]:
+            if key not in found or preference(origin, own) < preference(found[key][1], own):
                 found[key] = model, origin
     return found
 

@@ -33,10 +33,12 @@ class Eta:
 
     def duration(self, endpoint: str, model: str, requests: int) -> float | None:
         """Return the seconds from the creation of a batch to its end; `None` without similar ones."""
-        similar = self._past.get((endpoint, model), [])[-NEWEST:]
-        if not similar:
-            return None
-        return min(median(waited + each * requests for waited, each in similar), WINDOW)
+        past = self.predictions(endpoint, model, requests)
+        return min(median(past), WINDOW) if past else None
+
+    def predictions(self, endpoint: str, model: str, requests: int) -> list[float]:
+        """The seconds that each of the newest similar batches predicts for one of so many requests."""
+        return [waited + each * requests for waited, each in self._past.get((endpoint, model), [])[-NEWEST:]]
 
     def left(self, seen: BatchSnapshot, elapsed: float, rate: float | None, since: float) -> float | None:
         """Return the expected seconds until a batch ends, from similar batches or its own rate.

@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from pytest_batcheval.engine.pricing import price
+from pytest_batcheval.engine.pricing import used_usd
 from pytest_batcheval.engine.retry import retry_of
 from pytest_batcheval.journal.reader import JournalReader
-from pytest_batcheval.journal.rows import OPEN, STAGES, BatchRow, CauseRow, RunRow, StageRow
-from pytest_batcheval.wire.origin import is_simulator
+from pytest_batcheval.journal.rows import OPEN, STAGES, BatchRow, CauseRow, RunRow, StageRow, TierUse
+from pytest_batcheval.wire.origin import describe, is_simulator
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,30 @@ class BatchFigures:
 
 
 @dataclass(frozen=True)
+class OriginFigures:
+    """What one run sent to one origin.
+
+    Attributes:
+        requests: different ones.
+        usd: price of batches and individual calls in US dollars, at their rates; `None` if it is unknown.
+    """
+
+    origin: str
+    requests: int
+    answers: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    usd: Decimal | None
+
+
+@dataclass(frozen=True)
 class RunFigures:
     """One run: its batches, individual calls and their outcome.
 
     Attributes:
         started: Unix seconds.
-        base_url: the provider's base URL.
+        origin: of its own backend, with the provider's base URL; `origins` has every one that it sent to.
         argv: its command line, without keys.
         batches: number of its batches by state; groups of individual calls are not included.
         requests: different requests that it sent or would have sent; `calls` of them as individual calls.
@@ -88,7 +106,8 @@ class RunFigures:
         failures: its requests that failed and were not answered, or tried again, by a later run; by cause.
         waiting: requests in batches that have not ended.
         input_tokens, output_tokens: the tokens of its answers.
-        batch_usd: price of its batches in US dollars, at batch rates; `None` if it is unknown.
+        batch_usd: price of its batches in US dollars, at batch rates; `None` if it is unknown. This and the next two
+            leave out simulators, unless it sent to nothing else.
         batch_usd_as_calls: price of its batches as individual calls.
         calls_usd: price of its individual calls.
         stages: its time by stage, in order; only for runs of pytest.
@@ -112,6 +131,17 @@ class RunFigures:
     batch_usd_as_calls: Decimal | None
     calls_usd: Decimal | None
     stages: tuple[StageRow, ...]
+    origins: tuple[OriginFigures, ...] = ()
+
+    @property
+    def sent_to(self) -> str:
+        """The origins that it sent to, in words; its own backend's where it sent nothing."""
+        return ", ".join(describe(one.origin) for one in self.origins) or describe(self.origin)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it sent to simulators only."""
+        return all(map(is_simulator, [one.origin for one in self.origins] or [self.origin]))
 
     @property
     def seconds(self) -> float:
@@ -126,7 +156,7 @@ class RunFigures:
     @property
     def paid_usd(self) -> Decimal | None:
         """The cost of batches and individual calls; 0 at a simulator, `None` if it is unknown."""
-        return Decimal(0) if is_simulator(self.origin) else _total([self.batch_usd, self.calls_usd])
+        return Decimal(0) if self.simulated else _total([self.batch_usd, self.calls_usd])
 
     @property
     def state(self) -> str:
@@ -204,10 +234,11 @@ class Figures:
         for cause in causes:
             failed[cause.batch] += cause.count
         rows = (row for row in self._reader.batches() if run in (None, row.run))
-        return [_batch(row, repeated.get(row.id, 0), failed[row.id]) for row in rows]
+        uses = self._reader.tier_uses()
+        return [_batch(row, uses.get(row.id, ()), repeated.get(row.id, 0), failed[row.id]) for row in rows]
 
 
-def _batch(row: BatchRow, repeated: int, failed: int) -> BatchFigures:
+def _batch(row: BatchRow, uses: Iterable[TierUse], repeated: int, failed: int) -> BatchFigures:
     return BatchFigures(
         number=row.id,
         batch_id=row.batch_id,
@@ -225,20 +256,19 @@ def _batch(row: BatchRow, repeated: int, failed: int) -> BatchFigures:
         failed=failed,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
-        usd=_usd(row, row.calls == "batch"),
-        usd_as_calls=_usd(row, batch=False),
+        usd=_usd(row, uses, row.calls == "batch"),
+        usd_as_calls=_usd(row, (), batch=False),
         note=row.note,
     )
 
 
-def _usd(row: BatchRow, batch: bool) -> Decimal | None:
+def _usd(row: BatchRow, uses: Iterable[TierUse], batch: bool) -> Decimal | None:
     """Return the price of the tokens of a batch; `None` for a lost one, whose tokens are unknown."""
     if row.state == "lost":
         return None
     if not row.input_tokens and not row.output_tokens:
         return Decimal(0)
-    found = price(row.model, row.input_tokens, row.output_tokens, batch)
-    return None if found is None else found.usd
+    return used_usd(row, uses, batch)
 
 
 def _run(
@@ -246,6 +276,8 @@ def _run(
 ) -> RunFigures:
     batches = [batch for batch in held if batch.calls == "batch"]
     calls = [batch for batch in held if batch.calls == "individual"]
+    paid = [batch for batch in held if not is_simulator(batch.origin)] or held
+    priced = {kind: [batch for batch in paid if batch.calls == kind] for kind in ("batch", "individual")}
     return RunFigures(
         id=row.id,
         started=row.started,
@@ -261,10 +293,24 @@ def _run(
         waiting=sum(batch.requests for batch in held if batch.state in OPEN),
         input_tokens=sum(batch.input_tokens for batch in held),
         output_tokens=sum(batch.output_tokens for batch in held),
-        batch_usd=_total(batch.usd for batch in batches),
-        batch_usd_as_calls=_total(batch.usd_as_calls for batch in batches),
-        calls_usd=_total(batch.usd for batch in calls),
+        batch_usd=_total(batch.usd for batch in priced["batch"]),
+        batch_usd_as_calls=_total(batch.usd_as_calls for batch in priced["batch"]),
+        calls_usd=_total(batch.usd for batch in priced["individual"]),
         stages=tuple(sorted(stages, key=lambda stage: (stage.wave, STAGES.index(stage.name)))),
+        origins=tuple(_at(origin, held) for origin in dict.fromkeys(batch.origin for batch in held)),
+    )
+
+
+def _at(origin: str, held: Sequence[BatchFigures]) -> OriginFigures:
+    here = [batch for batch in held if batch.origin == origin]
+    return OriginFigures(
+        origin,
+        _different(here),
+        sum(batch.answers for batch in here),
+        sum(batch.failed for batch in here),
+        sum(batch.input_tokens for batch in here),
+        sum(batch.output_tokens for batch in here),
+        _total(batch.usd for batch in here),
     )
 
 

@@ -6,8 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
+from pytest_batcheval.catalogue.providers import PROVIDERS, provider_at
+from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.report.answer_list import ListedAnswer
 from pytest_batcheval.report.answer_pages import AnswerPages
@@ -19,10 +22,11 @@ from pytest_batcheval.report.figures import RunFigures
 from pytest_batcheval.report.language import ENGLISH, Language
 from pytest_batcheval.report.quality_part import quality_part
 from pytest_batcheval.report.run_text import error_lines, run_lines
-from pytest_batcheval.report.shown_answers import LONGEST_TEXT, ShownAnswers, shown_answers
+from pytest_batcheval.report.shown_answers import LONGEST_TEXT, OriginTotal, ShownAnswers, shown_answers
+from pytest_batcheval.text.format import UNKNOWN, dollars
 from pytest_batcheval.text.sanitize import safely
 from pytest_batcheval.wire import real_time
-from pytest_batcheval.wire.origin import describe, is_simulator
+from pytest_batcheval.wire.origin import describe, is_simulator, simulated_provider
 
 MOST_MESSAGES = 10
 
@@ -37,6 +41,24 @@ LOOKS = {"passed": "good", "xfailed": "good", "failed": "bad", "error": "bad", "
 
 Plain = Mapping[str, Any]
 
+
+@dataclass(frozen=True)
+class OriginRow:
+    """The answers of one model at one origin, as texts: their number, tokens, price as a batch, and the promise there.
+
+    Attributes:
+        shown: whether its answers are shown first, and not beside those of another origin.
+    """
+
+    answers: int
+    model: str
+    origin: str
+    shown: bool
+    tokens: str = ""
+    usd: str = ""
+    promise: str = ""
+
+
 Links = Mapping[str, str]
 """The address of each answer by its key."""
 
@@ -50,7 +72,7 @@ class ReportPage:
         notes: what must be known before anything else.
         verdict: two sentences, and `look` their colour: `good`, `bad` or `other`.
         facts: (name, text) of the run.
-        origins: (answers, requested model, origin).
+        origins: the answers by requested model and origin.
         shares: by axis, the ids whose tests fail.
         messages: (number, text) of messages that several failing tests have.
         quality: the quality results that tests computed, and the number of those left out; see `quality_part`.
@@ -67,7 +89,7 @@ class ReportPage:
     verdict: Sequence[str]
     look: str
     facts: Sequence[tuple[str, str]]
-    origins: Sequence[tuple[int, str, str]] = ()
+    origins: Sequence[OriginRow] = ()
     shares: Mapping[str, Sequence[Share]] = field(default_factory=dict)
     messages: Sequence[tuple[int, str]] = ()
     quality: Sequence[Plain] = ()
@@ -101,13 +123,13 @@ def report_page(
         for key in outcome.cells:
             by_key.setdefault(key, []).append(outcome)
     bad = {key for one in outcomes if one.failing and len(one.cells) == 1 for key in one.cells}
-    shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad)
+    own = own_origins(sent)
+    shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad, own)
     links: Links = {one.answer.custom_id: f"#a-{one.answer.custom_id}" for one in shown.answers}
     if pages is not None:
         shown, links = replace(shown, count=len(pages.keys), origins=Counter(pages.models.values())), pages.links
     failing = failing_tests(outcomes)
     safe = safely()  # before a text is cut, or half a secret would be none
-    origins = sorted(shown.origins.items())
     results, more = quality_part(outcomes, words)
     return ReportPage(
         title=words("Evaluation report"),
@@ -116,7 +138,7 @@ def report_page(
         verdict=_verdict(outcomes, failing.shares, words),
         look=_look(outcomes),
         facts=[*_facts(outcomes, started, words), *_sent(sent, words)],
-        origins=[(number, model or "-", _origin(place, words)) for (model, place), number in origins],
+        origins=_origins(shown, words),
         shares=failing.shares,
         messages=[(number, text) for text, number in failing.messages[:MOST_MESSAGES]],
         quality=results,
@@ -124,10 +146,44 @@ def report_page(
         changes=since,
         before="" if since is None else _time(since.since),
         tests=_tests(outcomes, links, words),
-        answers=[_answer(one, by_key[one.answer.custom_id], words, safe) for one in shown.answers],
+        answers=[
+            _answer(one, by_key[one.answer.custom_id], shown.beside.get(one.answer.custom_id, ()), words, safe)
+            for one in shown.answers
+        ],
         left_out=_left_out(shown, everything or answers_command(), words, pages),
         pages=pages,
     )
+
+
+def own_origins(sent: RunFigures | None) -> list[str]:
+    """The origins that a run asked; none of a run that sent nothing."""
+    return [] if sent is None else [*(one.origin for one in sent.origins), sent.origin]
+
+
+def _origins(shown: ShownAnswers, words: Language) -> list[OriginRow]:
+    """Rows of those whose answers are shown, and of others that are shown beside them."""
+    several = len({origin for _, origin in shown.origins}) > 1 or bool(shown.beside)
+    beside = {(one.answer.request.model, one.answer.origin) for some in shown.beside.values() for one in some}
+    rows = []
+    for model, origin in sorted({*shown.origins, *beside}, key=lambda pair: (pair not in shown.origins, pair)):
+        total = shown.totals.get((model, origin))
+        first = (model, origin) in shown.origins
+        number = total.answers if total and not first else shown.origins.get((model, origin), 0)
+        figures = _figures(model, origin, total, words) if several and total else {}
+        rows.append(OriginRow(number, model or "-", _origin(origin, words), first, **figures))
+    return rows
+
+
+def _figures(model: str, origin: str, total: OriginTotal, words: Language) -> dict[str, str]:
+    """Tokens, price and promise of an origin."""
+    found = price(model, total.input_tokens, total.output_tokens, True)
+    usd = Decimal(0) if is_simulator(origin) else None if found is None else found.usd
+    provider = PROVIDERS.get(simulated_provider(origin)) if is_simulator(origin) else provider_at(origin)
+    return {
+        "tokens": words("{it.input_tokens:,} in, {it.output_tokens:,} out", it=total),
+        "usd": words(text) if (text := dollars(usd)) == UNKNOWN else text,
+        "promise": "-" if provider is None else provider.promise,
+    }
 
 
 def _left_out(shown: ShownAnswers, everything: str, words: Language, pages: AnswerPages | None) -> str:
@@ -277,7 +333,13 @@ def _link(one: Outcome, links: Links) -> str:
     return links.get(next(iter(one.cells)), "") if len(one.cells) == 1 else ""
 
 
-def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language, safe: Callable[[str], str]) -> Plain:
+def _answer(
+    one: ListedAnswer,
+    tests: Sequence[Outcome],
+    beside: Sequence[ListedAnswer],
+    words: Language,
+    safe: Callable[[str], str],
+) -> Plain:
     """An answer with the outcome of its own tests; that of tests of a whole table only where it has no others."""
     answer = one.answer
     answered = answered_text(answer)
@@ -292,6 +354,10 @@ def _answer(one: ListedAnswer, tests: Sequence[Outcome], words: Language, safe: 
         "asked": _shown(safe(asked_text(answer.request.body)), answer.custom_id, words),
         "answered": _shown(safe(answered), answer.custom_id, words),
         "verdict": _scores(answered),
+        "beside": [
+            (_origin(other.answer.origin, words), _shown(safe(answered_text(other.answer)), answer.custom_id, words))
+            for other in beside
+        ],
         "tests": [
             {"name": t.test, "outcome": t.outcome, "message": t.message if len(t.cells) == 1 else ""} for t in tests
         ],

@@ -75,6 +75,14 @@ class ResourceMeter:
 
         return watch
 
+    def measure_on(self, clock: Clock) -> None:
+        """Go on by another clock, as that of the backend which is waited for from now on."""
+        if clock is not self._clock:
+            with suppress(BatchEvalError):
+                self._account()
+                self._clock = clock
+                self._mark = self._now()
+
     def end_wave(self) -> None:
         """Store the use of the wave, if it sent anything, and begin the next one."""
         with suppress(BatchEvalError):  # a simulator's clock may have stopped, or the disk may be full

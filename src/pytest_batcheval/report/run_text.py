@@ -10,7 +10,7 @@ from pytest_batcheval.text.format import UNKNOWN, dollars, duration, size
 from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.text.table import one_line
 from pytest_batcheval.wire.key import KEY_SHOWN
-from pytest_batcheval.wire.origin import is_simulator
+from pytest_batcheval.wire.origin import describe, is_simulator
 
 LONGEST_MESSAGE = 300
 
@@ -21,6 +21,16 @@ def run_lines(run: RunFigures, done: int | None = None) -> Iterator[tuple[str, s
     `done` is the number of requests of open batches that the provider has done; `None` if it is unknown.
     """
     yield "requests", _requests(run, done)
+    for one in run.origins if len(run.origins) > 1 else ():
+        yield (
+            "at",
+            Phrase(
+                "{origin}: {it.requests:,} requests, {it.answers:,} answered, {it.failed:,} failed, {usd}",
+                origin=describe(one.origin),
+                it=one,
+                usd=_usd(Decimal(0) if is_simulator(one.origin) else one.usd),
+            ),
+        )
     if run.input_tokens or run.output_tokens:
         yield "tokens", Phrase("{it.input_tokens:,} in, {it.output_tokens:,} out", it=run)
     yield "cost", _cost(run)
@@ -65,7 +75,7 @@ def _ways(run: RunFigures) -> Phrase:
 
 
 def _cost(run: RunFigures) -> Phrase:
-    if is_simulator(run.origin):
+    if run.simulated:
         nothing = Phrase("nothing is paid at a simulator")
         if not run.batch_usd:
             return nothing
@@ -93,7 +103,7 @@ def _time(run: RunFigures) -> Phrase:
     ]
     waves = max(stage.wave for stage in run.stages)
     whole = Phrase("{}", duration(run.seconds))
-    if is_simulator(run.origin):
+    if run.simulated:
         whole = Phrase("{time} by the simulator's clock", time=whole)
     if waves > 1:
         whole = Phrase("{time} in {waves} waves", time=whole, waves=waves)

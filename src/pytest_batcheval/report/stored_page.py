@@ -16,7 +16,7 @@ from pytest_batcheval.report.changes import Changes
 from pytest_batcheval.report.commands import answers_command
 from pytest_batcheval.report.figures import Figures
 from pytest_batcheval.report.language import ENGLISH, Language
-from pytest_batcheval.report.page import ReportPage, report_page
+from pytest_batcheval.report.page import ReportPage, own_origins, report_page
 
 
 def stored_page(
@@ -41,7 +41,9 @@ def stored_page(
         sent = Figures(reader).run(identifier)
     recordings, pages = Recordings(cassettes), None
     if paged is not None:
-        models = used_models(recordings, journal, frozenset(key for one in outcomes for key in one.cells))
+        models = used_models(
+            recordings, journal, frozenset(key for one in outcomes for key in one.cells), own_origins(sent)
+        )
         pages = AnswerPages(in_order(models, outcomes), models, *paged)
     answers = used_answers(recordings, journal, outcomes, None if pages is None else pages.shown)
     everything = answers_command(journal, cassettes)

@@ -30,6 +30,7 @@ from pytest_batcheval.wire.origin import (
     SIMULATOR_HEADER,
     SIMULATOR_NAME,
     SPEED_HEADER,
+    simulator_origin,
 )
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
@@ -178,9 +179,10 @@ class Simulator:
     def _headers(self, scope: Scope, name: str) -> Headers:
         state = self._state
         if not self._marks:
+            origin = simulator_origin(state.respondent.name, state.seed, self._dialect.name)
             static = {
                 SIMULATOR_HEADER: SIMULATOR_NAME,
-                RESPONDENT_HEADER: f"{state.respondent.name}@{state.seed}",
+                RESPONDENT_HEADER: origin.partition(":")[2],
                 SPEED_HEADER: f"{speed_of(state.clock.mode) or 0:g}",
                 **self._dialect.headers,
             }

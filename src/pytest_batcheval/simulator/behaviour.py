@@ -85,6 +85,7 @@ class Behaviour:
         call_seconds: time from an individual call to its answer.
         requests_per_minute, tokens_per_minute: limits for individual calls of a key without its own.
         calls_at_once: limit of concurrent individual calls, of all keys together.
+        flex: whether calls of the service tier flex find capacity.
         list_lag: seconds until a new batch appears in the list.
         file_lag: seconds until a new file can be retrieved.
         polls_per_minute: of one batch, on the client's clock; more are a mistake of the client.
@@ -129,6 +130,7 @@ class Behaviour:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     calls_at_once: int | None = None
+    flex: Literal["served", "refused"] = "served"
     list_lag: float = 0
     file_lag: float = 0
     polls_per_minute: int = 60

@@ -72,6 +72,12 @@ def rate_limited(message: str, wait: float, code: str | None, headers: Mapping[s
     return ApiError(429, message, code=code, kind="requests", headers={**after, **(headers or {})})
 
 
+def no_capacity() -> ApiError:
+    """429 of the service tier flex, which is not charged (guide to flex processing; the code is a guess)."""
+    text = "Resource unavailable: there is no capacity for this service tier now. Retry later, or use another tier."
+    return ApiError(429, text, code="resource_unavailable", kind="resource_unavailable")
+
+
 def no_quota() -> ApiError:
     """429 that does not end: the account has no credit left."""
     text = "You exceeded your current quota, please check your plan and billing details."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from datetime import UTC, datetime
+from uuid import UUID
 
 EPOCH = 1_767_225_600
 """Unix seconds at which virtual time starts: 2026-01-01T00:00:00Z."""
@@ -44,6 +45,11 @@ def hex_id(prefix: str, second: int, *parts: object) -> str:
 def file_id(*parts: object) -> str:
     """`file-` and 22 characters of base62."""
     return f"file-{base62('file', *parts)}"
+
+
+def uuid(*parts: object) -> str:
+    """A UUID of version 4 derived from all parts."""
+    return str(UUID(digest("uuid", *parts)[:32], version=4))
 
 
 def base62(*parts: object) -> str:

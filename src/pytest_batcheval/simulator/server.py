@@ -106,7 +106,7 @@ class SimulatorServer:
         )
         self._host, self._port, self._hosts = host, port, _accepted_hosts(host, allow_hosts)
         self._up, self.token = threading.Event(), secrets.token_urlsafe(24)
-        self.origin = simulator_origin(self._state.respondent.name, seed)
+        self.origin = simulator_origin(self._state.respondent.name, seed, self.dialect.name)
         self.base_url = self.clock_address = ""
 
     @property

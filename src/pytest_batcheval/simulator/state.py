@@ -18,7 +18,6 @@ from pytest_batcheval.simulator.batch.form import BATCH, OPENAI_FORM, BatchForm
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.clock import VirtualClock
 from pytest_batcheval.simulator.conduct.visits import Visits
-from pytest_batcheval.simulator.ids import file_id
 from pytest_batcheval.simulator.ledger import Execution, Ledger
 from pytest_batcheval.simulator.rate_limits import RateWindow
 from pytest_batcheval.simulator.respondents.protocol import Respondent
@@ -232,7 +231,7 @@ class State:
         number = self.next_number()
         now = int(self.clock.now())
         expires = None if life is None else now + life
-        name = file_id(self.seed, project.name, number)
+        name = self.form.file_id(self.seed, project.name, number)
         return StoredFile(name, number, 0, now, filename, purpose, expires, self.clock.now())
 
     def path(self, name: str) -> Path:

@@ -35,6 +35,7 @@ class Request:
         url: the endpoint's path, such as `/v1/chat/completions`.
         sample: number of this sample, from 0; part of the key, not of the body.
         given_id: the `custom_id` in the file that it was read from; no part of the key.
+        backend: the backend that it goes to, if not the one of the run or client; no part of the key.
     """
 
     body: Mapping[str, Any]
@@ -42,6 +43,7 @@ class Request:
     method: str = "POST"
     sample: int = 0
     given_id: str = ""
+    backend: str = ""
 
     @classmethod
     def from_jsonl(cls, source: Source, *, model: str | None = None, strict: bool = False) -> InputLines:

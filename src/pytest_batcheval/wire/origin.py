@@ -1,7 +1,8 @@
 """Origins of answers, as text that can be compared.
 
 A provider's origin is scheme, host, port and path of its base URL; a simulator's is its
-respondent and seed, whatever its port. The served model is in the answer.
+respondent and seed, and the provider whose API it speaks unless that is OpenAI's, whatever its port.
+The served model is in the answer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ SIMULATOR_HEADER = "x-simulator"
 SIMULATOR_NAME = "pytest-batcheval"
 
 RESPONDENT_HEADER = "x-simulator-respondent"
-"""The header of every response of the simulator that names the respondent: `<respondent>@<seed>`."""
+"""The header of every response of the simulator that names the respondent: `<respondent>@<seed>`, for another API than
+OpenAI's `<respondent>@<seed>/<provider>`."""
 
 CLOCK_HEADER = "x-simulator-clock"
 """The header with the address, `host:port`, at which a client may register on the simulator's virtual clock."""
@@ -32,6 +34,7 @@ MODEL_PREFIX = "sim-"
 """A model `sim-<respondent>` is answered by that respondent of the simulator, whatever the server's own is."""
 
 _SIMULATOR = "simulator:"
+_USUAL = "openai"
 
 
 def provider_origin(base_url: str) -> str:
@@ -43,9 +46,14 @@ def provider_origin(base_url: str) -> str:
     return f"{parts.scheme.lower()}://{host}{port}{parts.path.rstrip('/').lower()}"
 
 
-def simulator_origin(respondent: str, seed: int) -> str:
-    """The origin of the simulator's answers: `simulator:faithful@0`."""
-    return f"{_SIMULATOR}{respondent}@{seed}"
+def simulator_origin(respondent: str, seed: int, provider: str = _USUAL) -> str:
+    """The origin of the simulator's answers: `simulator:faithful@0`, `simulator:faithful@0/anthropic`."""
+    return f"{_SIMULATOR}{respondent}@{seed}" + (f"/{provider}" if provider != _USUAL else "")
+
+
+def simulated_provider(origin: str) -> str:
+    """The provider whose API a simulator of this origin speaks."""
+    return origin.rpartition("@")[2].partition("/")[2] or _USUAL
 
 
 def is_simulator(origin: str) -> bool:

@@ -5,6 +5,7 @@ It is read as the provider has taken it: only the members that make a request ar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,20 +22,37 @@ from pytest_batcheval.wire.samples import SampleNumbers
 
 
 class SentLine(msgspec.Struct, frozen=True):
-    """A line of a batch input file in its official form."""
+    """A line of a batch input file in its official form, or in the short one without method and url."""
 
     custom_id: str
-    method: str
-    url: str
     body: dict[str, object]
+    method: str = "POST"
+    url: str = ""
 
 
-def sent_line(text: bytes) -> SentLine | None:
-    """The line of an input file; `None` when it is not in the official form."""
+class _Parts(msgspec.Struct):
+    custom_id: msgspec.Raw
+    body: msgspec.Raw
+    url: str = ""
+
+
+def sent_line(text: bytes, endpoint: str = "") -> SentLine | None:
+    """The line of an input file; `None` when it is in neither form. `endpoint` is the url of a short line."""
     try:
-        return msgspec.json.decode(text, type=SentLine)
+        line = msgspec.json.decode(text, type=SentLine)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    line = line if line.url else msgspec.structs.replace(line, url=endpoint)
+    return line if line.url else None
+
+
+def official(text: bytes, line: SentLine) -> bytes:
+    """The text of a line in its official form, with its body as it was sent."""
+    parts = msgspec.json.decode(text, type=_Parts)
+    if parts.url:
+        return text
+    head = b'{"custom_id":%b,"method":"POST","url":%b,"body":'
+    return head % (bytes(parts.custom_id), json.dumps(line.url).encode()) + bytes(parts.body) + b"}"
 
 
 @dataclass(frozen=True)

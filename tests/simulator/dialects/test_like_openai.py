@@ -25,6 +25,7 @@ PATHS = {
     "together": "/v1",
     "doubleword": "/v1",
     "deepinfra": "/v1/openai",
+    "mistral": "/v1",
     "anthropic": "",
     "gemini": "",
 }

@@ -217,3 +217,88 @@ def test_gemini_with_a_file_and_with_requests_in_the_create(provider, tmp_path: 
         single = client.models.generate_content(model=model, contents=contents, config=called)
         assert single.function_calls[0].name == "note"
         assert f"models/{model}" in [found.name for found in client.models.list()]
+
+
+@pytest.fixture
+def mistral(provider: Callable[..., Any]) -> Iterator[Any]:
+    """Mistral's client, whose types have every member that it needs."""
+    module = sdk("mistralai.client")
+    root = provider("mistral").server.base_url.removesuffix("/v1")
+    http = importlib.import_module("mistralai.client.sdk").httpx.Client(verify=False)
+    with http, module.Mistral(server_url=root, api_key="key-one", client=http) as client:
+        yield client
+
+
+def mistral_error(name: str) -> Any:
+    """A class of errors of Mistral's SDK."""
+    return getattr(importlib.import_module("mistralai.client.errors"), name)
+
+
+def mistral_file(client: Any, data: str) -> Any:
+    return client.files.upload(file={"file_name": "in.jsonl", "content": data.encode()}, purpose="batch")
+
+
+@pytest.mark.parametrize("members", [(), ("custom_id", "body")])
+def test_mistral_from_upload_to_results(mistral, members: tuple[str, ...]) -> None:
+    file = mistral_file(mistral, lines(*members))
+    assert (file.purpose, file.sample_type, file.size_bytes) == ("batch", "batch_request", len(lines(*members)))
+    asked = {"input_files": [file.id], "model": "mistral-small-latest", "endpoint": "/v1/chat/completions"}
+    job = mistral.batch.jobs.create(**asked, metadata={"run": "1"}, timeout_hours=36)
+    assert (job.status, job.total_requests, job.completed_at, job.metadata) == ("QUEUED", 0, None, {"run": "1"})
+    seen = set()
+    while job.status != "SUCCESS":
+        job = mistral.batch.jobs.get(job_id=job.id)
+        seen.add(job.status)
+    assert seen <= {"QUEUED", "RUNNING", "SUCCESS"}
+    assert (job.total_requests, job.succeeded_requests, job.error_file, job.errors) == (4, 4, None, [])
+    read = [json.loads(line) for line in mistral.files.download(file_id=job.output_file).read().splitlines()]
+    assert {line["custom_id"] for line in read} == {"r-0", "r-1", "r-2", "r-3"}
+    assert {line["response"]["body"]["model"] for line in read} == {"mistral-small-latest"}  # not that of the lines
+    made = mistral.files.retrieve(file_id=job.output_file)
+    assert (made.sample_type, made.source, made.deleted) == ("batch_result", "mistral", False)
+    assert {found.sample_type for found in mistral.files.list(purpose="batch").data} == {
+        "batch_request",
+        "batch_result",
+    }
+    assert mistral.files.delete(file_id=file.id).deleted
+
+
+def test_mistral_lists_cancels_and_deletes(mistral) -> None:
+    jobs, file = mistral.batch.jobs, mistral_file(mistral, lines())
+    asked = {"input_files": [file.id], "model": "m", "endpoint": "/v1/chat/completions"}
+    made = [jobs.create(**asked, metadata={"run": str(n % 2)}).id for n in range(5)]
+    assert [job.id for job in jobs.list(page=1, page_size=2).data] == [made[2], made[1]]
+    assert (jobs.list(page_size=2).total, jobs.list(page=9).data) == (5, [])
+    assert [job.id for job in jobs.list(metadata={"run": "1"}, order_by="created").data] == [made[1], made[3]]
+    assert jobs.cancel(job_id=made[0]).status == "CANCELLATION_REQUESTED"
+    assert [job.id for job in jobs.list(status=["CANCELLATION_REQUESTED"]).data] == [made[0]]
+    with pytest.raises(mistral_error("SDKError"), match="409"):
+        jobs.delete(job_id=made[0])
+    while jobs.get(job_id=made[0]).status != "CANCELLED":
+        pass
+    assert jobs.delete(job_id=made[0]).deleted
+    with pytest.raises(mistral_error("SDKError"), match="404"):
+        jobs.get(job_id=made[0])
+
+
+def test_mistral_takes_requests_inline(mistral) -> None:
+    requests = [{"body": {"messages": PARAMS["messages"], "random_seed": n}} for n in range(3)]
+    job = mistral.batch.jobs.create(requests=requests, model="mistral-small-latest", endpoint="/v1/chat/completions")
+    while job.status != "SUCCESS":
+        job = mistral.batch.jobs.get(job_id=job.id, inline=True)
+    assert {line["custom_id"] for line in job.outputs} == {"0", "1", "2"}
+    assert all(line["response"]["status_code"] == 200 for line in job.outputs)
+
+
+def test_mistral_single_calls_and_models(mistral) -> None:
+    completion = mistral.chat.complete(model="mistral-small-latest", messages=PARAMS["messages"])
+    assert (completion.model, completion.choices[0].finish_reason) == ("mistral-small-latest", "stop")
+    form = form_of(completion.model_dump(mode="json"))
+    assert (form.text, form.tokens[1]) == (completion.choices[0].message.content, completion.usage.completion_tokens)
+    vectors = mistral.embeddings.create(model="mistral-embed", inputs=["one", "two"])
+    assert [len(item.embedding) for item in vectors.data] == [1_024, 1_024]
+    assert mistral.models.retrieve(model_id="mistral-large-latest").max_context_length == 262_144
+    assert "mistral-embed" in [model.id for model in mistral.models.list().data]
+    with pytest.raises(mistral_error("HTTPValidationError")) as caught:
+        mistral.chat.complete(model="m", messages=PARAMS["messages"], temperature=3)
+    assert caught.value.data.detail[0].loc == ["temperature"]

@@ -173,7 +173,7 @@ def _stored(reader: JournalReader) -> dict[str, Any]:
 def _run(run: RunFigures) -> list[tuple[str, str]]:
     started = real_time.local("%Y-%m-%d %H:%M:%S", run.started)
     share = run.failed / run.requests
-    return [(Phrase("run"), run.id), (Phrase("started"), started), (Phrase("sent to"), describe(run.origin)),
+    return [(Phrase("run"), run.id), (Phrase("started"), started), (Phrase("sent to"), run.sent_to),
             (Phrase("state"), Phrase.known(run.state, "state")), *run_lines(run),
             (Phrase("error rate"), Phrase("{share:.1%} of its requests", share=share))]  # fmt: skip
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from pytest_batcheval.simulator.batch.form import openai_line
 from pytest_batcheval.simulator.batch.inspection import Inspection, parse_line
 from pytest_batcheval.simulator.cooperative import CooperativeWork
 from pytest_batcheval.simulator.encoding import encode
@@ -169,10 +170,9 @@ class LineRunner:
     def _line(self, custom_id: str, response: dict[str, Any] | None, error: dict[str, Any] | None) -> bytes:
         seed = self._state.seed
         name = hex_id("batch_req_", created_at(seed, custom_id), seed, custom_id)
-        line = self._form.line(name, custom_id, response, error)
         if self._state.check is not None and not self._form.inline:
-            self._check(line)
-        return encode(line) + b"\n"
+            self._check(openai_line(name, custom_id, response, error))
+        return encode(self._form.line(name, custom_id, response, error)) + b"\n"
 
     def _check(self, line: Mapping[str, Any]) -> None:
         assert self._state.check is not None

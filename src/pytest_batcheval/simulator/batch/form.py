@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_batcheval.simulator import ids
 from pytest_batcheval.wire.endpoints import ENDPOINTS
 
 DAY = 86_400
@@ -38,8 +39,10 @@ class BatchForm:
         endpoints: paths whose requests a batch can hold.
         purpose: the provider's word for the purpose of an input file.
         short_lines: whether a line may leave out `method` and `url`.
+        copies: whether a create copies the lines, so that the input file may be deleted after it.
         paged: whether the list of batches has pages.
         pending_seconds: time from an upload until a batch can be created of the file.
+        file_id: an id of a file from parts of its own.
     """
 
     line: ResultLine = openai_line
@@ -51,8 +54,10 @@ class BatchForm:
     endpoints: tuple[str, ...] = ENDPOINTS
     purpose: str = BATCH
     short_lines: bool = False
+    copies: bool = False
     paged: bool = True
     pending_seconds: float = 0
+    file_id: Callable[..., str] = ids.file_id
 
 
 OPENAI_FORM = BatchForm()

@@ -245,7 +245,7 @@ class BatchLifecycle:
         return int(self._batch.fields["expires_at"]) - int(self._batch.fields["created_at"])
 
     def _input_path(self) -> Path | None:
-        if self._inline:
+        if self._inline or self._state.form.copies:
             return self._lines.input
         file = self._project.files.get(str(self._batch.fields["input_file_id"]))
         if file is None or file.purpose != "batch" or (file.expires_at or WINDOW**2) <= self._state.clock.now():

@@ -64,7 +64,7 @@ async def list_files(exchange: Exchange) -> HttpReply:
     if order not in ("asc", "desc"):
         text = f"Invalid value: '{order[:40]}'. Supported values are: 'asc', 'desc'."
         raise ApiError(400, text, code="invalid_value", param="order")
-    seen = [file for file in exchange.project.files.values() if _is_seen(exchange, file)]
+    seen = [file for file in exchange.project.files.values() if is_seen(exchange, file)]
     purpose = _kept_purpose(query["purpose"], state) if "purpose" in query else None
     files = [file for file in seen if purpose in (None, file.purpose)]
     if order == "desc":
@@ -109,13 +109,14 @@ def _kept_purpose(word: str, state: State) -> str:
 
 def _find(exchange: Exchange) -> StoredFile:
     file = exchange.project.files.get(exchange.name)
-    if file is None or not _is_seen(exchange, file):
+    if file is None or not is_seen(exchange, file):
         text = exchange.state.behaviour.text("no_such_file", id=exchange.name[:200])
         raise ApiError(404, text, param="id")
     return file
 
 
-def _is_seen(exchange: Exchange, file: StoredFile) -> bool:
+def is_seen(exchange: Exchange, file: StoredFile) -> bool:
+    """Whether a file is there: it has not expired, and the lag after its upload is over."""
     now = exchange.state.clock.now()
     expired = file.expires_at is not None and file.expires_at <= now
     return not expired and file.made_at + exchange.state.behaviour.file_lag <= now

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_batcheval.simulator.api_keys import ApiKey
 from pytest_batcheval.simulator.batch.execution import ANSWER_SCHEMAS
-from pytest_batcheval.simulator.errors import ApiError, no_quota, no_such_model, rate_limited
+from pytest_batcheval.simulator.errors import ApiError, no_capacity, no_quota, no_such_model, rate_limited
 from pytest_batcheval.simulator.http_exchange import Exchange, Headers, HttpReply
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
 from pytest_batcheval.simulator.inference.models import find_model, model_list, model_object
@@ -20,6 +20,9 @@ from pytest_batcheval.simulator.ledger import Execution, billed_tokens, planted_
 from pytest_batcheval.simulator.rate_limits import RateWindow
 from pytest_batcheval.simulator.state import State
 from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, GENERATE, MESSAGES, RESPONSES
+
+TIERS = ("flex", "priority")
+"""Service tiers that an answer names; without one it is `default`."""
 
 URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS, "messages": MESSAGES, "generate": GENERATE}
 """The endpoint of each kind of call."""
@@ -43,12 +46,17 @@ async def call(exchange: Exchange) -> HttpReply:
         raise ApiError(400, text, code="unsupported_value", param="stream")
     if exchange.key.insufficient_quota:
         raise no_quota()
+    tier = str(body.get("service_tier"))
+    if tier == "flex" and state.behaviour.flex == "refused":
+        raise no_capacity()
     prompt_tokens = tokens(prompt_text(body))
     headers = await _limited(state, exchange.key, prompt_tokens)
     custom_id = exchange.headers.get(OWN_ID, "")
     failure = state.faults.line_failure(known_key(body, custom_id), body)
     answering = Answering(state.respondent, state.seed, state.behaviour)
     status, answer = failure or answering.answer(url, body, custom_id)
+    if status == 200 and url in (CHAT, RESPONSES) and tier in TIERS:
+        answer = {**answer, "service_tier": tier}
     _book(exchange, body, custom_id, status, answer)
     await state.clock.hold(state.behaviour.call_seconds, exchange.gone)
     return HttpReply(status, answer, ANSWER_SCHEMAS.get(url) if status == 200 else "error", headers)

@@ -15,12 +15,15 @@ async def list_lag(exchange: Exchange, seconds: float = 60.0) -> None:
     """Batches younger than `seconds` are missing from the list."""
     reply = await exchange.handle(exchange)
     oldest = exchange.state.clock.now() - seconds
-    await _send(exchange, reply, data=[batch for batch in reply.body["data"] if batch["created_at"] <= oldest])
+    batches = reply.body["data"]
+    seen = [batch for batch in batches if batch["created_at"] <= oldest]
+    total = {"total": reply.body["total"] - len(batches) + len(seen)} if "total" in reply.body else {}
+    await _send(exchange, reply, data=seen, **total)
 
 
 async def page_repeats(exchange: Exchange) -> None:
     """The first page is returned again, whatever `after` is, with `has_more` true."""
-    for cursor in ("after", "after_id", "before_id", "pageToken"):
+    for cursor in ("after", "after_id", "before_id", "page", "pageToken"):
         exchange.query.pop(cursor, None)
     reply = await exchange.handle(exchange)
     await _send(exchange, reply, has_more=True)

@@ -50,6 +50,15 @@ _KNOWN = (
     Model("text-embedding-3-large", "text-embedding-3-large", 8_191, 0, dimensions=3_072),
     Model("text-embedding-ada-002", "text-embedding-ada-002-v2", 8_191, 0, dimensions=1_536),
 )
+_MISTRAL = (
+    Model("mistral-small-latest", "mistral-small-latest", 262_144, 262_144),
+    Model("mistral-medium-latest", "mistral-medium-latest", 262_144, 262_144),
+    Model("mistral-large-latest", "mistral-large-latest", 262_144, 262_144),
+    Model("mistral-embed", "mistral-embed", 8_192, 0, dimensions=1_024),
+)
+"""Mistral's, which exist where any name is a model; no limit of an answer is published."""
+
+_OTHERS = {model.id: model for model in _MISTRAL}
 _BY_NAME = {name: model for model in _KNOWN for name in (model.id, model.snapshot)}
 _FAMILY = re.compile(r"(?:gpt-\d|chatgpt-|codex-|computer-use-|o\d|ft:|text-embedding-|omni-)[\w.:-]*\Z")
 _REASONS = re.compile(r"(?:o\d|gpt-[5-9])")
@@ -71,13 +80,18 @@ def find_model(name: object, behaviour: Behaviour) -> Model | None:
         exists = name in behaviour.models
     else:
         exists = name in _BY_NAME or _FAMILY.match(name) is not None or (behaviour.models == "any" and name != "")
-    return _BY_NAME.get(name) or _of_family(name) if exists else None
+    return _BY_NAME.get(name) or _OTHERS.get(name) or _of_family(name) if exists else None
 
 
 def model_list(behaviour: Behaviour) -> list[dict[str, object]]:
     """The API's Model objects."""
     names = behaviour.models if isinstance(behaviour.models, tuple) else [model.id for model in _KNOWN]
     return [model_object(name) for name in names]
+
+
+def mistral_models() -> list[Model]:
+    """Those of Mistral's models whose sizes are known."""
+    return list(_OTHERS.values())
 
 
 def model_object(name: str) -> dict[str, object]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pytest_batcheval.wire.bodies.error_report import ErrorReport, report_of
 from pytest_batcheval.wire.bodies.form import NO_ANSWER, BodyForm, ToolCall, argument_text, no_answer
@@ -14,11 +14,17 @@ from pytest_batcheval.wire.plain import mapping, mappings, scalar_text
 _UNEXPLAINED = (None, "", "stop", "error")
 """Finish reasons that do not explain a choice without content."""
 
+_REASONS = {"model_length": "length"}
+"""The API's words for those of other providers."""
+
+_UNSAID = ("role", "prefix")
+"""Members of a message that say nothing."""
+
 
 class ChatBody(BodyForm):
     """A chat completion; of several choices the first that is an answer is read."""
 
-    urls = (CHAT,)
+    urls: ClassVar[Sequence[str]] = (CHAT, "/v1/fim/completions")
 
     @classmethod
     def recognises(cls, body: Mapping[str, Any]) -> bool:
@@ -42,9 +48,9 @@ class ChatBody(BodyForm):
 
     @property
     def finish_reason(self) -> str | None:
-        """As sent."""
+        """As sent, but `length` for a model's own limit (`model_length`)."""
         reason = self._choice.get("finish_reason")
-        return reason if isinstance(reason, str) else None
+        return _REASONS.get(reason, reason) if isinstance(reason, str) else None
 
     @property
     def refusal(self) -> str | None:
@@ -70,13 +76,12 @@ class ChatBody(BodyForm):
 
     @property
     def _message(self) -> Mapping[str, Any]:
-        return mapping(self._choice.get("message"))
+        return _said(self._choice)
 
     def _has_content(self, choice: Mapping[str, Any]) -> bool:
         if choice.get("finish_reason") not in _UNEXPLAINED:
             return True
-        message = mapping(choice.get("message"))
-        return any(value not in (None, [], {}) for name, value in message.items() if name != "role")
+        return any(value not in (None, [], {}) for name, value in _said(choice).items() if name not in _UNSAID)
 
     def _calls(self) -> Iterator[ToolCall]:
         for call in mappings(self._message.get("tool_calls")):
@@ -84,6 +89,11 @@ class ChatBody(BodyForm):
             yield _called(scalar_text(call.get("id")), called)
         if former := mapping(self._message.get("function_call")):
             yield _called("", former)
+
+
+def _said(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message of a choice; of several, as after calls that the provider itself made, the last."""
+    return mapping(choice.get("message")) or next(reversed(mappings(choice.get("messages"))), {})
 
 
 def content_text(content: object) -> str:

@@ -53,11 +53,26 @@ def _of_object(error: Mapping[str, Any]) -> ErrorReport:
     kind = None if error.get("type") == "error" else error.get("type")
     names = (error.get("code"), kind, error.get("status_code"), error.get("status"))
     words = (error.get("message"), error.get("detail"), inner)
-    return ErrorReport(next(filter(None, map(scalar_text, names)), ""), next(filter(None, map(_words, words)), ""))
+    return ErrorReport(next(filter(None, map(scalar_text, names)), ""), next(filter(None, map(words_of, words)), ""))
+
+
+def words_of(value: object) -> str:
+    """A message as text; some providers send a list, or an object with the message inside."""
+    if isinstance(value, Mapping):
+        return _words(value.get("message") or value.get("detail")) or (str(dict(value)) if value else "")
+    return _words(value)
 
 
 def _words(value: object) -> str:
-    """A message as text; some providers send a list, or an object with the message inside."""
-    if isinstance(value, Mapping):
-        return scalar_text(value.get("message")) or (str(dict(value)) if value else "")
-    return str(value) if isinstance(value, list) and value else scalar_text(value)
+    if isinstance(value, list) and value:
+        return "; ".join(map(_problem, value)) if all(map(_is_problem, value)) else str(value)
+    return scalar_text(value)
+
+
+def _is_problem(value: object) -> bool:
+    """Whether it is one problem of a body that was checked by pydantic: its place and a text."""
+    return isinstance(value, Mapping) and isinstance(value.get("loc"), list) and isinstance(value.get("msg"), str)
+
+
+def _problem(value: Mapping[str, Any]) -> str:
+    return f"{'.'.join(map(str, value['loc']))}: {value['msg']}"

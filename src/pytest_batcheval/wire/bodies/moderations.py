@@ -11,14 +11,14 @@ from pytest_batcheval.wire.plain import mappings
 
 
 class ModerationsBody(BodyForm):
-    """Verdicts on texts and images, which have no words; read them in `Answer.body`."""
+    """Verdicts on texts and images, or their classes, which have no words; read them in `Answer.body`."""
 
-    urls = ("/v1/moderations",)
+    urls = ("/v1/moderations", "/v1/chat/moderations", "/v1/classifications", "/v1/chat/classifications")
 
     @classmethod
     def recognises(cls, body: Mapping[str, Any]) -> bool:
         """Whether its `results` say what was flagged."""
-        return any("flagged" in result for result in mappings(body.get("results")))
+        return any(result.keys() & {"flagged", "categories"} for result in mappings(body.get("results")))
 
     @property
     def failure(self) -> ErrorReport | None:

@@ -1,0 +1,97 @@
+"""The backend of each request: that of the run, or one that the test chose by a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from pytest_batcheval.backends.connect import backend_named, expected_origin
+from pytest_batcheval.engine.destinations import by_backend
+from pytest_batcheval.wire.objects import Request
+
+if TYPE_CHECKING:
+    from pytest_batcheval.backends.connect import BackendConnection
+    from pytest_batcheval.backends.traffic import Traffic
+    from pytest_batcheval.journal.store import Journal
+    from pytest_batcheval.plugin.options import Settings
+    from pytest_batcheval.plugin.stored_answers import StoredAnswers
+
+
+def backend_of(settings: Settings, name: str) -> str:
+    """The value of `--batch-backend` for a chosen name; an empty one is the run's own.
+
+    Raises:
+        UsageError: as `backend_named`.
+    """
+    return backend_named(name, settings.backend, settings.backends)
+
+
+def planned_backends(settings: Settings, requests: Iterable[Request]) -> dict[str, list[Request]]:
+    """The distinct requests of each backend, by the value of `--batch-backend`.
+
+    Raises:
+        UsageError: there is no such backend, or the same request is asked of two.
+    """
+    return by_backend(requests, cache(partial(backend_of, settings)))
+
+
+def expect_origins(settings: Settings, stored: StoredAnswers, requests: Iterable[Request]) -> dict[str, list[Request]]:
+    """As `planned_backends`; tell the store the origins that will be met, as far as they are known without connecting.
+
+    Raises:
+        UsageError: as `planned_backends`.
+    """
+    asked = list(requests)
+    groups = planned_backends(settings, asked)
+    for name in {request.backend for request in asked}:
+        stored.comes_from(name, expected_origin(backend_of(settings, name)))
+    return groups
+
+
+class OpenBackends:
+    """The connections of a run, opened as they are needed, and closed with the stack.
+
+    Attributes:
+        traffic: bytes that went out and came back, of all of them.
+    """
+
+    def __init__(self, settings: Settings, stored: StoredAnswers, stack: ExitStack) -> None:
+        """Prepare them; `stored` gets to know their origins."""
+        self.traffic: list[Traffic] = []
+        self._settings, self._stored, self._stack = settings, stored, stack
+        self._open: dict[str, BackendConnection] = {}
+        self._noted: dict[str, BackendConnection] = {}
+        self._record: Callable[[str, BackendConnection], None] = lambda name, connection: None
+
+    def of(self, name: str) -> BackendConnection:
+        """The connection for the name that a request chose.
+
+        Raises:
+            UsageError, ProviderError: as `connect`.
+        """
+        if name not in self._noted:
+            self._noted[name] = connection = self._connected(backend_of(self._settings, name))
+            self._stored.comes_from(name, connection.backend.origin)
+            self._record(name, connection)
+        return self._noted[name]
+
+    def record(self, journal: Journal, run: str) -> None:
+        """Keep names and origins with the run, also of those that will be opened."""
+
+        def add(name: str, connection: BackendConnection) -> None:
+            journal.add_run(run, connection.backend.origin, connection.backend.base_url, name)
+
+        self._record = add
+        for name, connection in self._noted.items():
+            add(name, connection)
+
+    def _connected(self, backend: str) -> BackendConnection:
+        from pytest_batcheval.backends.connect import connect
+
+        if backend not in self._open:
+            opened = connect(backend, not self._settings.batched)
+            self._open[backend] = self._stack.enter_context(opened)
+            self.traffic += self._open[backend].traffic
+        return self._open[backend]
