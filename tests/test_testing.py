@@ -11,6 +11,7 @@ from pytest_batcheval.backends.custom_id_mark import read_mark
 from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.simulator.server import SimulatorServer
 from pytest_batcheval.testing import BackendContract, Opening
+from pytest_batcheval.wire.endpoints import GENERATE
 from pytest_batcheval.wire.objects import Request
 
 
@@ -18,6 +19,9 @@ def asked(name, count):
     bodies = ({"model": "m", "messages": [{"role": "user", "content": f"question {n}"}]} for n in range(count))
     if name == "anthropic":
         return [Request({**body, "model": "claude-m", "max_tokens": 100}, "/v1/messages") for body in bodies]
+    if name == "gemini":
+        contents = [[{"role": "user", "parts": [{"text": body["messages"][0]["content"]}]}] for body in bodies]
+        return [Request({"model": "gemini-2.5-flash", "contents": each}, GENERATE) for each in contents]
     return [Request(body) for body in bodies]
 
 
@@ -55,6 +59,11 @@ class TestAnthropic(Simulated):
 @pytest.mark.sampled
 class TestTogether(Simulated):
     name = "together"
+
+
+@pytest.mark.sampled
+class TestGemini(Simulated):
+    name = "gemini"
 
 
 @pytest.mark.sampled

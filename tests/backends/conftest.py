@@ -88,7 +88,7 @@ class RawServer:
             headers = dict(self._headers(stream))
             body = stream.read(int(headers.get("content-length", 0)))
             asked = Asked(method, path, headers, body)
-            if path == "/v1/models":
+            if path in ("/v1/models", "/v1beta/models"):
                 connection.sendall(http(404, {"error": {"message": "no models here"}}))
                 return
             self.asked.append(asked)

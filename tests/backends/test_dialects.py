@@ -13,6 +13,7 @@ from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.api_keys import KeyRing
 from pytest_batcheval.simulator.server import SimulatorServer
+from pytest_batcheval.wire.endpoints import GENERATE
 from pytest_batcheval.wire.objects import Request
 
 MARKED = [name for name, provider in PROVIDERS.items() if provider.mark != "file"]
@@ -22,6 +23,9 @@ def requests(name, count=5):
     bodies = ({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(count))
     if name == "anthropic":
         return [Request({**body, "model": "claude-m", "max_tokens": 100}, "/v1/messages") for body in bodies]
+    if name == "gemini":
+        contents = [[{"role": "user", "parts": [{"text": body["messages"][0]["content"]}]}] for body in bodies]
+        return [Request({"model": "gemini-2.5-flash", "contents": each}, GENERATE) for each in contents]
     return [Request(body) for body in bodies]
 
 
@@ -81,6 +85,28 @@ def test_batches_whose_results_are_gone_are_nobodys(tmp_path):
         assert (more.answered, len(connection.simulator.ledger.executions)) == (5, 5)
 
 
+def test_a_batch_that_expires_without_responses_is_sent_again(tmp_path):
+    with connect("gemini@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
+        connection.simulator.faults.expire_next_batch(after=2)
+        sent = send(requests("gemini"), backend=connection.backend, journal=journal, clock=connection.clock)
+        assert (sent.answered, sent.batches) == (5, 2)
+        assert set(connection.simulator.ledger.billed().values()) == {1}
+
+
+def test_what_a_cancelled_batch_had_answered_is_not_paid_for_again(tmp_path):
+    with connect("gemini@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
+        server, backend = connection.simulator, connection.backend
+
+        def stop(snapshot):
+            for batch in backend.list_batches():
+                if batch.completed:
+                    backend.cancel(batch.id)
+
+        sent = send(requests("gemini"), backend=backend, journal=journal, clock=connection.clock, progress=stop)
+        assert (sent.answered, sent.failed, sent.batches) == (0, 5, 1)  # nobody says which of them ran
+        assert max(server.ledger.billed().values()) == 1
+
+
 def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
     with connect("anthropic@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
         with pytest.raises(UsageError, match=r"5 requests for /v1/chat/completions: batches of Anthropic hold"):
@@ -88,11 +114,19 @@ def test_bodies_of_another_api_are_refused_before_anything_is_sent(tmp_path):
         assert not connection.simulator.ledger.executions
 
 
+def test_a_provider_whose_calls_have_paths_of_their_own_is_sent_batches_only():
+    said = "individual calls to Gemini are not supported"
+    with pytest.raises(UsageError, match=said), connect("gemini@simulator", individual=True):
+        pass
+
+
 @pytest.mark.parametrize(
     ("name", "given", "url"),
     [
         ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1"),
         ("anthropic", "https://gateway.test/v1/", "https://gateway.test/v1"),
+        ("gemini", "https://generativelanguage.googleapis.com/", "https://generativelanguage.googleapis.com/v1beta"),
+        ("gemini", "https://gateway.test/google/v1beta", "https://gateway.test/google/v1beta"),
         ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
         ("groq", "https://gateway.test/groq/v1", "https://gateway.test/groq/v1"),
         ("together", "https://api.together.xyz/", "https://api.together.xyz/v1"),

@@ -138,6 +138,7 @@ def test_the_first_line_is_the_base_url_and_the_second_the_token_file(serve: Cal
         ("groq", "GROQ_BASE_URL", "/openai/v1"),
         ("mistral", "MISTRAL_BASE_URL", "/v1"),
         ("anthropic", "ANTHROPIC_BASE_URL", ""),
+        ("gemini", "GOOGLE_GEMINI_BASE_URL", ""),
     ],
 )
 def test_the_first_line_is_the_variable_of_the_provider(

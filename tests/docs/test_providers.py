@@ -8,7 +8,10 @@ from test_tutorial import follow, reader  # noqa: F401 - a fixture
 from pytest_batcheval.catalogue.providers import MEGABYTE, PROMISES, PROVIDERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
-MARKS = {"metadata": "metadata", "file": "none but the input file's id", "custom_id": "the `custom_id`s"}
+MARKS = {
+    **{"metadata": "metadata", "name": "its name", "file": "none but the input file's id"},
+    "custom_id": "the `custom_id`s",
+}
 FENCES = {"file": "deleting its input file", "none": "nothing"}
 
 

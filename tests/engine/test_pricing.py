@@ -20,11 +20,19 @@ def test_all_texts_of_a_body_count():
     body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 1000}]}]}
     assert 230 <= input_tokens(body) <= 240
     assert input_tokens({"input": "x" * 1000, "instructions": "y" * 1000}) >= 460
+    parts = {"parts": [{"text": "x" * 1000}]}
+    assert 460 <= input_tokens({"contents": [parts], "systemInstruction": parts}) <= 470
 
 
 @pytest.mark.parametrize(
     ("body", "most"),
-    [({}, None), ({"max_tokens": 5}, 5), ({"max_completion_tokens": 5, "n": 3}, 15), ({"max_output_tokens": 7}, 7)],
+    [
+        ({}, None),
+        ({"max_tokens": 5}, 5),
+        ({"max_completion_tokens": 5, "n": 3}, 15),
+        ({"max_output_tokens": 7}, 7),
+        ({"generationConfig": {"maxOutputTokens": 7, "candidateCount": 2}}, 14),
+    ],
 )
 def test_the_worst_case_of_an_answer_is_what_the_body_allows(body, most):
     assert most_output_tokens(body) == most

@@ -14,6 +14,7 @@ from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.wire.endpoints import GENERATE
 from pytest_batcheval.wire.objects import Request
 
 
@@ -22,6 +23,9 @@ def requests(count: int, provider: str = "openai") -> list[Request]:
     bodies = ({"model": "m", "messages": [{"role": "user", "content": f"질문 {n}"}]} for n in range(count))
     if provider == "anthropic":
         return [Request({**body, "model": "claude-m", "max_tokens": 100}, "/v1/messages") for body in bodies]
+    if provider == "gemini":
+        contents = [[{"role": "user", "parts": [{"text": body["messages"][0]["content"]}]}] for body in bodies]
+        return [Request({"model": "gemini-2.5-flash", "contents": each}, GENERATE) for each in contents]
     return [Request(body) for body in bodies]
 
 

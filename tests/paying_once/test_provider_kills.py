@@ -18,11 +18,13 @@ EVERY = [
 CALLS = ("batches.create", "batches.list", "files.content")
 POINTS = [(fault, call, nth) for call in CALLS for fault in ("kill_client", "kill_client_after") for nth in (1, 2)]
 UPLOADS = [(fault, "files.create", 1) for fault in ("kill_client", "kill_client_after")]
+OTHERS = [(fault, call, 1) for call in ("files.announce", "batches.retrieve") for fault, _, _ in UPLOADS]
 CASES = [
     *(("mistral", point, then) for point in [*EVERY, *POINTS] for then in THEN),
     *(("anthropic", point, then) for point in POINTS for then in THEN),
     # without a mark in its batches only the journal knows them
     *(("together", point, then) for point in [*UPLOADS, *POINTS] for then in THEN[:2]),
+    *(("gemini", point, then) for point in [*OTHERS, *UPLOADS, *POINTS] for then in THEN),
     *((name, point, THEN[2]) for name in ("azure", "groq") for point in [*UPLOADS, *POINTS[:4]]),
 ]
 
@@ -40,9 +42,9 @@ def servers():
         yield of
 
 
-@pytest.fixture
-def server(servers):
-    return servers("anthropic")
+@pytest.fixture(params=["anthropic", pytest.param("gemini", marks=pytest.mark.sampled)])
+def server(servers, request):
+    return servers(request.param)
 
 
 @pytest.mark.sampled(12)

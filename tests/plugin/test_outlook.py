@@ -89,6 +89,15 @@ def test_the_waves_of_messages_are_foreseen():
     assert (len(found.later), found.complete, found.later[0].url) == (1, True, "/v1/messages")
 
 
+def test_the_waves_of_contents_are_foreseen():
+    def twice():
+        answer = yield {"model": "gemini-2.5-flash", "contents": [{"parts": [{"text": "Hello"}]}]}
+        yield {"model": "gemini-2.5-flash", "contents": [{"parts": [{"text": f"Really? {answer.text}"}]}]}
+
+    found = foreseen(PromptCall(twice))
+    assert (len(found.later), found.complete, found.later[0].url) == (1, True, "/v1beta/models:generateContent")
+
+
 def test_an_answer_that_is_known_is_not_made_up(suite):
     calls = []
 

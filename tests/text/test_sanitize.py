@@ -30,6 +30,7 @@ def test_storable_text_can_be_encoded_and_keeps_what_could(text):
         ("Incorrect API key provided: sk-proj-abc_DEF123.", "Incorrect API key provided: sk-…."),
         ("key sk-ab****yz refused", "key sk-… refused"),
         ("Bearer gsk_1234567890", "Bearer gsk_…"),
+        ("?key=AIzaSyTest0123456789", "?key=AIza…"),
         ("sk-learn and a task-list-of-many", "sk-learn and a task-list-of-many"),
         ("http://user:pass@host:1/v1?x=a@b", "http://host:1/v1?x=a@b"),
         ("the key is hunter2", "the key is …"),

@@ -15,7 +15,7 @@ from pytest_batcheval import Answer, Request
 from pytest_batcheval.errors import AnswerError
 from pytest_batcheval.wire.bodies import FORMS, failure_in
 from pytest_batcheval.wire.bodies.form import ToolCall
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, GENERATE, RESPONSES
 from pytest_batcheval.wire.objects import stored_answer
 
 MESSAGES, COMPLETIONS, MODERATIONS = "/v1/messages", "/v1/completions", "/v1/moderations"
@@ -40,6 +40,15 @@ def said(text, **more):
 
 def message(*content, **more):
     return {"type": "message", "role": "assistant", "content": list(content), "stop_reason": "end_turn", **more}
+
+
+def candidate(*parts, reason="STOP", **more):
+    return {"candidates": [{"content": {"parts": list(parts), "role": "model"}, "finishReason": reason, **more}]}
+
+
+BLOCKED = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 5}}
+THOUGHT = {"text": "Hm.", "thought": True}
+CALLED = {"functionCall": {"id": "c", "name": "look", "args": {"a": 1}}}
 
 
 def vectors(*found):
@@ -97,6 +106,11 @@ FAILURES = [
     (message(), "", "no_answer"),
     ({"type": "message", "content": None}, "", "no_answer"),
     ({"model": "m"}, MESSAGES, "no_answer"),
+    # generateContent
+    ({"model": "m"}, GENERATE, "no_answer"),
+    ({"usageMetadata": {"promptTokenCount": 5}, "modelVersion": "m"}, "", "no_answer"),
+    (candidate(), "", "no_answer"),
+    ({"candidates": []}, "", "no_answer"),
     # embeddings, moderations, images
     ({"object": "list", "data": []}, EMBEDDINGS, "no_answer"),
     (vectors([]), "", "no_answer"),
@@ -137,6 +151,10 @@ ANSWERS = [
     (message({"type": "text", "text": "ok"}), MESSAGES),
     (message(stop_reason="refusal"), MESSAGES),
     (message(stop_reason="max_tokens"), MESSAGES),
+    (candidate({"text": "ok"}), GENERATE),
+    (candidate(CALLED), GENERATE),
+    (candidate(reason="MAX_TOKENS"), GENERATE),
+    (BLOCKED, GENERATE),
     (vectors([0.5]), EMBEDDINGS),
     ({"model": "m", "results": [{"flagged": False}]}, MODERATIONS),
     ({"created": 1, "data": [{"b64_json": "x"}]}, "/v1/images/generations"),
@@ -170,6 +188,9 @@ TEXTS = [
     (message({"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "b"}), "b"),
     (message({"type": "text", "text": "I look"}, {"type": "server_tool_use"}, {"type": "text", "text": "found"}), "found"),
     (message({"type": "text", "text": "I look"}, {"type": "tool_use", "id": "c", "name": "f", "input": {}}), "I look"),
+    (candidate(THOUGHT, {"text": "a"}, {"text": "b"}, {"executableCode": {"code": "1"}}), "ab"),
+    ({"candidates": [{"finishReason": "SAFETY"}, *candidate({"text": "b"})["candidates"]]}, "b"),
+    (BLOCKED, ""),
     (vectors([0.5]), ""),
     ({"results": [{"flagged": False}]}, ""),
 ]  # fmt: skip
@@ -194,6 +215,7 @@ CALLS = [
     (response({"type": "custom_tool_call", "call_id": "c", "name": "look", "input": "x"}), ToolCall("c", "look", "x")),
     (response({"type": "computer_call", "call_id": "c", "action": {"type": "wait"}}), ToolCall("c", "computer_call", '{"type": "wait"}')),
     (message({"type": "tool_use", "id": "c", "name": "look", "input": {"a": 1}}), ToolCall("c", "look", '{"a": 1}')),
+    (candidate({"text": "I look"}, CALLED), ToolCall("c", "look", '{"a": 1}')),
 ]  # fmt: skip
 
 
@@ -217,6 +239,13 @@ def test_what_the_provider_ran_itself_is_no_tool_call():
         (message(stop_reason="tool_use"), "tool_calls"),
         (message(stop_reason="pause_turn"), "pause_turn"),
         (response(status="incomplete", incomplete_details={"reason": "content_filter"}), "content_filter"),
+        (candidate({"text": "x"}), "stop"),
+        (candidate(CALLED), "tool_calls"),
+        (candidate({"text": "x"}, reason="MAX_TOKENS"), "length"),
+        (candidate(reason="SAFETY"), "content_filter"),
+        (candidate(reason="RECITATION"), "content_filter"),
+        (candidate(reason="MALFORMED_FUNCTION_CALL"), "MALFORMED_FUNCTION_CALL"),
+        (BLOCKED, "content_filter"),
         (vectors([1.0]), None),
     ],
 )
@@ -231,6 +260,10 @@ def test_finish_reasons_have_the_words_of_chat(body, reason):
         (response({"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}), "no"),
         (message({"type": "text", "text": "no"}, stop_reason="refusal"), "no"),
         (message({"type": "text", "text": "no"}), None),
+        (candidate(reason="SAFETY", finishMessage="no"), "no"),
+        (candidate({"text": "half"}, reason="PROHIBITED_CONTENT"), "PROHIBITED_CONTENT"),
+        (candidate({"text": "no"}), None),
+        (BLOCKED, "PROHIBITED_CONTENT"),
     ],
 )
 def test_a_marked_refusal_is_read(body, refusal):
@@ -246,12 +279,21 @@ def test_a_marked_refusal_is_read(body, refusal):
         (chat(OK) | {"usage": {"prompt_tokens": True, "completion_tokens": -1}}, (0, 0)),
         (response(said("x"), usage={"input_tokens": 5, "output_tokens": 6}), (5, 6)),
         (message(usage={"input_tokens": 5, "cache_read_input_tokens": 3, "output_tokens": 6}), (8, 6)),
+        (candidate() | {"usageMetadata": {"promptTokenCount": 5, "cachedContentTokenCount": 3}}, (5, 0)),
+        (candidate() | {"usageMetadata": {"candidatesTokenCount": 6, "thoughtsTokenCount": "4"}}, (0, 10)),
         (vectors([1.0]) | {"usage": {"prompt_tokens": 5, "total_tokens": 5}}, (5, 0)),
         ({"results": [], "usage": ["x"]}, (0, 0)),
     ],
 )
 def test_tokens_are_read_from_each_form(body, tokens):
     assert answer(body).tokens == tokens
+
+
+def test_usage_and_served_model_have_the_names_of_each_form():
+    usage = {"promptTokenCount": 5}
+    found = answer(candidate({"text": "x"}) | {"usageMetadata": usage, "modelVersion": "gemini-2.5-flash"})
+    assert (found.usage, found.model) == (usage, "gemini-2.5-flash")
+    assert (answer(chat(OK) | {"model": "m"}).usage, answer(chat(OK) | {"model": "m"}).model) == ({}, "m")
 
 
 # -- embeddings ---------------------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ def test_samples_differ_in_key_and_not_in_body():
 
 def test_endpoints_are_read_off_the_body():
     assert endpoint_of({"messages": []}) == "/v1/chat/completions"
+    assert endpoint_of({"contents": []}) == "/v1beta/models:generateContent"
     assert endpoint_of({"input": ""}) == "/v1/responses"
     assert endpoint_of({"prompt": ""}) is None
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,6 @@ from pytest_batcheval.backends.api_key import supplier
 from pytest_batcheval.backends.base_url import api_url
 from pytest_batcheval.backends.custom_id_mark import Marker, read_mark
 from pytest_batcheval.backends.errors import Refused, Stopped, TransientFailure, UnknownOutcome
-from pytest_batcheval.backends.local_files import written
 from pytest_batcheval.backends.protocol import BatchList, RemoteBatch, RemoteFile
 from pytest_batcheval.backends.provider_connection import ProviderConnection, checked
 from pytest_batcheval.backends.reply_limits import Guard
@@ -134,14 +131,7 @@ class AnthropicBatch(ProviderConnection):
         Raises:
             JournalError: it cannot be stored.
         """
-        part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
-
-        def stream() -> None:
-            with self._results(file_id) as pieces:
-                written(part, (output_line(line, ended) for line, ended in _whole_lines(pieces)))
-
-        self.ask("content", stream)
-        part.replace(target)
+        self.save_lines(f"{BATCHES}/{file_id}/results", target, output_line)
 
     def delete_file(self, file_id: str) -> None:
         """Refuse: a create that is under way cannot be stopped by a deletion.
@@ -185,17 +175,10 @@ class AnthropicBatch(ProviderConnection):
 
     def _first_mark(self, batch_id: str) -> Mapping[str, str]:
         """The mark of the first result that can be read."""
-        with self._results(batch_id) as pieces:
+        with self.streamed(f"{BATCHES}/{batch_id}/results") as pieces:
             ids = (custom_id_of(line) for _, line, _ in split_lines(pieces))
             mark = read_mark(next(filter(None, ids), ""))
         return OTHERS if mark is None else mark.metadata
-
-    @contextmanager
-    def _results(self, batch_id: str) -> Iterator[Iterator[bytes]]:
-        with self.http.stream("GET", f"{BATCHES}/{batch_id}/results") as reply:
-            if reply.status_code >= 400:
-                reply.read()
-            yield checked(reply).iter_bytes(2**16)
 
 
 _JSON = {"content-type": "application/json"}
@@ -211,14 +194,3 @@ def _create_body(pieces: Iterator[bytes], marker: Marker) -> Iterator[bytes]:
         yield comma + json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
         comma = b","
     yield b"]}"
-
-
-def _whole_lines(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Lines, and whether each has ended: the last one of a stream that breaks off has not."""
-    held = b""
-    for piece in pieces:
-        *whole, held = (held + piece).split(b"\n")
-        for line in whole:
-            yield line, True
-    if held:
-        yield held, False

@@ -14,6 +14,9 @@ from pytest_batcheval.text.sanitize import escape_controls, redacted
 LONGEST_SHOWN = 200
 """Characters of a base URL that are shown."""
 
+VERSIONS = {"anthropic": "/v1", "gemini": "/v1beta"}
+"""The path that an adapter's calls have below a base URL, which may be written with it."""
+
 
 def checked_base_url(base_url: str) -> str:
     """The URL, if a key can be sent to it and it can be shown.
@@ -48,10 +51,10 @@ def checked_base_url(base_url: str) -> str:
 
 
 def api_url(provider: Capabilities, base_url: str) -> str:
-    """The URL below which the calls of a provider's API are: the SDKs of Anthropic, Groq and Together add its path."""
+    """The URL below which the calls of a provider's API are: the SDKs of several providers add its path."""
     bare = base_url.rstrip("/")
-    if provider.adapter == "anthropic":
-        return f"{bare.removesuffix('/v1')}/v1"
+    if version := VERSIONS.get(provider.adapter):
+        return bare.removesuffix(version) + version
     return bare if provider.name == "openai" or urlsplit(bare).path else bare + urlsplit(provider.base_url).path
 
 

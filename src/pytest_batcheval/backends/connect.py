@@ -34,6 +34,7 @@ ADAPTERS = {
     "openai": "openai_batch:OpenAIBatch",
     "mistral": "mistral_batch:MistralBatch",
     "anthropic": "anthropic_batch:AnthropicBatch",
+    "gemini": "gemini_batch:GeminiBatch",
 }
 """Where the class is for each `Capabilities.adapter`; imported when a run needs it."""
 

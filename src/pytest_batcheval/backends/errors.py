@@ -215,7 +215,8 @@ def _code_and_message(error: Exception) -> tuple[str | None, str]:
     body: Any = getattr(error, "body", None)
     inner = body.get("error", body) if isinstance(body, Mapping) else body
     if isinstance(inner, Mapping):
-        code = inner.get("code") or inner.get("type")
+        code, word = inner.get("code") or inner.get("type"), inner.get("status")
+        code = word if isinstance(code, int) and isinstance(word, str) else code  # Google's code is the HTTP status
         said = words_of(inner.get("message")) or words_of(inner.get("detail"))
         return (str(code) if code else None), said or str(dict(inner) or error)
     return None, str(inner or error)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from contextlib import suppress
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -15,10 +17,12 @@ import openai
 from pytest_batcheval.backends.api_key import check
 from pytest_batcheval.backends.base_url import api_url, past_proxies
 from pytest_batcheval.backends.errors import Call, ProviderFailure, classify
+from pytest_batcheval.backends.local_files import written
 from pytest_batcheval.backends.reply_limits import Caps, Guard
 from pytest_batcheval.catalogue.providers import Capabilities
 from pytest_batcheval.errors import ProviderError
 from pytest_batcheval.text.sanitize import redacted
+from pytest_batcheval.wire.lines import whole_lines
 from pytest_batcheval.wire.origin import (
     CLOCK_HEADER,
     RESPONDENT_HEADER,
@@ -141,6 +145,31 @@ class ProviderConnection:
             ProviderFailure: it failed, or the reply is not JSON.
         """
         return self.ask(call, lambda: parsed(request().content))
+
+    @contextmanager
+    def streamed(self, url: str, **params: str) -> Iterator[Iterator[bytes]]:
+        """The pieces of the body of a GET."""
+        with self.http.stream("GET", url, params=params) as reply:
+            if reply.status_code >= 400:
+                reply.read()
+            yield checked(reply).iter_bytes(2**16)
+
+    def save_lines(self, url: str, target: Path, convert: Callable[[bytes, bool], bytes], **params: str) -> None:
+        """Write the lines of results to `target`, each as `convert` makes it of a line and whether that has ended.
+
+        Raises:
+            ProviderFailure: the call failed.
+            JournalError: they cannot be stored.
+        """
+        # A download that an interrupted send left behind may still be writing to its own.
+        part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+
+        def stream() -> None:
+            with self.streamed(url, **params) as pieces:
+                written(part, (convert(line, ended) for line, ended in whole_lines(pieces)))
+
+        self.ask("content", stream)
+        part.replace(target)
 
     def close(self) -> None:
         """Close the connections."""

@@ -12,6 +12,10 @@ from pytest_batcheval.backends.traffic import Traffic
 from pytest_batcheval.backends.unpack import Unpacker
 from pytest_batcheval.wire import real_time
 
+FILES = ("/content", "/results", ":download")
+CREATES = ("/batches", "/batch/jobs", ":batchGenerateContent")
+"""Ends of the paths of calls that get a file, and of those that create a batch."""
+
 
 @dataclass(frozen=True)
 class Caps:
@@ -60,12 +64,12 @@ class Guard:
         if response.status_code == 200 and response.headers.get("content-type", "").startswith("text/html"):
             raise BadReply("html", "the reply is an HTML page, which the API never sends; a proxy may have sent it")
         request = response.request
-        is_file = request.url.path.endswith(("/content", "/results")) and response.status_code == 200
+        is_file = request.url.path.endswith(FILES) and response.status_code == 200
         check = self._file() if is_file else self._reply(request)
         response.stream = _Watched(response.stream, check, self.traffic, unpacker)
 
     def _reply(self, request: Any) -> Callable[[int], None]:
-        create = request.method == "POST" and request.url.path.endswith(("/batches", "/batch/jobs"))
+        create = request.method == "POST" and request.url.path.endswith(CREATES)
         cap = self._caps.create if create else self._caps.reply
         until = request.extensions["batcheval"] + self._caps.deadline
 

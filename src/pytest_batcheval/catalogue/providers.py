@@ -199,6 +199,22 @@ PROVIDERS: Mapping[str, Capabilities] = {
             fence="none",
             retention_days=29,
         ),
+        Capabilities(
+            "gemini",
+            "Gemini",
+            "https://generativelanguage.googleapis.com",
+            key_from=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+            base_url_from="GOOGLE_GEMINI_BASE_URL",
+            adapter="gemini",
+            bytes=2_000 * MEGABYTE,
+            windows=("48h",),
+            endpoints=("/v1beta/models:generateContent",),
+            mark="name",
+            fence="none",
+            pending_files=True,
+            retention_days=2,
+            calls=False,
+        ),
     )
 }
 """By the name that `--batch-backend` takes."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_batcheval.backends.price_table import rates
 from pytest_batcheval.journal.rows import BatchRow, TierUse
+from pytest_batcheval.wire.plain import mapping
 from pytest_batcheval.wire.usage import TOKENS_A_CHARACTER, TOKENS_A_HANGUL_SYLLABLE
 
 TOKENS_A_LETTER = {"HANGUL": TOKENS_A_HANGUL_SYLLABLE, "CJK": 1.0, "HIRAGANA": 0.8, "KATAKANA": 0.8}
@@ -21,7 +22,8 @@ TOKENS_A_MESSAGE = 4
 PRICED_TIERS = ("flex", "priority")
 """Service tiers with prices of their own (OpenAI, Pricing)."""
 
-OUTPUT_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+OUTPUT_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens")
+_TEXTS = ("messages", "input", "instructions", "contents", "systemInstruction", "tools")
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,22 @@ def estimate_tokens(text: str) -> int:
 
 def input_tokens(body: Mapping[str, Any]) -> int:
     """Estimated input tokens of a request body: its texts, and a little for each message."""
-    parts = body.get("messages", body.get("input", ""))
+    parts = body.get("messages", body.get("contents", body.get("input", "")))
     messages = len(parts) if isinstance(parts, list) else 1
-    texts = (text for name in ("messages", "input", "instructions", "tools") for text in _texts(body.get(name)))
+    texts = (text for name in _TEXTS for text in _texts(body.get(name)))
     return sum(map(estimate_tokens, texts)) + TOKENS_A_MESSAGE * messages
 
 
 def output_limit(body: Mapping[str, Any]) -> int | None:
     """The most tokens that a choice of an answer may have; `None` when the body sets no limit."""
-    return next((body[name] for name in OUTPUT_LIMITS if isinstance(body.get(name), int)), None)
+    given = {**mapping(body.get("generationConfig")), **body}
+    return next((given[name] for name in OUTPUT_LIMITS if isinstance(given.get(name), int)), None)
 
 
 def most_output_tokens(body: Mapping[str, Any]) -> int | None:
     """The most tokens an answer may have, over all its choices; `None` when the body sets no limit."""
-    limit, choices = output_limit(body), body.get("n")
+    choices = body.get("n", mapping(body.get("generationConfig")).get("candidateCount"))
+    limit = output_limit(body)
     return None if limit is None else limit * (choices if isinstance(choices, int) else 1)
 
 

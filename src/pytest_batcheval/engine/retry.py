@@ -32,9 +32,10 @@ TRANSIENT_CODES = frozenset(
         *("server_error", "internal_server_error", "internal_error", "api_error"),
         *("overloaded", "overloaded_error", "engine_overloaded", "server_overloaded", "service_unavailable"),
         *("timeout", "request_timeout", "timeout_error", "vector_store_timeout"),
+        *("resource_exhausted", "unavailable", "internal", "deadline_exceeded", "aborted"),
     }
 )
-"""Codes and types of OpenAI, Anthropic and servers that imitate them, in lower case."""
+"""Codes and types of OpenAI, Anthropic, Google and servers that imitate them, in lower case."""
 TRANSIENT_STATUSES = frozenset({0, 408, 409, 425, 429, *range(500, 600)})
 """0 is a line that was lost inside the provider."""
 

@@ -17,7 +17,7 @@ import pytest
 from pytest_batcheval.engine.pricing import most_output_tokens
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.prompts.prompt_call import Known, PromptCall
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, GENERATE, MESSAGES, RESPONSES
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.plain import mapping
 from pytest_batcheval.wire.usage import TOKENS_A_CHARACTER
@@ -111,6 +111,9 @@ def _body(request: Request, text: str) -> dict[str, Any] | None:
     if request.url == MESSAGES:
         blocks = [{"type": "text", "text": text}]
         return {"type": "message", "model": request.model, "content": blocks, "stop_reason": "end_turn"}
+    if request.url == GENERATE:
+        candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}
+        return {"modelVersion": request.model, "candidates": [candidate]}
     if request.url == EMBEDDINGS:
         given = request.body.get("input")
         number = len(given) if isinstance(given, (list, tuple)) else 1

@@ -159,10 +159,7 @@ class Simulator:
 
     def _find(self, method: str, path: str) -> tuple[Call, str] | HttpReply:
         """The call and the id in its path, or the refusal of an unknown path or method."""
-        own = self._dialect.path
-        name, methods = (
-            _named(self._dialect.calls, "/v1" + path[len(own) :]) if path.startswith(f"{own}/") else ("", None)
-        )
+        name, methods = _named(self._dialect.calls, self._dialect.place(path))
         if methods is None:
             return HttpReply(404, ApiError(404, f"Invalid URL ({method} {path[:500]})").body, "error")
         call = methods.get(method)

@@ -46,9 +46,15 @@ def planted_in(answer: Mapping[str, Any]) -> Mapping[str, int]:
     return _shared(tuple(signature.get("planted", {}).items()))
 
 
+def usage_of(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The token counts of an answer; empty for a failure."""
+    return answer.get("usage") or answer.get("usageMetadata") or {}
+
+
 def billed_tokens(usage: Mapping[str, Any]) -> int:
-    """The tokens of an answer's `usage`; Anthropic's has no sum."""
-    total: int = usage.get("total_tokens", usage.get("input_tokens", 0) + usage.get("output_tokens", 0))
+    """The tokens of an answer's counts; Anthropic's have no sum."""
+    parts = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+    total: int = usage.get("total_tokens", usage.get("totalTokenCount", parts))
     return total
 
 

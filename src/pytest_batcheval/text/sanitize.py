@@ -56,7 +56,7 @@ def _escaped(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_KEY = re.compile(r"\b(sk-|gsk_|xai-|pplx-)[\w*-]{8,}")
+_KEY = re.compile(r"\b(sk-|gsk_|xai-|pplx-|AIza)[\w*-]{8,}")
 """Keys as providers write them, and as their error messages repeat them, partly starred."""
 
 _USER = re.compile(r"(?<=://)[^/\s@]+@")

@@ -14,6 +14,9 @@ ENDPOINTS = (CHAT, RESPONSES, EMBEDDINGS)
 MESSAGES = "/v1/messages"
 """Anthropic's endpoint."""
 
+GENERATE = "/v1beta/models:generateContent"
+"""Gemini's endpoint, whose model is a member of our bodies and a part of Google's URLs."""
+
 PROMPTS = {
     CHAT: "messages",
     RESPONSES: "input",
@@ -28,7 +31,9 @@ PROMPTS = {
 
 
 def endpoint_of(body: Mapping[str, Any]) -> str | None:
-    """The endpoint of a body: `messages` means chat, `input` means responses."""
+    """The endpoint of a body: `messages` means chat, `input` means responses, `contents` means Gemini's."""
     if "messages" in body:
         return CHAT
+    if "contents" in body:
+        return GENERATE
     return RESPONSES if "input" in body else None

@@ -17,6 +17,17 @@ def chunks(stream: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: stream.read(2**20), b"")
 
 
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Lines, and whether each has ended: the last one of a stream that breaks off has not."""
+    held = b""
+    for piece in pieces:
+        *whole, held = (held + piece).split(b"\n")
+        for line in whole:
+            yield line, True
+    if held:
+        yield held, False
+
+
 def split_lines(chunks: Iterable[bytes], longest: float = float("inf")) -> Iterator[tuple[int, bytes, int]]:
     """(offset, line, length) of a stream, without newlines; a line over `longest` bytes is cut to its head.
 

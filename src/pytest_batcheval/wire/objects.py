@@ -205,7 +205,7 @@ class Answer:
     @property
     def usage(self) -> Mapping[str, Any]:
         """Token counts in the endpoint's own terms; empty when there are none."""
-        return mapping(self.body.get("usage"))
+        return self._form.usage
 
     @property
     def tokens(self) -> tuple[int, int]:
@@ -215,7 +215,7 @@ class Answer:
     @property
     def model(self) -> str:
         """The model that served the answer (a dated snapshot)."""
-        return str(self.body.get("model", ""))
+        return self._form.model
 
     def json(self) -> Any:
         """The text parsed as JSON.

@@ -12,7 +12,10 @@ import pytest
 
 from pytest_batcheval.simulator.server import SimulatorServer
 
-KEYS = {"anthropic": {"x-api-key": "key-one", "anthropic-version": "2023-06-01"}}
+KEYS = {
+    "anthropic": {"x-api-key": "key-one", "anthropic-version": "2023-06-01"},
+    "gemini": {"x-goog-api-key": "key-one"},
+}
 """Headers of every request, where it is not a bearer token."""
 
 

@@ -27,6 +27,7 @@ PATHS = {
     "deepinfra": "/v1/openai",
     "mistral": "/v1",
     "anthropic": "",
+    "gemini": "",
 }
 COMPATIBLE = ("azure", "groq", "doubleword", "deepinfra")
 

@@ -167,6 +167,58 @@ def test_together_from_upload_to_results(provider, tmp_path: Path, members: tupl
             client.batches.retrieve("nobody")
 
 
+def test_gemini_with_a_file_and_with_requests_in_the_create(provider, tmp_path: Path) -> None:
+    genai = sdk("google.genai")
+    types, model = importlib.import_module("google.genai.types"), "gemini-2.5-flash"
+    contents = [{"role": "user", "parts": [{"text": PARAMS["messages"][0]["content"]}]}]
+    asked = {"contents": contents, "systemInstruction": {"parts": [{"text": PARAMS["system"]}]}}
+    bad = {"key": "bad", "request": {"contents": []}}
+    lines = [*({"key": f"r-{n}", "request": asked} for n in range(3)), bad]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    options = types.HttpOptions(base_url=provider("gemini").server.base_url, client_args={"verify": False})
+    with genai.Client(api_key="key-one", http_options=options) as client:
+        given = types.UploadFileConfig(display_name="in.jsonl", mime_type="application/jsonl")
+        file = client.files.upload(file=tmp_path / "in.jsonl", config=given)
+        assert (file.display_name, file.state.name, file.source.name) == ("in.jsonl", "ACTIVE", "UPLOADED")
+        job = client.batches.create(model=model, src=file.name, config={"display_name": "mine"})
+        assert (job.state.name, job.display_name, job.model) == ("JOB_STATE_PENDING", "mine", f"models/{model}")
+        while not job.done:
+            job = client.batches.get(name=job.name)
+        assert job.state.name == "JOB_STATE_SUCCEEDED"
+        read = {
+            line["key"]: line for line in map(json.loads, client.files.download(file=job.dest.file_name).splitlines())
+        }
+        assert (read["bad"]["error"]["code"], len(read)) == (3, 4)
+        answer = types.GenerateContentResponse.model_validate(
+            {name: value for name, value in read["r-0"]["response"].items() if name != "x_simulator"}
+        )
+        assert (answer.text, answer.candidates[0].finish_reason.name) == (form_of(read["r-0"]["response"]).text, "STOP")
+        request = types.InlinedRequest(contents=contents[0], metadata={"key": "k"}, config={"temperature": 0.5})
+        inline = client.batches.create(model=model, src=[request, request])
+        while not inline.done:
+            inline = client.batches.get(name=inline.name)
+        assert [one.metadata["key"] for one in inline.dest.inlined_responses] == ["k", "k"]
+        assert all(one.response.text for one in inline.dest.inlined_responses)
+        third = client.batches.create(model=model, src=file.name)
+        client.batches.cancel(name=third.name)
+        assert client.batches.get(name=third.name).state.name == "JOB_STATE_CANCELLED"
+        listed = [one.name for one in client.batches.list(config={"page_size": 2})]
+        assert listed == [third.name, inline.name, job.name]
+        client.batches.delete(name=third.name)
+        with pytest.raises(importlib.import_module("google.genai.errors").ClientError) as caught:
+            client.batches.get(name=third.name)
+        assert (caught.value.code, caught.value.status) == (404, "NOT_FOUND")
+        assert file.name in [found.name for found in client.files.list()]
+        client.files.delete(name=file.name)
+        called = types.GenerateContentConfig(
+            tools=[{"function_declarations": [{"name": "note", "parameters": {"type": "OBJECT"}}]}],
+            tool_config={"function_calling_config": {"mode": "ANY"}},
+        )
+        single = client.models.generate_content(model=model, contents=contents, config=called)
+        assert single.function_calls[0].name == "note"
+        assert f"models/{model}" in [found.name for found in client.models.list()]
+
+
 @pytest.fixture
 def mistral(provider: Callable[..., Any]) -> Iterator[Any]:
     """Mistral's client, whose types have every member that it needs."""

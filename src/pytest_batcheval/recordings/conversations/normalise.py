@@ -27,7 +27,15 @@ REPLY_HEADERS = (
 )
 """The headers that are stored; the others are dropped. The address of a simulator's clock must not be among them."""
 
-SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "openai-organization", "openai-project", "cookie")
+SECRET_HEADERS = (
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "openai-organization",
+    "openai-project",
+    "cookie",
+)
 """Headers whose values are not stored; where a body repeats them, they are replaced by stars."""
 
 SHORTEST_SECRET = 12

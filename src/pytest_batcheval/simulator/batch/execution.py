@@ -14,7 +14,7 @@ from pytest_batcheval.simulator.cooperative import CooperativeWork
 from pytest_batcheval.simulator.encoding import encode
 from pytest_batcheval.simulator.ids import created_at, digest, hex_id
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
-from pytest_batcheval.simulator.ledger import Execution, billed_tokens, planted_in
+from pytest_batcheval.simulator.ledger import Execution, billed_tokens, planted_in, usage_of
 from pytest_batcheval.simulator.state import LinePositions, Project, State, StoredBatch
 from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, RESPONSES
 from pytest_batcheval.wire.key import key_in
@@ -23,9 +23,9 @@ ANSWER_SCHEMAS = {CHAT: "chat-completion", RESPONSES: "response", EMBEDDINGS: "e
 """The schema of `wire.schemas` for the answers of each endpoint."""
 
 _USAGE = {
-    "input_tokens": ("prompt_tokens", "input_tokens"),
-    "output_tokens": ("completion_tokens", "output_tokens"),
-    "total_tokens": ("total_tokens",),
+    "input_tokens": ("prompt_tokens", "input_tokens", "promptTokenCount"),
+    "output_tokens": ("completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount"),
+    "total_tokens": ("total_tokens", "totalTokenCount"),
 }
 
 
@@ -139,7 +139,7 @@ class LineRunner:
 
     def _account(self, key: str, request: Mapping[str, Any], status: int, answer: Any, place: int) -> None:
         progress = self._batch.progress
-        usage = answer.get("usage") or {}
+        usage = usage_of(answer)
         for ours, names in _USAGE.items():
             progress.usage[ours] = progress.usage.get(ours, 0) + sum(usage.get(name, 0) for name in names)
         details = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}

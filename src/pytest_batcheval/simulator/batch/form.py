@@ -30,8 +30,10 @@ class BatchForm:
 
     Attributes:
         line: its result lines.
-        inline: whether a create brings the requests, which are not validated before they run; their results are in
-            one file, and a batch never fails as a whole.
+        inline: whether a create brings the requests, or reads them; they are not validated before they run, and their
+            results are in one file.
+        fails: whether a batch can fail as a whole.
+        partial: whether a batch that is cancelled or expires has the results of the requests that were run.
         expires: whether a batch that takes longer than its completion window ends then.
         windows: seconds of the completion windows by name, the usual one first.
         endpoints: paths whose requests a batch can hold.
@@ -45,6 +47,8 @@ class BatchForm:
 
     line: ResultLine = openai_line
     inline: bool = False
+    fails: bool = True
+    partial: bool = True
     expires: bool = True
     windows: Mapping[str, int] = field(default_factory=lambda: {"24h": DAY})
     endpoints: tuple[str, ...] = ENDPOINTS

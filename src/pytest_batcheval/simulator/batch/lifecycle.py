@@ -127,7 +127,7 @@ class BatchLifecycle:
                 _link(path, self._lines.input)
         if self._batch.status != "validating":
             return  # it was cancelled while it was read
-        if problems and self._inline:
+        if problems and not self._state.form.fails:
             await self._lines.give_up(problems[0]["code"], problems[0]["message"])
             self._end("completed", at)
         elif problems:
@@ -193,10 +193,21 @@ class BatchLifecycle:
         self._end("cancelled", at)
 
     def _end(self, status: str, at: float) -> None:
+        if status != "completed" and not self._state.form.partial:
+            self._withhold(status)
         result_files(self._state, self._project, self._batch, self._lines)
         finish_fields(self._batch, self._state.behaviour, inline=self._inline)
         self._enter(status, at)
         self._close(at)
+
+    def _withhold(self, status: str) -> None:
+        """Keep the results of a batch that did not run to its end; one that expired is not billed at all."""
+        for path in (self._lines.output, self._lines.error):
+            path.unlink(missing_ok=True)
+        if status == "expired":
+            self._state.forgive(self._batch)
+            self._progress.completed = self._progress.failed = 0
+            self._progress.usage.clear()
 
     def _fail(self, problems: list[LineProblem], at: float) -> None:
         self._enter("failed", at)

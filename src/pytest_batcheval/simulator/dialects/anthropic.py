@@ -315,4 +315,4 @@ CALLS: Calls = {
     "/v1/models": {"GET": Call("models.list", list_models, "api.model.read")},
     "/v1/models/{}": {"GET": Call("models.retrieve", retrieve_model, "api.model.read")},
 }
-ANTHROPIC = Anthropic("anthropic", CALLS, line=result_line, inline=True)
+ANTHROPIC = Anthropic("anthropic", CALLS, line=result_line, inline=True, fails=False)

@@ -99,6 +99,10 @@ class Dialect:
         """
         return headers.get("authorization", "")
 
+    def place(self, path: str) -> str:
+        """A path of the provider's as `calls` has it; empty for one that is none of its API."""
+        return "/v1" + path[len(self.path) :] if path.startswith(f"{self.path}/") else ""
+
     def shown(self, reply: HttpReply, view: View) -> HttpReply:
         """The reply in the provider's form."""
         return reply

@@ -10,13 +10,15 @@ from pytest_batcheval.simulator.dialects.azure import AZURE
 from pytest_batcheval.simulator.dialects.deepinfra import DEEPINFRA
 from pytest_batcheval.simulator.dialects.dialect import Dialect
 from pytest_batcheval.simulator.dialects.doubleword import DOUBLEWORD
+from pytest_batcheval.simulator.dialects.gemini import GEMINI
 from pytest_batcheval.simulator.dialects.groq import GROQ
 from pytest_batcheval.simulator.dialects.mistral import MISTRAL
 from pytest_batcheval.simulator.dialects.openai import OPENAI
 from pytest_batcheval.simulator.dialects.together import TOGETHER
 
 DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect for dialect in (OPENAI, AZURE, GROQ, TOGETHER, DOUBLEWORD, DEEPINFRA, MISTRAL, ANTHROPIC)
+    dialect.name: dialect
+    for dialect in (OPENAI, AZURE, GROQ, TOGETHER, DOUBLEWORD, DEEPINFRA, MISTRAL, ANTHROPIC, GEMINI)
 }
 """Every dialect."""
 

@@ -16,15 +16,15 @@ from pytest_batcheval.simulator.http_exchange import Exchange, Headers, HttpRepl
 from pytest_batcheval.simulator.inference.answering import Answering, keyless, known_key
 from pytest_batcheval.simulator.inference.models import find_model, model_list, model_object
 from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens
-from pytest_batcheval.simulator.ledger import Execution, billed_tokens, planted_in
+from pytest_batcheval.simulator.ledger import Execution, billed_tokens, planted_in, usage_of
 from pytest_batcheval.simulator.rate_limits import RateWindow
 from pytest_batcheval.simulator.state import State
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES, RESPONSES
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, GENERATE, MESSAGES, RESPONSES
 
 TIERS = ("flex", "priority")
 """Service tiers that an answer names; without one it is `default`."""
 
-URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS, "messages": MESSAGES}
+URLS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS, "messages": MESSAGES, "generate": GENERATE}
 """The endpoint of each kind of call."""
 
 OWN_ID = "x-client-request-id"
@@ -39,6 +39,8 @@ async def call(exchange: Exchange) -> HttpReply:
     """POST of one model endpoint."""
     state, url = exchange.state, URLS[exchange.call]
     body = await exchange.json()
+    if exchange.name:
+        body = {**body, "model": exchange.name}  # it stands in the URL
     if body.get("stream"):
         text = "The simulator does not stream answers yet; send the request without 'stream'."
         raise ApiError(400, text, code="unsupported_value", param="stream")
@@ -82,7 +84,7 @@ def _book(exchange: Exchange, body: Mapping[str, Any], custom_id: str, status: i
         at=state.clock.now(),
         model=str(body.get("model")),
         status_code=status,
-        tokens=billed_tokens(answer.get("usage") or {}),
+        tokens=billed_tokens(usage_of(answer)),
         planted=planted_in(answer),
         project=exchange.key.project,
     )

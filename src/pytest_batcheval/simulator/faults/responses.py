@@ -23,7 +23,7 @@ async def list_lag(exchange: Exchange, seconds: float = 60.0) -> None:
 
 async def page_repeats(exchange: Exchange) -> None:
     """The first page is returned again, whatever `after` is, with `has_more` true."""
-    for cursor in ("after", "after_id", "before_id", "page"):
+    for cursor in ("after", "after_id", "before_id", "page", "pageToken"):
         exchange.query.pop(cursor, None)
     reply = await exchange.handle(exchange)
     await _send(exchange, reply, has_more=True)

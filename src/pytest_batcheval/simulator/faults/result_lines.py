@@ -30,7 +30,8 @@ def missing_line(lines: list[bytes], places: list[int], dice: random.Random) -> 
 def foreign_line(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
     """A line answers a request that nobody sent."""
     line = json.loads(lines[_one(places, dice)])
-    return [*lines, json.dumps({**line, "custom_id": "somebody-elses"}).encode() + b"\n"]
+    name = "key" if "key" in line else "custom_id"
+    return [*lines, json.dumps({**line, name: "somebody-elses"}).encode() + b"\n"]
 
 
 def reordered_lines(lines: list[bytes], places: list[int], dice: random.Random) -> list[bytes]:
@@ -79,10 +80,13 @@ def _one(places: list[int], dice: random.Random) -> int:
 
 
 def _changed(line: bytes, response: dict[str, Any], result: dict[str, Any]) -> bytes:
-    """The line with another response, or of Anthropic's another result."""
+    """The line with another response; Anthropic's has another result, Gemini's another id or an empty response."""
     fields = json.loads(line)
     if "result" in fields:
         fields["result"] = result
+    elif "key" in fields:
+        name = response["request_id"]
+        fields["response"] = {**(fields.get("response") or {}), "responseId": name} if name else {}
     else:
         fields["response"] = {**(fields["response"] or {}), **response}
     return json.dumps(fields, ensure_ascii=False).encode() + b"\n"

@@ -12,6 +12,7 @@ from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.ids import digest
 from pytest_batcheval.simulator.inference import response_bodies
 from pytest_batcheval.simulator.inference.body_check import check_body, check_length, embedding_inputs, output_limit
+from pytest_batcheval.simulator.inference.generate_content import check_generate_length, gemini_form, generated
 from pytest_batcheval.simulator.inference.messages_api import asked_form, check_messages_length, message
 from pytest_batcheval.simulator.inference.models import Model
 from pytest_batcheval.simulator.inference.reasoning import reasoning_tokens
@@ -19,7 +20,8 @@ from pytest_batcheval.simulator.inference.token_count import prompt_text, tokens
 from pytest_batcheval.simulator.respondents.protocol import Respondent, RespondentReply, RespondentRequest
 from pytest_batcheval.simulator.respondents.registry import chosen, served_model
 from pytest_batcheval.simulator.structured.answer import in_form, requested_form
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES
+from pytest_batcheval.simulator.structured.gemini_schema import member, settings
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, GENERATE, MESSAGES
 from pytest_batcheval.wire.key import BodyError, canonical, key_in
 
 
@@ -51,11 +53,11 @@ class Answering:
             return error.status, error.body
 
     def _text(self, url: str, model: Model, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        form = asked_form(body) if url == MESSAGES else requested_form(body)
+        form = _FORMS.get(url, requested_form)(body)
         prompt = prompt_text(body)
         prompt_tokens = tokens(prompt)
-        if url == MESSAGES:
-            check_messages_length(prompt_tokens, model)
+        if url in _LENGTHS:
+            _LENGTHS[url](prompt_tokens, model)
         else:
             check_length(prompt_tokens, model, "messages" if url == CHAT else "input")
         respondent, limit = self._respondent(body), output_limit(url, body)
@@ -77,6 +79,8 @@ class Answering:
             answer = response_bodies.chat(served, self.seed, key, prompt_tokens, choices, reasoning * len(choices))
         elif url == MESSAGES:
             answer = message(served, self.seed, key, prompt_tokens, choices[0], body)
+        elif url == GENERATE:
+            answer = generated(served, self.seed, key, prompt_tokens, choices, body, reasoning * len(choices))
         else:
             answer = response_bodies.response(served, self.seed, key, prompt_tokens, choices[0], body, limit, reasoning)
         return {**answer, "x_simulator": self._signature(respondent, replies[0])}
@@ -126,4 +130,11 @@ def keyless(custom_id: str = "") -> str:
 
 
 def _choices(url: str, body: Mapping[str, Any]) -> int:
+    if url == GENERATE:
+        return member(settings(body), "candidateCount") or 1
     return body.get("n") or 1 if url == CHAT else 1
+
+
+_FORMS = {MESSAGES: asked_form, GENERATE: gemini_form}
+_LENGTHS = {MESSAGES: check_messages_length, GENERATE: check_generate_length}
+"""By endpoint, its way to ask for a form, and its refusal of a prompt that is too long, where they are not OpenAI's."""

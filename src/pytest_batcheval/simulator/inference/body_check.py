@@ -8,11 +8,13 @@ from typing import Any
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.endpoints.metadata import check_metadata
 from pytest_batcheval.simulator.errors import ApiError, invalid_type, invalid_value, missing, no_such_model
+from pytest_batcheval.simulator.inference.generate_content import check_generate_content
 from pytest_batcheval.simulator.inference.messages_api import check_messages_body
 from pytest_batcheval.simulator.inference.models import Model, find_model
 from pytest_batcheval.simulator.inference.reasoning import check_reasoning
 from pytest_batcheval.simulator.inference.token_count import tokens
-from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, MESSAGES
+from pytest_batcheval.simulator.structured.gemini_schema import member, settings
+from pytest_batcheval.wire.endpoints import CHAT, EMBEDDINGS, GENERATE, MESSAGES
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 128
@@ -24,7 +26,11 @@ _MESSAGE_KEYS = frozenset(
 )
 _DECIMALS = {"temperature": (0, 2), "top_p": (0, 1), "presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
 _INTEGERS = {"n": (1, MAX_CHOICES), "top_logprobs": (0, 20)}
-_OUTPUT_LIMITS = {CHAT: ("max_completion_tokens", "max_tokens"), MESSAGES: ("max_tokens",)}
+_OUTPUT_LIMITS = {
+    CHAT: ("max_completion_tokens", "max_tokens"),
+    MESSAGES: ("max_tokens",),
+    GENERATE: ("maxOutputTokens",),
+}
 _RESPONSES_LIMITS = ("max_output_tokens",)
 
 
@@ -36,6 +42,8 @@ def check_body(url: str, body: Mapping[str, Any], behaviour: Behaviour) -> Model
     """
     if url == MESSAGES:
         return check_messages_body(body, behaviour)
+    if url == GENERATE:
+        return check_generate_content(body, behaviour)
     if url == EMBEDDINGS:
         return _check_embeddings(body, behaviour)
     if url == CHAT:
@@ -71,7 +79,8 @@ def check_length(prompt_tokens: int, model: Model, param: str) -> None:
 
 def output_limit(url: str, body: Mapping[str, Any]) -> int | None:
     """The limit of the answer's tokens; `None` for no limit."""
-    limits = (body.get(name) for name in _OUTPUT_LIMITS.get(url, _RESPONSES_LIMITS))
+    given = settings(body) if url == GENERATE else body
+    limits = (member(given, name) for name in _OUTPUT_LIMITS.get(url, _RESPONSES_LIMITS))
     return next((limit for limit in limits if isinstance(limit, int)), None)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from pytest_batcheval.simulator.errors import ApiError
 from pytest_batcheval.simulator.ids import chance
 from pytest_batcheval.simulator.inference.models import Model
+from pytest_batcheval.simulator.structured.gemini_schema import member, settings
 from pytest_batcheval.wire.endpoints import CHAT
+from pytest_batcheval.wire.plain import mapping
 
 _THINKING = 64
 """Reasoning is billed in multiples of this number of tokens, as observed with reasoning models."""
@@ -47,6 +49,9 @@ def check_reasoning(url: str, body: Mapping[str, Any], model: Model) -> None:
 
 
 def _reasons(model: Model, body: Mapping[str, Any]) -> bool:
+    thinking = mapping(member(settings(body), "thinkingConfig"))
+    if member(thinking, "thinkingBudget") == 0:
+        return False
     given = body.get("reasoning")
     effort = given.get("effort") if isinstance(given, dict) else body.get("reasoning_effort")
     return model.reasons and effort != "none"

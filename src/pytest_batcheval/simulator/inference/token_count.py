@@ -17,6 +17,10 @@ def prompt_text(body: Mapping[str, Any]) -> str:
         messages = body["messages"] if isinstance(body["messages"], list) else []
         contents = [body.get("system"), *(message.get("content") for message in messages if isinstance(message, dict))]
         return "\n".join(_texts(contents))
+    if "contents" in body:
+        contents = body["contents"] if isinstance(body["contents"], list) else []
+        whole = [body.get("systemInstruction", body.get("system_instruction")), *contents]
+        return "\n".join(_texts(content.get("parts") for content in whole if isinstance(content, dict)))
     given = body.get("input")
     items = given if isinstance(given, list) else [{"content": given}]
     contents = [body.get("instructions"), *(item.get("content") for item in items if isinstance(item, dict))]

@@ -17,12 +17,15 @@ def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _contents(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    given = body.get("messages", body.get("input"))
-    yield "system", body.get("instructions", body.get("system"))
+    given = body.get("messages", body.get("contents", body.get("input")))
+    instruction = body.get("systemInstruction", body.get("system_instruction"))
+    parts = instruction.get("parts") if isinstance(instruction, dict) else None
+    yield "system", body.get("instructions", body.get("system", parts))
     items = given if isinstance(given, list) else [{"role": "user", "content": given}]
     for item in items:
         if isinstance(item, dict):
-            yield str(item.get("role", "user")), item.get("content")
+            role = str(item.get("role", "user"))
+            yield "assistant" if role == "model" else role, item.get("content", item.get("parts"))
 
 
 def _text(content: object) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_batcheval.catalogue.load import CODES, dimensions
+from pytest_batcheval.simulator.structured.gemini_schema import asked_schema as schema_of_gemini
 from pytest_batcheval.simulator.structured.messages_schema import asked_schema
 from pytest_batcheval.wire.plain import mapping
 
@@ -78,7 +79,7 @@ def requested_rubric(body: Mapping[str, Any]) -> RequestedRubric | None:
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
     chat = mapping(mapping(body.get("response_format")).get("json_schema"))
     responses = mapping(mapping(body.get("text")).get("format"))
-    return mapping(chat.get("schema") or responses.get("schema") or asked_schema(body))
+    return mapping(chat.get("schema") or responses.get("schema") or asked_schema(body) or schema_of_gemini(body))
 
 
 def _ordered(required: object, scored: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pytest_batcheval.wire.bodies.completions import CompletionsBody
 from pytest_batcheval.wire.bodies.embeddings import EmbeddingsBody
 from pytest_batcheval.wire.bodies.error_report import ErrorReport, error_in
 from pytest_batcheval.wire.bodies.form import NO_ANSWER, BodyForm
+from pytest_batcheval.wire.bodies.generate_content import GenerateContentBody
 from pytest_batcheval.wire.bodies.images import ImagesBody
 from pytest_batcheval.wire.bodies.messages import MessagesBody
 from pytest_batcheval.wire.bodies.moderations import ModerationsBody
@@ -23,6 +24,7 @@ FORMS: tuple[type[BodyForm], ...] = (
     ChatBody,
     ResponsesBody,
     MessagesBody,
+    GenerateContentBody,
     EmbeddingsBody,
     ModerationsBody,
     ImagesBody,

@@ -85,9 +85,19 @@ class BodyForm:
         return []
 
     @property
+    def usage(self) -> Mapping[str, Any]:
+        """Token counts in the form's own terms."""
+        return mapping(self.body.get("usage"))
+
+    @property
+    def model(self) -> str:
+        """The model that served the answer."""
+        return str(self.body.get("model", ""))
+
+    @property
     def tokens(self) -> tuple[int, int]:
         """Input and output tokens; missing and implausible numbers count as 0."""
-        usage = mapping(self.body.get("usage"))
+        usage = self.usage
         return (
             count(usage.get("prompt_tokens", usage.get("input_tokens"))),
             count(usage.get("completion_tokens", usage.get("output_tokens"))),

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_batcheval.wire.bodies.error_report import ErrorReport
 from pytest_batcheval.wire.bodies.form import BodyForm, ToolCall, argument_text, count, no_answer
-from pytest_batcheval.wire.plain import mapping, mappings, scalar_text
+from pytest_batcheval.wire.plain import mappings, scalar_text
 
 _REASONS = {
     "end_turn": "stop",
@@ -70,7 +70,7 @@ class MessagesBody(BodyForm):
     @property
     def tokens(self) -> tuple[int, int]:
         """Input with what was written to the cache and read from it, and output."""
-        usage = mapping(self.body.get("usage"))
+        usage = self.usage
         return sum(count(usage.get(name)) for name in _INPUT), count(usage.get("output_tokens"))
 
     @property
