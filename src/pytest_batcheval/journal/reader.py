@@ -302,7 +302,7 @@ class JournalReader:
         return {row[0] for row in self._rows(queries.ANSWERED_BY, (json.dumps(numbers),))}
 
     def tier_uses(self) -> dict[int, list[TierUse]]:
-        """What service tiers other than the standard one have used, by the number of the row."""
+        """The use of service tiers other than the standard one, by the number of the row."""
         found: dict[int, list[TierUse]] = {}
         for batch, *use in self._rows(queries.TIER_USES, ()):
             found.setdefault(batch, []).append(TierUse(*use))

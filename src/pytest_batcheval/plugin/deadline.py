@@ -28,7 +28,7 @@ FLEX = 900.0
 
 
 @dataclass(frozen=True)
-class Way:
+class WayToSend:
     """One way to send: its value of `--batch-calls`, whether it can be there in time and why, and its price."""
 
     calls: str
@@ -64,18 +64,18 @@ def by_deadline(settings: Settings, ahead: Outlook, reader: JournalReader) -> tu
     return replace(settings, calls=chosen.calls, wait=wait), lines
 
 
-def _ways(deadline: float, groups: Mapping[str, Sequence[Request]], reader: JournalReader) -> list[Way]:
+def _ways(deadline: float, groups: Mapping[str, Sequence[Request]], reader: JournalReader) -> list[WayToSend]:
     """The ways that all of these backends have, the cheapest first."""
     from pytest_batcheval.backends.connect import capabilities_of
 
     providers = [capabilities_of(backend) for backend in groups]
     in_time, why = _batches(deadline, groups, reader)
-    ways = [Way("batch", in_time, why, _usd(groups, batch=True))]
+    ways = [WayToSend("batch", in_time, why, _usd(groups, batch=True))]
     if all(provider.flex for provider in providers) and providers:
         slow = f"up to {duration(FLEX)} each, the rest at the standard price where there is no capacity"
-        ways.append(Way("flex", deadline >= FLEX, slow, _usd(groups, batch=False, tier="flex")))
+        ways.append(WayToSend("flex", deadline >= FLEX, slow, _usd(groups, batch=False, tier="flex")))
     if all(provider.calls for provider in providers):
-        ways.append(Way("individual", True, "seconds each", _usd(groups, batch=False)))
+        ways.append(WayToSend("individual", True, "seconds each", _usd(groups, batch=False)))
     return ways
 
 
@@ -95,8 +95,8 @@ def _batches(deadline: float, groups: Mapping[str, Sequence[Request]], reader: J
             past = eta.predictions(file.endpoint, file.model, file.requests)
             fewest = min(fewest, len(past))
             share = sum(seconds <= deadline for seconds in past) / max(len(past), 1)
-            told = f"{sum(seconds <= deadline for seconds in past)} of {len(past)} similar ones ended by then"
-            worst = min(worst, (share, told))
+            text = f"{sum(seconds <= deadline for seconds in past)} of {len(past)} similar ones ended by then"
+            worst = min(worst, (share, text))
     if fewest < FEWEST:
         return False, f"at most {duration(WINDOW)}; the journal has fewer than {FEWEST} similar ones"
     return worst[0] >= SURE, worst[1]

@@ -118,7 +118,7 @@ def _planned(groups: Mapping[str, Sequence[Request]], settings: Settings) -> lis
 
 
 def _warnings(plan: Plan, ahead: Outlook, stored: StoredAnswers, batched: bool) -> list[str]:
-    """What is known against this plan, for each origin."""
+    """The reasons against this plan, for each origin."""
     today, asked = date.fromisoformat(real_time.utc_day()), [*ahead.fresh.values(), *ahead.later]
     origins = dict.fromkeys(stored.origins.values())
     lines = [

@@ -75,7 +75,7 @@ class BatchFigures:
 
 @dataclass(frozen=True)
 class OriginFigures:
-    """What one run sent to one origin.
+    """The part of a run that went to one origin.
 
     Attributes:
         requests: different ones.
