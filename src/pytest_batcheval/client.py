@@ -124,19 +124,15 @@ class BatchClient:
                 accepted, it is paid twice), and what a result file lacks that stays cut off.
             progress: called with each change of a batch and each notice; a bar by default; `None` for silence.
         """
-        self._ignore_unmarked = ignore_unmarked
-        self._assume_lost = assume_lost
-        self._threads = threads
-        self._individual = individual
+        self._ignore_unmarked, self._assume_lost = ignore_unmarked, assume_lost
+        self._threads, self._individual = threads, individual
         self._round = checked_round(round)
         self._calling: Calling | None = None
         self._chosen = backend
         self._backends = dict(backends or {})
         self._others: dict[str, BatchClient] = {}
-        self._clock = clock
-        self._path = Path(journal)
-        self._attempts = attempts
-        self._budget = budget
+        self._clock, self._path = clock, Path(journal)
+        self._attempts, self._budget = attempts, budget
         self._tokens = dict(enqueued_tokens or {})
         self._progress = progress
         self._stack = ExitStack()

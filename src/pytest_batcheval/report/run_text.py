@@ -25,8 +25,9 @@ def run_lines(run: RunFigures, done: int | None = None) -> Iterator[tuple[str, s
         yield (
             "at",
             Phrase(
-                "{origin}: {it.requests:,} requests, {it.answers:,} answered, {it.failed:,} failed, {usd}",
+                "{origin}: {requests}: {it.answers:,} answered, {it.failed:,} failed, {usd}",
                 origin=describe(one.origin),
+                requests=Phrase.counted(one.requests, "request"),
                 it=one,
                 usd=_usd(Decimal(0) if is_simulator(one.origin) else one.usd),
             ),
