@@ -128,8 +128,7 @@ class BatchClient:
         self._threads, self._individual = threads, individual
         self._round = checked_round(round)
         self._calling: Calling | None = None
-        self._chosen = backend
-        self._backends = dict(backends or {})
+        self._chosen, self._backends = backend, dict(backends or {})
         self._others: dict[str, BatchClient] = {}
         self._clock, self._path = clock, Path(journal)
         self._attempts, self._budget = attempts, budget
