@@ -123,8 +123,7 @@ def report_page(
         for key in outcome.cells:
             by_key.setdefault(key, []).append(outcome)
     bad = {key for one in outcomes if one.failing and len(one.cells) == 1 for key in one.cells}
-    own = own_origins(sent)
-    shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad, own)
+    shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad, own_origins(sent))
     links: Links = {one.answer.custom_id: f"#a-{one.answer.custom_id}" for one in shown.answers}
     if pages is not None:
         shown, links = replace(shown, count=len(pages.keys), origins=Counter(pages.models.values())), pages.links
