@@ -126,7 +126,8 @@ def report_page(
     shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad, own_origins(sent))
     links: Links = {one.answer.custom_id: f"#a-{one.answer.custom_id}" for one in shown.answers}
     if pages is not None:
-        shown, links = replace(shown, count=len(pages.keys), origins=Counter(pages.models.values())), pages.links
+        shown = replace(shown, count=len(pages.keys), origins=Counter(pages.models.values()), totals={})
+        links = pages.links
     failing = failing_tests(outcomes)
     safe = safely()  # before a text is cut, or half a secret would be none
     results, more = quality_part(outcomes, words)
@@ -164,7 +165,7 @@ def _origins(shown: ShownAnswers, words: Language) -> list[OriginRow]:
     several = len({origin for _, origin in shown.origins}) > 1 or bool(shown.beside)
     beside = {(one.answer.request.model, one.answer.origin) for some in shown.beside.values() for one in some}
     rows = []
-    for model, origin in sorted({*shown.origins, *beside}, key=lambda pair: (pair not in shown.origins, pair)):
+    for model, origin in sorted({*shown.origins, *(beside & shown.totals.keys())}, key=lambda pair: (pair not in shown.origins, pair)):
         total = shown.totals.get((model, origin))
         first = (model, origin) in shown.origins
         number = total.answers if total and not first else shown.origins.get((model, origin), 0)
