@@ -253,3 +253,16 @@ def test_a_configuration_that_is_none_is_named(record, folder, capsys, name, tex
     (folder / name).write_text(text)
     assert main(["baseline", "save", "main"]) == 4
     assert name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["save", "compare", "promote"])
+def test_answers_of_which_the_word_list_sees_nothing_are_no_baseline(record, folder, capsys, action):
+    """What shows nothing, and what shows it in other words, would both be 0 in every cell."""
+    if action != "save":
+        record("sim-faithful")
+        main(["baseline", "save", "main", "--model", "sim-faithful"])
+    record("sim-flat", module="tests/test_b.py")
+    capsys.readouterr()
+    assert main(["baseline", action, "main", "--model", "sim-flat"]) == 4
+    assert "scores in 0 of 264 answers, less than 50%" in capsys.readouterr().err
+    assert (folder / "baselines/main.json").exists() == (action != "save")

@@ -149,3 +149,10 @@ def test_what_cannot_be_compared_is_refused(record, capsys, arguments, message):
     record("gpt-6-luna", module="tests/test_b.py")
     assert main(["compare", *arguments]) == 4
     assert message in capsys.readouterr().err
+
+
+def test_answers_without_scores_are_not_compared(record, capsys):
+    record("sim-faithful")
+    record("sim-flat", module="tests/test_b.py")
+    assert main(["compare", "sim-faithful", "sim-flat"]) == 4
+    assert "scores in 0 of 264 answers, less than 50%" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pytest_batcheval import quality
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.measures._scored_answers import TooFewScores
 from pytest_batcheval.quality.result import Result
 from pytest_batcheval.recordings.answer_table import Answers
 
@@ -30,6 +31,7 @@ STATISTICS: dict[str, Callable[[Answers], Result]] = {
     "trait_reflection": lambda a: quality.trait_reflection(a, permutations=99),
     "discriminant": lambda a: quality.discriminant(a, permutations=99),
     "consistency": quality.consistency,
+    "coverage": lambda a: quality.coverage(a, permutations=99),
     "diversity": quality.diversity,
     "format_checks": quality.format_checks,
     "persona_echo": lambda a: quality.persona_echo(a, permutations=99),
@@ -53,6 +55,9 @@ TEXTS: dict[str, Callable[[int], str]] = {
 }
 
 CODES = ["NS", "HA", "RD", "P"]
+
+COMPARED = ("compare", "regression")
+"""What needs scores of most answers."""
 
 each_statistic = pytest.mark.parametrize("name", STATISTICS)
 
@@ -80,6 +85,10 @@ def test_every_statistic_is_looked_at_here() -> None:
 def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any, name: str, kind: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        if name in COMPARED:
+            with pytest.raises(TooFewScores, match=r"scores in [0-9]+ of 528 answers, less than 50%"):
+                STATISTICS[name](with_texts(TEXTS[kind]))
+            return
         result = STATISTICS[name](with_texts(TEXTS[kind]))
         figures = result.to_dict()
         text = result.explain()
@@ -89,7 +98,7 @@ def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any
 
 
 @pytest.mark.sampled(16)
-@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
+@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power", *COMPARED}))
 def test_long_answers_are_borne(with_texts: Any, name: str) -> None:
     rng = np.random.default_rng(0)
     long = ["".join(map(chr, rng.integers(0xAC00, 0xAC00 + 500, 100_000 if n == 3 else 30))) for n in range(550)]
@@ -228,6 +237,7 @@ ONE_LINE = {
     "trait_reflection": r"median_delta=[\d.]+ p=0\.001: \d of 7 traits reflected",
     "discriminant": r"leak=[\d.]+ p=0\.001: traits raise their own scores",
     "consistency": r"cell_icc=-?[\d.]+ duplicate=[\d.]+% G=[\d.]+: (consistent|inconsistent|not measurable)",
+    "coverage": r"scores in [\d,]+ of [\d,]+ answers \(\d+% of what was asked\): even",
     "diversity": r"vendi=0\.\d\d near_duplicates=[\d.]+%: diverse",
     "format_checks": r"[\d.]+% of [\d,]+ answers fail a check: all checks within their limits",
     "persona_echo": r"lift=-?0\.\d+ p=[\d.]+: in their own words",
@@ -262,5 +272,5 @@ def test_no_figures_however_long_make_it_longer(respondent: Build) -> None:
 def test_every_public_result_has_the_line_of_its_base() -> None:
     classes = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
     results = [cls for cls in classes if issubclass(cls, Result)]
-    assert len(results) == 13
+    assert len(results) == 14
     assert all(cls.__repr__ is Result.__repr__ for cls in results)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.measures._cell_values import cell_values as cell_values
     from pytest_batcheval.quality.measures._consistency import Consistency as Consistency
     from pytest_batcheval.quality.measures._consistency import consistency as consistency
+    from pytest_batcheval.quality.measures._coverage import Coverage as Coverage
+    from pytest_batcheval.quality.measures._coverage import coverage as coverage
     from pytest_batcheval.quality.measures._differentiation import Differentiation as Differentiation
     from pytest_batcheval.quality.measures._differentiation import differentiation as differentiation
     from pytest_batcheval.quality.measures._discriminant import Discriminant as Discriminant
@@ -49,6 +51,7 @@ _HOMES = {
     "CellValues": "measures._cell_values",
     "Comparison": "comparing._compare",
     "Consistency": "measures._consistency",
+    "Coverage": "measures._coverage",
     "Differentiation": "measures._differentiation",
     "Discriminant": "measures._discriminant",
     "Diversity": "measures._diversity",
@@ -68,6 +71,7 @@ _HOMES = {
     "cell_values": "measures._cell_values",
     "compare": "comparing._compare",
     "consistency": "measures._consistency",
+    "coverage": "measures._coverage",
     "differentiation": "measures._differentiation",
     "discriminant": "measures._discriminant",
     "diversity": "measures._diversity",

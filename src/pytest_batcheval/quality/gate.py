@@ -14,6 +14,7 @@ from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged, a
 from pytest_batcheval.quality.deprecated_names import accepts_former_keywords
 from pytest_batcheval.quality.design import Levels, Targets
 from pytest_batcheval.quality.measures._consistency import DUPLICATES, duplicates
+from pytest_batcheval.quality.measures._coverage import coverage_of
 from pytest_batcheval.quality.measures._differentiation import differentiation
 from pytest_batcheval.quality.measures._differentiation_controls import MASKED
 from pytest_batcheval.quality.measures._discriminant import LEAK, discriminant
@@ -25,6 +26,7 @@ from pytest_batcheval.quality.result import NONE, Result, TableResult, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.table import named, table_of
+from pytest_batcheval.quality.word_scores import Scores
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
@@ -245,7 +247,7 @@ def _own_words(answers: Answers, shared: dict[str, Any]) -> Part:
 
 def _traits(
     answers: Answers,
-    scores: Given,
+    scores: Scores,
     levels: Levels | None,
     targets: Targets | None,
     unprompted: Collection[str],
@@ -254,11 +256,16 @@ def _traits(
     found = trait_reflection(answers, scores=scores, levels=levels, targets=targets, unprompted=unprompted, **shared)
     weak = [t.dimension for t in found.prompted if t.p_value > ALPHA or t.delta <= 0]
     reason = Phrase(
-        "median delta {delta:.2f}, not shown: {weak}; weakest personas: {least}",
+        "median delta {delta:.2f}, not shown: {weak}; {scored}; weakest personas: {least}",
+        scored=found.scored.__str__(),
         delta=found.median_delta,
         weak=", ".join(weak) or NONE,
         least=found.least,
     )
+    if uneven := coverage_of(table_of(answers), scores, levels, targets, **shared).uneven:
+        codes = ", ".join(uneven)
+        template = "{reason}; warning: scores are missing by the prompted level: {codes}"
+        reason = Phrase(template, reason=reason, codes=codes)
     if found.leaking:
         codes = ", ".join(found.leaking)
         reason = Phrase("{reason}; warning: shown though not prompted: {codes}", reason=reason, codes=codes)

@@ -57,6 +57,7 @@ NEEDS: Mapping[str, Needs] = {
     "cell_values": Needs(dimensions=1, instead=frozenset({"values"})),
     "compare": Needs(dimensions=1),
     "consistency": Needs(samples=LEAST_SAMPLES),
+    "coverage": Needs(dimensions=1, instead=_DECLARED),
     "differentiation": Needs(left_out=frozenset({"average"})),
     "discriminant": Needs(dimensions=2, instead=_DECLARED),
     "diversity": Needs(),

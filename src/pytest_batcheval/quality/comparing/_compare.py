@@ -11,6 +11,7 @@ from typing import ClassVar
 from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.comparing._clustered_difference import axes_words, difference, named_cells
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_words
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.levels import EQUIVALENCE, verdict_of
@@ -41,6 +42,7 @@ class Comparison(Result):
         lowest: the cells where a is furthest below b.
         clustered, fixed: by axis, the number of its values: axes by which the error is clustered, and those with so few
             values that the result is about these only.
+        scored: of a and of b, the answers with a score of those asked; `None` where all have a value.
     """
 
     effect: float
@@ -57,6 +59,7 @@ class Comparison(Result):
     lowest: tuple[str, ...]
     clustered: dict[str, int]
     fixed: dict[str, int]
+    scored: tuple[ScoredAnswers | None, ScoredAnswers | None] = (None, None)
 
     COMPARE: ClassVar[str] = "assert result.equivalent, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("equivalent",)
@@ -83,7 +86,8 @@ class Comparison(Result):
             inside=Phrase("inside" if self.equivalent else "not inside"),
         )
         lowest = Phrase("furthest behind: {cells}", cells=listed(self.lowest, LISTED) or NONE)
-        return Phrase.joined("\n", [difference, within, lowest, *axes_words(self.clustered, self.fixed)])
+        about = (*scored_words(*self.scored), *axes_words(self.clustered, self.fixed))
+        return Phrase.joined("\n", [difference, within, lowest, *about])
 
     def _summary(self) -> Phrase:
         template = "{it.metric} difference={it.effect:+.3f} p={it.p_value:.2g}: {verdict}"
@@ -131,4 +135,5 @@ def compare(
         lowest=named_cells(one, found.cells, LISTED),
         clustered=dict(found.clustered),
         fixed=dict(found.fixed),
+        scored=(one.scored, other.scored),
     )

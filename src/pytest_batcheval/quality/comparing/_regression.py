@@ -14,6 +14,7 @@ import numpy as np
 from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.comparing._clustered_difference import Difference, axes_words, difference, named_cells
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_words
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.levels import ALPHA
@@ -53,6 +54,7 @@ class Regression(Result):
         fallen: the cells that fell most.
         clustered, fixed: by axis, the number of its values: axes by which the error is clustered, and those with so few
             values that the result is about these only.
+        scored: of the run and of the baseline, the answers with a score of those asked; `None` where all have a value.
     """
 
     effect: float
@@ -68,6 +70,7 @@ class Regression(Result):
     fallen: tuple[str, ...]
     clustered: dict[str, int]
     fixed: dict[str, int]
+    scored: tuple[ScoredAnswers | None, ScoredAnswers | None] = (None, None)
 
     COMPARE: ClassVar[str] = "assert result.verdict != 'FAIL', result.explain()"
 
@@ -83,7 +86,8 @@ class Regression(Result):
             alpha=ALPHA,
         )
         fallen = Phrase("fell most: {cells}", cells=listed(self.fallen, LISTED) or NONE)
-        return Phrase.joined("\n", [change, *self._decide(), fallen, *axes_words(self.clustered, self.fixed)])
+        about = (*scored_words(*self.scored), *axes_words(self.clustered, self.fixed))
+        return Phrase.joined("\n", [change, *self._decide(), fallen, *about])
 
     def _decide(self) -> list[Phrase]:
         """The number of samples that would decide a drop that does not fail."""
@@ -139,6 +143,7 @@ def regression(
         fallen=named_cells(new, found.cells, LISTED),
         clustered=dict(found.clustered),
         fixed=dict(found.fixed),
+        scored=(new.scored, old.scored),
     )
 
 

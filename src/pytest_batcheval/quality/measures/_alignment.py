@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import arranged
 from pytest_batcheval.quality.design import Levels, Targets, design_of
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers
 from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.table import table_of
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
@@ -36,7 +37,13 @@ def alignment(
     Raises:
         TableError: as `trait_reflection`, or scores far outside that scale.
     """
-    answers = arranged(answers, rows, columns)
+    return counted_alignment(arranged(answers, rows, columns), scores, levels, targets)[0]
+
+
+def counted_alignment(
+    answers: Answers, scores: Given | None = None, levels: Levels | None = None, targets: Targets | None = None
+) -> tuple[Floats, ScoredAnswers]:
+    """Return the alignment of each answer, and how many of those that were asked have a score."""
     judged, given = scored(answers, scores)
     table = table_of(judged)
     design = design_of(table, levels, targets)
@@ -52,4 +59,4 @@ def alignment(
         count += counts
     found = np.full(len(answers), np.nan)
     found[table.places] = np.where(asked > 0, total / np.maximum(count, 1), np.nan)
-    return found
+    return found, ScoredAnswers(int(np.count_nonzero(count)), int(np.count_nonzero(asked)))

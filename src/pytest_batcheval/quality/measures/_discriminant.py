@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_answers
 from pytest_batcheval.quality.result import NONE, TableResult, shown
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
@@ -37,12 +38,14 @@ class Discriminant(TableResult):
         dimensions: rows and columns of the matrix.
         matrix: row: scored dimension, column: prompted dimension; half the difference between high and low,
             in score points.
+        scored: the answers with a score of a dimension that their question aims at, of those asked.
     """
 
     p_value: float
     seed: int
     dimensions: tuple[str, ...]
     matrix: tuple[tuple[float, ...], ...]
+    scored: ScoredAnswers
 
     COMPARE: ClassVar[str] = "assert result.leak is not None and result.leak <= 0.5, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("leak",)
@@ -68,7 +71,7 @@ class Discriminant(TableResult):
             f"{code:<10}" + "".join(f"{value:7.2f}" for value in row)
             for code, row in zip(self.dimensions, self.matrix, strict=True)
         ]
-        return Phrase.joined("\n", [found, head, *rows])
+        return Phrase.joined("\n", [found, self.scored.__str__(), head, *rows])
 
     def _strongest(self) -> Phrase:
         """The traits that move another score most."""
@@ -131,6 +134,7 @@ def discriminant(
         columns=table.axes.column,
         dimensions=codes,
         matrix=tuple(tuple(map(float, row)) for row in matrix),
+        scored=scored_answers(table, given, design),
     )
 
 

@@ -86,6 +86,7 @@ def persona_echo(
 
     Raises:
         TableError: as `differentiation`, or a persona has no `description`.
+        NotMeasurable: none has, or no description or id holds three syllables (nine letters) in a row.
     """
     table = table_of(spoken(arranged(answers, rows, columns)))
     lacking = [i for i, p in zip(table.row_ids, table.rows, strict=True) if description_of(p) is None]
@@ -94,6 +95,8 @@ def persona_echo(
         template = "personas without a `description` that they could repeat: {names}"
         raise kind(Phrase(template, names=listed(lacking, NAMED)))
     described = [description_runs(persona) for persona in table.rows]
+    if not any(described):
+        raise NotMeasurable(Phrase("descriptions and ids are too short to be repeated"))
     lifts = _lifts(table, described)
     cells = _cell_means(table, lifts)
     own = np.einsum("jii->ji", cells)[table.present]

@@ -19,11 +19,13 @@ import numpy.typing as npt
 from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.deprecated_names import FormerAttributes, accepts_former_keywords
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_answers
 from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
 from pytest_batcheval.quality.result import NONE, TableResult, listed
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks
 from pytest_batcheval.quality.stats.levels import ALPHA
+from pytest_batcheval.quality.stats.multiple import holm
 from pytest_batcheval.quality.stats.resampling import permutation_p, shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import Table, named, table_of
@@ -119,6 +121,7 @@ class TraitReflection(FormerAttributes, TableResult):
         traits: the dimensions.
         leanings: by persona, how far its scores lean to its prompted poles, in points, least first.
         opposed: the answers scored a point or more on the wrong side of their question's mean, furthest first.
+        scored: the answers with a score of a dimension that their question aims at, of those asked.
     """
 
     effect: float
@@ -127,6 +130,7 @@ class TraitReflection(FormerAttributes, TableResult):
     traits: tuple[Trait, ...]
     leanings: dict[str, float]
     opposed: tuple[str, ...]
+    scored: ScoredAnswers
 
     COMPARE: ClassVar[str] = "assert len(result.reflected) >= 6 and result.median_delta >= 0.6, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("reflected", "median_delta", "leaking", "shows")
@@ -172,7 +176,7 @@ class TraitReflection(FormerAttributes, TableResult):
         dimensions = map(str, sorted(self.traits, key=lambda trait: trait.delta))
         weakest = Phrase("weakest personas: {personas}", personas=self.least)
         opposed = Phrase("scored against the prompt: {answers}", answers=listed(self.opposed) or NONE)
-        return Phrase.joined("\n", [self._found(), *dimensions, weakest, opposed])
+        return Phrase.joined("\n", [self._found(), *dimensions, self.scored.__str__(), weakest, opposed])
 
     def _found(self) -> Phrase:
         """The dimensions that show, and those that do not."""
@@ -255,6 +259,7 @@ def trait_reflection(
         traits=traits,
         leanings=leanings(table, design, codes, np.column_stack([means[chosen.index(code)] for code in codes])),
         opposed=opposed(table, design, codes, given),
+        scored=scored_answers(table, given, design),
     )
 
 
@@ -275,16 +280,6 @@ def _corrected(found: Sequence[dict[str, Any]], slopes: Sequence[dict[str, Any]]
         Trait(**trait, **slope, p_holm=next(corrected) if trait["prompted"] else trait["p_value"])
         for trait, slope in zip(found, slopes, strict=True)
     )
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's (1979) corrected p-values, in the order given."""
-    corrected = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, p_values[place] * (len(p_values) - rank)))
-        corrected[place] = largest
-    return corrected
 
 
 def rank_sums(ranks: Floats, high: int, rng: np.random.Generator, count: int) -> Floats:
