@@ -25,7 +25,7 @@ def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
     record("gpt-6-luna", module="tests/test_b.py")
     assert main(["compare", "gpt-6.1-terra", "gpt-6-luna"]) == 0
     out = capsys.readouterr().out
-    assert "equivalent: alignment/1 differs by " in out
+    assert "equivalent: alignment/2 differs by " in out
     assert "gpt-6-luna is as good as gpt-6.1-terra within 0.15, at 10% of its cost" in out
     main(["compare", "gpt-6.1-terra", "gpt-6-luna", "--lang", "ko"])
     out = capsys.readouterr().out

@@ -242,8 +242,8 @@ ONE_LINE = {
     "format_checks": r"[\d.]+% of [\d,]+ answers fail a check: all checks within their limits",
     "persona_echo": r"lift=-?0\.\d+ p=[\d.]+: in their own words",
     "judge_agreement": r"least kappa=undefined n=[\d]+: not agreed on NS",
-    "compare": r"alignment/1 difference=\+0\.000 p=1: equivalent",
-    "regression": r"alignment/1 change=\+0\.000 p=1: PASS",
+    "compare": r"alignment/2 difference=\+0\.000 p=1: equivalent",
+    "regression": r"alignment/2 change=\+0\.000 p=1: PASS",
     "quality_gate": r"[\d,]+ answers, 7 parts: (passed|failed [\w, ]+)",
     "power": r"25 x 11 x 1 sample: .+ points, differences from 0\.\d+ sd",
 }
@@ -265,7 +265,7 @@ def test_no_figures_however_long_make_it_longer(respondent: Build) -> None:
         assert "\n" not in repr(found)
         assert len(repr(found)) < 200
     assert repr(quality.cell_values(answers)).startswith(
-        "<CellValues alignment/1: 25 x 11, 264 cells with a value, mean "
+        "<CellValues alignment/2: 25 x 11, 264 cells with a value, mean "
     )
 
 

@@ -185,7 +185,7 @@ def test_no_english_is_left_of_odd_tables(name):
 
 def test_no_english_is_left_of_results_that_are_rare_or_cost_time():
     table = random_table(3)
-    values = quality.cell_values(table, [float(n % 3) for n in range(len(table))], metric="alignment/1")
+    values = quality.cell_values(table, [float(n % 3) for n in range(len(table))], metric="alignment/2")
     same = {"interval": None, "p_value": None, "null": "none: shares of simulated runs", "n": 1, "seed": 0}
     power = quality.Power(effect=None, personas=8, questions=4, samples=2, runs=5, differentiation={0.01: 0.1},
                           traits={}, difference=0.3, **same)  # fmt: skip

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from free_text import Speaker, spoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from respondent_tables import CODES
 from scipy import stats
 
 from pytest_batcheval.quality import CellValues, alignment, cell_values, compare, regression
@@ -186,7 +188,7 @@ def test_answers_are_compared_by_their_alignment(respondent: Build) -> None:
     assert np.nanmean(alignment(wrong)) < -0.3
     assert regression(right, wrong).verdict == "FAIL"
     found = compare(right, respondent("faithful", seed=2))
-    assert (found.metric, found.n) == ("alignment/1", 264)
+    assert (found.metric, found.n) == ("alignment/2", 264)
     assert found.verdict == "equivalent"
 
 
@@ -198,12 +200,13 @@ def test_alignment_by_hand(respondent: Build) -> None:
     scores: dict[str, Any] = {code: np.full(len(answers), np.nan) for code in level}
     assert alignment(answers, scores=scores)[0] == 0.0
     scores[first][0] = 3 + 2 * level[first]
-    assert alignment(answers, scores=scores)[0] == 1.0
+    asked = sum(level[code] != 0 for code in row.cell["question"].targets)
+    assert alignment(answers, scores=scores)[0] == 1.0 / asked
     scores[second][0] = 3 - level[second]
-    assert alignment(answers, scores=scores)[0] == 0.25
+    assert alignment(answers, scores=scores)[0] == 0.5 / asked
     untargeted = next(code for code in level if code not in row.cell["question"].targets)
     scores[untargeted][0] = 3 - 2 * level[untargeted]
-    assert alignment(answers, scores=scores)[0] == 0.25
+    assert alignment(answers, scores=scores)[0] == 0.5 / asked
     assert all(
         np.isnan(a) == (r.id("persona") == "average") for a, r in zip(alignment(answers), answers.rows, strict=True)
     )
@@ -230,3 +233,34 @@ def test_numbers_of_ones_own_need_a_name(respondent: Build) -> None:
         cell_values(answers, [1, 2], metric="x/1")
     with pytest.raises(TableError, match="no x/1 to compare"):
         cell_values(answers, [None] * 275, metric="x/1")
+
+
+def shown(full: int, mild: int, seed: int = 0) -> CellValues:
+    """What shows so many of the told traits that a question aims at at full strength, and so many others mildly."""
+    said = spoken(Speaker("ko"), seed)
+    levels = {code: said.levels[:, n] for n, code in enumerate(CODES)}
+    scores = {code: np.full(len(said.answers), np.nan) for code in CODES}
+    for n, row in enumerate(said.answers.rows):
+        for place, code in enumerate(c for c in row.cell["question"].targets if levels[c][n]):
+            if place < full + mild:
+                scores[code][n] = 3 + levels[code][n] * (2 if place < full else 1)
+    return cell_values(said.answers, scores=scores)
+
+
+def test_alignment_grows_with_what_is_shown() -> None:
+    """One told trait at full strength and silence on the others is not better than all told traits."""
+    one, two, three, mild, nearly = shown(1, 0), shown(2, 0), shown(3, 0), shown(0, 3), shown(1, 2)
+    means = [np.nanmean(values.array()) for values in (one, two, three, mild, nearly)]
+    assert means[0] < means[1] < means[2] == 1.0
+    assert means[3] == 0.5
+    assert means[0] < means[4] < means[2]
+    assert compare(one, nearly).verdict == "worse"
+    assert compare(three, one).verdict == "better"
+
+
+def test_former_alignments_are_refused_with_the_reason() -> None:
+    now = shown(1, 1)
+    before = CellValues.from_dict({**now.to_dict(), "metric": "alignment/1"})
+    for function in (compare, regression):
+        with pytest.raises(TableError, match=r"same metric: .*did not count what an answer does not show: measure its"):
+            function(before, now)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import COLUMNS, ROWS, TableAxes, TableError
-from pytest_batcheval.quality.measures._cell_values import CellValues
+from pytest_batcheval.quality.measures._cell_values import FORMER, CellValues
 from pytest_batcheval.quality.needs import LEAST_COLUMNS, LEAST_ROWS
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.stats.student_t import t_cdf, t_quantile
@@ -161,7 +161,15 @@ def _check_alike(a: CellValues, b: CellValues) -> None:
     for name in names:
         one, other = getattr(a, name), getattr(b, name)
         if one != other:
-            raise TableError(f"two runs can only be compared with the same {name}: {_unlike(one, other)}")
+            raise TableError(
+                f"two runs can only be compared with the same {name}: {_unlike(one, other)}{_former(one, other)}"
+            )
+
+
+def _former(*metrics: object) -> str:
+    """Return the reason why a number of an earlier version cannot be compared, and what to do."""
+    found = [reason for metric, reason in FORMER.items() if metric in metrics]
+    return f"; {found[0]}: measure its stored answers again" if found else ""
 
 
 def _unlike(one: object, other: object) -> str:

@@ -27,12 +27,13 @@ def alignment(
     rows: AxisNames = None,
     columns: AxisNames = None,
 ) -> Floats:
-    """Return the mean over the prompted dimensions with a score of level x (score - 3) / 2: -1 to 1, shape (n,).
+    """Return the mean over the prompted dimensions that the question aims at of level x (score - 3) / 2, shape (n,).
 
-    1 is the prompted pole at its strongest, -1 the opposite, 0 neither; also 0 for an answer without any
-    score, which shows nothing of its prompt. NaN for a failed answer, and if the prompt gave the persona no pole
-    that the question aims at. Scores are on the judge's scale, 1 to 5; those on questions that do not aim at their
-    dimension do not count.
+    From -1 to 1: 1 is each prompted pole at its strongest, -1 the opposite, 0 neither. A dimension without a score
+    counts as 0, since nothing of it is shown: what shows one of three traits has a third of the alignment of what shows
+    all three as strongly, and showing more never lowers it. NaN for a failed answer, and if the prompt gave the persona
+    no pole that the question aims at. Scores are on the judge's scale, 1 to 5; those on questions that do not aim at
+    their dimension do not count.
 
     Raises:
         TableError: as `trait_reflection`, or scores far outside that scale.
@@ -58,5 +59,5 @@ def counted_alignment(
         total += np.where(counts, level * (np.where(counts, column, MIDDLE) - MIDDLE) / HALF, 0.0)
         count += counts
     found = np.full(len(answers), np.nan)
-    found[table.places] = np.where(asked > 0, total / np.maximum(count, 1), np.nan)
+    found[table.places] = np.where(asked > 0, total / np.maximum(asked, 1), np.nan)
     return found, ScoredAnswers(int(np.count_nonzero(count)), int(np.count_nonzero(asked)))

@@ -24,8 +24,14 @@ from pytest_batcheval.wire.value_id import value_id
 
 Floats = npt.NDArray[np.float64]
 
-ALIGNMENT = "alignment/1"
-"""Name and version of the default number; the version changes whenever what it measures changes."""
+ALIGNMENT = "alignment/2"
+"""Name and version of the default number; the version changes whenever what it measures changes.
+
+`alignment/1` was the mean over the dimensions with a score: what was not shown did not count.
+"""
+
+FORMER = {"alignment/1": "alignment/1 did not count what an answer does not show"}
+"""Reasons why numbers of earlier versions cannot be compared with today's."""
 
 
 @dataclass(frozen=True, repr=False)
