@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from free_text import Speaker, honest, spoken
 
 from pytest_batcheval.quality import quality_gate
 from pytest_batcheval.quality.axes import TableError
@@ -97,3 +98,12 @@ def test_parts_can_be_left_out(words: Build) -> None:
 def test_a_gate_is_neither_true_nor_false(words: Build) -> None:
     with pytest.raises(TypeError, match=r"a QualityGate is neither.*assert gate\.passed, gate\.explain\(\)"):
         assert quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=99)
+
+
+def test_a_judges_role_labels_fail_the_form() -> None:
+    said = spoken(Speaker("ko", counsellor=0.3), 1)
+    unlabelled = quality_gate(said.answers, scores=honest(said, 1), permutations=199)
+    assert "form" not in unlabelled.failed
+    gate = quality_gate(said.answers, scores=honest(said, 1), roles=said.roles, permutations=199)
+    assert "form" in gate.failed
+    assert "role_flip 2" in gate["form"].reason or "role_flip 3" in gate["form"].reason

@@ -131,6 +131,7 @@ def quality_gate(
     leave_out: Collection[str] = (),
     without: Collection[str] = ("average",),
     language: str = "ko",
+    roles: Sequence[str] | None = None,
     permutations: int = 9999,
     seed: int = 0,
     rows: AxisNames = None,
@@ -153,7 +154,7 @@ def quality_gate(
     judged, given = scored(arranged(answers, rows, columns), scores)
     shared: dict[str, Any] = {"permutations": permutations, "seed": seed}
     checks: dict[str, Callable[[], Part | None]] = {
-        "form": lambda: _form(judged, language),
+        "form": lambda: _form(answers, language, roles),
         "diverse": lambda: _diverse(judged),
         "different": lambda: _different(judged, without, shared),
         "own_words": lambda: _own_words(judged, shared),
@@ -211,8 +212,8 @@ def _looked(checks: Mapping[str, Callable[[], Part | None]]) -> tuple[list[Part]
     return parts, unseen
 
 
-def _form(answers: Answers, language: str) -> Part:
-    found = format_checks(answers, language=language)
+def _form(answers: Answers, language: str, roles: Sequence[str] | None) -> Part:
+    found = format_checks(answers, language=language, roles=roles)
     names = found.failing or tuple(found.checks)
     shares = [Phrase("{} {:.1%}", Phrase.known(name, "check"), found[name].share) for name in names]
     return Part("form", not found.failing, Phrase.joined(", ", shares), found)

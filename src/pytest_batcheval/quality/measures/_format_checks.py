@@ -14,7 +14,9 @@ from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
+from pytest_batcheval.quality.verdicts import IN_ROLE, strange_roles
 from pytest_batcheval.recordings.answer_table import Answers, Row
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 
@@ -24,10 +26,14 @@ LIMITS = {
     "unfinished": 0.01,
     "refusal": 0.01,
     "role_flip": 0.01,
+    "other_role": 0.01,
     "question_echo": 0.02,
     "failed": 0.02,
 }
 """Largest share of answers of each kind: conventions, chosen to allow a single stray answer in 275."""
+
+OF_ROLE = {"refusal": "refusal", "ai_disclosure": "refusal", "role_flip": "role_flip"}
+"""The check that a judge's label belongs to; any other label out of its role is `other_role`."""
 
 SCRIPT_SHARE = 0.8
 """Least share of letters in the expected script, a convention: names and units in another script are allowed."""
@@ -81,7 +87,8 @@ class FormatChecks(Result):
         effect: the share of answers that fail any check; `interval` Wilson's.
         checks: `failed` (no answer), `empty`, `unfinished` (finish reason other than stop), `other_script`,
             `refusal` (marked as one, in words, or a mention of being an AI), `role_flip` (the patient offers
-            help) and, where questions have a text, `question_echo`.
+            help), and where questions have a text, `question_echo`. Where a judge labelled roles, its labels count for
+            `refusal` and `role_flip`, and any other role than that of the prompt for `other_role`.
     """
 
     effect: float
@@ -127,18 +134,23 @@ def _line(name: str, check: Check) -> Phrase:
     return Phrase("{}: {}", line, listed(check.found)) if check.found else line
 
 
-def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
+def format_checks(answers: Answers, *, language: str = "ko", roles: Sequence[str] | None = None) -> FormatChecks:
     """Check the form of each answer; `language` is ko, en or another of `SCRIPTS`.
 
+    `roles` has a judge's label of each answer, such as `verdicts_of(judged).roles`; `in_role` and an empty one are no
+    fault. By default the labels of the table's own verdicts are taken.
+
     Raises:
-        TableError: there are no answers, or the language is unknown.
+        TableError: there are no answers, the language is unknown, or roles are not one per answer.
     """
     if language not in SCRIPTS:
         raise TableError(f"unknown language {language!r}; the languages are {', '.join(SCRIPTS)}")
     if not len(answers):
         raise TableError("there are no answers to check")
+    labels = _labels(answers, roles)
     answers = spoken(answers)
     there = [row for row in answers.rows if row.answer.error is None]
+    role = {id(row): label for row, label in zip(answers.rows, labels or (), strict=False)}
     tests: dict[str, Callable[[Row], bool]] = {
         "empty": lambda row: not row.answer.text.strip() and not row.answer.refusal,
         "unfinished": lambda row: row.answer.finish_reason != "stop",
@@ -146,6 +158,8 @@ def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
         "refusal": lambda row: bool(row.answer.refusal) or says(row.answer.text, "refusal", "ai_mention"),
         "role_flip": lambda row: says(row.answer.text, "role_flip"),
     }
+    if labels is not None:
+        tests |= {name: _or_labelled(tests.get(name), name, role) for name in ("refusal", "role_flip", "other_role")}
     hits = {"failed": [row for row in answers.rows if row.answer.error is not None]}
     hits |= {name: [row for row in there if test(row)] for name, test in tests.items()}
     sizes = dict.fromkeys(hits, len(there)) | {"failed": len(answers)}
@@ -163,6 +177,25 @@ def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
         seed=None,
         checks={name: _check(name, rows, sizes[name]) for name, rows in hits.items()},
     )
+
+
+def _labels(answers: Answers, roles: Sequence[str] | None) -> list[str] | None:
+    """Return the labels that are out of role, empty for those that are not; `None` if no judge gave any."""
+    if roles is None:
+        return strange_roles(answers)
+    if isinstance(roles, str) or len(roles) != len(answers):
+        raise TableError(f"{len(roles)} roles for {counted(len(answers), 'answer')}; give one per answer")
+    return ["" if role == IN_ROLE else role for role in roles]
+
+
+def _or_labelled(words: Callable[[Row], bool] | None, check: str, role: dict[int, str]) -> Callable[[Row], bool]:
+    """Return the test whether an answer has the words of a check, or a label that belongs to it."""
+
+    def test(row: Row) -> bool:
+        label = role[id(row)]
+        return (label != "" and OF_ROLE.get(label, "other_role") == check) or (words is not None and words(row))
+
+    return test
 
 
 def script_share(text: str, language: str) -> float:
