@@ -71,7 +71,7 @@ def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(respo
         quality_gate(few, permutations=99)
     every, one = str(error.value).splitlines()
     assert every.startswith(
-        "diverse, own_words, traits, discriminant, samples: 25 personas and 3 questions are too few"
+        "diverse, own_words, copies, traits, discriminant, samples: 25 personas and 3 questions are too few"
     )
     assert one.startswith("different: 24 personas (without average) and 3 questions are too few")
     assert all(repr(part) in one.partition("leave_out=")[2] for part in PARTS[1:])
@@ -80,7 +80,7 @@ def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(respo
 def test_a_table_without_profiles_is_judged_by_the_parts_that_can_look(words: Build) -> None:
     gate = quality_gate(words(), permutations=99)
     assert list(gate.unseen) == ["own_words", "traits", "discriminant"]
-    assert [part.name for part in gate.parts] == ["form", "diverse", "different"]
+    assert [part.name for part in gate.parts] == ["form", "diverse", "different", "copies"]
     assert "cannot look: traits: personas without levels (declare a `profile`" in gate.explain()
     assert "cannot look: own_words, traits, discriminant" in repr(quality_gate(words(), leave_out=["different"]))
 

@@ -14,6 +14,7 @@ from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged, a
 from pytest_batcheval.quality.deprecated_names import accepts_former_keywords
 from pytest_batcheval.quality.design import Levels, Targets
 from pytest_batcheval.quality.measures._consistency import DUPLICATES, duplicates
+from pytest_batcheval.quality.measures._copied_answers import COPIES, copied_answers
 from pytest_batcheval.quality.measures._coverage import coverage_of
 from pytest_batcheval.quality.measures._differentiation import differentiation
 from pytest_batcheval.quality.measures._differentiation_controls import MASKED
@@ -25,12 +26,12 @@ from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
 from pytest_batcheval.quality.result import NONE, Result, TableResult, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.levels import ALPHA
-from pytest_batcheval.quality.table import named, table_of
+from pytest_batcheval.quality.table import NAMED, named, table_of
 from pytest_batcheval.quality.word_scores import Scores
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
-PARTS = ("form", "diverse", "different", "own_words", "traits", "discriminant", "samples")
+PARTS = ("form", "diverse", "different", "own_words", "copies", "traits", "discriminant", "samples")
 """The names of the parts, in the order in which they are checked."""
 
 
@@ -158,6 +159,7 @@ def quality_gate(
         "diverse": lambda: _diverse(judged),
         "different": lambda: _different(judged, without, shared),
         "own_words": lambda: _own_words(judged, shared),
+        "copies": lambda: _copies(judged),
         "traits": lambda: _traits(judged, given, levels, targets, unprompted, shared),
         "discriminant": lambda: _discriminant(judged, given, levels, targets, shared),
         "samples": lambda: _samples(judged),
@@ -244,6 +246,15 @@ def _own_words(answers: Answers, shared: dict[str, Any]) -> Part:
     found = persona_echo(answers, **shared)
     reason = Phrase("echo lift {lift:.3f} (at most {most:.2f})", lift=found.lift, most=ECHO)
     return Part("own_words", found.lift <= ECHO, reason, found)
+
+
+def _copies(answers: Answers) -> Part:
+    share, cells = copied_answers(table_of(answers, two_axes=True))
+    template = "{share:.1%} of a persona's answers to different questions are copies (at most {most:.0%})"
+    reason = Phrase(template, share=share, most=COPIES)
+    if cells:
+        reason = Phrase("{reason}: {cells}", reason=reason, cells=listed(cells, NAMED))
+    return Part("copies", share <= COPIES, reason)
 
 
 def _traits(
