@@ -290,8 +290,13 @@ def _discriminant(
     found = discriminant(answers, scores=scores, levels=levels, targets=targets, **shared)
     if found.leak is None:
         return Part("discriminant", False, Phrase("prompted traits do not raise their own scores"), found)
-    reason = Phrase("leak {leak:.2f} (at most {most})", leak=found.leak, most=LEAK)
-    return Part("discriminant", found.leak <= LEAK, reason, found)
+    reason = Phrase(
+        "leak {leak:.2f} (at most {most}), moved by other traits: {mixed}",
+        leak=found.leak,
+        most=LEAK,
+        mixed=", ".join(found.mixed) or NONE,
+    )
+    return Part("discriminant", found.discriminates, reason, found)
 
 
 def _samples(answers: Answers) -> Part | None:

@@ -31,6 +31,23 @@ def test_the_matrix_recovers_effects_exactly(respondent: Build) -> None:
     assert result.p_value == 1e-4
 
 
+def test_a_row_whose_own_effect_is_not_far_above_the_others_is_mixed(respondent: Build) -> None:
+    answers = respondent("blind")
+    effects = np.eye(7) / 2
+    assert discriminant(answers, scores=by_effects(answers, effects)).mixed == ()
+    effects[1, 2] = 0.24
+    assert discriminant(answers, scores=by_effects(answers, effects)).mixed == ()
+    effects[1, 2] = -0.26
+    one = discriminant(answers, scores=by_effects(answers, effects))
+    assert (one.mixed, one.discriminates) == (("HA",), True)
+    effects[3, 0] = 0.3
+    two = discriminant(answers, scores=by_effects(answers, effects))
+    assert (two.mixed, two.discriminates) == (("HA", "P"), False)
+    assert two.leak is not None
+    assert two.leak < 0.5
+    assert "moved by other traits more than by half of their own: HA, P" in two.explain()
+
+
 def test_half_the_difference_of_means_is_meant(respondent: Build) -> None:
     """The design is orthogonal: the matrix is half the difference of the means of high and low."""
     answers = respondent("faithful")
