@@ -164,11 +164,14 @@ class Words:
         return " ".join("".join(rng.choice(list("abcdefghijklmnop"), 5)) for _ in range(12)) + "."
 
 
+EACH = ("each_persona", "each_question")
+
+
 def test_a_gate_of_items_says_what_it_cannot_look_at() -> None:
     gate = quality_gate(table(Words(), item=20), language="en")
     assert [part.name for part in gate.parts] == ["form", "diverse"]
     assert gate.passed
-    assert list(gate.unseen) == ["different", "own_words", "copies", "traits", "discriminant"]
+    assert list(gate.unseen) == ["different", "own_words", "copies", "traits", "discriminant", *EACH]
     assert "cannot look: different: the answers differ on one axis, item" in gate.explain()
     collapsed = quality_gate(table(lambda _: "I do not know at all.", item=20), language="en")
     assert collapsed.failed == ("diverse",)

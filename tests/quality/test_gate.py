@@ -12,6 +12,9 @@ from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
 
+UNKNOWN = ["own_words", "traits", "discriminant", "each_persona", "each_question"]
+"""Parts that need profiles, targets and descriptions."""
+
 
 def test_a_faithful_respondent_passes_every_part(respondent: Build) -> None:
     gate = quality_gate(respondent("faithful", samples=2))
@@ -24,7 +27,7 @@ def test_a_faithful_respondent_passes_every_part(respondent: Build) -> None:
 
 def test_a_failing_gate_names_part_and_reason(respondent: Build) -> None:
     gate = quality_gate(respondent("inverted"), permutations=999)
-    assert gate.failed == ("traits", "discriminant")
+    assert gate.failed == ("traits", "discriminant", "each_persona", "each_question")
     assert gate["traits"].reason.startswith("median delta -")
     assert "FAIL discriminant: prompted traits do not raise their own scores" in gate.explain()
     assert "0 of 7 dimensions reflected" in gate.explain()
@@ -71,7 +74,7 @@ def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(respo
         quality_gate(few, permutations=99)
     every, one = str(error.value).splitlines()
     assert every.startswith(
-        "diverse, own_words, copies, traits, discriminant, samples: 25 personas and 3 questions are too few"
+        "diverse, own_words, copies, traits, discriminant, each_persona, each_question, samples: 25 personas and 3 questions are too few"
     )
     assert one.startswith("different: 24 personas (without average) and 3 questions are too few")
     assert all(repr(part) in one.partition("leave_out=")[2] for part in PARTS[1:])
@@ -79,15 +82,15 @@ def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(respo
 
 def test_a_table_without_profiles_is_judged_by_the_parts_that_can_look(words: Build) -> None:
     gate = quality_gate(words(), permutations=99)
-    assert list(gate.unseen) == ["own_words", "traits", "discriminant"]
+    assert list(gate.unseen) == UNKNOWN
     assert [part.name for part in gate.parts] == ["form", "diverse", "different", "copies"]
     assert "cannot look: traits: personas without levels (declare a `profile`" in gate.explain()
     assert "cannot look: own_words, traits, discriminant" in repr(quality_gate(words(), leave_out=["different"]))
 
 
 def test_parts_can_be_left_out(words: Build) -> None:
-    gate = quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=99)
-    assert gate.left_out == ("own_words", "traits", "discriminant", "samples")
+    gate = quality_gate(words(), leave_out=UNKNOWN, permutations=99)
+    assert gate.left_out == (*UNKNOWN, "samples")
     assert gate.failed == ("different",)
     with pytest.raises(KeyError, match="part 'traits' was not checked"):
         gate["traits"]
@@ -97,7 +100,7 @@ def test_parts_can_be_left_out(words: Build) -> None:
 
 def test_a_gate_is_neither_true_nor_false(words: Build) -> None:
     with pytest.raises(TypeError, match=r"a QualityGate is neither.*assert gate\.passed, gate\.explain\(\)"):
-        assert quality_gate(words(), leave_out=["own_words", "traits", "discriminant"], permutations=99)
+        assert quality_gate(words(), leave_out=UNKNOWN, permutations=99)
 
 
 def test_a_judges_role_labels_fail_the_form() -> None:

@@ -244,7 +244,7 @@ ONE_LINE = {
     "judge_agreement": r"least kappa=undefined n=[\d]+: not agreed on NS",
     "compare": r"alignment/2 difference=\+0\.000 p=1: equivalent",
     "regression": r"alignment/2 change=\+0\.000 p=1: PASS",
-    "quality_gate": r"[\d,]+ answers, 8 parts: (passed|failed [\w, ]+)",
+    "quality_gate": r"[\d,]+ answers, 10 parts: (passed|failed [\w, ]+)",
     "power": r"25 x 11 x 1 sample: .+ points, differences from 0\.\d+ sd",
 }
 

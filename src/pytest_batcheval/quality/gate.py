@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged, axes_of
@@ -22,7 +23,8 @@ from pytest_batcheval.quality.measures._discriminant import LEAK, discriminant
 from pytest_batcheval.quality.measures._diversity import diversity
 from pytest_batcheval.quality.measures._format_checks import format_checks
 from pytest_batcheval.quality.measures._persona_echo import ECHO, persona_echo
-from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
+from pytest_batcheval.quality.measures._trait_outliers import MOST_MUTE, mute_personas, mute_questions
+from pytest_batcheval.quality.measures._trait_reflection import TraitReflection, trait_reflection
 from pytest_batcheval.quality.result import NONE, Result, TableResult, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.levels import ALPHA
@@ -31,7 +33,18 @@ from pytest_batcheval.quality.word_scores import Scores
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
-PARTS = ("form", "diverse", "different", "own_words", "copies", "traits", "discriminant", "samples")
+PARTS = (
+    "form",
+    "diverse",
+    "different",
+    "own_words",
+    "copies",
+    "traits",
+    "discriminant",
+    "each_persona",
+    "each_question",
+    "samples",
+)
 """The names of the parts, in the order in which they are checked."""
 
 
@@ -154,14 +167,19 @@ def quality_gate(
         raise TableError(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
     judged, given = scored(arranged(answers, rows, columns), scores)
     shared: dict[str, Any] = {"permutations": permutations, "seed": seed}
+    found = cache(
+        lambda: trait_reflection(judged, scores=given, levels=levels, targets=targets, unprompted=unprompted, **shared)
+    )
     checks: dict[str, Callable[[], Part | None]] = {
         "form": lambda: _form(answers, language, roles),
         "diverse": lambda: _diverse(judged),
         "different": lambda: _different(judged, without, shared),
         "own_words": lambda: _own_words(judged, shared),
         "copies": lambda: _copies(judged),
-        "traits": lambda: _traits(judged, given, levels, targets, unprompted, shared),
+        "traits": lambda: _traits(judged, found(), given, levels, targets, shared),
         "discriminant": lambda: _discriminant(judged, given, levels, targets, shared),
+        "each_persona": lambda: _each(found(), "each_persona"),
+        "each_question": lambda: _each(found(), "each_question"),
         "samples": lambda: _samples(judged),
     }
     parts, unseen = _looked({name: check for name, check in checks.items() if name not in leave_out})
@@ -259,13 +277,12 @@ def _copies(answers: Answers) -> Part:
 
 def _traits(
     answers: Answers,
+    found: TraitReflection,
     scores: Scores,
     levels: Levels | None,
     targets: Targets | None,
-    unprompted: Collection[str],
     shared: dict[str, Any],
 ) -> Part:
-    found = trait_reflection(answers, scores=scores, levels=levels, targets=targets, unprompted=unprompted, **shared)
     weak = [t.dimension for t in found.prompted if t.p_value > ALPHA or t.delta <= 0]
     reason = Phrase(
         "median delta {delta:.2f}, not shown: {weak}; {scored}; weakest personas: {least}",
@@ -282,6 +299,21 @@ def _traits(
         codes = ", ".join(found.leaking)
         reason = Phrase("{reason}; warning: shown though not prompted: {codes}", reason=reason, codes=codes)
     return Part("traits", found.shows, reason, found)
+
+
+def _each(found: TraitReflection, name: str) -> Part:
+    """The part on single personas or questions: whether all but one show something of what was prompted."""
+    by_question = name == "each_question"
+    leaning = found.question_leanings if by_question else found.leanings
+    mute = mute_questions(leaning) if by_question else mute_personas(leaning)
+    reason = Phrase(
+        "{mute} of {number} show next to nothing (at most {most}): {names}",
+        mute=len(mute),
+        number=len(leaning),
+        most=MOST_MUTE,
+        names=Phrase.joined(", ", [f"{one} ({leaning[one]:+.2f})" for one in mute[:NAMED]]) or NONE,
+    )
+    return Part(name, len(mute) <= MOST_MUTE, reason)
 
 
 def _discriminant(

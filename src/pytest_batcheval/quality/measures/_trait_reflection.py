@@ -20,7 +20,7 @@ from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.deprecated_names import FormerAttributes, accepts_former_keywords
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
 from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_answers
-from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
+from pytest_batcheval.quality.measures._trait_outliers import leanings, mute_personas, mute_questions, opposed
 from pytest_batcheval.quality.result import NONE, TableResult, listed
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks
@@ -48,6 +48,8 @@ With seven, an effect of 0.5 points and one sample, all have it in 53 of 100 sim
 
 NAMED = 5
 """Personas that `explain` names."""
+
+NAMED_MUTE = 12
 
 NULL = "personas prompted high and low are exchangeable; whole personas permuted, one-sided (high above low)"
 
@@ -119,7 +121,9 @@ class TraitReflection(FormerAttributes, TableResult):
         p_value: the largest of the prompted dimensions: that all are reflected needs no correction
             (an intersection-union test).
         traits: the dimensions.
-        leanings: by persona, how far its scores lean to its prompted poles, in points, least first.
+        leanings: by persona, how far its scores lean to its prompted poles, in points, least first; a trait that a
+            question aims at and that has no score counts as 0.
+        question_leanings: the same by question.
         opposed: the answers scored a point or more on the wrong side of their question's mean, furthest first.
         scored: the answers with a score of a dimension that their question aims at, of those asked.
     """
@@ -129,6 +133,7 @@ class TraitReflection(FormerAttributes, TableResult):
     seed: int
     traits: tuple[Trait, ...]
     leanings: dict[str, float]
+    question_leanings: dict[str, float]
     opposed: tuple[str, ...]
     scored: ScoredAnswers
 
@@ -175,8 +180,13 @@ class TraitReflection(FormerAttributes, TableResult):
         """One line per dimension, weakest first, after a summary; then the personas and answers that show least."""
         dimensions = map(str, sorted(self.traits, key=lambda trait: trait.delta))
         weakest = Phrase("weakest personas: {personas}", personas=self.least)
+        mute = Phrase(
+            "show next to nothing: personas {personas}; questions {questions}",
+            personas=listed(mute_personas(self.leanings), NAMED_MUTE) or NONE,
+            questions=listed(mute_questions(self.question_leanings), NAMED_MUTE) or NONE,
+        )
         opposed = Phrase("scored against the prompt: {answers}", answers=listed(self.opposed) or NONE)
-        return Phrase.joined("\n", [self._found(), *dimensions, self.scored.__str__(), weakest, opposed])
+        return Phrase.joined("\n", [self._found(), *dimensions, self.scored.__str__(), weakest, mute, opposed])
 
     def _found(self) -> Phrase:
         """The dimensions that show, and those that do not."""
@@ -247,6 +257,7 @@ def trait_reflection(
     traits = _corrected(found, _slopes(design, chosen, np.column_stack(means)))
     prompted = [t for t in traits if t.prompted]
     codes = [t.dimension for t in prompted]
+    by_persona, by_question = leanings(table, design, codes, given)
     return TraitReflection(
         effect=median(t.delta for t in prompted),
         interval=None,
@@ -257,7 +268,8 @@ def trait_reflection(
         rows=table.axes.row,
         columns=table.axes.column,
         traits=traits,
-        leanings=leanings(table, design, codes, np.column_stack([means[chosen.index(code)] for code in codes])),
+        leanings=by_persona,
+        question_leanings=by_question,
         opposed=opposed(table, design, codes, given),
         scored=scored_answers(table, given, design),
     )
