@@ -110,3 +110,20 @@ def test_a_judges_role_labels_fail_the_form() -> None:
     gate = quality_gate(said.answers, scores=honest(said, 1), roles=said.roles, permutations=199)
     assert "form" in gate.failed
     assert "role_flip 2" in gate["form"].reason or "role_flip 3" in gate["form"].reason
+
+
+def test_limits_of_ones_own(respondent: Build) -> None:
+    answers = respondent("faithful", samples=2)
+    limits = {"vendi": 0.99, "top3": 9, "echo": 0.0, "median_delta": 1.01, "leak": 0.0, "question_echo": 0.0}
+    plain = quality_gate(answers, permutations=99)
+    assert plain.passed
+    strict = quality_gate(answers, permutations=99, limits=limits)
+    assert {"diverse", "different", "traits"} <= set(strict.failed)
+    assert "at least 0.99" in strict["diverse"].result.explain()
+    with pytest.raises(TableError, match="unknown limit Vendi; the limits are other_script, "):
+        quality_gate(answers, limits={"Vendi": 0.2})
+    for wrong in ("0.2", float("nan"), -1):
+        with pytest.raises(TableError, match="the limit vendi must be a number, at least 0, not "):
+            quality_gate(answers, limits={"vendi": wrong})
+    with pytest.raises(TableError, match="limits must be given by name"):
+        quality_gate(answers, limits=[0.2])

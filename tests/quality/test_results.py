@@ -233,7 +233,7 @@ def test_no_module_hides_a_function() -> None:
 
 
 ONE_LINE = {
-    "differentiation": r"p=0\.001 accuracy=0\.\d\d: (personas differ|only one persona differs|no difference shown)",
+    "differentiation": r"p=0\.001 accuracy=0\.\d\d: (personas differ|only (one persona differs|few personas differ)|too few samples to tell|no difference shown)",
     "trait_reflection": r"median_delta=[\d.]+ p=0\.001: \d of 7 traits reflected",
     "discriminant": r"leak=[\d.]+ p=0\.001: traits raise their own scores",
     "consistency": r"cell_icc=-?[\d.]+ duplicate=[\d.]+% G=[\d.]+: (consistent|inconsistent|not measurable)",

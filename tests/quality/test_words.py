@@ -24,7 +24,7 @@ from pytest_batcheval.text.phrase import LANGUAGES, catalogue
 ROOM = Path(gate.__file__).parent
 FILES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOM.rglob("*.py"))}
 
-CONTROLS = {control.INFLUENCE, control.LENGTH, control.MASKED}
+CONTROLS = {control.INFLUENCE, control.OTHERS, control.LENGTH, control.MASKED}
 NAMES = {"part": gate.PARTS, "check": _format_checks.LIMITS, "probe": ladder.PROBES}
 """Words that code compares, by kind; verdicts too."""
 

@@ -73,8 +73,12 @@ class Discriminant(TableResult):
     @property
     def discriminates(self) -> bool:
         """A leak of at most 0.5, and at most one dimension mixed; of fewer than four none."""
+        return self.within(LEAK)
+
+    def within(self, leak: float) -> bool:
+        """The same with a limit of the leak of one's own."""
         enough = len(self.mixed) <= (len(self.dimensions) >= SPARED)
-        return self.leak is not None and self.leak <= LEAK and enough
+        return self.leak is not None and self.leak <= leak and enough
 
     def _words(self) -> Phrase:
         """The matrix, and the strongest leaks by name."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
 from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.limits import limits_of
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
@@ -134,11 +135,17 @@ def _line(name: str, check: Check) -> Phrase:
     return Phrase("{}: {}", line, listed(check.found)) if check.found else line
 
 
-def format_checks(answers: Answers, *, language: str = "ko", roles: Sequence[str] | None = None) -> FormatChecks:
+def format_checks(
+    answers: Answers,
+    *,
+    language: str = "ko",
+    roles: Sequence[str] | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> FormatChecks:
     """Check the form of each answer; `language` is ko, en or another of `SCRIPTS`.
 
     `roles` has a judge's label of each answer, such as `verdicts_of(judged).roles`; `in_role` and an empty one are no
-    fault. By default the labels of the table's own verdicts are taken.
+    fault. By default the labels of the table's own verdicts are taken. `limits` has limits of your own by check.
 
     Raises:
         TableError: there are no answers, the language is unknown, or roles are not one per answer.
@@ -147,7 +154,7 @@ def format_checks(answers: Answers, *, language: str = "ko", roles: Sequence[str
         raise TableError(f"unknown language {language!r}; the languages are {', '.join(SCRIPTS)}")
     if not len(answers):
         raise TableError("there are no answers to check")
-    labels = _labels(answers, roles)
+    labels, within = _labels(answers, roles), limits_of(limits, LIMITS)
     answers = spoken(answers)
     there = [row for row in answers.rows if row.answer.error is None]
     role = {id(row): label for row, label in zip(answers.rows, labels or (), strict=False)}
@@ -175,7 +182,7 @@ def format_checks(answers: Answers, *, language: str = "ko", roles: Sequence[str
         null="none: shares are compared with limits",
         n=len(answers),
         seed=None,
-        checks={name: _check(name, rows, sizes[name]) for name, rows in hits.items()},
+        checks={name: _check(rows, sizes[name], within[name]) for name, rows in hits.items()},
     )
 
 
@@ -228,9 +235,9 @@ def echoed_share(question: str, answer: str) -> float:
     return sum(gram in said for gram in grams) / len(grams) if grams else 0.0
 
 
-def _check(name: str, rows: Sequence[Row], n: int) -> Check:
+def _check(rows: Sequence[Row], n: int, limit: float) -> Check:
     hits = len(rows)
-    return Check(hits, n, hits / n if n else 0.0, wilson_interval(hits, n), LIMITS[name], tuple(map(_name, rows)))
+    return Check(hits, n, hits / n if n else 0.0, wilson_interval(hits, n), limit, tuple(map(_name, rows)))
 
 
 def _name(row: Row) -> str:

@@ -6,7 +6,7 @@ personas': words that any patient uses cancel out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged
+from pytest_batcheval.quality.limits import limits_of
 from pytest_batcheval.quality.measures._shared_phrases import description_of, description_runs, runs_in, shared_parts
 from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import spoken
@@ -41,6 +42,7 @@ class PersonaEcho(TableResult):
         interval: 95 %, by leaving out one persona at a time.
         p_value: one-sided.
         quotes: the answers that repeat most: `persona x question (key): words`.
+        most: the largest lift that is allowed.
     """
 
     effect: float
@@ -48,6 +50,7 @@ class PersonaEcho(TableResult):
     p_value: float
     seed: int
     quotes: tuple[str, ...]
+    most: float
 
     COMPARE: ClassVar[str] = "assert result.lift <= 0.10, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("lift",)
@@ -64,13 +67,13 @@ class PersonaEcho(TableResult):
             "{answers}; most: {quotes}",
             it=self,
             interval=shown(self.interval),
-            most=ECHO,
+            most=self.most,
             answers=Phrase.counted(self.n, "answer"),
             quotes=listed(self.quotes) or NONE,
         )
 
     def _summary(self) -> Phrase:
-        finding = Phrase("in their own words" if self.lift <= ECHO else "descriptions are repeated")
+        finding = Phrase("in their own words" if self.lift <= self.most else "descriptions are repeated")
         return Phrase("lift={it.lift:.3f} p={it.p_value:.2g}: {finding}", it=self, finding=finding)
 
 
@@ -79,10 +82,13 @@ def persona_echo(
     *,
     permutations: int = 9999,
     seed: int = 0,
+    limits: Mapping[str, float] | None = None,
     rows: AxisNames = None,
     columns: AxisNames = None,
 ) -> PersonaEcho:
     """Measure how often answers repeat the words of their own persona's description, or its id.
+
+    `limits` has a limit of your own by its name: `echo`.
 
     Raises:
         TableError: as `differentiation`, or a persona has no `description`.
@@ -116,6 +122,7 @@ def persona_echo(
         rows=table.axes.row,
         columns=table.axes.column,
         quotes=_quotes(table, described),
+        most=limits_of(limits, {"echo": ECHO})["echo"],
     )
 
 

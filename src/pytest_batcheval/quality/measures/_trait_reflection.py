@@ -172,9 +172,13 @@ class TraitReflection(FormerAttributes, TableResult):
 
         Of fewer than `SPARED` dimensions, all must have it.
         """
+        return self.shows_by(MEDIAN_DELTA)
+
+    def shows_by(self, median_delta: float) -> bool:
+        """The same with a median delta of one's own."""
         missed = sum(t.p_value > ALPHA for t in self.prompted)
         enough = missed <= (len(self.prompted) >= SPARED)
-        return enough and all(t.delta > 0 for t in self.prompted) and self.median_delta >= MEDIAN_DELTA
+        return enough and all(t.delta > 0 for t in self.prompted) and self.median_delta >= median_delta
 
     def _words(self) -> Phrase:
         """One line per dimension, weakest first, after a summary; then the personas and answers that show least."""
