@@ -188,13 +188,16 @@ def test_no_english_is_left_of_results_that_are_rare_or_cost_time():
     values = quality.cell_values(table, [float(n % 3) for n in range(len(table))], metric="alignment/2")
     same = {"interval": None, "p_value": None, "null": "none: shares of simulated runs", "n": 1, "seed": 0}
     power = quality.Power(effect=None, personas=8, questions=4, samples=2, runs=5, differentiation={0.01: 0.1},
-                          traits={}, difference=0.3, **same)  # fmt: skip
+                          traits={}, difference=0.3, equivalence=0.5, margin=0.15, deviation=0.9, **same)  # fmt: skip
     change = replace(quality.regression(values, values), verdict="WARN", undecided=True)
     figures = [ladder.Figure("least alpha", None, ">=", 0.8), ladder.Figure("broken verdicts", 0.0, "<=", 0.02)]
     rare = [
         power, replace(power, traits={0.5: 0.1}), replace(power, traits={0.5: 0.9}, effect=0.5),
-        change, replace(change, more_samples=3), replace(change, undecided=False),
+        change, replace(change, more_samples=3), replace(change, more_of_both=3), replace(change, undecided=False),
+        replace(change, not_excluded=0.5),
         replace(quality.compare(values, values), verdict="worse", standardised=0.1, p_equivalence=0.5),
+        *(replace(quality.compare(values, values), verdict="not decided", more_samples=n, narrow=(-1.0, 1.0))
+          for n in (None, 3)),
         ladder.step_of("repeat", figures, 1), ladder.step_of("evidence", figures[1:], 2, ["p"]),
     ]  # fmt: skip
     assert [english_left(result) for result in rare] == [set()] * len(rare)

@@ -119,25 +119,48 @@ def test_the_three_verdicts_of_a_regression() -> None:
     assert regression(base, run(noise(0, sd=0.5) - 0.05), tolerated=0.0).verdict == "FAIL"
 
 
-def test_a_warning_says_how_many_samples_would_decide() -> None:
-    warned = [
-        found
-        for seed in range(200)
-        if (found := regression(run(noise(seed)), run(noise(seed + 1000) - 0.18, 1))).verdict == "WARN"
-    ]
-    assert len(warned) > 20
-    decided = [found for found in warned if found.undecided and found.more_samples]
-    assert len(decided) > 10
-    for found in decided:
-        assert f"undecided: {counted(found.more_samples, 'more sample')} per cell would decide" in found.explain()
-        assert 1 <= (found.more_samples or 0) <= 20
+def test_a_pass_says_what_it_does_not_exclude() -> None:
+    found = regression(run(noise(0, (4, 12))), run(noise(1, (4, 12))))
+    assert (found.verdict, found.undecided) == ("PASS", True)
+    assert found.not_excluded == pytest.approx(-found.interval[0])
+    assert found.not_excluded > 0.3
+    assert f"a drop of {found.not_excluded:.3f} is not excluded" in found.explain()
+    assert "PASS, undecided" in repr(found)
+    sure = regression(run(noise(0, sd=0.1)), run(noise(1, sd=0.1)))
+    assert (sure.verdict, sure.undecided, sure.more_samples, sure.more_of_both) == ("PASS", False, None, None)
+    assert "is not excluded" in sure.explain()
+    assert not regression(run(noise(0, (4, 12))), run(noise(1, (4, 12))), beyond=9).undecided
+    with pytest.raises(TableError, match="beyond must be a number, at least 0, not -1"):
+        regression(run(noise(0)), run(noise(1)), beyond=-1)
+
+
+def test_what_is_not_decided_says_how_many_samples_would() -> None:
+    pairs = [(run(noise(seed)), run(noise(seed + 1000) - 0.15)) for seed in range(60)]
+    open_ = [found for one in pairs if (found := regression(*one)).undecided]
+    assert len(open_) > 10
+    of_both = [found for found in open_ if found.more_of_both]
+    assert of_both
+    for found in of_both:
+        more = counted(found.more_of_both, "more sample")
+        assert f"undecided: {more} per cell of run and baseline would decide with a chance of 80%" in found.explain()
+    compared = [found for a, b in pairs if (found := compare(b, a)).verdict == "not decided" and found.more_samples]
+    assert len(compared) > 5
+    for one in compared:
+        assert f"{counted(one.more_samples, 'more sample')} per cell of both would decide" in one.explain()
+        assert 1 <= (one.more_samples or 0) <= 20
+
+
+def test_a_margin_below_the_interval_is_told() -> None:
+    found = compare(run(noise(2, sd=4)), run(noise(3, sd=4)))
+    assert "wider than the margin: no runs could be equivalent" in found.explain()
+    assert "even 20 more samples per cell of both would not decide" in found.explain()
 
 
 def test_more_samples_do_not_help_where_samples_do_not_vary() -> None:
-    base = run(noise(0))
+    base = run(noise(0), 1, 0.0)
     warned = [found for seed in range(300) if (found := regression(base, run(noise(seed) - 0.18, 1, 0.0))).undecided]
     assert warned
-    assert all(found.more_samples is None for found in warned)
+    assert all(found.more_samples is None and found.more_of_both is None for found in warned)
     assert "even 20 more samples per cell would not decide" in warned[0].explain()
 
 
