@@ -28,7 +28,7 @@ CONTROLS = {control.INFLUENCE, control.OTHERS, control.LENGTH, control.MASKED}
 NAMES = {"part": gate.PARTS, "check": _format_checks.LIMITS, "probe": ladder.PROBES}
 """Words that code compares, by kind; verdicts too."""
 
-NULLS = ("NULL", "MCNEMAR", "SIGNS")
+NULLS = ("NULL", "PERSONAS_NULL", "MCNEMAR", "SIGNS")
 """Names of null hypotheses."""
 
 GIVEN = {"name", "figure.name", "self.name", "self.null", "self.step"}
