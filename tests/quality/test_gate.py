@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from free_text import Speaker, honest, spoken
 
-from pytest_batcheval.quality import quality_gate
+from pytest_batcheval.quality import differentiation, quality_gate, trait_reflection
 from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.gate import PARTS
 from pytest_batcheval.recordings.answer_table import Answers
@@ -72,12 +72,13 @@ def test_what_cannot_be_measured_is_an_error_that_says_how_to_leave_it_out(respo
     few = Answers(row for row in respondent("faithful").rows if row.id("question") in ("goals", "family", "meaning"))
     with pytest.raises(TableError) as error:
         quality_gate(few, permutations=99)
-    every, one = str(error.value).splitlines()
-    assert every.startswith(
-        "diverse, own_words, copies, traits, discriminant, each_persona, each_question, samples: 25 personas and 3 questions are too few"
-    )
+    one, every = str(error.value).splitlines()
     assert one.startswith("different: 24 personas (without average) and 3 questions are too few")
-    assert all(repr(part) in one.partition("leave_out=")[2] for part in PARTS[1:])
+    assert every.startswith(
+        "traits, discriminant, each_persona, each_question: 25 personas and 3 questions are too few"
+    )
+    parts = ["different", "traits", "discriminant", "each_persona", "each_question"]
+    assert every.endswith(f"(leave parts out with leave_out={parts!r})")
 
 
 def test_a_table_without_profiles_is_judged_by_the_parts_that_can_look(words: Build) -> None:
@@ -127,3 +128,51 @@ def test_limits_of_ones_own(respondent: Build) -> None:
             quality_gate(answers, limits={"vendi": wrong})
     with pytest.raises(TableError, match="limits must be given by name"):
         quality_gate(answers, limits=[0.2])
+
+
+def without(answers: Answers, share: float) -> Answers:
+    """The table without the answers of every so many cells."""
+    return Answers(row for n, row in enumerate(answers.rows) if (n * 7) % 100 >= 100 * share)
+
+
+def test_missing_cells_are_told_by_form_with_what_to_do(respondent: Build) -> None:
+    gate = quality_gate(without(respondent("faithful"), 0.08), permutations=99)
+    assert gate.failed == ("form",)
+    assert gate["form"].reason.startswith("missing 8.")
+    assert "ask again for what failed or is missing" in gate.explain()
+    assert "different" in gate.unseen
+    assert "cells have no answer, more than 2%" in gate.unseen["different"]
+    with pytest.raises(TableError, match="of 275 cells have no answer"):
+        quality_gate(without(respondent("faithful"), 0.08), permutations=99, leave_out=["form"])
+
+
+def test_answers_that_failed_are_told_by_form_too(respondent: Build) -> None:
+    rows = [
+        {"persona": r.cell["persona"], "question": r.cell["question"]}
+        | ({"error": "expired"} if n % 12 == 0 else {"text": r.answer.text})
+        for n, r in enumerate(respondent("faithful").rows)
+    ]
+    gate = quality_gate(Answers.from_records(rows), permutations=99)
+    assert gate.failed == ("form",)
+    assert gate["form"].reason.startswith("failed 8.4%")
+
+
+def test_all_that_is_wrong_with_a_design_is_one_error_and_lists_are_short(words: Build) -> None:
+    answers = words(40)
+    with pytest.raises(TableError, match="personas without levels .*: p0, .* and 30 more; questions without `targets`"):
+        trait_reflection(answers)
+
+
+def test_the_average_persona_is_known_by_its_profile(respondent: Build) -> None:
+    class Renamed(str):
+        pass
+
+    rows = []
+    for r in respondent("faithful").rows:
+        person = Renamed("middle" if r.id("persona") == "average" else r.id("persona"))
+        person.levels, person.description = r.cell["persona"].levels, r.cell["persona"].description
+        rows.append({"persona": person, "question": r.cell["question"], "text": r.answer.text})
+    found = differentiation(Answers.from_records(rows), permutations=99)
+    assert found.personas == 24
+    assert "middle" not in found.hits
+    assert differentiation(Answers.from_records(rows), permutations=99, without=()).personas == 25

@@ -135,7 +135,8 @@ def test_no_result_can_be_changed(respondent: Build, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"format_checks", "judge_agreement"}))
 def test_one_persona_is_too_few(respondent: Build, name: str) -> None:
     answers = respondent("faithful", samples=2).where(persona="methodical-downcast")
-    with pytest.raises(TableError, match=r"1 persona.* are too few.* 8 personas.* are needed"):
+    needed = {"diversity": "at least 2", "persona_echo": "at least 3"}.get(name, "are too few.* 8 personas.*")
+    with pytest.raises(TableError, match=rf"1 persona.* {needed} are needed"):
         STATISTICS[name](answers)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
-from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged, axes_of
+from pytest_batcheval.quality.axes import Incomplete, NotMeasurable, TableError, arranged, axes_of
 from pytest_batcheval.quality.deprecated_names import accepts_former_keywords
 from pytest_batcheval.quality.design import Levels, Targets
 from pytest_batcheval.quality.limits import check_names, limits_of
@@ -234,15 +234,23 @@ def _looked(checks: Mapping[str, Callable[[], Part | None]]) -> tuple[list[Part]
     parts: list[Part] = []
     unseen: dict[str, str] = {}
     failed: dict[str, list[str]] = {}
+    lacking: dict[str, Phrase] = {}
     for name, check in checks.items():
         try:
             part = check()
         except NotMeasurable as error:
             unseen[name] = error.args[0]
+        except Incomplete as error:
+            lacking[name] = error.args[0]
         except TableError as error:
             failed.setdefault(str(error), []).append(name)
         else:
             parts += [part] if part else []
+    if lacking and not failed and any(part.name == "form" and not part.passed for part in parts):
+        unseen |= lacking  # form says what is missing, and what to do
+    else:
+        for name, reason in lacking.items():
+            failed.setdefault(str(reason), []).append(name)
     if failed:
         reasons = "\n".join(f"{', '.join(names)}: {reason}" for reason, names in failed.items())
         names = [name for names in failed.values() for name in names]
@@ -289,7 +297,7 @@ def _own_words(answers: Answers, limits: Limits, shared: dict[str, Any]) -> Part
 
 
 def _copies(answers: Answers, most: float) -> Part:
-    share, cells = copied_answers(table_of(answers, two_axes=True))
+    share, cells = copied_answers(table_of(answers, two_axes=True, any_size=True))
     template = "{share:.1%} of a persona's answers to different questions are copies (at most {most:.0%})"
     reason = Phrase(template, share=share, most=most)
     if cells:
@@ -360,7 +368,7 @@ def _discriminant(
 
 
 def _samples(answers: Answers, most: float) -> Part | None:
-    table = table_of(answers)
+    table = table_of(answers, any_size=True)
     if table.counts.max() < 2:
         return None
     share, cells = duplicates(table)

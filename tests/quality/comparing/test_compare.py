@@ -200,9 +200,23 @@ def test_odd_limits_are_refused() -> None:
         compare(same, same, margin=0)
     with pytest.raises(TableError, match="tolerated must be a number, at least 0, not nan"):
         regression(same, same, tolerated=float("nan"))
-    few = run(noise(0, (3, 25)))
-    with pytest.raises(TableError, match=r"25 personas and 3 questions .* too few"):
+    few = run(noise(0, (3, 5)))
+    with pytest.raises(
+        TableError, match=r"5 personas and 3 questions with values in both runs are too few: .* 6 values"
+    ):
         compare(few, few)
+
+
+def test_small_tables_of_ones_own_numbers_are_compared() -> None:
+    one, other = run(noise(0, (3, 6), 0.1) + 1), run(noise(1, (3, 6), 0.1))
+    found = compare(one, other)
+    assert (found.verdict, found.freedom, found.clustered, found.fixed) == (
+        "better",
+        5,
+        {"persona": 6},
+        {"question": 3},
+    )
+    assert "not for other values of question (3)" in found.explain()
 
 
 def test_answers_are_compared_by_their_alignment(respondent: Build) -> None:

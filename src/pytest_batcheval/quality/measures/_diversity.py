@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import arranged
+from pytest_batcheval.quality.axes import TooSmall, arranged
 from pytest_batcheval.quality.limits import limits_of
 from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import spoken
@@ -24,6 +24,7 @@ from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.text_distance import Vectors, tfidf
 from pytest_batcheval.quality.table import Table, table_of
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
@@ -50,6 +51,9 @@ OPENING = 8
 """Letters of an opening, without spaces."""
 
 NAMED = 5
+
+LEAST = 2
+"""Personas whose answers can differ; this describes, so that a small table is no hindrance."""
 
 MOST = 2000
 """Items that are compared with each other where a table has one axis: their products take 32 MB, and a second."""
@@ -164,10 +168,12 @@ def diversity(
     `limits` has limits of your own by name: `near_duplicates`, `vendi`.
 
     Raises:
-        TableError: too few personas or questions, too many cells without an answer, or a limit that is not a number.
+        TableError: a single persona, too many cells without an answer, or a limit that is not a number.
     """
     within = limits_of(limits, LIMITS)
-    table = table_of(spoken(arranged(answers, rows, columns)))
+    table = table_of(spoken(arranged(answers, rows, columns)), any_size=True)
+    if len(table.rows) < LEAST:
+        raise TooSmall(f"{counted(len(table.rows), table.axes.row)}: at least {LEAST} are needed to be different")
     first = np.unique(table.cell, return_index=True)[1]
     if not table.axes.columns:  # spread over all of them, whatever their ids stand for
         first = first[:: -(-len(first) // MOST)]

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
-from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.axes import TableError, axes_of, place_of
 from pytest_batcheval.quality.limits import limits_of
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
@@ -30,6 +30,7 @@ LIMITS = {
     "other_role": 0.01,
     "question_echo": 0.02,
     "failed": 0.02,
+    "missing": 0.02,
 }
 """Largest share of answers of each kind: conventions, chosen to allow a single stray answer in 275."""
 
@@ -89,7 +90,8 @@ class FormatChecks(Result):
         checks: `failed` (no answer), `empty`, `unfinished` (finish reason other than stop), `other_script`,
             `refusal` (marked as one, in words, or a mention of being an AI), `role_flip` (the patient offers
             help), and where questions have a text, `question_echo`. Where a judge labelled roles, its labels count for
-            `refusal` and `role_flip`, and any other role than that of the prompt for `other_role`.
+            `refusal` and `role_flip`, and any other role than that of the prompt for `other_role`. `missing`, where
+            some are: cells of the table's rows and columns of which nothing was asked.
     """
 
     effect: float
@@ -111,7 +113,10 @@ class FormatChecks(Result):
 
     def _words(self) -> Phrase:
         """One line per check, with the cells and keys of the hits."""
-        return Phrase.joined("\n", [self._share(), *(_line(name, check) for name, check in self.checks.items())])
+        lines = [self._share(), *(_line(name, check) for name, check in self.checks.items())]
+        if {"failed", "missing"} & set(self.failing):
+            lines.append(Phrase("ask again for what failed or is missing: run the tests once more, only that is sent"))
+        return Phrase.joined("\n", lines)
 
     def _summary(self) -> Phrase:
         names = Phrase.joined(", ", (Phrase.known(name, "check") for name in self.failing))
@@ -174,6 +179,7 @@ def format_checks(
     if asked:
         hits["question_echo"] = [row for row, text in asked if echoed_share(text, row.answer.text) > ECHOED]
         sizes["question_echo"] = len(asked)
+    cells, missing = _missing(answers)
     any_hit = len({id(row) for rows in hits.values() for row in rows})
     return FormatChecks(
         effect=any_hit / len(answers),
@@ -182,7 +188,10 @@ def format_checks(
         null="none: shares are compared with limits",
         n=len(answers),
         seed=None,
-        checks={name: _check(rows, sizes[name], within[name]) for name, rows in hits.items()},
+        checks={
+            **{name: _check([*map(_name, rows)], sizes[name], within[name]) for name, rows in hits.items()},
+            **({"missing": _check(missing, cells, within["missing"])} if missing else {}),
+        },
     )
 
 
@@ -235,9 +244,24 @@ def echoed_share(question: str, answer: str) -> float:
     return sum(gram in said for gram in grams) / len(grams) if grams else 0.0
 
 
-def _check(rows: Sequence[Row], n: int, limit: float) -> Check:
-    hits = len(rows)
-    return Check(hits, n, hits / n if n else 0.0, wilson_interval(hits, n), limit, tuple(map(_name, rows)))
+def _check(found: Sequence[str], n: int, limit: float) -> Check:
+    hits = len(found)
+    return Check(hits, n, hits / n if n else 0.0, wilson_interval(hits, n), limit, tuple(found))
+
+
+def _missing(answers: Answers) -> tuple[int, list[str]]:
+    """Return the number of cells of a table with rows and columns, and those that were not asked; none of others."""
+    try:
+        axes = axes_of(answers)
+    except TableError:
+        return 0, []
+    if not axes.columns:
+        return 0, []
+    places = [(place_of(row, axes.rows)[0], place_of(row, axes.columns)[0]) for row in answers.rows]
+    rows, columns = ({place[n]: None for place in places} for n in (0, 1))
+    there = set(places)
+    missing = [f"{row} x {column}" for row in rows for column in columns if (row, column) not in there]
+    return len(rows) * len(columns), missing
 
 
 def _name(row: Row) -> str:

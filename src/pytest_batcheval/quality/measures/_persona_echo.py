@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged
+from pytest_batcheval.quality.axes import NotMeasurable, TableError, TooSmall, arranged
 from pytest_batcheval.quality.limits import limits_of
 from pytest_batcheval.quality.measures._shared_phrases import description_of, description_runs, runs_in, shared_parts
 from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
@@ -21,12 +21,16 @@ from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
 from pytest_batcheval.quality.table import NAMED, Table, table_of
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
 ECHO = 0.10
 """Largest lift allowed: one answer in ten, a convention; simulated (docs/statistics.md) faithful 0.02, echo 1.0."""
+
+LEAST = 3
+"""Personas of which each in turn can be left out, and two still be compared."""
 
 NULL = "answers have words of their own description no more often than of others'; personas permuted within questions"
 
@@ -91,10 +95,12 @@ def persona_echo(
     `limits` has a limit of your own by its name: `echo`.
 
     Raises:
-        TableError: as `differentiation`, or a persona has no `description`.
+        TableError: fewer than 3 personas, too many cells without an answer, or a persona has no `description`.
         NotMeasurable: none has, or no description or id holds three syllables (nine letters) in a row.
     """
-    table = table_of(spoken(arranged(answers, rows, columns)))
+    table = table_of(spoken(arranged(answers, rows, columns)), any_size=True)
+    if len(table.rows) < LEAST:
+        raise TooSmall(f"{counted(len(table.rows), table.axes.row)}: at least {LEAST} are needed for an interval")
     lacking = [i for i, p in zip(table.row_ids, table.rows, strict=True) if description_of(p) is None]
     if lacking:
         kind = NotMeasurable if len(lacking) == len(table.rows) else TableError
