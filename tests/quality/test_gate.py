@@ -159,7 +159,9 @@ def test_answers_that_failed_are_told_by_form_too(respondent: Build) -> None:
 
 def test_all_that_is_wrong_with_a_design_is_one_error_and_lists_are_short(words: Build) -> None:
     answers = words(40)
-    with pytest.raises(TableError, match="personas without levels .*: p0, .* and 30 more; questions without `targets`"):
+    with pytest.raises(
+        TableError, match=r"personas without levels .*: p0, .* and 30 more; questions without `targets`"
+    ):
         trait_reflection(answers)
 
 

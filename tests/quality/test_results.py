@@ -26,6 +26,12 @@ from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
 
+
+def halves(answers: Answers) -> dict[str, str]:
+    """Personas in two groups."""
+    return {i: "ab"[n % 2] for n, i in enumerate(sorted({row.id("persona") for row in answers.rows}))}
+
+
 STATISTICS: dict[str, Callable[[Answers], Result]] = {
     "differentiation": lambda a: quality.differentiation(a, permutations=99),
     "trait_reflection": lambda a: quality.trait_reflection(a, permutations=99),
@@ -35,6 +41,7 @@ STATISTICS: dict[str, Callable[[Answers], Result]] = {
     "diversity": quality.diversity,
     "format_checks": quality.format_checks,
     "persona_echo": lambda a: quality.persona_echo(a, permutations=99),
+    "group_difference": lambda a: quality.group_difference(a, halves(a), permutations=99),
     "judge_agreement": lambda a: quality.judge_agreement(a, *[{"NS": [3] * len(a)}] * 2, least=8),
     "compare": lambda a: quality.compare(a, a),
     "regression": lambda a: quality.regression(a, a),
@@ -242,6 +249,7 @@ ONE_LINE = {
     "diversity": r"vendi=0\.\d\d near_duplicates=[\d.]+%: diverse",
     "format_checks": r"[\d.]+% of [\d,]+ answers fail a check: all checks within their limits",
     "persona_echo": r"lift=-?0\.\d+ p=[\d.]+: in their own words",
+    "group_difference": r"r2=0\.\d+ p=[\d.]+: (different|not shown)",
     "judge_agreement": r"least kappa=undefined n=[\d]+: not agreed on NS",
     "compare": r"alignment/2 difference=\+0\.000 p=1: equivalent",
     "regression": r"alignment/2 change=\+0\.000 p=1: PASS",
@@ -273,5 +281,5 @@ def test_no_figures_however_long_make_it_longer(respondent: Build) -> None:
 def test_every_public_result_has_the_line_of_its_base() -> None:
     classes = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
     results = [cls for cls in classes if issubclass(cls, Result)]
-    assert len(results) == 14
+    assert len(results) == 15
     assert all(cls.__repr__ is Result.__repr__ for cls in results)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.measures._diversity import diversity as diversity
     from pytest_batcheval.quality.measures._format_checks import FormatChecks as FormatChecks
     from pytest_batcheval.quality.measures._format_checks import format_checks as format_checks
+    from pytest_batcheval.quality.measures._group_difference import GroupDifference as GroupDifference
+    from pytest_batcheval.quality.measures._group_difference import group_difference as group_difference
     from pytest_batcheval.quality.measures._persona_echo import PersonaEcho as PersonaEcho
     from pytest_batcheval.quality.measures._persona_echo import persona_echo as persona_echo
     from pytest_batcheval.quality.measures._trait_reflection import TraitReflection as TraitReflection
@@ -56,6 +58,7 @@ _HOMES = {
     "Discriminant": "measures._discriminant",
     "Diversity": "measures._diversity",
     "FormatChecks": "measures._format_checks",
+    "GroupDifference": "measures._group_difference",
     "JudgeAgreement": "judging._judge_agreement",
     "PersonaEcho": "measures._persona_echo",
     "Power": "comparing._power",
@@ -76,6 +79,7 @@ _HOMES = {
     "discriminant": "measures._discriminant",
     "diversity": "measures._diversity",
     "format_checks": "measures._format_checks",
+    "group_difference": "measures._group_difference",
     "judge_agreement": "judging._judge_agreement",
     "persona_echo": "measures._persona_echo",
     "power": "comparing._power",

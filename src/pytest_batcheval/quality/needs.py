@@ -62,6 +62,7 @@ NEEDS: Mapping[str, Needs] = {
     "discriminant": Needs(dimensions=2, instead=_DECLARED),
     "diversity": Needs(sizes=False),
     "evidence": _JUDGED,
+    "group_difference": Needs(),
     "judge_agreement": Needs(sizes=False, answers=LEAST_JUDGED, instead=frozenset({"least"})),
     "null_scores": _JUDGED,
     "persona_echo": Needs(sizes=False, described=True),

@@ -12,6 +12,7 @@ from pytest_batcheval.quality import Rubric, format_checks, rubric_request, verd
 from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.judging._rubric import RubricDimension
 from pytest_batcheval.quality.measures._format_checks import echoed_share, likely_language, says, script_share
+from pytest_batcheval.quality.measures._language_check import other_language
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request
 
@@ -28,7 +29,9 @@ def answered(*odd: dict[str, Any], count: int = 100) -> Answers:
     [
         (["요즘 잠을 잘 못 자요.", "I see."], "ko"),
         (["I sleep badly.", "네."], "en"),
-        (["Je dors mal."], "en"),
+        (["Je dors mal."], "fr"),
+        (["Duermo muy mal porque los vecinos hacen ruido."], "es"),
+        (["Я погано сплю, її немає."], "uk"),
         (["よく眠れません。"], "ja"),
         (["我睡不好。"], "zh"),
         (["Я плохо сплю."], "ru"),
@@ -174,3 +177,41 @@ def test_plain_verdicts_may_have_a_role() -> None:
         verdict = replace(row.answer, response={"status_code": 200, "body": {"choices": [choice]}})
         rows.append(Row(row.cell, 0, replace(verdict, turns=(row.answer, verdict))))
     assert format_checks(Answers(rows)).failing == ("refusal",)
+
+
+SPANISH = "No duermo bien porque los ruidos de la calle no me dejan, y cuando me levanto estoy muy cansado."
+ENGLISH = "I do not sleep well because of the noise in the street, and when I get up I am tired."
+OF_SCRIPTS = {
+    "en": ENGLISH,
+    "es": SPANISH,
+    "fr": "Je ne dors pas bien parce que les bruits de la rue sont forts, et je suis fatigué quand je me lève.",
+    "de": "Ich schlafe nicht gut, weil die Straße laut ist, und wenn ich aufstehe, bin ich auch sehr müde.",
+    "it": "Non dormo bene perché i rumori della strada sono forti, e quando mi alzo sono molto stanco.",
+    "pt": "Não durmo bem porque os ruídos da rua são fortes, e quando me levanto estou muito cansado.",
+    "ru": "Я плохо сплю, потому что на улице шумно, и утром я была разбита.",
+    "uk": "Я погано сплю, бо на вулиці шумно, і вранці я її не чую.",
+    "ja": "通りがうるさくてよく眠れません。朝はとても疲れています。",
+    "zh": "街上太吵了，所以我睡得不好，早上起来的时候总是觉得很累。",
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "other"),
+    [("en", "es"), ("es", "en"), ("fr", "it"), ("de", "pt"), ("ru", "uk"), ("uk", "ru"), ("ja", "zh")],
+)
+def test_another_language_of_the_same_script_is_seen(language: str, other: str) -> None:
+    def table(foreign: int) -> Answers:
+        texts = [OF_SCRIPTS[other]] * foreign + [OF_SCRIPTS[language]] * (60 - foreign)
+        return Answers.from_records({"persona": f"p{n}", "question": "q", "text": text} for n, text in enumerate(texts))
+
+    assert format_checks(table(0), language=language).failing == ()
+    found = format_checks(table(20), language=language)
+    assert "other_language" in found.failing
+    assert found["other_language"].hits == 20
+
+
+def test_names_and_short_answers_are_in_any_language() -> None:
+    for text in ("Si.", "No.", "Maria Gonzales de la Cruz", "42", "", "My friend Jean works at Le Monde."):
+        assert not other_language(text, "en")
+    assert not other_language("東京都", "ja")
+    assert "other_language" not in format_checks(answered()).checks

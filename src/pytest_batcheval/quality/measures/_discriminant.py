@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError, arranged
+from pytest_batcheval.quality.categories import against_the_rest, effects_of_levels
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
 from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_answers
 from pytest_batcheval.quality.result import NONE, TableResult, shown
@@ -138,7 +139,7 @@ def discriminant(
     answers = arranged(answers, rows, columns)
     judged, given = scored(answers, scores)
     table = table_of(judged)
-    design = design_of(table, levels, targets)
+    design = against_the_rest(design_of(table, levels, targets))
     codes = design.chosen(None)
     if len(codes) < 2:
         raise TableError(f"a leak needs at least two dimensions; there is only {codes[0]}")
@@ -169,7 +170,7 @@ def discriminant(
 
 def _effects(design: Design, places: list[int], means: Floats) -> tuple[Floats, Floats]:
     """Return the effects on each score (rows) of each level (columns), and their standard errors; 0 if unknown."""
-    effects, errors = design.effects(means)
+    effects, errors = effects_of_levels(design, means, places)
     matrix: Floats = effects[places].T
     return matrix, np.zeros_like(matrix) if errors is None else errors[places].T
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from pytest_batcheval.quality.axes import TableError, axes_of, place_of
 from pytest_batcheval.quality.limits import limits_of
+from pytest_batcheval.quality.measures._language_check import most_words, other_language, told_apart
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
@@ -23,6 +24,7 @@ from pytest_batcheval.wire.key import KEY_SHOWN
 
 LIMITS = {
     "other_script": 0.02,
+    "other_language": 0.02,
     "empty": 0.01,
     "unfinished": 0.01,
     "refusal": 0.01,
@@ -88,10 +90,11 @@ class FormatChecks(Result):
     Attributes:
         effect: the share of answers that fail any check; `interval` Wilson's.
         checks: `failed` (no answer), `empty`, `unfinished` (finish reason other than stop), `other_script`,
-            `refusal` (marked as one, in words, or a mention of being an AI), `role_flip` (the patient offers
-            help), and where questions have a text, `question_echo`. Where a judge labelled roles, its labels count for
-            `refusal` and `role_flip`, and any other role than that of the prompt for `other_role`. `missing`, where
-            some are: cells of the table's rows and columns of which nothing was asked.
+            `other_language` (in the same script, where languages of it can be told apart), `refusal` (marked as one, in
+            words, or a mention of being an AI), `role_flip` (the patient offers help), and where questions have a text,
+            `question_echo`. Where a judge labelled roles, its labels count for `refusal` and `role_flip`, and any other
+            role than that of the prompt for `other_role`. `missing`, where some are: cells of the table's rows and
+            columns of which nothing was asked.
     """
 
     effect: float
@@ -172,6 +175,8 @@ def format_checks(
     }
     if labels is not None:
         tests |= {name: _or_labelled(tests.get(name), name, role) for name in ("refusal", "role_flip", "other_role")}
+    if told_apart(language):
+        tests["other_language"] = lambda row: bool(other_language(row.answer.text, language))
     hits = {"failed": [row for row in answers.rows if row.answer.error is not None]}
     hits |= {name: [row for row in there if test(row)] for name, test in tests.items()}
     sizes = dict.fromkeys(hits, len(there)) | {"failed": len(answers)}
@@ -225,10 +230,10 @@ def script_share(text: str, language: str) -> float:
 
 
 def likely_language(texts: Iterable[str]) -> str:
-    """Return the language of `SCRIPTS` in whose script most letters are; the first of those that share one: en."""
+    """Return the language of `SCRIPTS` in whose script most letters are; of those that share one that of most words."""
     text = "".join(texts)
     shares = {language: script_share(text, language) for language in ("en", "ko", "zh", "ja", "ru", "ar", "hi")}
-    return max(shares, key=shares.__getitem__)
+    return most_words(text, max(shares, key=shares.__getitem__))
 
 
 def says(text: str, *kinds: str) -> bool:
