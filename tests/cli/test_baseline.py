@@ -20,9 +20,9 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 def test_a_run_against_itself_passes(record, folder, capsys):
     record("sim-faithful")
     assert main(["baseline", "save", "main"]) == 0
-    assert "saved baselines/main.json: alignment/1 +0." in capsys.readouterr().out
+    assert "saved baselines/main.json: alignment/2 +0." in capsys.readouterr().out
     assert main(["baseline", "compare", "main"]) == 0
-    assert "PASS: alignment/1 changed by +0.000" in capsys.readouterr().out
+    assert "PASS: alignment/2 changed by +0.000" in capsys.readouterr().out
 
 
 def test_a_worse_run_fails_with_status_1_and_names_cells(record, folder, capsys):
@@ -32,7 +32,7 @@ def test_a_worse_run_fails_with_status_1_and_names_cells(record, folder, capsys)
     capsys.readouterr()
     assert main(["baseline", "compare", "main", "--model", "sim-noisy"]) == 1
     out = capsys.readouterr().out
-    assert "FAIL: alignment/1 changed by -0." in out
+    assert "FAIL: alignment/2 changed by -0." in out
     assert "fell most: " in out
     assert "model: sim-faithful in the baseline, sim-noisy now" in out
     assert main(["baseline", "compare", "main", "--model", "sim-noisy", "--lang", "ko"]) == 1
@@ -76,7 +76,7 @@ def test_the_file_is_readable_a_row_a_line_and_reads_back(record, folder):
     path = folder / "baselines/main.json"
     text = path.read_text()
     assert len(text.splitlines()) < 100
-    assert json.loads(text)["tests"][0]["bound"]["metric"] == "alignment/1"
+    assert json.loads(text)["tests"][0]["bound"]["metric"] == "alignment/2"
     kept = Baseline.load(path)
     kept.save(folder / "again.json")
     assert (folder / "again.json").read_text() == text
@@ -92,7 +92,7 @@ def test_save_never_replaces_and_promote_does(record, folder, capsys):
     assert "batcheval baseline promote main" in capsys.readouterr().err
     assert (folder / "baselines/main.json").read_text() == before
     assert main(["baseline", "promote", "main", "--model", "sim-noisy"]) == 0
-    assert "replaced baselines/main.json: alignment/1 " in capsys.readouterr().out
+    assert "replaced baselines/main.json: alignment/2 " in capsys.readouterr().out
     assert main(["baseline", "compare", "main", "--model", "sim-noisy"]) == 0
 
 
@@ -253,3 +253,28 @@ def test_a_configuration_that_is_none_is_named(record, folder, capsys, name, tex
     (folder / name).write_text(text)
     assert main(["baseline", "save", "main"]) == 4
     assert name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["save", "compare", "promote"])
+def test_answers_of_which_the_word_list_sees_nothing_are_no_baseline(record, folder, capsys, action):
+    """What shows nothing, and what shows it in other words, would both be 0 in every cell."""
+    if action != "save":
+        record("sim-faithful")
+        main(["baseline", "save", "main", "--model", "sim-faithful"])
+    record("sim-flat", module="tests/test_b.py")
+    capsys.readouterr()
+    assert main(["baseline", action, "main", "--model", "sim-flat"]) == 4
+    assert "scores in 0 of 264 answers, less than 50%" in capsys.readouterr().err
+    assert (folder / "baselines/main.json").exists() == (action != "save")
+
+
+def test_a_baseline_of_the_former_alignment_is_refused_with_the_reason(record, folder, capsys):
+    record("sim-faithful")
+    main(["baseline", "save", "main"])
+    path = folder / "baselines/main.json"
+    path.write_text(path.read_text().replace("alignment/2", "alignment/1"))
+    assert main(["baseline", "compare", "main"]) == 4
+    err = capsys.readouterr().err
+    assert "metric: alignment/1 and alignment/2" in err
+    assert "did not count what an answer does not show" in err
+    assert "batcheval baseline promote main" in err

@@ -25,7 +25,7 @@ def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
     record("gpt-6-luna", module="tests/test_b.py")
     assert main(["compare", "gpt-6.1-terra", "gpt-6-luna"]) == 0
     out = capsys.readouterr().out
-    assert "equivalent: alignment/1 differs by " in out
+    assert "equivalent: alignment/2 differs by " in out
     assert "gpt-6-luna is as good as gpt-6.1-terra within 0.15, at 10% of its cost" in out
     main(["compare", "gpt-6.1-terra", "gpt-6-luna", "--lang", "ko"])
     out = capsys.readouterr().out
@@ -149,3 +149,10 @@ def test_what_cannot_be_compared_is_refused(record, capsys, arguments, message):
     record("gpt-6-luna", module="tests/test_b.py")
     assert main(["compare", *arguments]) == 4
     assert message in capsys.readouterr().err
+
+
+def test_answers_without_scores_are_not_compared(record, capsys):
+    record("sim-faithful")
+    record("sim-flat", module="tests/test_b.py")
+    assert main(["compare", "sim-faithful", "sim-flat"]) == 4
+    assert "scores in 0 of 264 answers, less than 50%" in capsys.readouterr().err

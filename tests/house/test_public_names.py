@@ -16,9 +16,9 @@ PUBLIC = {
         "PersonaMatrix Question Request charts check_batch_status download_batch_results"
     ),
     "pytest_batcheval.quality": (
-        "CellValues Comparison Consistency Differentiation Discriminant Diversity FormatChecks JudgeAgreement PersonaEcho "
+        "CellValues Comparison Consistency Coverage Differentiation Discriminant Diversity FormatChecks GroupDifference JudgeAgreement PersonaEcho "
         "Power QualityGate Regression Rubric TableError TraitReflection Verdict Verdicts alignment at_turn cell_values "
-        "compare consistency differentiation discriminant diversity format_checks judge_agreement persona_echo power "
+        "compare consistency coverage differentiation discriminant diversity format_checks group_difference judge_agreement persona_echo power "
         "quality_gate read_verdict regression rubric_request scores_of trait_reflection verdicts_of"
     ),
 }

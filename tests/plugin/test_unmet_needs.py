@@ -108,10 +108,10 @@ SIZES = " needs at least 8 personas and 4 questions and `answers` would have {} 
     [
         "differentiation(answers)",
         "assert quality_gate(answers, scores=scores).passed",
-        "few = answers.where(question=['q0'])\nassert diversity(few)",
-        "first, second = at_turn(answers, 0), at_turn(answers, 1)\npersona_echo(first)",
-        "a, b = (at_turn(answers, turn) for turn in range(2))\npersona_echo(b)",
-        "if answers:\n    for _ in range(2):\n        assert diversity(answers).vendi > 0",
+        "few = answers.where(question=['q0'])\nassert differentiation(few)",
+        "first, second = at_turn(answers, 0), at_turn(answers, 1)\ndifferentiation(first)",
+        "a, b = (at_turn(answers, turn) for turn in range(2))\ndifferentiation(b)",
+        "if answers:\n    for _ in range(2):\n        assert differentiation(answers).icc > 0",
     ],
 )
 def test_a_table_that_is_too_small_is_told_before_it_is_paid(matrix, body):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from pytest_batcheval.simulator.respondents.registry import make
 from pytest_batcheval.wire.objects import Answer, Request
 
 DATA = Path(__file__).parents[2] / "fixtures"
+sys.path.append(str(Path(__file__).parents[1] / "simulator" / "respondents"))
 CUES = DATA.parent / "src/pytest_batcheval/quality/data/cues.json"
 UTTERANCES = json.loads(CUES.read_text(encoding="utf-8"))
 FILLERS = [

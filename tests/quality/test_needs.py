@@ -30,7 +30,7 @@ def answers(personas=LEAST_ROWS, questions=LEAST_COLUMNS, samples=2, codes=CODES
     for person in people:
         person.description = described.format(f"One who walks the {person} road")
     asked = [Value(f"q{n}", targets=codes) for n in range(questions)]
-    words = "I like new things, and I worry a lot about {} and {} number {}."
+    words = "I get restless on the spot, and I keep worrying about {} and {} number {}."
     return Answers.from_records(
         {"persona": person, "question": question, "sample": sample, "text": words.format(person, question, sample)}
         for person in people
@@ -41,6 +41,8 @@ def answers(personas=LEAST_ROWS, questions=LEAST_COLUMNS, samples=2, codes=CODES
 
 def measured(name, rows):
     function = getattr(quality, name)
+    if name == "group_difference":
+        return function(rows, {f"p{n}": n % 2 for n in range(LEAST_ROWS)})
     return function(rows, rows) if name in ("compare", "regression") else function(rows)
 
 

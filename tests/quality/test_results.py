@@ -20,19 +20,28 @@ from hypothesis import strategies as st
 from pytest_batcheval import quality
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.measures._scored_answers import TooFewScores
 from pytest_batcheval.quality.result import Result
 from pytest_batcheval.recordings.answer_table import Answers
 
 Build = Callable[..., Answers]
+
+
+def halves(answers: Answers) -> dict[str, str]:
+    """Personas in two groups."""
+    return {i: "ab"[n % 2] for n, i in enumerate(sorted({row.id("persona") for row in answers.rows}))}
+
 
 STATISTICS: dict[str, Callable[[Answers], Result]] = {
     "differentiation": lambda a: quality.differentiation(a, permutations=99),
     "trait_reflection": lambda a: quality.trait_reflection(a, permutations=99),
     "discriminant": lambda a: quality.discriminant(a, permutations=99),
     "consistency": quality.consistency,
+    "coverage": lambda a: quality.coverage(a, permutations=99),
     "diversity": quality.diversity,
     "format_checks": quality.format_checks,
     "persona_echo": lambda a: quality.persona_echo(a, permutations=99),
+    "group_difference": lambda a: quality.group_difference(a, halves(a), permutations=99),
     "judge_agreement": lambda a: quality.judge_agreement(a, *[{"NS": [3] * len(a)}] * 2, least=8),
     "compare": lambda a: quality.compare(a, a),
     "regression": lambda a: quality.regression(a, a),
@@ -53,6 +62,9 @@ TEXTS: dict[str, Callable[[int], str]] = {
 }
 
 CODES = ["NS", "HA", "RD", "P"]
+
+COMPARED = ("compare", "regression")
+"""What needs scores of most answers."""
 
 each_statistic = pytest.mark.parametrize("name", STATISTICS)
 
@@ -80,6 +92,10 @@ def test_every_statistic_is_looked_at_here() -> None:
 def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any, name: str, kind: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        if name in COMPARED:
+            with pytest.raises(TooFewScores, match=r"scores in [0-9]+ of 528 answers, less than 50%"):
+                STATISTICS[name](with_texts(TEXTS[kind]))
+            return
         result = STATISTICS[name](with_texts(TEXTS[kind]))
         figures = result.to_dict()
         text = result.explain()
@@ -89,7 +105,7 @@ def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any
 
 
 @pytest.mark.sampled(16)
-@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power"}))
+@pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"power", *COMPARED}))
 def test_long_answers_are_borne(with_texts: Any, name: str) -> None:
     rng = np.random.default_rng(0)
     long = ["".join(map(chr, rng.integers(0xAC00, 0xAC00 + 500, 100_000 if n == 3 else 30))) for n in range(550)]
@@ -126,7 +142,8 @@ def test_no_result_can_be_changed(respondent: Build, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(STATISTICS) - {"format_checks", "judge_agreement"}))
 def test_one_persona_is_too_few(respondent: Build, name: str) -> None:
     answers = respondent("faithful", samples=2).where(persona="methodical-downcast")
-    with pytest.raises(TableError, match=r"1 persona.* are too few.* 8 personas.* are needed"):
+    needed = {"diversity": "at least 2", "persona_echo": "at least 3"}.get(name, "are too few.* 8 personas.*")
+    with pytest.raises(TableError, match=rf"1 persona.* {needed} are needed"):
         STATISTICS[name](answers)
 
 
@@ -224,17 +241,19 @@ def test_no_module_hides_a_function() -> None:
 
 
 ONE_LINE = {
-    "differentiation": r"p=0\.001 accuracy=0\.\d\d: (personas differ|only one persona differs|no difference shown)",
+    "differentiation": r"p=0\.001 accuracy=0\.\d\d: (personas differ|only (one persona differs|few personas differ)|too few samples to tell|no difference shown)",
     "trait_reflection": r"median_delta=[\d.]+ p=0\.001: \d of 7 traits reflected",
     "discriminant": r"leak=[\d.]+ p=0\.001: traits raise their own scores",
     "consistency": r"cell_icc=-?[\d.]+ duplicate=[\d.]+% G=[\d.]+: (consistent|inconsistent|not measurable)",
+    "coverage": r"scores in [\d,]+ of [\d,]+ answers \(\d+% of what was asked\): even",
     "diversity": r"vendi=0\.\d\d near_duplicates=[\d.]+%: diverse",
     "format_checks": r"[\d.]+% of [\d,]+ answers fail a check: all checks within their limits",
     "persona_echo": r"lift=-?0\.\d+ p=[\d.]+: in their own words",
+    "group_difference": r"r2=0\.\d+ p=[\d.]+: (different|not shown)",
     "judge_agreement": r"least kappa=undefined n=[\d]+: not agreed on NS",
-    "compare": r"alignment/1 difference=\+0\.000 p=1: equivalent",
-    "regression": r"alignment/1 change=\+0\.000 p=1: PASS",
-    "quality_gate": r"[\d,]+ answers, 7 parts: (passed|failed [\w, ]+)",
+    "compare": r"alignment/2 difference=\+0\.000 p=1: equivalent",
+    "regression": r"alignment/2 change=\+0\.000 p=1: PASS",
+    "quality_gate": r"[\d,]+ answers, 10 parts: (passed|failed [\w, ]+)",
     "power": r"25 x 11 x 1 sample: .+ points, differences from 0\.\d+ sd",
 }
 
@@ -255,12 +274,12 @@ def test_no_figures_however_long_make_it_longer(respondent: Build) -> None:
         assert "\n" not in repr(found)
         assert len(repr(found)) < 200
     assert repr(quality.cell_values(answers)).startswith(
-        "<CellValues alignment/1: 25 x 11, 264 cells with a value, mean "
+        "<CellValues alignment/2: 25 x 11, 264 cells with a value, mean "
     )
 
 
 def test_every_public_result_has_the_line_of_its_base() -> None:
     classes = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
     results = [cls for cls in classes if issubclass(cls, Result)]
-    assert len(results) == 13
+    assert len(results) == 15
     assert all(cls.__repr__ is Result.__repr__ for cls in results)

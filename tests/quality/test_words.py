@@ -24,11 +24,11 @@ from pytest_batcheval.text.phrase import LANGUAGES, catalogue
 ROOM = Path(gate.__file__).parent
 FILES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOM.rglob("*.py"))}
 
-CONTROLS = {control.INFLUENCE, control.LENGTH, control.MASKED}
+CONTROLS = {control.INFLUENCE, control.OTHERS, control.LENGTH, control.MASKED}
 NAMES = {"part": gate.PARTS, "check": _format_checks.LIMITS, "probe": ladder.PROBES}
 """Words that code compares, by kind; verdicts too."""
 
-NULLS = ("NULL", "MCNEMAR", "SIGNS")
+NULLS = ("NULL", "PERSONAS_NULL", "MCNEMAR", "SIGNS")
 """Names of null hypotheses."""
 
 GIVEN = {"name", "figure.name", "self.name", "self.null", "self.step"}
@@ -185,15 +185,19 @@ def test_no_english_is_left_of_odd_tables(name):
 
 def test_no_english_is_left_of_results_that_are_rare_or_cost_time():
     table = random_table(3)
+    values = quality.cell_values(table, [float(n % 3) for n in range(len(table))], metric="alignment/2")
     same = {"interval": None, "p_value": None, "null": "none: shares of simulated runs", "n": 1, "seed": 0}
     power = quality.Power(effect=None, personas=8, questions=4, samples=2, runs=5, differentiation={0.01: 0.1},
-                          traits={}, difference=0.3, **same)  # fmt: skip
-    change = replace(STATISTICS["regression"](table), verdict="WARN", undecided=True)
+                          traits={}, difference=0.3, equivalence=0.5, margin=0.15, deviation=0.9, **same)  # fmt: skip
+    change = replace(quality.regression(values, values), verdict="WARN", undecided=True)
     figures = [ladder.Figure("least alpha", None, ">=", 0.8), ladder.Figure("broken verdicts", 0.0, "<=", 0.02)]
     rare = [
         power, replace(power, traits={0.5: 0.1}), replace(power, traits={0.5: 0.9}, effect=0.5),
-        change, replace(change, more_samples=3), replace(change, undecided=False),
-        replace(STATISTICS["compare"](table), verdict="worse", standardised=0.1, p_equivalence=0.5),
+        change, replace(change, more_samples=3), replace(change, more_of_both=3), replace(change, undecided=False),
+        replace(change, not_excluded=0.5),
+        replace(quality.compare(values, values), verdict="worse", standardised=0.1, p_equivalence=0.5),
+        *(replace(quality.compare(values, values), verdict="not decided", more_samples=n, narrow=(-1.0, 1.0))
+          for n in (None, 3)),
         ladder.step_of("repeat", figures, 1), ladder.step_of("evidence", figures[1:], 2, ["p"]),
     ]  # fmt: skip
     assert [english_left(result) for result in rare] == [set()] * len(rare)

@@ -42,7 +42,9 @@ def test_parts_that_cannot_look_are_rows_of_their_own():
     assert looks == {
         "form": "good",
         "diverse": "good",
-        **dict.fromkeys(("different", "own_words", "traits", "discriminant"), "other"),
+        **dict.fromkeys(
+            ("different", "own_words", "copies", "traits", "discriminant", "each_persona", "each_question"), "other"
+        ),
     }
     assert "the answers differ on one axis, item" in str(gate["rows"])
 

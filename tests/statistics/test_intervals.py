@@ -13,7 +13,9 @@ from simulated import LEVEL, judged_scores, trait_cells, two_raters
 from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality import consistency, judge_agreement
 from pytest_batcheval.quality.design import Design
+from pytest_batcheval.quality.judging._judge_agreement import SCALE
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval
+from pytest_batcheval.quality.stats.kappa import pair_table, quadratic, weighted_kappa
 from pytest_batcheval.quality.stats.persona_effect import centred, left_out_iccs, persona_icc
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.student_t import t_quantile, wilson_interval
@@ -112,6 +114,37 @@ def test_weighted_kappa_spreads_as_stated_and_its_interval_holds(runs: int, coun
     assert kappas.std() == pytest.approx(spread, rel=0.25)
     hits = sum(a.kappa_interval[0] <= 0.69 <= a.kappa_interval[1] for a in found if a.kappa_interval)
     assert about(hits, runs, 0.94, 0.04), hits / runs
+
+
+def shared_errors(rng: np.random.Generator, personas: int, samples: int, by: str) -> tuple[np.ndarray, np.ndarray]:
+    """Two judges of (personas x 11 x samples) answers who err alike within a cell or within a persona."""
+    shape = (personas, 11, samples)
+    truth = np.broadcast_to(rng.normal(3, 1.1, (personas, 11, 1)), shape)
+    wide = {"cell": (personas, 11, 1), "persona": (personas, 1, 1)}[by]
+    return tuple(
+        np.clip(np.rint(truth + rng.normal(0, 0.5, wide) + rng.normal(0, 0.4, shape)), 1, 5).ravel() for _ in range(2)
+    )
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(("by", "draw", "samples"), [("cell", "cells", 3), ("persona", "personas", 1)])
+def test_intervals_of_agreement_hold_where_errors_are_shared(runs: int, by: str, draw: str, samples: int) -> None:
+    runs = max(60, runs // 4)
+    large = shared_errors(np.random.default_rng(1), 20_000, samples, by)
+    truth = float(weighted_kappa(pair_table(*large, SCALE), quadratic(SCALE)))
+    answers = Answers.from_records(
+        {"persona": f"p{i:02}", "question": f"q{j:02}", "sample": k, "text": "x"}
+        for i in range(25)
+        for j in range(11)
+        for k in range(samples)
+    )
+    hits = 0
+    for n in range(runs):
+        first, second = shared_errors(np.random.default_rng(FIRST + n), 25, samples, by)
+        found = judge_agreement(answers, {"NS": first}, {"NS": second}, bootstraps=400, draw=draw)["NS"]
+        assert found.kappa_interval is not None
+        hits += found.kappa_interval[0] <= truth <= found.kappa_interval[1]
+    assert about(hits, runs, 0.94, 0.03), hits / runs
 
 
 def scored_runs(effect: float, runs: int) -> list[tuple[float, float]]:

@@ -19,7 +19,7 @@ RUNS = {"quick": {1: 3, 3: 1}, "ci": {1: 6, 3: 2}, "full": {1: 600, 3: 200}}
 
 CAUGHT: dict[str, set[str]] = {
     "collapsed": {"diverse", "different", "traits", "discriminant"},
-    "collapsed-everywhere": {"diverse", "different", "traits", "discriminant"},
+    "collapsed-everywhere": {"diverse", "different", "copies", "traits", "discriminant"},
     "blind": {"traits", "discriminant"},
     "flat": {"traits", "discriminant"},
     "prompt_sensitive": {"traits", "discriminant"},

@@ -75,19 +75,22 @@ class Scored:
 
         Raises:
             NotMeasurable: there is neither a profile nor a judge.
+            TooFewScores: most answers have no score.
             TableError: the table is too small or has holes.
         """
-        from pytest_batcheval.quality import alignment, cell_values, scores_of
+        from pytest_batcheval.quality import cell_values, scores_of
         from pytest_batcheval.quality.axes import NotMeasurable
-        from pytest_batcheval.quality.measures._cell_values import ALIGNMENT
 
         if not self.rubric:
             return cell_values(self.answers)
         scores = scores_of(self.answers)
         try:
-            return cell_values(self.answers, alignment(self.answers, scores=scores), metric=ALIGNMENT)
+            return cell_values(self.answers, scores=scores)
         except NotMeasurable:
-            return cell_values(self.answers, mean_scores(scores), metric=SCORE)
+            found = cell_values(self.answers, mean_scores(scores), metric=SCORE)
+            if found.scored is not None:
+                found.scored.check()
+            return found
 
 
 class RecordedTable:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.measures._cell_values import cell_values as cell_values
     from pytest_batcheval.quality.measures._consistency import Consistency as Consistency
     from pytest_batcheval.quality.measures._consistency import consistency as consistency
+    from pytest_batcheval.quality.measures._coverage import Coverage as Coverage
+    from pytest_batcheval.quality.measures._coverage import coverage as coverage
     from pytest_batcheval.quality.measures._differentiation import Differentiation as Differentiation
     from pytest_batcheval.quality.measures._differentiation import differentiation as differentiation
     from pytest_batcheval.quality.measures._discriminant import Discriminant as Discriminant
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.measures._diversity import diversity as diversity
     from pytest_batcheval.quality.measures._format_checks import FormatChecks as FormatChecks
     from pytest_batcheval.quality.measures._format_checks import format_checks as format_checks
+    from pytest_batcheval.quality.measures._group_difference import GroupDifference as GroupDifference
+    from pytest_batcheval.quality.measures._group_difference import group_difference as group_difference
     from pytest_batcheval.quality.measures._persona_echo import PersonaEcho as PersonaEcho
     from pytest_batcheval.quality.measures._persona_echo import persona_echo as persona_echo
     from pytest_batcheval.quality.measures._trait_reflection import TraitReflection as TraitReflection
@@ -49,10 +53,12 @@ _HOMES = {
     "CellValues": "measures._cell_values",
     "Comparison": "comparing._compare",
     "Consistency": "measures._consistency",
+    "Coverage": "measures._coverage",
     "Differentiation": "measures._differentiation",
     "Discriminant": "measures._discriminant",
     "Diversity": "measures._diversity",
     "FormatChecks": "measures._format_checks",
+    "GroupDifference": "measures._group_difference",
     "JudgeAgreement": "judging._judge_agreement",
     "PersonaEcho": "measures._persona_echo",
     "Power": "comparing._power",
@@ -68,10 +74,12 @@ _HOMES = {
     "cell_values": "measures._cell_values",
     "compare": "comparing._compare",
     "consistency": "measures._consistency",
+    "coverage": "measures._coverage",
     "differentiation": "measures._differentiation",
     "discriminant": "measures._discriminant",
     "diversity": "measures._diversity",
     "format_checks": "measures._format_checks",
+    "group_difference": "measures._group_difference",
     "judge_agreement": "judging._judge_agreement",
     "persona_echo": "measures._persona_echo",
     "power": "comparing._power",

@@ -21,6 +21,10 @@ class TooSmall(TableError):
     """A table with too few rows or columns."""
 
 
+class Incomplete(TableError):
+    """A table in which too many cells have no answer."""
+
+
 class NotMeasurable(TableError):
     """A table that lacks what a measure is about: a second axis, levels, targets, descriptions."""
 

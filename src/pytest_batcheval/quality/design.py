@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.value_id import value_id
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 Floats = npt.NDArray[np.float64]
@@ -110,13 +111,32 @@ def design_of(table: Table, levels: Levels | None = None, targets: Targets | Non
         TableError: a persona has no levels, a question no targets, a level is not -1, 0 or 1, or targets
             are not a list.
     """
-    prompted = _levels(table, levels)
-    aims = _targets(table, targets)
+    prompted, aims = _both(lambda: _levels(table, levels), lambda: _targets(table, targets))
     known = {code: {levels.get(code, 0) for levels in prompted} for levels in prompted for code in levels}
     both = [code for code, found in known.items() if {-1, 1} <= found]
     factors = tuple(sorted(both, key=lambda code: (_place(code), code)))
     matrix = np.array([[levels.get(code, 0) for code in factors] for levels in prompted], dtype=int)
     return Design(factors, matrix.reshape(len(prompted), len(factors)), _by_code(aims))
+
+
+def _both(first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]:
+    """Return both; where neither can be had, the error names both reasons.
+
+    Raises:
+        TableError: as either.
+    """
+    try:
+        found = first()
+    except TableError as error:
+        try:
+            second()
+        except TableError as other:
+            kind = (
+                NotMeasurable if isinstance(error, NotMeasurable) and isinstance(other, NotMeasurable) else TableError
+            )
+            raise kind(Phrase("{}; {}", error.args[0], other.args[0])) from None
+        raise
+    return found, second()
 
 
 def aims_of(table: Table, targets: Targets | None = None) -> dict[str, tuple[int, ...]]:

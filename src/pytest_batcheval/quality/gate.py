@@ -8,28 +8,62 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
-from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged, axes_of
+from pytest_batcheval.quality.axes import Incomplete, NotMeasurable, TableError, arranged, axes_of
 from pytest_batcheval.quality.deprecated_names import accepts_former_keywords
 from pytest_batcheval.quality.design import Levels, Targets
+from pytest_batcheval.quality.limits import check_names, limits_of
 from pytest_batcheval.quality.measures._consistency import DUPLICATES, duplicates
-from pytest_batcheval.quality.measures._differentiation import differentiation
+from pytest_batcheval.quality.measures._copied_answers import COPIES, copied_answers
+from pytest_batcheval.quality.measures._coverage import coverage_of
+from pytest_batcheval.quality.measures._differentiation import LIFT, differentiation
 from pytest_batcheval.quality.measures._differentiation_controls import MASKED
 from pytest_batcheval.quality.measures._discriminant import LEAK, discriminant
+from pytest_batcheval.quality.measures._diversity import LIMITS as DIVERSE
 from pytest_batcheval.quality.measures._diversity import diversity
+from pytest_batcheval.quality.measures._format_checks import LIMITS as CHECKS
 from pytest_batcheval.quality.measures._format_checks import format_checks
 from pytest_batcheval.quality.measures._persona_echo import ECHO, persona_echo
-from pytest_batcheval.quality.measures._trait_reflection import trait_reflection
+from pytest_batcheval.quality.measures._trait_outliers import MOST_MUTE, mute_personas, mute_questions
+from pytest_batcheval.quality.measures._trait_reflection import MEDIAN_DELTA, TraitReflection, trait_reflection
 from pytest_batcheval.quality.result import NONE, Result, TableResult, listed
 from pytest_batcheval.quality.scores import Given, scored
 from pytest_batcheval.quality.stats.levels import ALPHA
-from pytest_batcheval.quality.table import named, table_of
+from pytest_batcheval.quality.table import NAMED, named, table_of
+from pytest_batcheval.quality.word_scores import Scores
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
-PARTS = ("form", "diverse", "different", "own_words", "traits", "discriminant", "samples")
+PARTS = (
+    "form",
+    "diverse",
+    "different",
+    "own_words",
+    "copies",
+    "traits",
+    "discriminant",
+    "each_persona",
+    "each_question",
+    "samples",
+)
 """The names of the parts, in the order in which they are checked."""
+
+LIMITS: Mapping[str, float] = {
+    **CHECKS,
+    **DIVERSE,
+    "top3": LIFT,
+    "echo": ECHO,
+    "copies": COPIES,
+    "median_delta": MEDIAN_DELTA,
+    "leak": LEAK,
+    "mute": MOST_MUTE,
+    "duplicates": DUPLICATES,
+}
+"""The limits of the parts that have any besides a level of significance; docs/statistics.md has their sources."""
+
+Limits = Mapping[str, float] | None
 
 
 @dataclass(frozen=True)
@@ -129,6 +163,8 @@ def quality_gate(
     leave_out: Collection[str] = (),
     without: Collection[str] = ("average",),
     language: str = "ko",
+    roles: Sequence[str] | None = None,
+    limits: Mapping[str, float] | None = None,
     permutations: int = 9999,
     seed: int = 0,
     rows: AxisNames = None,
@@ -138,26 +174,35 @@ def quality_gate(
 
     A table without levels, targets, descriptions or a second axis is judged by the other parts; see `unseen`.
 
-    The other arguments are those of `trait_reflection`, `differentiation` and `format_checks`.
+    `limits` has limits of your own in place of those of `LIMITS`, by name. The other arguments are those of
+    `trait_reflection`, `differentiation` and `format_checks`.
 
     Raises:
         TableError: the table is too small, parts cannot be measured on it (the message names all of them),
-            or `leave_out` has a name that is not a part's.
+            `leave_out` has a name that is not a part's, or `limits` one that is not a limit's.
     """
     leave_out = named(leave_out)
     unknown = set(leave_out) - set(PARTS)
     if unknown:
         raise TableError(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+    check_names(limits, LIMITS)
+    within = limits_of(limits, LIMITS)
     judged, given = scored(arranged(answers, rows, columns), scores)
     shared: dict[str, Any] = {"permutations": permutations, "seed": seed}
+    found = cache(
+        lambda: trait_reflection(judged, scores=given, levels=levels, targets=targets, unprompted=unprompted, **shared)
+    )
     checks: dict[str, Callable[[], Part | None]] = {
-        "form": lambda: _form(judged, language),
-        "diverse": lambda: _diverse(judged),
-        "different": lambda: _different(judged, without, shared),
-        "own_words": lambda: _own_words(judged, shared),
-        "traits": lambda: _traits(judged, given, levels, targets, unprompted, shared),
-        "discriminant": lambda: _discriminant(judged, given, levels, targets, shared),
-        "samples": lambda: _samples(judged),
+        "form": lambda: _form(answers, language, roles, limits),
+        "diverse": lambda: _diverse(judged, limits),
+        "different": lambda: _different(judged, without, limits, shared),
+        "own_words": lambda: _own_words(judged, limits, shared),
+        "copies": lambda: _copies(judged, within["copies"]),
+        "traits": lambda: _traits(judged, found(), given, levels, targets, within["median_delta"], shared),
+        "discriminant": lambda: _discriminant(judged, given, levels, targets, within["leak"], shared),
+        "each_persona": lambda: _each(found(), "each_persona", within["mute"]),
+        "each_question": lambda: _each(found(), "each_question", within["mute"]),
+        "samples": lambda: _samples(judged, within["duplicates"]),
     }
     parts, unseen = _looked({name: check for name, check in checks.items() if name not in leave_out})
     return _gate(judged, parts, unseen, seed)
@@ -189,15 +234,23 @@ def _looked(checks: Mapping[str, Callable[[], Part | None]]) -> tuple[list[Part]
     parts: list[Part] = []
     unseen: dict[str, str] = {}
     failed: dict[str, list[str]] = {}
+    lacking: dict[str, Phrase] = {}
     for name, check in checks.items():
         try:
             part = check()
         except NotMeasurable as error:
             unseen[name] = error.args[0]
+        except Incomplete as error:
+            lacking[name] = error.args[0]
         except TableError as error:
             failed.setdefault(str(error), []).append(name)
         else:
             parts += [part] if part else []
+    if lacking and not failed and any(part.name == "form" and not part.passed for part in parts):
+        unseen |= lacking  # form says what is missing, and what to do
+    else:
+        for name, reason in lacking.items():
+            failed.setdefault(str(reason), []).append(name)
     if failed:
         reasons = "\n".join(f"{', '.join(names)}: {reason}" for reason, names in failed.items())
         names = [name for names in failed.values() for name in names]
@@ -209,21 +262,21 @@ def _looked(checks: Mapping[str, Callable[[], Part | None]]) -> tuple[list[Part]
     return parts, unseen
 
 
-def _form(answers: Answers, language: str) -> Part:
-    found = format_checks(answers, language=language)
+def _form(answers: Answers, language: str, roles: Sequence[str] | None, limits: Limits) -> Part:
+    found = format_checks(answers, language=language, roles=roles, limits=limits)
     names = found.failing or tuple(found.checks)
     shares = [Phrase("{} {:.1%}", Phrase.known(name, "check"), found[name].share) for name in names]
     return Part("form", not found.failing, Phrase.joined(", ", shares), found)
 
 
-def _diverse(answers: Answers) -> Part:
-    found = diversity(answers)
+def _diverse(answers: Answers, limits: Limits) -> Part:
+    found = diversity(answers, limits=limits)
     reason = Phrase("near-duplicates {:.1%}, vendi {:.2f}", found.near_duplicates, found.vendi)
     return Part("diverse", found.verdict == "diverse", reason, found)
 
 
-def _different(answers: Answers, without: Collection[str], shared: dict[str, Any]) -> Part:
-    found = differentiation(answers, without=without, **shared)
+def _different(answers: Answers, without: Collection[str], limits: Limits, shared: dict[str, Any]) -> Part:
+    found = differentiation(answers, without=without, limits=limits, **shared)
     reason = Phrase(
         "{verdict}: p = {p:.4g}, top 3 {top3:.3f} (chance {chance:.3f})",
         verdict=Phrase.known(found.verdict, "verdict"),
@@ -237,51 +290,90 @@ def _different(answers: Answers, without: Collection[str], shared: dict[str, Any
     return Part("different", found.verdict == "different", reason, found)
 
 
-def _own_words(answers: Answers, shared: dict[str, Any]) -> Part:
-    found = persona_echo(answers, **shared)
-    reason = Phrase("echo lift {lift:.3f} (at most {most:.2f})", lift=found.lift, most=ECHO)
-    return Part("own_words", found.lift <= ECHO, reason, found)
+def _own_words(answers: Answers, limits: Limits, shared: dict[str, Any]) -> Part:
+    found = persona_echo(answers, limits=limits, **shared)
+    reason = Phrase("echo lift {lift:.3f} (at most {most:.2f})", lift=found.lift, most=found.most)
+    return Part("own_words", found.lift <= found.most, reason, found)
+
+
+def _copies(answers: Answers, most: float) -> Part:
+    share, cells = copied_answers(table_of(answers, two_axes=True, any_size=True))
+    template = "{share:.1%} of a persona's answers to different questions are copies (at most {most:.0%})"
+    reason = Phrase(template, share=share, most=most)
+    if cells:
+        reason = Phrase("{reason}: {cells}", reason=reason, cells=listed(cells, NAMED))
+    return Part("copies", share <= most, reason)
 
 
 def _traits(
     answers: Answers,
-    scores: Given,
+    found: TraitReflection,
+    scores: Scores,
     levels: Levels | None,
     targets: Targets | None,
-    unprompted: Collection[str],
+    median_delta: float,
     shared: dict[str, Any],
 ) -> Part:
-    found = trait_reflection(answers, scores=scores, levels=levels, targets=targets, unprompted=unprompted, **shared)
     weak = [t.dimension for t in found.prompted if t.p_value > ALPHA or t.delta <= 0]
     reason = Phrase(
-        "median delta {delta:.2f}, not shown: {weak}; weakest personas: {least}",
+        "median delta {delta:.2f}, not shown: {weak}; {scored}; weakest personas: {least}",
+        scored=found.scored.__str__(),
         delta=found.median_delta,
         weak=", ".join(weak) or NONE,
         least=found.least,
     )
+    if uneven := coverage_of(table_of(answers), scores, levels, targets, **shared).uneven:
+        codes = ", ".join(uneven)
+        template = "{reason}; warning: scores are missing by the prompted level: {codes}"
+        reason = Phrase(template, reason=reason, codes=codes)
     if found.leaking:
         codes = ", ".join(found.leaking)
         reason = Phrase("{reason}; warning: shown though not prompted: {codes}", reason=reason, codes=codes)
-    return Part("traits", found.shows, reason, found)
+    return Part("traits", found.shows_by(median_delta), reason, found)
+
+
+def _each(found: TraitReflection, name: str, most: float) -> Part:
+    """The part on single personas or questions: whether all but one show something of what was prompted."""
+    by_question = name == "each_question"
+    leaning = found.question_leanings if by_question else found.leanings
+    mute = mute_questions(leaning) if by_question else mute_personas(leaning)
+    reason = Phrase(
+        "{mute} of {number} show next to nothing (at most {most}): {names}",
+        mute=len(mute),
+        number=len(leaning),
+        most=f"{most:g}",
+        names=Phrase.joined(", ", [f"{one} ({leaning[one]:+.2f})" for one in mute[:NAMED]]) or NONE,
+    )
+    return Part(name, len(mute) <= most, reason)
 
 
 def _discriminant(
-    answers: Answers, scores: Given, levels: Levels | None, targets: Targets | None, shared: dict[str, Any]
+    answers: Answers,
+    scores: Scores,
+    levels: Levels | None,
+    targets: Targets | None,
+    most: float,
+    shared: dict[str, Any],
 ) -> Part:
     found = discriminant(answers, scores=scores, levels=levels, targets=targets, **shared)
     if found.leak is None:
         return Part("discriminant", False, Phrase("prompted traits do not raise their own scores"), found)
-    reason = Phrase("leak {leak:.2f} (at most {most})", leak=found.leak, most=LEAK)
-    return Part("discriminant", found.leak <= LEAK, reason, found)
+    reason = Phrase(
+        "leak {leak:.2f} (at most {most}), moved by other traits: {mixed}",
+        leak=found.leak,
+        most=most,
+        mixed=", ".join(found.mixed) or NONE,
+    )
+    return Part("discriminant", found.within(most), reason, found)
 
 
-def _samples(answers: Answers) -> Part | None:
-    table = table_of(answers)
+def _samples(answers: Answers, most: float) -> Part | None:
+    table = table_of(answers, any_size=True)
     if table.counts.max() < 2:
         return None
     share, cells = duplicates(table)
     template = "{share:.1%} of the samples repeat another of their cell (at most {most:.0%})"
-    reason = Phrase(template, share=share, most=DUPLICATES)
+    reason = Phrase(template, share=share, most=most)
     if cells:
         reason = Phrase("{reason}; most in: {cells}", reason=reason, cells=listed(cells))
-    return Part("samples", share <= DUPLICATES, reason)
+    return Part("samples", share <= most, reason)

@@ -146,10 +146,11 @@ def human_agreement(
         TableError: fewer answers than that, the judge lacks a dimension, or as `Labels.scores`.
     """
     both = sorted(labels.rated(answers, one) & labels.rated(answers, other))
-    if len(both) < max(least_answers, LEAST):
+    cells = len({tuple((axis, answers.rows[n].id(axis)) for axis in sorted(answers.rows[n].cell)) for n in both})
+    if cells < max(least_answers, LEAST):
         raise TableError(
-            f"{counted(len(both), 'answer')} with labels of both {one} and {other}: at least "
-            f"{max(least_answers, LEAST)} are needed, {TO_RELEASE} to rely on a judge"
+            f"{counted(cells, 'answer')} with labels of both {one} and {other}: at least "
+            f"{max(least_answers, LEAST)} are needed, {TO_RELEASE} to rely on a judge; samples of a cell count once"
         )
     people = [labels.scores(answers, rater) for rater in (one, other)]
     if lacking := sorted(set(people[0]) - set(scores)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import NotMeasurable, TableAxes, TableError, TooSmall, axes_of, place_of, varying
+from pytest_batcheval.quality.axes import (
+    Incomplete,
+    NotMeasurable,
+    TableAxes,
+    TableError,
+    TooSmall,
+    axes_of,
+    place_of,
+    varying,
+)
 from pytest_batcheval.quality.needs import LEAST_COLUMNS, LEAST_ROWS
+from pytest_batcheval.quality.result import listed
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted, plural_of
 from pytest_batcheval.text.phrase import Phrase
@@ -20,6 +30,9 @@ from pytest_batcheval.wire.value_id import value_id
 
 MAX_MISSING = 0.02
 """Share of cells that may have no answer, a convention: 5 of 275; they are left out."""
+
+AVERAGE = "average"
+"""The name by which a persona is left out that was prompted neither way in anything, whatever its id is."""
 
 NAMED = 10
 """Cells that an error names; of the others it gives the number."""
@@ -88,7 +101,8 @@ def table_of(
 ) -> Table:
     """Return the cells of `answers`, without the rows whose ids are in `without`.
 
-    Its rows and columns are those of `axes_of`; with `two_axes` it needs both, with `any_size` it may be small.
+    `average` in it also stands for rows whose levels are all 0. Its rows and columns are those of `axes_of`; with
+    `two_axes` it needs both, with `any_size` it may be small.
 
     Raises:
         TableError: it is not plain which axes are meant, an answer lacks one, two answers share row, column and
@@ -100,11 +114,12 @@ def table_of(
         template = "the answers differ on one axis, {axis}; it compares the values of one axis at those of another"
         raise NotMeasurable(Phrase(template, axis=axes.row))
     every = [(n, row, place_of(row, axes.rows), place_of(row, axes.columns)) for n, row in enumerate(answers.rows)]
-    kept = [found for found in every if found[2][0] not in without]
+    left_out = _left_out({row[0]: row[1] for _, _, row, _ in every}, without)
+    kept = [found for found in every if found[2][0] not in left_out]
     rows = sorted({identifier: value for _, _, (identifier, value), _ in kept}.items())
     columns = sorted({identifier: value for _, _, _, (identifier, value) in kept}.items())
     if not any_size:
-        check_numbers(axes, len(rows), len(columns), {row[0] for _, _, row, _ in every} & set(without))
+        check_numbers(axes, len(rows), len(columns), left_out)
     _check_unique(answers, axes, [(row[0], column[0], found.sample) for _, found, row, column in kept])
     line = {identifier: i for i, (identifier, _) in enumerate(rows)}
     column_number = {identifier: j for j, (identifier, _) in enumerate(columns)}
@@ -124,6 +139,15 @@ def table_of(
     )
     _check_missing(table)
     return table
+
+
+def _left_out(rows: Mapping[str, Any], without: Collection[str]) -> set[str]:
+    """Return the ids of the rows to leave out; of rows that all lack a level, none is the average one."""
+    named_ids = set(without) & rows.keys()
+    if AVERAGE not in without:
+        return named_ids
+    flat = {i for i, value in rows.items() if (levels := getattr(value, "levels", None)) and not any(levels.values())}
+    return named_ids | (flat if len(flat) < len(rows) else set())
 
 
 def check_numbers(axes: TableAxes, rows: int, columns: int, left_out: Collection[str] = (), which: str = "") -> None:
@@ -177,11 +201,16 @@ def _check_missing(table: Table) -> None:
             raise TableError(f"no answers {word} {', '.join(silent[:NAMED])}".rstrip())
     missing = np.flatnonzero(table.counts == 0)
     if len(missing) > MAX_MISSING * len(table.counts):
-        ids = [table.cell_name(int(cell)) for cell in missing[:NAMED]]
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-        raise TableError(
-            f"{len(missing)} of {len(table.counts)} cells have no answer, more than {MAX_MISSING:.0%}: "
-            f"{', '.join(ids)}{more}{_nested(table)}"
+        template = "{missing} of {cells} cells have no answer, more than {most:.0%}: {names}{nested}"
+        raise Incomplete(
+            Phrase(
+                template,
+                missing=len(missing),
+                cells=len(table.counts),
+                most=MAX_MISSING,
+                names=listed([table.cell_name(int(cell)) for cell in missing], NAMED),
+                nested=_nested(table),
+            )
         )
 
 

@@ -147,7 +147,7 @@ def read_verdict(answer: Answer) -> Verdict:
 
 def is_verdict(answer: Answer) -> bool:
     """Whether an answer of a table is a judge's verdict, whole or broken: of `rubric_request`, or JSON with scores."""
-    return _asked_by_rubric(answer) or _plain_marks(answer) is not None
+    return _asked_by_rubric(answer) or _plain_verdict(answer) is not None
 
 
 def verdict_in(answer: Answer) -> Verdict | None:
@@ -155,20 +155,21 @@ def verdict_in(answer: Answer) -> Verdict | None:
 
     A verdict that `rubric_request` asked for is read by `read_verdict`. Any other is JSON such as
     `{"scores": {"NS": 4, "HA": null}}` or `{"scores": {"NS": {"evidence": "…", "score": 4}}}` in a turn after the
-    judged one; where it has quotes, they are checked against the text of that turn.
+    judged one, with a `role` if it likes; where it has quotes, they are checked against the text of that turn.
     """
     if _asked_by_rubric(answer):
         return read_verdict(answer)
-    marks = _plain_marks(answer)
-    if marks is None:
+    found = _plain_verdict(answer)
+    if found is None:
         return None
+    marks, role = found["scores"], found.get("role")
     judged = answer.turns[-2]
     said = _folded(judged.text) if judged.error is None else ""
     scores = {code: mark.get("score") if isinstance(mark, dict) else mark for code, mark in marks.items()}
     evidence = {code: mark["evidence"] for code, mark in marks.items() if _has_quote(mark)}
     dropped = tuple(code for code in evidence if scores[code] is not None and not _was_said(evidence[code], said))
     kept = {code: None if code in dropped else score for code, score in scores.items()}
-    return Verdict(scores=kept, evidence=evidence, dropped=dropped)
+    return Verdict(role if isinstance(role, str) else "", scores=kept, evidence=evidence, dropped=dropped)
 
 
 def verdicts_of(answers: Answers) -> Verdicts:
@@ -228,6 +229,37 @@ def scores_of(answers: Answers) -> dict[str, list[float | None]]:
     return usable_scores(verdicts_of(answers))
 
 
+IN_ROLE = "in_role"
+"""The label of an answer by whom the prompt asks for; of a rubric without it, the first of its roles."""
+
+
+def strange_roles(answers: Answers) -> list[str] | None:
+    """Return the judge's label of each answer that is out of its role, empty for the others.
+
+    `None` for a table without any label.
+    """
+    found = [None if row.answer.error is not None else _label(row.answer) for row in answers.rows]
+    if not any(found):
+        return None
+    return ["" if label is None or label == own else label for label, own in (pair or (None, "") for pair in found)]
+
+
+def _label(answer: Answer) -> tuple[str, str] | None:
+    """Return the role that a verdict has, and the one that the answer should have; `None` without either.
+
+    The rest of the verdict need not be whole.
+    """
+    found = _plain_verdict(answer)
+    role = None if found is None else found.get("role")
+    if not isinstance(role, str) or not role:
+        return None
+    schema = _schema(answer) if _asked_by_rubric(answer) else None
+    if schema is None:
+        return role, IN_ROLE
+    known = schema["properties"]["role"]["enum"]
+    return (role, IN_ROLE if IN_ROLE in known else known[0]) if role in known else None
+
+
 def at_turn(answers: Answers, turn: int) -> Answers:
     """Return the table with another turn of its generator as each answer: one verdict of several.
 
@@ -269,16 +301,15 @@ def _asked_by_rubric(answer: Answer) -> bool:
     return judged and judged_words(answer.request) is not None and _schema(answer) is not None
 
 
-def _plain_marks(answer: Answer) -> dict[str, Any] | None:
-    """Return the `scores` of JSON in a turn after the first; `None` for anything else."""
+def _plain_verdict(answer: Answer) -> dict[str, Any] | None:
+    """Return JSON with `scores` in a turn after the first; `None` for anything else."""
     if answer.error is not None or len(answer.turns) < 2 or not answer.text.lstrip().startswith("{"):
         return None
     try:
         found = json.loads(answer.text)
     except (ValueError, RecursionError):
         return None
-    marks = found.get("scores") if isinstance(found, dict) else None
-    return marks if isinstance(marks, dict) else None
+    return found if isinstance(found, dict) and isinstance(found.get("scores"), dict) else None
 
 
 def _has_quote(mark: object) -> bool:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from free_text import Speaker, spoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from respondent_tables import CODES
 from scipy import stats
 
 from pytest_batcheval.quality import CellValues, alignment, cell_values, compare, regression
@@ -117,25 +119,48 @@ def test_the_three_verdicts_of_a_regression() -> None:
     assert regression(base, run(noise(0, sd=0.5) - 0.05), tolerated=0.0).verdict == "FAIL"
 
 
-def test_a_warning_says_how_many_samples_would_decide() -> None:
-    warned = [
-        found
-        for seed in range(200)
-        if (found := regression(run(noise(seed)), run(noise(seed + 1000) - 0.18, 1))).verdict == "WARN"
-    ]
-    assert len(warned) > 20
-    decided = [found for found in warned if found.undecided and found.more_samples]
-    assert len(decided) > 10
-    for found in decided:
-        assert f"undecided: {counted(found.more_samples, 'more sample')} per cell would decide" in found.explain()
-        assert 1 <= (found.more_samples or 0) <= 20
+def test_a_pass_says_what_it_does_not_exclude() -> None:
+    found = regression(run(noise(0, (4, 12))), run(noise(1, (4, 12))))
+    assert (found.verdict, found.undecided) == ("PASS", True)
+    assert found.not_excluded == pytest.approx(-found.interval[0])
+    assert found.not_excluded > 0.3
+    assert f"a drop of {found.not_excluded:.3f} is not excluded" in found.explain()
+    assert "PASS, undecided" in repr(found)
+    sure = regression(run(noise(0, sd=0.1)), run(noise(1, sd=0.1)))
+    assert (sure.verdict, sure.undecided, sure.more_samples, sure.more_of_both) == ("PASS", False, None, None)
+    assert "is not excluded" in sure.explain()
+    assert not regression(run(noise(0, (4, 12))), run(noise(1, (4, 12))), beyond=9).undecided
+    with pytest.raises(TableError, match="beyond must be a number, at least 0, not -1"):
+        regression(run(noise(0)), run(noise(1)), beyond=-1)
+
+
+def test_what_is_not_decided_says_how_many_samples_would() -> None:
+    pairs = [(run(noise(seed)), run(noise(seed + 1000) - 0.15)) for seed in range(60)]
+    open_ = [found for one in pairs if (found := regression(*one)).undecided]
+    assert len(open_) > 10
+    of_both = [found for found in open_ if found.more_of_both]
+    assert of_both
+    for found in of_both:
+        more = counted(found.more_of_both, "more sample")
+        assert f"undecided: {more} per cell of run and baseline would decide with a chance of 80%" in found.explain()
+    compared = [found for a, b in pairs if (found := compare(b, a)).verdict == "not decided" and found.more_samples]
+    assert len(compared) > 5
+    for one in compared:
+        assert f"{counted(one.more_samples, 'more sample')} per cell of both would decide" in one.explain()
+        assert 1 <= (one.more_samples or 0) <= 20
+
+
+def test_a_margin_below_the_interval_is_told() -> None:
+    found = compare(run(noise(2, sd=4)), run(noise(3, sd=4)))
+    assert "wider than the margin: no runs could be equivalent" in found.explain()
+    assert "even 20 more samples per cell of both would not decide" in found.explain()
 
 
 def test_more_samples_do_not_help_where_samples_do_not_vary() -> None:
-    base = run(noise(0))
+    base = run(noise(0), 1, 0.0)
     warned = [found for seed in range(300) if (found := regression(base, run(noise(seed) - 0.18, 1, 0.0))).undecided]
     assert warned
-    assert all(found.more_samples is None for found in warned)
+    assert all(found.more_samples is None and found.more_of_both is None for found in warned)
     assert "even 20 more samples per cell would not decide" in warned[0].explain()
 
 
@@ -175,9 +200,23 @@ def test_odd_limits_are_refused() -> None:
         compare(same, same, margin=0)
     with pytest.raises(TableError, match="tolerated must be a number, at least 0, not nan"):
         regression(same, same, tolerated=float("nan"))
-    few = run(noise(0, (3, 25)))
-    with pytest.raises(TableError, match=r"25 personas and 3 questions .* too few"):
+    few = run(noise(0, (3, 5)))
+    with pytest.raises(
+        TableError, match=r"5 personas and 3 questions with values in both runs are too few: .* 6 values"
+    ):
         compare(few, few)
+
+
+def test_small_tables_of_ones_own_numbers_are_compared() -> None:
+    one, other = run(noise(0, (3, 6), 0.1) + 1), run(noise(1, (3, 6), 0.1))
+    found = compare(one, other)
+    assert (found.verdict, found.freedom, found.clustered, found.fixed) == (
+        "better",
+        5,
+        {"persona": 6},
+        {"question": 3},
+    )
+    assert "not for other values of question (3)" in found.explain()
 
 
 def test_answers_are_compared_by_their_alignment(respondent: Build) -> None:
@@ -186,7 +225,7 @@ def test_answers_are_compared_by_their_alignment(respondent: Build) -> None:
     assert np.nanmean(alignment(wrong)) < -0.3
     assert regression(right, wrong).verdict == "FAIL"
     found = compare(right, respondent("faithful", seed=2))
-    assert (found.metric, found.n) == ("alignment/1", 264)
+    assert (found.metric, found.n) == ("alignment/2", 264)
     assert found.verdict == "equivalent"
 
 
@@ -198,12 +237,13 @@ def test_alignment_by_hand(respondent: Build) -> None:
     scores: dict[str, Any] = {code: np.full(len(answers), np.nan) for code in level}
     assert alignment(answers, scores=scores)[0] == 0.0
     scores[first][0] = 3 + 2 * level[first]
-    assert alignment(answers, scores=scores)[0] == 1.0
+    asked = sum(level[code] != 0 for code in row.cell["question"].targets)
+    assert alignment(answers, scores=scores)[0] == 1.0 / asked
     scores[second][0] = 3 - level[second]
-    assert alignment(answers, scores=scores)[0] == 0.25
+    assert alignment(answers, scores=scores)[0] == 0.5 / asked
     untargeted = next(code for code in level if code not in row.cell["question"].targets)
     scores[untargeted][0] = 3 - 2 * level[untargeted]
-    assert alignment(answers, scores=scores)[0] == 0.25
+    assert alignment(answers, scores=scores)[0] == 0.5 / asked
     assert all(
         np.isnan(a) == (r.id("persona") == "average") for a, r in zip(alignment(answers), answers.rows, strict=True)
     )
@@ -230,3 +270,34 @@ def test_numbers_of_ones_own_need_a_name(respondent: Build) -> None:
         cell_values(answers, [1, 2], metric="x/1")
     with pytest.raises(TableError, match="no x/1 to compare"):
         cell_values(answers, [None] * 275, metric="x/1")
+
+
+def shown(full: int, mild: int, seed: int = 0) -> CellValues:
+    """What shows so many of the told traits that a question aims at at full strength, and so many others mildly."""
+    said = spoken(Speaker("ko"), seed)
+    levels = {code: said.levels[:, n] for n, code in enumerate(CODES)}
+    scores = {code: np.full(len(said.answers), np.nan) for code in CODES}
+    for n, row in enumerate(said.answers.rows):
+        for place, code in enumerate(c for c in row.cell["question"].targets if levels[c][n]):
+            if place < full + mild:
+                scores[code][n] = 3 + levels[code][n] * (2 if place < full else 1)
+    return cell_values(said.answers, scores=scores)
+
+
+def test_alignment_grows_with_what_is_shown() -> None:
+    """One told trait at full strength and silence on the others is not better than all told traits."""
+    one, two, three, mild, nearly = shown(1, 0), shown(2, 0), shown(3, 0), shown(0, 3), shown(1, 2)
+    means = [np.nanmean(values.array()) for values in (one, two, three, mild, nearly)]
+    assert means[0] < means[1] < means[2] == 1.0
+    assert means[3] == 0.5
+    assert means[0] < means[4] < means[2]
+    assert compare(one, nearly).verdict == "worse"
+    assert compare(three, one).verdict == "better"
+
+
+def test_former_alignments_are_refused_with_the_reason() -> None:
+    now = shown(1, 1)
+    before = CellValues.from_dict({**now.to_dict(), "metric": "alignment/1"})
+    for function in (compare, regression):
+        with pytest.raises(TableError, match=r"same metric: .*did not count what an answer does not show: measure its"):
+            function(before, now)

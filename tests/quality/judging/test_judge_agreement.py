@@ -84,7 +84,10 @@ def test_role_labels_have_cohens_kappa() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda a, f, s: judge_agreement(Answers(a.rows[:99]), f, s), "too few answers .*: 99; at least 100.*200"),
+        (
+            lambda a, f, s: judge_agreement(Answers(a.rows[:99]), f, s),
+            "too few answers .*: 99; at least 100.*200",
+        ),
         (lambda a, f, s: judge_agreement(a, f, {"NS": s["NS"]}), "the same dimensions: NS, HA and NS"),
         (lambda a, f, s: judge_agreement(a, f, {**s, "HA": [3.5] * 200}), "scores of HA must be integers from 1 to 5"),
         (lambda a, f, s: judge_agreement(a, f, {**s, "HA": [3]}), "scores of HA: 1 for 200 answers"),
@@ -99,3 +102,37 @@ def test_what_cannot_be_compared_is_named(call: Any, message: str) -> None:
     first, second = two(0.5)
     with pytest.raises(TableError, match=message):
         call(answered(), first, second)
+
+
+def test_samples_of_a_cell_count_once_and_are_drawn_together() -> None:
+    rows = [
+        {"persona": f"p{n % 20}", "question": f"q{n // 20}", "sample": k, "text": "x"}
+        for n in range(100)
+        for k in range(3)
+    ]
+    three = Answers.from_records(rows)
+    one, other = ({code: np.repeat(marks, 3) for code, marks in found.items()} for found in two(1.0, 100))
+    tripled, single = judge_agreement(three, one, other), judge_agreement(answered(100), *two(1.0, 100))
+    assert (tripled.n, tripled.cells) == (300, 100)
+    assert tripled["NS"].kappa_interval == pytest.approx(single["NS"].kappa_interval, abs=1e-12)
+    assert (
+        "300 answers in 100 cells judged twice (seed 0), intervals for other cells of these personas"
+        in tripled.explain()
+    )
+    with pytest.raises(TableError, match=r"too few answers .*: 99 cells of 297 answers, .*; at least 100"):
+        judge_agreement(Answers(three.rows[:297]), *({c: m[:297] for c, m in f.items()} for f in (one, other)))
+
+
+def test_personas_are_drawn_where_it_is_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    truth, shared = rng.integers(1, 6, 200), rng.normal(0, 1.2, 20)[np.arange(200) % 20]
+    second = np.clip(np.rint(truth + shared), 1, 5)
+    by_cell, by_persona = (
+        judge_agreement(answered(), {"NS": truth}, {"NS": second}, draw=d) for d in ("cells", "personas")
+    )
+    widths = [high - low for low, high in (one["NS"].kappa_interval or (0, 0) for one in (by_cell, by_persona))]
+    assert widths[1] > 1.3 * widths[0]
+    assert "intervals for other personas like these" in by_persona.explain()
+    assert "whole personas" in by_persona.null
+    with pytest.raises(TableError, match=r"draw must be one of cells, personas, .* not 'answers' of 20 personas"):
+        judge_agreement(answered(), {"NS": truth}, {"NS": second}, draw="answers")

@@ -112,7 +112,7 @@ def test_without_targets_no_scores_are_looked_at() -> None:
         for s in range(2)
     ]
     result = consistency(Answers.from_records(rows))
-    assert (result.components, result.contradiction) == ({}, 0.0)
+    assert (result.components, result.contradiction) == ({}, None)
 
 
 def judged(persona: float, cell: float, questions: int = 4) -> Any:

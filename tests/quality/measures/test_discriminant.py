@@ -31,6 +31,23 @@ def test_the_matrix_recovers_effects_exactly(respondent: Build) -> None:
     assert result.p_value == 1e-4
 
 
+def test_a_row_whose_own_effect_is_not_far_above_the_others_is_mixed(respondent: Build) -> None:
+    answers = respondent("blind")
+    effects = np.eye(7) / 2
+    assert discriminant(answers, scores=by_effects(answers, effects)).mixed == ()
+    effects[1, 2] = 0.24
+    assert discriminant(answers, scores=by_effects(answers, effects)).mixed == ()
+    effects[1, 2] = -0.26
+    one = discriminant(answers, scores=by_effects(answers, effects))
+    assert (one.mixed, one.discriminates) == (("HA",), True)
+    effects[3, 0] = 0.3
+    two = discriminant(answers, scores=by_effects(answers, effects))
+    assert (two.mixed, two.discriminates) == (("HA", "P"), False)
+    assert two.leak is not None
+    assert two.leak < 0.5
+    assert "moved by other traits more than by half of their own: HA, P" in two.explain()
+
+
 def test_half_the_difference_of_means_is_meant(respondent: Build) -> None:
     """The design is orthogonal: the matrix is half the difference of the means of high and low."""
     answers = respondent("faithful")
@@ -98,3 +115,27 @@ def test_levels_and_targets_may_be_declared() -> None:
         discriminant(answers, scores=scores, levels={k: v for k, v in levels.items() if k != "p7"}, targets=targets)
     with pytest.raises(TableError, match="levels must be -1, 0 or 1"):
         discriminant(answers, scores=scores, levels={**levels, "p0": {"warm": 2}}, targets=targets)
+
+
+@pytest.mark.parametrize("coding", ["three against the rest", "all against the rest", "contrasts against the fourth"])
+def test_a_factor_of_several_levels_leaks_nothing_by_its_coding(coding: str) -> None:
+    """Four diagnoses, each with a score of its own that only its personas have."""
+    names = ["anxious", "low", "manic", "none"]
+    held = {f"p{i:02}": names[i % 4] for i in range(24)}
+    codes = names if coding == "all against the rest" else names[:3]
+
+    def level(name: str, code: str) -> int:
+        if name == code:
+            return 1
+        return -1 if name == "none" or not coding.startswith("contrasts") else 0
+
+    levels = {p: {code: level(name, code) for code in codes} for p, name in held.items()}
+    answers = Answers.from_records({"persona": p, "question": f"q{j}", "text": "x"} for p in held for j in range(4))
+    rng = np.random.default_rng(0)
+    scores: dict[str, Any] = {
+        code: [2.0 + 2 * (held[r.id("persona")] == code) + rng.normal(0, 0.2) for r in answers.rows] for code in codes
+    }
+    found = discriminant(answers, scores=scores, levels=levels, targets={f"q{j}": codes for j in range(4)})
+    assert found.leak == pytest.approx(0, abs=0.05)
+    assert found.discriminates
+    assert [found.matrix[n][n] for n in range(len(codes))] == pytest.approx([1.0] * len(codes), abs=0.1)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 import unicodedata
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_batcheval.matrix.axes import Question
-from pytest_batcheval.quality import format_checks
+from pytest_batcheval.quality import Rubric, format_checks, rubric_request, verdicts_of
 from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.judging._rubric import RubricDimension
 from pytest_batcheval.quality.measures._format_checks import echoed_share, likely_language, says, script_share
+from pytest_batcheval.quality.measures._language_check import other_language
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.wire.objects import Answer, Request
 
@@ -25,7 +29,9 @@ def answered(*odd: dict[str, Any], count: int = 100) -> Answers:
     [
         (["요즘 잠을 잘 못 자요.", "I see."], "ko"),
         (["I sleep badly.", "네."], "en"),
-        (["Je dors mal."], "en"),
+        (["Je dors mal."], "fr"),
+        (["Duermo muy mal porque los vecinos hacen ruido."], "es"),
+        (["Я погано сплю, її немає."], "uk"),
         (["よく眠れません。"], "ja"),
         (["我睡不好。"], "zh"),
         (["Я плохо сплю."], "ru"),
@@ -110,3 +116,102 @@ def test_other_languages() -> None:
         format_checks(Answers([]))
     with pytest.raises(KeyError, match="unknown check 'tone'; the checks are failed"):
         format_checks(answered())["tone"]
+
+
+def judged_as(*roles: str, own: dict[str, str] | None = None) -> Answers:
+    """The table of verdicts in which a judge gave the first answers these roles, and the others the first of its own."""
+    known = list(own or {"in_role": "x", "role_flip": "x", "refusal": "x", "ai_disclosure": "x", "meta_comment": "x"})
+    dimension = RubricDimension("HA", "harm avoidance", ("fears",), ("dares",))
+    rubric = Rubric("v", own or dict.fromkeys(known, "x"), dict.fromkeys(range(1, 6), "x"), ("x",), (dimension,))
+    rows = []
+    for n, row in enumerate(answered().rows):
+        body = rubric_request(row.answer, "?", rubric, model="judge")
+        mark = {"evidence": "", "score": None}
+        role = roles[n] if n < len(roles) else known[0]
+        text = json.dumps({"role": role, "scores": {"HA": mark}})
+        choice = {"message": {"content": text}, "finish_reason": "stop"}
+        verdict = Answer(Request(body), "x", {"body": {"choices": [choice]}})
+        rows.append(Row(row.cell, 0, replace(verdict, turns=(row.answer, verdict))))
+    return Answers(rows)
+
+
+@pytest.mark.parametrize(
+    ("label", "check"),
+    [
+        ("role_flip", "role_flip"),
+        ("refusal", "refusal"),
+        ("ai_disclosure", "refusal"),
+        ("meta_comment", "other_role"),
+    ],
+)
+def test_a_judges_role_labels_count(label: str, check: str) -> None:
+    assert format_checks(judged_as()).failing == ()
+    assert format_checks(judged_as(label)).failing == ()  # 1 of 100 is allowed
+    table = judged_as(label, label)
+    found = format_checks(table)
+    assert (found.failing, found[check].hits) == ((check,), 2)
+    assert found[check].found[0].startswith("p0 x q (")
+    plain = format_checks(answered(), roles=verdicts_of(table).roles)
+    assert (plain.failing, plain[check].hits) == ((check,), 2)
+
+
+def test_words_and_labels_of_one_answer_count_once() -> None:
+    flipped = answered({"text": "안녕하세요, 무엇을 도와드릴까요?"})
+    assert format_checks(flipped, roles=["role_flip"] + [""] * 99)["role_flip"].hits == 2
+    assert format_checks(flipped, roles=[""] * 99 + ["role_flip"])["role_flip"].hits == 1
+    with pytest.raises(TableError, match="2 roles for 100 answers; give one per answer"):
+        format_checks(flipped, roles=["in_role"] * 2)
+
+
+def test_the_first_role_of_a_rubric_of_ones_own_is_the_right_one() -> None:
+    own = {"guest": "x", "waiter": "x"}
+    assert format_checks(judged_as(own=own)).failing == ()
+    assert format_checks(judged_as(*["waiter"] * 5, own=own)).failing == ("other_role",)
+
+
+def test_plain_verdicts_may_have_a_role() -> None:
+    rows = []
+    for row in answered().rows:
+        text = json.dumps({"role": "refusal", "scores": {"HA": None}})
+        choice = {"message": {"content": text}, "finish_reason": "stop"}
+        verdict = replace(row.answer, response={"status_code": 200, "body": {"choices": [choice]}})
+        rows.append(Row(row.cell, 0, replace(verdict, turns=(row.answer, verdict))))
+    assert format_checks(Answers(rows)).failing == ("refusal",)
+
+
+SPANISH = "No duermo bien porque los ruidos de la calle no me dejan, y cuando me levanto estoy muy cansado."
+ENGLISH = "I do not sleep well because of the noise in the street, and when I get up I am tired."
+OF_SCRIPTS = {
+    "en": ENGLISH,
+    "es": SPANISH,
+    "fr": "Je ne dors pas bien parce que les bruits de la rue sont forts, et je suis fatigué quand je me lève.",
+    "de": "Ich schlafe nicht gut, weil die Straße laut ist, und wenn ich aufstehe, bin ich auch sehr müde.",
+    "it": "Non dormo bene perché i rumori della strada sono forti, e quando mi alzo sono molto stanco.",
+    "pt": "Não durmo bem porque os ruídos da rua são fortes, e quando me levanto estou muito cansado.",
+    "ru": "Я плохо сплю, потому что на улице шумно, и утром я была разбита.",
+    "uk": "Я погано сплю, бо на вулиці шумно, і вранці я її не чую.",
+    "ja": "通りがうるさくてよく眠れません。朝はとても疲れています。",
+    "zh": "街上太吵了，所以我睡得不好，早上起来的时候总是觉得很累。",
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "other"),
+    [("en", "es"), ("es", "en"), ("fr", "it"), ("de", "pt"), ("ru", "uk"), ("uk", "ru"), ("ja", "zh")],
+)
+def test_another_language_of_the_same_script_is_seen(language: str, other: str) -> None:
+    def table(foreign: int) -> Answers:
+        texts = [OF_SCRIPTS[other]] * foreign + [OF_SCRIPTS[language]] * (60 - foreign)
+        return Answers.from_records({"persona": f"p{n}", "question": "q", "text": text} for n, text in enumerate(texts))
+
+    assert format_checks(table(0), language=language).failing == ()
+    found = format_checks(table(20), language=language)
+    assert "other_language" in found.failing
+    assert found["other_language"].hits == 20
+
+
+def test_names_and_short_answers_are_in_any_language() -> None:
+    for text in ("Si.", "No.", "Maria Gonzales de la Cruz", "42", "", "My friend Jean works at Le Monde."):
+        assert not other_language(text, "en")
+    assert not other_language("東京都", "ja")
+    assert "other_language" not in format_checks(answered()).checks

@@ -18,7 +18,8 @@ from pytest_batcheval.matrix.axes import Persona, Question
 from pytest_batcheval.quality import quality_gate
 from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.design import persona_scores
-from pytest_batcheval.quality.measures._trait_reflection import holm, rank_sums, trait_reflection
+from pytest_batcheval.quality.measures._trait_reflection import rank_sums, trait_reflection
+from pytest_batcheval.quality.stats.multiple import holm
 from pytest_batcheval.quality.table import table_of
 from pytest_batcheval.quality.word_scores import DIMENSIONS, word_scores
 from pytest_batcheval.recordings.answer_table import Answers

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.quality.axes import TableError
-from pytest_batcheval.quality.measures._cell_values import CellValues
+from pytest_batcheval.quality.measures._cell_values import FORMER, CellValues
 from pytest_batcheval.quality.passing.rate import Tally
 from pytest_batcheval.text.document import read_text
 
@@ -37,11 +37,12 @@ class BaselineValues:
     def unlike(self, other: BaselineValues) -> list[str]:
         """Return the reasons that two runs cannot be compared: `rubric: 0123 and 4567`; empty if they can."""
         names = dict.fromkeys((*self.bound, *other.bound))
-        return [
+        found = [
             f"{name}: {self.bound.get(name, 'none')} and {other.bound.get(name, 'none')}"
             for name in names
             if self.bound.get(name) != other.bound.get(name)
         ]
+        return found + [reason for metric, reason in FORMER.items() if self.bound.get("metric") == metric]
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.comparing._clustered_difference import axes_words, difference, named_cells
+from pytest_batcheval.quality.comparing._more_samples import CHANCE, MOST, Floats, more_samples
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_words
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
-from pytest_batcheval.quality.stats.levels import EQUIVALENCE, verdict_of
+from pytest_batcheval.quality.stats.levels import ALPHA, EQUIVALENCE, verdict_of
+from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
 from pytest_batcheval.text.phrase import Phrase
 
@@ -38,9 +45,12 @@ class Comparison(Result):
         narrow: the 90 % interval, which is compared with `margin`.
         p_equivalence: of the two one-sided tests against the margin.
         verdict: `better`, `worse` (p at most 0.01), `equivalent`, or `not decided`.
+        more_samples: samples to add to each cell of both runs so that it is decided with a chance of 80 %; `None` if it
+            is decided, or if 20 per cell would not be enough.
         lowest: the cells where a is furthest below b.
         clustered, fixed: by axis, the number of its values: axes by which the error is clustered, and those with so few
             values that the result is about these only.
+        scored: of a and of b, the answers with a score of those asked; `None` where all have a value.
     """
 
     effect: float
@@ -54,9 +64,11 @@ class Comparison(Result):
     margin: float
     p_equivalence: float
     verdict: str
+    more_samples: int | None
     lowest: tuple[str, ...]
     clustered: dict[str, int]
     fixed: dict[str, int]
+    scored: tuple[ScoredAnswers | None, ScoredAnswers | None] = (None, None)
 
     COMPARE: ClassVar[str] = "assert result.equivalent, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("equivalent",)
@@ -83,7 +95,24 @@ class Comparison(Result):
             inside=Phrase("inside" if self.equivalent else "not inside"),
         )
         lowest = Phrase("furthest behind: {cells}", cells=listed(self.lowest, LISTED) or NONE)
-        return Phrase.joined("\n", [difference, within, lowest, *axes_words(self.clustered, self.fixed)])
+        about = (*self._decide(), *scored_words(*self.scored), *axes_words(self.clustered, self.fixed))
+        return Phrase.joined("\n", [difference, within, lowest, *about])
+
+    def _decide(self) -> list[Phrase]:
+        """What would decide, and whether the margin can be decided at all."""
+        if self.verdict != "not decided":
+            return []
+        half = (self.narrow[1] - self.narrow[0]) / 2
+        found = []
+        if half >= self.margin:
+            template = "the interval alone is +-{half:.3f}, wider than the margin: no runs could be equivalent"
+            found.append(Phrase(template, half=half))
+        if self.more_samples:
+            more = Phrase.counted(self.more_samples, "more sample")
+            template = "{more} per cell of both would decide with a chance of {chance:.0%}"
+            return [*found, Phrase(template, more=more, chance=CHANCE)]
+        template = "even {most} more samples per cell of both would not decide with a chance of {chance:.0%}"
+        return [*found, Phrase(template, most=MOST, chance=CHANCE)]
 
     def _summary(self) -> Phrase:
         template = "{it.metric} difference={it.effect:+.3f} p={it.p_value:.2g}: {verdict}"
@@ -113,6 +142,8 @@ def compare(
     lower, upper = found.above(-margin), found.below(margin)
     p_value = min(1.0, 2 * min(found.below(0), found.above(0)))
     p_equivalence = max(lower, upper)
+    verdict = verdict_of(found.mean, p_value, p_equivalence <= EQUIVALENCE)
+    decided = partial(_decided, found.freedom, margin)
     return Comparison(
         effect=found.mean,
         interval=found.interval(0.95),
@@ -127,8 +158,17 @@ def compare(
         narrow=found.interval(1 - 2 * EQUIVALENCE),
         margin=margin,
         p_equivalence=p_equivalence,
-        verdict=verdict_of(found.mean, p_value, p_equivalence <= EQUIVALENCE),
+        verdict=verdict,
+        more_samples=more_samples(found, [one, other], decided) if verdict == "not decided" else None,
         lowest=named_cells(one, found.cells, LISTED),
         clustered=dict(found.clustered),
         fixed=dict(found.fixed),
+        scored=(one.scored, other.scored),
     )
+
+
+def _decided(freedom: int, margin: float, means: Floats, error: float) -> npt.NDArray[np.bool_]:
+    """Whether these mean differences, with this error, are equivalent or significant."""
+    different, inside = (t_quantile(1 - alpha, freedom) * error for alpha in (ALPHA / 2, EQUIVALENCE))
+    found: npt.NDArray[np.bool_] = (np.abs(means) >= different) | (np.abs(means) + inside < margin)
+    return found

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_batcheval.quality.axes import TableAxes, TableError, arranged, axes_of, place_of
-from pytest_batcheval.quality.comparing._power_models import detected_difference, differentiation_power, trait_power
+from pytest_batcheval.quality.comparing._compare import MARGIN
+from pytest_batcheval.quality.comparing._power_models import (
+    detected_difference,
+    differentiation_power,
+    equivalence_power,
+    simulated_differences,
+    trait_power,
+)
 from pytest_batcheval.quality.design import Levels, Targets, aimed_at, declared_by_id
 from pytest_batcheval.quality.result import TableResult
 from pytest_batcheval.quality.scores import real
@@ -37,6 +44,12 @@ WANTED = 0.8
 
 RUNS = 400
 
+DIFFERENCES = 2000
+"""Simulated pairs of runs: a share of 0.8 has a standard error of 0.009."""
+
+DEVIATION = 0.9
+"""Of the alignment of one answer. Measured: 0.47 to 0.7 in free text; 0.9 is the cautious end."""
+
 UNASKED = Answer(Request({}), "")
 """The answer of a cell of which nothing was asked yet."""
 
@@ -55,7 +68,9 @@ class Power(TableResult):
         differentiation: power by persona variance (see `power_models.differentiation_power`); empty with one axis.
         traits: power that all dimensions but one show, by effect; empty without levels and targets.
         difference: the smallest mean difference of two runs, in the standard deviations of one answer's
-            number, that `compare` finds with power 0.8 at 0.05 if only samples vary.
+            number, that `compare` calls better or worse (at 0.01) with power 0.8.
+        equivalence: the share of equal runs that `compare` calls equivalent within `margin`.
+        margin, deviation: as asked for.
     """
 
     seed: int
@@ -66,6 +81,9 @@ class Power(TableResult):
     differentiation: dict[float, float]
     traits: dict[float, float]
     difference: float
+    equivalence: float
+    margin: float
+    deviation: float
 
     COMPARE: ClassVar[str] = "assert result.traits[0.5] >= 0.8, result.explain()"
 
@@ -88,7 +106,20 @@ class Power(TableResult):
             difference=self.difference,
             wanted=WANTED,
         )
-        return Phrase.joined("\n", [size, *([apart, self._shown()] if self.columns else []), compared])
+        parts = [size, *([apart, self._shown()] if self.columns else []), compared, self._equal()]
+        return Phrase.joined("\n", parts)
+
+    def _equal(self) -> Phrase:
+        """How often equal runs are found equivalent, with a warning where that is seldom."""
+        template = (
+            "two equal runs are equivalent within +-{it.margin:g} in {share:.0%}, if answers vary by {it.deviation:g}"
+        )
+        found = Phrase(template, it=self, share=self.equivalence)
+        if self.equivalence >= WANTED:
+            return found
+        return Phrase(
+            "{found}; warning: this margin can hardly be decided; take more samples or a wider one", found=found
+        )
 
     def _shown(self) -> Phrase:
         """The traits that are shown."""
@@ -127,6 +158,9 @@ def power(
     targets: Targets | None = None,
     variances: Sequence[float] = VARIANCES,
     effects: Sequence[float] = EFFECTS,
+    margin: float = MARGIN,
+    deviation: float = DEVIATION,
+    spread: float = 0.0,
     runs: int = RUNS,
     seed: int = 0,
     rows: AxisNames = None,
@@ -134,19 +168,25 @@ def power(
 ) -> Power:
     """Simulate what `differentiation`, `trait_reflection` and `compare` can find with this matrix.
 
-    `levels` and `targets` are those of `trait_reflection`. A matrix of one axis has no differentiation and no traits.
+    `levels` and `targets` are those of `trait_reflection`. For two runs compared, `margin` is that of `compare`,
+    `deviation` the standard deviation of one answer's number, and `spread` that by which personas and questions as a
+    whole differ between the runs, in the same unit. A matrix of one axis has no differentiation and no traits.
 
     Raises:
         TableError: too few rows or columns, it is not plain which axes are meant, less than one sample or run,
-            or a variance or effect that is not a number, at least 0.
+            or a variance, effect, margin, deviation or spread that is not a number, at least 0.
     """
-    _check_sizes(samples, runs, (*variances, *effects))
+    _check_sizes(samples, runs, (*variances, *effects, margin, spread))
+    if not (real(deviation) or 0) > 0:
+        raise TableError(f"deviation must be a positive number, not {deviation!r}")
     axes, personas, questions = _axes(matrix, rows, columns)
     check_numbers(axes, len(personas), len(questions))
     size = (len(personas), len(questions), samples)
     rng = generator(seed)
     groups = _groups(_levels(personas, levels), _targets(questions, targets))
     traits = {effect: trait_power(groups, samples, effect, runs, rng)[1] for effect in effects} if groups else {}
+    freedom = (min(size[:2]) if size[1] > 1 else size[0]) - 1
+    means, errors = simulated_differences(size, spread / deviation, _drawn(size), generator([seed, 1]))
     return Power(
         effect=min((effect for effect, share in traits.items() if share >= WANTED), default=None),
         interval=None,
@@ -164,8 +204,16 @@ def power(
         if axes.columns
         else {},
         traits=traits,
-        difference=detected_difference(size, WANTED),
+        difference=detected_difference(means, errors, freedom, WANTED),
+        equivalence=equivalence_power(means, errors, freedom, margin / deviation),
+        margin=margin,
+        deviation=deviation,
     )
+
+
+def _drawn(size: tuple[int, int, int]) -> int:
+    """Return the number of simulated pairs of runs; fewer of a large matrix, to hold 16 MB at a time."""
+    return max(200, min(DIFFERENCES, 2_000_000 // (size[0] * size[1])))
 
 
 def _check_sizes(samples: int, runs: int, sizes: Sequence[float]) -> None:

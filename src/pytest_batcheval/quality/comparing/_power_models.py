@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.measures._trait_reflection import MEDIAN_DELTA, SPARED
 from pytest_batcheval.quality.stats.cliffs_delta import midranks
-from pytest_batcheval.quality.stats.levels import ALPHA
+from pytest_batcheval.quality.stats.levels import ALPHA, EQUIVALENCE
 from pytest_batcheval.quality.stats.resampling import shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
 
@@ -117,9 +117,38 @@ def _persona_means(
     return means
 
 
-def detected_difference(size: tuple[int, int, int], wanted: float) -> float:
-    """Return the mean difference that `compare` finds at 0.05 with this power, in answers' standard deviations."""
+def simulated_differences(
+    size: tuple[int, int, int], spread: float, runs: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Return mean differences of two equal runs and their clustered errors, in an answer's standard deviations.
+
+    Model: persona + question + cell; the samples of both runs vary by 1, personas and questions as a whole by `spread`.
+    """
     personas, questions, samples = size
-    freedom = (min(personas, questions) if questions > 1 else personas) - 1
-    error = math.sqrt(2 / (personas * questions * samples))
-    return (t_quantile(0.975, freedom) + t_quantile(wanted, freedom)) * error
+    shape = (runs, questions, personas)
+    cells = rng.normal(0, math.sqrt(2 / samples), shape) + rng.normal(0, spread, (runs, 1, personas))
+    cells += rng.normal(0, spread if questions > 1 else 0, (runs, questions, 1))
+    return cells.mean(axis=(1, 2)), table_errors(cells)
+
+
+def table_errors(cells: Floats) -> Floats:
+    """Return the errors of `clustered_error` for whole tables of differences, shape (runs, J, P)."""
+    left = cells - cells.mean(axis=(1, 2), keepdims=True)
+    sums = [(left.sum(axis=1) ** 2).sum(axis=1), (left.sum(axis=2) ** 2).sum(axis=1), (left**2).sum(axis=(1, 2))]
+    sizes = [cells.shape[2], cells.shape[1], cells[0].size]
+    by_row, by_column, by_cell = (total * n / max(n - 1, 1) for total, n in zip(sums, sizes, strict=True))
+    if cells.shape[1] == 1:
+        by_column = by_cell = np.zeros(len(cells))
+    variance = np.maximum(by_row + by_column - by_cell, np.maximum(by_row, by_column))
+    found: Floats = np.sqrt(variance) / cells[0].size
+    return found
+
+
+def detected_difference(means: Floats, errors: Floats, freedom: int, wanted: float) -> float:
+    """Return the difference that `compare` calls better or worse, at 0.01, with this power."""
+    return float(np.quantile(t_quantile(1 - ALPHA / 2, freedom) * errors - means, wanted))
+
+
+def equivalence_power(means: Floats, errors: Floats, freedom: int, margin: float) -> float:
+    """Return the share of equal runs that `compare` calls equivalent within this margin."""
+    return float((np.abs(means) + t_quantile(1 - EQUIVALENCE, freedom) * errors < margin).mean())

@@ -7,13 +7,17 @@ that matters; anything between is a warning that says how many more samples woul
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError
-from pytest_batcheval.quality.comparing._clustered_difference import Difference, axes_words, difference, named_cells
+from pytest_batcheval.quality.comparing._clustered_difference import EXACT, axes_words, difference, named_cells
+from pytest_batcheval.quality.comparing._more_samples import CHANCE, MOST, Floats, more_samples
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_words
 from pytest_batcheval.quality.result import NONE, Result, listed
 from pytest_batcheval.quality.scores import real
 from pytest_batcheval.quality.stats.levels import ALPHA
@@ -30,8 +34,11 @@ Simulated with one sample of cells that vary by 0.8: unchanged runs fail in 0.2 
 WARNED = 0.05
 """One-sided p-value below which a drop is a warning, a convention: 2 % of unchanged runs have one, simulated."""
 
-MOST = 20
-"""The most samples per cell that are proposed, a convention: they cost as much as 20 runs."""
+BEYOND = 0.2
+"""By how much more than is tolerated a drop may be that the interval of a pass does not exclude: a convention.
+
+Simulated with 25 x 11 cells that vary by 0.8, 1 % of unchanged runs reach further, at 1.1 17 %, of 12 x 4 cells 90 %.
+"""
 
 NULL = "the run is not below the baseline; one-sided t with the fewest values of an axis - 1 degrees of freedom"
 
@@ -47,12 +54,18 @@ class Regression(Result):
         p_value: one-sided, of no drop.
         n: cells with a value in both.
         verdict: `PASS`, `WARN` (p below 0.05), or `FAIL` (p below 0.01 and a drop of more than `tolerated`).
-        undecided: a warning where the drop may or may not be larger than tolerated.
-        more_samples: samples per cell to add until it is decided, if the drop stays the same;
-            `None` if it is decided, or if 20 per cell would not be enough.
+        not_excluded: the largest drop inside the interval, 0 for none: a pass does not say that there is no such drop.
+        undecided: a warning where the drop may or may not be larger than tolerated, or a pass that does not exclude a
+            drop of more than `beyond` above it.
+        beyond: as asked for.
+        more_samples: samples per cell of the run to add so that it is decided with a chance of 80 %; `None` if it is
+            decided, or if 20 per cell would not be enough.
+        more_of_both: the same of the run and the baseline, whose noise is half of it; `None` also where the run's are
+            enough.
         fallen: the cells that fell most.
         clustered, fixed: by axis, the number of its values: axes by which the error is clustered, and those with so few
             values that the result is about these only.
+        scored: of the run and of the baseline, the answers with a score of those asked; `None` where all have a value.
     """
 
     effect: float
@@ -63,11 +76,15 @@ class Regression(Result):
     freedom: int
     verdict: str
     tolerated: float
+    not_excluded: float
     undecided: bool
+    beyond: float
     more_samples: int | None
+    more_of_both: int | None
     fallen: tuple[str, ...]
     clustered: dict[str, int]
     fixed: dict[str, int]
+    scored: tuple[ScoredAnswers | None, ScoredAnswers | None] = (None, None)
 
     COMPARE: ClassVar[str] = "assert result.verdict != 'FAIL', result.explain()"
 
@@ -83,21 +100,30 @@ class Regression(Result):
             alpha=ALPHA,
         )
         fallen = Phrase("fell most: {cells}", cells=listed(self.fallen, LISTED) or NONE)
-        return Phrase.joined("\n", [change, *self._decide(), fallen, *axes_words(self.clustered, self.fixed)])
+        about = (*scored_words(*self.scored), *axes_words(self.clustered, self.fixed))
+        return Phrase.joined("\n", [change, *self._decide(), fallen, *about])
 
     def _decide(self) -> list[Phrase]:
-        """The number of samples that would decide a drop that does not fail."""
+        """What is not excluded, and the number of samples that would decide it."""
+        open_ = Phrase("a drop of {drop:.3f} is not excluded", drop=self.not_excluded)
+        found = [open_] if self.verdict != "FAIL" and self.not_excluded > 0 else []
         if self.undecided and self.more_samples:
             more = Phrase.counted(self.more_samples, "more sample")
-            return [Phrase("undecided: {more} per cell would decide if the drop stays", more=more)]
+            template = "undecided: {more} per cell would decide with a chance of {chance:.0%}"
+            return [*found, Phrase(template, more=more, chance=CHANCE)]
+        if self.undecided and self.more_of_both:
+            more = Phrase.counted(self.more_of_both, "more sample")
+            template = "undecided: {more} per cell of run and baseline would decide with a chance of {chance:.0%}"
+            return [*found, Phrase(template, more=more, chance=CHANCE)]
         if self.undecided:
-            return [
-                Phrase("undecided: even {most} more samples per cell would not decide a drop of this size", most=MOST)
-            ]
-        return [Phrase("there is a drop, but not one that fails")] if self.verdict == "WARN" else []
+            template = "undecided: even {most} more samples per cell would not decide with a chance of {chance:.0%}"
+            return [*found, Phrase(template, most=MOST, chance=CHANCE)]
+        return [*found, Phrase("there is a drop, but not one that fails")] if self.verdict == "WARN" else found
 
     def _summary(self) -> Phrase:
         template = "{it.metric} change={it.effect:+.3f} p={it.p_value:.2g}: {verdict}"
+        if self.undecided:
+            template = "{it.metric} change={it.effect:+.3f} p={it.p_value:.2g}: {verdict}, undecided"
         return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
@@ -106,22 +132,27 @@ def regression(
     run: Answers | CellValues,
     *,
     tolerated: float = TOLERATED,
+    beyond: float = BEYOND,
     rows: AxisNames = None,
     columns: AxisNames = None,
 ) -> Regression:
     """Compare a run with its baseline, by alignment or by the number that both cell values have.
 
-    A drop up to `tolerated`, in the unit of that number, never fails.
+    A drop up to `tolerated`, in the unit of that number, never fails. A pass that does not exclude a drop of `beyond`
+    more is `undecided`.
 
     Raises:
-        TableError: the two do not match, are too small, or the tolerated drop is negative.
+        TableError: the two do not match, are too small, or a limit is negative.
     """
-    if (drop := real(tolerated)) is None or not drop >= 0:
-        raise TableError(f"tolerated must be a number, at least 0, not {tolerated!r}")
+    for name, limit in (("tolerated", tolerated), ("beyond", beyond)):
+        if (drop := real(limit)) is None or not drop >= 0:
+            raise TableError(f"{name} must be a number, at least 0, not {limit!r}")
     old, new = (values_of(given, rows, columns) for given in (baseline, run))
     found = difference(new, old)
     verdict = _verdict(found.mean, found.below(0), tolerated)
-    undecided = verdict == "WARN" and found.above(-tolerated) > WARNED
+    decided = partial(_decided, found.freedom, tolerated, beyond)
+    undecided = not decided(np.array([found.mean]), max(found.error, EXACT))[0]
+    more = more_samples(found, [new], decided) if undecided else None
     return Regression(
         effect=found.mean,
         interval=found.interval(0.95),
@@ -134,11 +165,15 @@ def regression(
         freedom=found.freedom,
         verdict=verdict,
         tolerated=tolerated,
+        not_excluded=max(0.0, -found.interval(0.95)[0]),
         undecided=undecided,
-        more_samples=_more_samples(found, new, tolerated) if undecided else None,
+        beyond=beyond,
+        more_samples=more,
+        more_of_both=more_samples(found, [new, old], decided) if undecided and more is None else None,
         fallen=named_cells(new, found.cells, LISTED),
         clustered=dict(found.clustered),
         fixed=dict(found.fixed),
+        scored=(new.scored, old.scored),
     )
 
 
@@ -148,25 +183,12 @@ def _verdict(mean: float, p_value: float, tolerated: float) -> str:
     return "WARN" if p_value < WARNED else "PASS"
 
 
-def _more_samples(found: Difference, new: CellValues, tolerated: float) -> int | None:
-    """Return the fewest samples per cell to add so that the same drop fails or is shown to be tolerable."""
-    noise = new.noise if new.noise is not None else _all_noise(found)
-    cells = found.n
-    samples = np.array(new.samples, dtype=np.float64)
-    present = float(samples[samples > 0].mean())
-    # what more samples cannot reduce: the baseline's own noise and the differences between cells
-    rest = max(0.0, found.error**2 - noise / present / cells)
-    strict, lenient = (t_quantile(1 - alpha, found.freedom) for alpha in (ALPHA, WARNED))
-    drop = -found.mean
-    for more in range(1, MOST + 1):
-        error = (rest + noise / (present + more) / cells) ** 0.5
-        if drop > strict * error and drop > tolerated:
-            return more
-        if drop + lenient * error < tolerated:
-            return more
-    return None
-
-
-def _all_noise(found: Difference) -> float:
-    """Return the run's noise with one sample per cell: half of the cells' scatter; the other half is the baseline's."""
-    return float(np.nanvar(found.cells, ddof=1)) / 2
+def _decided(freedom: int, tolerated: float, beyond: float, means: Floats, error: float) -> npt.NDArray[np.bool_]:
+    """Whether these mean changes, with this error, fail, are shown to be tolerable, or pass with enough excluded."""
+    strict, lenient, two_sided = (t_quantile(1 - alpha, freedom) for alpha in (ALPHA, WARNED, 0.025))
+    fails = (means < -strict * error) & (means < -tolerated)
+    warned = ~fails & (means < -lenient * error)
+    tolerable = means - lenient * error >= -tolerated
+    excluded = means - two_sided * error >= -tolerated - beyond
+    found: npt.NDArray[np.bool_] = fails | np.where(warned, tolerable, excluded)
+    return found

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError, axes_of, place_of
-from pytest_batcheval.quality.needs import LEAST_JUDGED
+from pytest_batcheval.quality.needs import LEAST_JUDGED, LEAST_ROWS
 from pytest_batcheval.quality.result import NONE, Result, listed, shown
 from pytest_batcheval.quality.scores import Given, numbers
 from pytest_batcheval.quality.stats import kappa
 from pytest_batcheval.quality.stats.resampling import generator
+from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
 
 LEAST = LEAST_JUDGED
-"""Least number of answers for which agreement is reported."""
+"""Least number of cells for which agreement is reported: samples of a cell are not independent."""
 
 AGREED, AGREED_LOW = 0.6, 0.4
 """Least weighted kappa of two judges of different families, and least lower bound of its interval.
@@ -37,9 +40,12 @@ BOOTSTRAPS = 2000
 LEAST_BOOTSTRAPS = 40
 """With 40, one is below the 2.5 % point."""
 
+DRAWS = ("cells", "personas")
+
 SCALE = np.arange(1.0, 6.0)
 
-NULL = "none: agreement is an interval; answers drawn again with replacement within each persona"
+NULL = "none: agreement is an interval; cells, with all their samples, drawn again with replacement within each persona"
+PERSONAS_NULL = "none: agreement is an interval; whole personas drawn again with replacement"
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,17 @@ class JudgeAgreement(Result):
         dimensions: by code.
         role_kappa: Cohen's kappa of the role labels; `None` without labels or if undefined.
         opposed: the answers on which the two are three points or more apart, at most ten.
+        cells: the number of cells that were judged.
+        drawn: what the intervals are about: `cells` (other questions and samples to these personas) or `personas`
+            (other personas like these).
     """
 
     seed: int
     dimensions: dict[str, DimensionAgreement]
     role_kappa: float | None
     opposed: tuple[str, ...]
+    cells: int
+    drawn: str
 
     COMPARE: ClassVar[str] = "assert not result.disagreeing, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("disagreeing",)
@@ -115,9 +126,14 @@ class JudgeAgreement(Result):
 
     def _words(self) -> Phrase:
         """One line per dimension, and the answers on which the two are furthest apart."""
+        about = Phrase("other cells of these personas")
+        if self.drawn == "personas":
+            about = Phrase("other personas like these")
         head = Phrase(
-            "{answers} judged twice (seed {seed}); not agreed on: {codes}",
+            "{answers} in {cells} judged twice (seed {seed}), intervals for {about}; not agreed on: {codes}",
             answers=Phrase.counted(self.n, "answer"),
+            cells=Phrase.counted(self.cells, "cell"),
+            about=about,
             seed=self.seed,
             codes=", ".join(self.disagreeing) or NONE,
         )
@@ -141,22 +157,33 @@ def judge_agreement(
     *,
     roles: tuple[Sequence[str], Sequence[str]] | None = None,
     least: int = LEAST,
+    draw: str = "cells",
     bootstraps: int = BOOTSTRAPS,
     seed: int = 0,
 ) -> JudgeAgreement:
     """Compare two sets of scores of the same answers, integers from 1 to 5, `None` or NaN for none.
 
-    `roles` are both judges' labels of each answer. The bootstrap is stratified by persona: by the rows of the table.
+    `roles` are both judges' labels of each answer. Intervals are bootstrapped: with `draw="cells"` whole cells are
+    drawn within each persona (row), which tells of other answers of these personas; with `draw="personas"` whole
+    personas are, at least eight, which also tells of other personas where judges err by persona.
 
     Raises:
-        TableError: fewer than `least` answers or than two; fewer than 40 bootstraps; scores or roles that are
-            not one per answer; a score that is not an integer from 1 to 5; dimensions that only one judge has; or
-            a table of which it is not plain which axis is the rows (see `Answers.arranged`).
+        TableError: fewer than `least` cells or than two; an unknown `draw`; fewer than 40 bootstraps; scores or roles
+            that are not one per answer; a score that is not an integer from 1 to 5; dimensions that only one judge
+            has; or a table of which it is not plain which axis is the rows (see `Answers.arranged`).
     """
-    if len(answers) < max(least, 2):
+    cells, persona = _cells(answers)
+    if len(persona) < max(least, 2):
+        single = len(persona) == len(answers)
+        of_cells = "" if single else f" cells of {counted(len(answers), 'answer')}, whose samples count once"
         raise TableError(
-            f"too few answers for the agreement of two judges: {len(answers)}; at least {max(least, 2)} are needed, "
-            "200 to trust a judge"
+            f"too few answers for the agreement of two judges: {len(persona)}{of_cells}; at least {max(least, 2)} are "
+            "needed, 200 to trust a judge"
+        )
+    if draw not in DRAWS or (draw == "personas" and persona.max() + 1 < LEAST_ROWS):
+        raise TableError(
+            f"draw must be one of {', '.join(DRAWS)}, and personas at least {LEAST_ROWS}, not {draw!r} of "
+            f"{counted(int(persona.max()) + 1, 'persona')}"
         )
     if bootstraps < LEAST_BOOTSTRAPS:
         raise TableError(f"bootstraps must be at least {LEAST_BOOTSTRAPS} for a 95 % interval, not {bootstraps}")
@@ -165,9 +192,10 @@ def judge_agreement(
     if set(first) != set(second) or not first:
         raise TableError(f"both judges need the same dimensions: {', '.join(first)} and {', '.join(second)}")
     one, other = ({code: _marks(code, given[code], len(answers)) for code in first} for given in (first, second))
-    strata = _strata(answers)
     rng = generator(seed)
-    found = {code: _dimension(one[code], other[code], strata, bootstraps, rng) for code in one}
+    drawn = _drawn_weights(persona, draw, bootstraps, rng)
+    widened = _widened(persona, draw)
+    found = {code: _dimension(one[code], other[code], cells, drawn, widened) for code in one}
     kappas = [(d.kappa, d.kappa_interval) for d in found.values()]
     least_one = min((k for k in kappas if k[0] is not None), key=lambda k: k[0] or 0.0, default=(None, None))
     smallest = least_one if all(k[0] is not None for k in kappas) else (None, None)
@@ -175,12 +203,14 @@ def judge_agreement(
         effect=smallest[0],
         interval=smallest[1],
         p_value=None,
-        null=NULL,
+        null=PERSONAS_NULL if draw == "personas" else NULL,
         n=len(answers),
         seed=seed,
         dimensions=found,
         role_kappa=None if roles is None else _role_kappa(roles, len(answers)),
         opposed=_opposed(answers, one, other),
+        cells=len(persona),
+        drawn=draw,
     )
 
 
@@ -191,28 +221,56 @@ def _marks(code: str, values: Sequence[float | None] | Floats, answers: int) -> 
     return column
 
 
-def _strata(answers: Answers) -> npt.NDArray[np.intp]:
-    """Return each answer's stratum: its persona (or row), or one for all with under two answers of each on average."""
+def _cells(answers: Answers) -> tuple[Ints, Ints]:
+    """Return the number of each answer's cell, shape (n,), and of each cell's persona (row), shape (cells,).
+
+    With under two cells of each persona on average, all are one persona's.
+    """
     axes = axes_of(answers).rows
-    strata = np.unique([place_of(row, axes)[0] for row in answers.rows], return_inverse=True)[1].astype(np.intp)
-    return strata if len(strata) >= 2 * (int(strata.max()) + 1) else np.zeros(len(strata), np.intp)
+    places: dict[tuple[str, ...], int] = {}
+    cell = [places.setdefault(tuple(f"{a}={row.id(a)}" for a in sorted(row.cell)), len(places)) for row in answers.rows]
+    of_cell = dict(zip(cell, (place_of(row, axes)[0] for row in answers.rows), strict=True))
+    persona = np.unique([of_cell[n] for n in range(len(places))], return_inverse=True)[1].astype(np.intp)
+    few = len(persona) < 2 * (int(persona.max(initial=-1)) + 1)
+    return np.array(cell, dtype=np.intp), np.zeros(len(persona), np.intp) if few else persona
 
 
-def _dimension(
-    first: Floats, second: Floats, strata: npt.NDArray[np.intp], bootstraps: int, rng: np.random.Generator
-) -> DimensionAgreement:
+def _drawn_weights(persona: Ints, draw: str, bootstraps: int, rng: np.random.Generator) -> Floats:
+    """Return how often each cell is drawn, shape (bootstraps, cells)."""
+    count = int(persona.max()) + 1
+    if draw == "personas":
+        often = rng.multinomial(count, np.full(count, 1 / count), size=bootstraps)
+        return often[:, persona].astype(np.float64)
+    weights = np.zeros((bootstraps, len(persona)))
+    for number in range(count):
+        members = np.flatnonzero(persona == number)
+        weights[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=bootstraps)
+    return weights
+
+
+def _widened(persona: Ints, draw: str) -> float:
+    """Return the factor by which a drawn spread is too small.
+
+    Drawing n of n cells in each of S strata loses S of n degrees of freedom (Rao & Wu 1988); of few personas, one, and
+    the normal distribution gives way to Student's.
+    """
+    cells, personas = len(persona), int(persona.max()) + 1
+    if draw == "personas":
+        return float(np.sqrt(personas / (personas - 1)) * t_quantile(0.975, personas - 1) / NormalDist().inv_cdf(0.975))
+    return float(np.sqrt(cells / (cells - personas)))
+
+
+def _dimension(first: Floats, second: Floats, cells: Ints, drawn: Floats, widened: float) -> DimensionAgreement:
     table = kappa.pair_table(first, second, SCALE)
     weights = kappa.quadratic(SCALE)
     value = float(kappa.weighted_kappa(table, weights))
-    drawn = _drawn_tables(first, second, strata, bootstraps, rng)
-    # drawing n of n answers in each of S strata loses S of n degrees of freedom (Rao & Wu 1988)
-    widened = float(np.sqrt(len(strata) / (len(strata) - strata.max() - 1)))
+    tables = _drawn_tables(first, second, cells, drawn)
     alpha = float(kappa.krippendorff_alpha(table))
     return DimensionAgreement(
         kappa=_known(value),
-        kappa_interval=_interval(value, kappa.weighted_kappa(drawn, weights), widened),
+        kappa_interval=_interval(value, kappa.weighted_kappa(tables, weights), widened),
         alpha=_known(alpha),
-        alpha_interval=_interval(alpha, kappa.krippendorff_alpha(drawn), widened),
+        alpha_interval=_interval(alpha, kappa.krippendorff_alpha(tables), widened),
         ac2=_known(float(kappa.gwet_ac2(table, weights))),
         pairs=int(table.sum()),
         same_nulls=float((np.isnan(first) == np.isnan(second)).mean()),
@@ -220,19 +278,14 @@ def _dimension(
     )
 
 
-def _drawn_tables(
-    first: Floats, second: Floats, strata: npt.NDArray[np.intp], bootstraps: int, rng: np.random.Generator
-) -> Floats:
-    """Return tables of answers drawn again within each persona, shape (bootstraps, 5, 5): counts are multinomial."""
+def _drawn_tables(first: Floats, second: Floats, cells: Ints, drawn: Floats) -> Floats:
+    """Return the tables of cells drawn again, shape (bootstraps, 5, 5)."""
     size = len(SCALE)
     both = ~(np.isnan(first) | np.isnan(second))
-    pair = np.full(len(first), size * size)
-    pair[both] = np.searchsorted(SCALE, first[both]) * size + np.searchsorted(SCALE, second[both])
-    total = np.zeros((bootstraps, size * size + 1))
-    for stratum in range(int(strata.max()) + 1):
-        counts = np.bincount(pair[strata == stratum], minlength=size * size + 1)
-        total += rng.multinomial(int(counts.sum()), counts / counts.sum(), size=bootstraps)
-    return total[:, :-1].reshape(bootstraps, size, size)
+    pair = np.searchsorted(SCALE, first[both]) * size + np.searchsorted(SCALE, second[both])
+    counts = np.zeros((drawn.shape[1], size * size))
+    np.add.at(counts, (cells[both], pair), 1)
+    return (drawn @ counts).reshape(len(drawn), size, size)
 
 
 def _interval(estimate: float, drawn: Floats, widened: float) -> tuple[float, float] | None:

@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import COLUMNS, ROWS, TableError, arranged, varying
-from pytest_batcheval.quality.measures._alignment import alignment
+from pytest_batcheval.quality.design import Levels, Targets
+from pytest_batcheval.quality.measures._alignment import counted_alignment
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers
 from pytest_batcheval.quality.result import WIDTH
-from pytest_batcheval.quality.scores import LARGEST, numbers
+from pytest_batcheval.quality.scores import LARGEST, Given, numbers
 from pytest_batcheval.quality.stats.cell_means import cell_sums
 from pytest_batcheval.quality.table import table_of
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
@@ -22,8 +24,14 @@ from pytest_batcheval.wire.value_id import value_id
 
 Floats = npt.NDArray[np.float64]
 
-ALIGNMENT = "alignment/1"
-"""Name and version of the default number; the version changes whenever what it measures changes."""
+ALIGNMENT = "alignment/2"
+"""Name and version of the default number; the version changes whenever what it measures changes.
+
+`alignment/1` was the mean over the dimensions with a score: what was not shown did not count.
+"""
+
+FORMER = {"alignment/1": "alignment/1 did not count what an answer does not show"}
+"""Reasons why numbers of earlier versions cannot be compared with today's."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +46,7 @@ class CellValues:
         samples: J rows of P numbers of answers.
         noise: variance between samples of a cell; `None` if every cell has one sample.
         rows, columns: by axis, the id of each row (P of them) or column (J).
+        scored: of the answers that were asked, those with a score; `None` for a number of one's own.
     """
 
     metric: str
@@ -48,6 +57,7 @@ class CellValues:
     noise: float | None
     rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    scored: ScoredAnswers | None = None
 
     def __post_init__(self) -> None:
         # made by hand, or read from a file of an older version
@@ -77,6 +87,7 @@ class CellValues:
             "noise": self.noise,
             "rows": _written(self.rows),
             "columns": _written(self.columns),
+            **({} if self.scored is None else {"scored": [self.scored.scored, self.scored.asked]}),
         }
 
     @classmethod
@@ -96,6 +107,7 @@ class CellValues:
                 None if data["noise"] is None else float(data["noise"]),
                 _read(data.get("rows", {}), data["personas"]),
                 _read(data.get("columns", {}), data["questions"]),
+                ScoredAnswers(*map(int, data["scored"])) if "scored" in data else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TableError(f"not cell values of `to_dict`: {error!r}") from None
@@ -119,26 +131,51 @@ def cell_values(
     values: Sequence[float | None] | Floats | None = None,
     *,
     metric: str | None = None,
+    scores: Given | None = None,
+    levels: Levels | None = None,
+    targets: Targets | None = None,
     rows: AxisNames = None,
     columns: AxisNames = None,
 ) -> CellValues:
     """Return the cells' means of `values`, one per answer, `None` or NaN for none; by default of their alignment.
 
-    Every axis on which the answers differ is taken, unless `rows` and `columns` name some; more than two are taken
-    together as rows.
+    `scores`, `levels` and `targets` are those of `alignment`. Every axis on which the answers differ is taken, unless
+    `rows` and `columns` name some; more than two are taken together as rows.
 
     Raises:
         TableError: as `alignment`; values without a `metric` that names them; not one per answer;
-            one that is not a finite number; or no value at all.
+            one that is not a finite number; no value at all; or values together with scores.
+        TooFewScores: fewer than half of the answers that were asked have a score.
     """
     answers = _every_axis(arranged(answers, rows, columns))
+    counts = None
     if values is None:
-        values, metric = alignment(answers), metric or ALIGNMENT
+        values, counts = counted_alignment(answers, scores, levels, targets)
+        metric = metric or ALIGNMENT
+    elif scores is not None or levels is not None or targets is not None:
+        raise TableError("pass values of your own, or scores, levels and targets for the alignment, but not both")
     if not metric:
         raise TableError("values need a name: pass metric='my number/1'")
     column = numbers("values", values, len(answers))
     if np.isnan(column).all():
         raise TableError(f"no {metric} to compare: all values are missing")
+    return _by_cell(answers, column, metric, counts or _counted(column, metric))
+
+
+def _counted(column: Floats, metric: str) -> ScoredAnswers | None:
+    """Count the answers behind values that were computed before; `None` where every answer has one.
+
+    In alignment an answer without a score is exactly 0.
+    """
+    if metric == ALIGNMENT:
+        return ScoredAnswers(int(np.count_nonzero(np.nan_to_num(column))), int(np.count_nonzero(~np.isnan(column))))
+    known = int(np.count_nonzero(~np.isnan(column)))
+    return ScoredAnswers(known, len(column)) if known < len(column) else None
+
+
+def _by_cell(answers: Answers, column: Floats, metric: str, counts: ScoredAnswers | None) -> CellValues:
+    if counts is not None and metric == ALIGNMENT:
+        counts.check()
     table = table_of(answers, any_size=True)
     total, count, scatter = cell_sums(table, column[table.places])
     repeated = float((count[count > 0] - 1).sum())
@@ -154,6 +191,7 @@ def cell_values(
         noise=float(scatter.sum() / repeated) if repeated else None,
         rows=_ids(table.axes.rows, table.rows),
         columns=_ids(table.axes.columns, table.columns),
+        scored=counts,
     )
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.design import Targets, aims_of
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_answers
 from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import Given, on_scale, score_column, scored
 from pytest_batcheval.quality.stats.cell_means import cell_products
@@ -53,7 +54,7 @@ class Consistency(TableResult):
         effect: the ICC of cells on question-centred TF-IDF vectors; `interval` 95 %, by leaving out one
             persona at a time.
         duplicate: share of samples that repeat another one of their cell word for word.
-        contradiction: share of pairs of samples with one score at most 2 and the other at least 4.
+        contradiction: share of pairs of samples with one score at most 2 and the other at least 4; `None` without any.
         scored_pairs: number of pairs of samples with two scores of a dimension; without any, only wording is judged.
         generalizability: the median of the dimensions'; `None` if none has scores on two questions.
         components: by dimension, the variance of trait scores; see `components.Components`.
@@ -61,12 +62,14 @@ class Consistency(TableResult):
         verdict: `not measurable` (too many duplicates, or all answers equal); `consistent` (the interval is above 0, at
             most 10 % contradictions, and a generalizability of 0.7, if there is one); or `inconsistent`.
         repeated, contradicting: the cells with the most of each, worst first.
+        scored: the answers with a score of a dimension that their question aims at, of those asked; `None` without
+            targets.
     """
 
     effect: float
     interval: tuple[float, float]
     duplicate: float
-    contradiction: float
+    contradiction: float | None
     scored_pairs: int
     generalizability: float | None
     components: dict[str, Components]
@@ -74,6 +77,7 @@ class Consistency(TableResult):
     verdict: str
     repeated: tuple[str, ...]
     contradicting: tuple[str, ...]
+    scored: ScoredAnswers | None
 
     COMPARE: ClassVar[str] = "assert result.verdict == 'consistent', result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("cell_icc",)
@@ -96,7 +100,8 @@ class Consistency(TableResult):
             size = Phrase("{size}; by wording only, because no two samples of a cell have scores", size=size)
         icc = Phrase("cell icc = {icc:.3f} ({interval})", icc=self.cell_icc, interval=shown(self.interval))
         components = [Phrase("{}: {}", code, str(found)) for code, found in self.components.items()]
-        return Phrase.joined("\n", [size, icc, *self._against(), *self._trust(), *components])
+        scored = () if self.scored is None else (self.scored.__str__(),)
+        return Phrase.joined("\n", [size, icc, *scored, *self._against(), *self._trust(), *components])
 
     def _against(self) -> tuple[Phrase, ...]:
         """The shares of duplicates and contradictions."""
@@ -106,6 +111,8 @@ class Consistency(TableResult):
             most=DUPLICATES,
             cells=listed(self.repeated) or NONE,
         )
+        if self.contradiction is None:
+            return (duplicates,)
         contradictions = Phrase(
             "contradictions = {share:.1%} of {pairs} of samples (at most {most:.0%}); most in: {cells}",
             share=self.contradiction,
@@ -175,15 +182,17 @@ def consistency(
         verdict=_verdict(duplicate, contradiction, interval[0], trust),
         repeated=repeated,
         contradicting=contradicting,
+        scored=scored_answers(table, given, aims) if aims else None,
     )
 
 
-def _verdict(duplicate: float, contradiction: float, low: float, trust: float | None) -> str:
+def _verdict(duplicate: float, contradiction: float | None, low: float, trust: float | None) -> str:
     if duplicate > DUPLICATES:
         return "not measurable"
     # samples that differ in a space agree perfectly: only other questions show that a trait is not the persona's
     trusted = trust is None or trust >= TRUSTED
-    return "consistent" if low > 0 and contradiction <= CONTRADICTIONS and trusted else "inconsistent"
+    agreed = contradiction is None or contradiction <= CONTRADICTIONS
+    return "consistent" if low > 0 and agreed and trusted else "inconsistent"
 
 
 def _check_samples(table: Table) -> None:
@@ -257,10 +266,10 @@ def _words(text: str) -> str:
 
 def _contradictions(
     table: Table, columns: dict[str, Floats], aims: dict[str, tuple[int, ...]]
-) -> tuple[float, int, tuple[str, ...]]:
+) -> tuple[float | None, int, tuple[str, ...]]:
     """Return the share of contradicting pairs of scores of one cell and dimension, the number of pairs, and the cells.
 
-    Only on questions that aim at the dimension.
+    The share is `None` without any pair. Only on questions that aim at the dimension.
     """
     opposed, pairs = np.zeros(len(table.counts)), 0.0
     for code, column in columns.items():
@@ -271,7 +280,7 @@ def _contradictions(
         ]
         opposed += counts[0] * counts[1]
         pairs += math.fsum(counts[2] * (counts[2] - 1) / 2)
-    return float(opposed.sum() / pairs) if pairs else 0.0, round(pairs), _worst(table, opposed)
+    return float(opposed.sum() / pairs) if pairs else None, round(pairs), _worst(table, opposed)
 
 
 def _worst(table: Table, bad: Floats) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ signature is the right one: an inverted persona can be told apart as well as a f
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import arranged
+from pytest_batcheval.quality.limits import limits_of
 from pytest_batcheval.quality.measures import _differentiation_controls as control
 from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.cell_means import cell_products
 from pytest_batcheval.quality.stats.classical_scaling import scaled
 from pytest_batcheval.quality.stats.levels import ALPHA
+from pytest_batcheval.quality.stats.multiple import holm
 from pytest_batcheval.quality.stats.persona_effect import (
     Bools,
     Floats,
@@ -34,6 +36,7 @@ from pytest_batcheval.quality.stats.persona_effect import (
     persona_icc,
     persona_sum,
     profile_cosines,
+    single_p_values,
 )
 from pytest_batcheval.quality.stats.resampling import generator, jackknife_interval, permutation_p
 from pytest_batcheval.quality.table import Table, table_of
@@ -42,6 +45,9 @@ from pytest_batcheval.text.phrase import Phrase
 
 ACCURACY_PERMUTATIONS = 199
 """Permutations for the mean and 99 % point of chance accuracy; the verdict does not depend on them."""
+
+SINGLE = 0.05
+"""Level at which single personas are counted: the number that chance gives is said with it."""
 
 TOP = 3
 """An answer counts for `top3` when its persona is among this number of nearest profiles."""
@@ -67,6 +73,8 @@ _COLLAPSED: dict[str, Any] = {
     "icc_interval": (0.0, 0.0),
     "verdict": "collapsed",
     "confusions": (),
+    "distinct": (),
+    "above_chance": 0,
     "positions": {},
     "plane": 0.0,
     "controls": {},
@@ -78,6 +86,8 @@ LISTED = 5
 _OUTCOMES = {
     "different": "personas differ",
     "one persona": "only one persona differs",
+    "few personas": "only few personas differ",
+    "too few samples": "too few samples to tell",
     "not shown": "no difference shown",
     "collapsed": "all personas answer alike",
 }
@@ -97,9 +107,13 @@ class Differentiation(TableResult):
             for a faithful model, and comparable only for the same distance and number of samples.
         icc_interval: 95 %, by leaving out one persona at a time.
         personas, questions, answers: the numbers that were used.
-        verdict: `different` (p at most 0.01, also without the most influential persona, and `top3` at least
-            1.5 times that of chance), `one persona` (p at most 0.01, but not without that persona), `not shown`, or
-            `collapsed` (all answers to a question are the same).
+        verdict: `different` (p at most 0.01, also without the most influential persona and without those that stand
+            out, and `top3` at least 1.5 times that of chance); `one persona` or `few personas` (one or some stand out,
+            and the others are not told apart); `too few samples` (nobody stands out, but without the most influential
+            persona p is above 0.01: the signature is too weak for so few answers); `not shown`; or `collapsed` (all
+            answers to a question are the same).
+        distinct: the personas that stand out: told apart by their own answers alone, Holm's p at most 0.01.
+        above_chance: the number of personas whose own p is at most 0.05; by chance it is that share of them.
         hits: accuracy of each persona, least first.
         confusions: (persona, taken for, times), most frequent first.
         positions: (x, y) of each persona on the plane that shows most of how their profiles differ.
@@ -121,6 +135,8 @@ class Differentiation(TableResult):
     permutations: int
     verdict: str
     hits: dict[str, float]
+    distinct: tuple[str, ...]
+    above_chance: int
     confusions: tuple[tuple[str, str, int], ...]
     positions: dict[str, tuple[float, float]]
     plane: float
@@ -152,7 +168,19 @@ class Differentiation(TableResult):
         verdict = Phrase("{}: {}", Phrase.known(self.verdict, "verdict"), size)
         icc = Phrase("icc = {icc:.3f} ({interval})", icc=self.icc, interval=shown(self.icc_interval))
         controls = [Phrase("{}: {}", Phrase.known(name), found.detail) for name, found in self.controls.items()]
-        return Phrase.joined("\n", [verdict, *self._against_chance(), icc, *self._hardest(), *controls])
+        return Phrase.joined("\n", [verdict, *self._against_chance(), self._single(), icc, *self._hardest(), *controls])
+
+    def _single(self) -> Phrase:
+        """The number of personas above chance, and those that stand out."""
+        return Phrase(
+            "{above} of {personas} above chance at {alpha} ({expected:.1f} by chance alone); stand out by themselves: "
+            "{names}",
+            above=self.above_chance,
+            personas=Phrase.counted(self.personas, self.rows),
+            alpha=SINGLE,
+            expected=SINGLE * self.personas,
+            names=listed(self.distinct, LISTED) or NONE,
+        )
 
     def _against_chance(self) -> tuple[Phrase, ...]:
         """The p-value and the accuracy."""
@@ -195,16 +223,18 @@ def differentiation(
     permutations: int = 9999,
     seed: int = 0,
     without: Collection[str] = ("average",),
+    limits: Mapping[str, float] | None = None,
     rows: AxisNames = None,
     columns: AxisNames = None,
 ) -> Differentiation:
     """Test whether personas differ, on character n-grams of their answers.
 
     Personas named in `without` are left out: an `average` persona that merely answers shorter
-    would make any set of personas look different.
+    would make any set of personas look different. `limits` has a limit of your own by its name: `top3`, in times of
+    that of chance.
 
     Raises:
-        TableError: too few personas or questions, or too many cells without an answer.
+        TableError: too few personas or questions, too many cells without an answer, or a limit that is not a number.
     """
     table = table_of(spoken(arranged(answers, rows, columns)), without, two_axes=True)
     present = table.present
@@ -226,7 +256,9 @@ def differentiation(
     icc = persona_icc(blocks)
     found = _accuracy(table, blocks, present, seed)
     points, plane = scaled(np.einsum("jikm->im", blocks))
-    checks = control.controls(table, raw, permutations, seed)
+    alone = single_p_values(blocks, generator([seed, 2]))
+    distinct = np.flatnonzero(np.array(holm(alone.tolist())) <= ALPHA)
+    checks = control.controls(table, raw, distinct, permutations, seed)
     return Differentiation(
         **figures,
         **found,
@@ -236,17 +268,26 @@ def differentiation(
         icc_interval=jackknife_interval(icc, left_out_iccs(raw)),
         positions=dict(zip(table.row_ids, points, strict=True)),
         plane=plane,
+        distinct=tuple(table.row_ids[n] for n in distinct),
+        above_chance=int(np.count_nonzero(alone <= SINGLE)),
         controls=checks,
-        verdict=_verdict(p_value, checks[control.INFLUENCE].p_value, found["top3"], present.shape[1]),
+        verdict=_verdict(
+            p_value,
+            checks,
+            len(distinct),
+            found["top3"] >= limits_of(limits, {"top3": LIFT})["top3"] * TOP / present.shape[1] - 1e-9,
+        ),
     )
 
 
-def _verdict(p_value: float, without_one: float, top3: float, personas: int) -> str:
+def _verdict(p_value: float, checks: Mapping[str, control.Control], distinct: int, lifted: bool) -> str:
     if p_value > ALPHA:
         return "not shown"
-    if without_one > ALPHA:
-        return "one persona"
-    return "different" if top3 >= LIFT * TOP / personas - 1e-9 else "not shown"
+    if control.OTHERS in checks and checks[control.OTHERS].p_value > ALPHA:
+        return "one persona" if distinct == 1 else "few personas"
+    if checks[control.INFLUENCE].p_value > ALPHA:
+        return "too few samples"
+    return "different" if lifted else "not shown"
 
 
 def _accuracy(table: Table, blocks: Floats, present: Bools, seed: int) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from pytest_batcheval.quality.measures._shared_phrases import masked
+from pytest_batcheval.quality.needs import LEAST_ROWS
 from pytest_batcheval.quality.stats.cell_means import cell_means, cell_products
 from pytest_batcheval.quality.stats.levels import ALPHA
 from pytest_batcheval.quality.stats.persona_effect import (
@@ -24,7 +26,8 @@ from pytest_batcheval.quality.stats.resampling import permutation_p
 from pytest_batcheval.quality.table import Table
 from pytest_batcheval.text.phrase import Phrase
 
-INFLUENCE, LENGTH, MASKED = "without the most influential persona", "length alone", "masked"
+INFLUENCE, OTHERS = "without the most influential persona", "without those that stand out"
+LENGTH, MASKED = "length alone", "masked"
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,20 @@ class Control:
     detail: str
 
 
-def controls(table: Table, raw: Floats, permutations: int, seed: int) -> dict[str, Control]:
-    """Return the controls by name; without `masked` if descriptions and ids hold no run."""
+def controls(
+    table: Table, raw: Floats, distinct: npt.NDArray[np.intp], permutations: int, seed: int
+) -> dict[str, Control]:
+    """Return the controls by name; without `masked` if descriptions and ids hold no run.
+
+    `distinct` has the numbers of the personas that stand out; their control is left out where there is none, or fewer
+    than `LEAST_ROWS` others.
+    """
     found = {
         INFLUENCE: _without_the_most_influential(table, raw, permutations, seed),
         LENGTH: _length(table, permutations, seed),
     }
+    if 0 < len(distinct) <= len(table.rows) - LEAST_ROWS:
+        found[OTHERS] = _others(table, raw, distinct, permutations, seed)
     texts = masked(table.texts, table.rows)
     if texts is not None:
         found[MASKED] = _masked(table, texts, permutations, seed)
@@ -62,6 +73,15 @@ def _without_the_most_influential(table: Table, raw: Floats, permutations: int, 
     if p_value > ALPHA:
         template = "{persona} left out, the others are not told apart (p = {p:.4g})"
     return Control(p_value, accuracy, Phrase(template, persona=table.row_ids[most], p=p_value))
+
+
+def _others(table: Table, raw: Floats, distinct: npt.NDArray[np.intp], permutations: int, seed: int) -> Control:
+    rest = np.delete(np.delete(raw, distinct, axis=1), distinct, axis=3)
+    p_value, accuracy = _tested(rest, np.delete(table.present, distinct, axis=1), permutations, seed)
+    template = "the others are told apart too (p = {p:.4g})"
+    if p_value > ALPHA:
+        template = "the others are not told apart (p = {p:.4g})"
+    return Control(p_value, accuracy, Phrase(template, p=p_value))
 
 
 def _length(table: Table, permutations: int, seed: int) -> Control:

@@ -9,20 +9,22 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import arranged
+from pytest_batcheval.quality.axes import TooSmall, arranged
+from pytest_batcheval.quality.limits import limits_of
 from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval
 from pytest_batcheval.quality.stats.text_distance import Vectors, tfidf
 from pytest_batcheval.quality.table import Table, table_of
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
@@ -40,6 +42,8 @@ Simulated caricatures (docs/statistics.md): near-duplicates 0.001 and Vendi 0.64
 0.6 with 30 % refusals, 1 and 0.04 when collapsed; Vendi 0.33 for fillers only. The limits belong to this distance.
 """
 
+LIMITS = {"near_duplicates": NEAR_DUPLICATES, "vendi": VENDI}
+
 LENGTH = 200
 """Characters of an answer that compression and n-grams use; fewer if half the answers are shorter."""
 
@@ -47,6 +51,9 @@ OPENING = 8
 """Letters of an opening, without spaces."""
 
 NAMED = 5
+
+LEAST = 2
+"""Personas whose answers can differ; this describes, so that a small table is no hindrance."""
 
 MOST = 2000
 """Items that are compared with each other where a table has one axis: their products take 32 MB, and a second."""
@@ -80,6 +87,7 @@ class Diversity(TableResult):
         duplicated: the pairs that are nearest to each other, nearest first, at most five.
         openings: the most frequent openings and the share of the question's answers that have them.
         verdict: `diverse`, or `collapsed` (near-duplicates above 2 % or Vendi below 0.15).
+        limits: the two limits that were used, by name.
     """
 
     effect: float
@@ -93,6 +101,7 @@ class Diversity(TableResult):
     duplicated: tuple[str, ...]
     openings: tuple[str, ...]
     verdict: str
+    limits: dict[str, float]
 
     COMPARE: ClassVar[str] = "assert result.near_duplicates <= 0.02 and result.vendi >= 0.15, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("vendi",)
@@ -112,7 +121,7 @@ class Diversity(TableResult):
         near = Phrase(
             "near-duplicates = {share:.1%} of pairs (at most {most:.0%}); nearest: {pairs}",
             share=self.near_duplicates,
-            most=NEAR_DUPLICATES,
+            most=self.limits["near_duplicates"],
             pairs=listed(self.duplicated) or NONE,
         )
         opening = Phrase(
@@ -134,7 +143,7 @@ class Diversity(TableResult):
             "vendi = {vendi:.2f} of the number of answers ({interval}; at least {limit})",
             vendi=self.vendi,
             interval=shown(self.interval, 2),
-            limit=VENDI,
+            limit=self.limits["vendi"],
         )
         if len(self.questions) == 1:
             return found
@@ -147,13 +156,24 @@ class Diversity(TableResult):
         return Phrase(template, it=self, verdict=Phrase.known(self.verdict, "verdict"))
 
 
-def diversity(answers: Answers, *, rows: AxisNames = None, columns: AxisNames = None) -> Diversity:
+def diversity(
+    answers: Answers,
+    *,
+    limits: Mapping[str, float] | None = None,
+    rows: AxisNames = None,
+    columns: AxisNames = None,
+) -> Diversity:
     """Measure the diversity of the personas' answers to a question; of one axis, of the first samples of 2,000 items.
 
+    `limits` has limits of your own by name: `near_duplicates`, `vendi`.
+
     Raises:
-        TableError: too few personas or questions, or too many cells without an answer.
+        TableError: a single persona, too many cells without an answer, or a limit that is not a number.
     """
-    table = table_of(spoken(arranged(answers, rows, columns)))
+    within = limits_of(limits, LIMITS)
+    table = table_of(spoken(arranged(answers, rows, columns)), any_size=True)
+    if len(table.rows) < LEAST:
+        raise TooSmall(f"{counted(len(table.rows), table.axes.row)}: at least {LEAST} are needed to be different")
     first = np.unique(table.cell, return_index=True)[1]
     if not table.axes.columns:  # spread over all of them, whatever their ids stand for
         first = first[:: -(-len(first) // MOST)]
@@ -179,8 +199,13 @@ def diversity(answers: Answers, *, rows: AxisNames = None, columns: AxisNames = 
         questions=found,
         duplicated=_nearest(table, [first[members] for members in groups], cosines),
         openings=_frequent(ids, texts),
-        verdict="collapsed" if means["near_duplicates"] > NEAR_DUPLICATES or vendi < VENDI else "diverse",
+        verdict=_verdict(means["near_duplicates"] <= within["near_duplicates"] and vendi >= within["vendi"]),
+        limits=within,
     )
+
+
+def _verdict(diverse: bool) -> str:
+    return "diverse" if diverse else "collapsed"
 
 
 def vendi_score(cosines: Floats) -> float:

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
-from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.axes import TableError, axes_of, place_of
+from pytest_batcheval.quality.limits import limits_of
+from pytest_batcheval.quality.measures._language_check import most_words, other_language, told_apart
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
+from pytest_batcheval.quality.verdicts import IN_ROLE, strange_roles
 from pytest_batcheval.recordings.answer_table import Answers, Row
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 from pytest_batcheval.wire.key import KEY_SHOWN
 
 LIMITS = {
     "other_script": 0.02,
+    "other_language": 0.02,
     "empty": 0.01,
     "unfinished": 0.01,
     "refusal": 0.01,
     "role_flip": 0.01,
+    "other_role": 0.01,
     "question_echo": 0.02,
     "failed": 0.02,
+    "missing": 0.02,
 }
 """Largest share of answers of each kind: conventions, chosen to allow a single stray answer in 275."""
+
+OF_ROLE = {"refusal": "refusal", "ai_disclosure": "refusal", "role_flip": "role_flip"}
+"""The check that a judge's label belongs to; any other label out of its role is `other_role`."""
 
 SCRIPT_SHARE = 0.8
 """Least share of letters in the expected script, a convention: names and units in another script are allowed."""
@@ -80,8 +90,11 @@ class FormatChecks(Result):
     Attributes:
         effect: the share of answers that fail any check; `interval` Wilson's.
         checks: `failed` (no answer), `empty`, `unfinished` (finish reason other than stop), `other_script`,
-            `refusal` (marked as one, in words, or a mention of being an AI), `role_flip` (the patient offers
-            help) and, where questions have a text, `question_echo`.
+            `other_language` (in the same script, where languages of it can be told apart), `refusal` (marked as one, in
+            words, or a mention of being an AI), `role_flip` (the patient offers help), and where questions have a text,
+            `question_echo`. Where a judge labelled roles, its labels count for `refusal` and `role_flip`, and any other
+            role than that of the prompt for `other_role`. `missing`, where some are: cells of the table's rows and
+            columns of which nothing was asked.
     """
 
     effect: float
@@ -103,7 +116,10 @@ class FormatChecks(Result):
 
     def _words(self) -> Phrase:
         """One line per check, with the cells and keys of the hits."""
-        return Phrase.joined("\n", [self._share(), *(_line(name, check) for name, check in self.checks.items())])
+        lines = [self._share(), *(_line(name, check) for name, check in self.checks.items())]
+        if {"failed", "missing"} & set(self.failing):
+            lines.append(Phrase("ask again for what failed or is missing: run the tests once more, only that is sent"))
+        return Phrase.joined("\n", lines)
 
     def _summary(self) -> Phrase:
         names = Phrase.joined(", ", (Phrase.known(name, "check") for name in self.failing))
@@ -127,18 +143,29 @@ def _line(name: str, check: Check) -> Phrase:
     return Phrase("{}: {}", line, listed(check.found)) if check.found else line
 
 
-def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
+def format_checks(
+    answers: Answers,
+    *,
+    language: str = "ko",
+    roles: Sequence[str] | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> FormatChecks:
     """Check the form of each answer; `language` is ko, en or another of `SCRIPTS`.
 
+    `roles` has a judge's label of each answer, such as `verdicts_of(judged).roles`; `in_role` and an empty one are no
+    fault. By default the labels of the table's own verdicts are taken. `limits` has limits of your own by check.
+
     Raises:
-        TableError: there are no answers, or the language is unknown.
+        TableError: there are no answers, the language is unknown, or roles are not one per answer.
     """
     if language not in SCRIPTS:
         raise TableError(f"unknown language {language!r}; the languages are {', '.join(SCRIPTS)}")
     if not len(answers):
         raise TableError("there are no answers to check")
+    labels, within = _labels(answers, roles), limits_of(limits, LIMITS)
     answers = spoken(answers)
     there = [row for row in answers.rows if row.answer.error is None]
+    role = {id(row): label for row, label in zip(answers.rows, labels or (), strict=False)}
     tests: dict[str, Callable[[Row], bool]] = {
         "empty": lambda row: not row.answer.text.strip() and not row.answer.refusal,
         "unfinished": lambda row: row.answer.finish_reason != "stop",
@@ -146,6 +173,10 @@ def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
         "refusal": lambda row: bool(row.answer.refusal) or says(row.answer.text, "refusal", "ai_mention"),
         "role_flip": lambda row: says(row.answer.text, "role_flip"),
     }
+    if labels is not None:
+        tests |= {name: _or_labelled(tests.get(name), name, role) for name in ("refusal", "role_flip", "other_role")}
+    if told_apart(language):
+        tests["other_language"] = lambda row: bool(other_language(row.answer.text, language))
     hits = {"failed": [row for row in answers.rows if row.answer.error is not None]}
     hits |= {name: [row for row in there if test(row)] for name, test in tests.items()}
     sizes = dict.fromkeys(hits, len(there)) | {"failed": len(answers)}
@@ -153,6 +184,7 @@ def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
     if asked:
         hits["question_echo"] = [row for row, text in asked if echoed_share(text, row.answer.text) > ECHOED]
         sizes["question_echo"] = len(asked)
+    cells, missing = _missing(answers)
     any_hit = len({id(row) for rows in hits.values() for row in rows})
     return FormatChecks(
         effect=any_hit / len(answers),
@@ -161,8 +193,30 @@ def format_checks(answers: Answers, *, language: str = "ko") -> FormatChecks:
         null="none: shares are compared with limits",
         n=len(answers),
         seed=None,
-        checks={name: _check(name, rows, sizes[name]) for name, rows in hits.items()},
+        checks={
+            **{name: _check([*map(_name, rows)], sizes[name], within[name]) for name, rows in hits.items()},
+            **({"missing": _check(missing, cells, within["missing"])} if missing else {}),
+        },
     )
+
+
+def _labels(answers: Answers, roles: Sequence[str] | None) -> list[str] | None:
+    """Return the labels that are out of role, empty for those that are not; `None` if no judge gave any."""
+    if roles is None:
+        return strange_roles(answers)
+    if isinstance(roles, str) or len(roles) != len(answers):
+        raise TableError(f"{len(roles)} roles for {counted(len(answers), 'answer')}; give one per answer")
+    return ["" if role == IN_ROLE else role for role in roles]
+
+
+def _or_labelled(words: Callable[[Row], bool] | None, check: str, role: dict[int, str]) -> Callable[[Row], bool]:
+    """Return the test whether an answer has the words of a check, or a label that belongs to it."""
+
+    def test(row: Row) -> bool:
+        label = role[id(row)]
+        return (label != "" and OF_ROLE.get(label, "other_role") == check) or (words is not None and words(row))
+
+    return test
 
 
 def script_share(text: str, language: str) -> float:
@@ -176,10 +230,10 @@ def script_share(text: str, language: str) -> float:
 
 
 def likely_language(texts: Iterable[str]) -> str:
-    """Return the language of `SCRIPTS` in whose script most letters are; the first of those that share one: en."""
+    """Return the language of `SCRIPTS` in whose script most letters are; of those that share one that of most words."""
     text = "".join(texts)
     shares = {language: script_share(text, language) for language in ("en", "ko", "zh", "ja", "ru", "ar", "hi")}
-    return max(shares, key=shares.__getitem__)
+    return most_words(text, max(shares, key=shares.__getitem__))
 
 
 def says(text: str, *kinds: str) -> bool:
@@ -195,9 +249,24 @@ def echoed_share(question: str, answer: str) -> float:
     return sum(gram in said for gram in grams) / len(grams) if grams else 0.0
 
 
-def _check(name: str, rows: Sequence[Row], n: int) -> Check:
-    hits = len(rows)
-    return Check(hits, n, hits / n if n else 0.0, wilson_interval(hits, n), LIMITS[name], tuple(map(_name, rows)))
+def _check(found: Sequence[str], n: int, limit: float) -> Check:
+    hits = len(found)
+    return Check(hits, n, hits / n if n else 0.0, wilson_interval(hits, n), limit, tuple(found))
+
+
+def _missing(answers: Answers) -> tuple[int, list[str]]:
+    """Return the number of cells of a table with rows and columns, and those that were not asked; none of others."""
+    try:
+        axes = axes_of(answers)
+    except TableError:
+        return 0, []
+    if not axes.columns:
+        return 0, []
+    places = [(place_of(row, axes.rows)[0], place_of(row, axes.columns)[0]) for row in answers.rows]
+    rows, columns = ({place[n]: None for place in places} for n in (0, 1))
+    there = set(places)
+    missing = [f"{row} x {column}" for row in rows for column in columns if (row, column) not in there]
+    return len(rows) * len(columns), missing
 
 
 def _name(row: Row) -> str:

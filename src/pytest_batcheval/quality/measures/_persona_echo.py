@@ -6,26 +6,31 @@ personas': words that any patient uses cancel out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import NotMeasurable, TableError, arranged
+from pytest_batcheval.quality.axes import NotMeasurable, TableError, TooSmall, arranged
+from pytest_batcheval.quality.limits import limits_of
 from pytest_batcheval.quality.measures._shared_phrases import description_of, description_runs, runs_in, shared_parts
 from pytest_batcheval.quality.result import NONE, TableResult, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.resampling import jackknife_interval, permutation_p, shuffles
 from pytest_batcheval.quality.table import NAMED, Table, table_of
 from pytest_batcheval.recordings.answer_table import Answers, AxisNames
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 
 Floats = npt.NDArray[np.float64]
 
 ECHO = 0.10
 """Largest lift allowed: one answer in ten, a convention; simulated (docs/statistics.md) faithful 0.02, echo 1.0."""
+
+LEAST = 3
+"""Personas of which each in turn can be left out, and two still be compared."""
 
 NULL = "answers have words of their own description no more often than of others'; personas permuted within questions"
 
@@ -41,6 +46,7 @@ class PersonaEcho(TableResult):
         interval: 95 %, by leaving out one persona at a time.
         p_value: one-sided.
         quotes: the answers that repeat most: `persona x question (key): words`.
+        most: the largest lift that is allowed.
     """
 
     effect: float
@@ -48,6 +54,7 @@ class PersonaEcho(TableResult):
     p_value: float
     seed: int
     quotes: tuple[str, ...]
+    most: float
 
     COMPARE: ClassVar[str] = "assert result.lift <= 0.10, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("lift",)
@@ -64,13 +71,13 @@ class PersonaEcho(TableResult):
             "{answers}; most: {quotes}",
             it=self,
             interval=shown(self.interval),
-            most=ECHO,
+            most=self.most,
             answers=Phrase.counted(self.n, "answer"),
             quotes=listed(self.quotes) or NONE,
         )
 
     def _summary(self) -> Phrase:
-        finding = Phrase("in their own words" if self.lift <= ECHO else "descriptions are repeated")
+        finding = Phrase("in their own words" if self.lift <= self.most else "descriptions are repeated")
         return Phrase("lift={it.lift:.3f} p={it.p_value:.2g}: {finding}", it=self, finding=finding)
 
 
@@ -79,21 +86,29 @@ def persona_echo(
     *,
     permutations: int = 9999,
     seed: int = 0,
+    limits: Mapping[str, float] | None = None,
     rows: AxisNames = None,
     columns: AxisNames = None,
 ) -> PersonaEcho:
     """Measure how often answers repeat the words of their own persona's description, or its id.
 
+    `limits` has a limit of your own by its name: `echo`.
+
     Raises:
-        TableError: as `differentiation`, or a persona has no `description`.
+        TableError: fewer than 3 personas, too many cells without an answer, or a persona has no `description`.
+        NotMeasurable: none has, or no description or id holds three syllables (nine letters) in a row.
     """
-    table = table_of(spoken(arranged(answers, rows, columns)))
+    table = table_of(spoken(arranged(answers, rows, columns)), any_size=True)
+    if len(table.rows) < LEAST:
+        raise TooSmall(f"{counted(len(table.rows), table.axes.row)}: at least {LEAST} are needed for an interval")
     lacking = [i for i, p in zip(table.row_ids, table.rows, strict=True) if description_of(p) is None]
     if lacking:
         kind = NotMeasurable if len(lacking) == len(table.rows) else TableError
         template = "personas without a `description` that they could repeat: {names}"
         raise kind(Phrase(template, names=listed(lacking, NAMED)))
     described = [description_runs(persona) for persona in table.rows]
+    if not any(described):
+        raise NotMeasurable(Phrase("descriptions and ids are too short to be repeated"))
     lifts = _lifts(table, described)
     cells = _cell_means(table, lifts)
     own = np.einsum("jii->ji", cells)[table.present]
@@ -113,6 +128,7 @@ def persona_echo(
         rows=table.axes.row,
         columns=table.axes.column,
         quotes=_quotes(table, described),
+        most=limits_of(limits, {"echo": ECHO})["echo"],
     )
 
 

@@ -19,11 +19,13 @@ import numpy.typing as npt
 from pytest_batcheval.quality.axes import TableError, arranged
 from pytest_batcheval.quality.deprecated_names import FormerAttributes, accepts_former_keywords
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
-from pytest_batcheval.quality.measures._trait_outliers import leanings, opposed
+from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_answers
+from pytest_batcheval.quality.measures._trait_outliers import leanings, mute_personas, mute_questions, opposed
 from pytest_batcheval.quality.result import NONE, TableResult, listed
 from pytest_batcheval.quality.scores import Given, score_column, scored
 from pytest_batcheval.quality.stats.cliffs_delta import cliffs_delta, delta_interval, midranks
 from pytest_batcheval.quality.stats.levels import ALPHA
+from pytest_batcheval.quality.stats.multiple import holm
 from pytest_batcheval.quality.stats.resampling import permutation_p, shuffles
 from pytest_batcheval.quality.stats.student_t import t_quantile
 from pytest_batcheval.quality.table import Table, named, table_of
@@ -46,6 +48,8 @@ With seven, an effect of 0.5 points and one sample, all have it in 53 of 100 sim
 
 NAMED = 5
 """Personas that `explain` names."""
+
+NAMED_MUTE = 12
 
 NULL = "personas prompted high and low are exchangeable; whole personas permuted, one-sided (high above low)"
 
@@ -117,8 +121,11 @@ class TraitReflection(FormerAttributes, TableResult):
         p_value: the largest of the prompted dimensions: that all are reflected needs no correction
             (an intersection-union test).
         traits: the dimensions.
-        leanings: by persona, how far its scores lean to its prompted poles, in points, least first.
+        leanings: by persona, how far its scores lean to its prompted poles, in points, least first; a trait that a
+            question aims at and that has no score counts as 0.
+        question_leanings: the same by question.
         opposed: the answers scored a point or more on the wrong side of their question's mean, furthest first.
+        scored: the answers with a score of a dimension that their question aims at, of those asked.
     """
 
     effect: float
@@ -126,7 +133,9 @@ class TraitReflection(FormerAttributes, TableResult):
     seed: int
     traits: tuple[Trait, ...]
     leanings: dict[str, float]
+    question_leanings: dict[str, float]
     opposed: tuple[str, ...]
+    scored: ScoredAnswers
 
     COMPARE: ClassVar[str] = "assert len(result.reflected) >= 6 and result.median_delta >= 0.6, result.explain()"
     FIGURES: ClassVar[tuple[str, ...]] = ("reflected", "median_delta", "leaking", "shows")
@@ -163,16 +172,25 @@ class TraitReflection(FormerAttributes, TableResult):
 
         Of fewer than `SPARED` dimensions, all must have it.
         """
+        return self.shows_by(MEDIAN_DELTA)
+
+    def shows_by(self, median_delta: float) -> bool:
+        """The same with a median delta of one's own."""
         missed = sum(t.p_value > ALPHA for t in self.prompted)
         enough = missed <= (len(self.prompted) >= SPARED)
-        return enough and all(t.delta > 0 for t in self.prompted) and self.median_delta >= MEDIAN_DELTA
+        return enough and all(t.delta > 0 for t in self.prompted) and self.median_delta >= median_delta
 
     def _words(self) -> Phrase:
         """One line per dimension, weakest first, after a summary; then the personas and answers that show least."""
         dimensions = map(str, sorted(self.traits, key=lambda trait: trait.delta))
         weakest = Phrase("weakest personas: {personas}", personas=self.least)
+        mute = Phrase(
+            "show next to nothing: personas {personas}; questions {questions}",
+            personas=listed(mute_personas(self.leanings), NAMED_MUTE) or NONE,
+            questions=listed(mute_questions(self.question_leanings), NAMED_MUTE) or NONE,
+        )
         opposed = Phrase("scored against the prompt: {answers}", answers=listed(self.opposed) or NONE)
-        return Phrase.joined("\n", [self._found(), *dimensions, weakest, opposed])
+        return Phrase.joined("\n", [self._found(), *dimensions, self.scored.__str__(), weakest, mute, opposed])
 
     def _found(self) -> Phrase:
         """The dimensions that show, and those that do not."""
@@ -243,6 +261,7 @@ def trait_reflection(
     traits = _corrected(found, _slopes(design, chosen, np.column_stack(means)))
     prompted = [t for t in traits if t.prompted]
     codes = [t.dimension for t in prompted]
+    by_persona, by_question = leanings(table, design, codes, given)
     return TraitReflection(
         effect=median(t.delta for t in prompted),
         interval=None,
@@ -253,8 +272,10 @@ def trait_reflection(
         rows=table.axes.row,
         columns=table.axes.column,
         traits=traits,
-        leanings=leanings(table, design, codes, np.column_stack([means[chosen.index(code)] for code in codes])),
+        leanings=by_persona,
+        question_leanings=by_question,
         opposed=opposed(table, design, codes, given),
+        scored=scored_answers(table, given, design),
     )
 
 
@@ -275,16 +296,6 @@ def _corrected(found: Sequence[dict[str, Any]], slopes: Sequence[dict[str, Any]]
         Trait(**trait, **slope, p_holm=next(corrected) if trait["prompted"] else trait["p_value"])
         for trait, slope in zip(found, slopes, strict=True)
     )
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's (1979) corrected p-values, in the order given."""
-    corrected = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, p_values[place] * (len(p_values) - rank)))
-        corrected[place] = largest
-    return corrected
 
 
 def rank_sums(ranks: Floats, high: int, rng: np.random.Generator, count: int) -> Floats:
