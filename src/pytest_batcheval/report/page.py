@@ -165,7 +165,9 @@ def _origins(shown: ShownAnswers, words: Language) -> list[OriginRow]:
     several = len({origin for _, origin in shown.origins}) > 1 or bool(shown.beside)
     beside = {(one.answer.request.model, one.answer.origin) for some in shown.beside.values() for one in some}
     rows = []
-    for model, origin in sorted({*shown.origins, *(beside & shown.totals.keys())}, key=lambda pair: (pair not in shown.origins, pair)):
+    for model, origin in sorted(
+        {*shown.origins, *(beside & shown.totals.keys())}, key=lambda pair: (pair not in shown.origins, pair)
+    ):
         total = shown.totals.get((model, origin))
         first = (model, origin) in shown.origins
         number = total.answers if total and not first else shown.origins.get((model, origin), 0)
