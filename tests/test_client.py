@@ -15,6 +15,7 @@ import threading
 import pytest
 
 from pytest_batcheval import BatchClient, PersonaMatrix, Request, check_batch_status, download_batch_results
+from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.errors import MatrixError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.matrix.axes import AxisValue
@@ -437,3 +438,19 @@ def test_one_request_has_one_backend_and_a_name_must_mean_something(environment,
         with pytest.raises(UsageError, match=r"backend 'judge'.*unknown backend.*backends=\{'judge': 'BACKEND'\}"):
             client.run([Request(same.body, backend="judge")])
     assert not executed(there)
+
+
+def test_a_named_backend_is_not_taken_for_an_open_one(environment, batch_server, there, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", there.base_url)
+    with OpenAIBatch(batch_server.base_url, "test-key") as backend, BatchClient(backend) as client:
+        run = client.run([ask(1)[0], Request(ask(2)[1].body, backend="openai")])
+        assert [answer.origin for answer in run.answers] == [batch_server.origin, there.origin]
+
+
+def test_collect_looks_at_every_named_backend(environment, batch_server, there):
+    with BatchClient(backends={"there": there.base_url}) as client:
+        client.submit(for_both())
+        client.collect()
+        assert len(client.run(for_both()).answers) == 4
+        assert {row.state for row in client._opened()[2].reader.batches()} == {"settled"}
+    assert [len(executed(server)) for server in (batch_server, there)] == [2, 2]

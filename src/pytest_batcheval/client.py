@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from pytest_batcheval.backends.connect import OPENAI, backend_named
+from pytest_batcheval.backends.connect import backend_named
 from pytest_batcheval.batch_status import BatchStatus, cancelled, results, status_of
 from pytest_batcheval.engine.destinations import by_backend, send_each
 from pytest_batcheval.engine.owner import ThreadOwner
@@ -203,6 +203,8 @@ class BatchClient:
         """
         wanted = tuple(requests)
         parts = self._parts(wanted)
+        if not wanted:
+            parts += [(self._other(value), ()) for value in dict.fromkeys(self._backends.values())]
         runs = send_each([partial(client._collect_own, some) for client, some in parts], timeout, together=False)
         return _merged(wanted, runs)
 
@@ -279,8 +281,8 @@ class BatchClient:
 
     def _parts(self, requests: tuple[Request, ...]) -> list[tuple[BatchClient, tuple[Request, ...]]]:
         """The clients for these requests, each with its own; this one where there are none."""
-        own = self._chosen if isinstance(self._chosen, str) else OPENAI
-        groups = by_backend(requests, lambda name: backend_named(name, own, self._backends) if name else own)
+        own = self._chosen if isinstance(self._chosen, str) else "the backend of this client"
+        groups = by_backend(requests, lambda name: backend_named(name, own, self._backends, self._backends))
         if groups.keys() <= {own}:
             return [(self, requests)]
         return [(self if name == own else self._other(name), tuple(some)) for name, some in groups.items()]

@@ -39,7 +39,9 @@ def test_a_message_of_three_lines_is_shown_whole():
 def test_an_interrupted_run_counts_what_it_left(number, requests):
     rows = [BatchRow("o", "s", "e", "i", 1, 1, number, "f", state=state) for state in ("planned", "creating")]
     stored = SimpleNamespace(origins={"": "o"}, journal=SimpleNamespace(open_batches=lambda origin: rows))
-    settings = SimpleNamespace(batched=True, backend="openai", backends={}, journal=Path("journal.sqlite"))
+    settings = SimpleNamespace(
+        batched=True, backend="openai", backends={}, given_backends=frozenset(), journal=Path("journal.sqlite")
+    )
     assert left_behind(settings, stored, {}) == [
         f"{requests} not sent yet",
         f"a batch of {requests} may have been created: the next run looks for it before it sends any",
@@ -75,6 +77,7 @@ def test_the_plan_counts_what_it_would_send(tmp_path, number, calls, sent, liste
     settings = SimpleNamespace(
         refresh=False,
         backends={},
+        given_backends=frozenset(),
         batched=calls == "batch",
         tier="",
         deadline=None,

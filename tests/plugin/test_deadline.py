@@ -36,10 +36,17 @@ def chosen(deadline, past=(), **more):
     """The way that is chosen for ten requests, and the lines."""
     body = {"model": MODEL, "max_completion_tokens": 10}
     asked = [Request(body | {"messages": [{"role": "user", "content": f"{n}"}]}) for n in range(10)]
-    ahead = SimpleNamespace(fresh={request.custom_id: ("t", request) for request in asked}, later=[])
+    ahead = SimpleNamespace(fresh={one.custom_id: ("t", one) for one in asked}, later=[], waves=more.pop("waves", 1))
     reader = SimpleNamespace(batches=lambda origin: [batch(seconds) for seconds in past], runs=list)
     names = Settings.__dataclass_fields__
-    given = {"backend": "openai", "backends": {}, "calls": "batch", "deadline": deadline, "wait": None} | more
+    given = {
+        "backend": "openai",
+        "backends": {},
+        "given_backends": frozenset(),
+        "calls": "batch",
+        "deadline": deadline,
+        "wait": None,
+    } | more
     settings = Settings(**{name: given.get(name) for name in names})
     return by_deadline(settings, ahead, reader)
 
@@ -58,6 +65,14 @@ def chosen(deadline, past=(), **more):
 )
 def test_the_cheapest_that_can_be_there_in_time(deadline, past, way):
     assert chosen(deadline, past)[0].calls == way
+
+
+def test_a_deadline_is_for_all_waves_together():
+    past = (HOUR,) * FEWEST
+    assert chosen(2.5 * HOUR, past, waves=2)[0].calls == "batch"
+    settings, lines = chosen(1.5 * HOUR, past, waves=2)
+    assert settings.calls == "flex"
+    assert "in 2 waves" in lines[0]
 
 
 def test_the_price_of_each_is_told_and_why():

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from pytest_batcheval.cli import main
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.server import SimulatorServer
 
@@ -54,7 +55,7 @@ def judged(suite):
 @pytest.fixture
 def there():
     """A server of another origin than the batch server."""
-    with SimulatorServer("blind", clock="per-poll") as server:
+    with SimulatorServer("blind", seed=1, clock="per-poll") as server:
         yield server
 
 
@@ -88,9 +89,9 @@ def test_the_plan_has_both_with_what_each_promises(judged):
             "for https://api.openai.com/v1 and https://api.anthropic.com/v1; nothing is sent",
             "OpenAI, promise B:*",
             "Anthropic, promise D:*",
-            "  1. /v1/chat/completions  gpt-6-luna: 2 requests*",
+            "  1. OpenAI: /v1/chat/completions  gpt-6-luna: 2 requests*",
             "about 2 more requests in later waves*",
-            "  /v1/messages  claude-sonnet-4-5: 2 requests*",
+            "  Anthropic: /v1/messages  claude-sonnet-4-5: 2 requests*",
         ]
     )
 
@@ -130,9 +131,9 @@ def test_both_have_their_batches_before_either_is_waited_for(pair, suite, batch_
 def test_answers_are_counted_by_origin_and_the_journal_keeps_both(pair, suite, batch_server, there):
     run = pair("--batch=send")
     run.stdout.fnmatch_lines(
-        ["batch: 2 requests for the simulator (faithful@0), 2 requests for the simulator (blind@0)"]
+        ["batch: 2 requests for the simulator (faithful@0), 2 requests for the simulator (blind@1)"]
     )
-    run.stdout.fnmatch_lines(["batch: *2 answers sent to the simulator (blind@0)*"])
+    run.stdout.fnmatch_lines(["batch: *2 answers sent to the simulator (blind@1)*"])
     with closing(Journal.read(suite.path / ".batcheval" / "journal.sqlite")) as reader:
         (row,) = reader.runs()
         assert reader.run_origins(row.id) == {"": batch_server.origin, "there": there.origin}
@@ -202,3 +203,61 @@ def test_a_refresh_asks_both_again(pair, batch_server, there):
     pair("--batch=send")
     pair("--batch=send", "--batch-refresh").assert_outcomes(passed=4)
     assert [paid(server) for server in (batch_server, there)] == [[2, 2], [2, 2]]
+
+
+def test_an_ini_key_does_not_lead_out_of_a_run_at_the_simulator(judged, monkeypatch):
+    """Nothing is paid there unless the command line names who is."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a-real-key")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    ini = judged.path / "pytest.ini"
+    ini.write_text(ini.read_text() + "\nbatch_backends = anthropic = anthropic\n")
+    judged.run("--batch=send", "--batch-backend=simulator").assert_outcomes(passed=4)
+
+
+def test_the_providers_own_simulator_is_the_runs(suite):
+    suite.test_file(PAIR.replace('"there"', '"openai"').replace("other: ", ""))
+    run = suite.run("--batch=send", "--batch-backend=simulator")
+    run.assert_outcomes(passed=4)
+    run.stdout.fnmatch_lines(["batch: 2 requests for the simulator (faithful@0)"])
+
+
+def test_two_spellings_of_one_server_are_one(suite, batch_server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    suite.test_file(PAIR)
+    url = batch_server.base_url
+    run = suite.run("--batch=send", f"--batch-backend={url}", f"--batch-backend=there=openai@{url}")
+    run.assert_outcomes(passed=4)
+    run.stdout.fnmatch_lines(["batch: 4 requests for the simulator (faithful@0)"])
+
+
+def test_the_same_body_of_two_providers_in_two_waves_is_refused_before_the_first(suite):
+    suite.test_file(
+        """
+        from pytest_batcheval import Request
+
+        def both(question):
+            yield ask_question(question)
+            yield Request(ask_question(question), backend="groq")
+
+        @pytest.mark.batch(prompt=both)
+        def test_both(question, answer):
+            pass
+        """
+    )
+    for mode in ("plan", "send"):
+        run = suite.run(f"--batch={mode}", "--batch-backend=simulator")
+        assert run.ret == 4
+        run.stderr.fnmatch_lines(["*is asked of simulator and of groq@simulator:faithful*"])
+
+
+@pytest.mark.ledger(recover=False)
+def test_what_both_have_left_is_named_with_a_command_for_each(pair, suite, batch_server, there, capsys):
+    left = pair("--batch=send", WAIT)
+    left.stdout.fnmatch_lines(["*1 batch still running*1 batch still running*"])
+    monkey = pytest.MonkeyPatch()
+    monkey.chdir(suite.path)
+    main(["status"])
+    monkey.undo()
+    said = capsys.readouterr().out
+    assert [f"--backend {server.base_url}" in said for server in (batch_server, there)] == [True, True]
+    pair("--batch=send").assert_outcomes(passed=4)

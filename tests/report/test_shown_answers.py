@@ -7,7 +7,7 @@ import pytest
 
 from pytest_batcheval.journal.outcomes import KeptResult, Outcome
 from pytest_batcheval.report import page as pages
-from pytest_batcheval.report.answer_list import ListedAnswer
+from pytest_batcheval.report.answer_list import ListedAnswer, OwnOrigins
 from pytest_batcheval.report.html import html_of
 from pytest_batcheval.report.page import MOST_LISTED, MOST_SQUARES, report_page
 from pytest_batcheval.report.quality_part import MOST_RESULTS
@@ -53,11 +53,18 @@ def test_an_answer_of_an_origin_that_the_run_asked_is_shown_and_those_of_others_
         answer(1, "made up", simulated),
         answer(2, "one", there),
     ]
-    found = shown_answers(iter(given), (), [here])
+    found = shown_answers(iter(given), (), OwnOrigins([here]))
     assert [one.answer.text for one in found.answers] == ["mine", "one"]
     assert [[one.answer.text for one in some] for some in found.beside.values()] == [["theirs"]]
     assert (found.count, found.origins) == (2, {("m", here): 1, ("m", there): 1})
     assert found.totals["m", there].answers == 2
+
+
+def test_of_two_origins_that_the_run_asked_the_one_is_shown_that_it_asked_this_request():
+    here, there = "https://a.test/v1", "https://b.test/v1"
+    given = [answer(1, "older", here), answer(1, "this run's", there)]
+    own = OwnOrigins([here, there], {given[0].answer.custom_id: there})
+    assert [one.answer.text for one in shown_answers(iter(given), (), own).answers] == ["this run's"]
 
 
 def test_simulators_are_compared_with_each_other():

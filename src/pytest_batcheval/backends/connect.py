@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -106,32 +106,44 @@ def respondent_of(backend: str) -> str | None:
     return (respondent or _USUAL_RESPONDENT) if kind == SIMULATOR else None
 
 
-def backend_named(name: str, own: str, named: Mapping[str, str]) -> str:
+def backend_named(name: str, own: str, named: Mapping[str, str], given: Collection[str]) -> str:
     """The value of `--batch-backend` for the name that a request chose; an empty one is the run's `own`.
 
-    In a run at a simulator nothing goes to a provider that the command line does not name: a simulator of each answers.
+    In a run at a simulator nothing goes to a provider that the command line does not name, as the names `given` there
+    do: a simulator of each answers.
 
     Raises:
         UsageError: there is no such backend, or none of that name can be simulated.
     """
-    if not name:
-        return own
-    if name in named:
-        return named[name]
-    respondent = respondent_of(own)
-    if respondent is None or respondent_of(name) is not None:
+    if not name or name in given:
+        return named[name] if name else own
+    value, respondent = named.get(name, name), respondent_of(own)
+    if respondent is None or respondent_of(value) is not None:
         try:
-            capabilities_of(name)
+            capabilities_of(value)
         except UsageError as error:
             raise UsageError(f"a request chooses the backend {name!r}: {error}; or {_say(name, 'BACKEND')}") from None
-        return name
-    if name not in PROVIDERS:
+        return value
+    provider = value.partition("@")[0]
+    if provider not in PROVIDERS:
         raise UsageError(f"a request chooses the backend {name!r} in a run at the simulator: {_say(name, SIMULATOR)}")
-    return f"{name}@{SIMULATOR}:{respondent}"
+    return own if provider == capabilities_of(own).name else f"{provider}@{SIMULATOR}:{respondent}"
 
 
 def _say(name: str, value: str) -> str:
     return f"say what it is, by --batch-backend={name}={value} or BatchClient(backends={{{name!r}: {value!r}}})"
+
+
+def one_spelling(backend: str) -> str:
+    """The same text for every spelling of one backend, such as a provider's name and its base URL.
+
+    Raises:
+        UsageError: as `capabilities_of`.
+    """
+    if backend.startswith(FOLDER) or respondent_of(backend) is not None:
+        return backend
+    provider, base_url = _provider(backend)
+    return f"{provider.name}@{base_url}"
 
 
 def capabilities_of(backend: str) -> Capabilities:

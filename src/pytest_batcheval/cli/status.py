@@ -233,11 +233,12 @@ def _run_exit_status(state: str) -> ExitStatus:
 
 @dataclass(frozen=True)
 class _SeenRun:
-    """A run, its batches, and the lines of the process that waits for them, if there is one."""
+    """A run, its batches, the lines of the process that waits for them, if there is one, and its backends by origin."""
 
     run: RunFigures
     batches: Sequence[BatchFigures]
     live: LiveLines | None
+    values: Mapping[str, str]
 
     @property
     def standing(self) -> dict[str, BatchSnapshot]:
@@ -272,7 +273,8 @@ def _read_run(journal: Path, start: str | None) -> _SeenRun:
         figures = Figures(reader)
         run = _the_one(figures.runs(), start)
         batches = figures.batches(run.id)
-        return _SeenRun(run, batches, _live(journal, run, {batch.batch_id for batch in batches}, reader))
+        live = _live(journal, run, {batch.batch_id for batch in batches}, reader)
+        return _SeenRun(run, batches, live, reader.run_values(run.id))
     finally:
         reader.close()
 
@@ -320,18 +322,21 @@ def _run_page(seen: _SeenRun, journal: Path) -> list[str]:
     if run.failures:
         lines += ["", *(f"  {line}" for line in error_lines(run.failures))]
     if run.waiting and seen.live is None:
-        lines.append(f"to collect what has ended: {_resume(run, journal)}")
+        lines += [f"to collect what has ended: {command}" for command in _resume(seen, journal)]
     return lines
 
 
-def _resume(run: RunFigures, journal: Path) -> str:
-    """Return the command that collects the batches of this run."""
+def _resume(seen: _SeenRun, journal: Path) -> list[str]:
+    """Return the commands that collect the batches of this run, one for each backend."""
     from pytest_batcheval.backends.connect import OPENAI
+    from pytest_batcheval.journal.rows import OPEN
     from pytest_batcheval.report.commands import resume_command
     from pytest_batcheval.wire.origin import DEFAULT_BASE_URL
 
-    url = run.base_url.rstrip("/")
-    return resume_command(journal, OPENAI if url in ("", DEFAULT_BASE_URL) else url)
+    url = seen.run.base_url.rstrip("/")
+    usual = OPENAI if url in ("", DEFAULT_BASE_URL) else url
+    origins = dict.fromkeys(batch.origin for batch in seen.batches if batch.state in OPEN)
+    return [resume_command(journal, seen.values.get(origin) or usual) for origin in origins]
 
 
 def _head(seen: _SeenRun) -> list[str]:

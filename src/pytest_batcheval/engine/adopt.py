@@ -49,7 +49,7 @@ class Adoption:
         self._context = context
         self._backend, self._journal, self._clock = context.backend, context.journal, context.clock
         self._round = round_name
-        self._reader = PatientReader(context, _unlisted)
+        self._reader = PatientReader(context, self._unlisted)
 
     def unknown_batches(self, keys: Collection[str] | None = None) -> list[RemoteBatch]:
         """Batches with our metadata that this journal does not know, oldest first.
@@ -101,7 +101,7 @@ class Adoption:
             batches = self._reader.patiently(self._backend.list_batches)
         except Refused as failure:
             if required or failure.status_code not in NO_LIST:
-                raise _unlisted(failure) from None
+                raise self._unlisted(failure) from None
             batches = BatchList(gap="the provider does not list batches")
         if gap := gap_of(batches):
             self.remarks[f"{gap}; a batch that another machine or a lost journal has sent may be overlooked"] = None
@@ -189,17 +189,16 @@ class Adoption:
                 absence.missed(self._clock.now())
         return batch
 
+    def _unlisted(self, failure: ProviderFailure) -> ProviderError:
+        text = f"cannot look for batches of other machines at {self._backend.base_url}: {failure}"
+        return ProviderError(f"{text}; nothing is sent before that works: run the same command again then")
+
     def _results(self, batch: RemoteBatch) -> Lines:
         """The keys that the results of a batch name, without their lines."""
         keys: Lines = {}
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             keys |= self._reader.file(file_id, _named_keys) or {}
         return keys
-
-
-def _unlisted(failure: ProviderFailure) -> ProviderError:
-    text = f"cannot look for batches of other machines: {failure}"
-    return ProviderError(f"{text}; nothing is sent before that works: run the same command again then")
 
 
 def _input_lines(path: Path, endpoint: str = "") -> Lines:

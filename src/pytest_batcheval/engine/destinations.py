@@ -40,16 +40,18 @@ def send_each(sends: Sequence[Callable[[float | None], T]], patience: float | No
     Raises:
         UnfinishedError: batches of one still run; those of the others that have ended are collected.
     """
-    if together and len(sends) > 1:
-        for send in sends:
-            with suppress(UnfinishedError):
-                send(0.0)
-    results, late = [], None
-    for send in sends:
+    done: dict[int, T] = {}
+    late: list[UnfinishedError] = []
+    for number, send in enumerate(sends if together and len(sends) > 1 else ()):
+        with suppress(UnfinishedError):
+            done[number] = send(0.0)
+    for number, send in enumerate(sends):
         try:
-            results.append(send(patience))
+            if number not in done:
+                done[number] = send(patience)
         except UnfinishedError as error:
-            patience, late = 0.0, late or error
-    if late is not None:
-        raise late
-    return results
+            patience = 0.0
+            late.append(error)
+    if late:
+        raise UnfinishedError("; ".join(dict.fromkeys(map(str, late))))
+    return [done[number] for number in sorted(done)]

@@ -234,9 +234,17 @@ ON CONFLICT (batch, tier) DO UPDATE SET answers = answers + excluded.answers,
 
 TIER_USES = "SELECT batch, tier, input_tokens, output_tokens FROM tier_use"
 
-ADD_RUN_BACKEND = "INSERT INTO run_backend (run, backend, origin, base_url) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+ADD_RUN_BACKEND = """
+INSERT INTO run_backend (run, backend, value, origin, base_url) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
 
 RUN_ORIGINS = "SELECT backend, origin FROM run_backend WHERE run = ?"
+
+RUN_ASKED = """
+SELECT key, claim.origin FROM claim JOIN batch ON batch.id = claim.batch WHERE batch.run = ? ORDER BY batch.id
+"""
+
+RUN_VALUES = "SELECT origin, min(value) FROM run_backend WHERE run = ? GROUP BY origin ORDER BY origin"
 
 # A refresh is complete when none of its requests is waiting any more.
 FORGET_WHOLE_REFRESHES = """

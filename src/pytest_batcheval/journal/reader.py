@@ -312,6 +312,14 @@ class JournalReader:
         """The origins that a run sends to, by the names that its tests chose; empty for an unknown run."""
         return {str(name): str(origin) for name, origin in self._rows(queries.RUN_ORIGINS, (run_id,))}
 
+    def run_asked(self, run_id: str) -> dict[str, str]:
+        """The origin that a run has asked last, by key; of what it sent itself."""
+        return {str(key): str(origin) for key, origin in self._rows(queries.RUN_ASKED, (run_id,))}
+
+    def run_values(self, run_id: str) -> dict[str, str]:
+        """The values of `--batch-backend` of a run by origin; empty for a run of an older version."""
+        return {str(origin): str(value) for origin, value in self._rows(queries.RUN_VALUES, (run_id,))}
+
     def runs(self) -> list[RunRow]:
         """All runs that could send, oldest first."""
         return [RunRow(*row) for row in self._rows(queries.RUNS, ())]

@@ -67,16 +67,19 @@ class Journal:
         """Open for reading only; a missing file is an empty journal, and is not created."""
         return JournalReader(path)
 
-    def add_run(self, run: str, origin: str, base_url: str = "", name: str | None = None) -> None:
+    def add_run(
+        self, run: str, origin: str, base_url: str = "", name: str | None = None, value: str = ""
+    ) -> None:  # fmt: skip
         """Note that a run may now send to an origin; a second call for the run changes nothing.
 
-        `name` is the one by which the tests of the run choose this backend, empty for the run's own.
+        `name` is the one by which the tests of the run choose this backend, empty for the run's own; `value` is that of
+        `--batch-backend` for it.
         """
         argv, url = json.dumps(shown_argv()), without_secrets(base_url)
         with self._transaction() as connection:
             connection.execute(queries.ADD_RUN, (run, real_time.now(), origin, url, argv))
             if name is not None:
-                connection.execute(queries.ADD_RUN_BACKEND, (run, name, origin, url))
+                connection.execute(queries.ADD_RUN_BACKEND, (run, name, value, origin, url))
 
     def check_indexes(self) -> None:
         """Check them once, before anything is sent: answers are looked up by them, and what is not found is paid.

@@ -52,16 +52,21 @@ def by_deadline(settings: Settings, ahead: Outlook, reader: JournalReader) -> tu
     if settings.deadline is None:
         return settings, []
     asked = [*(request for _, request in ahead.fresh.values()), *(request for _, request in ahead.later)]
-    ways = _ways(settings.deadline, planned_backends(settings, asked), reader)
+    ways = _ways(settings.deadline / ahead.waves, planned_backends(settings, asked), reader)
     chosen = next((way for way in ways if way.in_time), ways[0])
     late = "" if chosen.in_time else ", though they may be late"
     wait = settings.deadline if settings.wait is None else settings.wait
     lines = [
-        f"answers are wanted within {duration(settings.deadline)}; the ways to send, the cheapest first:",
+        f"answers are wanted within {duration(settings.deadline)}{_in_waves(ahead.waves)}; "
+        "the ways to send, the cheapest first:",
         *(f"  {way.name}: {dollars(way.usd)}, {way.why}" for way in ways),
         f"chosen: {chosen.name}{late}",
     ]
     return replace(settings, calls=chosen.calls, wait=wait), lines
+
+
+def _in_waves(waves: int) -> str:
+    return "" if waves == 1 else f", in {waves} waves"
 
 
 def _ways(deadline: float, groups: Mapping[str, Sequence[Request]], reader: JournalReader) -> list[WayToSend]:
@@ -88,7 +93,7 @@ def _batches(deadline: float, groups: Mapping[str, Sequence[Request]], reader: J
 
     if deadline >= WINDOW:
         return True, f"at most {duration(WINDOW)}"
-    fewest, worst = FEWEST, (1.0, "")
+    fewest, worst = FEWEST, (2.0, "")
     for backend, requests in groups.items():
         eta = Eta(reader.batches(_known(reader, expected_origin(backend))))
         for file in plan(requests, Limits.of(capabilities_of(backend))):

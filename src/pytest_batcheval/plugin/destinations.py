@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.backends.connect import backend_named, expected_origin
+from pytest_batcheval.backends.connect import backend_named, expected_origin, one_spelling
 from pytest_batcheval.engine.destinations import by_backend
+from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire.objects import Request
 
 if TYPE_CHECKING:
@@ -25,16 +26,23 @@ def backend_of(settings: Settings, name: str) -> str:
     Raises:
         UsageError: as `backend_named`.
     """
-    return backend_named(name, settings.backend, settings.backends)
+    return backend_named(name, settings.backend, settings.backends, settings.given_backends)
 
 
 def planned_backends(settings: Settings, requests: Iterable[Request]) -> dict[str, list[Request]]:
-    """The distinct requests of each backend, by the value of `--batch-backend`.
+    """The distinct requests of each backend, by the value of `--batch-backend` as it is spelled first.
 
     Raises:
         UsageError: there is no such backend, or the same request is asked of two.
     """
-    return by_backend(requests, cache(partial(backend_of, settings)))
+    spelled: dict[str, str] = {}
+
+    @cache
+    def value(name: str) -> str:
+        found = backend_of(settings, name)
+        return spelled.setdefault(one_spelling(found), found)
+
+    return by_backend(requests, value)
 
 
 def expect_origins(settings: Settings, stored: StoredAnswers, requests: Iterable[Request]) -> dict[str, list[Request]]:
@@ -81,7 +89,8 @@ class OpenBackends:
         """Keep names and origins with the run, also of those that will be opened."""
 
         def add(name: str, connection: BackendConnection) -> None:
-            journal.add_run(run, connection.backend.origin, connection.backend.base_url, name)
+            value = without_secrets(backend_of(self._settings, name))
+            journal.add_run(run, connection.backend.origin, connection.backend.base_url, name, value)
 
         self._record = add
         for name, connection in self._noted.items():
@@ -90,8 +99,8 @@ class OpenBackends:
     def _connected(self, backend: str) -> BackendConnection:
         from pytest_batcheval.backends.connect import connect
 
-        if backend not in self._open:
-            opened = connect(backend, not self._settings.batched)
-            self._open[backend] = self._stack.enter_context(opened)
-            self.traffic += self._open[backend].traffic
-        return self._open[backend]
+        one = one_spelling(backend)
+        if one not in self._open:
+            self._open[one] = self._stack.enter_context(connect(backend, not self._settings.batched))
+            self.traffic += self._open[one].traffic
+        return self._open[one]

@@ -40,11 +40,21 @@ class Foreseen:
 
     Attributes:
         later: the requests, in order.
+        waves: the number of waves that they take, after that of what can be built now.
         complete: whether the prompt ran to its end, so that these are all it asks with such answers.
     """
 
     later: tuple[Request, ...] = ()
     complete: bool = True
+    waves: int = 0
+
+
+Asked = tuple[str, str]
+"""The key of a request, and the backend that it chose."""
+
+
+def _asked(request: Request) -> Asked:
+    return request.custom_id, request.backend
 
 
 def requests_of(call: PromptCall, known: Known) -> tuple[Request, ...]:
@@ -59,24 +69,24 @@ def foreseen(call: PromptCall, known: Known = lambda request: None) -> Foreseen:
     """The later requests of a prompt call, with the answers that are known and made-up ones for the others."""
     if not call.is_generator:
         return Foreseen()
-    made: dict[str, Answer] = {}
+    made: dict[Asked, Answer] = {}
     waves: list[Request] = []
-    for _ in range(MOST_WAVES):
+    for wave in range(MOST_WAVES):
         try:
             turns = call.drive(_limited(made, known))
         except (PromptError, pytest.fail.Exception, pytest.skip.Exception):
-            return Foreseen(tuple(waves), complete=False)
+            return Foreseen(tuple(waves), complete=False, waves=max(wave - 1, 0))
         if not turns.pending:
-            return Foreseen(tuple(waves))
+            return Foreseen(tuple(waves), waves=max(wave - 1, 0))
         waves += turns.pending.values() if made else ()
         answers = [_made_up(request) for request in turns.pending.values()]
-        made |= {answer.custom_id: answer for answer in answers if answer is not None}
+        made |= {_asked(answer.request): answer for answer in answers if answer is not None}
         if None in answers:
             break
-    return Foreseen(tuple(waves), complete=False)
+    return Foreseen(tuple(waves), complete=False, waves=MOST_WAVES)
 
 
-def _limited(made: Mapping[str, Answer], known: Known) -> Known:
+def _limited(made: Mapping[Asked, Answer], known: Known) -> Known:
     """The made-up answers, else the known ones, for a prompt that does not ask without end.
 
     Raises:
@@ -87,7 +97,7 @@ def _limited(made: Mapping[str, Answer], known: Known) -> Known:
     def found(request: Request) -> Answer | None:
         if next(turns) >= MOST_TURNS:
             raise PromptError("a prompt that asks without end")
-        return made.get(request.custom_id) or known(request)
+        return made.get(_asked(request)) or known(request)
 
     return found
 

@@ -64,7 +64,7 @@ class Settings:
     Attributes:
         mode: `replay`, `plan`, `send` or `record`.
         backend: the run's own: `openai`, `simulator[:respondent]` or a base URL.
-        backends: those for names that tests choose, by name.
+        backends: those for names that tests choose, by name; `given_backends` are the names of the command line.
         calls: `batch`, or `individual` calls of the endpoints, with `flex` those of that service tier.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
@@ -89,6 +89,7 @@ class Settings:
     mode: str
     backend: str
     backends: Mapping[str, str]
+    given_backends: frozenset[str]
     calls: str
     journal: Path
     refresh: bool
@@ -302,11 +303,12 @@ def root_of(config: pytest.Config) -> Path:
 
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; an option beats its ini key."""
-    backend, backends = _backends(config)
+    backend, backends, given_backends = _backends(config)
     return Settings(
         mode=mode(config),
         backend=backend,
         backends=backends,
+        given_backends=given_backends,
         calls=str(_chosen(config, "batch_calls")),
         journal=root_of(config) / str(_chosen(config, "batch_journal")),
         refresh=_flag(config, "batch_refresh"),
@@ -332,8 +334,8 @@ def read_settings(config: pytest.Config) -> Settings:
     )
 
 
-def _backends(config: pytest.Config) -> tuple[str, dict[str, str]]:
-    """The run's own backend, and those of names; the last one given counts."""
+def _backends(config: pytest.Config) -> tuple[str, dict[str, str], frozenset[str]]:
+    """The run's own backend, those of names, and the names of the command line; the last one given counts."""
     given = [(found, text) for text in config.getoption("batch_backend") or () for found in (_NAMED.match(text),)]
     own = [text for found, text in given if found is None]
     named = {}
@@ -341,8 +343,8 @@ def _backends(config: pytest.Config) -> tuple[str, dict[str, str]]:
         if (found := _NAMED.match(line)) is None:
             raise pytest.UsageError(f"batch_backends = {line!r}: must be NAME = BACKEND, such as judge = anthropic")
         named[found[1]] = found[2]
-    named |= {found[1]: found[2] for found, _ in given if found is not None}
-    return own[-1] if own else _ini_text(config, "batch_backend"), named
+    chosen = {found[1]: found[2] for found, _ in given if found is not None}
+    return own[-1] if own else _ini_text(config, "batch_backend"), named | chosen, frozenset(chosen)
 
 
 _NAMED = re.compile(r"([\w.-]+)\s*=\s*(\S.*)")

@@ -22,8 +22,8 @@ from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.wire import real_time
 
 if TYPE_CHECKING:
+    from pytest_batcheval.plugin.stored_answers import StoredAnswers
     from pytest_batcheval.quality.result import Result
-    from pytest_batcheval.recordings.answers import Recordings
     from pytest_batcheval.report.figures import RunFigures
 
 LONGEST = 500
@@ -78,7 +78,7 @@ class OutcomeCollector:
                 path = settings.journal.parent / FILE
                 add_outcomes(path, run, self._started, settings.mode, argv, self._found.values())
 
-    def write_report(self, settings: Settings, recordings: Recordings, sent: Callable[[], RunFigures | None]) -> str:
+    def write_report(self, settings: Settings, stored: StoredAnswers, figures: Callable[[], RunFigures | None]) -> str:
         """Write the report of this run, if one is wanted, and return a remark; a run does not fail because of it."""
         if settings.report is None:
             return ""
@@ -88,14 +88,16 @@ class OutcomeCollector:
         from pytest_batcheval.report.commands import answers_command
         from pytest_batcheval.report.html import write_report
         from pytest_batcheval.report.language import Language
-        from pytest_batcheval.report.page import report_page
+        from pytest_batcheval.report.page import own_origins, report_page
 
         try:
             outcomes = list(self._found.values())
-            answers = used_answers(recordings, settings.journal, outcomes)
+            answers = used_answers(stored.recordings, settings.journal, outcomes)
+            sent = figures()
+            own = own_origins(sent, stored.journal.run_asked)
             everything = answers_command(settings.journal, settings.cassettes)
             words = Language.of(settings.lang)
-            page = report_page(outcomes, answers, self._started, sent=sent(), words=words, everything=everything)
+            page = report_page(outcomes, answers, self._started, sent=sent, words=words, everything=everything, own=own)
             write_report(page, settings.report)
         except (BatchEvalError, OSError) as error:
             return f"no report was written: {error}"

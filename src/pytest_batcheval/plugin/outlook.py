@@ -23,6 +23,7 @@ class Outlook:
         final: keys of those with a final failure; they are not sent again.
         skipped: the tests that only the simulator could answer, with the respondents that they ask.
         later: distinct requests of later waves, built from made-up answers, each with the first test that asks for it.
+        waves: the number of waves, as far as foreseen.
         complete: whether `later` are all that follow such answers, and not only those that could be foreseen.
     """
 
@@ -32,6 +33,7 @@ class Outlook:
     skipped: Mapping[str, Collection[str]]
     later: Sequence[tuple[str, Request]]
     complete: bool
+    waves: int = 1
 
     @property
     def fresh(self) -> dict[str, tuple[str, Request]]:
@@ -68,7 +70,8 @@ def outlook(plan: Plan, stored: StoredAnswers, settings: Settings) -> Outlook:
             if request.custom_id not in each:
                 later.setdefault(request.custom_id, (test, request))
     complete = all(one.complete for _, one in seen)
-    return Outlook(asked, answered, final, skipped, list(later.values()), complete)
+    waves = 1 + max((one.waves for _, one in seen), default=0)
+    return Outlook(asked, answered, final, skipped, list(later.values()), complete, waves)
 
 
 def _asked(item: ItemPlan, known: Known) -> list[Request]:

@@ -88,15 +88,18 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     modules = _by_module(plan, ahead)
     rows = [_row(name, module, settings) for name, module in modules.items()]
     lines += ["", *_table([_COLUMNS, *rows, _total(modules.values(), settings)])]
-    files, more = _planned(now, settings), _planned(later, settings)
+    several = len({*now, *later}) > 1
+    files, more = _planned(now, settings, several), _planned(later, settings, several)
     lines += ["", *_files(files, batched), *_later(files, more, ahead.complete, batched)]
     lines += [*_notes(plan, others, bool(files)), *_power(plan)]
     warnings = _warnings(plan, ahead, stored, batched)
     return lines + (["", *warnings] if warnings else [])
 
 
-def _planned(groups: Mapping[str, Sequence[Request]], settings: Settings) -> list[tuple[str, PlannedFile]]:
-    """The files of each backend, with its title where there are several.
+def _planned(
+    groups: Mapping[str, Sequence[Request]], settings: Settings, titled: bool = False
+) -> list[tuple[str, PlannedFile]]:  # fmt: skip
+    """The files of each backend, with its title if wanted.
 
     Raises:
         UsageError: its batches hold no such request.
@@ -112,7 +115,7 @@ def _planned(groups: Mapping[str, Sequence[Request]], settings: Settings) -> lis
         if settings.batched:
             check_endpoints(requests, provider)
         tier = settings.tier if provider.flex else ""
-        title = f"{provider.title}: " if len(groups) > 1 else ""
+        title = f"{provider.title}: " if titled else ""
         files += [(title, file) for file in estimate(requests, Limits.of(provider), settings.batched, tier)]
     return files
 
@@ -181,9 +184,7 @@ def _by_module(plan: Plan, ahead: Outlook) -> dict[str, ModulePlan]:
 
 
 def _row(name: str, module: ModulePlan, settings: Settings) -> tuple[str, ...]:
-    from pytest_batcheval.engine.estimate import plan
-
-    files = plan(module.fresh, batch=settings.batched, tier=settings.tier)
+    files = [file for _, file in _planned(planned_backends(settings, module.fresh), settings)]
     counts = (
         module.tests,
         module.requests,

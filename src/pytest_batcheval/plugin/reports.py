@@ -115,8 +115,7 @@ class ItemReports:
 
                 batch.regression_remark = find_regression(session, batch)
             self._outcomes.store(batch.settings, batch.run_id, shown_argv())
-            recordings = batch.stored.recordings
-            batch.report_remark = self._outcomes.write_report(batch.settings, recordings, lambda: batch.figures)
+            batch.report_remark = self._outcomes.write_report(batch.settings, batch.stored, lambda: batch.figures)
 
 
 def _at_its_end(raised: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:

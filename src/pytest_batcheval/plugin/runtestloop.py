@@ -137,6 +137,7 @@ def _is_recorded(batch: BatchSession, items: Sequence[pytest.Item]) -> bool:
 def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
     """Send the requests of the plan in waves, and export the answers when recording."""
     from pytest_batcheval.engine.interrupt import Interrupts
+    from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.plugin.deadline import by_deadline
     from pytest_batcheval.plugin.destinations import expect_origins
     from pytest_batcheval.plugin.interrupted import left_behind
@@ -152,6 +153,7 @@ def _send(session: pytest.Session, batch: BatchSession, waves: bool) -> None:
         if batch.plan.others:
             progress.say(others_line(batch.plan, session.config))
         if batch.settings.deadline is not None:
+            Journal.open(batch.settings.journal).close()  # one of an older version is brought up to date
             expect_origins(batch.settings, batch.stored, batch.plan.foreseen)
             ahead = outlook(batch.plan, batch.stored, batch.settings)
             batch.settings, choice = by_deadline(batch.settings, ahead, batch.stored.journal)

@@ -56,6 +56,10 @@ class _Part:
     cells: Mapping[str, str]
 
     @property
+    def keys(self) -> set[str]:
+        return {*self.cells.values()}
+
+    @property
     def origin(self) -> str:
         return self.connection.backend.origin
 
@@ -81,7 +85,9 @@ class WaveRunner:
         self.collected: frozenset[int] = frozenset()
         self.seen: dict[str, BatchSnapshot] = {}
         self._tests: dict[str, set[str]] = {}
+        self._asked: dict[tuple[str, str], Request] = {}
         self._settings = settings
+        self._began: float | None = None
         self._stored = stored
         self._run_id = run_id
         self._display = display
@@ -115,10 +121,12 @@ class WaveRunner:
             self._waves(calls, _Run(backends, journal, stack.enter_context(meter)))
 
     def _waves(self, calls: Sequence[Asking], run: _Run) -> None:
-        finished: dict[str, Answer | None] = {}
+        finished: dict[tuple[str, str], Answer | None] = {}
         wave = 0
         while pending := self._pending(calls, finished):
             wave += 1
+            self._asked |= {(request.custom_id, request.backend): request for _, request in pending}
+            planned_backends(self._settings, self._asked.values())  # also against earlier waves
             groups = planned_backends(self._settings, (request for _, request in pending))
             parts = [self._part(some, pending, run) for some in groups.values()]
             fresh = [part for part in parts if part.fresh]
@@ -131,10 +139,14 @@ class WaveRunner:
                 run.meter.end_wave()
             for part in parts:
                 answers = run.journal.reader.answers(part.fresh, part.origin, self._settings.round)
-                finished |= {key: part.stored.get(key) or answers.get(key) for key in part.cells.values()}
+                finished |= {
+                    (key, request.backend): part.stored.get(key) or answers.get(key)
+                    for _, request in pending
+                    if (key := request.custom_id) in part.keys
+                }
         if self._settings.refresh:
             for origin in set(self._stored.origins.values()):
-                run.journal.end_refresh(origin, finished)
+                run.journal.end_refresh(origin, {key for key, _ in finished})
         if not self.sent and not self.collected:
             self._say("every answer is there already, nothing to send")
 
@@ -167,7 +179,7 @@ class WaveRunner:
             today, batched = date.fromisoformat(real_time.utc_day()), self._settings.batched
             for line in request_lines(asked, part.origin, today, batched):
                 self._say(line)
-            for line in changed_lines(part.cells, part.fresh, journal.reader, part.origin):
+            for line in changed_lines(part.cells, part.fresh, journal.reader, part.origin, self._settings):
                 self._say(line)
         journal.note_cells(part.cells, part.origin)
 
@@ -186,7 +198,16 @@ class WaveRunner:
             check_together(self._settings.budget, run.journal.reader, self._run_id, paid, calls)
         # Two servers of one origin, such as two simulators, would take each other's open batches for theirs.
         together = self._settings.batched and len({part.origin for part in parts}) == len(parts)
-        send_each([partial(self._send, part, wave, run) for part in parts], self._settings.wait, together)
+        send_each([partial(self._send, part, wave, run) for part in parts], self._patience(parts[0]), together)
+
+    def _patience(self, part: _Part) -> float | None:
+        """The seconds to wait in this wave: what a deadline leaves, or the wait that is chosen for each."""
+        if self._settings.deadline is None:
+            return self._settings.wait
+        now = part.connection.clock.now()
+        self._began = now if self._began is None else self._began
+        left = max(self._began + self._settings.deadline - now, 0.0)
+        return left if self._settings.wait is None else min(left, self._settings.wait)
 
     def _send(self, part: _Part, wave: int, run: _Run, patience: float | None) -> None:
         from pytest_batcheval.engine.send import SendPolicy, send
@@ -236,16 +257,18 @@ class WaveRunner:
         tier = self._settings.tier if connection.backend.capabilities.flex else ""
         return Calling(connection.calls, connection.clock, tier=tier)
 
-    def _pending(self, calls: Sequence[Asking], finished: dict[str, Answer | None]) -> list[tuple[str, Request]]:
+    def _pending(
+        self, calls: Sequence[Asking], finished: dict[tuple[str, str], Answer | None]
+    ) -> list[tuple[str, Request]]:  # fmt: skip
         """The next requests of every call that has some, with their names; failed requests are not sent again."""
         pending = []
         for test, call in calls:
             try:
-                turns = call.drive(lambda request: finished.get(request.custom_id))
+                turns = call.drive(lambda request: finished.get((request.custom_id, request.backend)))
             except PromptError:
                 continue  # the test that asks reports it
             for turn, request in turns.pending.items():
-                if request.custom_id not in finished:
+                if (request.custom_id, request.backend) not in finished:
                     pending.append((call.name(turn), request))
                     self._tests.setdefault(request.custom_id, set()).add(test)
         return pending
@@ -264,7 +287,9 @@ MAX_LINES = 6
 """Lines of the difference that are shown of one request."""
 
 
-def changed_lines(cells: Mapping[str, str], fresh: Sequence[Request], reader: JournalReader, origin: str) -> list[str]:
+def changed_lines(
+    cells: Mapping[str, str], fresh: Sequence[Request], reader: JournalReader, origin: str, settings: Settings
+) -> list[str]:  # fmt: skip
     """Lines on requests to be sent whose cell had another body before: a count, the price, one difference.
 
     `cells` are the keys to be sent, by the cell's name. A prompt that changes by itself is paid again in every run.
@@ -276,7 +301,8 @@ def changed_lines(cells: Mapping[str, str], fresh: Sequence[Request], reader: Jo
         return []
     now = {cells[name]: requests[cells[name]] for name in changed}
     lines = [
-        f"{len(now):,} of them {'has' if len(now) == 1 else 'have'} changed since an earlier run{_price(now.values())}"
+        f"{len(now):,} of them {'has' if len(now) == 1 else 'have'} changed since an earlier run"
+        + _price(now.values(), settings)
     ]
     name = min(changed)
     old = _body(reader.line(before[name]))
@@ -288,10 +314,10 @@ def changed_lines(cells: Mapping[str, str], fresh: Sequence[Request], reader: Jo
     return lines
 
 
-def _price(requests: Any) -> str:
+def _price(requests: Any, settings: Settings) -> str:
     from pytest_batcheval.engine.estimate import plan, total
 
-    usd = total(plan(requests))
+    usd = total(plan(requests, batch=settings.batched, tier=settings.tier))
     return "" if usd is None else f", and cost about ${usd:.4f} to send"
 
 

@@ -128,13 +128,24 @@ def used_answers(
             yield one if one.answer.cell else replace(one, answer=replace(one.answer, cell=cell))
 
 
-def preference(origin: str, own: Collection[str]) -> tuple[bool, bool, str]:
-    """The smallest is shown of several answers: that of an origin which the run asked, then a model's."""
-    return origin not in own, is_simulator(origin), origin
+@dataclass(frozen=True)
+class OwnOrigins:
+    """The origins that a run asked, and by key the one that it asked there, if it sent that request itself."""
+
+    all: Collection[str] = ()
+    asked: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, key: str, origin: str) -> tuple[bool, bool, str]:
+        """The smallest is shown of several answers to a request: that of the run's own origin, then a model's."""
+        own = (self.asked[key],) if key in self.asked else self.all
+        return origin not in own, is_simulator(origin), origin
+
+
+NO_ORIGINS = OwnOrigins()
 
 
 def used_models(
-    recordings: Recordings, journal: Path, keys: frozenset[str], own: Collection[str] = ()
+    recordings: Recordings, journal: Path, keys: frozenset[str], own: OwnOrigins = NO_ORIGINS
 ) -> dict[str, tuple[str, str]]:
     """(requested model, origin) of the answer that a page shows of each of these requests; of those that have one.
 
@@ -148,7 +159,7 @@ def used_models(
     with closing(Journal.read(real(journal))) as reader:
         recorded = ((line.custom_id, line.asked().model, line.origin) for line in lines)
         for key, model, origin in (*recorded, *reader.asked(sorted(keys))):
-            if key not in found or preference(origin, own) < preference(found[key][1], own):
+            if key not in found or own.place(key, origin) < own.place(key, found[key][1]):
                 found[key] = model, origin
     return found
 

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_batcheval.catalogue.providers import PROVIDERS, provider_at
 from pytest_batcheval.engine.pricing import price
 from pytest_batcheval.journal.outcomes import Outcome
-from pytest_batcheval.report.answer_list import ListedAnswer
+from pytest_batcheval.report.answer_list import NO_ORIGINS, ListedAnswer, OwnOrigins
 from pytest_batcheval.report.answer_pages import AnswerPages
 from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.report.changes import Changes
@@ -112,18 +112,20 @@ def report_page(
     words: Language = ENGLISH,
     everything: str = "",
     pages: AnswerPages | None = None,
+    own: OwnOrigins = NO_ORIGINS,
 ) -> ReportPage:
     """The report on these outcomes and the answers that their tests used; read one after the other, not all are held.
 
     `sent` are the figures of what the run sent, `since` the changes since an earlier one, `words` the language,
-    `everything` the command for all answers if the page has only some, `pages` the pages of which this is one.
+    `everything` the command for all answers if the page has only some, `pages` the pages of which this is one,
+    `own` the origins that the run asked.
     """
     by_key: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         for key in outcome.cells:
             by_key.setdefault(key, []).append(outcome)
     bad = {key for one in outcomes if one.failing and len(one.cells) == 1 for key in one.cells}
-    shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad, own_origins(sent))
+    shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad, own)
     links: Links = {one.answer.custom_id: f"#a-{one.answer.custom_id}" for one in shown.answers}
     if pages is not None:
         shown = replace(shown, count=len(pages.keys), origins=Counter(pages.models.values()), totals={})
@@ -155,9 +157,12 @@ def report_page(
     )
 
 
-def own_origins(sent: RunFigures | None) -> list[str]:
-    """The origins that a run asked; none of a run that sent nothing."""
-    return [] if sent is None else [*(one.origin for one in sent.origins), sent.origin]
+def own_origins(sent: RunFigures | None, asked: Callable[[str], Mapping[str, str]]) -> OwnOrigins:
+    """The origins that a run asked, none of a run that sent nothing; `asked` has those of its requests by run."""
+    if sent is None:
+        return NO_ORIGINS
+    several = len(sent.origins) > 1
+    return OwnOrigins([*(one.origin for one in sent.origins), sent.origin], asked(sent.id) if several else {})
 
 
 def _origins(shown: ShownAnswers, words: Language) -> list[OriginRow]:
@@ -170,7 +175,7 @@ def _origins(shown: ShownAnswers, words: Language) -> list[OriginRow]:
     ):
         total = shown.totals.get((model, origin))
         first = (model, origin) in shown.origins
-        number = total.answers if total and not first else shown.origins.get((model, origin), 0)
+        number = total.answers if several and total else shown.origins.get((model, origin), 0)
         figures = _figures(model, origin, total, words) if several and total else {}
         rows.append(OriginRow(number, model or "-", _origin(origin, words), first, **figures))
     return rows

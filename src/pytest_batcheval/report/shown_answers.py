@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, takewhile
 
-from pytest_batcheval.report.answer_list import ListedAnswer, place_in_matrix, preference
+from pytest_batcheval.report.answer_list import NO_ORIGINS, ListedAnswer, OwnOrigins, place_in_matrix
 from pytest_batcheval.report.answer_text import answered_text, asked_text
 from pytest_batcheval.wire.origin import is_simulator
 
@@ -52,7 +52,7 @@ class ShownAnswers:
 
 
 def shown_answers(
-    answers: Iterable[ListedAnswer], failing: Collection[str], own: Collection[str] = ()
+    answers: Iterable[ListedAnswer], failing: Collection[str], own: OwnOrigins = NO_ORIGINS
 ) -> ShownAnswers:  # fmt: skip
     """The answers to show, one of each request; no more of them are held than twice what fits.
 
@@ -65,7 +65,7 @@ def shown_answers(
     for one in answers:
         key, model, origin = one.answer.custom_id, one.answer.request.model, one.answer.origin
         _count(totals.setdefault((model, origin), OriginTotal()), one)
-        if key not in origins or preference(origin, own) < preference(origins[key][1], own):
+        if key not in origins or own.place(key, origin) < own.place(key, origins[key][1]):
             origins[key] = (model, origin)
         kept[key, origin] = (_characters(one), one)
         size += kept[key, origin][0]

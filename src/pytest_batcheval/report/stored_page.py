@@ -39,14 +39,13 @@ def stored_page(
     identifier, started, outcomes = run
     with closing(Journal.read(real(journal))) as reader:
         sent = Figures(reader).run(identifier)
+        own = own_origins(sent, reader.run_asked)
     recordings, pages = Recordings(cassettes), None
     if paged is not None:
-        models = used_models(
-            recordings, journal, frozenset(key for one in outcomes for key in one.cells), own_origins(sent)
-        )
+        models = used_models(recordings, journal, frozenset(key for one in outcomes for key in one.cells), own)
         pages = AnswerPages(in_order(models, outcomes), models, *paged)
     answers = used_answers(recordings, journal, outcomes, None if pages is None else pages.shown)
     everything = answers_command(journal, cassettes)
     return report_page(
-        outcomes, answers, started, sent=sent, since=since, words=words, everything=everything, pages=pages
+        outcomes, answers, started, sent=sent, since=since, words=words, everything=everything, pages=pages, own=own
     )

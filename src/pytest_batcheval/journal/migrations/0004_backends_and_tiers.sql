@@ -2,6 +2,7 @@
 CREATE TABLE run_backend (
     run      TEXT NOT NULL REFERENCES run (id),
     backend  TEXT NOT NULL,
+    value    TEXT NOT NULL,             -- of --batch-backend, without a password
     origin   TEXT NOT NULL,
     base_url TEXT NOT NULL,
     PRIMARY KEY (run, backend)
