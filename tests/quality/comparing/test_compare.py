@@ -315,5 +315,5 @@ def test_blocks_take_the_place_of_questions_that_build_on_each_other() -> None:
     assert regression(other, one, blocks=blocks).freedom == 5
     with pytest.raises(TableError, match="no block of q11"):
         compare(one, other, blocks={k: v for k, v in blocks.items() if k != "q11"})
-    with pytest.raises(TableError, match="blocks must be given by id, such as q0"):
+    with pytest.raises(TableError, match="blocks must be given by id, such as 'q0'"):
         compare(one, other, blocks={"Q0": "b"})
