@@ -51,7 +51,9 @@ def test_models_are_compared_by_the_judges_scores(recorded, capsys):
     assert found["comparison"]["clustered"] == {"item": 12}
     for side in found["models"]:
         assert [part["name"] for part in side["gate"]["parts"]] == ["form"]
-        assert list(side["gate"]["unseen"]) == ["different", "own_words", "traits", "discriminant"]
+        assert list(side["gate"]["unseen"]) == [
+            *("different", "own_words", "copies", "traits", "discriminant", "each_persona", "each_question")
+        ]
 
 
 def test_without_judge_and_tests_it_is_said_what_is_missing(recorded, capsys):

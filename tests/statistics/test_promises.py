@@ -60,3 +60,22 @@ def test_proposed_samples_decide_as_often_as_is_said(runs: int, drop: float, dev
             decided += at(1 + first.more_samples).verdict != "not decided"
     assert proposed >= 0.05 * runs
     assert at_most(proposed - decided, proposed, 0.22), (decided, proposed)
+
+
+@pytest.mark.sampled
+def test_blocks_mend_questions_that_build_on_each_other(runs: int) -> None:
+    """Effects of neighbouring questions correlated by 0.6, as large as those of personas, a third of the cells'."""
+    blocks = {f"q{j}": f"b{j // 3}" for j in range(12)}
+    none = run_of(np.zeros((12, 25)))
+    alarms = {"plain": 0, "blocks": 0}
+    for seed in range(FIRST, FIRST + runs):
+        rng = np.random.default_rng(seed)
+        question = [rng.normal(0, 0.3)]
+        for _ in range(11):
+            question.append(0.6 * question[-1] + rng.normal(0, 0.24))
+        values = np.array(question)[:, None] + rng.normal(0, 0.3, (1, 25)) + rng.normal(0, 0.9, (12, 25))
+        run = run_of(values)
+        alarms["plain"] += compare(run, none).p_value <= 0.05
+        alarms["blocks"] += compare(run, none, blocks=blocks).p_value <= 0.05
+    assert about(alarms["plain"], runs, 0.2, 0.05), alarms
+    assert at_most(alarms["blocks"], runs, 0.08), alarms

@@ -162,7 +162,7 @@ def _change(
     from pytest_batcheval.quality import regression
     from pytest_batcheval.quality.axes import TableError
     from pytest_batcheval.quality.comparing._baseline import PASSED, tallies_of
-    from pytest_batcheval.quality.comparing._regression import TOLERATED
+    from pytest_batcheval.quality.comparing._regression import BEYOND, TOLERATED
     from pytest_batcheval.quality.passing.paired import compare_passes
 
     if new.values.metric == PASSED:
@@ -171,8 +171,8 @@ def _change(
         except TableError as error:
             models = f"the baseline is of {old.about['model']}, these answers are of {new.about['model']}"
             raise UsageError(f"{name}: {error}; {models} (see --model)") from None
-    usual = in_unit(TOLERATED, new.values.metric)
-    return regression(old.values, new.values, tolerated=usual if tolerated is None else tolerated)
+    usual, beyond = (in_unit(limit, new.values.metric) for limit in (TOLERATED, BEYOND))
+    return regression(old.values, new.values, tolerated=usual if tolerated is None else tolerated, beyond=beyond)
 
 
 def _differences(kept: BaselineValues, today: BaselineValues, words: Language) -> Iterator[str]:

@@ -301,3 +301,19 @@ def test_former_alignments_are_refused_with_the_reason() -> None:
     for function in (compare, regression):
         with pytest.raises(TableError, match=r"same metric: .*did not count what an answer does not show: measure its"):
             function(before, now)
+
+
+def test_blocks_take_the_place_of_questions_that_build_on_each_other() -> None:
+    blocks = {f"q{j}": f"b{j // 2}" for j in range(12)}
+    shared = np.repeat(noise(0, (6, 1)), 2, axis=0)
+    one, other = run(shared + noise(2, (12, 25), 0.1)), run(noise(1, (12, 25), 0.1))
+    plain, blocked = compare(one, other), compare(one, other, blocks=blocks)
+    assert (plain.freedom, blocked.freedom) == (11, 5)
+    assert blocked.clustered == {"persona": 25, "question block": 6}
+    assert blocked.error > plain.error
+    assert "error clustered by persona (25), question block (6)" in blocked.explain()
+    assert regression(other, one, blocks=blocks).freedom == 5
+    with pytest.raises(TableError, match="no block of q11"):
+        compare(one, other, blocks={k: v for k, v in blocks.items() if k != "q11"})
+    with pytest.raises(TableError, match="blocks must be given by id, such as 'q0'"):
+        compare(one, other, blocks={"Q0": "b"})

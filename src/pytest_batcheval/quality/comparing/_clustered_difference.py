@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -72,19 +72,23 @@ class Difference:
         return self.mean - half, self.mean + half
 
 
-def difference(a: CellValues, b: CellValues) -> Difference:
-    """Return a minus b, cell by cell.
+Blocks = Mapping[str, str]
+"""By id of a row or column: the block of those that are not independent of each other."""
+
+
+def difference(a: CellValues, b: CellValues, blocks: Blocks | None = None) -> Difference:
+    """Return a minus b, cell by cell; the error is clustered by axis, or by the blocks of an axis whose ids have any.
 
     Raises:
         TableError: the runs have different rows, columns, axes or metrics; more than 2 % of the cells
-            have a value in one run only; or too few have one.
+            have a value in one run only; too few have one; or blocks do not name all ids of an axis.
     """
     _check_alike(a, b)
     first, second = a.array(), b.array()
     _check_missing(a, first, second)
     cells = first - second
     kept = ~np.isnan(cells)
-    clusters = _clusters(a, kept)
+    clusters = _clusters(_blocked(a, blocks or {}), kept)
     counts = {axis: len(np.unique(labels)) for axis, labels in clusters.items()}
     clustered = {axis: number for axis, number in counts.items() if number >= LEAST_COLUMNS}
     _check_numbers(counts, clustered)
@@ -124,6 +128,26 @@ def _clusters(a: CellValues, kept: npt.NDArray[np.bool_]) -> dict[str, npt.NDArr
         for part, place in ((a.rows, row), (a.columns, column))
         for axis, ids in part.items()
     }
+
+
+def _blocked(a: CellValues, blocks: Blocks) -> CellValues:
+    """Return the values with blocks in place of the ids of an axis that has some."""
+    if not blocks:
+        return a
+    parts: list[dict[str, tuple[str, ...]]] = []
+    seen = False
+    for part in (a.rows, a.columns):
+        found = {}
+        for axis, ids in part.items():
+            known = [i for i in ids if i in blocks]
+            seen = seen or bool(known)
+            if known and len(known) < len(ids):
+                raise TableError(f"no block of {listed([i for i in dict.fromkeys(ids) if i not in blocks], NAMED)}")
+            found[f"{axis} block" if known else axis] = tuple(blocks[i] for i in ids) if known else ids
+        parts.append(found)
+    if not seen:
+        raise TableError(f"blocks must be given by id, such as {a.questions[0] or a.personas[0]!r}")
+    return replace(a, rows=parts[0], columns=parts[1])
 
 
 def axes_words(clustered: Mapping[str, int], fixed: Mapping[str, int]) -> list[Phrase]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError
-from pytest_batcheval.quality.comparing._clustered_difference import axes_words, difference, named_cells
+from pytest_batcheval.quality.comparing._clustered_difference import Blocks, axes_words, difference, named_cells
 from pytest_batcheval.quality.comparing._more_samples import CHANCE, MOST, Floats, more_samples
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
 from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_words
@@ -124,13 +124,15 @@ def compare(
     b: Answers | CellValues,
     *,
     margin: float = MARGIN,
+    blocks: Blocks | None = None,
     rows: AxisNames = None,
     columns: AxisNames = None,
 ) -> Comparison:
     """Compare two runs over the same cells: the same personas and questions, or values of any other axes.
 
     Answers are compared by their alignment; use `cell_values` for your own number, and choose its margin before
-    you see the answers.
+    you see the answers. Questions count as independent: where some build on each other, as in one conversation, give
+    the block of each, `blocks={"q1": "opening", …}`; four blocks at least stand for others.
 
     Raises:
         TableError: the runs do not match, are too small, or the margin is not positive.
@@ -138,7 +140,7 @@ def compare(
     if not (real(margin) or 0) > 0:
         raise TableError(f"margin must be a positive number, not {margin!r}")
     one, other = (values_of(run, rows, columns) for run in (a, b))
-    found = difference(one, other)
+    found = difference(one, other, blocks)
     lower, upper = found.above(-margin), found.below(margin)
     p_value = min(1.0, 2 * min(found.below(0), found.above(0)))
     p_equivalence = max(lower, upper)

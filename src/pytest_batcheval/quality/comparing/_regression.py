@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError
-from pytest_batcheval.quality.comparing._clustered_difference import EXACT, axes_words, difference, named_cells
+from pytest_batcheval.quality.comparing._clustered_difference import EXACT, Blocks, axes_words, difference, named_cells
 from pytest_batcheval.quality.comparing._more_samples import CHANCE, MOST, Floats, more_samples
 from pytest_batcheval.quality.measures._cell_values import CellValues, values_of
 from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_words
@@ -133,13 +133,14 @@ def regression(
     *,
     tolerated: float = TOLERATED,
     beyond: float = BEYOND,
+    blocks: Blocks | None = None,
     rows: AxisNames = None,
     columns: AxisNames = None,
 ) -> Regression:
     """Compare a run with its baseline, by alignment or by the number that both cell values have.
 
     A drop up to `tolerated`, in the unit of that number, never fails. A pass that does not exclude a drop of `beyond`
-    more is `undecided`.
+    more is `undecided`. `blocks` are those of `compare`.
 
     Raises:
         TableError: the two do not match, are too small, or a limit is negative.
@@ -148,7 +149,7 @@ def regression(
         if (drop := real(limit)) is None or not drop >= 0:
             raise TableError(f"{name} must be a number, at least 0, not {limit!r}")
     old, new = (values_of(given, rows, columns) for given in (baseline, run))
-    found = difference(new, old)
+    found = difference(new, old, blocks)
     verdict = _verdict(found.mean, found.below(0), tolerated)
     decided = partial(_decided, found.freedom, tolerated, beyond)
     undecided = not decided(np.array([found.mean]), max(found.error, EXACT))[0]
