@@ -21,14 +21,16 @@ def ask(question):
 def test_answers(question, answer):
     assert answer.text
 """
+PLUGIN = ("-p", "pytest_batcheval.plugin")
 BACKENDS = ("simulator", "groq@simulator", "together@simulator", "deepinfra@simulator")
 PLACES = ("faithful@0", "faithful@0/groq", "faithful@0/together", "faithful@0/deepinfra")
 PROMISES = ("B", "B", "C", "B")
 
 
 @pytest.fixture
-def page(pytester):
+def page(pytester, monkeypatch):
     """The text of the report on the last of four runs."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # an inner run takes half the time
     pytester.makepyfile(SUITE)
     for backend in BACKENDS:
         result = pytester.runpytest_inprocess(
@@ -55,9 +57,10 @@ def test_each_origin_has_a_row_and_each_answer_those_of_the_others(page, pyteste
         assert [run.origin.partition(":")[2] for run in Figures(reader).runs()] == list(PLACES)
 
 
-def test_a_single_origin_needs_no_comparison(pytester):
+def test_a_single_origin_needs_no_comparison(pytester, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(SUITE)
-    pytester.runpytest_inprocess("--batch=send", "--batch-backend=simulator", "--batch-report=report.html")
+    pytester.runpytest_inprocess(*PLUGIN, "--batch=send", "--batch-backend=simulator", "--batch-report=report.html")
     page = (pytester.path / "report.html").read_text(encoding="utf-8")
     assert "price as a batch" not in page
     assert "shown beside" not in page
