@@ -34,7 +34,7 @@ def page(pytester, monkeypatch):
     pytester.makepyfile(SUITE)
     for backend in BACKENDS:
         result = pytester.runpytest_inprocess(
-            "--batch=send", f"--batch-backend={backend}", "--batch-report=report.html"
+            *PLUGIN, "--batch=send", f"--batch-backend={backend}", "--batch-report=report.html"
         )
         result.assert_outcomes(passed=2)
         assert "2 answers sent to" in result.stdout.str()
