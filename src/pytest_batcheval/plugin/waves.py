@@ -131,7 +131,7 @@ class WaveRunner:
             parts = [self._part(some, pending, run) for some in groups.values()]
             fresh = [part for part in parts if part.fresh]
             if fresh:
-                self._announce(wave, fresh, sum(len(part.stored) for part in parts), run)
+                self._announce(wave, fresh, sum(len(part.stored) for part in parts))
             for part in parts:
                 self._warn(part, run.journal)
             if fresh:
@@ -157,11 +157,10 @@ class WaveRunner:
         stored = {} if self._settings.refresh else self._stored.find(todo)
         fresh = [request for request in todo if request.custom_id not in stored]
         keys = {request.custom_id for request in todo}
-        return _Part(
-            connection, fresh, stored, {name: key for name, request in pending if (key := request.custom_id) in keys}
-        )
+        cells = {name: key for name, request in pending if (key := request.custom_id) in keys}
+        return _Part(connection, fresh, stored, cells)
 
-    def _announce(self, wave: int, parts: Sequence[_Part], stored: int, run: _Run) -> None:
+    def _announce(self, wave: int, parts: Sequence[_Part], stored: int) -> None:
         which = f"wave {wave}: " if wave > 1 else ""
         known = f" ({stored:,} answered already)" if stored else ""
         later = ", built from the answers so far (judges, further turns)" if wave > 1 else ""
