@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_batcheval.quality.axes import TableError, arranged
-from pytest_batcheval.quality.categories import against_the_rest, effects_of_levels
+from pytest_batcheval.quality.categories import against_the_rest
 from pytest_batcheval.quality.design import Design, Levels, Targets, design_of, persona_scores
 from pytest_batcheval.quality.measures._scored_answers import ScoredAnswers, scored_answers
 from pytest_batcheval.quality.result import NONE, TableResult, shown
@@ -172,7 +172,7 @@ def discriminant(
 
 def _effects(design: Design, places: list[int], means: Floats) -> tuple[Floats, Floats]:
     """Return the effects on each score (rows) of each level (columns), and their standard errors; 0 if unknown."""
-    effects, errors = effects_of_levels(design, means, places)
+    effects, errors = design.effects(means)
     matrix: Floats = effects[places].T
     return matrix, np.zeros_like(matrix) if errors is None else errors[places].T
 
