@@ -49,16 +49,18 @@ class Vectors:
         return Vectors(len(rows), place[self.row[kept]], self.gram[kept], self.weight[kept])
 
     def sketched(self) -> Floats:
-        """Return short vectors of nearly the same products, shape (rows, `SKETCH`).
+        """Return short vectors of length 1 with nearly the same cosines, shape (rows, `SKETCH`).
 
-        Each n-gram is added to one of 512 places with a sign, by a hash (count sketch, Charikar et al. 2002): products
-        of vectors of length 1 are off by 0.04 on average, those of equal vectors by nothing.
+        Each n-gram is added to one of 512 places with a sign, by a hash (count sketch, Charikar et al. 2002): they
+        are off by 0.04 on average, those of equal vectors by nothing.
         """
         place = (self.gram * 2654435761 % 2**32).astype(np.int64)
         sign = np.where(place >> 31, -1.0, 1.0)
         entry = self.row * SKETCH + (place >> 8) % SKETCH
         sums = np.bincount(entry, self.weight * sign, minlength=self.rows * SKETCH).astype(np.float64)
-        return sums.reshape(self.rows, SKETCH)
+        short: Floats = sums.reshape(self.rows, SKETCH)
+        length = np.sqrt((short**2).sum(axis=1, keepdims=True))
+        return np.divide(short, length, out=np.zeros_like(short), where=length > 0)
 
     def products(self) -> Floats:
         """Return the Gram matrix, shape (rows, rows)."""
