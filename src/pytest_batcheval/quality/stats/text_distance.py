@@ -60,7 +60,8 @@ class Vectors:
         sums = np.bincount(entry, self.weight * sign, minlength=self.rows * SKETCH).astype(np.float64)
         short: Floats = sums.reshape(self.rows, SKETCH)
         length = np.sqrt((short**2).sum(axis=1, keepdims=True))
-        return np.divide(short, length, out=np.zeros_like(short), where=length > 0)
+        unit: Floats = np.divide(short, length, out=np.zeros_like(short), where=length > 0)
+        return unit
 
     def products(self) -> Floats:
         """Return the Gram matrix, shape (rows, rows)."""
