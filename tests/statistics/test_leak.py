@@ -23,13 +23,12 @@ def leaks(effect: float, leak: float, runs: int) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize(("effect", "mixed"), [(0.3, None), (0.6, 0.03), (1.0, 0.01)])
-def test_weak_honest_scores_leak_nothing(runs: int, effect: float, mixed: float | None) -> None:
+@pytest.mark.parametrize(("effect", "mixed"), [(0.3, 0.03), (0.6, 0.03), (1.0, 0.01)])
+def test_weak_honest_scores_leak_nothing(runs: int, effect: float, mixed: float) -> None:
     found = leaks(effect, 0.0, runs)
     assert at_most(sum(one.leak > 0.5 for one in found), runs, 0.01)
     assert at_most(sum(one.interval[0] > 0 for one in found), runs, 0.05)
-    if mixed is not None:
-        assert at_most(sum(not one.discriminates for one in found), runs, mixed)
+    assert at_most(sum(len(one.mixed) > 1 for one in found), runs, mixed)
 
 
 @pytest.mark.sampled
@@ -47,5 +46,5 @@ def test_a_judge_that_scores_by_liking_mixes_traits(runs: int, language: str) ->
     tables = [spoken(Speaker(language), FIRST + n) for n in range(runs)]
     liked = [discriminant(s.answers, scores=liking(s, n), permutations=99) for n, s in enumerate(tables)]
     fair = [discriminant(s.answers, scores=honest(s, n), permutations=99) for n, s in enumerate(tables)]
-    assert at_most(sum(one.discriminates for one in liked), runs, 0.05)
+    assert at_most(sum(one.discriminates for one in liked), runs, 0.1)
     assert at_most(sum(not one.discriminates for one in fair), runs, 0.01)

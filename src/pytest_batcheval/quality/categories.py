@@ -7,10 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.design import Design
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int_]
 
 
@@ -43,30 +41,3 @@ def against_the_rest(design: Design) -> Design:
         for column in group:
             levels[one & (levels[:, column] == 0), column] = -1
     return Design(design.factors, levels, design.aimed)
-
-
-def effects_of_levels(design: Design, means: Floats, scores: list[int]) -> tuple[Floats, Floats | None]:
-    """Return `Design.effects`; where a factor has a dimension for every level, each score is told from all but one.
-
-    If every row is 1 in one of a factor's dimensions, each is determined by the others. The effects on the score of one
-    of them are then those against the last of the others, whose own is 0. `scores` has the place among the factors of
-    each column of `means`.
-
-    Raises:
-        TableError: factors cannot be told apart for another reason.
-    """
-    whole = [g for g in categories(design.levels) if len(g) > 2 and (design.levels[:, g] > 0).any(axis=1).all()]
-    if not whole:
-        return design.effects(means)
-    effects = np.zeros((len(design.factors), means.shape[1]))
-    errors = np.zeros_like(effects)
-    for column, own in enumerate(scores):
-        dropped = {next(n for n in reversed(group) if n != own) for group in whole}
-        kept = [n for n in range(len(design.factors)) if n not in dropped]
-        part = Design(tuple(design.factors[n] for n in kept), design.levels[:, kept], design.aimed)
-        found, error = part.effects(means[:, [column]])
-        effects[kept, column] = found[:, 0]
-        if error is None:
-            raise TableError(f"{len(design.levels)} rows are too few for {len(kept)} dimensions")
-        errors[kept, column] = error[:, 0]
-    return effects, errors

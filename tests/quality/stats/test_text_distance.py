@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_batcheval.quality.stats import text_distance
-from pytest_batcheval.quality.stats.text_distance import tfidf_gram
+from pytest_batcheval.quality.stats.text_distance import tfidf, tfidf_gram
 
 TEXTS = st.lists(st.text(st.sampled_from("가나다 ab\U0001f600"), max_size=12), min_size=1, max_size=6)
 
@@ -58,3 +58,14 @@ def test_a_text_without_ngrams_is_far_from_all(texts: list[str]) -> None:
     gram = tfidf_gram(texts)
     assert not gram[0].any()
     assert np.isfinite(gram).all()
+
+
+def test_sketches_have_nearly_the_same_products() -> None:
+    words = [f"{n * 7919 % 1000:03}" for n in range(200)]
+    texts = [" ".join(words[n : n + 30]) for n in range(0, 120, 3)]
+    vectors = tfidf([*texts, texts[0]])
+    exact, short = vectors.products(), vectors.sketched()
+    off = np.abs(short @ short.T - exact)
+    assert off.mean() < 0.05
+    assert off.max() < 0.2
+    assert short[0] @ short[-1] == pytest.approx(1.0)
