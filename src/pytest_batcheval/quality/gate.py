@@ -153,6 +153,18 @@ def _names(parts: Sequence[str]) -> Phrase:
 
 
 @accepts_former_keywords
+def _left_out(leave_out: Collection[str]) -> Collection[str]:
+    """The parts to leave out.
+
+    Raises:
+        TableError: there is no such part.
+    """
+    names = named(leave_out)
+    if unknown := set(names) - set(PARTS):
+        raise TableError(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+    return names
+
+
 def quality_gate(
     answers: Answers,
     *,
@@ -181,10 +193,7 @@ def quality_gate(
         TableError: the table is too small, parts cannot be measured on it (the message names all of them),
             `leave_out` has a name that is not a part's, or `limits` one that is not a limit's.
     """
-    leave_out = named(leave_out)
-    unknown = set(leave_out) - set(PARTS)
-    if unknown:
-        raise TableError(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+    leave_out = _left_out(leave_out)
     check_names(limits, LIMITS)
     within = limits_of(limits, LIMITS)
     judged, given = scored(arranged(answers, rows, columns), scores)

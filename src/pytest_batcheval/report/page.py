@@ -120,10 +120,7 @@ def report_page(
     `everything` the command for all answers if the page has only some, `pages` the pages of which this is one,
     `own` the origins that the run asked.
     """
-    by_key: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        for key in outcome.cells:
-            by_key.setdefault(key, []).append(outcome)
+    by_key = _by_key(outcomes)
     bad = {key for one in outcomes if one.failing and len(one.cells) == 1 for key in one.cells}
     shown = shown_answers((one for one in answers if one.answer.custom_id in by_key), bad, own)
     links: Links = {one.answer.custom_id: f"#a-{one.answer.custom_id}" for one in shown.answers}
@@ -155,6 +152,15 @@ def report_page(
         left_out=_left_out(shown, everything or answers_command(), words, pages),
         pages=pages,
     )
+
+
+def _by_key(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """The tests that used each answer."""
+    found: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        for key in outcome.cells:
+            found.setdefault(key, []).append(outcome)
+    return found
 
 
 def own_origins(sent: RunFigures | None, asked: Callable[[str], Mapping[str, str]]) -> OwnOrigins:

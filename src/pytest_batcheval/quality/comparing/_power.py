@@ -176,17 +176,14 @@ def power(
         TableError: too few rows or columns, it is not plain which axes are meant, less than one sample or run,
             or a variance, effect, margin, deviation or spread that is not a number, at least 0.
     """
-    _check_sizes(samples, runs, (*variances, *effects, margin, spread))
-    if not (real(deviation) or 0) > 0:
-        raise TableError(f"deviation must be a positive number, not {deviation!r}")
+    _check_sizes(samples, runs, (*variances, *effects, margin, spread), deviation)
     axes, personas, questions = _axes(matrix, rows, columns)
     check_numbers(axes, len(personas), len(questions))
     size = (len(personas), len(questions), samples)
     rng = generator(seed)
     groups = _groups(_levels(personas, levels), _targets(questions, targets))
     traits = {effect: trait_power(groups, samples, effect, runs, rng)[1] for effect in effects} if groups else {}
-    freedom = (min(size[:2]) if size[1] > 1 else size[0]) - 1
-    means, errors = simulated_differences(size, spread / deviation, _drawn(size), generator([seed, 1]))
+    shares = differentiation_power(size, variances, runs, rng) if axes.columns else ()
     return Power(
         effect=min((effect for effect, share in traits.items() if share >= WANTED), default=None),
         interval=None,
@@ -200,15 +197,24 @@ def power(
         runs=runs,
         rows=axes.row,
         columns=axes.column,
-        differentiation=dict(zip(variances, differentiation_power(size, variances, runs, rng), strict=True))
-        if axes.columns
-        else {},
+        differentiation=dict(zip(variances, shares, strict=False)),
         traits=traits,
-        difference=detected_difference(means, errors, freedom, WANTED),
-        equivalence=equivalence_power(means, errors, freedom, margin / deviation),
-        margin=margin,
-        deviation=deviation,
+        **_of_two_runs(size, margin, deviation, spread, seed),
     )
+
+
+def _of_two_runs(
+    size: tuple[int, int, int], margin: float, deviation: float, spread: float, seed: int
+) -> dict[str, float]:  # fmt: skip
+    """The members of `Power` on two runs compared."""
+    means, errors = simulated_differences(size, spread / deviation, _drawn(size), generator([seed, 1]))
+    freedom = (min(size[:2]) if size[1] > 1 else size[0]) - 1
+    return {
+        "difference": detected_difference(means, errors, freedom, WANTED),
+        "equivalence": equivalence_power(means, errors, freedom, margin / deviation),
+        "margin": margin,
+        "deviation": deviation,
+    }
 
 
 def _drawn(size: tuple[int, int, int]) -> int:
@@ -216,7 +222,9 @@ def _drawn(size: tuple[int, int, int]) -> int:
     return max(200, min(DIFFERENCES, 2_000_000 // (size[0] * size[1])))
 
 
-def _check_sizes(samples: int, runs: int, sizes: Sequence[float]) -> None:
+def _check_sizes(samples: int, runs: int, sizes: Sequence[float], deviation: float) -> None:
+    if not (real(deviation) or 0) > 0:
+        raise TableError(f"deviation must be a positive number, not {deviation!r}")
     if not isinstance(samples, int) or not isinstance(runs, int) or samples < 1 or runs < 1:
         raise TableError(f"samples and runs must be integers, at least 1, not {samples!r} and {runs!r}")
     wrong = [size for size in sizes if (number := real(size)) is None or not number >= 0]

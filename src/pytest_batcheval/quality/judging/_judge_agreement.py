@@ -150,6 +150,32 @@ class JudgeAgreement(Result):
         return Phrase("least kappa={kappa} n={n}: not agreed on {codes}", kappa=kappa, n=self.n, codes=codes)
 
 
+def _check_sizes(persona: Ints, answers: int, least: int, draw: str, bootstraps: int) -> None:
+    """Refuse too few cells, an unknown way to draw, too few personas for it, or too few bootstraps."""
+    if len(persona) < max(least, 2):
+        single = len(persona) == answers
+        of_cells = "" if single else f" cells of {counted(answers, 'answer')}, whose samples count once"
+        raise TableError(
+            f"too few answers for the agreement of two judges: {len(persona)}{of_cells}; at least {max(least, 2)} are "
+            "needed, 200 to trust a judge"
+        )
+    if draw not in DRAWS or (draw == "personas" and persona.max() + 1 < LEAST_ROWS):
+        raise TableError(
+            f"draw must be one of {', '.join(DRAWS)}, and personas at least {LEAST_ROWS}, not {draw!r} of "
+            f"{counted(int(persona.max()) + 1, 'persona')}"
+        )
+    if bootstraps < LEAST_BOOTSTRAPS:
+        raise TableError(f"bootstraps must be at least {LEAST_BOOTSTRAPS} for a 95 % interval, not {bootstraps}")
+
+
+def _check_dimensions(first: Given, second: Given) -> None:
+    """Refuse scores that are not by dimension, or that have other dimensions than the other judge's."""
+    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
+        raise TableError("each judge's scores must be given by dimension: {'NS': [4, None, …], …}, one per answer")
+    if set(first) != set(second) or not first:
+        raise TableError(f"both judges need the same dimensions: {', '.join(first)} and {', '.join(second)}")
+
+
 def judge_agreement(
     answers: Answers,
     first: Given,
@@ -173,24 +199,8 @@ def judge_agreement(
             has; or a table of which it is not plain which axis is the rows (see `Answers.arranged`).
     """
     cells, persona = _cells(answers)
-    if len(persona) < max(least, 2):
-        single = len(persona) == len(answers)
-        of_cells = "" if single else f" cells of {counted(len(answers), 'answer')}, whose samples count once"
-        raise TableError(
-            f"too few answers for the agreement of two judges: {len(persona)}{of_cells}; at least {max(least, 2)} are "
-            "needed, 200 to trust a judge"
-        )
-    if draw not in DRAWS or (draw == "personas" and persona.max() + 1 < LEAST_ROWS):
-        raise TableError(
-            f"draw must be one of {', '.join(DRAWS)}, and personas at least {LEAST_ROWS}, not {draw!r} of "
-            f"{counted(int(persona.max()) + 1, 'persona')}"
-        )
-    if bootstraps < LEAST_BOOTSTRAPS:
-        raise TableError(f"bootstraps must be at least {LEAST_BOOTSTRAPS} for a 95 % interval, not {bootstraps}")
-    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
-        raise TableError("each judge's scores must be given by dimension: {'NS': [4, None, …], …}, one per answer")
-    if set(first) != set(second) or not first:
-        raise TableError(f"both judges need the same dimensions: {', '.join(first)} and {', '.join(second)}")
+    _check_sizes(persona, len(answers), least, draw, bootstraps)
+    _check_dimensions(first, second)
     one, other = ({code: _marks(code, given[code], len(answers)) for code in first} for given in (first, second))
     rng = generator(seed)
     drawn = _drawn_weights(persona, draw, bootstraps, rng)

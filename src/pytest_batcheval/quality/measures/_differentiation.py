@@ -217,6 +217,12 @@ class Differentiation(TableResult):
         return Phrase(template, it=self, outcome=Phrase(_OUTCOMES[self.verdict]))
 
 
+def _sizes(table: Table, seed: int) -> dict[str, Any]:
+    questions, personas = table.present.shape
+    axes = {"rows": table.axes.row, "columns": table.axes.column}
+    return {"personas": personas, "questions": questions, "n": len(table.texts), "seed": seed, "null": NULL, **axes}
+
+
 def differentiation(
     answers: Answers,
     *,
@@ -240,15 +246,7 @@ def differentiation(
     present = table.present
     raw = filled(cell_products(table, table.texts), present)
     blocks = centred(raw)
-    figures: dict[str, Any] = {
-        "personas": present.shape[1],
-        "questions": present.shape[0],
-        "n": len(table.texts),
-        "seed": seed,
-        "rows": table.axes.row,
-        "columns": table.axes.column,
-        "null": NULL,
-    }
+    figures = _sizes(table, seed)
     if np.einsum("jiji->", blocks) < 1e-12 * present.size:
         hits = dict.fromkeys(table.row_ids, 0.0)
         return Differentiation(**_COLLAPSED, **figures, permutations=permutations, hits=hits)
@@ -259,6 +257,7 @@ def differentiation(
     alone = single_p_values(blocks, generator([seed, 2]))
     distinct = np.flatnonzero(np.array(holm(alone.tolist())) <= ALPHA)
     checks = control.controls(table, raw, distinct, permutations, seed)
+    lifted = found["top3"] >= limits_of(limits, {"top3": LIFT})["top3"] * TOP / present.shape[1] - 1e-9
     return Differentiation(
         **figures,
         **found,
@@ -271,12 +270,7 @@ def differentiation(
         distinct=tuple(table.row_ids[n] for n in distinct),
         above_chance=int(np.count_nonzero(alone <= SINGLE)),
         controls=checks,
-        verdict=_verdict(
-            p_value,
-            checks,
-            len(distinct),
-            found["top3"] >= limits_of(limits, {"top3": LIFT})["top3"] * TOP / present.shape[1] - 1e-9,
-        ),
+        verdict=_verdict(p_value, checks, len(distinct), lifted),
     )
 
 

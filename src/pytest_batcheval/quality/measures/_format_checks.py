@@ -143,6 +143,20 @@ def _line(name: str, check: Check) -> Phrase:
     return Phrase("{}: {}", line, listed(check.found)) if check.found else line
 
 
+def _tests(language: str) -> dict[str, Callable[[Row], bool]]:
+    """The checks of one answer by name, true where it fails."""
+    tests: dict[str, Callable[[Row], bool]] = {
+        "empty": lambda row: not row.answer.text.strip() and not row.answer.refusal,
+        "unfinished": lambda row: row.answer.finish_reason != "stop",
+        "other_script": lambda row: script_share(row.answer.text, language) < SCRIPT_SHARE,
+        "refusal": lambda row: bool(row.answer.refusal) or says(row.answer.text, "refusal", "ai_mention"),
+        "role_flip": lambda row: says(row.answer.text, "role_flip"),
+    }
+    if told_apart(language):
+        tests["other_language"] = lambda row: bool(other_language(row.answer.text, language))
+    return tests
+
+
 def format_checks(
     answers: Answers,
     *,
@@ -166,17 +180,9 @@ def format_checks(
     answers = spoken(answers)
     there = [row for row in answers.rows if row.answer.error is None]
     role = {id(row): label for row, label in zip(answers.rows, labels or (), strict=False)}
-    tests: dict[str, Callable[[Row], bool]] = {
-        "empty": lambda row: not row.answer.text.strip() and not row.answer.refusal,
-        "unfinished": lambda row: row.answer.finish_reason != "stop",
-        "other_script": lambda row: script_share(row.answer.text, language) < SCRIPT_SHARE,
-        "refusal": lambda row: bool(row.answer.refusal) or says(row.answer.text, "refusal", "ai_mention"),
-        "role_flip": lambda row: says(row.answer.text, "role_flip"),
-    }
+    tests = _tests(language)
     if labels is not None:
         tests |= {name: _or_labelled(tests.get(name), name, role) for name in ("refusal", "role_flip", "other_role")}
-    if told_apart(language):
-        tests["other_language"] = lambda row: bool(other_language(row.answer.text, language))
     hits = {"failed": [row for row in answers.rows if row.answer.error is not None]}
     hits |= {name: [row for row in there if test(row)] for name, test in tests.items()}
     sizes = dict.fromkeys(hits, len(there)) | {"failed": len(answers)}

@@ -7,7 +7,7 @@ do not exist.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
 from statistics import median
@@ -224,6 +224,22 @@ class TraitReflection(FormerAttributes, TableResult):
 
 
 @accepts_former_keywords
+def _found(
+    table: Table,
+    design: Design,
+    each: Iterable[tuple[str, Floats, Floats]],
+    unprompted: Collection[str],
+    permutations: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """The figures of each dimension, from its code, the scores of all answers and the means of personas."""
+    return [
+        {"scored": _scored(table, mark, design.aimed[code])}
+        | _trait(code, mean, design, permutations, seed, code not in unprompted)
+        for code, mark, mean in each
+    ]
+
+
 def trait_reflection(
     answers: Answers,
     *,
@@ -254,13 +270,10 @@ def trait_reflection(
     chosen, unprompted = _dimensions(design, dimensions, unprompted)
     marks = [score_column(given, code, len(answers)) for code in chosen]
     means = [persona_scores(table, mark, design.aimed[code]) for code, mark in zip(chosen, marks, strict=True)]
-    found = []
-    for code, mark, mean in zip(chosen, marks, means, strict=True):
-        trait = _trait(code, mean, design, permutations, seed, code not in unprompted)
-        found.append({"scored": _scored(table, mark, design.aimed[code]), **trait})
+    found = _found(table, design, zip(chosen, marks, means, strict=True), unprompted, permutations, seed)
     traits = _corrected(found, _slopes(design, chosen, np.column_stack(means)))
-    prompted = [t for t in traits if t.prompted]
-    codes = [t.dimension for t in prompted]
+    prompted = [trait for trait in traits if trait.prompted]
+    codes = [trait.dimension for trait in prompted]
     by_persona, by_question = leanings(table, design, codes, given)
     return TraitReflection(
         effect=median(t.delta for t in prompted),
