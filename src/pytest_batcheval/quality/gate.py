@@ -152,7 +152,6 @@ def _names(parts: Sequence[str]) -> Phrase:
     return Phrase.joined(", ", (Phrase.known(name, "part") for name in parts))
 
 
-@accepts_former_keywords
 def _left_out(leave_out: Collection[str]) -> Collection[str]:
     """The parts to leave out.
 
@@ -165,6 +164,7 @@ def _left_out(leave_out: Collection[str]) -> Collection[str]:
     return names
 
 
+@accepts_former_keywords
 def quality_gate(
     answers: Answers,
     *,

@@ -179,8 +179,7 @@ def power(
     _check_sizes(samples, runs, (*variances, *effects, margin, spread), deviation)
     axes, personas, questions = _axes(matrix, rows, columns)
     check_numbers(axes, len(personas), len(questions))
-    size = (len(personas), len(questions), samples)
-    rng = generator(seed)
+    size, rng = (len(personas), len(questions), samples), generator(seed)
     groups = _groups(_levels(personas, levels), _targets(questions, targets))
     traits = {effect: trait_power(groups, samples, effect, runs, rng)[1] for effect in effects} if groups else {}
     shares = differentiation_power(size, variances, runs, rng) if axes.columns else ()

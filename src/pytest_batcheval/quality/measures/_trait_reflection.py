@@ -223,7 +223,6 @@ class TraitReflection(FormerAttributes, TableResult):
         return ", ".join(named) or NONE
 
 
-@accepts_former_keywords
 def _found(
     table: Table,
     design: Design,
@@ -240,6 +239,7 @@ def _found(
     ]
 
 
+@accepts_former_keywords
 def trait_reflection(
     answers: Answers,
     *,
