@@ -99,7 +99,7 @@ class Comparison(Result):
         return Phrase.joined("\n", [difference, within, lowest, *about])
 
     def _decide(self) -> list[Phrase]:
-        """What would decide, and whether the margin can be decided at all."""
+        """The samples that would decide, and whether the margin can be decided at all."""
         if self.verdict != "not decided":
             return []
         half = (self.narrow[1] - self.narrow[0]) / 2

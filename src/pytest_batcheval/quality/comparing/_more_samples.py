@@ -1,4 +1,4 @@
-"""How many more samples would probably decide a comparison."""
+"""The number of further samples that would probably decide a comparison."""
 
 from __future__ import annotations
 

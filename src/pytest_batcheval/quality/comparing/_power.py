@@ -110,7 +110,7 @@ class Power(TableResult):
         return Phrase.joined("\n", parts)
 
     def _equal(self) -> Phrase:
-        """How often equal runs are found equivalent, with a warning where that is seldom."""
+        """The share of equal runs that are found equivalent, with a warning where that is small."""
         template = (
             "two equal runs are equivalent within +-{it.margin:g} in {share:.0%}, if answers vary by {it.deviation:g}"
         )

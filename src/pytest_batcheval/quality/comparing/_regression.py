@@ -104,7 +104,7 @@ class Regression(Result):
         return Phrase.joined("\n", [change, *self._decide(), fallen, *about])
 
     def _decide(self) -> list[Phrase]:
-        """What is not excluded, and the number of samples that would decide it."""
+        """The drop that is not excluded, and the number of samples that would decide it."""
         open_ = Phrase("a drop of {drop:.3f} is not excluded", drop=self.not_excluded)
         found = [open_] if self.verdict != "FAIL" and self.not_excluded > 0 else []
         if self.undecided and self.more_samples:

@@ -217,10 +217,10 @@ def _tests(
     present[table.places] = mark
     means, level = persona_scores(table, present, design.aimed[code]), design.level(code)
     place = design.factors.index(code)
-    told = level != 0
+    prompted = level != 0
     return (
-        _difference_p(means[told], level[told] > 0, permutations, [seed, place, 0]),
-        _difference_p(means, told, permutations, [seed, place, 1]),
+        _difference_p(means[prompted], level[prompted] > 0, permutations, [seed, place, 0]),
+        _difference_p(means, prompted, permutations, [seed, place, 1]),
     )
 
 

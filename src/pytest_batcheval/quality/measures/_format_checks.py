@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from pytest_batcheval.quality.axes import TableError, axes_of, place_of
 from pytest_batcheval.quality.limits import limits_of
-from pytest_batcheval.quality.measures._language_check import most_words, other_language, told_apart
+from pytest_batcheval.quality.measures._language_check import distinguished, most_words, other_language
 from pytest_batcheval.quality.result import Result, listed, shown
 from pytest_batcheval.quality.scores import spoken
 from pytest_batcheval.quality.stats.student_t import wilson_interval
@@ -152,7 +152,7 @@ def _tests(language: str) -> dict[str, Callable[[Row], bool]]:
         "refusal": lambda row: bool(row.answer.refusal) or says(row.answer.text, "refusal", "ai_mention"),
         "role_flip": lambda row: says(row.answer.text, "role_flip"),
     }
-    if told_apart(language):
+    if distinguished(language):
         tests["other_language"] = lambda row: bool(other_language(row.answer.text, language))
     return tests
 

@@ -36,7 +36,7 @@ NULL = "personas are exchangeable between groups; whole personas permuted, one-s
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class GroupDifference(TableResult):
-    """How far groups of personas differ in what they say.
+    """The difference of groups of personas in what they say.
 
     Attributes:
         effect: R2 of PERMANOVA (Anderson 2001): the share of the personas' squared distances that lies between groups,

@@ -39,8 +39,8 @@ def other_language(text: str, language: str) -> str:
     return ""
 
 
-def told_apart(language: str) -> bool:
-    """Whether another language of its script can be told."""
+def distinguished(language: str) -> bool:
+    """Whether other languages of its script can be distinguished from it."""
     words, letters = _marks()
     return language in words or language in letters or language == "ja"
 

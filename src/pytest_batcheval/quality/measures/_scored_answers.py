@@ -39,7 +39,7 @@ class ScoredAnswers:
     asked: int
 
     def __str__(self) -> Phrase:
-        return Phrase("scores in {it.scored:,} of {it.asked:,} answers", it=self)
+        return Phrase("scores in {it.scored:,} of {answers}", it=self, answers=Phrase.counted(self.asked, "answer"))
 
     @property
     def enough(self) -> bool:
