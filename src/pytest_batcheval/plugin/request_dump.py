@@ -173,7 +173,7 @@ def _driven(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[tup
     with _usage_errors():
         for item in items:
             for planned in planned_cells(item, batch.axes.of(item)):
-                yield planned.call, planned.call.drive(lookup)
+                yield planned.call, planned.call.drive_twice(lookup)
 
 
 @contextmanager
