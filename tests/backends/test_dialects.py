@@ -139,6 +139,7 @@ def test_a_base_url_may_be_written_as_the_providers_sdk_has_it(name, given, url)
     assert api_url(PROVIDERS[name], given) == url
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", [name for name, provider in PROVIDERS.items() if provider.calls])
 def test_individual_calls_go_out_with_the_key_of_their_own_provider(tmp_path, monkeypatch, name):
     asked, provider = requests(name, 2), PROVIDERS[name]

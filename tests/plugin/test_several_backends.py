@@ -72,6 +72,7 @@ def paid(server):
     return sorted(server.ledger.billed().values())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")])
 def test_a_judge_is_asked_elsewhere_than_the_patient(judged, workers):
     sent = judged.run("--batch=record", "--batch-backend=simulator", *workers)
@@ -127,6 +128,7 @@ def test_both_have_their_batches_before_either_is_waited_for(pair, suite, batch_
     pair("--batch=send").stdout.fnmatch_lines(["batch: every answer is there already, nothing to send"])
 
 
+@pytest.mark.sampled
 @pytest.mark.ledger(recover=False)
 def test_answers_are_counted_by_origin_and_the_journal_keeps_both(pair, suite, batch_server, there):
     run = pair("--batch=send")
@@ -150,6 +152,7 @@ def test_an_ini_key_names_backends_and_an_option_beats_it(suite, batch_server, t
     suite.run("--batch=send", own, f"--batch-backend=there={there.base_url}").assert_outcomes(passed=4)
 
 
+@pytest.mark.sampled
 def test_one_request_for_two_backends_is_refused(suite):
     suite.test_file(
         """
@@ -168,6 +171,7 @@ def test_one_request_for_two_backends_is_refused(suite):
         run.stderr.fnmatch_lines(["*is asked of groq@simulator:faithful and of deepinfra@simulator:faithful*-k*"])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("backend", "own", "words"),
     [
@@ -184,6 +188,7 @@ def test_a_name_that_means_nothing_is_told_with_the_option_that_gives_it_one(sui
         run.stderr.fnmatch_lines([words])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("backend", ["''", "3", "['groq']"])
 def test_a_backend_in_the_marker_is_a_name(suite, backend):
     suite.test_file(PAIR.replace('"there"', backend))
@@ -198,6 +203,7 @@ def test_a_line_of_the_ini_key_without_a_name_is_refused(suite):
     run.stderr.fnmatch_lines(["*batch_backends = 'anthropic': must be NAME = BACKEND*"])
 
 
+@pytest.mark.sampled
 @pytest.mark.ledger(paid=2)
 def test_a_refresh_asks_both_again(pair, batch_server, there):
     pair("--batch=send")
@@ -214,6 +220,7 @@ def test_an_ini_key_does_not_lead_out_of_a_run_at_the_simulator(judged, monkeypa
     judged.run("--batch=send", "--batch-backend=simulator").assert_outcomes(passed=4)
 
 
+@pytest.mark.sampled
 def test_the_providers_own_simulator_is_the_runs(suite):
     suite.test_file(PAIR.replace('"there"', '"openai"').replace("other: ", ""))
     run = suite.run("--batch=send", "--batch-backend=simulator")
@@ -221,6 +228,7 @@ def test_the_providers_own_simulator_is_the_runs(suite):
     run.stdout.fnmatch_lines(["batch: 2 requests for the simulator (faithful@0)"])
 
 
+@pytest.mark.sampled
 def test_two_spellings_of_one_server_are_one(suite, batch_server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     suite.test_file(PAIR)

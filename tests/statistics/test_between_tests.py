@@ -26,7 +26,7 @@ CAUGHT = {
 pytestmark = pytest.mark.timeout(0)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CAUGHT)
 def test_each_is_caught_by_its_part(proof: str, name: str) -> None:
     runs = RUNS[proof]
@@ -34,7 +34,7 @@ def test_each_is_caught_by_its_part(proof: str, name: str) -> None:
     assert at_most(missed, runs, 0.05), missed / runs
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize(("name", "samples"), [("75 % of the signs", 1), ("75 %, English", 1), ("60 %", 3)])
 def test_the_faithful_ones_pass(proof: str, name: str, samples: int) -> None:
     runs = RUNS[proof]

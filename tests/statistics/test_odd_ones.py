@@ -21,7 +21,7 @@ def found(runs: int, permutations: int = 999, **speaker: object) -> list[Differe
     return [differentiation(table, permutations=permutations) for table in tables]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize("odd", [1, 2, 3, 6])
 def test_odd_ones_are_counted_and_named(runs: int, odd: int) -> None:
     results = found(runs, odd=odd)
@@ -33,6 +33,7 @@ def test_odd_ones_are_counted_and_named(runs: int, odd: int) -> None:
     assert all(f"stand out by themselves: {one.distinct[0]}" in one.explain() for one in named)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("share", [0.75, 0.4])
 def test_nobody_is_odd_where_all_are_weak(runs: int, share: float) -> None:
     results = found(runs, share=share)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.plugin.options import Settings
@@ -158,16 +157,10 @@ class StoredAnswers:
         lookup = AnswerLookup(self, plan.requests)
         found: list[Answer] = []
         missing: list[tuple[PlannedCell, Request]] = []
-        for planned, request in zip_longest(plan.cells, plan.requests):
-            if planned is None:  # a generator prompt may ask for several at once
-                break
-            if not planned.call.is_generator and len(plan.requests) == len(
-                plan.cells
-            ):  # built once, when it was planned
-                answer = lookup(request)
-                turns = Turns((), {0: request}) if answer is None else Turns((answer,), {})
-            else:
-                turns = planned.call.drive(lookup)
+        # The request of a plain prompt was built when it was planned; a generator may ask for several at once.
+        plain = not any(planned.call.is_generator for planned in plan.cells)
+        for number, planned in enumerate(plan.cells):
+            turns = _one_turn(plan.requests[number], lookup) if plain else planned.call.drive(lookup)
             if turns.pending and not any(answer.error is not None for answer in turns.answers):
                 missing += ((planned, request) for request in turns.pending.values())
                 continue
@@ -220,3 +213,8 @@ class AnswerLookup:
             if answer is None and key in failures:
                 answer = Answer(request, self._stored.origin_of(request), error=failures[key])
             self._found[key] = answer
+
+
+def _one_turn(request: Request, known: AnswerLookup) -> Turns:
+    answer = known(request)
+    return Turns((), {0: request}) if answer is None else Turns((answer,), {})

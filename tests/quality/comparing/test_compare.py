@@ -134,6 +134,7 @@ def test_a_pass_says_what_it_does_not_exclude() -> None:
         regression(run(noise(0)), run(noise(1)), beyond=-1)
 
 
+@pytest.mark.sampled
 def test_what_is_not_decided_says_how_many_samples_would() -> None:
     pairs = [(run(noise(seed)), run(noise(seed + 1000) - 0.15)) for seed in range(60)]
     open_ = [found for one in pairs if (found := regression(*one)).undecided]
@@ -156,6 +157,7 @@ def test_a_margin_below_the_interval_is_told() -> None:
     assert "even 20 more samples per cell of both would not decide" in found.explain()
 
 
+@pytest.mark.sampled
 def test_more_samples_do_not_help_where_samples_do_not_vary() -> None:
     base = run(noise(0), 1, 0.0)
     warned = [found for seed in range(300) if (found := regression(base, run(noise(seed) - 0.18, 1, 0.0))).undecided]
@@ -284,6 +286,7 @@ def shown(full: int, mild: int, seed: int = 0) -> CellValues:
     return cell_values(said.answers, scores=scores)
 
 
+@pytest.mark.sampled
 def test_alignment_grows_with_what_is_shown() -> None:
     """One told trait at full strength and silence on the others is not better than all told traits."""
     one, two, three, mild, nearly = shown(1, 0), shown(2, 0), shown(3, 0), shown(0, 3), shown(1, 2)

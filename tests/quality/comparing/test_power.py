@@ -56,6 +56,7 @@ def test_the_detectable_difference_by_hand() -> None:
     assert equivalence_power(means, errors, 10, 0.182) == 1.0
 
 
+@pytest.mark.sampled
 def test_a_margin_that_can_hardly_be_decided_is_a_warning(words: Build) -> None:
     narrow = power(words(25, 11), runs=5)
     assert narrow.equivalence < 0.8

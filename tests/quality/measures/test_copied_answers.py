@@ -36,6 +36,7 @@ def test_samples_of_one_cell_are_no_copies() -> None:
     assert copied_answers(table_of(Answers.from_records(rows)))[0] == 0.0
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("language", ["ko", "en"])
 @pytest.mark.parametrize(("speaker", "share"), [({}, 0.0), ({"neighbours": True}, 0.091), ({"monologue": True}, 1.0)])
 def test_the_gate_sees_one_answer_for_many_questions(language: str, speaker: dict[str, bool], share: float) -> None:

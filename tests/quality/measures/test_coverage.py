@@ -72,6 +72,7 @@ def test_scores_of_some_answers_only_are_too_few() -> None:
         cell_values(answers, [1.0] * 275, metric="x/1", scores=scores)
 
 
+@pytest.mark.sampled
 def test_every_result_of_scores_says_of_how_many_answers() -> None:
     answers, scores = judged("ko")
     values = cell_values(answers, scores=scores)
@@ -120,6 +121,7 @@ def test_coverage_by_trait_persona_and_level() -> None:
     assert (none.effect, none.interval, none.p_value, none.verdict) == (0.0, (0.0, 0.0), 1.0, "even")
 
 
+@pytest.mark.sampled(2)
 def test_scores_that_are_missing_by_level_are_named() -> None:
     said = spoken(Speaker("ko"), 1)
     found = coverage(said.answers, scores=one_sided(said, 1), permutations=999)
