@@ -9,7 +9,7 @@ from pytest_batcheval.journal.outcomes import KeptResult, Outcome
 from pytest_batcheval.report import page as pages
 from pytest_batcheval.report.answer_list import ListedAnswer, OwnOrigins
 from pytest_batcheval.report.html import html_of
-from pytest_batcheval.report.page import MOST_LISTED, MOST_SQUARES, report_page
+from pytest_batcheval.report.page import MOST_LISTED, MOST_SQUARES, OriginRow, report_page
 from pytest_batcheval.report.quality_part import MOST_RESULTS
 from pytest_batcheval.report.shown_answers import LONGEST_TEXT, MOST_CHARACTERS, shown_answers
 from pytest_batcheval.wire.objects import Answer, Request
@@ -110,7 +110,7 @@ def test_a_report_of_100_000_tests_is_bounded_and_says_what_it_leaves_out():
     )
     failing = {key for one in outcomes if one.failing for key in one.cells}
     assert failing <= {one["custom_id"] for one in page.answers}
-    assert page.origins == [(100_000, "m", "https://api.test/v1")]
+    assert page.origins == [OriginRow(100_000, "m", "https://api.test/v1", shown=True)]
     assert page.verdict[0] == "11,112 of 100,000 tests fail."
     text = html_of(page)
     assert page.left_out in text

@@ -9,7 +9,7 @@ from weak_scores import one_table, weak_scores
 
 from pytest_batcheval.quality import discriminant
 
-RUNS = {"quick": 10, "ci": 60, "full": 600}
+RUNS = {"quick": 10, "ci": 20, "full": 600}
 
 
 @pytest.fixture

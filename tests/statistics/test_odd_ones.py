@@ -8,7 +8,7 @@ from rates import FIRST, at_most
 
 from pytest_batcheval.quality import Differentiation, differentiation
 
-RUNS = {"quick": 3, "ci": 24, "full": 600}
+RUNS = {"quick": 3, "ci": 8, "full": 600}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pytest_batcheval.quality.comparing._power_models import (
     simulated_differences,
 )
 
-RUNS = {"quick": 60, "ci": 200, "full": 1000}
+RUNS = {"quick": 60, "ci": 100, "full": 1000}
 
 
 @pytest.fixture
