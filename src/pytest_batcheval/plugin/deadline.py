@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.plugin.destinations import planned_backends
+from pytest_batcheval.plugin.destinations import planned_backends, planned_files
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.outlook import Outlook
 from pytest_batcheval.text.format import dollars, duration
@@ -75,33 +75,29 @@ def _ways(deadline: float, groups: Mapping[str, Sequence[Request]], reader: Jour
 
     providers = [capabilities_of(backend) for backend in groups]
     in_time, why = _batches(deadline, groups, reader)
-    ways = [WayToSend("batch", in_time, why, _usd(groups, batch=True))]
+    ways = [WayToSend("batch", in_time, why, _usd(groups, batched=True))]
     if all(provider.flex for provider in providers) and providers:
         slow = f"up to {duration(FLEX)} each, the rest at the standard price where there is no capacity"
-        ways.append(WayToSend("flex", deadline >= FLEX, slow, _usd(groups, batch=False, tier="flex")))
+        ways.append(WayToSend("flex", deadline >= FLEX, slow, _usd(groups, batched=False, tier="flex")))
     if all(provider.calls for provider in providers):
-        ways.append(WayToSend("individual", True, "seconds each", _usd(groups, batch=False)))
+        ways.append(WayToSend("individual", True, "seconds each", _usd(groups, batched=False)))
     return ways
 
 
 def _batches(deadline: float, groups: Mapping[str, Sequence[Request]], reader: JournalReader) -> tuple[bool, str]:
     """Whether batches would be there in time, by the journal's history or the provider's window; and the reason."""
-    from pytest_batcheval.backends.connect import capabilities_of, expected_origin
-    from pytest_batcheval.engine.estimate import plan
-    from pytest_batcheval.engine.split import Limits
+    from pytest_batcheval.backends.connect import expected_origin
     from pytest_batcheval.report.eta import WINDOW, Eta
 
     if deadline >= WINDOW:
         return True, f"at most {duration(WINDOW)}"
     fewest, worst = FEWEST, (2.0, "")
-    for backend, requests in groups.items():
-        eta = Eta(reader.batches(_known(reader, expected_origin(backend))))
-        for file in plan(requests, Limits.of(capabilities_of(backend))):
-            past = eta.predictions(file.endpoint, file.model, file.requests)
-            fewest = min(fewest, len(past))
-            share = sum(seconds <= deadline for seconds in past) / max(len(past), 1)
-            text = f"{sum(seconds <= deadline for seconds in past)} of {len(past)} similar ones ended by then"
-            worst = min(worst, (share, text))
+    etas = {backend: Eta(reader.batches(_known(reader, expected_origin(backend)))) for backend in groups}
+    for backend, file in planned_files(groups, batched=True):
+        past = etas[backend].predictions(file.endpoint, file.model, file.requests)
+        early = sum(seconds <= deadline for seconds in past)
+        fewest = min(fewest, len(past))
+        worst = min(worst, (early / max(len(past), 1), f"{early} of {len(past)} similar ones ended by then"))
     if fewest < FEWEST:
         return False, f"at most {duration(WINDOW)}; the journal has fewer than {FEWEST} similar ones"
     return worst[0] >= SURE, worst[1]
@@ -113,14 +109,7 @@ def _known(reader: JournalReader, expected: str) -> str:
     return next((row.origin for row in rows if row.base_url and provider_origin(row.base_url) == expected), expected)
 
 
-def _usd(groups: Mapping[str, Sequence[Request]], batch: bool, tier: str = "") -> Decimal | None:
-    from pytest_batcheval.backends.connect import capabilities_of
-    from pytest_batcheval.engine.estimate import plan, total
-    from pytest_batcheval.engine.split import Limits
+def _usd(groups: Mapping[str, Sequence[Request]], batched: bool, tier: str = "") -> Decimal | None:
+    from pytest_batcheval.engine.estimate import total
 
-    files = [
-        file
-        for backend, requests in groups.items()
-        for file in plan(requests, Limits.of(capabilities_of(backend)), batch, tier)
-    ]
-    return total(files)
+    return total(file for _, file in planned_files(groups, batched, tier))

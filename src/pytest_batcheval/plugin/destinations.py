@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pytest_batcheval.backends.connect import backend_named, expected_origin, one_spelling
+from pytest_batcheval.backends.connect import backend_named, capabilities_of, expected_origin, one_spelling
 from pytest_batcheval.engine.destinations import by_backend
 from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire.objects import Request
@@ -15,6 +15,7 @@ from pytest_batcheval.wire.objects import Request
 if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import BackendConnection
     from pytest_batcheval.backends.traffic import Traffic
+    from pytest_batcheval.engine.estimate import PlannedFile
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.plugin.options import Settings
     from pytest_batcheval.plugin.stored_answers import StoredAnswers
@@ -56,6 +57,25 @@ def expect_origins(settings: Settings, stored: StoredAnswers, requests: Iterable
     for name in {request.backend for request in asked}:
         stored.comes_from(name, expected_origin(backend_of(settings, name)))
     return groups
+
+
+def planned_files(
+    groups: Mapping[str, Sequence[Request]], batched: bool, tier: str = ""
+) -> list[tuple[str, PlannedFile]]:  # fmt: skip
+    """The input files of each backend, or with `batched` false its calls, of this service tier where it has that.
+
+    Raises:
+        UsageError: one request alone is over the limit of a file.
+    """
+    from pytest_batcheval.engine.estimate import plan
+    from pytest_batcheval.engine.split import Limits
+
+    files = []
+    for backend, requests in groups.items():
+        provider = capabilities_of(backend)
+        found = plan(requests, Limits.of(provider), batched, tier if provider.flex else "")
+        files += [(backend, file) for file in found]
+    return files
 
 
 class OpenBackends:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_batcheval.catalogue.providers import PROMISES
 from pytest_batcheval.engine.estimate import estimate_text, price_text, total
 from pytest_batcheval.plugin.deadline import by_deadline
-from pytest_batcheval.plugin.destinations import expect_origins, planned_backends
+from pytest_batcheval.plugin.destinations import expect_origins, planned_backends, planned_files
 from pytest_batcheval.plugin.foreseen import USUAL_TOKENS
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.plugin.outlook import Outlook, outlook
@@ -85,11 +85,11 @@ def plan_lines(plan: Plan, stored: StoredAnswers, settings: Settings, others: st
     lines = [f"for {where}; nothing is sent"]
     lines += [line for backend, origin in origins.items() for line in _promise(backend, origin, batched)]
     lines += choice
+    several = len({*now, *later}) > 1
+    files, more = _planned(now, settings, several), _planned(later, settings, several)
     modules = _by_module(plan, ahead)
     rows = [_row(name, module, settings) for name, module in modules.items()]
     lines += ["", *_table([_COLUMNS, *rows, _total(modules.values(), settings)])]
-    several = len({*now, *later}) > 1
-    files, more = _planned(now, settings, several), _planned(later, settings, several)
     lines += ["", *_files(files, batched), *_later(files, more, ahead.complete, batched)]
     lines += [*_notes(plan, others, bool(files)), *_power(plan)]
     warnings = _warnings(plan, ahead, stored, batched)
@@ -106,18 +106,11 @@ def _planned(
     """
     from pytest_batcheval.backends.connect import capabilities_of
     from pytest_batcheval.engine.endpoints import check_endpoints
-    from pytest_batcheval.engine.estimate import plan as estimate
-    from pytest_batcheval.engine.split import Limits
 
-    files = []
-    for backend, requests in groups.items():
-        provider = capabilities_of(backend)
-        if settings.batched:
-            check_endpoints(requests, provider)
-        tier = settings.tier if provider.flex else ""
-        title = f"{provider.title}: " if titled else ""
-        files += [(title, file) for file in estimate(requests, Limits.of(provider), settings.batched, tier)]
-    return files
+    for backend, requests in groups.items() if settings.batched else ():
+        check_endpoints(requests, capabilities_of(backend))
+    files = planned_files(groups, settings.batched, settings.tier)
+    return [(f"{capabilities_of(backend).title}: " if titled else "", file) for backend, file in files]
 
 
 def _warnings(plan: Plan, ahead: Outlook, stored: StoredAnswers, batched: bool) -> list[str]:
@@ -184,7 +177,8 @@ def _by_module(plan: Plan, ahead: Outlook) -> dict[str, ModulePlan]:
 
 
 def _row(name: str, module: ModulePlan, settings: Settings) -> tuple[str, ...]:
-    files = [file for _, file in _planned(planned_backends(settings, module.fresh), settings)]
+    groups = planned_backends(settings, module.fresh)
+    files = [file for _, file in planned_files(groups, settings.batched, settings.tier)]
     counts = (
         module.tests,
         module.requests,
