@@ -52,6 +52,7 @@ class TestOpenAI(Simulated):
     name = "openai"
 
 
+@pytest.mark.sampled
 class TestAnthropic(Simulated):
     name = "anthropic"
 

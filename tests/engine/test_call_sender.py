@@ -533,7 +533,7 @@ def client(server, folder, count, size):
 
 
 @pytest.mark.ledger(paid=2)
-@pytest.mark.sampled(27)
+@pytest.mark.sampled
 @pytest.mark.parametrize(("nth", "after"), [(1, True), (5, True), (9, False), (17, True), (40, False)])
 def test_after_a_kill_only_unanswered_requests_are_sent_and_the_risk_is_reported(server, tmp_path, nth, after):
     size, count = 8, 40

@@ -93,6 +93,7 @@ def test_a_sample_without_an_answer_says_nothing(suite, batch_server, monkeypatc
     assert sorted(row[4:] for row in stored(suite)) == [(4, 0, "passed"), (5, 0, "passed")]
 
 
+@pytest.mark.sampled
 def test_workers_judge_samples_too(suite):
     suite.record(samples=5)
     suite.test_file(five(1, 3))

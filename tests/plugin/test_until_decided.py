@@ -69,6 +69,7 @@ def test_of_a_count_the_last_samples_are_sent_only_where_they_matter(suite):
     assert samples_of(suite) == {"kim": [0, 1, 2, 3], "choi": [0, 1, 2, 3, 4], "park": [0, 1, 2, 3]}
 
 
+@pytest.mark.sampled
 def test_what_is_never_decided_ends_after_ten_waves(suite):
     suite.test_file("""
         @pytest.mark.batch(prompt=ask, samples=2, min_pass=0.5, persona="kim", question="sleep")
@@ -118,6 +119,7 @@ def test_fixtures_of_a_wave_are_torn_down_before_the_tests_run(suite):
     suite.run(*RECORD).assert_outcomes(passed=4)
 
 
+@pytest.mark.sampled
 def test_workers_are_refused_before_anything_is_sent(suite):
     suite.test_file(COUNT)
     result = suite.run_apart(*RECORD, "-p", "xdist", "-n", "1")

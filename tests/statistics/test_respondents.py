@@ -46,7 +46,7 @@ def outcomes(name: str, samples: int, runs: int) -> list[Outcome]:
         return list(pool.map(partial(outcome, name, samples), REPORTED[:runs], chunksize=4))
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled
 @each_k
 def test_the_faithful_respondent_passes(proof: str, samples: int) -> None:
     runs = RUNS[proof][samples]

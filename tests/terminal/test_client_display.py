@@ -61,7 +61,7 @@ def test_silence_is_possible(terminal, script, before, options, variables):
     assert run.lines == [DONE]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled
 @pytest.mark.parametrize("before", ["", NO_TQDM])
 def test_without_a_terminal_nothing_is_shown(suite, environment, script, before):
     command = (sys.executable, *script(before))
