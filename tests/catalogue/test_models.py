@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from pytest_batcheval.catalogue.models import LARGER, MODEL, SHUTDOWN, SNAPSHOT, shutdown_date
+from pytest_batcheval.catalogue.models import LARGER, MODEL, SHUTDOWN, SNAPSHOT, ModelEnd, end_of
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,10 @@ from pytest_batcheval.catalogue.models import LARGER, MODEL, SHUTDOWN, SNAPSHOT,
     ],
 )
 def test_a_snapshot_ends_with_its_model_unless_it_has_a_day_of_its_own(model: str, day: str) -> None:
-    assert shutdown_date(model) == date.fromisoformat(day)
+    assert end_of(model, {}) == ModelEnd(date.fromisoformat(day))
 
 
 @pytest.mark.parametrize("model", [MODEL, SNAPSHOT, LARGER, "my-model", "ft:", "", "gpt-4.1-minimal"])
 def test_no_day_is_known_of_other_models(model: str) -> None:
-    assert shutdown_date(model) is None
+    assert end_of(model, {}) is None
     assert model not in SHUTDOWN

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_batcheval.catalogue.models import LARGER, MODEL, SNAPSHOT, shutdown_date
+from pytest_batcheval.catalogue.models import LARGER, MODEL, SNAPSHOT, end_of
 
 ROOT = Path(__file__).parents[2]
 NAMED = re.compile(r"(?<![\w./-])(?:gpt-\d|chatgpt-\w|o[134]\b)(?:[\w.]|-(?=\w))*")
@@ -56,4 +56,4 @@ def test_models_are_named_in_one_place() -> None:
 
 
 def test_the_models_of_the_examples_are_served() -> None:
-    assert {model: shutdown_date(model) for model in (MODEL, LARGER)} == {MODEL: None, LARGER: None}
+    assert {model: end_of(model, {}) for model in (MODEL, LARGER)} == {MODEL: None, LARGER: None}

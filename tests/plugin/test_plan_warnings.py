@@ -7,6 +7,7 @@ import pytest
 
 from pytest_batcheval.plugin.plan_warnings import request_lines
 from pytest_batcheval.wire.objects import Request
+from pytest_batcheval.wire.real_time import utc_day
 
 BROKEN = """
     def careless(persona, question):
@@ -127,6 +128,42 @@ def test_a_run_at_a_provider_skips_them(suite, provider, workers):
     assert len(provider.ledger.executions) == 2
 
 
+LISTED = """
+    def by_model(question, model):
+        return {**ask_question(question), "model": model}
+
+    @pytest.mark.parametrize("model", ["kept", "ended", "old", "gpt-6-luna"])
+    @pytest.mark.batch(prompt=by_model, question="sleep")
+    def test_it(model, answer): pass
+"""
+
+
+@pytest.mark.ledger(lost=True)
+def test_a_run_says_which_models_the_list_of_its_provider_ends(suite, provider):
+    today = utc_day()
+    ends = {
+        "ended": {"shutdown_date": today},
+        "old": {"deprecation": f"{today}T12:00:00Z"},
+        "kept": {"shutdown_date": 7},
+    }
+
+    async def listed(exchange):
+        reply = await exchange.handle(exchange)
+        if exchange.call == "models.list":
+            reply = replace(reply, body={"object": "list", "data": [{"id": name, **end} for name, end in ends.items()]})
+        return await exchange.send(replace(reply, headers=[*reply.headers, (b"x-simulator", b"no")]))
+
+    provider.intercept(listed)
+    suite.test_file(LISTED)
+    result = suite.run("--batch=send", "--batch-calls=individual", f"--batch-backend={provider.base_url}")
+    result.assert_outcomes(passed=4)
+    lines = [line for line in result.stdout.lines if " by its provider " in line]
+    assert lines == [
+        f"batch: ended was shut down by its provider on {today}: 1 request will fail there",
+        f"batch: old was deprecated by its provider on {today}: 1 request may fail there",
+    ]
+
+
 @pytest.mark.parametrize(
     ("today", "lines"),
     [
@@ -158,7 +195,7 @@ def test_a_plan_and_a_run_tell_it_before_anything_is_sent(suite, provider, monke
     suite.run("--batch=plan").stdout.fnmatch_lines([told])
     result = suite.run("--batch=send", "--batch-calls=individual", f"--batch-backend={provider.base_url}")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines([f"batch: {told}", "batch: calls: *"])
+    result.stdout.fnmatch_lines([f"batch: {told.replace('OpenAI', 'its provider')}", "batch: calls: *"])
 
 
 FLEX = """

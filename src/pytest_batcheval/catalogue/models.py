@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
@@ -35,7 +36,28 @@ SHUTDOWN: Mapping[str, date] = MappingProxyType(
 _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})\Z")
 
 
-def shutdown_date(model: str) -> date | None:
-    """The day from which a model, a snapshot or a model tuned from it no longer answers; `None` if none is known."""
+@dataclass(frozen=True)
+class ModelEnd:
+    """What a provider announced of a model.
+
+    Attributes:
+        day: from which it applies (UTC).
+        word: `shut down`, after which it no longer answers, or `deprecated`.
+        by: who says so, as a text shows it.
+    """
+
+    day: date
+    word: str = "shut down"
+    by: str = "OpenAI"
+
+
+def end_of(model: str, listed: Mapping[str, ModelEnd]) -> ModelEnd | None:
+    """The end of a model, a snapshot or a model tuned from it; `None` if none is known.
+
+    A provider's own list, `listed`, counts before OpenAI's pages.
+    """
     base = model.split(":")[1] if model.startswith("ft:") else model
-    return SHUTDOWN.get(base) or SHUTDOWN.get(_SNAPSHOT.sub("", base))
+    names = (model, base, _SNAPSHOT.sub("", base))
+    said = next((listed[name] for name in names if name in listed), None)
+    day = SHUTDOWN.get(base) or SHUTDOWN.get(names[-1])
+    return said or (ModelEnd(day) if day else None)

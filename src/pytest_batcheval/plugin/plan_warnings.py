@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 
-from pytest_batcheval.catalogue.models import shutdown_date
+from pytest_batcheval.catalogue.models import ModelEnd, end_of
 from pytest_batcheval.engine.pricing import service_tier
 from pytest_batcheval.engine.window import excess_of
 from pytest_batcheval.plugin.plan import Plan
@@ -54,13 +54,22 @@ def simulated_lines(skipped: Mapping[str, Collection[str]], origins: Iterable[st
     ]
 
 
-def request_lines(asked: Iterable[Asked], origin: str, today: date, batched: bool = True) -> list[str]:
-    """Reasons against sending these requests to `origin`; nothing at a simulator."""
+def request_lines(
+    asked: Iterable[Asked],
+    origin: str,
+    today: date,
+    batched: bool = True,
+    ends: Callable[[], Mapping[str, ModelEnd]] = dict,
+) -> list[str]:
+    """Reasons against sending these requests to `origin`, which may list the `ends` of its models.
+
+    Nothing at a simulator, whose list is not asked for.
+    """
     if is_simulator(origin):
         return []
     every = list(asked)
     requests = [request for _, request in every]
-    return [*shutdown_lines(requests, today), *(tier_lines(requests) if batched else []), *window_lines(every)]
+    return [*end_lines(requests, today, ends()), *(tier_lines(requests) if batched else []), *window_lines(every)]
 
 
 def window_lines(asked: Iterable[Asked]) -> list[str]:
@@ -87,17 +96,18 @@ def tier_lines(requests: Iterable[Request]) -> list[str]:
     ]
 
 
-def shutdown_lines(requests: Iterable[Request], today: date) -> list[str]:
-    """The models among them that OpenAI has shut down, or shuts down within `SOON` days of today (UTC)."""
+def end_lines(requests: Iterable[Request], today: date, listed: Mapping[str, ModelEnd]) -> list[str]:
+    """The models among them that have been shut down or deprecated, or will be within `SOON` days of today (UTC)."""
     counts = Counter(request.model for request in requests)
-    days = {model: day for model in sorted(counts) if (day := shutdown_date(model)) is not None}
+    ends = {model: end for model in sorted(counts) if (end := end_of(model, listed)) is not None}
     lines = []
-    for model, day in days.items():
-        left, asked = (day - today).days, counted(counts[model], "request")
+    for model, end in ends.items():
+        left, asked, what = (end.day - today).days, counted(counts[model], "request"), f"{end.word} by {end.by}"
         if left <= 0:
-            lines.append(f"{model} was shut down by OpenAI on {day}: {asked} will fail there")
+            fail = "will fail there" if end.word == "shut down" else "may fail there"
+            lines.append(f"{model} was {what} on {end.day}: {asked} {fail}")
         elif left <= SOON:
-            lines.append(f"{model} will be shut down by OpenAI on {day}, in {counted(left, 'day')}; {asked} for it")
+            lines.append(f"{model} will be {what} on {end.day}, in {counted(left, 'day')}; {asked} for it")
     return lines
 
 

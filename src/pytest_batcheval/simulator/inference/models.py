@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pytest_batcheval.catalogue.models import LARGER, MODEL, SNAPSHOT
+from pytest_batcheval.catalogue.models import LARGER, MODEL, SNAPSHOT, end_of
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.behaviour import Behaviour
 from pytest_batcheval.simulator.ids import EPOCH
@@ -96,7 +96,9 @@ def mistral_models() -> list[Model]:
 
 def model_object(name: str) -> dict[str, object]:
     """The API's Model object."""
-    return {"id": name, "object": "model", "created": EPOCH, "owned_by": "simulator"}
+    end = end_of(name, {})
+    day = str(end.day) if end else None
+    return {"id": name, "object": "model", "created": EPOCH, "owned_by": "simulator", "shutdown_date": day}
 
 
 @lru_cache(maxsize=256)
