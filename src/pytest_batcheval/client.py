@@ -302,8 +302,8 @@ class BatchClient:
         from pytest_batcheval.wire.origin import is_simulator
 
         assert self._budget is not None
-        wave = {client._opened()[0].origin: requests for client, requests in parts}
-        paid = {origin: requests for origin, requests in wave.items() if not is_simulator(origin)}
+        wave = [(client._opened()[0].origin, requests) for client, requests in parts]
+        paid = [(origin, requests) for origin, requests in wave if not is_simulator(origin)]
         calls = "individual" if self._individual else "batch"
         check_together(self._budget, self._opened()[2].reader, "", paid, calls)
 

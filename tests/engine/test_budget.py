@@ -122,8 +122,9 @@ def test_tokens_are_counted_under_every_endpoints_names(go, provider, journal, u
     assert (row.input_tokens, row.output_tokens) == tokens
 
 
-def test_a_wave_for_two_origins_is_refused_whole(go, journal, provider):
-    wave = {provider.origin: ask(2), "https://elsewhere/v1": ask(2, first=2)}
+@pytest.mark.parametrize("elsewhere", ["https://elsewhere/v1", "https://memory.test/v1"], ids=["others", "same"])
+def test_a_wave_for_two_backends_is_refused_whole(go, journal, provider, elsewhere):
+    wave = [(provider.origin, ask(2)), (elsewhere, ask(2, first=2))]
     both = worst(ask(4))
     check_together(both, journal.reader, "run", wave)
     with pytest.raises(BudgetError, match="4 requests could cost"):
@@ -133,7 +134,7 @@ def test_a_wave_for_two_origins_is_refused_whole(go, journal, provider):
 def test_what_an_open_batch_has_is_counted_once(go, journal, provider):
     with pytest.raises(UnfinishedError):
         go(ask(2), Decimal(1), patience=0)
-    wave = {provider.origin: ask(2), "https://elsewhere/v1": ask(2, first=2)}
+    wave = [(provider.origin, ask(2)), ("https://elsewhere/v1", ask(2, first=2))]
     check_together(worst(ask(4)), journal.reader, "another run", wave)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 from pytest_batcheval.engine.estimate import plan, worst_case
@@ -60,18 +60,22 @@ class Budget:
 
 
 def check_together(
-    limit: Decimal, reader: JournalReader, run: str, wave: Mapping[str, Sequence[Request]], calls: str = "batch"
+    limit: Decimal,
+    reader: JournalReader,
+    run: str,
+    wave: Sequence[tuple[str, Sequence[Request]]],
+    calls: str = "batch",
 ) -> None:
-    """Refuse a wave for several origins that could cost more than is left, before any of it is sent.
+    """Refuse a wave that could cost more than is left, before any of it is sent; `wave` has the requests by origin.
 
     Raises:
         BudgetError, UsageError: as `Budget.reserve`.
     """
     parts = []
-    for origin, requests in wave.items():
+    for origin, requests in wave:
         claimed = reader.claimed(origin)  # an open batch has them, and is counted with it
         parts.append([request for request in requests if request.custom_id not in claimed])
-    Budget(limit, reader, wave, run).reserve(parts, Limits(), calls)
+    Budget(limit, reader, {origin for origin, _ in wave}, run).reserve(parts, Limits(), calls)
 
 
 def _cost(row: BatchRow, uses: Iterable[TierUse]) -> Decimal:

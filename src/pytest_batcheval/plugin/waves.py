@@ -194,7 +194,7 @@ class WaveRunner:
         for part in parts:
             if self._settings.batched:
                 check_endpoints(part.fresh, part.connection.backend.capabilities)
-        paid = {part.origin: part.fresh for part in parts if not is_simulator(part.origin)}
+        paid = [(part.origin, part.fresh) for part in parts if not is_simulator(part.origin)]
         if self._settings.budget is not None and len(paid) > 1:
             calls = "batch" if self._settings.batched else "individual"
             check_together(self._settings.budget, run.journal.reader, self._run_id, paid, calls)
