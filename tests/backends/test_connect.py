@@ -1,9 +1,11 @@
 """What may be written after `--batch-backend`, before anything is asked of it."""
 
+import json
+
 import pytest
 
 from pytest_batcheval.backends.base_url import checked_base_url
-from pytest_batcheval.backends.connect import connect, expected_origin
+from pytest_batcheval.backends.connect import capabilities_of, connect, expected_origin, one_spelling
 from pytest_batcheval.errors import UsageError
 
 
@@ -35,6 +37,33 @@ def test_a_key_never_travels_unencrypted(url, way, monkeypatch):
 )
 def test_this_machine_and_tls_are_fine(url):
     assert checked_base_url(url) == url
+
+
+LINE = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": []}}
+
+
+@pytest.mark.parametrize(
+    ("backend", "hours"), [("doubleword:1h", 1), ("groq:36h", 36), ("groq", 24), ("doubleword:1h@simulator:blind", 1)]
+)
+def test_a_completion_window_can_be_chosen(backend, hours, tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps(LINE) + "\n")
+    with connect(backend if "@" in backend else f"{backend}@simulator") as connection:
+        file = connection.backend.upload(tmp_path / "a.jsonl", "a.jsonl")
+        batch = connection.backend.create(file.id, "/v1/chat/completions", {}, "key")
+        assert batch.times["expires_at"] - batch.times["created_at"] == 3_600 * hours
+
+
+def test_it_is_no_other_backend_but_another_choice():
+    assert one_spelling("doubleword") == one_spelling("doubleword:24h") != one_spelling("doubleword:1h")
+    assert expected_origin("doubleword") == expected_origin("doubleword:1h")
+    assert capabilities_of("mistral:2h@simulator").windows[0] == "2h"
+
+
+@pytest.mark.parametrize("backend", ["doubleword:2h", "groq:23h", "openai:1h@https://h/v1", "groq:x@simulator"])
+@pytest.mark.parametrize("use", [connect, expected_origin])
+def test_a_window_that_a_provider_lacks_is_refused(backend, use):
+    with pytest.raises(UsageError, match=r"has no completion window '\w+': \w+:WINDOW takes \d+h"), use(backend):
+        pass
 
 
 @pytest.mark.parametrize("backend", ["", "claude", "simulators", "ftp://host/v1"])

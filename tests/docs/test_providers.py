@@ -24,7 +24,7 @@ def row(provider):
         MARKS[provider.mark],
         FENCES[provider.fence],
         f"{provider.requests:,}, {provider.bytes // MEGABYTE} MB",
-        ", ".join(provider.windows),
+        ", ".join(provider.windows) + (", or {}h to {}h".format(*provider.hours) if provider.hours else ""),
         kept,
         saves,
         " or ".join(f"`{name}`" for name in provider.key_from),

@@ -73,8 +73,8 @@ class BackendConnection:
 def connect(backend: str, individual: bool = False) -> Iterator[BackendConnection]:
     """Open a provider by its name, `simulator[:respondent]` (a server of our own, for as long as the block) or a URL.
 
-    `name@URL` is a provider's API at another base URL, `name@simulator` a simulator that speaks it. With `individual`,
-    individual calls are possible too.
+    `name@URL` is a provider's API at another base URL, `name@simulator` a simulator that speaks it; `name:1h` asks for
+    another completion window. With `individual`, individual calls are possible too.
 
     Raises:
         UsageError: no such backend, no API key, no such respondent, a base URL that cannot be used, or the simulator is
@@ -102,7 +102,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
 def respondent_of(backend: str) -> str | None:
     """`simulator:blind` -> `blind`, `groq@simulator` -> `faithful`, any other backend -> `None`."""
     name, at, rest = backend.partition("@")
-    kind, _, respondent = (rest if at and name in PROVIDERS else backend).partition(":")
+    kind, _, respondent = (rest if at and name.partition(":")[0] in PROVIDERS else backend).partition(":")
     return (respondent or _USUAL_RESPONDENT) if kind == SIMULATOR else None
 
 
@@ -125,9 +125,9 @@ def backend_named(name: str, own: str, named: Mapping[str, str], given: Collecti
             raise UsageError(f"a request chooses the backend {name!r}: {error}; or {_say(name, 'BACKEND')}") from None
         return value
     provider = value.partition("@")[0]
-    if provider not in PROVIDERS:
+    if provider.partition(":")[0] not in PROVIDERS:
         raise UsageError(f"a request chooses the backend {name!r} in a run at the simulator: {_say(name, SIMULATOR)}")
-    return own if provider == capabilities_of(own).name else f"{provider}@{SIMULATOR}:{respondent}"
+    return own if provider.partition(":")[0] == capabilities_of(own).name else f"{provider}@{SIMULATOR}:{respondent}"
 
 
 def _say(name: str, value: str) -> str:
@@ -143,7 +143,7 @@ def one_spelling(backend: str) -> str:
     if backend.startswith(FOLDER) or respondent_of(backend) is not None:
         return backend
     provider, base_url = _provider(backend)
-    return f"{provider.name}@{base_url}"
+    return f"{provider.name}:{''.join(provider.windows[:1])}@{base_url}"
 
 
 def capabilities_of(backend: str) -> Capabilities:
@@ -157,7 +157,7 @@ def capabilities_of(backend: str) -> Capabilities:
 
         return folder_batch.FOLDER
     if respondent_of(backend) is not None:
-        return PROVIDERS.get(backend.partition("@")[0], PROVIDERS[OPENAI])
+        return named_provider(backend.partition("@")[0]) or PROVIDERS[OPENAI]
     return _provider(backend)[0]
 
 
@@ -177,6 +177,23 @@ def expected_origin(backend: str) -> str:
     return provider_origin(_provider(backend)[1])
 
 
+def named_provider(text: str) -> Capabilities | None:
+    """The provider of `name` or `name:window`; `None` where none of ours has the name.
+
+    Raises:
+        UsageError: it has no such completion window.
+    """
+    name, colon, window = text.partition(":")
+    provider = PROVIDERS.get(name)
+    if provider is None or not colon:
+        return provider
+    asked = provider.asking_for(window)
+    if asked is None:
+        known = "{}h to {}h".format(*provider.hours) if provider.hours else ", ".join(provider.windows)
+        raise UsageError(f"{provider.title} has no completion window {window!r}: {name}:WINDOW takes {known}")
+    return asked
+
+
 def _provider(backend: str) -> tuple[Capabilities, str]:
     """A provider and its base URL.
 
@@ -185,15 +202,15 @@ def _provider(backend: str) -> tuple[Capabilities, str]:
     """
     name, _, url = backend.partition("@")
     if backend.lower().startswith(("http://", "https://")):
-        provider = provider_at(checked_base_url(backend)) or COMPATIBLE
-        return provider, api_url(provider, backend)
-    if name not in PROVIDERS and (found := third_party(name)) is not None:
-        own: Capabilities = found.capabilities
-        return own, url or own.base_url
-    if name not in PROVIDERS:
+        host = provider_at(checked_base_url(backend)) or COMPATIBLE
+        return host, api_url(host, backend)
+    provider = named_provider(name)
+    if provider is None:
+        if (found := third_party(name)) is not None:
+            own: Capabilities = found.capabilities
+            return own, url or own.base_url
         names = f"{', '.join(PROVIDERS)}, simulator[:respondent], folder:DIR"
         raise UsageError(f"unknown backend {backend!r}: give {names}, a base URL (http…/v1), or name@URL")
-    provider = PROVIDERS[name]
     given = url or os.environ.get(provider.base_url_from) or provider.base_url
     if not given:
         raise UsageError(f"{provider.title} has a base URL for each account: set {provider.base_url_from}")

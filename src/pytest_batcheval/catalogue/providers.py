@@ -6,7 +6,7 @@ From the providers' documentation and SDKs as read in November 2026; no account 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -31,6 +31,7 @@ class Capabilities:
         bytes: of one input file, or of the body of a create.
         inputs: texts of all embedding requests of a batch.
         windows: completion windows, the one that we ask for first.
+        hours: the shortest and the longest window of whole hours, where it takes any between them.
         endpoints: paths whose requests a batch can hold; empty where they are not known.
         purpose: of an uploaded input file.
         upload_path: of an upload, below the base URL; empty for that of OpenAI's SDK.
@@ -57,6 +58,7 @@ class Capabilities:
     bytes: int = 200 * MEGABYTE
     inputs: int = 50_000
     windows: tuple[str, ...] = ("24h",)
+    hours: tuple[int, int] | None = None
     endpoints: tuple[str, ...] = ()
     purpose: str = "batch"
     upload_path: str = ""
@@ -69,6 +71,13 @@ class Capabilities:
     cancel: bool = True
     calls: bool = True
     flex: bool = False
+
+    def asking_for(self, window: str) -> Capabilities | None:
+        """The same with this completion window; `None` where the provider has no such."""
+        number = window.removesuffix("h")
+        among = self.hours is not None and number.isdecimal() and self.hours[0] <= int(number) <= self.hours[1]
+        others = tuple(one for one in self.windows if one != window)
+        return replace(self, windows=(window, *others)) if among or window in self.windows else None
 
     @property
     def promise(self) -> str:
@@ -135,6 +144,7 @@ PROVIDERS: Mapping[str, Capabilities] = {
             "https://api.groq.com/openai/v1",
             key_from=("GROQ_API_KEY",),
             base_url_from="GROQ_BASE_URL",
+            hours=(24, 168),
             bytes=100 * MEGABYTE,
             endpoints=("/v1/chat/completions",),
             paged=False,
@@ -179,6 +189,7 @@ PROVIDERS: Mapping[str, Capabilities] = {
             "https://api.mistral.ai/v1",
             key_from=("MISTRAL_API_KEY",),
             base_url_from="MISTRAL_BASE_URL",
+            hours=(1, 167),
             adapter="mistral",
             requests=1_000_000,
             bytes=512 * MEGABYTE,
