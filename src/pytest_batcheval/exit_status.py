@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Self
+
+TYPE_CHECKING = False  # `batcheval --help` needs nothing else of typing
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class ExitStatus(IntEnum):

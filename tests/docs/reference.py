@@ -98,8 +98,7 @@ def _fixtures():
 def _verbs():
     parser = cli.command_parser(cli.verb_modules())
     (verbs,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    meaning = {action.dest: action.help for action in verbs._choices_actions}
-    rows = [[f"[`{verb}`](#batcheval-{verb})", _cell(meaning[verb])] for verb in verbs.choices]
+    rows = [[f"[`{verb}`](#batcheval-{verb})", _cell(purpose)] for verb, purpose in cli.VERBS.items()]
     parts = [_verb(verb) for verb in verbs.choices.values()]
     return (
         f"# The command `batcheval`\n\nWhat `batcheval VERB --help` prints.\n\n{_table(['verb', 'meaning'], rows)}"

@@ -7,36 +7,41 @@ import keyword
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from types import ModuleType
-from typing import NoReturn
 
 from pytest_batcheval.exit_status import ExitStatus
 
-VERBS = (
-    "init",
-    "serve",
-    "certify",
-    "dashboard",
-    "resume",
-    "cancel",
-    "status",
-    "runs",
-    "download",
-    "recover",
-    "adopt",
-    "verify",
-    "journal",
-    "prune",
-    "answers",
-    "report",
-    "rates",
-    "show",
-    "import",
-    "export",
-    "performance-comparison",
-    "baseline",
-    "compare",
-)
+TYPE_CHECKING = False  # importing it would take as long as all else that `--help` needs
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import NoReturn
+
+VERBS = {
+    "init": "write a small evaluation to start with",
+    "serve": "serve a simulated Batch API",
+    "certify": "score a server that claims to speak the Batch API",
+    "dashboard": "serve a live page",
+    "resume": "collect the answers of open batches",
+    "cancel": "stop a batch",
+    "status": "show the status of a batch or a run",
+    "runs": "list the runs",
+    "download": "download the results of a batch",
+    "recover": "repair a damaged journal, or rebuild a lost one from the provider",
+    "adopt": "take a batch that somebody else made into the journal",
+    "verify": "check the journal",
+    "journal": "print the journal's path or that of queries for it, or copy the journal",
+    "prune": "remove unused recordings, or old answers in the journal",
+    "answers": "list the stored answers, or write them to a file",
+    "report": "write an HTML report on a run",
+    "rates": "print pass rates with intervals",
+    "show": "show what is known of a request",
+    "import": "check a batch input file, or take results into the journal",
+    "export": "write the requests of selected tests as batch input files, or a run as an Inspect log",
+    "performance-comparison": "compare batches with individual calls: time, calls, cost",
+    "baseline": "keep a run's values and compare later runs with them",
+    "compare": "compare two models or two runs: cost, equivalence, gates, tests that pass",
+}
+"""What each verb is for, in the order of `batcheval --help`, which imports none of their modules."""
+
 EPILOG = """\
 exit statuses:
 {statuses}
@@ -68,10 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
+    if not given or given[0] not in VERBS:
+        command_parser({}).parse_args(given[:1])  # exits: all it knows is the list of verbs
     from pytest_batcheval.cli.options import say_error
     from pytest_batcheval.errors import BatchEvalError
 
-    modules = verb_modules(_needed(given))
+    modules = verb_modules(given[:1])
     parser = command_parser(modules)
     own, *groups = _groups(given) if any(hasattr(modules.get(word), "GROUPS") for word in given[:1]) else [given]
     if any(word.startswith("--") and word.endswith("=--") for word in own):
@@ -105,7 +112,7 @@ def verb_modules(verbs: Iterable[str] = VERBS) -> dict[str, ModuleType]:
 
 
 def command_parser(modules: Mapping[str, ModuleType]) -> argparse.ArgumentParser:
-    """Return the parser of `batcheval` with these verbs."""
+    """Return the parser of `batcheval` with these verbs; without any it can only list them all."""
     parser = _Parser(
         prog="batcheval",
         description="Evaluate LLM answers in bulk through the Batch API.",
@@ -115,12 +122,9 @@ def command_parser(modules: Mapping[str, ModuleType]) -> argparse.ArgumentParser
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for module in modules.values():
         module.add_parser(verbs)
+    for verb, purpose in () if modules else VERBS.items():
+        verbs.add_parser(verb, help=purpose)
     return parser
-
-
-def _needed(given: Sequence[str]) -> Sequence[str]:
-    """Return only the given verb, because importing all of them is slow; all verbs if they must be listed."""
-    return given[:1] if given and given[0] in VERBS else VERBS
 
 
 def _groups(given: Sequence[str]) -> list[list[str]]:

@@ -25,7 +25,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "adopt",
-        help="take a batch that somebody else made into the journal",
         description=DESCRIPTION,
         epilog="example: batcheval adopt batch_68a1...",
     )

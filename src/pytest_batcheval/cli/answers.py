@@ -35,7 +35,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "answers",
-        help="list the stored answers, or write them to a file",
         description=DESCRIPTION,
         epilog="example: batcheval answers --where persona=independent-creative --output answers.xlsx",
     )

@@ -38,7 +38,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "baseline",
-        help="keep a run's values and compare later runs with them",
         description=DESCRIPTION,
         epilog=f"example: batcheval baseline compare main --model {MODEL}",
     )

@@ -18,7 +18,7 @@ their answers; the others are sent again by the next run that needs them.
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "cancel", help="stop a batch", description=DESCRIPTION, epilog="example: batcheval cancel batch_68a1..."
+        "cancel", description=DESCRIPTION, epilog="example: batcheval cancel batch_68a1..."
     )
     parser.add_argument("batch", metavar="BATCH", help="the batch's id")
     add_backend(parser)

@@ -33,7 +33,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb and its options to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "certify",
-        help="score a server that claims to speak the Batch API",
         description=DESCRIPTION,
         epilog="example: batcheval certify http://127.0.0.1:8000/v1 --model my-model --markdown certificate.md",
     )

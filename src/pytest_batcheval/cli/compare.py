@@ -78,7 +78,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "compare",
-        help="compare two models or two runs: cost, equivalence, gates, tests that pass",
         description=DESCRIPTION,
         epilog=f"example: batcheval compare {LARGER} {MODEL}",
     )

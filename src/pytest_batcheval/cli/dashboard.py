@@ -22,7 +22,7 @@ PORT = 8750
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "dashboard", help="serve a live page", description=DESCRIPTION, epilog="example: batcheval dashboard --open"
+        "dashboard", description=DESCRIPTION, epilog="example: batcheval dashboard --open"
     )
     parser.add_argument("--port", type=int, default=PORT, help="the port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--open", action="store_true", help="open it in the browser")

@@ -31,7 +31,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "download",
-        help="download the results of a batch",
         description=DESCRIPTION,
         epilog="example: batcheval download batch_68a1... --output results.jsonl",
     )

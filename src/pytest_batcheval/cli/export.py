@@ -39,7 +39,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "export",
-        help="write the requests of selected tests as batch input files, or a run as an Inspect log",
         description=DESCRIPTION,
         usage="%(prog)s [-h] --output DIR_or_FILE [PYTEST ARGS ...]\n"
         "       %(prog)s [-h] --inspect FILE.eval [--run RUN] [--journal PATH] [--cassettes DIR]",

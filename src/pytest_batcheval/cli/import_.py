@@ -37,7 +37,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "import",
-        help="check a batch input file, or take results into the journal",
         description=DESCRIPTION,
         epilog="example: batcheval import batchinput.jsonl --output requests.jsonl",
     )

@@ -74,7 +74,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "init",
-        help="write a small evaluation to start with",
         description=DESCRIPTION,
         epilog="example: batcheval init my-evaluation --personas people.xlsx --questions asked.csv",
     )

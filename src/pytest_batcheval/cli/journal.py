@@ -25,7 +25,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "journal",
-        help="print the journal's path or that of queries for it, or copy the journal",
         description=DESCRIPTION,
         epilog="example: batcheval journal copy before-the-holidays.sqlite",
     )

@@ -54,7 +54,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "performance-comparison",
-        help="compare batches with individual calls: time, calls, cost",
         description=DESCRIPTION,
         epilog="example: batcheval performance-comparison --requests 275 --batch-size 10 25 50",
     )

@@ -42,7 +42,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "prune",
-        help="remove unused recordings, or old answers in the journal",
         description=DESCRIPTION,
         usage="%(prog)s [OPTIONS] [-- PYTEST ARGS ...] [-- PYTEST ARGS ...]",
         epilog=f"example: batcheval prune --recordings --dry-run -- tests --model={MODEL} -- tests --model={LARGER}",

@@ -26,7 +26,7 @@ any of k passes, and pass^k, that all do. Tests that end in an error, are skippe
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "rates", help="print pass rates with intervals", description=DESCRIPTION,
+        "rates", description=DESCRIPTION,
         epilog="example: batcheval rates --by model",
     )  # fmt: skip
     parser.add_argument(

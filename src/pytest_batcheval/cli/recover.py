@@ -23,7 +23,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser = verbs.add_parser(
         "recover",
-        help="repair a damaged journal, or rebuild a lost one from the provider",
         description=DESCRIPTION,
         epilog="example: batcheval recover",
     )

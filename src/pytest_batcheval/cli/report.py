@@ -27,7 +27,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "report",
-        help="write an HTML report on a run",
         description=DESCRIPTION,
         epilog="example: batcheval report --output report.html",
     )

@@ -17,7 +17,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser = verbs.add_parser(
         "resume",
-        help="collect the answers of open batches",
         description=DESCRIPTION,
         epilog="example: batcheval resume",
     )

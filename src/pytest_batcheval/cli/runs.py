@@ -29,7 +29,7 @@ _SHORT_ID = 12
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "runs", help="list the runs", description=DESCRIPTION, epilog="example: batcheval runs --json"
+        "runs", description=DESCRIPTION, epilog="example: batcheval runs --json"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_journal(parser)

@@ -35,7 +35,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb and its options to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "serve",
-        help="serve a simulated Batch API",
         description=DESCRIPTION,
         epilog="example: batcheval serve --port 8080 --respondent faithful",
     )

@@ -33,7 +33,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "show",
-        help="show what is known of a request",
         description=DESCRIPTION,
         epilog="example: batcheval show persona=kim question=goals",
     )

@@ -47,7 +47,6 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "status",
-        help="show the status of a batch or a run",
         description=DESCRIPTION,
         epilog="example: batcheval status batch_68a1... --watch",
     )

@@ -18,7 +18,7 @@ is wrong; nothing is changed.
 def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "verify", help="check the journal", description=DESCRIPTION, epilog="example: batcheval verify"
+        "verify", description=DESCRIPTION, epilog="example: batcheval verify"
     )
     add_journal(parser)
 

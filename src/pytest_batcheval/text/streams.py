@@ -6,7 +6,10 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+
+TYPE_CHECKING = False  # `batcheval --help` needs nothing else of typing
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 def take_any_text() -> None:
