@@ -259,7 +259,7 @@ def disturbed(dice):
     return fault
 
 
-SEEDS = {"quick": 24, "ci": 400, "full": 50_000}
+SEEDS = {"quick": 24, "ci": 160, "full": 50_000}
 
 
 @pytest.mark.sampled

@@ -20,7 +20,7 @@ from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.salvage import damage_of, mend
 from pytest_batcheval.journal.store import Journal
 
-NUMBER = {"quick": 4, "ci": 200, "full": 6_000}
+NUMBER = {"quick": 4, "ci": 100, "full": 6_000}
 POLICY = SendPolicy(limits=Limits(requests=4))
 
 

@@ -19,7 +19,7 @@ from pytest_batcheval.wire.result_file import BrokenLine, ResultLine, read_lines
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes half an hour
 
-FILES = {"quick": 500, "ci": 20_000, "full": 1_000_000}
+FILES = {"quick": 500, "ci": 8_000, "full": 1_000_000}
 BLOCKS = 4
 LONGEST = 20_000
 """Bytes of the words of a long line, which lies in several chunks."""

@@ -17,7 +17,7 @@ QUICK = [
     ("kill_client", "files.content", 1),
     ("kill_client", "batches.list", 2),
 ]
-DOUBLE = {"quick": 1, "ci": 30, "full": 300}
+DOUBLE = {"quick": 1, "ci": 12, "full": 300}
 
 
 def points(config):

@@ -26,7 +26,7 @@ from pytest_batcheval.journal.salvage import mend
 from pytest_batcheval.simulator.inference.answering import key_of
 from pytest_batcheval.wire.objects import Request
 
-EXAMPLES = {"quick": 12, "ci": 120, "full": 5_000}
+EXAMPLES = {"quick": 12, "ci": 60, "full": 5_000}
 STEPS = 15
 SHOWS = 5
 """A seed of which the first lives show each missing rule; others do too, later."""

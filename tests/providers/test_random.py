@@ -16,7 +16,7 @@ CALLS = (
     *("files.create", "files.retrieve", "files.list", "files.delete"),
     *("batches.create", "batches.retrieve", "batches.list", "batches.cancel"),
 )
-CONVERSATIONS = {"quick": 8, "ci": 400, "full": 10_000}
+CONVERSATIONS = {"quick": 8, "ci": 150, "full": 10_000}
 """Bent conversations of each part, of which there are two."""
 
 LONGEST = 52.0

@@ -13,7 +13,7 @@ from pytest_batcheval.quality.passing.sequential import ALPHA, sequential_interv
 pytestmark = pytest.mark.timeout(0)
 
 RUNS = {"quick": 200, "ci": 400, "full": 20_000}
-LOOKING = {"quick": 200, "ci": 2_000, "full": 20_000}
+LOOKING = {"quick": 200, "ci": 1_000, "full": 20_000}
 
 
 @pytest.fixture
