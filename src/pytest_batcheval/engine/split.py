@@ -114,10 +114,9 @@ def at_once(batches: Iterable[list[Request]], limits: Limits) -> Iterator[list[R
 
 
 def _cut(group: Iterator[Request], limits: Limits) -> Iterator[list[Request]]:
-    """Requests of one model in batches; under a limit of tokens the largest first, each where it still fits."""
+    """Requests of one model in batches, in the given order; under a limit of tokens each where it still fits."""
+    # Never by size: long answers may be those of one trait, and a judge that drifts over its files would fake it.
     sized = [(request, _checked_size(request, limits)) for request in group]
-    if sized and sized[0][0].model in limits.tokens:
-        sized.sort(key=lambda pair: -pair[1].tokens)
     open_batches: list[tuple[list[Request], _Size]] = []
     for request, size in sized:
         for number, (batch, total) in enumerate(open_batches):
