@@ -27,6 +27,8 @@ BACKED = {
     "It is 0.85": "| generalizability | 0.27 | 0.75 | 0.85 | 0.92 |",
     "failed it\n  in 30 of 30 runs": "a judge that scores by liking | 1 | 0 of 30 | discriminant 1.00",
     "1.5 points from its first line": "rises by 1.5 points from the first line",
+    "in 0.96 of runs when": "| 0.96 of 100 runs; 0.02; 0.02 |",
+    "and in 0.02 as requests": "| 0.96 of 100 runs; 0.02; 0.02 |",
     "off by 0.25 points": "the judge errs by 0.25 points",
     "in 0.96 of\n  runs": "in 0.94, 0.96, 0.96 of 600 runs",
 }

@@ -65,7 +65,7 @@ def fakes(order: Sequence[int], answers: Answers, seed: int) -> bool:
 def test_a_judge_that_drifts_over_the_plan_order_fakes_a_trait(proof: str) -> None:
     runs = SEEDS[proof]
     alarms = sum(fakes(range(len(answers := table(s))), answers, s) for s in range(FIRST, FIRST + runs))
-    assert alarms == runs
+    assert at_most(runs - alarms, runs, 0.1), alarms / runs
 
 
 @pytest.mark.sampled
