@@ -1,0 +1,105 @@
+"""A journal in a SQLite file: one process sends at a time, under a lock beside the file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal import connect, location
+from pytest_batcheval.journal.database import Connection
+from pytest_batcheval.journal.lock import Holder, JournalLock
+from pytest_batcheval.journal.reserve import Reserve
+from pytest_batcheval.journal.transaction import reporting, transaction
+
+
+class SqliteFile:
+    """A `Database`; a batch has no owner beside the holder of the lock."""
+
+    shared = False
+
+    def __init__(self, path: Path, mounts: Path = location.MOUNTS) -> None:
+        self.address = self.place = path
+        self.lock = JournalLock(path.with_name(path.name + ".lock"))
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
+        self._mounts = mounts
+        self._file: os.stat_result | None = None
+
+    def writer(self) -> Connection:
+        with self.reporting():
+            location.prepare(self.place, self._mounts)
+            connect.create(self.place)
+            connection = connect.writer(self.place)
+            self._file = os.stat(self.place)
+            return connection
+
+    def reader(self) -> Connection | None:
+        return connect.reader(self.place) if self.exists() else None
+
+    def exists(self) -> bool:
+        return self.place.exists()
+
+    def reporting(self) -> AbstractContextManager[None]:
+        return reporting(self.place)
+
+    def transaction(self, connection: Connection) -> AbstractContextManager[Connection]:
+        self._check_file()
+        return transaction(_sqlite(connection))
+
+    def check_indexes(self, connection: Connection) -> None:
+        connect.check(_sqlite(connection), self.place, indexes=True)
+
+    def errors(self, connection: Connection) -> Iterator[str]:
+        yield from (f"SQLite: {text}" for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok")
+        for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+            yield f"a row of {table} refers to a missing {parent}"
+
+    def own(self, connection: Connection, batch: int) -> None:
+        pass
+
+    def check_own(self, connection: Connection, batch: int) -> None:
+        pass
+
+    def take_over(self, connection: Connection, batches: Collection[int]) -> set[int]:
+        return set(batches)
+
+    def owners(self, connection: Connection, batches: Collection[int]) -> list[Holder]:
+        return []
+
+    def keep_reserve(self, size: int) -> None:
+        with self.reporting():
+            self._reserve.keep(size)
+
+    def give_reserve(self) -> None:
+        self._reserve.give()
+
+    def put_in_file(self, connection: Connection, wait: bool) -> None:
+        connect.shorten_log(_sqlite(connection), connect.BUSY_SECONDS if wait else 0)
+
+    def shrink(self, connection: Connection) -> None:
+        with self.reporting():
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def forget(self, connection: Connection) -> None:
+        connect.forget(_sqlite(connection))
+
+    def reader_closed(self) -> None:
+        connect.put_log_away(self.place)
+
+    def _check_file(self) -> None:
+        """Refuse to write to a file that was deleted or replaced: the data would be lost with this process."""
+        if self._file is None:
+            return
+        if not self.place.exists() or not os.path.samestat(self._file, os.stat(self.place)):
+            raise JournalError(
+                f"the journal {self.place} was deleted or replaced while it was in use; nothing was sent after that"
+            )
+
+
+def _sqlite(connection: Connection) -> sqlite3.Connection:
+    assert isinstance(connection, sqlite3.Connection)
+    return connection
