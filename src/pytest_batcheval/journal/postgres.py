@@ -55,16 +55,19 @@ class PostgresConnection:
         self.raw.execute(_SETTINGS, [address.schema])
 
     def execute(self, query: str, values: Any = (), /) -> Rows:
+        """Execute a statement with a sequence of values, or with values by name."""
         text, places = dialect.statement(query)
         return self.raw.execute(text, dialect.in_order(values, places))
 
     def executemany(self, query: str, rows: Iterable[Any], /) -> Rows:
+        """Execute a statement once for each of the rows, without waiting for each."""
         text, places = dialect.statement(query)
         cursor = self.raw.cursor()
         cursor.executemany(text, (dialect.in_order(row, places) for row in rows))
         return cursor
 
     def close(self) -> None:
+        """Close it."""
         self.raw.close()
 
 
@@ -98,6 +101,7 @@ class PostgresDatabase:
         raise JournalError(f"the journal {self.address} cannot be used ({text}); nothing was sent after that")
 
     def writer(self) -> Connection:
+        """Connect for writing; schema and tables are made, or brought up to date."""
         connection = self.connect()
         try:
             with self.reporting():
@@ -108,6 +112,7 @@ class PostgresDatabase:
         return connection
 
     def reader(self) -> Connection | None:
+        """Connect for reading; `None` as long as the schema has no journal."""
         connection = self.connect()
         try:
             with self.reporting():
@@ -125,6 +130,7 @@ class PostgresDatabase:
         return None
 
     def exists(self) -> bool:
+        """Whether the schema has a journal."""
         connection = self.reader()
         if connection is not None:
             connection.close()
@@ -163,6 +169,7 @@ class PostgresDatabase:
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
+        """Turn the server's errors into a `JournalError` that names the database, without passwords."""
         text = ""
         try:
             yield
@@ -172,8 +179,8 @@ class PostgresDatabase:
             text = f"{error_name(error)}: {error}"
         if text:
             raise JournalError(
-                f"the journal {self.address} cannot be used ({text}); nothing was sent after that, and the same command "
-                "goes on where this one has stopped"
+                f"the journal {self.address} cannot be used ({text}); nothing was sent after that, and the same "
+                "command goes on where this one has stopped"
             )
 
     def _said(self, error: psycopg.Error) -> str:
@@ -190,6 +197,7 @@ class PostgresDatabase:
 
     @contextmanager
     def transaction(self, connection: Connection) -> Iterator[Connection]:
+        """All of a `with` block, or nothing of it."""
         with _raw(connection).transaction():
             yield connection
 
@@ -197,6 +205,7 @@ class PostgresDatabase:
         """Nothing: the server's own checksums and recovery are its owner's; `errors` has what can be seen."""
 
     def errors(self, connection: Connection) -> Iterator[str]:
+        """The indexes that the server itself does not trust."""
         found = connection.execute(
             "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid "
             "WHERE relnamespace = current_schema()::regnamespace AND NOT indisvalid"
@@ -204,15 +213,19 @@ class PostgresDatabase:
         yield from (f"PostgreSQL: the index {name} is not valid" for (name,) in found)
 
     def own(self, connection: Connection, batch: int) -> None:
+        """Make a new batch this sender's own."""
         self.lock.own(connection, batch)
 
     def check_own(self, connection: Connection, batch: int) -> None:
+        """Make sure that no other sender has taken a batch over."""
         self.lock.check_own(connection, batch)
 
     def take_over(self, connection: Connection, batches: Collection[int]) -> set[int]:
+        """Those that no live sender drives."""
         return self.lock.take_over(connection, batches)
 
     def owners(self, connection: Connection, batches: Collection[int]) -> list[Holder]:
+        """The live senders that drive these batches."""
         return self.lock.owners(connection, batches)
 
     def keep_reserve(self, size: int) -> None:
@@ -228,6 +241,7 @@ class PostgresDatabase:
         """Nothing: the server's autovacuum does it."""
 
     def forget(self, connection: Connection) -> None:
+        """Abandon a connection that was inherited by a fork: its session is the parent's."""
         self._inherited.append(connection)
 
     def reader_closed(self) -> None:

@@ -141,8 +141,8 @@ SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, b
        request.line
 FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
             JOIN request ON request.key = answer.key
-WHERE (CAST(?1 AS TEXT) IS NULL OR answer.origin = ?1) AND (CAST(?2 AS TEXT) = '' OR batch.round = ?2) AND answer.key > ?3
-  AND answer.generation = (
+WHERE (CAST(?1 AS TEXT) IS NULL OR answer.origin = ?1) AND (CAST(?2 AS TEXT) = '' OR batch.round = ?2)
+  AND answer.key > ?3 AND answer.generation = (
     SELECT max(other.generation) FROM answer AS other JOIN batch AS its ON its.id = other.batch
     WHERE other.key = answer.key AND other.origin = answer.origin AND (CAST(?2 AS TEXT) = '' OR its.round = ?2)
   )

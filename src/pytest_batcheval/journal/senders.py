@@ -136,8 +136,8 @@ class PostgresSender:
         """
         if self._is_mine() and self._lost:
             raise JournalError(
-                f"the journal {self._address} was lost while it was in use ({self._lost}); nothing was sent after that, "
-                "and the same command goes on where this one has stopped"
+                f"the journal {self._address} was lost while it was in use ({self._lost}); nothing was sent after "
+                "that, and the same command goes on where this one has stopped"
             )
 
     def holder(self) -> Holder | None:

@@ -29,6 +29,7 @@ class SqliteFile:
         self._file: os.stat_result | None = None
 
     def writer(self) -> Connection:
+        """Open the file for writing; it is created if it is missing."""
         with self.reporting():
             location.prepare(self.place, self._mounts)
             connect.create(self.place)
@@ -37,57 +38,71 @@ class SqliteFile:
             return connection
 
     def reader(self) -> Connection | None:
+        """Open the file for reading; `None` without one."""
         return connect.reader(self.place) if self.exists() else None
 
     def exists(self) -> bool:
+        """Whether there is such a file."""
         return self.place.exists()
 
     def reporting(self) -> AbstractContextManager[None]:
+        """Turn SQLite's errors into a `JournalError` that names the file."""
         return reporting(self.place)
 
     def transaction(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """All of a `with` block, or nothing of it; the file must still be the one that was opened."""
         self._check_file()
         return transaction(_sqlite(connection))
 
     def check_indexes(self, connection: Connection) -> None:
+        """Have SQLite check the indexes."""
         connect.check(_sqlite(connection), self.place, indexes=True)
 
     def errors(self, connection: Connection) -> Iterator[str]:
+        """The errors that SQLite's own checks find."""
         yield from (f"SQLite: {text}" for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok")
         for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
             yield f"a row of {table} refers to a missing {parent}"
 
     def own(self, connection: Connection, batch: int) -> None:
-        pass
+        """Nothing: who holds the lock owns all batches."""
 
     def check_own(self, connection: Connection, batch: int) -> None:
-        pass
+        """Nothing: who holds the lock owns all batches."""
 
     def take_over(self, connection: Connection, batches: Collection[int]) -> set[int]:
+        """All of them: their senders have ended, or they would hold the lock."""
         return set(batches)
 
     def owners(self, connection: Connection, batches: Collection[int]) -> list[Holder]:
+        """Nobody beside the holder of the lock."""
         return []
 
     def keep_reserve(self, size: int) -> None:
+        """Keep so many bytes on disk."""
         with self.reporting():
             self._reserve.keep(size)
 
     def give_reserve(self) -> None:
+        """Free them."""
         self._reserve.give()
 
     def put_in_file(self, connection: Connection, wait: bool) -> None:
+        """Move all rows from the log into the file."""
         connect.shorten_log(_sqlite(connection), connect.BUSY_SECONDS if wait else 0)
 
     def shrink(self, connection: Connection) -> None:
+        """Write the file anew, without the space of deleted rows."""
         with self.reporting():
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def forget(self, connection: Connection) -> None:
+        """Abandon a connection that was inherited by a fork."""
         connect.forget(_sqlite(connection))
 
     def reader_closed(self) -> None:
+        """Remove the log that the last reader cannot remove itself."""
         connect.put_log_away(self.place)
 
     def _check_file(self) -> None:

@@ -51,7 +51,7 @@ class Journal:
 
     @classmethod
     def open(cls, address: JournalAddress, *, mounts: Path = location.MOUNTS) -> Journal:
-        """Open for writing; the tables, and of a file also the file (0600) and its folder (0700), are created if missing.
+        """Open for writing; tables, and of a file also it (0600) and its folder (0700), are created if missing.
 
         `mounts` is the table of file systems, by which a network file system is refused.
 
@@ -223,12 +223,8 @@ class Journal:
             rows = {number: row for number, row in rows.items() if number in held}
         with self._transaction() as connection:
             mine = self._database.take_over(connection, rows)
-        # Read again: the one that drove them may have gone on until then.
-        return (
-            [row for row in self.reader.open_batches(origin) if row.id in mine]
-            if self._database.shared
-            else [*rows.values()]
-        )
+        # Read again: who drove them may have gone on until then.
+        return [row for row in self.reader.open_batches(origin) if row.id in mine]
 
     def owners(self, batches: Collection[int]) -> list[Holder]:
         """The processes that drive these batches; none of a file, whose only sender is the holder of its lock."""
