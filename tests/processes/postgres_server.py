@@ -70,6 +70,12 @@ class PostgresServer:
         """A backup of a journal, as pg_dump makes it."""
         return self._run("pg_dump", "-h", str(self.folder), "-U", "tests", "-n", schema, DATABASE)
 
+    def restore(self, backup: str) -> None:
+        """Put a backup back."""
+        script = self.folder / "backup.sql"
+        script.write_text(backup, encoding="utf-8")
+        self._run("psql", "-h", str(self.folder), "-U", "tests", "-d", DATABASE, "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script))
+
     def close(self) -> None:
         """Stop it and remove its folder."""
         self.stop()

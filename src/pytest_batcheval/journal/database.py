@@ -159,6 +159,9 @@ class Database(Protocol):
     def forget(self, connection: Connection) -> None:
         """Abandon a connection that was inherited by a fork."""
 
+    def is_open(self, connection: Connection) -> bool:
+        """Whether a connection can be used; a server may have cut it."""
+
     def reader_closed(self) -> None:
         """Tidy up after the last connection for reading."""
 

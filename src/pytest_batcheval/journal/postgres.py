@@ -244,6 +244,10 @@ class PostgresDatabase:
         """Abandon a connection that was inherited by a fork: its session is the parent's."""
         self._inherited.append(connection)
 
+    def is_open(self, connection: Connection) -> bool:
+        """Whether the server has not cut it."""
+        return not _raw(connection).closed
+
     def reader_closed(self) -> None:
         """Nothing."""
 

@@ -392,7 +392,7 @@ class JournalReader:
         """All rows at once: an open cursor would keep the WAL from being shortened."""
         self._leave_parent()
         with self._guard, self._noting_damage(), self._database.reporting():
-            if self._connection is None:
+            if self._connection is None or not self._database.is_open(self._connection):
                 self._connection = self._database.reader()
             return [] if self._connection is None else self._connection.execute(query, values).fetchall()
 

@@ -101,6 +101,10 @@ class SqliteFile:
         """Abandon a connection that was inherited by a fork."""
         connect.forget(_sqlite(connection))
 
+    def is_open(self, connection: Connection) -> bool:
+        """Always: nobody cuts it."""
+        return True
+
     def reader_closed(self) -> None:
         """Remove the log that the last reader cannot remove itself."""
         connect.put_log_away(self.place)
