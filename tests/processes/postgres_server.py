@@ -74,7 +74,20 @@ class PostgresServer:
         """Put a backup back."""
         script = self.folder / "backup.sql"
         script.write_text(backup, encoding="utf-8")
-        self._run("psql", "-h", str(self.folder), "-U", "tests", "-d", DATABASE, "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script))
+        self._run(
+            "psql",
+            "-h",
+            str(self.folder),
+            "-U",
+            "tests",
+            "-d",
+            DATABASE,
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-f",
+            str(script),
+        )
 
     def close(self) -> None:
         """Stop it and remove its folder."""

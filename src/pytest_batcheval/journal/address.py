@@ -82,6 +82,11 @@ def journal_address(text: str | os.PathLike[str] | PostgresAddress, root: Path =
     return PostgresAddress(url, schema, tuple(secrets.items()), (root / JOURNAL).parent / f"postgres-{digest}")
 
 
+def may_exist(address: JournalAddress) -> bool:
+    """Whether there may be a journal; of a database only a connection can tell."""
+    return isinstance(address, PostgresAddress) or address.exists()
+
+
 def real(address: JournalAddress) -> JournalAddress:
     """The address itself; of a link to a file that of the file: next to the link there would be another lock.
 

@@ -64,9 +64,6 @@ class SenderLock(Protocol):
             JournalError: it has not; nothing may be sent.
         """
 
-    def holder(self) -> Holder | None:
-        """A process that sends now."""
-
 
 class Database(Protocol):
     """A database with the tables of a journal."""
@@ -132,6 +129,13 @@ class Database(Protocol):
 
     def take_over(self, connection: Connection, batches: Collection[int]) -> set[int]:
         """Those of these open batches that are now this sender's own: nobody else drives them any more."""
+
+    def senders(self) -> list[Holder]:
+        """The processes that send now.
+
+        Raises:
+            JournalError: the database cannot be reached.
+        """
 
     def owners(self, connection: Connection, batches: Collection[int]) -> list[Holder]:
         """The processes that drive these batches."""

@@ -224,6 +224,17 @@ class PostgresDatabase:
         """Those that no live sender drives."""
         return self.lock.take_over(connection, batches)
 
+    def senders(self) -> list[Holder]:
+        """The live senders; none as long as there is no journal."""
+        connection = self.reader()
+        if connection is None:
+            return []
+        try:
+            with self.reporting():
+                return self.lock.living(connection)
+        finally:
+            connection.close()
+
     def owners(self, connection: Connection, batches: Collection[int]) -> list[Holder]:
         """The live senders that drive these batches."""
         return self.lock.owners(connection, batches)

@@ -72,6 +72,15 @@ class JournalReader:
         self._process = os.getpid()
         self._suspect = False
 
+    def exists(self) -> bool:
+        """Whether there is a journal.
+
+        Raises:
+            JournalError: its database cannot be reached.
+        """
+        with self._guard:
+            return self._connection is not None or self._database.exists()
+
     def answers(
         self, requests: Iterable[Request], origin: str | None = None, round_name: str = ""
     ) -> dict[str, Answer]:

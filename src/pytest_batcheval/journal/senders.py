@@ -62,7 +62,7 @@ SELECT DISTINCT sender.id, pid, host, argv, since FROM owner JOIN sender ON send
 WHERE owner.batch = ANY(CAST(? AS BIGINT[])) ORDER BY sender.id
 """
 
-_LIVING = "SELECT pid, host, argv, since FROM sender WHERE {lives} ORDER BY id LIMIT 1"
+_LIVING = "SELECT pid, host, argv, since FROM sender WHERE {lives} ORDER BY id"
 
 
 class PostgresSender:
@@ -140,15 +140,9 @@ class PostgresSender:
                 "that, and the same command goes on where this one has stopped"
             )
 
-    def holder(self) -> Holder | None:
-        """One of the senders; `None` without any."""
-        connection = self._connect()
-        try:
-            with self._reporting():
-                rows = connection.execute(_LIVING.format(lives=self._lives)).fetchall()
-        finally:
-            connection.close()
-        return next((_holder(*row) for row in rows), None)
+    def living(self, connection: Connection) -> list[Holder]:
+        """The live senders, oldest first."""
+        return [_holder(*row) for row in connection.execute(_LIVING.format(lives=self._lives)).fetchall()]
 
     def own(self, connection: Connection, batch: int) -> None:
         """Make a new batch this sender's own; before it is one, nobody's."""

@@ -74,6 +74,10 @@ class SqliteFile:
         """All of them: their senders have ended, or they would hold the lock."""
         return set(batches)
 
+    def senders(self) -> list[Holder]:
+        """The holder of the lock, if there is one."""
+        return [holder] if (holder := self.lock.holder()) is not None else []
+
     def owners(self, connection: Connection, batches: Collection[int]) -> list[Holder]:
         """Nobody beside the holder of the lock."""
         return []
