@@ -38,6 +38,7 @@ class Nth:
 
     def __init__(self, server, nth, act, after=False):
         self.left, self.act, self.after, self.struck = nth, act, after, False
+        self.over = threading.Event()
         server.intercept(self)
 
     async def __call__(self, exchange):
@@ -47,6 +48,7 @@ class Nth:
         self.struck = True
         reply = await exchange.handle(exchange) if self.after else None
         await asyncio.to_thread(self.act, exchange)
+        self.over.set()
         await (exchange.send(reply) if reply is not None else exchange.answer())
 
 
@@ -110,7 +112,7 @@ def test_a_database_that_goes_away_at_this_call_loses_nothing(
 
     strike_at = Nth(batch_server, nth, restart if "crashes" in what else lambda exchange: postgres_server.cut(), after)
     first = client(batch_server, tmp_path, SOME, postgres).exitcode
-    assert strike_at.struck
+    assert strike_at.over.wait(60)
     assert first == ExitStatus.JOURNAL
     batch_server.intercept(None)
     assert until_done(batch_server, tmp_path, ALL, postgres) == 0

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_batcheval.errors import JournalError, UsageError
+from pytest_batcheval.journal import location
 from pytest_batcheval.journal import postgres_dialect as dialect
 from pytest_batcheval.journal.address import PostgresAddress
 from pytest_batcheval.journal.database import Connection, Rows
@@ -105,6 +106,7 @@ class PostgresDatabase:
         connection = self.connect()
         try:
             with self.reporting():
+                location.make_folder(self.place.parent)
                 self._upgrade(connection)
         except BaseException:
             connection.close()
