@@ -10,9 +10,9 @@ import pytest
 
 from pytest_batcheval.client import BatchClient
 from pytest_batcheval.errors import JournalError, UsageError
-from pytest_batcheval.journal import senders
+from pytest_batcheval.journal import queries, senders
 from pytest_batcheval.journal.address import beside, journal_address
-from pytest_batcheval.journal.postgres_dialect import statement
+from pytest_batcheval.journal.postgres_dialect import rows_at_once, statement
 from pytest_batcheval.journal.rows import FailureRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.journal.transaction import ClaimedError, TakenOverError
@@ -128,9 +128,7 @@ def test_a_sender_whose_beat_stops_is_taken_over_and_can_write_no_more(opened, r
 def test_a_sender_that_has_lost_its_session_plans_nothing(opened, row, ask, postgres_server, monkeypatch):
     monkeypatch.setattr(senders, "BEAT", 0.05)
     one = opened()
-    postgres_server.sql(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
-    )
+    postgres_server.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2")
     one.lock._beating.join(30)
     with pytest.raises(JournalError, match="was lost while it was in use"):
         one.plan(row, ask(1))
@@ -171,7 +169,7 @@ def test_many_that_begin_at_once_make_the_tables_once(postgres, tmp_path):
 def test_a_password_is_in_no_message_and_no_traceback(text, monkeypatch, tmp_path):
     address = journal_address(text, tmp_path)
     monkeypatch.setattr(sys, "argv", ["pytest", f"--batch-journal={text}"])
-    with pytest.raises(JournalError, match="cannot be used.*nothing was sent") as caught:
+    with pytest.raises(JournalError, match=r"cannot be used.*nothing was sent") as caught:
         Journal.open(address)
     ours = caught.value.__traceback__.tb_next  # what this test has itself is not ours
     shown = traceback.TracebackException(JournalError, caught.value, ours, capture_locals=True)
@@ -255,8 +253,18 @@ def test_what_a_server_cannot_store_is_replaced(opened, row, ask):
     [
         ("SELECT 1 WHERE a = ? AND b = ?", "SELECT 1 WHERE a = $1 AND b = $2", (0, 1)),
         ("SELECT ?2, ?1, ?2", "SELECT $1, $2, $1", (1, 0)),
+        ("a = ? AND b IN (?, ?, ?) AND c = ?", "a = $1 AND b = ANY($2) AND c = $3", (0, (1, 4), 4)),
         ("SELECT :key, '?:x', a::text, :key", "SELECT $1, '?:x', a::text, $1", ("key",)),
     ],
 )
 def test_values_have_their_places(query, text, places):
     assert statement(query) == (text, places)
+
+
+def test_every_insert_of_values_is_one_for_many_rows():
+    inserts = {name: text for name, text in vars(queries).items() if isinstance(text, str) and "VALUES (?" in text}
+    assert len(inserts) > 10
+    for name, text in inserts.items():
+        assert "unnest(CAST($1 AS TEXT[])" in (rows_at_once(text) or "") or "BIGINT[]" in (rows_at_once(text) or ""), (
+            name
+        )

@@ -28,7 +28,9 @@ ORIGIN = "https://api.test/v1"
 
 def claim(url: str, number: int, senders: int, keys: int, size: int, ready: Any) -> None:
     """Be one sender: claim whatever nobody else has."""
-    requests = [Request({"model": "m", "messages": [{"role": "user", "content": f"question {n}"}]}) for n in range(keys)]
+    requests = [
+        Request({"model": "m", "messages": [{"role": "user", "content": f"question {n}"}]}) for n in range(keys)
+    ]
     for request in requests:
         request.custom_id  # noqa: B018 - hashed before the clock starts
     begin = number * keys // senders
@@ -69,7 +71,9 @@ def main(senders: int = 8, keys: int = 200_000, size: int = 500) -> None:
     claims, distinct, batches = map(int, said.split("|"))
     assert claims == distinct == keys, said
     print(f"{senders} senders, {keys:,} keys asked by all, {size} keys a transaction, {os.cpu_count()} cores:")
-    print(f"{claims:,} claims in {batches:,} batches in {seconds:.1f} s: {claims / seconds:,.0f} a second, each key once")
+    print(
+        f"{claims:,} claims in {batches:,} batches in {seconds:.1f} s: {claims / seconds:,.0f} a second, each key once"
+    )
 
 
 if __name__ == "__main__":

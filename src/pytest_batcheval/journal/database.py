@@ -12,12 +12,16 @@ from pytest_batcheval.journal.address import JournalAddress, PostgresAddress
 from pytest_batcheval.journal.lock import Holder
 
 
-class Rows(Protocol):
-    """The result of a statement."""
+class Change(Protocol):
+    """What became of a statement that was executed for many rows."""
 
     @property
     def rowcount(self) -> int:
         """Rows that were inserted, changed or deleted."""
+
+
+class Rows(Change, Protocol):
+    """The result of a statement."""
 
     @property
     def description(self) -> Any:
@@ -38,8 +42,8 @@ class Connection(Protocol):
     def execute(self, query: str, values: Any = ..., /) -> Rows:
         """Execute a statement with a sequence of values, or with values by name."""
 
-    def executemany(self, query: str, rows: Iterable[Any], /) -> Rows:
-        """Execute a statement once for each of the rows."""
+    def executemany(self, query: str, rows: Iterable[Any], /) -> Change:
+        """Execute a statement for each of the rows; those of an insert that may update have different keys."""
 
     def close(self) -> None:
         """Close it."""

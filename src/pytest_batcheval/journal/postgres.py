@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pytest_batcheval.errors import JournalError, UsageError
 from pytest_batcheval.journal import location
 from pytest_batcheval.journal import postgres_dialect as dialect
 from pytest_batcheval.journal.address import PostgresAddress
-from pytest_batcheval.journal.database import Connection, Rows
+from pytest_batcheval.journal.database import Change, Connection, Rows
 from pytest_batcheval.journal.lock import Holder
 from pytest_batcheval.journal.migrate import scripts
 from pytest_batcheval.journal.senders import SENDERS, PostgresSender
@@ -28,6 +30,9 @@ except ImportError as error:  # also where it finds no libpq
 CONNECT_SECONDS = 10
 """Seconds to wait for the server before it counts as away."""
 
+ROWS = 1000
+"""Rows of one insert."""
+
 _SETTINGS = """
 SELECT set_config('search_path', $1, false), set_config('application_name', 'pytest-batcheval', false),
     set_config('synchronous_commit', 'on', false), set_config('client_min_messages', 'warning', false)
@@ -41,6 +46,13 @@ class _Dumper(StrDumper):
         return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A `Change`."""
+
+    rowcount: int
+
+
 class PostgresConnection:
     """A `Connection` that takes SQLite's statements."""
 
@@ -50,6 +62,7 @@ class PostgresConnection:
             autocommit=True,
             cursor_factory=psycopg.RawCursor,
             connect_timeout=CONNECT_SECONDS,
+            prepare_threshold=None,  # a plan that was made for empty tables would be kept
             **dict(address.secrets),  # type: ignore[arg-type]
         )
         self.raw.adapters.register_dumper(str, _Dumper)
@@ -60,12 +73,19 @@ class PostgresConnection:
         text, places = dialect.statement(query)
         return self.raw.execute(text, dialect.in_order(values, places))
 
-    def executemany(self, query: str, rows: Iterable[Any], /) -> Rows:
-        """Execute a statement once for each of the rows, without waiting for each."""
+    def executemany(self, query: str, rows: Iterable[Any], /) -> Change:
+        """Execute a statement for each of the rows: inserts many at once, and others without waiting for each."""
         text, places = dialect.statement(query)
-        cursor = self.raw.cursor()
-        cursor.executemany(text, (dialect.in_order(row, places) for row in rows))
-        return cursor
+        wanted = (dialect.in_order(row, places) for row in rows)
+        count = 0
+        while some := list(islice(wanted, ROWS)):
+            if (at_once := dialect.rows_at_once(query)) is not None:
+                count += self.raw.execute(at_once, [list(column) for column in zip(*some, strict=True)]).rowcount
+            else:
+                cursor = self.raw.cursor()
+                cursor.executemany(text, some)
+                count += cursor.rowcount
+        return Changed(count)
 
     def close(self) -> None:
         """Close it."""

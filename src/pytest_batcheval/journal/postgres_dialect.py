@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, TypeAlias
+
+from pytest_batcheval.journal.schema import tables
 
 _TYPES = {
     "BLOB": "BYTEA",
@@ -21,7 +23,14 @@ _PLAIN = re.compile(r"\)\s*STRICT\s*;")
 _KEYED = re.compile(r"\)\s*STRICT,\s*WITHOUT ROWID\s*;")
 
 _EACH = re.compile(r"json_each\((:?\??\w*)\)")
-_PARAMETER = re.compile(r"'[^']*'|(?<![:\w]):([a-z_]+)|\?(\d*)")
+_PARAMETER = re.compile(r"'[^']*'|(?<![:\w]):([a-z_]+)|(IN \(\?(?:, \?)*\))|\?(\d*)")
+_INSERT = re.compile(
+    r"INSERT INTO (?P<table>\w+) \((?P<columns>[\w,\s]+)\)\s+VALUES \((?:\?, )*\?\)(?P<rest>.*)", re.DOTALL
+)
+_ARRAYS = {"TEXT": "TEXT", "BLOB": "BYTEA", "INTEGER": "BIGINT", "REAL": "DOUBLE PRECISION"}
+
+Place: TypeAlias = str | int | tuple[int, int]
+"""The name of a value, its place, or the places from which and to which an array has them."""
 
 
 def script(text: str) -> str:
@@ -31,26 +40,50 @@ def script(text: str) -> str:
     return _KEYED.sub(");", text)
 
 
-@cache
-def statement(query: str) -> tuple[str, tuple[str | int, ...]]:
-    """A statement of `queries` with `$1`, `$2` …, and the name or the place of the value that each stands for."""
-    found: dict[str | int, int] = {}
-    places: list[str | int] = []
+@lru_cache(512)
+def statement(query: str) -> tuple[str, tuple[Place, ...]]:
+    """A statement of `queries` with `$1`, `$2` …, and the name or the places of the values that each stands for.
+
+    A list of `?` after IN is one value, an array: a plan for it costs the same for one key and for 500.
+    """
+    found: dict[Place, int] = {}
+    places: list[Place] = []
+    seen = 0
 
     def numbered(match: re.Match[str]) -> str:
+        nonlocal seen
         if match[0].startswith("'"):
             return match[0]
-        place: str | int = match[1] or (int(match[2]) - 1 if match[2] else len(places))
+        count = match[0].count("?")
+        place: Place = match[1] or ((seen, seen + count) if match[2] else int(match[3]) - 1 if match[3] else seen)
+        seen += count
         if place not in found:
             places.append(place)
             found[place] = len(places)
-        return f"${found[place]}"
+        return f"= ANY(${found[place]})" if match[2] else f"${found[place]}"
 
     text = _EACH.sub(r"json_array_elements_text(CAST(\1 AS json)) AS each_of(value)", query)
     text = text.replace("CROSS JOIN claim ON", "JOIN claim ON")  # a hint for SQLite's planner
     return _PARAMETER.sub(numbered, text), tuple(places)
 
 
-def in_order(values: Sequence[Any] | Mapping[str, Any], places: Sequence[str | int]) -> tuple[Any, ...]:
+@cache
+def rows_at_once(query: str) -> str | None:
+    """An insert of a row of values as one of many rows, whose columns are arrays; `None` for another statement."""
+    if (found := _INSERT.fullmatch(query.strip())) is None:
+        return None
+    types = {table.name: table.columns for table in tables()}[found["table"]]
+    arrays = (
+        f"CAST(${number} AS {_ARRAYS[types[name]]}[])" for number, name in enumerate(found["columns"].split(", "), 1)
+    )
+    return (
+        f"INSERT INTO {found['table']} ({found['columns']}) SELECT * FROM unnest({', '.join(arrays)}) {found['rest']}"
+    )
+
+
+def in_order(values: Sequence[Any] | Mapping[str, Any], places: Sequence[Place]) -> tuple[Any, ...]:
     """The values in the order of a statement's `$1`, `$2` …"""
-    return tuple(values[place] for place in places)  # type: ignore[index]
+    return tuple(
+        list(values[slice(*place)]) if isinstance(place, tuple) else values[place]  # type: ignore[index]
+        for place in places
+    )

@@ -105,6 +105,8 @@ class Journal:
         self.check_indexes()
         # In one order: two that claim the same keys at once never wait for each other.
         by_key = sorted(requests, key=lambda request: request.custom_id)
+        if len({request.custom_id for request in by_key}) < len(by_key):
+            raise JournalError("a batch that was to be planned has a request twice; nothing was sent after that")
         lines = ((request.custom_id, request.line()) for request in by_key)
         with self._transaction() as connection:
             connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
@@ -361,7 +363,7 @@ class Journal:
             if done:
                 raise ClaimedError(done, f"{counted(len(done), 'request')} just settled by another run")
 
-    def _taken(self, connection: Connection, row: BatchRow, keys: Sequence[str]) -> JournalError:
+    def _taken(self, connection: Connection, row: BatchRow, keys: Sequence[str]) -> ClaimedError:
         """The error for keys that another open batch claims; it names the first of them."""
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
@@ -372,9 +374,7 @@ class Journal:
                     f"request {key} is already in batch {number} ({batch_id or 'no id yet'}, {state}); "
                     "it is not sent a second time while that batch is open",
                 )
-        if keys:
-            return ClaimedError(keys, f"{counted(len(keys), 'request')} claimed by another run at this moment")
-        return JournalError(f"a batch of the journal {self.address} has a request twice; nothing was sent after that")
+        return ClaimedError(keys, f"{counted(len(keys), 'request')} claimed by another run at this moment")
 
     @contextmanager
     def _changing(self, row: BatchRow) -> Iterator[Connection]:
@@ -406,13 +406,19 @@ def _add(connection: Connection, row: BatchRow, results: Iterable[AnswerRow | Fa
         connection.executemany(queries.ADD_ANSWER, _answers(row, answers))
         if row.calls == "individual":
             connection.executemany(queries.ADD_TIER_USE, _tier_uses(row, answers))
-        failures = (_failure(row, result) for result in some if isinstance(result, FailureRow))
-        connection.executemany(queries.ADD_FAILURE, failures)
+        failures = {result.key: _failure(row, result) for result in some if isinstance(result, FailureRow)}
+        connection.executemany(queries.ADD_FAILURE, failures.values())
     return replace(row, answers=number, input_tokens=input_tokens, output_tokens=output_tokens)
 
 
 def _tier_uses(row: BatchRow, answers: Iterable[AnswerRow]) -> Iterator[tuple[object, ...]]:
-    return ((row.id, one.tier, 1, one.input_tokens, one.output_tokens) for one in answers if one.tier)
+    uses: dict[str, list[AnswerRow]] = {}
+    for answer in answers:
+        if answer.tier:
+            uses.setdefault(answer.tier, []).append(answer)
+    for tier, of_it in uses.items():
+        tokens = (sum(one.input_tokens for one in of_it), sum(one.output_tokens for one in of_it))
+        yield row.id, tier, len(of_it), *tokens
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:
