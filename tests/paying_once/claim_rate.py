@@ -41,8 +41,6 @@ def claim(url: str, number: int, senders: int, keys: int, size: int, ready: Any)
         ready.wait()
         for start in range(0, keys, size):
             part = requests[start : start + size]
-            held = journal.reader.held([request.custom_id for request in part], ORIGIN)
-            part = [request for request in part if request.custom_id not in held]
             while part:
                 try:
                     journal.plan(row, part)

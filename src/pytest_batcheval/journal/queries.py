@@ -21,6 +21,8 @@ ADD_CLAIM = """
 INSERT INTO claim (key, origin, batch) VALUES (?, ?, ?) ON CONFLICT (origin, key) WHERE open = 1 DO NOTHING
 """
 
+OPEN_OF_KEYS = "SELECT key FROM claim WHERE open = 1 AND key IN ({keys}) AND origin = ?"
+
 # What a batch claims that was answered, or has finally failed, in its generation.
 DONE_OF_BATCH = """
 SELECT claim.key FROM claim WHERE claim.batch = ?1 AND (

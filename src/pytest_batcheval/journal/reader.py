@@ -244,6 +244,10 @@ class JournalReader:
         """Keys claimed by an open batch of this origin, so that no other may send them."""
         return {row[0] for row in self._rows(queries.OPEN_CLAIMS, (origin,))}
 
+    def open_of(self, keys: Sequence[str], origin: str) -> set[str]:
+        """Those of the keys that an open batch has, or a lost one."""
+        return {key for (key,) in self._by_keys(queries.OPEN_OF_KEYS, keys, origin)}
+
     def held(self, keys: Sequence[str], origin: str) -> dict[str, int]:
         """The number of the open batch that has each of these keys; those in none, or in a lost one, are missing."""
         return dict(self._by_keys(queries.HELD, keys, origin))

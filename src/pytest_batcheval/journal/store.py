@@ -108,6 +108,8 @@ class Journal:
         if len({request.custom_id for request in by_key}) < len(by_key):
             raise JournalError("a batch that was to be planned has a request twice; nothing was sent after that")
         lines = ((request.custom_id, request.line()) for request in by_key)
+        if self._database.shared:
+            self._refuse_claimed(row, [request.custom_id for request in by_key])
         with self._transaction() as connection:
             connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
             row = self._add_batch(connection, row)
@@ -351,6 +353,12 @@ class Journal:
                 f"{error}. Batch {row.batch_id} was created at {row.origin} from file {row.file_id}, but its id could "
                 "not be stored; when this is solved, the same command looks for the batch and pays nothing twice"
             ) from error
+
+    def _refuse_claimed(self, row: BatchRow, keys: Sequence[str]) -> None:
+        """Refuse what others have claimed before it is written; those that claim it meanwhile the index will refuse."""
+        if held := self.reader.open_of(keys, row.origin):
+            with self._database.reporting():
+                raise self._taken(self._connection, row, sorted(held))
 
     def _claim(self, connection: Connection, row: BatchRow, keys: Sequence[str]) -> None:
         claims = ((key, row.origin, row.id) for key in keys)
