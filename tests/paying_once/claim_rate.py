@@ -6,10 +6,11 @@ Every sender asks for all keys, in batches; each begins at a place of its own. T
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import tempfile
 import time
-from multiprocessing import Barrier, Process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,19 @@ from pytest_batcheval.wire.objects import Request
 ORIGIN = "https://api.test/v1"
 
 
-def claim(url: str, number: int, senders: int, keys: int, size: int, ready: Any) -> None:
-    """Be one sender: claim whatever nobody else has."""
+def hashed(keys: int) -> list[Request]:
+    """Requests whose keys are known, so that no sender hashes them while the clock runs."""
     requests = [
         Request({"model": "m", "messages": [{"role": "user", "content": f"question {n}"}]}) for n in range(keys)
     ]
     for request in requests:
-        request.custom_id  # noqa: B018 - hashed before the clock starts
+        assert request.custom_id
+    return requests
+
+
+def claim(url: str, number: int, senders: int, requests: list[Request], size: int, ready: Any) -> None:
+    """Be one sender: claim whatever nobody else has."""
+    keys = len(requests)
     begin = number * keys // senders
     requests = requests[begin:] + requests[:begin]
     row = BatchRow(ORIGIN, "s", "/v1/chat/completions", "i", 1, 1, size, "f.jsonl", run="run")
@@ -54,15 +61,17 @@ def main(senders: int = 8, keys: int = 200_000, size: int = 500) -> None:
     server = PostgresServer()
     try:
         url = server.url("claims")
-        ready = Barrier(senders + 1)
-        work = [Process(target=claim, args=(url, n, senders, keys, size, ready)) for n in range(senders)]
+        requests, fork = hashed(keys), get_context("fork")
+        ready = fork.Barrier(senders + 1)
+        work = [fork.Process(target=claim, args=(url, n, senders, requests, size, ready)) for n in range(senders)]
         for process in work:
             process.start()
         ready.wait()
-        began = time.perf_counter()
+        before, began = server.cpu(), time.perf_counter()
         for process in work:
             process.join()
         seconds = time.perf_counter() - began
+        used = server.cpu() - before, sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
         said = server.sql("SELECT count(*), count(DISTINCT key), count(DISTINCT batch) FROM claims.claim")
     finally:
         server.close()
@@ -72,6 +81,9 @@ def main(senders: int = 8, keys: int = 200_000, size: int = 500) -> None:
     print(
         f"{claims:,} claims in {batches:,} batches in {seconds:.1f} s: {claims / seconds:,.0f} a second, each key once"
     )
+
+    load = f"load {os.getloadavg()[0]:.0f}"
+    print(f"CPU: {used[0]:.1f} s of the server, {used[1]:.1f} s of the senders; {load}")
 
 
 if __name__ == "__main__":

@@ -66,6 +66,12 @@ class PostgresServer:
         """Cut all connections of journals."""
         self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pytest-batcheval'")
 
+    def cpu(self) -> float:
+        """Seconds of CPU that the server's processes have used which have ended."""
+        pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
     def dump(self, schema: str) -> str:
         """A backup of a journal, as pg_dump makes it."""
         return self._run("pg_dump", "-h", str(self.folder), "-U", "tests", "-n", schema, DATABASE)

@@ -37,7 +37,8 @@ def script(text: str) -> str:
     """A script of migrations in PostgreSQL's words; a table that SQLite numbers by itself gets a column `rowid`."""
     text = _TYPE.sub(lambda match: _TYPES[match[1]], _COMMENT.sub("", text))
     text = _PLAIN.sub(", rowid BIGINT GENERATED ALWAYS AS IDENTITY UNIQUE);", text)
-    return _KEYED.sub(");", text)
+    # Without statistics, as of a new table, an index that begins with the origin is read from end to end.
+    return _KEYED.sub(");", text).replace("ON claim (origin, key)", "ON claim (key, origin)")
 
 
 @lru_cache(512)

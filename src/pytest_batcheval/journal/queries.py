@@ -23,18 +23,11 @@ INSERT INTO claim (key, origin, batch) VALUES (?, ?, ?) ON CONFLICT (origin, key
 
 OPEN_OF_KEYS = "SELECT key FROM claim WHERE open = 1 AND key IN ({keys}) AND origin = ?"
 
-# What a batch claims that was answered, or has finally failed, in its generation.
-DONE_OF_BATCH = """
-SELECT claim.key FROM claim WHERE claim.batch = ?1 AND (
-    EXISTS (
-        SELECT 1 FROM answer
-        WHERE answer.key = claim.key AND answer.origin = claim.origin AND answer.generation = ?2
-    ) OR EXISTS (
-        SELECT 1 FROM failure
-        WHERE failure.key = claim.key AND failure.origin = claim.origin AND failure.generation = ?2 AND retryable = 0
-    )
+# What was answered, or has finally failed, in a generation.
+DONE = (
+    "SELECT key FROM answer WHERE key IN ({keys}) AND origin = ? AND generation = ?",
+    "SELECT key FROM failure WHERE key IN ({keys}) AND origin = ? AND generation = ? AND retryable = 0",
 )
-"""
 
 ADD_ADOPTED_CLAIM = """
 INSERT INTO claim (key, origin, batch, open)

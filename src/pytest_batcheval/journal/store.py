@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal import location, queries, reserve
@@ -367,21 +368,19 @@ class Journal:
             raise self._taken(connection, row, [key for key in keys if key not in mine])
         if self._database.shared:
             # Another sender may have claimed, sent and settled them since this one looked.
-            done = {key for (key,) in connection.execute(queries.DONE_OF_BATCH, (row.id, row.generation)).fetchall()}
+            of_row = (row.origin, row.generation)
+            done = {key for query in queries.DONE for (key,) in _by_keys(connection, query, keys, *of_row)}
             if done:
                 raise ClaimedError(done, f"{counted(len(done), 'request')} just settled by another run")
 
     def _taken(self, connection: Connection, row: BatchRow, keys: Sequence[str]) -> ClaimedError:
         """The error for keys that another open batch claims; it names the first of them."""
-        for start in range(0, len(keys), CHUNK):
-            part = keys[start : start + CHUNK]
-            query = queries.CLAIMED.format(keys=", ".join("?" * len(part)))
-            for key, number, state, batch_id in connection.execute(query, (*part, row.origin, row.id)).fetchall():
-                return ClaimedError(
-                    keys,
-                    f"request {key} is already in batch {number} ({batch_id or 'no id yet'}, {state}); "
-                    "it is not sent a second time while that batch is open",
-                )
+        for key, number, state, batch_id in _by_keys(connection, queries.CLAIMED, keys, row.origin, row.id):
+            return ClaimedError(
+                keys,
+                f"request {key} is already in batch {number} ({batch_id or 'no id yet'}, {state}); "
+                "it is not sent a second time while that batch is open",
+            )
         return ClaimedError(keys, f"{counted(len(keys), 'request')} claimed by another run at this moment")
 
     @contextmanager
@@ -401,6 +400,13 @@ class Journal:
             with self._database.transaction(self._connection) as connection:
                 yield connection
             self._wrote = True
+
+
+def _by_keys(connection: Connection, query: str, keys: Sequence[str], *more: str | int) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(keys), CHUNK):
+        part = keys[start : start + CHUNK]
+        text = query.format(keys=", ".join("?" * len(part)))
+        yield from connection.execute(text, (*part, *more)).fetchall()
 
 
 def _add(connection: Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
