@@ -162,5 +162,6 @@ def test_a_database_says_it_too(proof, postgres_server):
             return journal_address(postgres_server.url("machine"))
 
     run_state_machine_as_test(
-        PostgresMachine, settings=settings(max_examples=EXAMPLES[proof] // 4, stateful_step_count=20, deadline=None)
+        PostgresMachine,
+        settings=settings(max_examples=max(EXAMPLES[proof] // 10, 2), stateful_step_count=20, deadline=None),
     )
