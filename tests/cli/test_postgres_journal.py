@@ -78,10 +78,10 @@ def test_a_run_of_tests_sends_from_it_and_the_next_one_replays(pytester, postgre
             assert answer.text
         """
     )
-    pytester.makeini(f"[pytest]\nbatch_journal = {postgres}\n")
-    first = pytester.runpytest("--batch=send", "--batch-backend=simulator")
+    words = ("-p", "no:asyncio", "--batch=send", "--batch-backend=simulator", "-o", f"batch_journal={postgres}")
+    first = pytester.runpytest(*words)
     first.assert_outcomes(passed=3)
-    second = pytester.runpytest("--batch=send", "--batch-backend=simulator")
+    second = pytester.runpytest(*words)
     second.assert_outcomes(passed=3)
     second.stdout.fnmatch_lines(["*nothing to send*"])
     assert not (pytester.path / ".batcheval" / "journal.sqlite").exists()
