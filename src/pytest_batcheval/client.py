@@ -19,6 +19,7 @@ from pytest_batcheval.batch_status import BatchStatus, cancelled, results, statu
 from pytest_batcheval.engine.destinations import by_backend, send_each
 from pytest_batcheval.engine.owner import ThreadOwner
 from pytest_batcheval.errors import UnfinishedError
+from pytest_batcheval.journal.address import JournalAddress, PostgresAddress, journal_address
 from pytest_batcheval.wire.answers_by_id import AnswersById
 from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request
@@ -93,7 +94,7 @@ class BatchClient:
         backend: str | Backend = "openai",
         *,
         backends: Mapping[str, str] | None = None,
-        journal: str | Path = JOURNAL,
+        journal: str | Path | PostgresAddress = JOURNAL,
         clock: Clock | None = None,
         attempts: int = 3,
         budget: Decimal | None = None,
@@ -111,7 +112,7 @@ class BatchClient:
             backend: `openai` (keys and base URL from the SDK's environment variables), `simulator[:respondent]`,
                 a base URL, or an open backend.
             backends: those for the names that requests choose by their `backend`, if these are not a backend's own.
-            journal: the SQLite file that records what was sent; created if missing.
+            journal: the SQLite file that records what was sent, created if missing; or `postgresql://host/database`.
             clock: the clock of all waits; default real time, or the simulator's.
             attempts: the most times that one call sends a request with transient failures.
             budget: the most US dollars that one call may spend; `None` for no limit.
@@ -130,7 +131,7 @@ class BatchClient:
         self._calling: Calling | None = None
         self._chosen, self._backends = backend, dict(backends or {})
         self._others: dict[str, BatchClient] = {}
-        self._clock, self._path = clock, Path(journal)
+        self._clock, self._path = clock, journal_address(journal)
         self._attempts, self._budget = attempts, budget
         self._tokens = dict(enqueued_tokens or {})
         self._progress = progress
@@ -430,7 +431,7 @@ def _merged(requests: tuple[Request, ...], runs: Sequence[BatchRun]) -> BatchRun
     )
 
 
-def _aliases(path: Path, keys: Sequence[str]) -> list[tuple[str, str]]:
+def _aliases(path: JournalAddress, keys: Sequence[str]) -> list[tuple[str, str]]:
     from pytest_batcheval.journal.store import Journal
 
     with closing(Journal.read(path)) as reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from pytest_batcheval.engine.adopt_unmarked import AdoptedBatch, NamedAdoption
@@ -11,6 +12,7 @@ from pytest_batcheval.engine.batch_sender import BatchSender
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.call_sender import Calling, CallSender, settle_calls
 from pytest_batcheval.engine.metadata import identity
+from pytest_batcheval.engine.other_senders import OtherSenders
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, pause_before
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts, SendResult
@@ -20,6 +22,7 @@ from pytest_batcheval.engine.tracing import span_of
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import BatchEvalError, ProviderError, UsageError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.journal.transaction import ClaimedError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
 
@@ -56,6 +59,7 @@ class Sender:
         self._rounds: RoundSender = self._batches
         if calling is not None:
             self._rounds = CallSender(context, policy, worklist, self._counts, calling)
+        self._others = OtherSenders(context)
         self._yields = 0
         self._said: set[str] = set()
         self._budget = None
@@ -70,7 +74,8 @@ class Sender:
         """
         refresh, attempts, worklist = self._policy.refresh, self._policy.attempts, self._worklist
         stored = worklist.answered()
-        self._attach()
+        keys = [request.custom_id for request in wanted]
+        self._attach(keys)
         # A refresh wants answers newer than any, also than those of another machine.
         if left := wanted if refresh else worklist.left(attempts):
             self._batches.adopt([request.custom_id for request in left], quiet=self._rounds is not self._batches)
@@ -78,7 +83,9 @@ class Sender:
             self._batches.refuse_unmarked(worklist.left(attempts))
         if refresh:
             worklist.begin_refresh(self._context.run)
-        while todo := worklist.left(attempts):
+        while (todo := worklist.left(attempts)) or self._others.wait(keys, self._attach):
+            if not todo:
+                continue
             attempt = 1 + min(worklist.tried[request.custom_id] for request in todo)
             self._context.pause(pause_before(attempt), len(todo), f"attempt {attempt} of {attempts}")
             if self._round(todo):
@@ -127,14 +134,15 @@ class Sender:
         self._batches.finish(list(rows.values()))
         return self._finished()
 
-    def _attach(self) -> None:
-        """Finish the batches, and settle the individual calls, of earlier runs."""
-        rows = self._context.journal.reader.open_batches(self._context.backend.origin)
+    def _attach(self, keys: Sequence[str] | None = None) -> bool:
+        """Finish the batches, and settle the individual calls, of runs that do not any more; whether there were any."""
+        rows = self._context.journal.take_over(self._context.backend.origin, keys)
         for row in rows:
             if row.calls == "individual":
                 self._counts.unknown |= settle_calls(self._context.journal, row, "under way when a run was killed")
         self._say_risk(self._counts.unknown)
         self._batches.attach([row for row in rows if row.calls == "batch"])
+        return bool(rows)
 
     def _say_risk(self, keys: set[str]) -> None:
         """Tell of calls of unknown outcome at once: a run that is killed does not come to its end, where it sums up."""
@@ -166,8 +174,21 @@ class Sender:
         self._say_risk(self._counts.again - self._counts.keys)
         with span_of("plan", self._context.backend, requests=len(todo)).active():
             portions = list(self._worklist.portions(todo, self._rounds.limits))
-            rows = [self._plan(portion, most) for portion, most in zip(portions, self._reserve(portions), strict=True)]
-        return self._rounds.send(rows, portions)
+            claimed = [
+                found
+                for portion, most in zip(portions, self._reserve(portions), strict=True)
+                if (found := self._claimed(portion, most)) is not None
+            ]
+        return self._rounds.send([row for row, _ in claimed], [portion for _, portion in claimed])
+
+    def _claimed(self, portion: Portion, most_usd: str) -> tuple[BatchRow, Portion] | None:
+        """The planned batch of a portion, without what another sender claims at this moment; `None` if that is all."""
+        while portion.requests:
+            try:
+                return self._plan(portion, most_usd), portion
+            except ClaimedError as error:
+                portion = replace(portion, requests=[r for r in portion.requests if r.custom_id not in error.keys])
+        return None
 
     def _reserve(self, portions: Sequence[Portion]) -> list[str]:
         """The most each of these rows can cost, as the journal keeps it."""

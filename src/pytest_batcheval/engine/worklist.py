@@ -55,14 +55,14 @@ class Worklist:
         if damaged := sorted(reader.damaged & self._wanted.keys()):
             answers = counted(len(damaged), "answer")
             raise JournalError(
-                f"{self._journal.path} has {answers} with a wrong checksum ({damaged[0]}, …); nothing is sent until "
+                f"{self._journal.address} has {answers} with a wrong checksum ({damaged[0]}, …); nothing is sent until "
                 "the journal is repaired: batcheval recover"
             )
         if answered != self._wanted.keys():
             self._journal.check_indexes()
         if gone := sorted(reader.gone(list(self._wanted), self._origin)):
             what = f"{counted(len(gone), 'request')} settled without answer or failure, as {gone[0]}"
-            raise DamagedError(self._journal.path, what)
+            raise DamagedError(self._journal.address, what)
         return answered
 
     def begin_refresh(self, run: str) -> None:

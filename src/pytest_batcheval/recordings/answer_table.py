@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, overload
 
+from pytest_batcheval.journal.address import journal_address
 from pytest_batcheval.journal.outcomes import Outcomes
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.recordings.answers import Recordings
@@ -86,14 +87,14 @@ class Answers(Sequence[Answer]):
         """A table of a journal's answers, the newest of each request and origin, whose cells have ids.
 
         Args:
-            path: the journal.
+            path: the journal, or `postgresql://host/database`.
             origin: only those of this origin.
             round_name: only those of this round.
 
         Raises:
             JournalError: the journal cannot be read.
         """
-        journal = Path(path)
+        journal = journal_address(path)
         with closing(JournalReader(journal)) as reader:
             answers = list(reader.all_answers(origin, round_name))
         uses = Outcomes.beside(journal).by_key([answer.custom_id for answer in answers])
