@@ -32,6 +32,8 @@ class OtherSenders:
             ProviderError, JournalError: as `engine.send.send`.
         """
         journal, origin, clock = self._context.journal, self._context.backend.origin, self._context.clock
+        if not journal.shared:  # a claim that nobody drives is then damage, and would be waited for without an end
+            return False
         first = held = journal.reader.held(keys, origin)
         looks = 0
         while held and held == first:

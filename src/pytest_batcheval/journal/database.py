@@ -7,13 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from pytest_batcheval.journal import location
-from pytest_batcheval.journal.address import JournalAddress, PostgresAddress
+from pytest_batcheval.journal.address import JournalAddress
 from pytest_batcheval.journal.lock import Holder
 
 
 class Change(Protocol):
-    """What became of a statement that was executed for many rows."""
+    """The outcome of a statement that was executed for many rows."""
 
     @property
     def rowcount(self) -> int:
@@ -74,7 +73,7 @@ class Database(Protocol):
 
     @property
     def address(self) -> JournalAddress:
-        """Where it is."""
+        """The file, or the schema in a server."""
 
     @property
     def place(self) -> Path:
@@ -172,17 +171,3 @@ class Database(Protocol):
 
     def reader_closed(self) -> None:
         """Tidy up after the last connection for reading."""
-
-
-def database_at(address: JournalAddress, mounts: Path = location.MOUNTS) -> Database:
-    """The database at an address; nothing is opened yet.
-
-    `mounts` is the table of file systems, by which a network file system is refused.
-    """
-    if isinstance(address, PostgresAddress):
-        from pytest_batcheval.journal.postgres import PostgresDatabase
-
-        return PostgresDatabase(address)
-    from pytest_batcheval.journal.sqlite_file import SqliteFile
-
-    return SqliteFile(address, mounts)

@@ -209,7 +209,7 @@ class PostgresDatabase:
             )
 
     def _said(self, error: psycopg.Error) -> str:
-        """What the server or libpq said, in one line, and what to do."""
+        """The words of the server or of libpq in one line, and a hint what to do."""
         text = redacted(" ".join(str(error).split()), *(value for _, value in self.address.secrets))
         hint = ""
         if "password" in text:

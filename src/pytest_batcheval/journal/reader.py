@@ -13,7 +13,8 @@ from typing import Any
 
 from pytest_batcheval.journal import checks, queries
 from pytest_batcheval.journal.address import JournalAddress, PostgresAddress
-from pytest_batcheval.journal.database import Connection, Database, database_at
+from pytest_batcheval.journal.choose_database import database_at
+from pytest_batcheval.journal.database import Connection, Database
 from pytest_batcheval.journal.rows import (
     OPEN,
     AliasRow,

@@ -13,7 +13,8 @@ from typing import Any
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal import location, queries, reserve
 from pytest_batcheval.journal.address import JournalAddress, real
-from pytest_batcheval.journal.database import Connection, Database, database_at
+from pytest_batcheval.journal.choose_database import database_at
+from pytest_batcheval.journal.database import Connection, Database
 from pytest_batcheval.journal.lock import Holder, shown_argv
 from pytest_batcheval.journal.reader import CHUNK, JournalReader
 from pytest_batcheval.journal.rows import AliasRow, AnswerRow, BatchRow, FailureRow, StageRow, checksum
@@ -62,6 +63,11 @@ class Journal:
         """
         database = database_at(real(address), mounts)
         return cls(database, database.writer())
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may send from it at the same time."""
+        return self._database.shared
 
     @staticmethod
     def read(address: JournalAddress) -> JournalReader:
