@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_batcheval.journal.address import JournalAddress
-from pytest_batcheval.journal.lock import Holder
+from pytest_batcheval.journal.lock import Holder, SenderLock
 
 
 class Change(Protocol):
@@ -46,26 +46,6 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Close it."""
-
-
-class SenderLock(Protocol):
-    """The right to send: of one process at a time, or of each that has announced itself."""
-
-    def held(self, wait: Callable[[Holder | None], None] | None) -> AbstractContextManager[None]:
-        """Have it for a `with` block; do nothing if this object has it already."""
-
-    def acquire(self, wait: Callable[[Holder | None], None] | None = None) -> None:
-        """Get it; while another process keeps it from this one, call `wait(holder)`, which sleeps or raises."""
-
-    def release(self) -> None:
-        """Give it back; do nothing if there is none."""
-
-    def check(self) -> None:
-        """Make sure that this process still has it.
-
-        Raises:
-            JournalError: it has not; nothing may be sent.
-        """
 
 
 class Database(Protocol):
