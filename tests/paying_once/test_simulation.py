@@ -15,7 +15,7 @@ from pytest_batcheval.errors import JournalError
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
 
-SCHEDULES = {"quick": 24, "ci": 600, "full": 1_000_000}
+SCHEDULES = {"quick": 40, "ci": 600, "full": 1_000_000}
 OVER_HTTP = {"quick": 2, "ci": 60, "full": 5_000}
 HUNTS = {"quick": 600, "ci": 3_000, "full": 3_000}
 FOUND = (1012362, 147, 68)
