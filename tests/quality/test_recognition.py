@@ -7,6 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from pytest_batcheval import BatchClient, Request
+from pytest_batcheval.catalogue.describe import describe
+from pytest_batcheval.catalogue.load import design, questions
 from pytest_batcheval.quality import TableError
 from pytest_batcheval.quality.recognition import recognised, recognition, recognition_request
 
@@ -89,3 +92,60 @@ def test_the_level_holds_for_a_judge_with_favourites(proof):
         chosen = {one: [IDS[k] for k in rng.choice(16, 2, p=liked)] for one in IDS}
         alarms += recognition(chosen, permutations=199, seed=seed).p_value <= 0.05
     assert stats.binom.sf(alarms - 1, runs, 0.05) > 1e-4
+
+
+DESCRIPTIONS = {persona.id: describe(persona.levels, "en") for persona in design()}
+QUESTIONS = {question.id: question.text["en"] for question in questions()}
+
+
+def interviewed(client, respondent):
+    """The answers of a respondent of the simulator, by persona and question."""
+    cells = [(p, q) for p in DESCRIPTIONS for q in QUESTIONS]
+    asked = [
+        Request({"model": f"sim-{respondent}", "messages": [
+            {"role": "system", "content": f"You are a patient. Your persona: {DESCRIPTIONS[p]}."},
+            {"role": "user", "content": QUESTIONS[q]},
+        ]})
+        for p, q in cells
+    ]  # fmt: skip
+    run = client.run(asked)
+    return {cell: answer.text for cell, answer in zip(cells, run.answers, strict=True)}
+
+
+def chosen_by(client, said, offered, of):
+    """What a judge chooses for each list of answers."""
+    asked = [Request(recognition_request(words, offered, model="sim-judge", of=of)) for words in said]
+    run = client.run(asked)
+    return [recognised(answer.text, words, offered) for answer, words in zip(run.answers, said, strict=True)]
+
+
+@pytest.mark.parametrize(("respondent", "verdict"), [("faithful-1.0", "recognised"), ("collapsed", "not shown")])
+def test_a_run_tells_who_is_played(tmp_path, respondent, verdict):
+    with BatchClient("simulator", journal=tmp_path / "j") as client:
+        answers = interviewed(client, respondent)
+        said = [[answers[one, q] for q in QUESTIONS] for one in DESCRIPTIONS]
+        chosen = dict(
+            zip(DESCRIPTIONS, ([one] for one in chosen_by(client, said, DESCRIPTIONS, "persona")), strict=True)
+        )
+    found = recognition(chosen, {p.id: p.levels for p in design()}, permutations=1999)
+    assert found.verdict == verdict, found.explain()
+
+
+def test_a_run_tells_which_question_is_answered(tmp_path):
+    """And what is answered beside the point by everybody in the same words, which the words alone do not show."""
+    some = list(DESCRIPTIONS)[:4]
+    with BatchClient("simulator", journal=tmp_path / "j") as client:
+        answers = interviewed(client, "faithful")
+        said = [[answers[p, q]] for q in QUESTIONS for p in some]
+        chosen = chosen_by(client, said, QUESTIONS, "question")
+    by_question = {q: chosen[n * len(some) :][: len(some)] for n, q in enumerate(QUESTIONS)}
+    found = recognition(by_question, permutations=1999)
+    assert (found.verdict, found.effect > 0.9) == ("recognised", True), found.explain()
+    beside = {q: by_question[other] for q, other in zip(QUESTIONS, [*QUESTIONS][1:] + [*QUESTIONS][:1], strict=True)}
+    found = recognition(beside, permutations=1999)
+    assert (found.verdict, found.effect < 0.1) == ("not shown", True)
+
+
+def test_only_personas_and_questions_are_asked_for():
+    with pytest.raises(ValueError, match="of='trait': must be"):
+        recognition_request(["said"], DESCRIPTIONS, model="m", of="trait")

@@ -11,6 +11,7 @@ from typing import Any
 from pytest_batcheval.catalogue.load import CODES
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.respondents import degenerate, judges, patients, uneven
+from pytest_batcheval.simulator.respondents.choice import asks_choice
 from pytest_batcheval.simulator.respondents.protocol import Respondent
 from pytest_batcheval.simulator.respondents.rubric import requested_rubric
 from pytest_batcheval.simulator.respondents.scripted import Scripted
@@ -143,12 +144,12 @@ def chosen(own: Respondent, body: Mapping[str, Any]) -> Respondent:
     """The respondent for a request on a server whose own respondent is `own`.
 
     A model `sim-<respondent>` names it. Otherwise it is the server's own, except that patients cannot fill
-    rubrics and judges cannot give interviews: `judge` replaces the former, `faithful` the latter.
+    rubrics or choose, and judges cannot give interviews: `judge` replaces the former, `faithful` the latter.
 
     Raises:
         UsageError: the model names an unknown respondent, or one that reads a file.
     """
-    asks_rubric = requested_rubric(body) is not None
+    asks_rubric = requested_rubric(body) is not None or asks_choice(body)
     model = str(body.get("model", ""))
     if model.startswith(MODEL_PREFIX):
         named = _of_model(model)

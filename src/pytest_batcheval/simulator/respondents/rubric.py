@@ -66,7 +66,7 @@ class RequestedRubric:
 
 def requested_rubric(body: Mapping[str, Any]) -> RequestedRubric | None:
     """The rubric in a request's response format; `None` for any other format, or none."""
-    properties = mapping(_schema(body).get("properties"))
+    properties = mapping(asked_schema_of(body).get("properties"))
     scores = mapping(properties.get("scores"))
     scored = mapping(scores.get("properties"))
     if "role" not in properties or not scored or not set(scored) <= set(CODES):
@@ -76,7 +76,8 @@ def requested_rubric(body: Mapping[str, Any]) -> RequestedRubric | None:
     return RequestedRubric(_ordered(scores.get("required"), list(scored)), known or ROLES)
 
 
-def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def asked_schema_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The JSON Schema of a request's response format, at whatever endpoint; empty without one."""
     chat = mapping(mapping(body.get("response_format")).get("json_schema"))
     responses = mapping(mapping(body.get("text")).get("format"))
     return mapping(chat.get("schema") or responses.get("schema") or asked_schema(body) or schema_of_gemini(body))
