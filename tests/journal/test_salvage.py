@@ -173,7 +173,7 @@ SCHEMAS = {
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_rows_are_read_whatever_has_become_of_the_schema(name, vacuumed, individual, path, requests):
     if vacuumed:
-        individual.prune(None)
+        individual._connection.execute("VACUUM")
     individual.close()
     SCHEMAS[name](path)
     found = mend(path)
@@ -186,7 +186,7 @@ def test_the_rows_are_read_whatever_has_become_of_the_schema(name, vacuumed, ind
 @pytest.mark.parametrize("vacuumed", [False, True])
 def test_every_bit_of_the_header_and_of_the_first_page_may_change(vacuumed, individual, path, requests, proof):
     if vacuumed:
-        individual.prune(None)
+        individual._connection.execute("VACUUM")
     individual.close()
     whole = path.read_bytes()
     used = [at for at in range(4096) if whole[at]]
@@ -247,10 +247,10 @@ def test_a_lost_answer_to_an_individual_call_is_not_paid_for_again_in_silence(cl
 
 def test_the_layouts_are_those_of_real_files(path):
     """Pages are given to tables in the order of the scripts; `VACUUM` makes the indexes last."""
-    for layout, prune in zip(schema.layouts(), (False, True), strict=True):
+    for layout, vacuumed in zip(schema.layouts(), (False, True), strict=True):
         with Journal.open(path) as journal:
             journal.add_run("r", "o")
-            if prune:
-                journal.prune(None)
+            if vacuumed:
+                journal._connection.execute("VACUUM")
         with closing(sqlite3.connect(path)) as connection:
             assert dict(connection.execute(schema.ROOTS)) == layout

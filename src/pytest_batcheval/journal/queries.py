@@ -250,7 +250,7 @@ ON CONFLICT (name, origin) DO UPDATE SET key = excluded.key WHERE cell.key <> ex
 
 LINE = "SELECT line FROM request WHERE key = ? AND length(line) > 0"
 
-KEYS_LIKE = "SELECT key FROM request WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key LIMIT ?2"
+KEYS_BETWEEN = "SELECT key FROM request WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
 
 ANSWERS_OF = """
 SELECT answer.origin, answer.generation, batch.batch_id FROM answer JOIN batch ON batch.id = answer.batch
@@ -262,7 +262,11 @@ SELECT batch.origin, batch.batch_id, batch.state, batch.note, claim.open FROM cl
 WHERE claim.key = ? ORDER BY batch.id
 """
 
-ANSWERED_BY = "SELECT key FROM answer WHERE batch IN ({keys})"
+# By its claim, which every answer has: an index of all answers by batch would serve nothing else.
+ANSWERED_BY = """
+SELECT claim.key FROM claim JOIN answer ON answer.key = claim.key AND answer.origin = claim.origin
+WHERE claim.batch IN ({keys}) AND answer.batch = claim.batch
+"""
 
 ADD_TIER_USE = """
 INSERT INTO tier_use (batch, tier, answers, input_tokens, output_tokens) VALUES (?, ?, ?, ?, ?)
@@ -308,8 +312,10 @@ REFRESHES = "SELECT key, generation FROM refresh WHERE key IN ({keys}) AND origi
 END_REFRESH = "UPDATE refresh SET done = 1 WHERE key = ? AND origin = ?"
 
 _REPLACED = """
-FROM answer WHERE generation < (
-    SELECT max(newer.generation) FROM answer AS newer WHERE newer.key = answer.key AND newer.origin = answer.origin
+FROM answer WHERE rowid IN (
+    SELECT older.rowid FROM answer AS newer
+    JOIN answer AS older ON older.key = newer.key AND older.origin = newer.origin
+    WHERE newer.generation > 1 AND older.generation < newer.generation
 )
 """
 COUNT_REPLACED = f"SELECT count(*) {_REPLACED}"
@@ -319,14 +325,22 @@ _OLD = """
 SELECT batch.id FROM batch JOIN run ON run.id = batch.run
 WHERE run.started < :before AND batch.state IN ('settled', 'void')
 """
-COUNT_OLD = f"""
-SELECT (SELECT count(*) FROM answer WHERE batch IN ({_OLD})) + (SELECT count(*) FROM failure WHERE batch IN ({_OLD}))
-"""
-DROP_OLD = (
-    f"DELETE FROM answer WHERE batch IN ({_OLD})",
-    f"DELETE FROM failure WHERE batch IN ({_OLD})",
+_OLD_ANSWERS = f"""
+FROM answer WHERE rowid IN (
+    SELECT answer.rowid FROM claim JOIN answer ON answer.key = claim.key AND answer.origin = claim.origin
+    WHERE claim.batch IN ({_OLD}) AND answer.batch = claim.batch
 )
-OLD_LINES = f"SELECT key FROM request WHERE key NOT IN (SELECT key FROM claim WHERE batch NOT IN ({_OLD}))"
+"""
+_OLD_FAILURES = f"FROM failure WHERE batch IN ({_OLD})"
+COUNT_OLD = f"SELECT (SELECT count(*) {_OLD_ANSWERS}) + (SELECT count(*) {_OLD_FAILURES})"
+DROP_OLD = (f"DELETE {_OLD_ANSWERS}", f"DELETE {_OLD_FAILURES}")
+# Lines that no newer batch has asked again, at whatever origin.
+OLD_LINES = f"""
+SELECT DISTINCT key FROM claim WHERE batch IN ({_OLD}) AND NOT EXISTS (
+    SELECT 1 FROM claim AS newer
+    WHERE newer.origin IN (SELECT origin FROM batch) AND newer.key = claim.key AND newer.batch NOT IN ({_OLD})
+)
+"""
 DROP_LINE = "UPDATE request SET line = ?, crc = ? WHERE key = ?"
 
 _NO_RESULT = """
@@ -431,12 +445,13 @@ MEND = (
 
 RUNS = "SELECT id, started, origin, base_url, argv FROM run ORDER BY started, rowid"
 
+# The sign keeps SQLite from looking for the one message among all failures of the batch.
 FAILURE_COUNTS = """
 SELECT many.batch, many.code, many.status_code, many.number, many.key, failure.message, many.retryable
 FROM (
     SELECT batch, code, status_code, retryable, count(*) AS number, min(key) AS key FROM failure
     GROUP BY batch, code, status_code, retryable
-) AS many JOIN failure ON failure.key = many.key AND failure.batch = many.batch
+) AS many JOIN failure ON failure.key = many.key AND +failure.batch = many.batch
 """
 
 # A key that is sent again has a higher attempt, so batches without an earlier one of a lower attempt are skipped;

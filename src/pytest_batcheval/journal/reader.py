@@ -290,7 +290,7 @@ class JournalReader:
 
     def keys_like(self, start: str, most: int = 20) -> list[str]:
         """Keys of requests that begin with this text, at most `most`."""
-        return [row[0] for row in self._rows(queries.KEYS_LIKE, (start, most))]
+        return [row[0] for row in self._rows(queries.KEYS_BETWEEN, (start, f"{start}\U0010ffff", most))]
 
     def answers_of(self, key: str) -> list[tuple[str, int, str]]:
         """(origin, generation, batch id) of every answer to a request, oldest first."""

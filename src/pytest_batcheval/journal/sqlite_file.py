@@ -96,9 +96,10 @@ class SqliteFile:
         connect.shorten_log(_sqlite(connection), connect.BUSY_SECONDS if wait else 0)
 
     def shrink(self, connection: Connection) -> None:
-        """Write the file anew, without the space of deleted rows."""
+        """Write the file anew, without the space of deleted rows; a file without any stays as it is."""
         with self.reporting():
-            connection.execute("VACUUM")
+            if connection.execute("PRAGMA freelist_count").fetchone()[0]:
+                connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def forget(self, connection: Connection) -> None:
