@@ -66,7 +66,7 @@ def proxy(listening, monkeypatch):
 def called(base_url):
     """Make one individual call, and return its outcome."""
     with IndividualCalls(base_url, KEY) as calls:
-        calls.start("/v1/chat/completions", {"model": "m"}, "a key")
+        calls.start("/v1/chat/completions", b'{"model": "m"}', "a key")
         select.select([calls.signal], [], [], 20)
         ((_, outcome),) = calls.finished()
     return outcome

@@ -24,6 +24,7 @@ from pytest_batcheval.errors import UsageError
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "질문"}], "seed": 2**63, "x_own": [1.5, None]}
+SENT = json.dumps(BODY).encode()
 KEY = "0" * 40
 ANSWER = {"id": "chatcmpl-1", "choices": [{"message": {"content": "yes"}}]}
 GZIPPED = gzip.compress(json.dumps(ANSWER).encode())
@@ -36,7 +37,7 @@ def calls(server, key):
 
 
 def outcome(calls, url=CHAT):
-    started = calls.start(url, BODY, KEY)
+    started = calls.start(url, SENT, KEY)
     ((number, found),) = finished(calls, 1)
     assert number == started
     return found
@@ -154,7 +155,7 @@ def test_a_key_that_is_none_is_a_usage_error(server, bad):
 def test_a_call_that_is_given_up_says_so(server, calls):
     hold = threading.Event()
     server.reply = lambda asked: lambda connection: hold.wait(60)
-    started = calls.start(CHAT, BODY, KEY)
+    started = calls.start(CHAT, SENT, KEY)
     while not server.asked:
         time.sleep(0)
     calls.give_up(started)
@@ -172,7 +173,7 @@ def test_calls_fly_side_by_side(server, calls, http):
         return http(200, ANSWER)
 
     server.reply = answer
-    started = {calls.start(CHAT, BODY, KEY) for _ in range(20)}
+    started = {calls.start(CHAT, SENT, KEY) for _ in range(20)}
     found = finished(calls, 20)
     assert {number for number, _ in found} == started
     assert len(started) == 20
@@ -180,7 +181,7 @@ def test_calls_fly_side_by_side(server, calls, http):
 
 
 def test_an_error_of_ours_is_raised_where_the_calls_are_taken(calls):
-    calls.start(CHAT, {"model": object()}, KEY)
+    calls.start(CHAT, object(), KEY)
     with pytest.raises(TypeError):
         finished(calls, 1)
 
@@ -203,7 +204,7 @@ def test_closing_ends_the_calls_under_way(server, key):
     hold = threading.Event()
     server.reply = lambda asked: lambda connection: hold.wait(60)
     with IndividualCalls(server.base_url, key) as calls:
-        calls.start(CHAT, BODY, KEY)
+        calls.start(CHAT, SENT, KEY)
         while not server.asked:
             time.sleep(0)
     hold.set()
@@ -215,7 +216,7 @@ def test_a_process_that_ends_with_a_call_under_way_says_nothing(server):
     text = f"""
         from pytest_batcheval.backends.openai_calls import IndividualCalls
         calls = IndividualCalls({server.base_url!r}, "test-key")
-        calls.start({CHAT!r}, {BODY!r}, {KEY!r})
+        calls.start({CHAT!r}, {SENT!r}, {KEY!r})
     """
     hold = threading.Event()
     server.reply = lambda asked: lambda connection: hold.wait(60)

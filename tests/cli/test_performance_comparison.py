@@ -101,7 +101,7 @@ def test_calls_take_the_configured_seconds(comparison):
     assert ways(comparison, 10)["calls, one by one"]["seconds"] == 30
     assert ways(comparison, 10)["calls, 8 to 64 at once"]["seconds"] == 6
     assert ways(comparison, 60)["calls, one by one"]["seconds"] == 180
-    assert ways(comparison, 60)["calls, 8 to 64 at once"]["seconds"] == 18  # 8 + 9 + 10 + 11 + 12 + 10
+    assert ways(comparison, 60)["calls, 8 to 64 at once"]["seconds"] == 12  # 8 + 16 + 32 + 4
 
 
 @pytest.mark.sampled

@@ -138,8 +138,8 @@ def test_calls_take_the_time_they_take_side_by_side(go, connection, server, size
 def test_the_window_grows_with_the_answers(go, connection, server):
     traffic, before = Traffic(server), connection.clock.now()
     go(ask(275))
-    assert connection.clock.now() - before == 18 * CALL  # 8 + 9 + … + 24 are 272, and 3 are left
-    assert traffic.most == 24
+    assert connection.clock.now() - before == 7 * CALL  # 8 + 16 + 32 + 64 + 64 + 64 are 248, and 27 are left
+    assert traffic.most == 64
 
 
 def test_other_endpoints_are_called_where_they_are(go, server):
@@ -407,7 +407,7 @@ def test_a_server_that_cannot_be_reached_is_tried_for_an_hour(server, journal, t
 
 
 @pytest.mark.sampled
-@pytest.mark.parametrize(("takes", "most", "attempts"), [(1, 300, 3), (5, 30, 1), (20, 10, 1)])
+@pytest.mark.parametrize(("takes", "most", "attempts"), [(1, 300, 3), (5, 30, 1), (20, 15, 1)])
 def test_a_storm_of_refusals_leaves_the_window_at_what_the_server_takes(go, server, takes, most, attempts, proof):
     count = 80 if proof == "quick" else 200
     server.behaviour = Behaviour(models="any", call_seconds=CALL, calls_at_once=takes)
@@ -416,7 +416,7 @@ def test_a_storm_of_refusals_leaves_the_window_at_what_the_server_takes(go, serv
     assert (sent.answered, sent.failed) == (count, 0)
     assert traffic.statuses[200] == count
     assert traffic.statuses[429] <= most
-    assert traffic.most <= max(takes, 8) + 1
+    assert traffic.most <= max(2 * takes, 8)  # the window that is refused first is twice the last that was not
 
 
 @pytest.mark.sampled
@@ -425,7 +425,7 @@ def test_a_limit_a_minute_is_kept_by_waiting(go, server, connection):
     traffic, before = Traffic(server), connection.clock.now()
     sent = go(ask(275))
     assert (sent.answered, sent.failed) == (275, 0)
-    assert traffic.statuses[429] < 60
+    assert traffic.statuses[429] < 130  # of the first minute a window, which is halved in each that follows
     assert 240 <= connection.clock.now() - before < 400  # 275 at 60 a minute take four waits of a minute
 
 

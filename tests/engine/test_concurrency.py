@@ -42,8 +42,15 @@ def test_it_grows_by_one_and_shrinks_to_half(events):
 
 
 @given(st.integers(1, CAP))
-def test_one_more_takes_a_whole_window_of_answers(size):
-    window = ConcurrencyWindow(size, CAP + 1)
+def test_before_the_first_refusal_a_window_of_answers_doubles_it(size):
+    window = ConcurrencyWindow(size, 2 * CAP)
+    assert list(play(window, ["answer"] * size)) == [*range(size + 1, 2 * size + 1)]
+
+
+@given(st.integers(1, CAP))
+def test_after_a_refusal_one_more_takes_a_whole_window_of_answers(size):
+    window = ConcurrencyWindow(2 * size, 2 * CAP)
+    window.refused(window.epoch)
     assert list(play(window, ["answer"] * size)) == [*[size] * (size - 1), size + 1]
 
 

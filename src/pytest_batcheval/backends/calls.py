@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from pytest_batcheval.backends.errors import ProviderFailure
 
@@ -35,8 +34,8 @@ class Calls(Protocol):
 
     signal: socket.socket
 
-    def start(self, url: str, body: Mapping[str, Any], key: str) -> int:
-        """Send a body to an endpoint such as `/v1/chat/completions`; returns a number of its own.
+    def start(self, url: str, body: bytes, key: str) -> int:
+        """Send a body, in JSON, to an endpoint such as `/v1/chat/completions`; returns a number of its own.
 
         `key` names the request to the provider.
         """

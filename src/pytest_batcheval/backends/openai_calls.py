@@ -1,6 +1,7 @@
-"""Individual calls by the SDK's asynchronous client, to any provider, on an event loop in a thread of its own.
+"""Individual calls to any provider, on an event loop in a thread of its own.
 
-The caller may run an event loop already (an async test, a notebook): it is not touched.
+The caller may run an event loop already (an async test, a notebook): it is not touched. URL and headers are those of
+the SDK, made once: its client takes more than half of a call's CPU.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import itertools
 import socket
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -25,7 +26,6 @@ from pytest_batcheval.backends.errors import BadReply, ProviderFailure, UnknownO
 from pytest_batcheval.backends.provider_connection import CONNECT_TIMEOUT
 from pytest_batcheval.backends.reply_limits import Caps, taken_over
 from pytest_batcheval.backends.traffic import Traffic
-from pytest_batcheval.backends.unpack import Unpacker
 from pytest_batcheval.text.sanitize import environment_secrets, redacted, storable
 from pytest_batcheval.wire.real_loop import RealTimeLoop
 
@@ -43,7 +43,7 @@ CLOSING = 5.0
 
 
 class IndividualCalls:
-    """A `Calls` on the OpenAI SDK. One HTTP request per call: no retries, no redirects.
+    """A `Calls` on the SDK's HTTP library. One HTTP request per call: no retries, no redirects.
 
     Attributes:
         signal: readable when a call has finished.
@@ -68,8 +68,10 @@ class IndividualCalls:
         del api_key  # a traceback may show the locals of this frame
         check(self._key)
         self.traffic = Traffic()
-        self._client = _client(base_url, self._key, caps or Caps(reply=LONGEST_ANSWER), self.traffic, sign)
+        self._cap = (caps or Caps(reply=LONGEST_ANSWER)).reply
+        self._clients = Clients(base_url, self._key, self.traffic, sign)
         self._finished: SimpleQueue[tuple[int, CallReply | ProviderFailure | BaseException]] = SimpleQueue()
+        self._signalling = False
         self._numbers = itertools.count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.signal, self._wake = socket.socketpair()
@@ -79,10 +81,10 @@ class IndividualCalls:
         self._thread = threading.Thread(target=self._loop.run_forever, name="batcheval-calls", daemon=True)
         self._thread.start()
         # Also at the end of the process: Python would close the loop while it runs, and complain.
-        self._end = weakref.finalize(self, _end, self._loop, self._thread, self._client, self._tasks)
+        self._end = weakref.finalize(self, _end, self._loop, self._thread, self._clients, self._tasks)
 
-    def start(self, url: str, body: Mapping[str, Any], key: str) -> int:
-        """Send a body to an endpoint; returns the call's number. `key` names the request to the provider."""
+    def start(self, url: str, body: bytes, key: str) -> int:
+        """Send a body, in JSON, to an endpoint; returns the call's number. `key` names the request to the provider."""
         number = next(self._numbers)
         self._loop.call_soon_threadsafe(self._begin, number, url, body, key)
         return number
@@ -120,14 +122,14 @@ class IndividualCalls:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _begin(self, number: int, url: str, body: Mapping[str, Any], key: str) -> None:
+    def _begin(self, number: int, url: str, body: bytes, key: str) -> None:
         self._tasks[number] = self._loop.create_task(self._run(number, url, body, key))
 
     def _cancel(self, number: int) -> None:
         if number in self._tasks:
             self._tasks[number].cancel()
 
-    async def _run(self, number: int, url: str, body: Mapping[str, Any], key: str) -> None:
+    async def _run(self, number: int, url: str, body: bytes, key: str) -> None:
         outcome: CallReply | ProviderFailure | BaseException
         try:
             outcome = await self._call(url, body, key)
@@ -137,35 +139,135 @@ class IndividualCalls:
             outcome = error
         del self._tasks[number]
         self._finished.put((number, outcome))
+        if not self._signalling:
+            self._signalling = True
+            self._loop.call_soon(self._signal)  # once for all that finish together
+
+    def _signal(self) -> None:
+        self._signalling = False
         with suppress(OSError):  # full of signals already, or closed
             self._wake.send(b"!")
 
-    async def _call(self, url: str, body: Mapping[str, Any], key: str) -> CallReply | ProviderFailure:
+    async def _call(self, url: str, body: bytes, key: str) -> CallReply | ProviderFailure:
         try:
-            path, headers = url.removeprefix("/v1"), {OWN_ID: key}
-            reply = await self._client.post(path, cast_to=http.Response, body=body, options={"headers": headers})
-            content = reply.content
-        except openai.APIStatusError as error:
-            reply = error.response
-            content = redacted(reply.text, self._key(), *environment_secrets()).encode("utf-8", "replace")
+            async with self._clients.sent(url, body, key) as reply:
+                content = await self._content(reply)
         except Exception as error:
-            # The SDK's exception is not chained to the failure: it holds the request with its key.
+            # The library's exception is not chained to the failure: it holds the request with its key.
             return classify("create", error).without(self._key())
-        request_id = redacted(storable(reply.headers.get("x-request-id", "")), self._key(), *environment_secrets())
+        secrets = (self._key(), *environment_secrets())
+        if reply.status_code >= 400:
+            content = redacted(content.decode("utf-8", "replace"), *secrets).encode("utf-8", "replace")
+        request_id = redacted(storable(reply.headers.get("x-request-id", "")), *secrets)
         return CallReply(reply.status_code, content, request_id, retry_after(reply.headers))
+
+    async def _content(self, reply: Any) -> bytes:
+        """A reply's body, unpacked.
+
+        Raises:
+            BadReply: it is too long, cut off, or packed in a way that is not known here.
+        """
+        unpacker, found, came = taken_over(reply), bytearray(), 0
+
+        def add(pieces: Iterable[bytes]) -> None:
+            for piece in pieces:
+                found.extend(piece)
+                self._check(len(found))
+
+        async for packed in reply.aiter_raw():
+            came += len(packed)
+            self.traffic.came(len(packed))
+            self._check(came)
+            add(unpacker.pieces(packed))
+        add(unpacker.end())
+        return bytes(found)
+
+    def _check(self, total: int) -> None:
+        if total > self._cap:
+            raise BadReply("too_large", f"the reply is longer than {self._cap} bytes")
+
+
+class Clients:
+    """HTTP clients with one connection each; a call under way has one for itself.
+
+    A client of the library looks at each of its connections at every call, so that one for all would take a time for
+    each that grows with their number.
+    """
+
+    def __init__(
+        self, base_url: str | None, api_key: Callable[[], str], traffic: Traffic, sign: Callable[[Any], None] | None
+    ) -> None:
+        self._key, self._traffic, self._sign = api_key, traffic, sign
+        self._mounts = past_proxies(base_url)
+        self._verify = http.create_ssl_context()
+        first = self._client()
+        self._all, self._free = [first], [first]
+        sdk = openai.AsyncOpenAI(api_key=SET_WHEN_SENT, base_url=base_url, http_client=first)
+        self._base, self._urls = sdk.base_url, dict[str, Any]()
+        given = {name: value for name, value in sdk.default_headers.items() if isinstance(value, str)}
+        given.pop("Authorization", None)  # the SDK's placeholder
+        self._headers = http.Headers(given | {"Accept-Encoding": "identity"})
+        self._extensions = {"timeout": openai.Timeout(LONGEST_CALL, connect=CONNECT_TIMEOUT).as_dict()}
+
+    @asynccontextmanager
+    async def sent(self, url: str, body: bytes, key: str) -> AsyncIterator[Any]:
+        """The reply to a body that is sent to an endpoint, without its contents."""
+        if not self._free:
+            self._all.append(self._client())
+            self._free.append(self._all[-1])
+        client = self._free.pop()
+        try:
+            headers = self._headers.copy()
+            headers[OWN_ID] = key
+            where, extensions = self._url(url), {**self._extensions}
+            request = http.Request("POST", where, headers=headers, content=body, extensions=extensions)
+            reply = await client.send(request, stream=True)
+            try:
+                yield reply
+            finally:
+                await reply.aclose()
+        finally:
+            self._free.append(client)
+
+    def _url(self, url: str) -> Any:
+        if url not in self._urls:
+            path = http.URL(url.removeprefix("/v1")).raw_path.lstrip(b"/")
+            self._urls[url] = self._base.copy_with(raw_path=self._base.raw_path + path)
+        return self._urls[url]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for client in self._all:
+            await client.aclose()
+
+    async def _leaving(self, request: Any) -> None:
+        if self._sign is None:
+            request.headers["Authorization"] = f"Bearer {self._key()}"
+        else:
+            self._sign(request)
+        self._traffic.sending(request)
+
+    def _client(self) -> Any:
+        return openai.DefaultAsyncHttpxClient(
+            follow_redirects=False,
+            event_hooks={"request": [self._leaving]},
+            mounts=self._mounts,
+            verify=self._verify,
+            limits=http.Limits(max_connections=1, max_keepalive_connections=1),
+        )
 
 
 def _end(
     loop: asyncio.AbstractEventLoop,
     thread: threading.Thread,
-    client: openai.AsyncOpenAI,
+    clients: Clients,
     calls: Mapping[int, asyncio.Task[None]],
 ) -> None:
     async def shut() -> None:
         for task in (tasks := list(calls.values())):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await client.close()
+        await clients.close()
         await loop.shutdown_default_executor()  # it has looked up host names
 
     with suppress(TimeoutError):
@@ -174,69 +276,3 @@ def _end(
     thread.join(CLOSING)
     if not thread.is_alive():
         loop.close()
-
-
-def _client(
-    base_url: str | None,
-    api_key: Callable[[], str],
-    caps: Caps,
-    traffic: Traffic,
-    sign: Callable[[Any], None] | None,
-) -> openai.AsyncOpenAI:
-    async def leaving(request: Any) -> None:
-        del request.headers["Authorization"]  # the SDK's placeholder
-        if sign is None:
-            request.headers["Authorization"] = f"Bearer {api_key()}"
-        else:
-            sign(request)
-        traffic.sending(request)
-
-    async def answered(response: Any) -> None:
-        response.stream = _Capped(response.stream, caps.reply, traffic, taken_over(response))
-
-    return openai.AsyncOpenAI(
-        api_key=SET_WHEN_SENT,
-        base_url=base_url,
-        max_retries=0,
-        timeout=openai.Timeout(LONGEST_CALL, connect=CONNECT_TIMEOUT),
-        default_headers={"Accept-Encoding": "identity"},
-        http_client=openai.DefaultAsyncHttpxClient(
-            follow_redirects=False,
-            event_hooks={"request": [leaving], "response": [answered]},
-            mounts=past_proxies(base_url),
-        ),
-    )
-
-
-class _Capped(http.AsyncByteStream):  # type: ignore[misc] # the library is known at run time
-    """A reply's body, unpacked, that is read up to a size."""
-
-    def __init__(self, stream: Any, cap: int, traffic: Traffic, unpacker: Unpacker) -> None:
-        self._stream = stream
-        self._cap = cap
-        self._traffic = traffic
-        self._unpacker = unpacker
-        self._total = 0
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        came = 0
-        async for packed in self._stream:
-            came += len(packed)
-            self._traffic.came(len(packed))
-            self._check(came)
-            for piece in self._unpacker.pieces(packed):
-                yield self._counted(piece)
-        for piece in self._unpacker.end():
-            yield self._counted(piece)
-
-    def _counted(self, piece: bytes) -> bytes:
-        self._total += len(piece)
-        self._check(self._total)
-        return piece
-
-    def _check(self, total: int) -> None:
-        if total > self._cap:
-            raise BadReply("too_large", f"the reply is longer than {self._cap} bytes")
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()

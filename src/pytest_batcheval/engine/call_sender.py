@@ -6,7 +6,6 @@ keys of unknown outcome are known, and they are at most those of the calls under
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -30,6 +29,7 @@ from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.wire.key import canonical
 from pytest_batcheval.wire.objects import Request
 
 DEADLINE, FLEX_DEADLINE = 600.0, 900.0
@@ -272,8 +272,8 @@ class CallRun:
         longest = FLEX_DEADLINE if flight.tier or service_tier(request.body) == "flex" else DEADLINE
         flight.epoch, flight.until = self._window.epoch, now + longest
         self._called.sent.add(request.custom_id)
-        body = json.loads(request.line())["body"] | ({"service_tier": flight.tier} if flight.tier else {})
-        number = self._calls.start(request.url, body, request.custom_id)
+        tier = {"service_tier": flight.tier} if flight.tier else {}
+        number = self._calls.start(request.url, canonical({**request.body, **tier}).encode(), request.custom_id)
         self._in_flight[number] = flight
 
     def _wait(self, now: float) -> None:

@@ -1,7 +1,8 @@
-"""The number of calls at once: one more after each window of answers, half of it after a refusal.
+"""The number of calls at once: doubled with each window of answers until the first refusal; then one more after each
+window, and half of it after a refusal.
 
-Additive increase and multiplicative decrease (Chiu and Jain 1989) find a provider's limit without knowing it, and
-leave room to others who share the account.
+That is TCP's slow start, and the additive increase and multiplicative decrease that follow it (RFC 5681, section 3.1):
+they find a provider's limit without knowing it, and leave room to others who share the account.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ START = 8
 CAP = 64
 """Calls at once at most, and so the most that a kill leaves with an unknown outcome.
 
-At 3 s a call they are 1,280 a minute, and a window that grows from 8 gets there after 1,988 answers.
+At 3 s a call they are 1,280 a minute; without a refusal a window that starts at 8 is there after 56 answers.
 """
 
 
@@ -36,7 +37,7 @@ class ConcurrencyWindow:
     def answered(self) -> None:
         """Count a call that the provider answered, with success or not."""
         self._answers += 1
-        if self._answers >= self.size:
+        if not self.epoch or self._answers >= self.size:
             self.size, self._answers = min(self.size + 1, self.cap), 0
 
     def refused(self, epoch: int) -> bool:
