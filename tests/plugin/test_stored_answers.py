@@ -1,9 +1,12 @@
+import cProfile
 import importlib
 import json
 import os
+import pstats
 import re
 import sys
 import textwrap
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -336,3 +339,23 @@ def test_later_turns_are_asked_for_after_the_answers_of_each_origin(tmp_path):
     asked = asked_requests([("test_it.py", PlannedCell({}, PromptCall(judged), {}))], stored)
     later = (Request({"model": "m", "input": f"judge: {said}"}, "/v1/responses") for said in ("first", "second"))
     assert {request.key for request in asked} == {request.custom_id, *(one.custom_id for one in later)}
+
+
+def calls_of(profile, file, name):
+    """How often a function was called while this profile was taken."""
+    found = pstats.Stats(profile).stats.items()
+    return sum(counts[1] for (path, _, function), counts in found if (Path(path).name, function) == (file, name))
+
+
+@pytest.mark.parametrize("kept", ["recording", "journal"])
+def test_a_replay_calls_each_prompt_once_and_hashes_each_request_once(suite, kept):
+    """Answers, reports and what is unused go by the requests that were built when the tests were collected."""
+    suite.test_file("@pytest.mark.batch(prompt=ask)\ndef test_one(answer): pass")
+    if kept == "recording":
+        suite.record()
+    else:
+        suite.run("--batch=send", "--batch-backend=simulator").assert_outcomes(passed=6)
+    with cProfile.Profile() as profile:
+        suite.run().assert_outcomes(passed=6)
+    assert calls_of(profile, "prompts.py", "ask") == 6
+    assert calls_of(profile, "key.py", "request_key") == 6

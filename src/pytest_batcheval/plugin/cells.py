@@ -79,7 +79,17 @@ def planned_cells(item: pytest.Item, axes: Collection[str]) -> list[PlannedCell]
     if not asks_for_answers(item):
         return []
     marks = ordered_marks(item, "batch")
-    mark = combined(marks)
+    return cells_of(item, marks, combined(marks), axes)
+
+
+def cells_of(
+    item: pytest.Item, marks: Iterable[pytest.Mark], mark: BatchMark, axes: Collection[str]
+) -> list[PlannedCell]:
+    """As `planned_cells`, for a test whose batch markers are known, and are `mark` together.
+
+    Raises:
+        MarkerError: a marker came too late, or the test has none of the prompt's arguments.
+    """
     _check_late(item, marks)
     parameters = dict(parameters_by_name(item))
     if mutant := parameters.pop(MUTANT, None):

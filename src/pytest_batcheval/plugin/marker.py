@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,6 +49,41 @@ class BatchMark:
     errors: str = "raise"
     narrowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rule: CountRule | RateRule | None = None
+
+    @cached_property
+    def parameters(self) -> Mapping[str, bool]:
+        """Names of the prompt's parameters, and whether each has to be given.
+
+        Raises:
+            MarkerError: a parameter cannot be an axis.
+        """
+        found: dict[str, bool] = {}
+        name = prompt_name(self.prompt)
+        for parameter in inspect.signature(self.prompt).parameters.values():
+            if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+                raise MarkerError(f"prompt {name}() has {parameter}; name each parameter after an axis")
+            if parameter.name == SAMPLE:
+                raise MarkerError(f"prompt {name}() has a parameter `sample`; samples share one body")
+            found[parameter.name] = parameter.default is parameter.empty
+        return found
+
+
+class CombinedMarks:
+    """Combined batch markers, each made once: the tests of one function have the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], tuple[list[pytest.Mark], BatchMark]] = {}
+
+    def of(self, marks: list[pytest.Mark]) -> BatchMark:
+        """The batch marker that these make together, the closest first.
+
+        Raises:
+            MarkerError: as `combined`.
+        """
+        these = tuple(map(id, marks))
+        if these not in self._known:
+            self._known[these] = marks, combined(marks)  # kept, so that no other marker gets the id of one of them
+        return self._known[these][1]
 
 
 def combined(marks: Sequence[pytest.Mark]) -> BatchMark:
@@ -126,7 +162,11 @@ def ordered_marks(node: pytest.Item, name: str) -> list[pytest.Mark]:
     A parameter's (`pytest.param(…, marks=…)`) is closer than the function's, a subclass's closer than its bases', by
     the MRO. pytest itself lists those of a base first (https://github.com/pytest-dev/pytest/issues/14329).
     """
-    return [mark for parent in node.iter_parents() for mark in _own_marks(parent) if mark.name == name]
+    found: list[pytest.Mark] = []
+    for parent in node.iter_parents():
+        own = [mark for mark in parent.own_markers if mark.name == name]
+        found += own if len(own) < 2 else (mark for mark in _own_marks(parent) if mark.name == name)
+    return found
 
 
 def _own_marks(node: Any) -> list[pytest.Mark]:
@@ -160,13 +200,7 @@ def prompt_parameters(mark: BatchMark, optional: bool = False) -> Iterator[str]:
     Raises:
         MarkerError: a parameter cannot be an axis.
     """
-    for name, parameter in inspect.signature(mark.prompt).parameters.items():
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has {parameter}; name each parameter after an axis")
-        if name == SAMPLE:
-            raise MarkerError(f"prompt {prompt_name(mark.prompt)}() has a parameter `sample`; samples share one body")
-        if optional or parameter.default is parameter.empty:
-            yield name
+    return (name for name, required in mark.parameters.items() if optional or required)
 
 
 def marks_of_parameters(parameters: Any) -> list[pytest.Mark]:

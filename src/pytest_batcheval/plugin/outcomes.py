@@ -40,12 +40,14 @@ class OutcomeCollector:
     def __init__(self) -> None:
         self._started = real_time.now()
         self._found: dict[str, Outcome] = {}
+        self._seconds: dict[str, float] = {}
 
     def begin(self, report: pytest.TestReport, data: Mapping[str, Any]) -> None:
         """Take the report with a test's counts, the first of it."""
         test = encodable(report.nodeid, "utf-8")  # as it is stored; names of files may have what UTF-8 does not have
         models = {used["model"] for used in data["used"].values()}
         model = models.pop() if len(models) == 1 else ""
+        self._seconds[report.nodeid] = 0.0
         self._found[report.nodeid] = Outcome(
             test, data["module"], "passed", cells=data["cells"], item=data["item"], model=model
         )
@@ -55,6 +57,9 @@ class OutcomeCollector:
         known = self._found.get(report.nodeid)
         if known is None:
             return
+        self._seconds[report.nodeid] += report.duration
+        if report.when != "call" and report.passed and not hasattr(report, "batcheval_results"):
+            return  # most reports; what is clean before or after the call changes nothing
         results = [*known.results, *(KeptResult(**data) for data in getattr(report, "batcheval_results", ()))]
         samples = Samples(*report.batcheval_samples) if hasattr(report, "batcheval_samples") else known.samples
         outcome, message = _outcome(report), known.message
@@ -62,22 +67,19 @@ class OutcomeCollector:
             outcome = known.outcome  # what is clean after a failure changes nothing
         elif report.failed:
             message = _message(report)
-        seconds = known.seconds + report.duration
-        self._found[report.nodeid] = replace(
-            known, outcome=outcome, message=message, seconds=seconds, results=results, samples=samples
-        )
+        self._found[report.nodeid] = replace(known, outcome=outcome, message=message, results=results, samples=samples)
 
     @property
     def found(self) -> Collection[Outcome]:
         """The outcomes so far."""
-        return self._found.values()
+        return [replace(found, seconds=self._seconds[nodeid]) for nodeid, found in self._found.items()]
 
     def store(self, settings: Settings, run: str, argv: list[str]) -> None:
         """Write what was taken; a run does not fail because that cannot be written."""
         if self._found:
             with suppress(OSError, sqlite3.Error, ValueError):
                 path = beside(settings.journal).parent / FILE
-                add_outcomes(path, run, self._started, settings.mode, argv, self._found.values())
+                add_outcomes(path, run, self._started, settings.mode, argv, self.found)
 
     def write_report(self, settings: Settings, stored: StoredAnswers, figures: Callable[[], RunFigures | None]) -> str:
         """Write the report of this run, if one is wanted, and return a remark; a run does not fail because of it."""
@@ -92,7 +94,7 @@ class OutcomeCollector:
         from pytest_batcheval.report.page import own_origins, report_page
 
         try:
-            outcomes = list(self._found.values())
+            outcomes = list(self.found)
             answers = used_answers(stored.recordings, settings.journal, outcomes)
             sent = figures()
             own = own_origins(sent, stored.journal.run_asked)

@@ -13,10 +13,10 @@ import pytest
 from pytest_batcheval.errors import PromptError
 from pytest_batcheval.plugin._pytest_compat import failing_despite_xfail, will_run
 from pytest_batcheval.plugin.axes import Axes
-from pytest_batcheval.plugin.cells import PlannedCell, planned_cells
+from pytest_batcheval.plugin.cells import PlannedCell, cells_of
 from pytest_batcheval.plugin.foreseen import foreseen
 from pytest_batcheval.plugin.item_id import module_of, parameters_by_name, place_of
-from pytest_batcheval.plugin.marker import MarkerError, asks_for_answers, combined, ordered_marks
+from pytest_batcheval.plugin.marker import CombinedMarks, MarkerError, asks_for_answers, ordered_marks
 from pytest_batcheval.plugin.simulated import respondents_asked
 from pytest_batcheval.prompts.prompt_call import PromptCall, Turns
 from pytest_batcheval.text.format import counted
@@ -101,12 +101,12 @@ def make_plan(items: Iterable[pytest.Item], root: Path, axes: Axes, twice: bool 
         axes: the axes that tests see.
         twice: whether each prompt is called twice, to see that it is pure.
     """
-    plan = Plan()
+    plan, combined = Plan(), CombinedMarks()
     for item in items:
         if not asks_for_answers(item) or not will_run(item):
             plan.others += 1
             continue
-        item.stash[_PLAN] = planned = _plan_item(item, root, axes, twice)
+        item.stash[_PLAN] = planned = _plan_item(item, root, axes, twice, combined)
         plan.items.append(planned)
     return plan
 
@@ -121,16 +121,16 @@ def plan_again(plan: Plan, changed: Mapping[pytest.Item, ItemPlan]) -> None:
     plan.items = [again.get(id(planned), planned) for planned in plan.items]
 
 
-def _plan_item(item: pytest.Item, root: Path, axes: Axes, twice: bool) -> ItemPlan:
+def _plan_item(item: pytest.Item, root: Path, axes: Axes, twice: bool, combined: CombinedMarks) -> ItemPlan:
     module = module_of(item, root)
     cells: list[PlannedCell] = []
     try:
-        cells += planned_cells(item, axes.of(item))
+        marks = ordered_marks(item, "batch")
+        mark = combined.of(marks)
+        cells += cells_of(item, marks, mark, axes.of(item))
         calls = (planned.call for planned in cells)
         first = [call.drive_twice(_unknown) if twice else call.drive(_unknown) for call in calls]
         requests = _first_wave(first)
-        marks = ordered_marks(item, "batch")
-        mark = combined(marks)
         return ItemPlan(item.nodeid, module, tuple(cells), requests, mark.errors, mark.rule, len(marks))
     except (PromptError, MarkerError) as error:
         return ItemPlan(item.nodeid, module, tuple(cells), error=error, place=place_of(item))

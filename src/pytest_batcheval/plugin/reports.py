@@ -66,9 +66,10 @@ class ItemReports:
             call.excinfo = _at_its_end(call.excinfo)  # pytest looks up the file of every frame, and shows none
         report = yield
         results = recent_results()
-        if not is_ours(item):
+        plan = item_plan(item)
+        if plan is None and not is_ours(item):
             return report
-        stats, plan = take_stats(item), item_plan(item)
+        stats = take_stats(item)
         if stats is not None or (plan is not None and call.when == "setup"):
             first = self._batch.stats.first_missing is None
             module = "" if plan is None else plan.module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -116,7 +116,7 @@ class RunStats:
         """Plain data for a report, and for the channel of another process; the first unrecorded request if wanted."""
         line = None if self.first_missing is None or not first else self.first_missing.line().decode()
         return {
-            "used": {key: asdict(used) for key, used in self.used.items()},
+            "used": {key: dict(vars(used)) for key, used in self.used.items()},
             "missing": self.missing,
             "conversations": self.conversations,
             "modules": self.modules,
