@@ -25,6 +25,10 @@ VALUES = 15
 """The API takes 16 pairs with values of 512 characters; one pair identifies the batch."""
 
 
+LISTED = VALUES * PREFIXES_A_VALUE
+"""Most requests of a batch whose metadata names all of them."""
+
+
 def identity(keys: Sequence[str], attempt: int, generation: int, round_name: str = "") -> str:
     """SHA-256 over sorted keys, attempt, generation and round, cut to 128 bits."""
     text = "\n".join((*sorted(keys), str(attempt), str(generation), *([round_name] if round_name else [])))
@@ -99,6 +103,14 @@ def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:
     return {key for key in keys if prefixes is None or _prefix(key) in prefixes}
 
 
+def any_held(metadata: Mapping[str, str], keys: Iterable[str]) -> bool:
+    """Whether a batch of ours may hold one of the keys."""
+    if our_metadata(metadata) is None:
+        return False
+    prefixes = _prefixes(metadata)
+    return any(prefixes is None or _prefix(key) in prefixes for key in keys)
+
+
 def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """Whether two batches of ours hold requests in common, of the same round, or else of the same generation.
 
@@ -125,9 +137,12 @@ def _prefixes(metadata: Mapping[str, str]) -> set[str] | None:
 
 
 def metadata(row: BatchRow, keys: Sequence[str]) -> dict[str, str]:
-    """The identifying value, and the first 48 bits of every key (base64url, 8 characters), of up to 960 keys."""
+    """The identifying value, and the first 48 bits of every key (base64url, 8 characters), of up to 960 keys.
+
+    Without the keys of a row that has more.
+    """
     pairs = {METADATA_NAME: identifying_value(row)}
-    if len(keys) > VALUES * PREFIXES_A_VALUE:
+    if row.requests > LISTED or len(keys) > LISTED:
         return pairs
     prefixes = [_prefix(key) for key in keys]
     for number, start in enumerate(range(0, len(prefixes), PREFIXES_A_VALUE)):

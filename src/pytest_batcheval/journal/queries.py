@@ -95,10 +95,17 @@ OTHER_ROUND = "SELECT 1 FROM batch WHERE origin = ? AND round <> ? LIMIT 1"
 KEYS_OF_BATCH = "SELECT key FROM claim WHERE batch = ? ORDER BY key"
 
 LINES_OF_BATCH = """
-SELECT key, line, crc FROM claim JOIN request USING (key) WHERE claim.batch = ? ORDER BY key
+SELECT claim.key, line, crc FROM claim JOIN request ON request.key = claim.key
+WHERE claim.batch = ? AND claim.key > ? ORDER BY claim.key LIMIT ?
 """
 
 OPEN_CLAIMS = "SELECT key FROM claim WHERE open = 1 AND origin = ?"
+
+OPEN_CLAIMS_OF = "SELECT key FROM claim WHERE open = 1 AND key IN ({keys}) AND origin = ?"
+
+BATCHES_WITH = "SELECT key, batch FROM claim WHERE key IN ({keys}) AND origin = ?"
+
+HAS_BATCHES = "SELECT 1 FROM batch WHERE origin = ? LIMIT 1"
 
 # Oldest first: a dict built from it keeps the newest, which is of the highest generation in its origin.
 ANSWERS = """

@@ -32,6 +32,9 @@ from pytest_batcheval.wire.origin import is_simulator
 CHUNK = 500
 """Most keys in one query; older versions of SQLite allow 999 parameters."""
 
+LINES = 2_000
+"""Most lines of an input file that are held together."""
+
 _BATCHES = queries.BATCHES.format(columns=", ".join(f.name for f in fields(BatchRow)))
 
 
@@ -166,7 +169,10 @@ class JournalReader:
 
     def failures(self, requests: Iterable[Request], origin: str, round_name: str = "") -> dict[str, RequestError]:
         """The failures of these requests for an origin (and round), by key, where there is no answer."""
-        keys = list({request.custom_id for request in requests})
+        return self.failures_of(list({request.custom_id for request in requests}), origin, round_name)
+
+    def failures_of(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, RequestError]:
+        """The failures of the requests with these keys, as `failures`."""
         rows = self._by_keys(queries.FAILURES, keys, origin, round_name=round_name)
         return {key: _error(*error) for key, *error in rows}
 
@@ -233,6 +239,18 @@ class JournalReader:
         """Keys claimed by an open batch of this origin, so that no other may send them."""
         return {row[0] for row in self._rows(queries.OPEN_CLAIMS, (origin,))}
 
+    def claimed_of(self, keys: Sequence[str], origin: str) -> set[str]:
+        """Those of the keys that an open batch of this origin claims."""
+        return {key for (key,) in self._by_keys(queries.OPEN_CLAIMS_OF, keys, origin)}
+
+    def batches_with(self, keys: Sequence[str], origin: str) -> list[tuple[str, int]]:
+        """(key, number of the batch) of every batch of an origin that has one of these keys."""
+        return list(self._by_keys(queries.BATCHES_WITH, keys, origin))
+
+    def has_batches(self, origin: str) -> bool:
+        """Whether anything was ever planned for an origin; else there is no answer, failure or claim of it."""
+        return bool(self._rows(queries.HAS_BATCHES, (origin,)))
+
     def keys(self, batch: int) -> list[str]:
         """The keys of a batch in the order of its input file."""
         return [row[0] for row in self._rows(queries.KEYS_OF_BATCH, (batch,))]
@@ -266,10 +284,13 @@ class JournalReader:
         Raises:
             JournalError: a line does not match its checksum; another request would be paid under its key.
         """
-        for key, line, crc in self._rows(queries.LINES_OF_BATCH, (batch,)):
-            if not is_sound(key, line, crc):
-                raise DamagedError(self.path, f"request {key} does not match its checksum")
-            yield line
+        after = ""
+        while rows := self._rows(queries.LINES_OF_BATCH, (batch, after, LINES)):
+            for key, line, crc in rows:
+                if not is_sound(key, line, crc):
+                    raise DamagedError(self.path, f"request {key} does not match its checksum")
+                yield line
+            after = rows[-1][0]
 
     def keys_like(self, start: str, most: int = 20) -> list[str]:
         """Keys of requests that begin with this text, at most `most`."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal import connect, location, queries, reserve
@@ -19,12 +20,22 @@ from pytest_batcheval.journal.rows import AliasRow, AnswerRow, BatchRow, Failure
 from pytest_batcheval.journal.transaction import reporting, transaction
 from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire import real_time
-from pytest_batcheval.wire.objects import Request
 
 __all__ = ["Journal", "JournalReader"]
 
 CHUNK_BYTES = 2**24
 """Bytes of answers that are held together, unless a single one has more."""
+
+
+class Line(Protocol):
+    """A request as it stands in an input file: a `Request`, or what was written of one."""
+
+    @property
+    def custom_id(self) -> str:
+        """Its key."""
+
+    def line(self) -> bytes:
+        """Its official line, without a newline."""
 
 
 class Journal:
@@ -91,8 +102,8 @@ class Journal:
             connect.check(self._connection, self.path, indexes=True)
             self._checked = True
 
-    def plan(self, row: BatchRow, requests: Sequence[Request]) -> BatchRow:
-        """Store a batch in state `planned` with its requests, and claim their keys.
+    def plan(self, row: BatchRow, requests: Iterable[Line]) -> BatchRow:
+        """Store a batch in state `planned` with its requests, read one by one, and claim their keys.
 
         Returns:
             The row with its number.
@@ -102,11 +113,18 @@ class Journal:
         """
         self.lock.check()
         self.check_indexes()
-        lines = ((request.custom_id, request.line()) for request in requests)
+        keys: list[str] = []
+
+        def lines() -> Iterator[tuple[str, bytes, int]]:
+            for request in requests:
+                key, line = request.custom_id, request.line()
+                keys.append(key)
+                yield key, line, checksum(key, line)
+
         with self._transaction() as connection:
-            connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
+            connection.executemany(queries.ADD_REQUEST, lines())
             number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
-            self._claim(connection, replace(row, id=number), [request.custom_id for request in requests])
+            self._claim(connection, replace(row, id=number), keys)
         return replace(row, id=number)
 
     def adopt(
@@ -215,7 +233,7 @@ class Journal:
         with self._transaction() as connection:
             connection.executemany(queries.ADD_CELL, ((name, origin, key) for name, key in cells.items()))
 
-    def forgive(self, origin: str, keys: Sequence[str]) -> None:
+    def forgive(self, origin: str, keys: Iterable[str]) -> None:
         """Allow these requests to be sent again although they were paid and are lost."""
         with self._transaction() as connection:
             for key in keys:
@@ -243,7 +261,7 @@ class Journal:
             connection.executemany(queries.ADD_REFRESH, rows)
         return self.reader.refreshes(list(generations), origin)
 
-    def end_refresh(self, origin: str, keys: Collection[str]) -> None:
+    def end_refresh(self, origin: str, keys: Iterable[str]) -> None:
         """Note that no refresh waits for these keys any more."""
         with self._transaction() as connection:
             connection.executemany(queries.END_REFRESH, ((key, origin) for key in keys))
