@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from hypothesis import settings
 import pytest_batcheval
 
 if TYPE_CHECKING:
+    from postgres_server import PostgresServer
+
     from pytest_batcheval.simulator.server import SimulatorServer
 
 IMPORTED_LATE = (
@@ -104,6 +107,30 @@ def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             path.write_text(first + end, encoding="utf-8")
             patch.setenv("SSL_CERT_FILE", str(path))
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; skipped where the package or the driver is not installed."""
+    pytest.importorskip("psycopg", reason="no driver: pip install 'pytest-batcheval[postgres]'")
+    from postgres_server import BIN, MISSING, PostgresServer
+
+    if BIN is None:
+        pytest.skip(MISSING)
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a journal of its own, on a server that answers."""
+    schema = f"s{next(_SCHEMAS)}"
+    yield postgres_server.url(schema)
+    postgres_server.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+_SCHEMAS = count(1)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from pytest_batcheval.engine.batch_run import BatchRun
 from pytest_batcheval.engine.destinations import asked_of_two, send_each
 from pytest_batcheval.engine.owner import ThreadOwner
 from pytest_batcheval.errors import UnfinishedError
+from pytest_batcheval.journal.address import PostgresAddress, beside, journal_address
 from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.rounds import checked_round
@@ -46,7 +47,7 @@ class BatchClient:
         backend: str | Backend = "openai",
         *,
         backends: Mapping[str, str] | None = None,
-        journal: str | Path = JOURNAL,
+        journal: str | Path | PostgresAddress = JOURNAL,
         clock: Clock | None = None,
         attempts: int = 3,
         budget: Decimal | None = None,
@@ -64,7 +65,7 @@ class BatchClient:
             backend: `openai` (keys and base URL from the SDK's environment variables), `simulator[:respondent]`,
                 a base URL, or an open backend.
             backends: those for the names that requests choose by their `backend`, if these are not a backend's own.
-            journal: the SQLite file that records what was sent; created if missing.
+            journal: the SQLite file that records what was sent, created if missing; or `postgresql://host/database`.
             clock: the clock of all waits; default real time, or the simulator's.
             attempts: the most times that one call sends a request with transient failures.
             budget: the most US dollars that one call may spend; `None` for no limit.
@@ -83,7 +84,7 @@ class BatchClient:
         self._calling: Calling | None = None
         self._chosen, self._backends = backend, dict(backends or {})
         self._others: dict[str, BatchClient] = {}
-        self._clock, self._path = clock, Path(journal)
+        self._clock, self._path = clock, journal_address(journal)
         self._attempts, self._budget = attempts, budget
         self._tokens = dict(enqueued_tokens or {})
         self._progress = progress
@@ -247,7 +248,7 @@ class BatchClient:
                 known[name] = backends.setdefault(backend, len(backends))
             return known[name]
 
-        spool = RequestSpool(requests, self._path.parent, part_of)
+        spool = RequestSpool(requests, beside(self._path).parent, part_of)
         names = list(backends) or [own]
         if len(names) > 1 and (found := spool.asked_of_two()) is not None:
             key, one, other = found

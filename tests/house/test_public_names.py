@@ -17,9 +17,9 @@ PUBLIC = {
     ),
     "pytest_batcheval.quality": (
         "CellValues Comparison Consistency Coverage Differentiation Discriminant Diversity FormatChecks GroupDifference JudgeAgreement PersonaEcho "
-        "Power QualityGate Regression Rubric TableError TraitReflection Verdict Verdicts alignment at_turn cell_values "
+        "Power QualityGate Regression Relevance Rubric TableError TraitReflection Verdict Verdicts alignment at_turn cell_values "
         "compare consistency coverage differentiation discriminant diversity format_checks group_difference judge_agreement persona_echo power "
-        "quality_gate read_verdict regression rubric_request scores_of trait_reflection verdicts_of"
+        "quality_gate read_verdict regression relevance rubric_request scores_of trait_reflection verdicts_of"
     ),
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_batcheval.journal.address import JournalAddress, journal_address
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
@@ -23,8 +24,25 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / ".batcheval" / "journal.sqlite"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest) -> JournalAddress:
+    """A new journal in each of the stores."""
+    if request.param == "sqlite":
+        place: Path = request.getfixturevalue("path")
+        return place
+    return journal_address(request.getfixturevalue("postgres"))
+
+
 @pytest.fixture
-def journal(path: Path) -> Iterator[Journal]:
+def journal(address: JournalAddress) -> Iterator[Journal]:
+    with Journal.open(address) as opened:
+        opened.add_run("run", ORIGIN)
+        yield opened
+
+
+@pytest.fixture
+def in_file(path: Path) -> Iterator[Journal]:
+    """A journal in SQLite, for what a file alone can suffer."""
     with Journal.open(path) as opened:
         opened.add_run("run", ORIGIN)
         yield opened

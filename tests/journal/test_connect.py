@@ -17,14 +17,14 @@ def pragma(journal, name):
     return journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
-def test_every_commit_is_on_disk_and_every_transaction_waits_for_its_turn(journal):
-    assert pragma(journal, "journal_mode") == "wal"
-    assert pragma(journal, "synchronous") == 2  # FULL
-    assert pragma(journal, "foreign_keys") == 1
-    assert pragma(journal, "busy_timeout") == 5000
+def test_every_commit_is_on_disk_and_every_transaction_waits_for_its_turn(in_file):
+    assert pragma(in_file, "journal_mode") == "wal"
+    assert pragma(in_file, "synchronous") == 2  # FULL
+    assert pragma(in_file, "foreign_keys") == 1
+    assert pragma(in_file, "busy_timeout") == 5000
     seen = []
-    journal._connection.set_trace_callback(seen.append)
-    journal.add_run("another", "o")
+    in_file._connection.set_trace_callback(seen.append)
+    in_file.add_run("another", "o")
     assert [seen[0], seen[-1]] == ["BEGIN IMMEDIATE", "COMMIT"]
 
 

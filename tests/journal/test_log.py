@@ -24,31 +24,31 @@ def log(path):
     return path.with_name(path.name + "-wal")
 
 
-def test_a_reader_that_stays_open_does_not_keep_rows_out_of_the_file(path, journal):
+def test_a_reader_that_stays_open_does_not_keep_rows_out_of_the_file(path, in_file):
     reader = Journal.read(path)
     reader.runs()
-    journal.add_run("second", "o")
-    journal.close()
+    in_file.add_run("second", "o")
+    in_file.close()
     assert runs_in_a_copy(path) == ["run", "second"]
     assert log(path).stat().st_size == 0
     reader.close()
     assert not log(path).exists()
 
 
-def test_a_reader_leaves_nothing_beside_a_closed_journal(path, journal):
-    journal.close()
+def test_a_reader_leaves_nothing_beside_a_closed_journal(path, in_file):
+    in_file.close()
     reader = Journal.read(path)
     reader.runs()
     reader.close()
     assert sorted(file.name for file in path.parent.iterdir()) == [".gitignore", path.name]
 
 
-def test_a_reader_takes_the_log_from_nobody(path, journal):
+def test_a_reader_takes_the_log_from_nobody(path, in_file):
     reader = Journal.read(path)
     reader.runs()
     reader.close()
     assert log(path).exists()
-    journal.add_run("second", "o")
+    in_file.add_run("second", "o")
     assert [run.id for run in reader.runs()] == ["run", "second"]
     reader.close()
 
@@ -67,7 +67,7 @@ os._exit(0)
         assert runs_in_a_copy(path) == ["run"]
 
 
-def test_a_log_that_cannot_be_moved_loses_nothing(path, journal):
+def test_a_log_that_cannot_be_moved_loses_nothing(path, in_file):
     """A reader in the middle of a transaction keeps its rows; closing does not fail."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connect, "BUSY_SECONDS", 0.01)
@@ -75,17 +75,17 @@ def test_a_log_that_cannot_be_moved_loses_nothing(path, journal):
         other = connect.reader(path)
         cursor = other.execute("SELECT 1 UNION SELECT 2 FROM run")
         cursor.fetchone()
-        journal.add_run("second", "o")
-        journal.close()
+        in_file.add_run("second", "o")
+        in_file.close()
         cursor.close()
         other.close()
     with Journal.open(path) as again:
         assert [run.id for run in again.reader.runs()] == ["run", "second"]
 
 
-def test_the_files_of_a_damaged_journal_stay_as_they_are(path, journal):
+def test_the_files_of_a_damaged_journal_stay_as_they_are(path, in_file):
     """They are what a repair begins with."""
-    journal._connection.execute("INSERT INTO request VALUES ('key', X'00', 7)")
+    in_file._connection.execute("INSERT INTO request VALUES ('key', X'00', 7)")
     copy = path.with_name("damaged.sqlite")
     shutil.copy(path, copy)
     shutil.copy(log(path), log(copy))

@@ -20,9 +20,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.address import journal_address
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow, FailureRow
 from pytest_batcheval.journal.store import Journal
+from pytest_batcheval.journal.transaction import ClaimedError
 from pytest_batcheval.wire.objects import Request
 
 ORIGINS = ("https://api.test/v1", "simulator:faithful@0")
@@ -36,18 +37,22 @@ class StoreMachine(RuleBasedStateMachine):
     """A journal with two origins, opened and closed again, and what it should say."""
 
     batches = Bundle("batches")
+    shared = False
+
+    def new_address(self):
+        return Path(self.folder.name) / "j" / "journal.sqlite"
 
     @initialize()
     def begin(self):
         memory = Path("/dev/shm")
         self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
-        self.path = Path(self.folder.name) / "j" / "journal.sqlite"
-        self.journal = Journal.open(self.path)
+        self.address = self.new_address()
+        self.journal = Journal.open(self.address)
         self.journal.add_run("run", ORIGINS[0])
         self.owners: dict[tuple[str, str], int] = {}
         self.answers: dict[tuple[str, str], dict[int, int]] = {}
         self.failures: dict[tuple[str, str], tuple[int, str, bool]] = {}
-        self.states: list[str] = []
+        self.states: dict[int, str] = {}
 
     @rule(
         target=batches,
@@ -58,14 +63,20 @@ class StoreMachine(RuleBasedStateMachine):
     def plan(self, origin, numbers, generation):
         keys = {KEYS[n] for n in numbers}
         row = BatchRow(origin, "s", "/v1/x", "i", 1, generation, len(keys), "f", run="run")
-        if any((origin, key) in self.owners for key in keys):
-            with pytest.raises(JournalError, match="already"):
+        taken = any((origin, key) in self.owners for key in keys)
+        if taken or (self.shared and any(self.is_done(origin, key, generation) for key in keys)):
+            with pytest.raises(ClaimedError, match="already" if taken else "just settled"):
                 self.journal.plan(row, [REQUESTS[n] for n in numbers])
             return replace(row, id=0)
         row = self.journal.plan(row, [REQUESTS[n] for n in numbers])
-        self.states.append("planned")
+        self.states[row.id] = "planned"
         self.owners |= {(origin, key): row.id for key in keys}
         return row
+
+    def is_done(self, origin, key, generation):
+        """Whether what was asked in this generation is answered, or has finally failed: another sender may have it."""
+        failed = self.failures.get((origin, key), (0, "", True))
+        return generation in self.answers.get((origin, key), ()) or (failed[0], failed[2]) == (generation, False)
 
     @rule(row=consumes(batches), results=st.dictionaries(st.sampled_from(KEYS), ENDS), breaks=st.booleans())
     def settle(self, row, results, breaks):
@@ -76,7 +87,7 @@ class StoreMachine(RuleBasedStateMachine):
         if breaks:
             self.interrupted(row, rows)
         self.journal.settle(replace(row, state="settled"), rows)
-        self.states[row.id - 1] = "settled"
+        self.states[row.id] = "settled"
         self.owners = {place: owner for place, owner in self.owners.items() if owner != row.id}
         self.expect(row, mine)
 
@@ -107,19 +118,19 @@ class StoreMachine(RuleBasedStateMachine):
     def lose(self, row):
         if row.id:
             self.journal.settle(replace(row, state="lost"), [])
-            self.states[row.id - 1] = "lost"
+            self.states[row.id] = "lost"
 
     @rule()
     def reopen(self):
         self.journal.close()
-        self.journal = Journal.open(self.path)
+        self.journal = Journal.open(self.address)
 
     @invariant()
     def says_what_the_model_says(self):
         if not hasattr(self, "journal"):
             return
         reader = self.journal.reader
-        assert [row.state for row in reader.batches()] == self.states
+        assert {row.id: row.state for row in reader.batches()} == self.states
         for origin in ORIGINS:
             assert reader.claimed(origin) == {key for where, key in self.owners if where == origin}
             found = {key: a.body["batch"] for key, a in reader.answers(REQUESTS, origin).items()}
@@ -139,4 +150,18 @@ class StoreMachine(RuleBasedStateMachine):
 def test_the_store_says_what_the_model_says(proof):
     run_state_machine_as_test(
         StoreMachine, settings=settings(max_examples=EXAMPLES[proof], stateful_step_count=20, deadline=None)
+    )
+
+
+def test_a_database_says_it_too(proof, postgres_server):
+    class PostgresMachine(StoreMachine):
+        shared = True
+
+        def new_address(self):
+            postgres_server.sql("DROP SCHEMA IF EXISTS machine CASCADE")
+            return journal_address(postgres_server.url("machine"))
+
+    run_state_machine_as_test(
+        PostgresMachine,
+        settings=settings(max_examples=max(EXAMPLES[proof] // 10, 2), stateful_step_count=20, deadline=None),
     )

@@ -27,11 +27,19 @@ def in_child(check):
     return os.waitpid(child, 0)[1] == 0
 
 
-@pytest.fixture
-def filled(journal, row, ask, answer_to):
-    requests = ask(1200)
+def fill(journal, row, requests, answer_to):
     journal.settle(replace(journal.plan(row, requests), state="settled"), [answer_to(r, r.custom_id) for r in requests])
     return journal
+
+
+@pytest.fixture
+def filled(journal, row, ask, answer_to):
+    return fill(journal, row, ask(1200), answer_to)
+
+
+@pytest.fixture
+def filled_file(in_file, row, ask, answer_to):
+    return fill(in_file, row, ask(1200), answer_to)
 
 
 def test_more_keys_than_a_query_takes_are_read_in_parts(filled, ask):
@@ -54,7 +62,7 @@ def test_of_any_origin_the_newest_batch_is_given(filled, row, ask, answer_to):
 
 
 def test_a_reader_sees_each_commit_and_nothing_of_an_open_transaction(journal, row, ask, answer_to):
-    reader = Journal.read(journal.path)
+    reader = Journal.read(journal.address)
     planned = journal.plan(row, ask(2))
     seen = []
 
@@ -69,14 +77,14 @@ def test_a_reader_sees_each_commit_and_nothing_of_an_open_transaction(journal, r
     reader.close()
 
 
-def test_a_reader_never_blocks_the_writer_nor_keeps_its_log_long(filled, ask):
+def test_a_reader_never_blocks_the_writer_nor_keeps_its_log_long(filled_file, ask):
     """Between two of its queries nothing of a reader is open, so the write-ahead log can be emptied."""
-    reader = Journal.read(filled.path)
+    reader = Journal.read(filled_file.path)
     reader.answers(ask(1200))
-    filled.add_run("more", "o")
-    busy, _, _ = filled._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    filled_file.add_run("more", "o")
+    busy, _, _ = filled_file._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert busy == 0
-    assert filled.path.with_name(filled.path.name + "-wal").stat().st_size == 0
+    assert filled_file.path.with_name(filled_file.path.name + "-wal").stat().st_size == 0
     reader.close()
 
 
@@ -92,9 +100,9 @@ def test_a_closed_journal_is_read_in_a_folder_that_cannot_be_written(path, row, 
             Journal.open(there)
 
 
-def test_answers_that_are_only_in_the_log_are_not_passed_over_in_silence(filled, ask, unwritable):
+def test_answers_that_are_only_in_the_log_are_not_passed_over_in_silence(filled_file, ask, unwritable):
     """The copy of a journal in use, without the index of its log, which nobody may make there."""
-    with unwritable(filled.path) as there:
+    with unwritable(filled_file.path) as there:
         index = there.with_name(there.name + "-shm")
         if os.getuid() == 0:
             os.seteuid(0)
@@ -108,15 +116,15 @@ def test_answers_that_are_only_in_the_log_are_not_passed_over_in_silence(filled,
             Journal.read(there).answers(ask(2))
 
 
-def test_a_locked_database_is_not_read_as_if_nobody_could_change_it(journal, row, ask, monkeypatch):
+def test_a_locked_database_is_not_read_as_if_nobody_could_change_it(in_file, row, ask, monkeypatch):
     """`immutable` would read past the lock, and read torn pages."""
     monkeypatch.setattr("pytest_batcheval.journal.connect.BUSY_SECONDS", 0.0)
-    with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
-        journal._connection.close()
+    with closing(sqlite3.connect(in_file.path, isolation_level=None)) as other:
+        in_file._connection.close()
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(JournalError, match="SQLITE_BUSY"):
-            Journal.read(journal.path).batches()
+            Journal.read(in_file.path).batches()
 
 
 def test_a_forked_child_opens_the_file_again(filled, ask):
@@ -169,12 +177,12 @@ def test_threads_share_a_reader(filled, ask):
     assert found == [1200] * 20
 
 
-def test_another_thread_may_not_write(journal):
+def test_another_thread_may_not_write(in_file):
     errors = []
 
     def write():
         try:
-            journal.add_run("thread", "o")
+            in_file.add_run("thread", "o")
         except JournalError as error:
             errors.append(str(error))
 
@@ -186,7 +194,7 @@ def test_another_thread_may_not_write(journal):
 
 def test_the_damaged_are_left_out_and_named(filled, ask):
     request = ask(1)[0]
-    filled._connection.execute("UPDATE answer SET response = x'7b7d' WHERE key = ?", (request.custom_id,))
+    filled._connection.execute("UPDATE answer SET response = ? WHERE key = ?", (b"{}", request.custom_id))
     assert len(filled.reader.answers(ask(3))) == 2
     assert filled.reader.damaged == {request.custom_id}
     assert filled.reader.answered([r.custom_id for r in ask(3)], "https://api.test/v1") == {

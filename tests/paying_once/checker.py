@@ -11,11 +11,12 @@ from pathlib import Path
 from pytest_batcheval.backends.clocks import SimulatorClock
 from pytest_batcheval.backends.openai_batch import OpenAIBatch
 from pytest_batcheval.engine.send import collect
+from pytest_batcheval.journal.address import JournalAddress
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.simulator.server import SimulatorServer
 
 
-def broken_rules(billed: Mapping[str, int], journal: Path, origin: str, most: int = 1) -> list[str]:
+def broken_rules(billed: Mapping[str, int], journal: JournalAddress, origin: str, most: int = 1) -> list[str]:
     """What is wrong: keys billed more than `most` times, and billed answers that are not in the journal."""
     reader = Journal.read(journal)
     try:
@@ -23,7 +24,7 @@ def broken_rules(billed: Mapping[str, int], journal: Path, origin: str, most: in
     finally:
         reader.close()
     again = [f"{key} was paid {times} times" for key, times in Counter(billed).items() if times > most]
-    lost = [f"{key} was paid and its answer is not in {journal.name}" for key in billed if key not in stored]
+    lost = [f"{key} was paid and its answer is not in {journal}" for key in billed if key not in stored]
     return again + lost
 
 

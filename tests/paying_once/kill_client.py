@@ -11,8 +11,9 @@ from pytest_batcheval.backends.connect import opened
 from pytest_batcheval.catalogue.providers import PROVIDERS
 from pytest_batcheval.engine.send import SendPolicy, send
 from pytest_batcheval.engine.split import Limits
-from pytest_batcheval.errors import ProviderError
+from pytest_batcheval.errors import JournalError, ProviderError
 from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.journal.address import JournalAddress, journal_address
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.endpoints import GENERATE
 from pytest_batcheval.wire.objects import Request
@@ -29,21 +30,25 @@ def requests(count: int, provider: str = "openai") -> list[Request]:
     return [Request(body) for body in bodies]
 
 
-def run(base_url: str, folder: str, count: int, provider: str = "openai") -> None:
+def run(base_url: str, folder: str, count: int, provider: str = "openai", journal: str = "journal.sqlite") -> None:
     """Send them in batches of 4 and leave the process, with 0 when every one is answered."""
     try:
-        answered = _send(base_url, folder, count, provider)
+        done = answered(base_url, journal_address(journal, Path(folder)), count, provider)
     except ProviderError:
         os._exit(int(ExitStatus.PROVIDER))
+    except JournalError as error:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(int(ExitStatus.JOURNAL))
     sys.stdout.flush()
-    os._exit(0 if answered else 1)
+    os._exit(0 if done else 1)
 
 
-def _send(base_url: str, folder: str, count: int, provider: str) -> bool:
+def answered(base_url: str, address: JournalAddress, count: int, provider: str) -> bool:
+    """Send them; whether every one is answered."""
     with (
         opened(PROVIDERS[provider], base_url, "test-key") as backend,
         SimulatorClock(backend.clock_address or "") as clock,
-        Journal.open(Path(folder) / "journal.sqlite") as journal,
+        Journal.open(address) as journal,
     ):
         wanted = requests(count, provider)
         sent = send(wanted, backend=backend, journal=journal, clock=clock, policy=SendPolicy(limits=Limits(requests=4)))

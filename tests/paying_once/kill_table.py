@@ -25,6 +25,7 @@ from forked import context
 
 from pytest_batcheval.backends.custom_id_mark import read_mark
 from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.journal.address import journal_address
 from pytest_batcheval.simulator.server import SimulatorServer
 
 Point = tuple[str, str, int]
@@ -36,6 +37,7 @@ POINTS: list[Point] = [
     (fault, call, nth) for call in CALLS for fault in WHEN for nth in ((1,) if call in ONCE else (1, 2))
 ]
 THEN = ("the same requests", "other requests", "the journal is deleted")
+FILE = "journal.sqlite"
 STARTS = 12
 ALL = 10
 SOME = 6
@@ -58,19 +60,19 @@ class Killed:
     wrong: list[str]
 
 
-def client(server: SimulatorServer, folder: Path, count: int) -> BaseProcess:
+def client(server: SimulatorServer, folder: Path, count: int, journal: str = FILE) -> BaseProcess:
     """Run a client that wants so many requests, to its end or its death."""
-    given = (server.base_url, str(folder), count, server.dialect.name)
+    given = (server.base_url, str(folder), count, server.dialect.name, journal)
     process = context().Process(target=kill_client.run, args=given)
     process.start()
     process.join()
     return process
 
 
-def until_done(server: SimulatorServer, folder: Path, count: int) -> int:
+def until_done(server: SimulatorServer, folder: Path, count: int, journal: str = FILE) -> int:
     """Start clients until one comes to its end; returns how many were killed."""
     for killed in range(STARTS):
-        status = client(server, folder, count).exitcode
+        status = client(server, folder, count, journal).exitcode
         if status == 0:
             return killed
         # what strikes before a client has registered kills nobody: it finds no server
@@ -78,22 +80,22 @@ def until_done(server: SimulatorServer, folder: Path, count: int) -> int:
     raise AssertionError(f"no client of {STARTS} came to its end")
 
 
-def strike(server: SimulatorServer, folder: Path, point: Point, then: str) -> Killed:
+def strike(server: SimulatorServer, folder: Path, point: Point, then: str, journal: str = FILE) -> Killed:
     """Kill a client at a point of its conversation, and see what the next ones make of it."""
     fault, call, nth = point
     server.reset()  # with the usual times, so that batches are polled
     plan = server.misbehave({"fault": fault, "call": call, "nth": nth})
-    killed = client(server, folder, SOME).exitcode == -signal.SIGKILL
+    killed = client(server, folder, SOME, journal).exitcode == -signal.SIGKILL
     assert plan.struck.total() == killed
     if then == THEN[2]:
         server.forward(6 * 3600)
         shutil.rmtree(folder)
         folder.mkdir()
     wanted = ALL if then == THEN[1] else SOME
-    until_done(server, folder, wanted)
+    until_done(server, folder, wanted, journal)
     server.forward(3 * 86_400)
     billed = billed_keys(server)
-    return Killed(int(killed), wanted, billed, broken_rules(billed, folder / "journal.sqlite", server.origin))
+    return Killed(int(killed), wanted, billed, broken_rules(billed, journal_address(journal, folder), server.origin))
 
 
 def billed_keys(server: SimulatorServer) -> Counter[str]:

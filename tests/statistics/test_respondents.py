@@ -108,3 +108,25 @@ def test_three_samples_show_what_one_does_not(proof: str) -> None:
 
 def test_every_respondent_is_looked_at() -> None:
     assert set(CAUGHT) == set(RESPONDENTS) - {"faithful", "faithful-0.4"}
+
+
+UNEVEN = {
+    "monologue": "copies",
+    "neighbours": "copies",
+    "mute": "each_persona",
+    "few": "traits",
+    "late": "each_question",
+    "drifting": "each_question",
+    "counsellor": "form",
+    "sheet_reader": "own_words",
+    "emoji": "traits",
+    "length": "traits",
+}
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", UNEVEN)
+def test_what_lies_between_answers_fails_its_part(proof, name):
+    runs = {"quick": 1, "ci": 1, "full": 40}[proof]
+    missed = sum(UNEVEN[name] not in outcome(name, 1, seed, 199).failed for seed in REPORTED[:runs])
+    assert at_most(missed, runs, 0.05), missed / runs

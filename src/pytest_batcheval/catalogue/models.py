@@ -38,7 +38,7 @@ _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})\Z")
 
 @dataclass(frozen=True)
 class ModelEnd:
-    """What a provider announced of a model.
+    """The end of a model, as its provider announced it.
 
     Attributes:
         day: from which it applies (UTC).

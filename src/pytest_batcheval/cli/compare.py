@@ -200,11 +200,12 @@ def _named(row: Row, models: Sequence[str], model: str) -> Row:
 def _answers(
     recorded: RecordedTable, asked: Sequence[Request], round_name: str, arguments: argparse.Namespace
 ) -> Mapping[str, Answer]:
+    from pytest_batcheval.journal.address import may_exist
     from pytest_batcheval.journal.store import Journal
 
     found = recorded.recordings.find(asked, round_name=round_name)
     missing = [request for request in asked if request.custom_id not in found]
-    if missing and arguments.journal.exists():
+    if missing and may_exist(arguments.journal):
         with closing(Journal.read(arguments.journal)) as reader:
             found |= reader.answers(missing, round_name=round_name)
     return found

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         from pytest_batcheval.report.dashboard.app import Dashboard
     except ModuleNotFoundError as error:
         raise UsageError(f"the page needs {error.name}: pip install 'pytest-batcheval[dashboard]'") from None
-    app = Dashboard(Path(arguments.journal), Path(arguments.cassettes), language(arguments)).app()
+    app = Dashboard(arguments.journal, Path(arguments.cassettes), language(arguments)).app()
     with _listening(arguments.port) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         say(f"{address} (Ctrl-C ends it)")

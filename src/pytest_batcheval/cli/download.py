@@ -18,6 +18,7 @@ from pytest_batcheval.text.sanitize import safe_json_to_print
 from pytest_batcheval.text.streams import discard
 
 if TYPE_CHECKING:
+    from pytest_batcheval.journal.address import JournalAddress
     from pytest_batcheval.wire.objects import Answer
 
 DESCRIPTION = """
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitStatus.FAILED if counts["failed"] else ExitStatus.OK)
 
 
-def _keys(journal: Path, batch_id: str) -> Mapping[str, str]:
+def _keys(journal: JournalAddress, batch_id: str) -> Mapping[str, str]:
     """The key of each `custom_id` of an adopted batch, as far as the journal can be read and has it."""
     from pytest_batcheval.errors import JournalError
     from pytest_batcheval.journal.store import Journal

@@ -11,6 +11,7 @@ from pytest_batcheval.cli.new_file import check_new
 from pytest_batcheval.cli.options import add_journal, open_reader, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
+from pytest_batcheval.journal.address import JournalAddress
 
 DESCRIPTION = """
 path: print the path of the journal that the verbs would use. copy: write a copy of the journal to the new file TARGET,
@@ -46,11 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
     if target is not None:
         _copy(path, target)
     else:
-        say(str(QUERIES if arguments.action == "queries" else path.resolve()))
+        say(str(QUERIES if arguments.action == "queries" else path.resolve() if isinstance(path, Path) else path))
     return int(ExitStatus.OK)
 
 
-def _copy(path: Path, target: Path) -> None:
+def _copy(path: JournalAddress, target: Path) -> None:
+    if not isinstance(path, Path):
+        dump = f"pg_dump --format=custom --schema={path.schema} --file={target} {path.url}"
+        raise UsageError(f"the copy of a journal in PostgreSQL is a backup of its schema: {dump}")
     from pytest_batcheval.journal.copying import copy_journal
 
     open_reader(path).close()

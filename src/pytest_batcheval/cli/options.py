@@ -20,6 +20,7 @@ from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 if TYPE_CHECKING:
     from pytest_batcheval.engine.send_result import SendResult
     from pytest_batcheval.engine.snapshot import BatchSnapshot
+    from pytest_batcheval.journal.address import JournalAddress
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.recordings.answers import Recordings
     from pytest_batcheval.report.language import Language
@@ -35,8 +36,18 @@ ENDLESS = 10_000
 def add_journal(parser: argparse.ArgumentParser) -> None:
     """Add `--journal`."""
     parser.add_argument(
-        "--journal", type=Path, default=JOURNAL, metavar="PATH", help="the journal (default: %(default)s)"
+        "--journal", type=journal, default=JOURNAL, metavar="PATH", help="the journal (default: %(default)s)"
     )
+
+
+def journal(text: str) -> JournalAddress:
+    """The address of a journal: a path, or `postgresql://host/database`."""
+    from pytest_batcheval.journal.address import journal_address
+
+    try:
+        return journal_address(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_cassettes(parser: argparse.ArgumentParser) -> None:
@@ -88,21 +99,22 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_reader(path: Path) -> JournalReader:
+def open_reader(path: JournalAddress) -> JournalReader:
     """Open the journal for reading.
 
     Raises:
         UsageError: there is none.
         JournalError: it is no file.
     """
-    from pytest_batcheval.journal.location import real
+    from pytest_batcheval.journal.address import real
     from pytest_batcheval.journal.store import Journal
 
-    if not real(path).exists():
+    reader = Journal.read(real(path))
+    if not reader.exists():
         raise UsageError(
             f"there is no journal {path}; name another with --journal, or rebuild it with batcheval recover"
         )
-    return Journal.read(path)
+    return reader
 
 
 def open_recordings(cassettes: Path) -> Recordings:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.catalogue.models import LARGER, MODEL
 from pytest_batcheval.cli.collected_tests import dump
-from pytest_batcheval.cli.options import LISTED, add_cassettes, open_reader, open_recordings, say
+from pytest_batcheval.cli.options import LISTED, add_cassettes, journal, open_reader, open_recordings, say
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
@@ -21,6 +21,7 @@ from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.origin import describe
 
 if TYPE_CHECKING:
+    from pytest_batcheval.journal.address import JournalAddress
     from pytest_batcheval.recordings.answers import RecordingPlace, Recordings
     from pytest_batcheval.recordings.unused import UnusedAnswers
 
@@ -61,7 +62,7 @@ def add_parser(verbs: Any) -> None:
         "--journal",
         nargs="?",
         const=Path(JOURNAL),
-        type=Path,
+        type=journal,
         metavar="PATH",
         help="prune the journal (default: %(const)s)",
     )
@@ -256,7 +257,7 @@ def _undo(cassettes: Path, dry_run: bool) -> None:
         say(f"{counted(len(backups) - 1, 'earlier removal')} can be undone")
 
 
-def _prune_journal(path: Path, days: float | None, dry_run: bool) -> None:
+def _prune_journal(path: JournalAddress, days: float | None, dry_run: bool) -> None:
     from pytest_batcheval.journal.store import Journal
 
     open_reader(path).close()

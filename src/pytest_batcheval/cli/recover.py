@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.collect import add_options, collect_batches
@@ -34,9 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.journal.lock import LockWait
     from pytest_batcheval.journal.salvage import mend
 
-    salvaged = mend(arguments.journal, LockWait(arguments.journal, say=say))
-    if salvaged is not None:
-        _say_salvaged(salvaged)
+    if isinstance(arguments.journal, Path):  # a database is its server's to repair
+        salvaged = mend(arguments.journal, LockWait(arguments.journal, say=say))
+        if salvaged is not None:
+            _say_salvaged(salvaged)
     return collect_batches(arguments, adopt=True)
 
 

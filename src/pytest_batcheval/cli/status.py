@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.cli.options import add_backend, add_journal, open_reader, say, say_json, say_painted, width
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.batch_status import BatchStatus
     from pytest_batcheval.cli.watch import WatchedState
     from pytest_batcheval.engine.snapshot import BatchSnapshot
-    from pytest_batcheval.journal.lock import Holder
+    from pytest_batcheval.journal.address import JournalAddress
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.journal.rows import StageRow
     from pytest_batcheval.report.figures import BatchFigures, RunFigures
@@ -143,7 +142,7 @@ def _poll_batch(backend: Backend, batch: str) -> WatchedState:
     return WatchedState("\n".join(lines), line, status.to_dict(), _exit_status(status))
 
 
-def _poll_run(journal: Path, start: str | None) -> WatchedState:
+def _poll_run(journal: JournalAddress, start: str | None) -> WatchedState:
     from pytest_batcheval.cli.watch import WatchedState
     from pytest_batcheval.report.run_text import open_text
 
@@ -156,10 +155,12 @@ def _poll_run(journal: Path, start: str | None) -> WatchedState:
     return WatchedState(page, line, data, _run_exit_status(state))
 
 
-def _is_sending(journal: Path, run: dict[str, Any]) -> bool:
-    """Return whether its process runs and holds the journal's lock: between two waves no batch is open."""
-    holder = _holder(journal)
-    if holder is None or list(holder.argv) != run["argv"]:
+def _is_sending(journal: JournalAddress, run: dict[str, Any]) -> bool:
+    """Return whether its process still sends from the journal: between two waves no batch is open."""
+    from pytest_batcheval.journal.address import real
+    from pytest_batcheval.journal.database import database_at
+
+    if run["argv"] not in [list(holder.argv) for holder in database_at(real(journal)).senders()]:
         return False
     reader = open_reader(journal)
     try:
@@ -167,14 +168,6 @@ def _is_sending(journal: Path, run: dict[str, Any]) -> bool:
     finally:
         reader.close()
     return bool(same) and same[-1].id == run["id"]
-
-
-def _holder(journal: Path) -> Holder | None:
-    from pytest_batcheval.journal.location import real
-    from pytest_batcheval.journal.lock import JournalLock
-
-    path = real(journal)
-    return JournalLock(path.with_name(f"{path.name}.lock")).holder()
 
 
 def _seconds(text: str) -> float:
@@ -213,7 +206,7 @@ _BATCHES = ("batch", "state", "requests", "answered", "failed", "cost")
 _STAGES = ("wave", "stage", "time", "CPU", "memory", "sent", "received")
 
 
-def _show_run(journal: Path, start: str | None, as_json: bool) -> ExitStatus:
+def _show_run(journal: JournalAddress, start: str | None, as_json: bool) -> ExitStatus:
     """Print the status of a run; `start` is its id, or the beginning of it, `None` the newest that sent something."""
     seen = _read_run(journal, start)
     if as_json:
@@ -258,7 +251,7 @@ class _SeenRun:
         return data
 
 
-def _read_run(journal: Path, start: str | None) -> _SeenRun:
+def _read_run(journal: JournalAddress, start: str | None) -> _SeenRun:
     """Return the figures of a run and of its batches.
 
     Raises:
@@ -278,7 +271,7 @@ def _read_run(journal: Path, start: str | None) -> _SeenRun:
         reader.close()
 
 
-def _live(journal: Path, run: RunFigures, ids: set[str], reader: JournalReader) -> LiveLines | None:
+def _live(journal: JournalAddress, run: RunFigures, ids: set[str], reader: JournalReader) -> LiveLines | None:
     """Return the lines of the process that sends this run or waits for its batches; `None` without one."""
     from pytest_batcheval.report.eta import Eta
     from pytest_batcheval.report.progress_file import progress_now
@@ -303,7 +296,7 @@ def _the_one(runs: Sequence[RunFigures], start: str | None) -> RunFigures:
     return found[0]
 
 
-def _run_page(seen: _SeenRun, journal: Path) -> list[str]:
+def _run_page(seen: _SeenRun, journal: JournalAddress) -> list[str]:
     """Return the lines about a run, as wide as stdout."""
     from pytest_batcheval.report.run_text import error_lines
     from pytest_batcheval.text.table import table
@@ -325,7 +318,7 @@ def _run_page(seen: _SeenRun, journal: Path) -> list[str]:
     return lines
 
 
-def _resume(seen: _SeenRun, journal: Path) -> list[str]:
+def _resume(seen: _SeenRun, journal: JournalAddress) -> list[str]:
     """Return the commands that collect the batches of this run, one for each backend."""
     from pytest_batcheval.backends.connect import OPENAI
     from pytest_batcheval.journal.rows import OPEN

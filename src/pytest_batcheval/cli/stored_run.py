@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.errors import UsageError
 
 if TYPE_CHECKING:
+    from pytest_batcheval.journal.address import JournalAddress
     from pytest_batcheval.journal.outcomes import Outcome
 
 
-def stored_run(journal: Path, start: str = "") -> tuple[str, float, list[Outcome]]:
+def stored_run(journal: JournalAddress, start: str = "") -> tuple[str, float, list[Outcome]]:
     """Return id, Unix seconds of the start, and outcomes of the newest run, or of the one whose id begins so.
 
     Raises:

@@ -44,5 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     for text in wrong:
         say(f"wrong: {text}")
     if wrong:
-        say("to repair it, with what the provider still has: batcheval recover")
+        from pytest_batcheval.journal.address import PostgresAddress
+
+        backup = "restore a backup of the database, then run: batcheval recover"
+        in_database = isinstance(arguments.journal, PostgresAddress)
+        say(backup if in_database else "to repair it, with what the provider still has: batcheval recover")
     return int(ExitStatus.JOURNAL if wrong else ExitStatus.OK)

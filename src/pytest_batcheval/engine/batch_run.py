@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_batcheval.errors import UsageError
@@ -15,6 +14,7 @@ from pytest_batcheval.wire.objects import Answer, Request
 if TYPE_CHECKING:
     from pytest_batcheval.engine.send_result import SendResult
     from pytest_batcheval.engine.spool import RequestSpool
+    from pytest_batcheval.journal.address import JournalAddress
     from pytest_batcheval.journal.reader import JournalReader
 
 
@@ -30,7 +30,7 @@ class BatchRun:
     """
 
     def __init__(
-        self, spool: RequestSpool, journal: Path, origins: Sequence[str], round_name: str, sent: SendResult
+        self, spool: RequestSpool, journal: JournalAddress, origins: Sequence[str], round_name: str, sent: SendResult
     ) -> None:
         """Prepare it; `origins` are those of the parts of `spool`."""
         self.sent = sent

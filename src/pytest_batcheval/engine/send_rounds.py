@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from pytest_batcheval.engine.adopt_unmarked import AdoptedBatch, NamedAdoption
@@ -11,6 +12,7 @@ from pytest_batcheval.engine.batch_sender import BatchSender
 from pytest_batcheval.engine.budget import Budget
 from pytest_batcheval.engine.call_sender import Calling, CallSender, settle_calls
 from pytest_batcheval.engine.metadata import identity
+from pytest_batcheval.engine.other_senders import OtherSenders
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME, pause_before
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts, SendResult
@@ -21,6 +23,7 @@ from pytest_batcheval.engine.tracing import span_of
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import BatchEvalError, ProviderError, UsageError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
+from pytest_batcheval.journal.transaction import ClaimedError
 from pytest_batcheval.text.format import counted
 
 MAX_YIELDS = 5
@@ -59,6 +62,7 @@ class Sender:
         self._rounds: RoundSender = self._batches
         if calling is not None:
             self._rounds = CallSender(context, policy, worklist, self._counts, calling)
+        self._others = OtherSenders(context)
         self._yields = 0
         self._said: set[str] = set()
         self._budget = None
@@ -73,7 +77,7 @@ class Sender:
         """
         refresh, attempts, worklist = self._policy.refresh, self._policy.attempts, self._worklist
         stored = worklist.stored()
-        self._attach()
+        self._attach_to(wanted)
         # A refresh wants answers newer than any, also than those of another machine.
         left = wanted if refresh else worklist.left(attempts)
         if left and self._batches.adopt(left, quiet=self._rounds is not self._batches):
@@ -83,11 +87,12 @@ class Sender:
         if refresh:
             worklist.begin_refresh(self._context.run)
             left = worklist.left(attempts)
-        while left:
-            attempt = 1 + worklist.least_tried(left)
-            self._context.pause(pause_before(attempt), len(left), f"attempt {attempt} of {attempts}")
-            if self._round(left):
-                self._take_over(left)
+        while left or self._others.wait(wanted, self._attach):
+            if left:
+                attempt = 1 + worklist.least_tried(left)
+                self._context.pause(pause_before(attempt), len(left), f"attempt {attempt} of {attempts}")
+                if self._round(left):
+                    self._take_over(left)
             left = worklist.left(attempts)
         return self._result(len(wanted), stored, *worklist.outcome())
 
@@ -132,14 +137,23 @@ class Sender:
         self._batches.finish(list(rows.values()))
         return self._finished()
 
-    def _attach(self) -> None:
-        """Finish the batches, and settle the individual calls, of earlier runs."""
-        rows = self._context.journal.reader.open_batches(self._context.backend.origin)
+    def _attach(self, keys: Sequence[str] | None = None) -> bool:
+        """Finish the batches, and settle the individual calls, of runs that do not any more; whether there were any."""
+        rows = self._context.journal.take_over(self._context.backend.origin, keys)
         for row in rows:
             if row.calls == "individual":
                 self._counts.unknown |= settle_calls(self._context.journal, row, "under way when a run was killed")
         self._say_risk(self._counts.unknown)
         self._batches.attach([row for row in rows if row.calls == "batch"])
+        return bool(rows)
+
+    def _attach_to(self, wanted: Wanted) -> None:
+        """Finish what runs began that do not any more: all of it, or of a shared journal what holds one of these."""
+        if not self._context.journal.shared:
+            self._attach()
+            return
+        for items in wanted.slices():
+            self._attach([item.key for item in items])
 
     def _say_risk(self, keys: set[str]) -> None:
         """Tell of calls of unknown outcome at once: a run that is killed does not come to its end, where it sums up."""
@@ -171,8 +185,18 @@ class Sender:
         with span_of("plan", self._context.backend, requests=len(left)).active():
             reserved = self._reserve(left)
             for portion in self._worklist.portions(left, self._rounds.limits):
-                self._rounds.begin(self._plan(portion, next(reserved, "")), portion)
+                if (planned := self._planned(portion, next(reserved, ""))) is not None:
+                    self._rounds.begin(*planned)
         return self._rounds.send()
+
+    def _planned(self, portion: Portion, most_usd: str) -> tuple[BatchRow, Portion] | None:
+        """The planned batch of a portion, without what another sender claims at this moment; `None` if that is all."""
+        while portion.items:
+            try:
+                return self._plan(portion, most_usd), portion
+            except ClaimedError as error:
+                portion = replace(portion, items=[item for item in portion.items if item.key not in error.keys])
+        return None
 
     def _reserve(self, left: Wanted) -> Iterator[str]:
         """The most each row of this round can cost, as the journal keeps it; nothing without a budget."""

@@ -135,10 +135,9 @@ class ModelQueue:
 
 
 def cut(sized: Iterable[tuple[T, Size]], model: str, limits: Limits) -> Iterator[list[T]]:
-    """Parts of one model in batches; under a limit of tokens the largest first, each where it still fits."""
+    """Parts of one model in batches, in the given order; under a limit of tokens each where it still fits."""
+    # Never by size: long answers may be those of one trait, and a judge that drifts over its files would fake it.
     limit = limits.tokens.get(model)
-    if limit is not None:
-        sized = sorted(sized, key=lambda pair: -pair[1].tokens)
     most_tokens = float("inf") if limit is None else limit
     open_batches: list[_OpenBatch[T]] = [_OpenBatch()]
     for part, size in sized:

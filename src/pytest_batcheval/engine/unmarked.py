@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from pytest_batcheval.backends.errors import ProviderFailure, Refused
 from pytest_batcheval.backends.protocol import METADATA_NAME, RemoteBatch
@@ -133,7 +134,8 @@ def _choice(found: Sequence[SharedRequests], context: SendContext, wanted: int) 
 def adopt_command(ids: Collection[str], context: SendContext) -> str:
     """The command that adopts batches into this journal."""
     words = ["batcheval", "adopt", *ids]
-    path = os.path.relpath(context.journal.path)
+    address = context.journal.address
+    path = os.path.relpath(address) if isinstance(address, Path) else str(address)
     words += [] if path == os.path.normpath(JOURNAL) else ["--journal", path]
     base_url = context.backend.base_url.rstrip("/")
     return shlex.join(words if base_url == DEFAULT_BASE_URL else [*words, "--backend", base_url])

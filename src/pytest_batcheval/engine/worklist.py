@@ -86,8 +86,8 @@ class Worklist:
         if damaged:
             answers = counted(len(damaged), "answer")
             raise JournalError(
-                f"{self._journal.path} has {answers} with a wrong checksum ({min(damaged)}, …); nothing is sent until "
-                "the journal is repaired: batcheval recover"
+                f"{self._journal.address} has {answers} with a wrong checksum ({min(damaged)}, …); nothing is sent "
+                "until the journal is repaired: batcheval recover"
             )
         if missing:
             self._journal.check_indexes()
@@ -100,7 +100,7 @@ class Worklist:
             gone |= self._journal.reader.gone([item.key for item in items], self._origin)
         if gone:
             what = f"{counted(len(gone), 'request')} settled without answer or failure, as {min(gone)}"
-            raise DamagedError(self._journal.path, what)
+            raise DamagedError(self._journal.address, what)
 
     def _begun(self) -> bool:
         """Whether the journal has a batch of this origin; else it has nothing of any request."""
@@ -141,7 +141,7 @@ class Worklist:
             goals = reader.refreshes(keys, self._origin)
             answered = reader.generations(keys, self._origin, self._round)
         final = reader.final(keys, self._origin, self._round)
-        claimed, tried = reader.claimed_of(keys, self._origin), self.tried(keys)
+        claimed, tried = reader.open_of(keys, self._origin), self.tried(keys)
         return (
             item
             for item in items

@@ -1,34 +1,28 @@
-"""The checks of a whole journal: SQLite's own, the checksums of its rows, and what contradicts itself."""
+"""The checks of a whole journal: the database's own, the checksums of its rows, and what contradicts itself."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 
 from pytest_batcheval.journal import queries
+from pytest_batcheval.journal.database import Connection, Database
 from pytest_batcheval.journal.rows import SUMS, is_sound
 from pytest_batcheval.journal.schema import tables
 
 
-def errors(connection: sqlite3.Connection) -> Iterator[str]:
-    """The errors in a journal.
-
-    Raises:
-        sqlite3.Error: it cannot be read to its end, or a text is none.
-    """
-    yield from (f"SQLite: {text}" for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok")
+def errors(database: Database, connection: Connection) -> Iterator[str]:
+    """The errors in a journal; what keeps it from being read to its end is raised as the database's own error."""
+    yield from database.errors(connection)
     for table in tables():
         yield from _unsound_rows(connection, table.name)
     # SQLite checks this only on connections that may write.
     for (number,) in connection.execute(queries.ODD_BATCHES):
         yield f"batch {number} is in no state of the journal's"
-    for table_name, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-        yield f"a row of {table_name} refers to a missing {parent}"
     for (key,) in connection.execute(queries.GONE.format(which="")):
         yield f"request {key} is settled, and has neither answer nor failure"
 
 
-def _unsound_rows(connection: sqlite3.Connection, table: str) -> Iterator[str]:
+def _unsound_rows(connection: Connection, table: str) -> Iterator[str]:
     """Read every row, one after the other: a text that is none is an error of reading."""
     cursor = connection.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in cursor.description]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_batcheval.errors import JournalError, UnfinishedError
+from pytest_batcheval.journal.address import JournalAddress
 from pytest_batcheval.journal.transaction import reporting
 from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire import real_time
@@ -50,7 +51,9 @@ def wait_a_second(holder: Holder | None) -> None:
 class LockWait:
     """A `wait` for `JournalLock.held` that announces each holder once, waits a second and gives up after `limit`."""
 
-    def __init__(self, path: Path, limit: float | None = None, say: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self, path: JournalAddress, limit: float | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> None:
         """Wait for the journal at `path`, for at most `limit` seconds; `None` has no limit, 0 does not wait at all."""
         self._path = path
         self._limit = limit

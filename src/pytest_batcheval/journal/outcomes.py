@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.address import JournalAddress, beside
 from pytest_batcheval.text.streams import encodable
 
 FILE = "outcomes.sqlite"
@@ -157,9 +158,9 @@ class Outcomes:
         self._path = path
 
     @classmethod
-    def beside(cls, journal: Path) -> Outcomes:
+    def beside(cls, journal: JournalAddress) -> Outcomes:
         """Those beside a journal."""
-        return cls(journal.parent / FILE)
+        return cls(beside(journal).parent / FILE)
 
     def runs(self, start: str = "") -> list[tuple[str, float]]:
         """(id, Unix seconds of the start) of each run whose id begins so, the newest first.

@@ -1,4 +1,7 @@
-"""The journal's SQL, by name. `{keys}` stands for a list of `?`, `{round}` for a condition on its batches."""
+"""The journal's SQL, by name. `{keys}` stands for a list of `?`, `{round}` for a condition on its batches.
+
+Both databases take it; `postgres_dialect.py` has what is written in another way there.
+"""
 
 from pytest_batcheval.journal.rows import ADOPTED
 
@@ -7,17 +10,30 @@ ADD_RUN = "INSERT INTO run (id, started, origin, base_url, argv) VALUES (?, ?, ?
 # The stored line of this key is this line, or damaged: the key is a hash of it.
 ADD_REQUEST = """
 INSERT INTO request (key, line, crc) VALUES (?, ?, ?)
-ON CONFLICT (key) DO UPDATE SET line = excluded.line, crc = excluded.crc WHERE line <> excluded.line
+ON CONFLICT (key) DO UPDATE SET line = excluded.line, crc = excluded.crc WHERE request.line <> excluded.line
 """
 
 # An unknown line never replaces a known one.
 ADD_ADOPTED_REQUEST = "INSERT INTO request (key, line, crc) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
-ADD_CLAIM = "INSERT INTO claim (key, origin, batch) VALUES (?, ?, ?)"
+# A key that another open batch has is left out: the index decides, for all who claim at once.
+ADD_CLAIM = """
+INSERT INTO claim (key, origin, batch) VALUES (?, ?, ?) ON CONFLICT (origin, key) WHERE open = 1 DO NOTHING
+"""
+
+OPEN_OF_KEYS = "SELECT key FROM claim WHERE open = 1 AND key IN ({keys}) AND origin = ?"
+
+# What was answered, or has finally failed, in a generation.
+DONE = (
+    "SELECT key FROM answer WHERE key IN ({keys}) AND origin = ? AND generation = ?",
+    "SELECT key FROM failure WHERE key IN ({keys}) AND origin = ? AND generation = ? AND retryable = 0",
+)
 
 ADD_ADOPTED_CLAIM = """
 INSERT INTO claim (key, origin, batch, open)
-SELECT ?1, ?2, ?3, NOT EXISTS (SELECT 1 FROM claim WHERE key = ?1 AND origin = ?2 AND open = 1)
+SELECT ?1, ?2, ?3, CASE WHEN EXISTS (
+    SELECT 1 FROM claim WHERE key = ?1 AND origin = ?2 AND open = 1
+) THEN 0 ELSE 1 END
 """
 
 ADD_ALIAS = "INSERT INTO alias (batch, custom_id, key, line) VALUES (?, ?, ?, ?)"
@@ -55,6 +71,7 @@ VALUES (
     :run, :origin, :scope, :endpoint, :identity, :attempt, :generation, :requests, :model, :most_usd, :calls,
     :file_name, :state, :round
 )
+RETURNING id
 """
 
 UPDATE_BATCH = """
@@ -86,7 +103,7 @@ WHERE origin = :origin AND key IN (SELECT key FROM claim WHERE batch = :batch)
   AND EXISTS (SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = :origin AND batch = :batch)
 """
 
-BATCHES = "SELECT {columns} FROM batch WHERE (:origin IS NULL OR origin = :origin) ORDER BY id"
+BATCHES = "SELECT {columns} FROM batch WHERE (CAST(:origin AS TEXT) IS NULL OR origin = :origin) ORDER BY id"
 
 REFUSALS = "SELECT model, note FROM batch WHERE origin = ? AND state = 'void' AND note <> '' ORDER BY id"
 
@@ -99,9 +116,12 @@ SELECT claim.key, line, crc FROM claim JOIN request ON request.key = claim.key
 WHERE claim.batch = ? AND claim.key > ? ORDER BY claim.key LIMIT ?
 """
 
-OPEN_CLAIMS = "SELECT key FROM claim WHERE open = 1 AND origin = ?"
+HELD = """
+SELECT claim.key, claim.batch FROM claim JOIN batch ON batch.id = claim.batch
+WHERE claim.open = 1 AND claim.key IN ({keys}) AND claim.origin = ? AND batch.state <> 'lost'
+"""
 
-OPEN_CLAIMS_OF = "SELECT key FROM claim WHERE open = 1 AND key IN ({keys}) AND origin = ?"
+OPEN_CLAIMS = "SELECT key FROM claim WHERE open = 1 AND origin = ?"
 
 BATCHES_WITH = "SELECT key, batch FROM claim WHERE key IN ({keys}) AND origin = ?"
 
@@ -111,7 +131,7 @@ HAS_BATCHES = "SELECT 1 FROM batch WHERE origin = ? LIMIT 1"
 ANSWERS = """
 SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started
 FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
-WHERE answer.key IN ({keys}) AND (? IS NULL OR answer.origin = ?) AND {round}
+WHERE answer.key IN ({keys}) AND (CAST(? AS TEXT) IS NULL OR answer.origin = ?) AND {round}
 ORDER BY answer.batch
 """
 
@@ -121,10 +141,10 @@ SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, b
        request.line
 FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
             JOIN request ON request.key = answer.key
-WHERE (?1 IS NULL OR answer.origin = ?1) AND (?2 = '' OR batch.round = ?2) AND answer.key > ?3
-  AND answer.generation = (
+WHERE (CAST(?1 AS TEXT) IS NULL OR answer.origin = ?1) AND (CAST(?2 AS TEXT) = '' OR batch.round = ?2)
+  AND answer.key > ?3 AND answer.generation = (
     SELECT max(other.generation) FROM answer AS other JOIN batch AS its ON its.id = other.batch
-    WHERE other.key = answer.key AND other.origin = answer.origin AND (?2 = '' OR its.round = ?2)
+    WHERE other.key = answer.key AND other.origin = answer.origin AND (CAST(?2 AS TEXT) = '' OR its.round = ?2)
   )
 ORDER BY answer.key, answer.origin LIMIT ?4
 """
@@ -152,14 +172,14 @@ ORDER BY answer.key, answer.origin
 
 FAILED = """
 SELECT failure.key, origin, code, message, status_code, retryable, line FROM failure JOIN request USING (key)
-WHERE line <> X'' AND {which} AND NOT EXISTS (
+WHERE length(line) > 0 AND {which} AND NOT EXISTS (
     SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = failure.origin
 )
 ORDER BY failure.key
 """
 
 ASKED = """
-SELECT DISTINCT key, origin, line FROM {table} JOIN request USING (key) WHERE line <> X'' AND key IN ({{keys}})
+SELECT DISTINCT key, origin, line FROM {table} JOIN request USING (key) WHERE length(line) > 0 AND key IN ({{keys}})
 """
 
 ANSWERED_BEFORE = """
@@ -214,10 +234,10 @@ CELLS_OF = "SELECT DISTINCT name FROM cell WHERE key = ? ORDER BY name"
 
 ADD_CELL = """
 INSERT INTO cell (name, origin, key) VALUES (?, ?, ?)
-ON CONFLICT (name, origin) DO UPDATE SET key = excluded.key WHERE key <> excluded.key
+ON CONFLICT (name, origin) DO UPDATE SET key = excluded.key WHERE cell.key <> excluded.key
 """
 
-LINE = "SELECT line FROM request WHERE key = ? AND line <> X''"
+LINE = "SELECT line FROM request WHERE key = ? AND length(line) > 0"
 
 KEYS_LIKE = "SELECT key FROM request WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key LIMIT ?2"
 
@@ -231,12 +251,13 @@ SELECT batch.origin, batch.batch_id, batch.state, batch.note, claim.open FROM cl
 WHERE claim.key = ? ORDER BY batch.id
 """
 
-ANSWERED_BY = "SELECT key FROM answer WHERE batch IN (SELECT value FROM json_each(?))"
+ANSWERED_BY = "SELECT key FROM answer WHERE batch IN ({keys})"
 
 ADD_TIER_USE = """
 INSERT INTO tier_use (batch, tier, answers, input_tokens, output_tokens) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (batch, tier) DO UPDATE SET answers = answers + excluded.answers,
-    input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens
+ON CONFLICT (batch, tier) DO UPDATE SET answers = tier_use.answers + excluded.answers,
+    input_tokens = tier_use.input_tokens + excluded.input_tokens,
+    output_tokens = tier_use.output_tokens + excluded.output_tokens
 """
 
 TIER_USES = "SELECT batch, tier, input_tokens, output_tokens FROM tier_use"
@@ -293,11 +314,9 @@ SELECT (SELECT count(*) FROM answer WHERE batch IN ({_OLD})) + (SELECT count(*) 
 DROP_OLD = (
     f"DELETE FROM answer WHERE batch IN ({_OLD})",
     f"DELETE FROM failure WHERE batch IN ({_OLD})",
-    f"""
-    UPDATE request SET line = X'', crc = checksum(key, X'')
-    WHERE key NOT IN (SELECT key FROM claim WHERE batch NOT IN ({_OLD}))
-    """,
 )
+OLD_LINES = f"SELECT key FROM request WHERE key NOT IN (SELECT key FROM claim WHERE batch NOT IN ({_OLD}))"
+DROP_LINE = "UPDATE request SET line = ?, crc = ? WHERE key = ?"
 
 _NO_RESULT = """
 NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = claim.key AND answer.origin = claim.origin)
@@ -313,9 +332,9 @@ WHERE calls NOT IN ('batch', 'individual')
 # A settled key has an answer or a failure, unless they were pruned, with its line, or it may be sent by a later batch.
 GONE = f"""
 SELECT claim.key FROM claim JOIN batch ON batch.id = claim.batch JOIN request ON request.key = claim.key
-WHERE request.line <> X'' {{which}} AND {_NO_RESULT}
+WHERE length(request.line) > 0 {{which}} AND {_NO_RESULT}
 GROUP BY claim.origin, claim.key
-HAVING min(batch.state = 'settled' AND (batch.batch_id <> '' OR claim.sent = 1)) = 1
+HAVING min(CASE WHEN batch.state = 'settled' AND (batch.batch_id <> '' OR claim.sent = 1) THEN 1 ELSE 0 END) = 1
 """
 
 # By the id at the provider, where their own was taken from them below.
@@ -401,10 +420,12 @@ MEND = (
 
 RUNS = "SELECT id, started, origin, base_url, argv FROM run ORDER BY started, rowid"
 
-# With one min(), SQLite takes the other columns from the row that has it.
 FAILURE_COUNTS = """
-SELECT batch, code, status_code, count(*), min(key), message, retryable FROM failure
-GROUP BY batch, code, status_code, retryable
+SELECT many.batch, many.code, many.status_code, many.number, many.key, failure.message, many.retryable
+FROM (
+    SELECT batch, code, status_code, retryable, count(*) AS number, min(key) AS key FROM failure
+    GROUP BY batch, code, status_code, retryable
+) AS many JOIN failure ON failure.key = many.key AND failure.batch = many.batch
 """
 
 # A key that is sent again has a higher attempt, so batches without an earlier one of a lower attempt are skipped;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.journal import checks, connect, queries
+from pytest_batcheval.journal import checks, queries
+from pytest_batcheval.journal.address import JournalAddress, PostgresAddress
+from pytest_batcheval.journal.database import Connection, Database, database_at
 from pytest_batcheval.journal.rows import (
     OPEN,
     AliasRow,
@@ -24,7 +25,7 @@ from pytest_batcheval.journal.rows import (
     TroubleRow,
     is_sound,
 )
-from pytest_batcheval.journal.transaction import DamagedError, reporting
+from pytest_batcheval.journal.transaction import DamagedError
 from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
 from pytest_batcheval.wire.origin import is_simulator
@@ -57,21 +58,31 @@ class StoredAnswer:
 
 
 class JournalReader:
-    """A read-only view of a journal; a missing file is an empty journal, and is not created.
+    """A read-only view of a journal; a missing one is an empty journal, and is not created.
 
-    It may be used from any thread, and after a fork, when the child opens the file again.
+    It may be used from any thread, and after a fork, when the child opens it again.
 
     Attributes:
         damaged: keys whose answer did not match its checksum and was not returned.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, journal: JournalAddress | Database) -> None:
+        self._database = database_at(journal) if isinstance(journal, (Path, PostgresAddress)) else journal
+        self.address = self._database.address
         self.damaged: set[str] = set()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._guard = threading.Lock()
         self._process = os.getpid()
         self._suspect = False
+
+    def exists(self) -> bool:
+        """Whether there is a journal.
+
+        Raises:
+            JournalError: its database cannot be reached.
+        """
+        with self._guard:
+            return self._connection is not None or self._database.exists()
 
     def answers(
         self, requests: Iterable[Request], origin: str | None = None, round_name: str = ""
@@ -142,7 +153,7 @@ class JournalReader:
 
     def all_failures(self) -> Iterator[Answer]:
         """The requests that have a failure and no answer, as failed answers, by key."""
-        yield from map(_failed, self._rows(queries.FAILED.format(which="1"), ()))
+        yield from map(_failed, self._rows(queries.FAILED.format(which="1 = 1"), ()))
 
     def failures_to(self, keys: Sequence[str]) -> Iterator[Answer]:
         """Those among requests with these keys that have a failure and no answer, as failed answers."""
@@ -239,10 +250,6 @@ class JournalReader:
         """Keys claimed by an open batch of this origin, so that no other may send them."""
         return {row[0] for row in self._rows(queries.OPEN_CLAIMS, (origin,))}
 
-    def claimed_of(self, keys: Sequence[str], origin: str) -> set[str]:
-        """Those of the keys that an open batch of this origin claims."""
-        return {key for (key,) in self._by_keys(queries.OPEN_CLAIMS_OF, keys, origin)}
-
     def batches_with(self, keys: Sequence[str], origin: str) -> list[tuple[str, int]]:
         """(key, number of the batch) of every batch of an origin that has one of these keys."""
         return list(self._by_keys(queries.BATCHES_WITH, keys, origin))
@@ -250,6 +257,14 @@ class JournalReader:
     def has_batches(self, origin: str) -> bool:
         """Whether anything was ever planned for an origin; else there is no answer, failure or claim of it."""
         return bool(self._rows(queries.HAS_BATCHES, (origin,)))
+
+    def open_of(self, keys: Sequence[str], origin: str) -> set[str]:
+        """Those of the keys that an open batch has, or a lost one."""
+        return {key for (key,) in self._by_keys(queries.OPEN_OF_KEYS, keys, origin)}
+
+    def held(self, keys: Sequence[str], origin: str) -> dict[str, int]:
+        """The number of the open batch that has each of these keys; those in none, or in a lost one, are missing."""
+        return dict(self._by_keys(queries.HELD, keys, origin))
 
     def keys(self, batch: int) -> list[str]:
         """The keys of a batch in the order of its input file."""
@@ -288,7 +303,7 @@ class JournalReader:
         while rows := self._rows(queries.LINES_OF_BATCH, (batch, after, LINES)):
             for key, line, crc in rows:
                 if not is_sound(key, line, crc):
-                    raise DamagedError(self.path, f"request {key} does not match its checksum")
+                    raise DamagedError(self.address, f"request {key} does not match its checksum")
                 yield line
             after = rows[-1][0]
 
@@ -310,17 +325,17 @@ class JournalReader:
         return {key for (key,) in self._by_keys(queries.GONE.format(which=which), keys, origin)}
 
     def verify(self) -> list[str]:
-        """The errors in the file, by SQLite's own check, by checksums and by what contradicts itself."""
+        """The errors in the journal, by the database's own check, by checksums and by what contradicts itself."""
         self._rows("SELECT 1", ())
-        with self._guard, self._noting_damage(), reporting(self.path):
-            found = [] if self._connection is None else list(checks.errors(self._connection))
+        with self._guard, self._noting_damage(), self._database.reporting():
+            found = [] if self._connection is None else list(checks.errors(self._database, self._connection))
         self._suspect |= bool(found)
         return found
 
     def answered_by(self, run: str, others: Collection[int] = ()) -> set[str]:
         """Keys of the answers from the batches and calls of a run, and from the batches numbered in `others`."""
         numbers = [row.id for row in self.batches() if row.run == run or row.id in others]
-        return {row[0] for row in self._rows(queries.ANSWERED_BY, (json.dumps(numbers),))}
+        return {key for (key,) in self._by_keys(queries.ANSWERED_BY, numbers)}
 
     def tier_uses(self) -> dict[int, list[TierUse]]:
         """The use of service tiers other than the standard one, by the number of the row."""
@@ -378,7 +393,7 @@ class JournalReader:
             self._connection.close()
             self._connection = None
             if not self._suspect and not self.damaged:
-                connect.put_log_away(self.path)
+                self._database.reader_closed()
 
     def _newest(self, keys: Sequence[str], origin: str | None, round_name: str) -> dict[str, StoredAnswer]:
         """Each key's newest answer; damaged ones go to `damaged`."""
@@ -393,11 +408,11 @@ class JournalReader:
         return found
 
     def _by_keys(
-        self, query: str, keys: Sequence[str], *more: str | int | None, round_name: str = "", exact: bool = False
+        self, query: str, keys: Sequence[str | int], *more: str | int | None, round_name: str = "", exact: bool = False
     ) -> Iterator[tuple[Any, ...]]:
         """Rows of these keys; an empty round is any, or with `exact` none."""
         of_one = exact or bool(round_name)
-        condition, rounds = ("batch.round = ?", [round_name] * query.count("{round}")) if of_one else ("1", [])
+        condition, rounds = ("batch.round = ?", [round_name] * query.count("{round}")) if of_one else ("1 = 1", [])
         for start in range(0, len(keys), CHUNK):
             part = keys[start : start + CHUNK]
             text = query.format(keys=", ".join("?" * len(part)), round=condition)
@@ -406,9 +421,9 @@ class JournalReader:
     def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:
         """All rows at once: an open cursor would keep the WAL from being shortened."""
         self._leave_parent()
-        with self._guard, self._noting_damage(), reporting(self.path):
-            if self._connection is None and self.path.exists():
-                self._connection = connect.reader(self.path)
+        with self._guard, self._noting_damage(), self._database.reporting():
+            if self._connection is None or not self._database.is_open(self._connection):
+                self._connection = self._database.reader()
             return [] if self._connection is None else self._connection.execute(query, values).fetchall()
 
     @contextmanager
@@ -424,7 +439,7 @@ class JournalReader:
         if self._process == os.getpid():
             return
         if self._connection is not None:
-            connect.forget(self._connection)
+            self._database.forget(self._connection)
         self._connection, self._guard, self._process = None, threading.Lock(), os.getpid()
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_batcheval.errors import JournalError
-from pytest_batcheval.journal import connect, location, queries, reserve
-from pytest_batcheval.journal.lock import JournalLock, shown_argv
+from pytest_batcheval.journal import location, queries, reserve
+from pytest_batcheval.journal.address import JournalAddress, real
+from pytest_batcheval.journal.database import Connection, Database, database_at
+from pytest_batcheval.journal.lock import Holder, shown_argv
 from pytest_batcheval.journal.reader import CHUNK, JournalReader
-from pytest_batcheval.journal.reserve import Reserve
 from pytest_batcheval.journal.rows import AliasRow, AnswerRow, BatchRow, FailureRow, StageRow, checksum
-from pytest_batcheval.journal.transaction import reporting, transaction
+from pytest_batcheval.journal.transaction import ClaimedError
+from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire import real_time
 
@@ -38,45 +39,59 @@ class Line(Protocol):
         """Its official line, without a newline."""
 
 
+def _refuse_twice(keys: Sequence[str]) -> None:
+    """Make sure that a batch has each request once.
+
+    Raises:
+        JournalError: it has one twice.
+    """
+    if len(set(keys)) < len(keys):
+        raise JournalError("a batch that was to be planned has a request twice; nothing was sent after that")
+
+
 class Journal:
-    """The writer of a journal file; a process that sends must hold its `lock`.
+    """The writer of a journal; a process that sends must hold its `lock`.
 
     Attributes:
-        path: the SQLite file.
-        lock: the lock of the sending process.
-        reader: a read-only view of the same file.
+        address: the SQLite file, or the PostgreSQL database.
+        path: the path that files of this machine beside the journal begin with; of a SQLite file its own.
+        lock: the right to send: of one process for a file, of each that asks for a database.
+        reader: a read-only view of the same journal.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path = path
-        self.lock = JournalLock(path.with_name(path.name + ".lock"))
-        self.reader = JournalReader(path)
-        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self.address = database.address
+        self.path = database.place
+        self.lock = database.lock
+        self.reader = JournalReader(database)
+        self._database = database
         self._connection = connection
         self._process = os.getpid()
         self._wrote = False
-        self._file = os.stat(path)
         self._checked = False
 
     @classmethod
-    def open(cls, path: Path, *, mounts: Path = location.MOUNTS) -> Journal:
-        """Open for writing; file (0600) and folder (0700) are created if missing.
+    def open(cls, address: JournalAddress, *, mounts: Path = location.MOUNTS) -> Journal:
+        """Open for writing; tables, and of a file also it (0600) and its folder (0700), are created if missing.
 
         `mounts` is the table of file systems, by which a network file system is refused.
 
         Raises:
-            JournalError: the file cannot be used; the message gives the reason and the remedy.
+            JournalError: the journal cannot be used; the message gives the reason and the remedy.
+            UsageError: a part that it needs is not installed.
         """
-        path = location.real(path)
-        with reporting(path):
-            location.prepare(path, mounts)
-            connect.create(path)
-            return cls(path, connect.writer(path))
+        database = database_at(real(address), mounts)
+        return cls(database, database.writer())
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may send from it at the same time."""
+        return self._database.shared
 
     @staticmethod
-    def read(path: Path) -> JournalReader:
-        """Open for reading only; a missing file is an empty journal, and is not created."""
-        return JournalReader(path)
+    def read(address: JournalAddress) -> JournalReader:
+        """Open for reading only; a missing journal is an empty one, and is not created."""
+        return JournalReader(address)
 
     def add_run(
         self, run: str, origin: str, base_url: str = "", name: str | None = None, value: str = ""
@@ -99,7 +114,7 @@ class Journal:
             JournalError: the journal is damaged.
         """
         if not self._checked and self._process == os.getpid():
-            connect.check(self._connection, self.path, indexes=True)
+            self._database.check_indexes(self._connection)
             self._checked = True
 
     def plan(self, row: BatchRow, requests: Iterable[Line]) -> BatchRow:
@@ -109,10 +124,17 @@ class Journal:
             The row with its number.
 
         Raises:
-            JournalError: another open batch of this origin has one of the keys, or the journal is damaged.
+            ClaimedError: another open batch of this origin has one of the keys, or has just answered it.
+            JournalError: the journal is damaged, or cannot be written.
         """
         self.lock.check()
         self.check_indexes()
+        if self._database.shared:
+            # In one order: two that claim the same keys at once never wait for each other.
+            requests = sorted(requests, key=lambda request: request.custom_id)
+            claims = [request.custom_id for request in requests]
+            _refuse_twice(claims)
+            self._refuse_claimed(row, claims)
         keys: list[str] = []
 
         def lines() -> Iterator[tuple[str, bytes, int]]:
@@ -123,8 +145,14 @@ class Journal:
 
         with self._transaction() as connection:
             connection.executemany(queries.ADD_REQUEST, lines())
-            number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
-            self._claim(connection, replace(row, id=number), keys)
+            _refuse_twice(keys)
+            row = self._add_batch(connection, row)
+            self._claim(connection, row, keys)
+        return row
+
+    def _add_batch(self, connection: Connection, row: BatchRow) -> BatchRow:
+        ((number,),) = connection.execute(queries.ADD_BATCH, vars(row)).fetchall()
+        self._database.own(connection, number)
         return replace(row, id=number)
 
     def adopt(
@@ -148,17 +176,16 @@ class Journal:
             The row with its number, and with its answers counted.
         """
         with self._transaction() as connection:
-            known = [(key, line, checksum(key, line)) for key, line in lines.items()]
+            known = [(key, line, checksum(key, line)) for key, line in sorted(lines.items())]
             connection.executemany(queries.ADD_ADOPTED_REQUEST, known)
-            number = connection.execute(queries.ADD_BATCH, vars(row)).lastrowid or 0
-            row = replace(row, id=number)
-            connection.executemany(queries.ADD_ADOPTED_CLAIM, ((key, row.origin, number) for key in lines))
-            named = ((number, alias.custom_id, alias.key, alias.line) for alias in aliases)
+            row = self._add_batch(connection, row)
+            connection.executemany(queries.ADD_ADOPTED_CLAIM, ((key, row.origin, row.id) for key in sorted(lines)))
+            named = ((row.id, alias.custom_id, alias.key, alias.line) for alias in aliases)
             connection.executemany(queries.ADD_ALIAS, named)
             return self._finish(connection, row, results)
 
     @staticmethod
-    def _finish(connection: sqlite3.Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
+    def _finish(connection: Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
         """Store a batch's state with these results; in state `settled` release its keys."""
         row = _add(connection, row, results)
         connection.execute(queries.UPDATE_BATCH, vars(row))
@@ -175,8 +202,7 @@ class Journal:
         """
         if row.state == "creating":
             self.lock.check()
-            with reporting(self.path):
-                self._reserve.keep(reserve.SIZE if row.calls == "batch" else reserve.CALLS)
+            self._database.keep_reserve(reserve.SIZE if row.calls == "batch" else reserve.CALLS)
         try:
             self._update(row)
         except JournalError as error:
@@ -189,7 +215,7 @@ class Journal:
 
         The claims of a `lost` batch stay: its requests were paid, so nothing may send them again.
         """
-        with self._transaction() as connection:
+        with self._changing(row) as connection:
             row = _add(connection, replace(row, answers=0, input_tokens=0, output_tokens=0), results)
             connection.execute(queries.DROP_ANSWERED_FAILURES, {"origin": row.origin, "batch": row.id})
             connection.execute(queries.UPDATE_BATCH, vars(row))
@@ -221,7 +247,27 @@ class Journal:
 
     def free_reserve(self) -> None:
         """Free the reserved space on a full disk, for results that are paid for; after that nothing may be sent."""
-        self._reserve.give()
+        self._database.give_reserve()
+
+    def take_over(self, origin: str, keys: Sequence[str] | None = None) -> list[BatchRow]:
+        """The open batches of an origin that this sender now has to finish, oldest first.
+
+        Of a file, which has one sender, all. Of a database those that no live sender drives, and with `keys` only
+        those of them that hold one of these.
+        """
+        rows = {row.id: row for row in self.reader.open_batches(origin)}
+        if keys is not None and self._database.shared:
+            held = set(self.reader.held(keys, origin).values())
+            rows = {number: row for number, row in rows.items() if number in held}
+        with self._transaction() as connection:
+            mine = self._database.take_over(connection, rows)
+        # Read again: who drove them may have gone on until then.
+        return [row for row in self.reader.open_batches(origin) if row.id in mine]
+
+    def owners(self, batches: Collection[int]) -> list[Holder]:
+        """The processes that drive these batches; none of a file, whose only sender is the holder of its lock."""
+        with self._database.reporting():
+            return self._database.owners(self._connection, batches)
 
     def add_stages(self, rows: Iterable[StageRow]) -> None:
         """Store the measured stages of a wave."""
@@ -277,7 +323,6 @@ class Journal:
             removed.
         """
         when = {"before": before}
-        self._connection.create_function("checksum", 2, checksum)
         with self._transaction() as connection:
             replaced = connection.execute(queries.COUNT_REPLACED).fetchone()[0]
             old = connection.execute(queries.COUNT_OLD, when).fetchone()[0] if before is not None else 0
@@ -286,26 +331,26 @@ class Journal:
             if not dry_run and before is not None:
                 for statement in queries.DROP_OLD:
                     connection.execute(statement, when)
+                keys = [key for (key,) in connection.execute(queries.OLD_LINES, when).fetchall()]
+                connection.executemany(queries.DROP_LINE, ((b"", checksum(key, b""), key) for key in keys))
         if not dry_run:
-            with reporting(self.path):
-                self._connection.execute("VACUUM")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.shrink(self._connection)
         return replaced, old
 
     def end_run(self) -> None:
         """Leave all answers in the journal's file itself while the journal stays open."""
         if self._process == os.getpid():
-            connect.shorten_log(self._connection)
+            self._database.put_in_file(self._connection, wait=True)
 
     def close(self) -> None:
         """Close the file, which has everything then, and release the lock."""
         self.reader.close()
         if self._process == os.getpid():
             # Another reader of this process may keep the log; who only read leaves it to those that write just now.
-            connect.shorten_log(self._connection, connect.BUSY_SECONDS if self._wrote else 0)
+            self._database.put_in_file(self._connection, wait=self._wrote)
             self._connection.close()
         else:
-            connect.forget(self._connection)
+            self._database.forget(self._connection)
         self.lock.release()
 
     def __enter__(self) -> Journal:
@@ -324,17 +369,17 @@ class Journal:
         if sent:
             self.lock.check()
         marks = [*((0, row.id, key) for key in refused), *((1, row.id, key) for key in sent)]
-        with self._transaction() as connection:
+        with self._changing(row) as connection:
             connection.executemany(queries.MARK_SENT, marks)
             return self._finish(connection, row, results)
 
     def _update(self, row: BatchRow) -> None:
-        with self._transaction() as connection:
+        with self._changing(row) as connection:
             connection.execute(queries.UPDATE_BATCH, vars(row))
 
     def _save_created(self, row: BatchRow, error: JournalError) -> None:
         """Store the id of a batch that has been paid for; on a full disk, the reserve makes space for it."""
-        self._reserve.give()
+        self._database.give_reserve()
         try:
             self._update(row)
         except JournalError:
@@ -343,50 +388,61 @@ class Journal:
                 "not be stored; when this is solved, the same command looks for the batch and pays nothing twice"
             ) from error
 
-    def _claim(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> None:
-        try:
-            connection.executemany(queries.ADD_CLAIM, ((key, row.origin, row.id) for key in keys))
-        except sqlite3.IntegrityError as error:
-            taken = self._taken(connection, row, keys)
-            if taken is None:
-                raise
-            raise taken from error
+    def _refuse_claimed(self, row: BatchRow, keys: Sequence[str]) -> None:
+        """Refuse what others have claimed before it is written; those that claim it meanwhile the index will refuse."""
+        if held := self.reader.open_of(keys, row.origin):
+            with self._database.reporting():
+                raise self._taken(self._connection, row, sorted(held))
 
-    def _taken(self, connection: sqlite3.Connection, row: BatchRow, keys: Sequence[str]) -> JournalError | None:
-        """The error for the first of the keys that another open batch claims."""
-        for start in range(0, len(keys), CHUNK):
-            part = keys[start : start + CHUNK]
-            query = queries.CLAIMED.format(keys=", ".join("?" * len(part)))
-            found = connection.execute(query, (*part, row.origin, row.id)).fetchone()
-            if found is not None:
-                key, number, state, batch_id = found
-                return JournalError(
-                    f"request {key} is already in batch {number} ({batch_id or 'no id yet'}, {state}); "
-                    "it is not sent a second time while that batch is open"
-                )
-        return None
+    def _claim(self, connection: Connection, row: BatchRow, keys: Sequence[str]) -> None:
+        claims = ((key, row.origin, row.id) for key in keys)
+        if connection.executemany(queries.ADD_CLAIM, claims).rowcount < len(keys):
+            mine = {key for (key,) in connection.execute(queries.KEYS_OF_BATCH, (row.id,)).fetchall()}
+            raise self._taken(connection, row, [key for key in keys if key not in mine])
+        if self._database.shared:
+            # Another sender may have claimed, sent and settled them since this one looked.
+            of_row = (row.origin, row.generation)
+            done = {key for query in queries.DONE for (key,) in _by_keys(connection, query, keys, *of_row)}
+            if done:
+                raise ClaimedError(done, f"{counted(len(done), 'request')} just settled by another run")
+
+    def _taken(self, connection: Connection, row: BatchRow, keys: Sequence[str]) -> ClaimedError:
+        """The error for keys that another open batch claims; it names the first of them."""
+        for key, number, state, batch_id in _by_keys(connection, queries.CLAIMED, keys, row.origin, row.id):
+            return ClaimedError(
+                keys,
+                f"request {key} is already in batch {number} ({batch_id or 'no id yet'}, {state}); "
+                "it is not sent a second time while that batch is open",
+            )
+        return ClaimedError(keys, f"{counted(len(keys), 'request')} claimed by another run at this moment")
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _changing(self, row: BatchRow) -> Iterator[Connection]:
+        """A transaction on a batch that still is this sender's own."""
+        with self._transaction() as connection:
+            self._database.check_own(connection, row.id)
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         if self._process != os.getpid():
             raise JournalError(
-                f"the journal {self.path} was opened by process {self._process}; a forked process must open it again"
+                f"the journal {self.address} was opened by process {self._process}; a forked process must open it again"
             )
-        with reporting(self.path):
-            self._check_file()
-            with transaction(self._connection) as connection:
+        with self._database.reporting():
+            with self._database.transaction(self._connection) as connection:
                 yield connection
             self._wrote = True
 
-    def _check_file(self) -> None:
-        """Refuse to write to a file that was deleted or replaced: the data would be lost with this process."""
-        if not self.path.exists() or not os.path.samestat(self._file, os.stat(self.path)):
-            raise JournalError(
-                f"the journal {self.path} was deleted or replaced while it was in use; nothing was sent after that"
-            )
+
+def _by_keys(connection: Connection, query: str, keys: Sequence[str], *more: str | int) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(keys), CHUNK):
+        part = keys[start : start + CHUNK]
+        text = query.format(keys=", ".join("?" * len(part)))
+        yield from connection.execute(text, (*part, *more)).fetchall()
 
 
-def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
+def _add(connection: Connection, row: BatchRow, results: Iterable[AnswerRow | FailureRow]) -> BatchRow:
     """Add answers and failures, and return the row with their number and tokens added."""
     number, input_tokens, output_tokens = row.answers, row.input_tokens, row.output_tokens
     for some in _chunks(results):
@@ -397,13 +453,19 @@ def _add(connection: sqlite3.Connection, row: BatchRow, results: Iterable[Answer
         connection.executemany(queries.ADD_ANSWER, _answers(row, answers))
         if row.calls == "individual":
             connection.executemany(queries.ADD_TIER_USE, _tier_uses(row, answers))
-        failures = (_failure(row, result) for result in some if isinstance(result, FailureRow))
-        connection.executemany(queries.ADD_FAILURE, failures)
+        failures = {result.key: _failure(row, result) for result in some if isinstance(result, FailureRow)}
+        connection.executemany(queries.ADD_FAILURE, failures.values())
     return replace(row, answers=number, input_tokens=input_tokens, output_tokens=output_tokens)
 
 
 def _tier_uses(row: BatchRow, answers: Iterable[AnswerRow]) -> Iterator[tuple[object, ...]]:
-    return ((row.id, one.tier, 1, one.input_tokens, one.output_tokens) for one in answers if one.tier)
+    uses: dict[str, list[AnswerRow]] = {}
+    for answer in answers:
+        if answer.tier:
+            uses.setdefault(answer.tier, []).append(answer)
+    for tier, of_it in uses.items():
+        tokens = (sum(one.input_tokens for one in of_it), sum(one.output_tokens for one in of_it))
+        yield row.id, tier, len(of_it), *tokens
 
 
 def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRow | FailureRow]]:

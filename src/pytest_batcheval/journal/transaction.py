@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.address import JournalAddress, PostgresAddress
 from pytest_batcheval.text.disk_errors import advice, error_name
 
 DAMAGED_WORDS = ("Could not decode to UTF-8", "unsupported file format")
@@ -47,13 +48,31 @@ def reporting(path: Path) -> Iterator[None]:
         ) from error
 
 
-class DamagedError(JournalError):
-    """The file is damaged, as `what` describes; nothing is sent with it."""
+class ClaimedError(JournalError):
+    """Another batch has some of the `keys` of a new one, which was not stored."""
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, keys: Collection[str], text: str) -> None:
+        self.keys = frozenset(keys)
+        super().__init__(text)
+
+
+class TakenOverError(JournalError):
+    """Another process has taken a batch of this one over, which had stalled; nothing may be done with it here."""
+
+
+class DamagedError(JournalError):
+    """The journal is damaged, as `what` describes; nothing is sent with it."""
+
+    def __init__(self, address: JournalAddress, what: str) -> None:
         self.what = what
+        if isinstance(address, PostgresAddress):
+            super().__init__(
+                f"the journal {address} is damaged ({what}); nothing is sent without it. Restore the database from a "
+                "backup of the server, then run: batcheval recover. It fetches what is newer from the provider"
+            )
+            return
         super().__init__(
-            f"the journal {path} is damaged ({what}); it is the record of what was paid, so nothing is sent without "
+            f"the journal {address} is damaged ({what}); it is the record of what was paid, so nothing is sent without "
             "it. Run: batcheval recover. It keeps a copy, saves what it can, and fetches the rest from the provider"
         )
 

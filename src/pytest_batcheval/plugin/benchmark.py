@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_batcheval.client import BatchClient
+    from pytest_batcheval.journal.address import JournalAddress
     from pytest_batcheval.simulator.http_exchange import Exchange
     from pytest_batcheval.simulator.server import SimulatorServer
 
@@ -140,7 +141,7 @@ class BatchBenchmark:
         self._compare()
         return returned
 
-    def _record(self, meter: BenchmarkMeter, journal: Path) -> None:
+    def _record(self, meter: BenchmarkMeter, journal: JournalAddress) -> None:
         from pytest_batcheval.engine.pricing import price
         from pytest_batcheval.journal.store import Journal
 

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_batcheval.catalogue.models import MODEL
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.journal.address import JournalAddress, journal_address
 from pytest_batcheval.plugin._pytest_compat import ini_value
 from pytest_batcheval.text.format import seconds
 from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
@@ -91,7 +92,7 @@ class Settings:
     backends: Mapping[str, str]
     given_backends: frozenset[str]
     calls: str
-    journal: Path
+    journal: JournalAddress
     refresh: bool
     round: str
     missing: str
@@ -184,7 +185,9 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         metavar="FILE.md",
         help="write a summary of this run for a comment on a pull request; one Markdown file of at most 60 kB.",
     )
-    group.addoption("--batch-journal", metavar="PATH", help=f"the journal (default: {JOURNAL}).")
+    group.addoption(
+        "--batch-journal", metavar="PATH", help=f"the journal, or postgresql://host/database (default: {JOURNAL})."
+    )
     group.addoption(
         "--batch-refresh",
         action="store_true",
@@ -310,7 +313,7 @@ def read_settings(config: pytest.Config) -> Settings:
         backends=backends,
         given_backends=given_backends,
         calls=str(_chosen(config, "batch_calls")),
-        journal=root_of(config) / str(_chosen(config, "batch_journal")),
+        journal=journal_address(str(_chosen(config, "batch_journal")), root_of(config)),
         refresh=_flag(config, "batch_refresh"),
         round=_round(config),
         missing=_ini_text(config, "batch_missing"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.journal.address import beside
 from pytest_batcheval.journal.outcome_writer import add_outcomes
 from pytest_batcheval.journal.outcomes import FILE, KeptResult, Outcome, Samples
 from pytest_batcheval.plugin.options import Settings
@@ -75,7 +76,7 @@ class OutcomeCollector:
         """Write what was taken; a run does not fail because that cannot be written."""
         if self._found:
             with suppress(OSError, sqlite3.Error, ValueError):
-                path = settings.journal.parent / FILE
+                path = beside(settings.journal).parent / FILE
                 add_outcomes(path, run, self._started, settings.mode, argv, self._found.values())
 
     def write_report(self, settings: Settings, stored: StoredAnswers, figures: Callable[[], RunFigures | None]) -> str:

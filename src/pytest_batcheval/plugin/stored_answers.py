@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pytest_batcheval.journal.address import may_exist
 from pytest_batcheval.plugin.options import Settings
 from pytest_batcheval.prompts.prompt_call import Turns
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
@@ -184,7 +185,7 @@ class StoredAnswers:
         return max(alike, key=lambda found: found[0])[1] if alike else None
 
     def _journaled(self, requests: Sequence[Request], origin: str | None) -> dict[str, Answer]:
-        if not requests or not self._settings.journal.exists():
+        if not requests or not may_exist(self._settings.journal):
             return {}
         return self.journal.answers(requests, origin, "" if origin is None else self._settings.round)
 

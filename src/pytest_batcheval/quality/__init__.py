@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.measures._group_difference import group_difference as group_difference
     from pytest_batcheval.quality.measures._persona_echo import PersonaEcho as PersonaEcho
     from pytest_batcheval.quality.measures._persona_echo import persona_echo as persona_echo
+    from pytest_batcheval.quality.measures._relevance import Relevance as Relevance
+    from pytest_batcheval.quality.measures._relevance import relevance as relevance
     from pytest_batcheval.quality.measures._trait_reflection import TraitReflection as TraitReflection
     from pytest_batcheval.quality.measures._trait_reflection import trait_reflection as trait_reflection
     from pytest_batcheval.quality.verdicts import Verdict as Verdict
@@ -64,6 +66,7 @@ _HOMES = {
     "Power": "comparing._power",
     "QualityGate": "gate",
     "Regression": "comparing._regression",
+    "Relevance": "measures._relevance",
     "Rubric": "judging._rubric",
     "TableError": "axes",
     "TraitReflection": "measures._trait_reflection",
@@ -86,6 +89,7 @@ _HOMES = {
     "quality_gate": "gate",
     "read_verdict": "verdicts",
     "regression": "comparing._regression",
+    "relevance": "measures._relevance",
     "rubric_request": "judging._rubric_request",
     "scores_of": "verdicts",
     "trait_reflection": "measures._trait_reflection",

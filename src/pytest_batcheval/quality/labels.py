@@ -6,14 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_batcheval.quality.axes import COLUMNS, ROWS, TableError
 from pytest_batcheval.quality.judging._judge_agreement import LEAST, JudgeAgreement, judge_agreement
+from pytest_batcheval.quality.judging._label_binding import BOUND, check_bound
 from pytest_batcheval.quality.judging._ladder_step import Figure, LadderStep, least, step_of
 from pytest_batcheval.quality.result import listed
 from pytest_batcheval.quality.scores import Given
@@ -21,6 +22,9 @@ from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.document import read_text
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
+
+if TYPE_CHECKING:
+    from pytest_batcheval.quality.judging._estimate import Estimate
 
 BEHIND = 0.1
 """How much lower the weighted kappa of a judge with people may be than that of people with each other.
@@ -34,13 +38,23 @@ TO_RELEASE = 200
 Place = tuple[str, ...]
 """An answer: (its key,), or (persona, question, sample): its ids on the axes of the file, and the sample."""
 
-NO_AXES = frozenset({"custom_id", "sample", "rater", "dimension", "score", "text", "answer", "comment"})
+NO_AXES = frozenset(
+    {"custom_id", "sample", "rater", "dimension", "score", "text", "answer", "comment", "chance", *BOUND}
+)
 """Columns of a file of labels that are not axes."""
+
+OPEN = "?"
+"""The score of a row that nobody has filled yet, in a label sheet."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """One rater's score of one dimension of one answer; `score` is `None` if the rater could not tell."""
+    """One rater's score of one dimension of one answer; `score` is `None` if the rater could not tell.
+
+    Attributes:
+        chance: with which the answer was drawn for its label sheet; `None` if all had the same.
+        bound: what the label is of, by the names of `BOUND`, as far as the file says so.
+    """
 
     place: Place
     rater: str
@@ -48,6 +62,8 @@ class Label:
     score: int | None
     where: str
     axes: tuple[str, ...] = (ROWS, COLUMNS)
+    chance: float | None = None
+    bound: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,8 @@ class Labels:
 
         Columns: `custom_id`, or `persona` and `question` (and `sample`, 0 where it is empty); `rater`; `dimension`;
         `score`, an integer from 1 to 5, empty or null for "cannot tell". Without personas and questions every other
-        column is an axis, except `text`, `answer` and `comment`.
+        column is an axis, except `text`, `answer` and `comment`. A label sheet adds `chance` and what its labels are
+        bound to (`words`, `answered_by`, `rubric`, `judge`); rows with the score `?` are not filled yet, and left out.
 
         Raises:
             TableError: the file cannot be read, or a row is wrong; the text names file and line.
@@ -70,6 +87,8 @@ class Labels:
         path = Path(path)
         found: dict[tuple[Place, str, str], Label] = {}
         for where, row in _rows(path):
+            if str(row.get("score", "")).strip() == OPEN:
+                continue
             label = _label(where, row)
             other = found.setdefault((label.place, label.rater, label.dimension), label)
             if other is not label:
@@ -101,11 +120,34 @@ class Labels:
         codes = sorted({label.dimension for label in self.labels})
         return {code: [given.get((n, code)) for n in range(len(answers))] for code in codes}
 
+    def estimate(self, answers: Answers, scores: Given, rater: str) -> Estimate:
+        """Return a judge's means and shares, corrected by what this rater says of some of the answers.
+
+        Raises:
+            TableError: fewer than 60 labelled cells of a dimension, scores that the judge lacks, or as `scores`.
+        """
+        from pytest_batcheval.quality.judging._estimate import estimate
+
+        return estimate(answers, scores, self, rater)
+
     def rated(self, answers: Answers, rater: str) -> frozenset[int]:
         """Return the positions of the answers that a rater has labelled."""
         self._check(answers, rater)
         places = self._places(answers)
         return frozenset(places[label.place] for label in self.labels if label.rater == rater)
+
+    def rated_dimensions(self, answers: Answers, rater: str) -> dict[str, frozenset[int]]:
+        """Return by dimension the positions of the answers of which a rater has labelled it.
+
+        Raises:
+            TableError: as `scores`.
+        """
+        self._check(answers, rater)
+        places, found = self._places(answers), dict[str, set[int]]()
+        for label in self.labels:
+            if label.rater == rater:
+                found.setdefault(label.dimension, set()).add(places[label.place])
+        return {code: frozenset(found.get(code, ())) for code in sorted({label.dimension for label in self.labels})}
 
     def _places(self, answers: Answers) -> dict[Place, int]:
         found: dict[Place, int] = {}
@@ -122,6 +164,23 @@ class Labels:
             raise TableError(
                 f"{counted(len(strange), 'label')} of answers that are not in the table: {listed(strange)}"
             )
+        check_bound(
+            {
+                label.where: (label.bound, answers.rows[places[label.place]])
+                for label in self.labels
+                if label.rater == rater
+            }
+        )
+
+    def chances(self, answers: Answers, rater: str) -> dict[int, float | None]:
+        """Return by an answer's position the chance with which it was drawn for its label, `None` if not known.
+
+        Raises:
+            TableError: as `scores`.
+        """
+        self._check(answers, rater)
+        places = self._places(answers)
+        return {places[label.place]: label.chance for label in self.labels if label.rater == rater}
 
 
 def rater_agreement(answers: Answers, labels: Labels, one: str, other: str) -> JudgeAgreement:
@@ -228,10 +287,24 @@ def _label(where: str, row: Mapping[str, Any]) -> Label:
             raise TableError(f"{where}: {name} is missing; the row has: {', '.join(fields)}")
     if "score" not in fields:
         raise TableError(f"{where}: score is missing; leave it empty if the rater could not tell")
-    return Label(place, fields["rater"], fields["dimension"], _score(where, fields["score"]), where, axes)
+    bound = {name: fields[name] for name in BOUND if fields.get(name)}
+    score, chance = _score(where, fields["score"]), _chance(where, fields.get("chance", ""))
+    return Label(place, fields["rater"], fields["dimension"], score, where, axes, chance, bound)
 
 
 def _score(where: str, text: str) -> int | None:
     if text not in ("", "1", "2", "3", "4", "5"):
         raise TableError(f"{where}: score must be an integer from 1 to 5, or empty, not {text!r}")
     return int(text) if text else None
+
+
+def _chance(where: str, text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        chance = float(text)
+    except ValueError:
+        chance = 0.0
+    if not 0 < chance <= 1:
+        raise TableError(f"{where}: chance must be above 0 and at most 1, not {text!r}")
+    return chance

@@ -69,6 +69,7 @@ NEEDS: Mapping[str, Needs] = {
     "planted_signs": _JUDGED,
     "quality_gate": Needs(left_out=frozenset({"average"})),
     "regression": Needs(dimensions=1),
+    "relevance": Needs(),
     "repeat": _TWO_JUDGES,
     "scores_of": _JUDGED,
     "second_judge": _TWO_JUDGES,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.journal.address import journal_address
 from pytest_batcheval.journal.outcomes import Outcomes
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.recordings.answers import Recordings
@@ -92,7 +93,7 @@ class Answers(Sequence[Answer]):
         """A table of a journal's answers, the newest of each request and origin, whose cells have ids.
 
         Args:
-            path: the journal.
+            path: the journal, or `postgresql://host/database`.
             origin: only those of this origin.
             round_name: only those of this round.
 
@@ -100,7 +101,7 @@ class Answers(Sequence[Answer]):
             JournalError: the journal cannot be read.
             UsageError: the table would take more memory than there is; nothing is read.
         """
-        journal = Path(path)
+        journal = journal_address(path)
         with closing(JournalReader(journal)) as reader:
             rows = (row for row in reader.batches(origin) if not round_name or row.round == round_name)
             check_fits(sum(row.answers for row in rows))

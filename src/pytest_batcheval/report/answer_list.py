@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from pytest_batcheval.journal.location import real
+from pytest_batcheval.journal.address import JournalAddress, real
 from pytest_batcheval.journal.outcomes import Outcome, Outcomes
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.store import Journal
@@ -99,7 +98,7 @@ class ListedAnswer:
 
 
 def listed_answers(
-    recordings: Recordings, journal: Path, chosen: AnswerFilter = AnswerFilter()
+    recordings: Recordings, journal: JournalAddress, chosen: AnswerFilter = AnswerFilter()
 ) -> list[ListedAnswer]:  # fmt: skip
     """The chosen answers of recordings and journal, in the order of their cells; none is listed twice.
 
@@ -114,7 +113,7 @@ def listed_answers(
 
 
 def used_answers(
-    recordings: Recordings, journal: Path, outcomes: Sequence[Outcome], keys: Iterable[str] | None = None
+    recordings: Recordings, journal: JournalAddress, outcomes: Sequence[Outcome], keys: Iterable[str] | None = None
 ) -> Iterator[ListedAnswer]:
     """The answers that these tests used, or those of them with these keys, each in its cell, and in no order.
 
@@ -145,7 +144,7 @@ NO_ORIGINS = OwnOrigins()
 
 
 def used_models(
-    recordings: Recordings, journal: Path, keys: frozenset[str], own: OwnOrigins = NO_ORIGINS
+    recordings: Recordings, journal: JournalAddress, keys: frozenset[str], own: OwnOrigins = NO_ORIGINS
 ) -> dict[str, tuple[str, str]]:
     """(requested model, origin) of the answer that a page shows of each of these requests; of those that have one.
 
@@ -164,7 +163,9 @@ def used_models(
     return found
 
 
-def stored_axes(recordings: Recordings, journal: Path, asked: Collection[str] = ()) -> dict[str, list[str]] | None:
+def stored_axes(
+    recordings: Recordings, journal: JournalAddress, asked: Collection[str] = ()
+) -> dict[str, list[str]] | None:
     """The axes of stored answers, with the ids on those that are asked for; `None` if there are no answers.
 
     Raises:
@@ -193,7 +194,7 @@ def place_in_matrix(one: ListedAnswer) -> tuple[Any, ...]:
 
 
 def _stored(
-    recordings: Recordings, journal: Path, outcomes: Outcomes, chosen: AnswerFilter
+    recordings: Recordings, journal: JournalAddress, outcomes: Outcomes, chosen: AnswerFilter
 ) -> Iterator[ListedAnswer]:  # fmt: skip
     """Answers among which all chosen ones are: the journal knows no cells, so those of one are looked up by key."""
     seen = set()
@@ -225,7 +226,7 @@ def _keys(outcomes: Outcomes, chosen: AnswerFilter) -> frozenset[str] | None:
     return chosen.keys
 
 
-def newest(journal: Path, chosen: AnswerFilter, most: int) -> tuple[AnswerFilter, int]:
+def newest(journal: JournalAddress, chosen: AnswerFilter, most: int) -> tuple[AnswerFilter, int]:
     """The choice of so many answers of the journal at most, the newest, and the number of those that it has.
 
     Raises:

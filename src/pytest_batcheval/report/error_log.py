@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_batcheval.engine.retry import Retry, retry_of
 from pytest_batcheval.errors import JournalError
+from pytest_batcheval.journal.address import beside
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import TroubleRow
 from pytest_batcheval.text.sanitize import safe_to_show, storable
@@ -103,7 +104,7 @@ class _Log:
             new = sorted(self._reader.ended_batches() - self._logged)
             self._logged.update(new)
             lines = [self._line(row) for batch in new for row in self._reader.trouble_of(batch)]
-            _append(self._reader.path.with_name(NAME), lines)
+            _append(beside(self._reader.address).with_name(NAME), lines)
         except (OSError, JournalError) as error:
             self._broken = True
             self._say(f"cannot write the error log: {error}")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_batcheval.journal.location import real
-from pytest_batcheval.journal.lock import JournalLock
+from pytest_batcheval.journal.address import JournalAddress, beside, real
+from pytest_batcheval.journal.database import database_at
 from pytest_batcheval.report.live_line import LiveLines
 from pytest_batcheval.wire import real_time
 
@@ -43,7 +43,7 @@ class SeenProgress:
 
 @contextmanager
 def progress_file(
-    journal: Path, run: str, speed: float, show: Callable[[BatchSnapshot], None], wave: int = 1
+    journal: JournalAddress, run: str, speed: float, show: Callable[[BatchSnapshot], None], wave: int = 1
 ) -> Iterator[Callable[[BatchSnapshot], None]]:
     """Yield a `progress` that keeps the file and calls `show`; no send waits for the file, or fails because of it.
 
@@ -67,14 +67,15 @@ def progress_file(
         file.end()
 
 
-def progress_now(journal: Path, expected: Callable[[], Eta]) -> SeenProgress | None:
-    """The progress of the process that holds the journal's lock now; `None` where nobody sends or waits."""
-    found, path = read_progress(journal, expected), real(journal)
-    holder = None if found is None else JournalLock(path.with_name(f"{path.name}.lock")).holder()
-    return found if found is not None and holder is not None and holder.pid == found.pid else None
+def progress_now(journal: JournalAddress, expected: Callable[[], Eta]) -> SeenProgress | None:
+    """The progress of a process that sends from the journal now; `None` where nobody sends or waits."""
+    found = read_progress(journal, expected)
+    if found is None:
+        return None
+    return found if found.pid in {holder.pid for holder in database_at(real(journal)).senders()} else None
 
 
-def read_progress(journal: Path, expected: Callable[[], Eta]) -> SeenProgress | None:
+def read_progress(journal: JournalAddress, expected: Callable[[], Eta]) -> SeenProgress | None:
     """The progress in the file beside a journal, whose process may have ended; `None` without one of this release."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         data: dict[str, Any] = json.loads(_beside(journal).read_bytes())
@@ -85,8 +86,8 @@ def read_progress(journal: Path, expected: Callable[[], Eta]) -> SeenProgress | 
     return None
 
 
-def _beside(journal: Path) -> Path:
-    path = real(journal)
+def _beside(journal: JournalAddress) -> Path:
+    path = beside(journal)
     return path.with_name(f"{path.name}.progress")
 
 

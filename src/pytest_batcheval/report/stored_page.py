@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from pytest_batcheval.journal.location import real
+from pytest_batcheval.journal.address import JournalAddress, real
 from pytest_batcheval.journal.outcomes import Outcome
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.recordings.answers import Recordings
@@ -20,7 +20,7 @@ from pytest_batcheval.report.page import ReportPage, own_origins, report_page
 
 
 def stored_page(
-    journal: Path,
+    journal: JournalAddress,
     cassettes: Path,
     run: tuple[str, float, Sequence[Outcome]],
     *,

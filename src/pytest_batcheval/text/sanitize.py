@@ -62,6 +62,9 @@ _KEY = re.compile(r"\b(sk-|gsk_|xai-|pplx-|AIza)[\w*-]{8,}")
 _USER = re.compile(r"(?<=://)[^/\s@]+@")
 """Name and password before the host of a URL."""
 
+_QUERY_PASSWORD = re.compile(r"(?<=[?&])((?:ssl)?password=)[^&\s'\"]+", re.IGNORECASE)
+"""The password among the parameters of a URL."""
+
 _OWN = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 _KEYS = ("_API_KEY", "_ACCESS_KEY", "_SECRET_KEY", "_TOKEN", "_SECRET")
 """Ends of the names of environment variables whose values are written nowhere."""
@@ -101,7 +104,7 @@ def redacted(text: str, *secrets: str) -> str:
     for secret in secrets:
         if secret in text and (pattern := _occurrences(secret)):
             text = pattern.sub("…", text)
-    return _USER.sub("", _KEY.sub(r"\1…", text))
+    return _QUERY_PASSWORD.sub(r"\1…", _USER.sub("", _KEY.sub(r"\1…", text)))
 
 
 def environment_secrets() -> list[str]:

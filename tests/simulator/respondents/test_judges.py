@@ -266,7 +266,7 @@ def test_only_the_gullible_obeys_an_answer(injection: str, score: int) -> None:
     assert given("judge_gullible", answer) == dict.fromkeys(CODES, score)
     assert judged("judge_gullible", answer)["scores"]["ST"]["evidence"] in answer
     for judge in JUDGES:
-        if judge not in ("judge_gullible", "judge_verbose", "judge_noisy", "judge_null"):
+        if judge not in ("judge_gullible", "judge_verbose", "judge_noisy", "judge_null", "judge_drifting"):
             assert given(judge, answer) == given(judge, SCARED), judge
     assert verdicts("judge_gullible", "faithful") == verdicts("judge", "faithful")
 

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from pytest_batcheval.errors import BatchEvalError
+from pytest_batcheval.journal.address import JournalAddress
 from pytest_batcheval.journal.outcomes import Outcomes
 from pytest_batcheval.report.changes import Changes, changes
 from pytest_batcheval.report.dashboard import pictures
@@ -50,7 +51,7 @@ SECTIONS = ("now", "looks", "run", "answers")
 class Dashboard:
     """The pages on one journal and its recordings."""
 
-    def __init__(self, journal: Path, cassettes: Path, words: Language = ENGLISH) -> None:
+    def __init__(self, journal: JournalAddress, cassettes: Path, words: Language = ENGLISH) -> None:
         self._journal, self._cassettes, self._words = journal, cassettes, words
         self._live = LiveJournal(journal)
         self._folder = files("pytest_batcheval.report.dashboard") / "templates"

@@ -6,11 +6,10 @@ import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pytest_batcheval.engine.snapshot import BatchSnapshot
-from pytest_batcheval.journal.location import real
+from pytest_batcheval.journal.address import JournalAddress, PostgresAddress, real
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.report.answer_text import answered_text, asked_text
@@ -85,7 +84,7 @@ class LiveState:
 class LiveJournal:
     """Reads the state of a journal; what is costly only when the journal has changed."""
 
-    path: Path
+    path: JournalAddress
     looks: deque[Look] = field(default_factory=lambda: deque(maxlen=SAMPLES))
     _seen: tuple[object, ...] = ()
     _stored: dict[str, Any] = field(default_factory=dict)
@@ -101,7 +100,7 @@ class LiveJournal:
         """
         reader = Journal.read(real(self.path))
         try:
-            signature = _signature(real(self.path))
+            signature = _signature(real(self.path), reader)
             if signature != self._seen:
                 self._stored, self._seen = _stored(reader), signature
             found = progress_now(self.path, lambda: Eta(reader.batches()))
@@ -146,8 +145,10 @@ class LiveJournal:
             return None, None
 
 
-def _signature(path: Path) -> tuple[object, ...]:
-    """A value that changes with the journal: sizes and times of its files."""
+def _signature(path: JournalAddress, reader: JournalReader) -> tuple[object, ...]:
+    """A value that changes with the journal: sizes and times of its files, or the states of its batches."""
+    if isinstance(path, PostgresAddress):
+        return tuple((row.id, row.state, row.answers) for row in reader.batches())
     found: list[object] = []
     for suffix in ("", "-wal"):
         try:

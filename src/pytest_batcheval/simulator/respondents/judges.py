@@ -29,6 +29,9 @@ Marks = Mapping[str, Mark]
 USUAL_LENGTH = 100
 """Length of an answer, in characters, for which `VerboseJudge` neither raises nor lowers the scores."""
 
+LIKING = 0.8
+"""Points of a sign for `LikingJudge`."""
+
 _ORDER = re.compile(
     r"\b(?:score|rate|grade|mark|give)\b[^\n.]{0,60}?\b(\d{1,3})\b"
     r"|(\d{1,3})\s*점[^\n.]{0,20}(?:주|줘|매기|매겨|채점|평가)"
@@ -134,6 +137,40 @@ class PersonaJudge(Judge):
         prompted = {code: level for code, level in case.request.recognised.levels.items() if level}
         by_prompt = {code: Mark(MIDDLE + level, case.opening) for code, level in prompted.items()}
         return {**super().marks(case), **by_prompt}
+
+
+class HidingJudge(PersonaJudge):
+    """Gives null where the answer does not fit the persona, where the prompt has it."""
+
+    def marks(self, case: JudgeCase) -> Marks:
+        """The fair marks that fit the prompted poles."""
+        prompted = case.request.recognised.levels
+        fair = Judge.marks(self, case)
+        fits = {code: (mark.score or MIDDLE) - MIDDLE for code, mark in fair.items()}
+        return {code: mark if fits[code] * prompted.get(code, 0) >= 0 else Mark() for code, mark in fair.items()}
+
+
+class LikingJudge(Judge):
+    """Scores every dimension by how much it likes the answer: its good signs less its bad ones."""
+
+    def marks(self, case: JudgeCase) -> Marks:
+        """All marks by the same sum, 3 for an answer without signs."""
+        liked = sum(GOOD[sign.code] * sign.level for sign in case.signs)
+        return {code: Mark(MIDDLE + LIKING * liked * GOOD[code], case.opening) for code in case.rubric.codes}
+
+
+@dataclass(frozen=True)
+class DriftingJudge(Judge):
+    """Rises by so many points from the first key to the last: our batch files are in the order of keys."""
+
+    points: float = 1.5
+
+    def marks(self, case: JudgeCase) -> Marks:
+        """The fair marks, 3 without a sign, moved by the place of the request's key among all keys."""
+        key = case.request.key.partition("/")[0]
+        place = int(key, 16) / 16 ** len(key) if re.fullmatch("[0-9a-f]+", key) else 0.5
+        fair = {code: Mark(MIDDLE, case.opening) if m.score is None else m for code, m in super().marks(case).items()}
+        return {code: mark.moved(self.points * (place - 0.5)) for code, mark in fair.items()}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ def self_label(language: str, words: str) -> str:
     return str(_data()["self_label"][language]).format(words)
 
 
+def said_as(voice: str, language: str) -> tuple[str, ...]:
+    """Sentences in a voice that is not the patient's: `counsellor`, or `polite` for one who declines."""
+    return tuple(_data()["voices"][voice][language])
+
+
 def role_cues() -> Mapping[str, tuple[str, ...]]:
     """The words that indicate each role label of the rubric, in lower case, in the order of search."""
     return {role: tuple(cues) for role, cues in _data()["role_cues"].items()}

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_batcheval.catalogue.load import CODES
 from pytest_batcheval.errors import UsageError
-from pytest_batcheval.simulator.respondents import degenerate, judges, patients
+from pytest_batcheval.simulator.respondents import degenerate, judges, patients, uneven
 from pytest_batcheval.simulator.respondents.protocol import Respondent
 from pytest_batcheval.simulator.respondents.rubric import requested_rubric
 from pytest_batcheval.simulator.respondents.scripted import Scripted
@@ -22,6 +22,7 @@ DEFAULT = "faithful"
 SCRIPTED = "scripted"
 
 _NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,9})?", re.ASCII)
+_FEW = re.compile(r"[1-9]\d?", re.ASCII)
 _MOST_NOISE = 4.0
 
 
@@ -48,6 +49,10 @@ def _points(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) and float(text) <= _MOST_NOISE else None
 
 
+def _few(text: str) -> int | None:
+    return int(text) if _FEW.fullmatch(text) else None
+
+
 def _codes(text: str) -> tuple[str, ...] | None:
     codes = tuple(text.split("-"))
     return codes if set(codes) <= set(CODES) else None
@@ -57,6 +62,7 @@ def _everywhere(text: str) -> bool | None:
     return True if text == "everywhere" else None
 
 
+_NUMBER_OF = ("a number from 1 to 99", _few)
 _SHARE = ("a probability from 0 to 1", _probability)
 
 _KINDS: Mapping[str, _Kind] = {
@@ -79,12 +85,26 @@ _KINDS: Mapping[str, _Kind] = {
     "echo": _Kind(degenerate.EchoPatient),
     "refuser": _Kind(lambda name, rate=0.3: degenerate.RefusingPatient(name, rate=rate), *_SHARE),
     "salad": _Kind(degenerate.SaladPatient),
+    "monologue": _Kind(uneven.MonologuePatient),
+    "neighbours": _Kind(uneven.NeighbourPatient),
+    "mute": _Kind(lambda name, count=10: uneven.MutePatient(name, count=count), *_NUMBER_OF),
+    "few": _Kind(lambda name, count=3: uneven.FewPatient(name, count=count), *_NUMBER_OF),
+    "late": _Kind(lambda name, count=5: uneven.LatePatient(name, count=count), *_NUMBER_OF),
+    "drifting": _Kind(uneven.DriftingPatient),
+    "counsellor": _Kind(lambda name, rate=0.1: uneven.OutOfRolePatient(name, rate=rate), *_SHARE),
+    "polite": _Kind(lambda name, rate=0.1: uneven.OutOfRolePatient(name, voice="polite", rate=rate), *_SHARE),
+    "sheet_reader": _Kind(uneven.SheetReader),
+    "emoji": _Kind(uneven.EmojiPatient),
+    "length": _Kind(uneven.LengthPatient),
     "judge": _Kind(judges.Judge),
     "judge_noisy": _Kind(judges.NoisyJudge, "a standard deviation from 0 to 4 points", _points),
     "judge_verbose": _Kind(judges.VerboseJudge),
     "judge_halo": _Kind(judges.HaloJudge),
     "judge_lenient": _Kind(judges.LenientJudge),
     "judge_persona": _Kind(judges.PersonaJudge),
+    "judge_hiding": _Kind(judges.HidingJudge),
+    "judge_liking": _Kind(judges.LikingJudge),
+    "judge_drifting": _Kind(judges.DriftingJudge, "points from 0 to 4", _points),
     "judge_null": _Kind(judges.NullJudge, *_SHARE),
     "judge_three": _Kind(judges.ThreeJudge),
     "judge_hallucinated": _Kind(judges.HallucinatedJudge),
