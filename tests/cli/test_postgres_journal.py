@@ -16,6 +16,7 @@ SECRET = "kestrel-41"
 @pytest.fixture
 def url(postgres, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     return postgres.replace("tests@", f"tests:{SECRET}@")
 
 

@@ -123,7 +123,7 @@ class PostgresSender:
             return
         self._stop.set()
         if self._beating is not None:
-            self._beating.join()
+            self._beating.join(BEAT)
         with suppress(JournalError), self._reporting():
             connection.execute("DELETE FROM sender WHERE id = ?", (number,))
         connection.close()
