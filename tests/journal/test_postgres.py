@@ -125,6 +125,15 @@ def test_a_sender_whose_beat_stops_is_taken_over_and_can_write_no_more(opened, r
     two.settle(replace(planned, state="settled"), map(answer_to, ask(2)))
 
 
+def test_a_sender_that_stalls_within_a_transaction_is_taken_over_too(opened, row, ask, monkeypatch):
+    monkeypatch.setattr("pytest_batcheval.journal.postgres.IDLE_SECONDS", 1)
+    monkeypatch.setattr(senders, "STALLED", 0.0)
+    one, two = opened(), opened()
+    planned = one.plan(row, ask(2))
+    with pytest.raises(JournalError, match="cannot be used"), one._changing(planned):
+        assert two.take_over(row.origin) == [planned]
+
+
 def test_a_sender_that_has_lost_its_session_plans_nothing(opened, row, ask, postgres_server, monkeypatch):
     monkeypatch.setattr(senders, "BEAT", 0.05)
     one = opened()

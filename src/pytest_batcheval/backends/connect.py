@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.backends.openai_batch import OpenAIBatch
     from pytest_batcheval.backends.openai_calls import IndividualCalls
     from pytest_batcheval.backends.traffic import Traffic
+    from pytest_batcheval.catalogue.models import ModelEnd
     from pytest_batcheval.simulator.server import SimulatorServer
 
 OPENAI = "openai"
@@ -62,6 +63,13 @@ class BackendConnection:
     clock: SystemClock | SimulatorClock
     simulator: SimulatorServer | None = None
     calls: IndividualCalls | None = None
+
+    @cached_property
+    def model_ends(self) -> Mapping[str, ModelEnd]:
+        """The ends of the provider's models by name, asked for once; empty where it lists none."""
+        from pytest_batcheval.backends.model_ends import model_ends
+
+        return model_ends(self.backend)
 
     @property
     def traffic(self) -> list[Traffic]:

@@ -79,16 +79,16 @@ def _run(given: list[str]) -> int:
     from pytest_batcheval.errors import BatchEvalError
 
     modules = verb_modules(given[:1])
-    parser = command_parser(modules)
-    own, *groups = _groups(given) if any(hasattr(modules.get(word), "GROUPS") for word in given[:1]) else [given]
+    module, parser = modules[given[0]], command_parser(modules)
+    own, *groups = _groups(given) if hasattr(module, "GROUPS") else [given]
     if any(word.startswith("--") and word.endswith("=--") for word in own):
         parser.error("-- is no value of an option")  # argparse would make an empty list of it
     arguments, unknown = parser.parse_known_args(own)
-    if unknown and not hasattr(modules[arguments.verb], "PASSES_ON"):
+    if unknown and not hasattr(module, "PASSES_ON"):
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     arguments.passed_on, arguments.groups = unknown, groups
     try:
-        return int(modules[arguments.verb].run(arguments))
+        return int(module.run(arguments))
     except BatchEvalError as error:
         say_error(f"batcheval {arguments.verb}: {error}")
         return int(error.exit_status)

@@ -158,7 +158,7 @@ def _poll_run(journal: JournalAddress, start: str | None) -> WatchedState:
 def _is_sending(journal: JournalAddress, run: dict[str, Any]) -> bool:
     """Return whether its process still sends from the journal: between two waves no batch is open."""
     from pytest_batcheval.journal.address import real
-    from pytest_batcheval.journal.database import database_at
+    from pytest_batcheval.journal.choose_database import database_at
 
     if run["argv"] not in [list(holder.argv) for holder in database_at(real(journal)).senders()]:
         return False

@@ -33,6 +33,8 @@ class OtherSenders:
             ProviderError, JournalError: as `engine.send.send`.
         """
         journal, clock = self._context.journal, self._context.clock
+        if not journal.shared:  # a claim that nobody drives is then damage, and would be waited for without an end
+            return False
         first = held = self._held(wanted)
         looks = 0
         while held and held == first:
@@ -54,7 +56,7 @@ class OtherSenders:
 
     def _held(self, wanted: Wanted) -> dict[str, int]:
         """The number of the open batch that has each of these, of those that are in one."""
-        journal, held = self._context.journal, dict[str, int]()
-        for items in wanted.slices() if journal.shared else ():
-            held |= journal.reader.held([item.key for item in items], self._context.backend.origin)
+        held = dict[str, int]()
+        for items in wanted.slices():
+            held |= self._context.journal.reader.held([item.key for item in items], self._context.backend.origin)
         return held

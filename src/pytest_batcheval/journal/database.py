@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from pytest_batcheval.journal import location
-from pytest_batcheval.journal.address import JournalAddress, PostgresAddress
-from pytest_batcheval.journal.lock import Holder
+from pytest_batcheval.journal.address import JournalAddress
+from pytest_batcheval.journal.lock import Holder, SenderLock
 
 
 class Change(Protocol):
-    """What became of a statement that was executed for many rows."""
+    """The outcome of a statement that was executed for many rows."""
 
     @property
     def rowcount(self) -> int:
@@ -49,32 +48,12 @@ class Connection(Protocol):
         """Close it."""
 
 
-class SenderLock(Protocol):
-    """The right to send: of one process at a time, or of each that has announced itself."""
-
-    def held(self, wait: Callable[[Holder | None], None] | None) -> AbstractContextManager[None]:
-        """Have it for a `with` block; do nothing if this object has it already."""
-
-    def acquire(self, wait: Callable[[Holder | None], None] | None = None) -> None:
-        """Get it; while another process keeps it from this one, call `wait(holder)`, which sleeps or raises."""
-
-    def release(self) -> None:
-        """Give it back; do nothing if there is none."""
-
-    def check(self) -> None:
-        """Make sure that this process still has it.
-
-        Raises:
-            JournalError: it has not; nothing may be sent.
-        """
-
-
 class Database(Protocol):
     """A database with the tables of a journal."""
 
     @property
     def address(self) -> JournalAddress:
-        """Where it is."""
+        """The file, or the schema in a server."""
 
     @property
     def place(self) -> Path:
@@ -172,17 +151,3 @@ class Database(Protocol):
 
     def reader_closed(self) -> None:
         """Tidy up after the last connection for reading."""
-
-
-def database_at(address: JournalAddress, mounts: Path = location.MOUNTS) -> Database:
-    """The database at an address; nothing is opened yet.
-
-    `mounts` is the table of file systems, by which a network file system is refused.
-    """
-    if isinstance(address, PostgresAddress):
-        from pytest_batcheval.journal.postgres import PostgresDatabase
-
-        return PostgresDatabase(address)
-    from pytest_batcheval.journal.sqlite_file import SqliteFile
-
-    return SqliteFile(address, mounts)

@@ -9,6 +9,7 @@ import re
 import socket
 import stat
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -93,17 +94,12 @@ def shown_argv() -> list[str]:
 _SECRET_OPTION = re.compile(r"(--[\w-]*(?:key|token|secret|password))(=.*)?", re.IGNORECASE | re.DOTALL)
 
 
-class JournalLock:
-    """`flock` on a file beside the journal. One object is one holder, which can take it repeatedly."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: int | None = None
-        self._owner = 0
+class SenderLock(ABC):
+    """The right to send: of one process at a time, or of each that has announced itself."""
 
     @contextmanager
     def held(self, wait: Callable[[Holder | None], None] | None) -> Iterator[None]:
-        """Hold the lock for a `with` block; do nothing if this object holds it already."""
+        """Have it for a `with` block; do nothing if this object has it already."""
         if self._is_mine():
             yield
             return
@@ -112,6 +108,35 @@ class JournalLock:
             yield
         finally:
             self.release()
+
+    @abstractmethod
+    def acquire(self, wait: Callable[[Holder | None], None] | None = None) -> None:
+        """Get it; while another process keeps it from this one, call `wait(holder)`, which sleeps or raises."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give it back; do nothing if there is none."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make sure that this process still has it.
+
+        Raises:
+            JournalError: it has not; nothing may be sent.
+        """
+
+    @abstractmethod
+    def _is_mine(self) -> bool:
+        """Whether this process has it; not after a fork, since it stays with the parent."""
+
+
+class JournalLock(SenderLock):
+    """`flock` on a file beside the journal. One object is one holder, which can take it repeatedly."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: int | None = None
+        self._owner = 0
 
     def acquire(self, wait: Callable[[Holder | None], None] | None = None) -> None:
         """Take the lock; while another process holds it, call `wait(holder)`, which sleeps or raises.

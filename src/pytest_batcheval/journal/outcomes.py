@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.address import JournalAddress, beside
+from pytest_batcheval.journal.queries import CHUNK, of_keys
 from pytest_batcheval.text.streams import encodable
 
 FILE = "outcomes.sqlite"
@@ -23,7 +24,6 @@ FILE = "outcomes.sqlite"
 BUSY_SECONDS = 5.0
 """Seconds that a statement waits for another process."""
 
-CHUNK = 500
 
 FAILING = ("failed", "error")
 
@@ -323,9 +323,7 @@ class Outcomes:
         with self._reading() as connection:
             if connection is None:
                 return found
-            for start in range(0, len(keys), CHUNK):
-                part = keys[start : start + CHUNK]
-                query = _USES.format(keys=", ".join("?" * len(part)))
+            for query, part in of_keys(_USES, keys):
                 for key, cell, *row in connection.execute(query, part):
                     found.setdefault(key, []).append(_outcome(row, {key: json.loads(cell)}))
         return found

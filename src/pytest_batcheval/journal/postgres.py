@@ -33,13 +33,18 @@ CONNECT_SECONDS = 10
 ROWS = 1000
 """Rows of one insert."""
 
+IDLE_SECONDS = 30
+"""Seconds after which the server ends a transaction whose process says nothing more: it holds the rows of its batches,
+and whoever takes them over would wait for a process that is suspended or cut off."""
+
 _SETTINGS = """
 SELECT set_config('search_path', $1, false), set_config('application_name', 'pytest-batcheval', false),
     set_config('synchronous_commit', 'on', false), set_config('client_min_messages', 'warning', false),
-    set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)
+    set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),
+    set_config('idle_in_transaction_session_timeout', $2, false)
 """
-"""Of a table that has just been filled there are no statistics: without the last two 500 keys are looked up by reading
-all of it."""
+"""Of a table that has just been filled there are no statistics: unless `enable_seqscan` and `jit` are off, 500 keys are
+looked up by reading all of it."""
 
 
 class _Dumper(StrDumper):
@@ -69,7 +74,7 @@ class PostgresConnection:
             **dict(address.secrets),  # type: ignore[arg-type]
         )
         self.raw.adapters.register_dumper(str, _Dumper)
-        self.raw.execute(_SETTINGS, [address.schema])
+        self.raw.execute(_SETTINGS, [address.schema, f"{IDLE_SECONDS}s"])
 
     def execute(self, query: str, values: Any = (), /) -> Rows:
         """Execute a statement with a sequence of values, or with values by name."""
@@ -209,7 +214,7 @@ class PostgresDatabase:
             )
 
     def _said(self, error: psycopg.Error) -> str:
-        """What the server or libpq said, in one line, and what to do."""
+        """The words of the server or of libpq in one line, and a hint what to do."""
         text = redacted(" ".join(str(error).split()), *(value for _, value in self.address.secrets))
         hint = ""
         if "password" in text:

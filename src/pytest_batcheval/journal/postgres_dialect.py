@@ -1,4 +1,4 @@
-"""What PostgreSQL writes in another way than SQLite, of the journal's tables and statements."""
+"""The journal's tables and statements as PostgreSQL has them, where SQLite's differ."""
 
 from __future__ import annotations
 

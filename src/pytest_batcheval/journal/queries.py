@@ -3,7 +3,23 @@
 Both databases take it; `postgres_dialect.py` has what is written in another way there.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
 from pytest_batcheval.journal.rows import ADOPTED
+
+K = TypeVar("K")
+
+CHUNK = 500
+"""Most keys in one query; older versions of SQLite allow 999 parameters."""
+
+
+def of_keys(query: str, keys: Sequence[K], **words: str) -> Iterator[tuple[str, Sequence[K]]]:
+    """A query for each part of the keys, with that part; `words` fill its other places."""
+    for start in range(0, len(keys), CHUNK):
+        part = keys[start : start + CHUNK]
+        yield query.format(keys=", ".join("?" * len(part)), **words), part
+
 
 ADD_RUN = "INSERT INTO run (id, started, origin, base_url, argv) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 

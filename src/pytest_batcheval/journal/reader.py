@@ -13,7 +13,8 @@ from typing import Any
 
 from pytest_batcheval.journal import checks, queries
 from pytest_batcheval.journal.address import JournalAddress, PostgresAddress
-from pytest_batcheval.journal.database import Connection, Database, database_at
+from pytest_batcheval.journal.choose_database import database_at
+from pytest_batcheval.journal.database import Connection, Database
 from pytest_batcheval.journal.rows import (
     OPEN,
     AliasRow,
@@ -29,9 +30,6 @@ from pytest_batcheval.journal.transaction import DamagedError
 from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
 from pytest_batcheval.wire.origin import is_simulator
-
-CHUNK = 500
-"""Most keys in one query; older versions of SQLite allow 999 parameters."""
 
 LINES = 2_000
 """Most lines of an input file that are held together."""
@@ -105,8 +103,8 @@ class JournalReader:
             JournalError: the journal cannot be read.
         """
         after = ""
-        while rows := self._rows(queries.ALL_ANSWERS, (origin, round_name, after, CHUNK)):
-            if len(rows) == CHUNK:  # the last key may have more origins on the next page
+        while rows := self._rows(queries.ALL_ANSWERS, (origin, round_name, after, queries.CHUNK)):
+            if len(rows) == queries.CHUNK:  # the last key may have more origins on the next page
                 rows = [row for row in rows if row[0] != rows[-1][0]] or rows
             after = rows[-1][0]
             yield from self._sound(rows)
@@ -413,9 +411,7 @@ class JournalReader:
         """Rows of these keys; an empty round is any, or with `exact` none."""
         of_one = exact or bool(round_name)
         condition, rounds = ("batch.round = ?", [round_name] * query.count("{round}")) if of_one else ("1 = 1", [])
-        for start in range(0, len(keys), CHUNK):
-            part = keys[start : start + CHUNK]
-            text = query.format(keys=", ".join("?" * len(part)), round=condition)
+        for text, part in queries.of_keys(query, keys, round=condition):
             yield from self._rows(text, (*part, *more, *rounds))
 
     def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:

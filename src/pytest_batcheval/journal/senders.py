@@ -12,13 +12,13 @@ import os
 import socket
 import threading
 import zlib
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, suppress
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.address import PostgresAddress
 from pytest_batcheval.journal.database import Connection
-from pytest_batcheval.journal.lock import Holder, shown_argv
+from pytest_batcheval.journal.lock import Holder, SenderLock, shown_argv
 from pytest_batcheval.journal.transaction import TakenOverError
 from pytest_batcheval.wire import real_time
 
@@ -65,7 +65,7 @@ WHERE owner.batch = ANY(CAST(? AS BIGINT[])) ORDER BY sender.id
 _LIVING = "SELECT pid, host, argv, since FROM sender WHERE {lives} ORDER BY id"
 
 
-class PostgresSender:
+class PostgresSender(SenderLock):
     """A `SenderLock` that everybody gets at once: it announces this process, and says so as long as it lives."""
 
     def __init__(
@@ -81,18 +81,6 @@ class PostgresSender:
         self._lost = ""
         self._stop = threading.Event()
         self._beating: threading.Thread | None = None
-
-    @contextmanager
-    def held(self, wait: Callable[[Holder | None], None] | None) -> Iterator[None]:
-        """Be a sender for a `with` block; do nothing if this object is one already."""
-        if self._is_mine():
-            yield
-            return
-        self.acquire(wait)
-        try:
-            yield
-        finally:
-            self.release()
 
     def acquire(self, wait: Callable[[Holder | None], None] | None = None) -> None:
         """Announce this process; nobody is waited for.

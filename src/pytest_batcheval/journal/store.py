@@ -13,9 +13,10 @@ from typing import Any, Protocol
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal import location, queries, reserve
 from pytest_batcheval.journal.address import JournalAddress, real
-from pytest_batcheval.journal.database import Connection, Database, database_at
+from pytest_batcheval.journal.choose_database import database_at
+from pytest_batcheval.journal.database import Connection, Database
 from pytest_batcheval.journal.lock import Holder, shown_argv
-from pytest_batcheval.journal.reader import CHUNK, JournalReader
+from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import AliasRow, AnswerRow, BatchRow, FailureRow, StageRow, checksum
 from pytest_batcheval.journal.transaction import ClaimedError
 from pytest_batcheval.text.format import counted
@@ -436,9 +437,7 @@ class Journal:
 
 
 def _by_keys(connection: Connection, query: str, keys: Sequence[str], *more: str | int) -> Iterator[tuple[Any, ...]]:
-    for start in range(0, len(keys), CHUNK):
-        part = keys[start : start + CHUNK]
-        text = query.format(keys=", ".join("?" * len(part)))
+    for text, part in queries.of_keys(query, keys):
         yield from connection.execute(text, (*part, *more)).fetchall()
 
 
@@ -475,7 +474,7 @@ def _chunks(results: Iterable[AnswerRow | FailureRow]) -> Iterator[list[AnswerRo
     for result in results:
         some.append(result)
         size += len(result.response) if isinstance(result, AnswerRow) else 0
-        if len(some) == CHUNK or size > CHUNK_BYTES:
+        if len(some) == queries.CHUNK or size > CHUNK_BYTES:
             yield some
             some, size = [], 0
     if some:

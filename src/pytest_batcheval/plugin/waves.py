@@ -174,13 +174,10 @@ class WaveRunner:
 
     def _warn(self, part: _Part, journal: Journal) -> None:
         """Say what is known against sending these requests, and note which cells ask for them."""
-        from pytest_batcheval.backends.model_ends import model_ends
-
         if part.fresh:
             asked = [(min(self._asking(request.custom_id)), request) for request in part.fresh]
             today, batched = date.fromisoformat(real_time.utc_day()), self._settings.batched
-            ends = partial(model_ends, part.connection.backend)
-            for line in request_lines(asked, part.origin, today, batched, ends):
+            for line in request_lines(asked, part.origin, today, batched, lambda: part.connection.model_ends):
                 self._say(line)
             for line in changed_lines(part.cells, part.fresh, journal.reader, part.origin, self._settings):
                 self._say(line)

@@ -22,6 +22,7 @@ from pytest_batcheval.quality.labels import OPEN, Labels
 from pytest_batcheval.quality.scores import Given, numbers, spoken
 from pytest_batcheval.recordings.answer_table import Answers
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.sanitize import no_formula
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,8 +30,6 @@ FLOOR = 0.5
 """Chance of the answer that teaches least, over the mean: so that no answer of a corrected mean counts too much."""
 
 COLUMNS = ("custom_id", "rater", "dimension", "score", "chance", *BOUND, "text", "answer")
-
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class LabelSheet:
         stream = io.StringIO(newline="")
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
-        writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in self.rows)
+        writer.writerows({name: no_formula(value) for name, value in row.items()} for row in self.rows)
         return stream.getvalue()
 
     def _page(self) -> str:
@@ -174,8 +173,3 @@ def _errors_by_score(answers: Answers, codes: Sequence[str], scores: Given, labe
             squares[kind == one] += (float(error[known].sum()) + usual) / (int(known.sum()) + 1)
     root: Floats = np.sqrt(squares / len(codes))
     return root
-
-
-def _no_formula(value: str) -> str:
-    """Return a value that a spreadsheet shows as text, whatever a model wrote."""
-    return f"'{value}" if value.startswith(_FORMULAS) else value

@@ -105,20 +105,19 @@ class Labels:
         """The names of the raters, in order of first appearance."""
         return tuple(dict.fromkeys(label.rater for label in self.labels))
 
+    @property
+    def dimensions(self) -> list[str]:
+        """The codes of the labelled dimensions, sorted."""
+        return sorted({label.dimension for label in self.labels})
+
     def scores(self, answers: Answers, rater: str) -> dict[str, list[float | None]]:
         """Return one rater's scores of these answers, for `scores=` of the measures.
 
         Raises:
             TableError: no such rater, or labels of answers that are not in the table.
         """
-        self._check(answers, rater)
-        given: dict[tuple[int, str], int | None] = {}
-        places = self._places(answers)
-        for label in self.labels:
-            if label.rater == rater:
-                given[places[label.place], label.dimension] = label.score
-        codes = sorted({label.dimension for label in self.labels})
-        return {code: [given.get((n, code)) for n in range(len(answers))] for code in codes}
+        given = {(n, label.dimension): label.score for label, n in self.placed(answers, rater)}
+        return {code: [given.get((n, code)) for n in range(len(answers))] for code in self.dimensions}
 
     def estimate(self, answers: Answers, scores: Given, rater: str) -> Estimate:
         """Return a judge's means and shares, corrected by what this rater says of some of the answers.
@@ -132,9 +131,7 @@ class Labels:
 
     def rated(self, answers: Answers, rater: str) -> frozenset[int]:
         """Return the positions of the answers that a rater has labelled."""
-        self._check(answers, rater)
-        places = self._places(answers)
-        return frozenset(places[label.place] for label in self.labels if label.rater == rater)
+        return frozenset(n for _, n in self.placed(answers, rater))
 
     def rated_dimensions(self, answers: Answers, rater: str) -> dict[str, frozenset[int]]:
         """Return by dimension the positions of the answers of which a rater has labelled it.
@@ -142,12 +139,10 @@ class Labels:
         Raises:
             TableError: as `scores`.
         """
-        self._check(answers, rater)
-        places, found = self._places(answers), dict[str, set[int]]()
-        for label in self.labels:
-            if label.rater == rater:
-                found.setdefault(label.dimension, set()).add(places[label.place])
-        return {code: frozenset(found.get(code, ())) for code in sorted({label.dimension for label in self.labels})}
+        found = dict[str, set[int]]()
+        for label, n in self.placed(answers, rater):
+            found.setdefault(label.dimension, set()).add(n)
+        return {code: frozenset(found.get(code, ())) for code in self.dimensions}
 
     def _places(self, answers: Answers) -> dict[Place, int]:
         found: dict[Place, int] = {}
@@ -155,32 +150,22 @@ class Labels:
             found |= _places(answers, axes)
         return found
 
-    def _check(self, answers: Answers, rater: str) -> None:
+    def placed(self, answers: Answers, rater: str) -> list[tuple[Label, int]]:
+        """Return the labels of one rater, each with the position of its answer.
+
+        Raises:
+            TableError: no such rater, labels of answers that are not in the table, or stale ones.
+        """
         if rater not in self.raters:
             raise TableError(f"unknown rater {rater!r}; the raters are {', '.join(self.raters)}")
-        places = self._places(answers)
-        strange = [label.where for label in self.labels if label.rater == rater and label.place not in places]
-        if strange:
+        places, own = self._places(answers), [label for label in self.labels if label.rater == rater]
+        if strange := [label.where for label in own if label.place not in places]:
             raise TableError(
                 f"{counted(len(strange), 'label')} of answers that are not in the table: {listed(strange)}"
             )
-        check_bound(
-            {
-                label.where: (label.bound, answers.rows[places[label.place]])
-                for label in self.labels
-                if label.rater == rater
-            }
-        )
-
-    def chances(self, answers: Answers, rater: str) -> dict[int, float | None]:
-        """Return by an answer's position the chance with which it was drawn for its label, `None` if not known.
-
-        Raises:
-            TableError: as `scores`.
-        """
-        self._check(answers, rater)
-        places = self._places(answers)
-        return {places[label.place]: label.chance for label in self.labels if label.rater == rater}
+        found = [(label, places[label.place]) for label in own]
+        check_bound({label.where: (label.bound, answers.rows[n]) for label, n in found})
+        return found
 
 
 def rater_agreement(answers: Answers, labels: Labels, one: str, other: str) -> JudgeAgreement:

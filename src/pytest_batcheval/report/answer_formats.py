@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_batcheval.errors import UsageError
+from pytest_batcheval.text.sanitize import no_formula
 from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.text.table import table
 
@@ -38,8 +39,8 @@ def as_csv(records: Records) -> bytes:
     """CSV that a spreadsheet opens by itself: UTF-8 with a byte order mark, and no text of it is a formula."""
     stream, names = io.StringIO(newline=""), columns_of(records)
     writer = csv.writer(stream)
-    writer.writerow(map(_no_formula, names))
-    writer.writerows([_no_formula(_text(record.get(name))) for name in names] for record in records)
+    writer.writerow(map(no_formula, names))
+    writer.writerows([no_formula(_text(record.get(name))) for name in names] for record in records)
     return stream.getvalue().encode("utf-8-sig", "replace")
 
 
@@ -132,15 +133,6 @@ def _text(value: object) -> str:
 def _storable(value: object) -> str | int | float | None:
     """A text without lone surrogates, which no Parquet file has; a number and nothing as they are."""
     return value if value is None or isinstance(value, (int, float)) else encodable(str(value), "utf-8")
-
-
-def _no_formula(text: str) -> str:
-    """A text that a spreadsheet would calculate, with a `'` before it: https://owasp.org/www-community/attacks/CSV_Injection"""
-    return (
-        f"'{text}"
-        if text.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
-        else text
-    )
 
 
 def _markdown(text: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_batcheval.journal.address import JournalAddress, beside, real
-from pytest_batcheval.journal.database import database_at
+from pytest_batcheval.journal.choose_database import database_at
 from pytest_batcheval.report.live_line import LiveLines
 from pytest_batcheval.wire import real_time
 

@@ -157,3 +157,12 @@ def safe_json_to_print(text: str) -> str:
 
 def _disarmed(match: re.Match[str]) -> str:
     return r"\x23" if match[1] is None else rf"{match[1]}\x3a"
+
+
+def no_formula(text: str) -> str:
+    """A text that a spreadsheet would calculate, with a `'` before it: https://owasp.org/www-community/attacks/CSV_Injection"""
+    return (
+        f"'{text}"
+        if text.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
+        else text
+    )

@@ -18,7 +18,7 @@ from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 
 if TYPE_CHECKING:
-    from pytest_batcheval.quality.labels import Labels
+    from pytest_batcheval.quality.labels import Label, Labels
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -117,16 +117,14 @@ def estimate(answers: Answers, scores: Given, labels: Labels, rater: str) -> Est
         TableError: fewer than 60 labelled cells of a dimension, chances of some labels only, scores that the judge
             lacks, stale labels.
     """
-    people = labels.scores(answers, rater)
-    chances = labels.chances(answers, rater)
-    if lacking := sorted(set(people) - set(scores)):
+    placed = labels.placed(answers, rater)
+    if lacking := sorted(set(labels.dimensions) - set(scores)):
         raise TableError(f"the judge has no scores of {', '.join(lacking)}, which people scored")
-    if len({chance is None for chance in chances.values()}) > 1:
+    if len({label.chance is None for label, _ in placed}) > 1:
         raise TableError("some labels have a chance and others have not: estimate from one label sheet at a time")
-    rated = labels.rated_dimensions(answers, rater)
     found = {
-        code: _dimension(answers, code, np.array(people[code], dtype=np.float64), scores, rated[code], chances)
-        for code in people
+        code: _dimension(answers, code, scores, {n: label for label, n in placed if label.dimension == code})
+        for code in labels.dimensions
     }
     return Estimate(
         effect=max(abs(one.judged - one.corrected.estimate) for one in found.values()),
@@ -140,17 +138,10 @@ def estimate(answers: Answers, scores: Given, labels: Labels, rater: str) -> Est
     )
 
 
-def _dimension(
-    answers: Answers,
-    code: str,
-    people: Floats,
-    scores: Given,
-    rated: frozenset[int],
-    chances: Mapping[int, float | None],
-) -> DimensionEstimate:
+def _dimension(answers: Answers, code: str, scores: Given, labels: Mapping[int, Label]) -> DimensionEstimate:
     judged = on_scale(code, numbers(f"scores of {code}", scores[code], len(answers)))
-    has = np.zeros(len(answers), dtype=bool)
-    has[sorted(rated)] = True
+    people = np.array([labels[n].score if n in labels else None for n in range(len(answers))], dtype=np.float64)
+    has = np.array([n in labels for n in range(len(answers))])
     cells = _cells(answers)
     size = len(set(cells[has]))
     if size < LEAST_LABELS:
@@ -158,7 +149,7 @@ def _dimension(
             f"{counted(size, 'labelled cell')} of {code}: at least {LEAST_LABELS} are needed; "
             "samples of a cell count once"
         )
-    drawn = [chances.get(int(n)) for n in np.flatnonzero(has)]
+    drawn = [labels[n].chance for n in sorted(labels)]
     equal = len(set(drawn)) == 1
     weights = np.array([1 / (chance or 1.0) for chance in drawn])
     truth, seen = leaning(people), leaning(judged)
