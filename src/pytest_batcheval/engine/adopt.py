@@ -16,7 +16,7 @@ from pytest_batcheval.backends.protocol import BatchList, RemoteBatch, gap_of
 from pytest_batcheval.engine import payment_text
 from pytest_batcheval.engine.batch_handlers import NO_LIST
 from pytest_batcheval.engine.batch_outcome import MissingBatch, refused_whole
-from pytest_batcheval.engine.metadata import any_held, known_to, may_hold, our_metadata
+from pytest_batcheval.engine.metadata import known_to, may_hold, our_metadata
 from pytest_batcheval.engine.patient_reader import PatientReader
 from pytest_batcheval.engine.send_policy import SendContext
 from pytest_batcheval.engine.snapshot import NoticeSnapshot
@@ -63,8 +63,8 @@ class Adoption:
         batches = self._list(required=wanted is None)
         self.seen |= {batch.id: batch for batch in batches}
         known = known_to(self._journal.reader.batches(self._backend.origin))
-        candidates = (batch for batch in batches if self._is_wanted(batch, wanted))
-        found = [batch for batch in candidates if not known(batch) and not refused_whole(batch)]
+        others = (batch for batch in batches if not known(batch) and not refused_whole(batch))
+        found = [batch for batch in others if self._is_wanted(batch, wanted)]
         return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
 
     def wait_for_unknown(self) -> None:
@@ -93,7 +93,7 @@ class Adoption:
         ours = our_metadata(batch.metadata)
         if ours is None or wanted is None:
             return ours is not None
-        return self._round in ("", ours.round) and any_held(batch.metadata, wanted.keys())
+        return self._round in ("", ours.round) and any(may_hold(batch.metadata, wanted.keys()))
 
     def _list(self, required: bool) -> BatchList:
         """All batches of the account; where the provider does not list them and need not, none, with a remark."""

@@ -172,7 +172,7 @@ class BatchSender:
     def _count(self, machine: BatchMachine, own: bool) -> None:
         counts, row = self._counts, machine.row
         counts.settled.append(machine)
-        counts.twice |= self._context.journal.reader.answered_before(row, machine.results.answered)
+        counts.twice |= self._context.journal.reader.answered_before(row) & machine.results.answered
         if own:
             tried, sent = self._worklist.repeated(row)
             counts.sent += row.requests - sent
@@ -181,7 +181,7 @@ class BatchSender:
         if machine.competing.older is None:
             self._worklist.count(row.id)
         else:
-            counts.twice |= may_hold(machine.competing.older.metadata, machine.results.answered)
+            counts.twice.update(may_hold(machine.competing.older.metadata, machine.results.answered))
 
     def _stop_without_quota(self, rows: Sequence[BatchRow]) -> None:
         """Stop the run: another attempt would only fail the same way.

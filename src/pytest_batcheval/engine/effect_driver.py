@@ -110,7 +110,9 @@ class Driver:
             self._journal.commit(row)
             return self._spans.stored(row)
         try:
-            with self._spans.settling(row, read_results(effect, *self._requests(row.id))) as results:
+            found = len(effect.results.answered) + len(effect.results.failed)
+            keys = self._requests(row.id)[0] if found < row.requests else ()
+            with self._spans.settling(row, read_results(effect, keys)) as results:
                 self._journal.settle(row, results)
         except JournalError as error:
             text = (
@@ -119,6 +121,8 @@ class Driver:
             raise JournalError(text) from error
         if not effect.results.broken:
             shutil.rmtree(self.folder_of(row.id), ignore_errors=True)
+        elif effect.results.rows is not None:
+            effect.results.rows.unlink(missing_ok=True)  # a person reads the provider's files
         return None
 
     def tidy(self) -> None:

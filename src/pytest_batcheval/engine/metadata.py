@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.backends.protocol import METADATA_NAME, RemoteBatch
@@ -95,20 +95,12 @@ def known_to(rows: Iterable[BatchRow]) -> Callable[[RemoteBatch], bool]:
     return lambda batch: batch.id in ids or any(made_by(row, batch) for row in sought)
 
 
-def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:
+def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> Iterator[str]:
     """Those of the keys that a batch of ours may hold: all of them, unless its metadata has all prefixes."""
     if our_metadata(metadata) is None:
-        return set()
+        return iter(())
     prefixes = _prefixes(metadata)
-    return {key for key in keys if prefixes is None or _prefix(key) in prefixes}
-
-
-def any_held(metadata: Mapping[str, str], keys: Iterable[str]) -> bool:
-    """Whether a batch of ours may hold one of the keys."""
-    if our_metadata(metadata) is None:
-        return False
-    prefixes = _prefixes(metadata)
-    return any(prefixes is None or _prefix(key) in prefixes for key in keys)
+    return (key for key in keys if prefixes is None or _prefix(key) in prefixes)
 
 
 def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

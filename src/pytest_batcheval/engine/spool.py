@@ -12,11 +12,12 @@ import sqlite3
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 from pytest_batcheval.backends.local_files import storing
 from pytest_batcheval.engine.split import inputs_of
@@ -39,7 +40,9 @@ CREATE TABLE item (
 """
 _BY_KEY = "CREATE INDEX by_key ON item (grp, key, number, at, length, inputs)"
 _ADD = "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_ITEMS = "SELECT number, key, at, length, inputs FROM item WHERE grp = ? ORDER BY key, number"
+# SQLite takes the other columns of a group from the row that has the minimum.
+_ITEMS = "SELECT min(number), key, at, length, inputs FROM item WHERE grp = ? GROUP BY key ORDER BY key"
+_LARGEST = "SELECT max(length), max(inputs) FROM item WHERE grp = ?"
 _COUNTS = "SELECT grp, count(DISTINCT key) FROM item GROUP BY grp"
 _PLACES = "SELECT number, key, at, length, part FROM item WHERE number >= ? ORDER BY number LIMIT ?"
 _KEYS = "SELECT part, key FROM item WHERE number >= ? ORDER BY number LIMIT ?"
@@ -61,15 +64,7 @@ class Item(NamedTuple):
     inputs: int
 
 
-class PlannedLine(NamedTuple):
-    """A request as it goes into an input file."""
-
-    custom_id: str
-    text: bytes
-
-    def line(self) -> bytes:
-        """The official line, without a newline."""
-        return self.text
+_item: Callable[[tuple[Any, ...]], Item] = partial(tuple.__new__, Item)
 
 
 class Group(NamedTuple):
@@ -108,8 +103,7 @@ class RequestSpool:
         with self._reporting():
             for statement in ("PRAGMA journal_mode = OFF", "PRAGMA cache_size = -8000", _TABLE, "BEGIN"):
                 self._index.execute(statement)
-            for some in slices_of(self._row(request, part_of) for request in requests):
-                self._index.executemany(_ADD, some)
+            self._index.executemany(_ADD, (self._row(request, part_of) for request in requests))
             self._index.execute(_BY_KEY)
             self._index.execute("COMMIT")
         self._counts: dict[int, int] = dict(self._index.execute(_COUNTS))
@@ -216,20 +210,16 @@ class RequestSpool:
     def wanted(self, part: int = 0) -> Wanted:
         """The distinct requests of one part."""
         groups = sorted(group for group in self._groups if group.part == part)
-        return Wanted(self, groups, sum(map(self.size, groups)))
-
-    def size(self, group: Group) -> int:
-        """The number of distinct requests of a group."""
-        return self._counts[self._groups[group]]
+        return Wanted(self, {group: self._counts[self._groups[group]] for group in groups})
 
     def items(self, group: Group) -> Iterator[Item]:
         """The distinct requests of a group by key."""
-        last, cursor = "", self._index.execute(_ITEMS, (self._groups[group],))
-        while rows := cursor.fetchmany(SLICE):
-            for row in rows:
-                if row[1] != last:
-                    last = row[1]
-                    yield Item._make(row)
+        return map(_item, self._index.execute(_ITEMS, (self._groups[group],)))
+
+    def largest(self, group: Group) -> tuple[int, int]:
+        """The length of the longest line of a group, and the most inputs of one of its requests."""
+        found: tuple[int, int] = self._index.execute(_LARGEST, (self._groups[group],)).fetchone()
+        return found
 
     def line(self, item: Item) -> bytes:
         """The official line of a request, without a newline."""
@@ -244,13 +234,10 @@ class RequestSpool:
 class Wanted:
     """Distinct requests of a spool for one destination, all or a choice of them."""
 
-    def __init__(
-        self, spool: RequestSpool, groups: Sequence[Group], count: int, chosen: bytearray | None = None
-    ) -> None:
-        """Take those of these groups; of them those whose byte in `chosen` is set."""
-        self.groups = groups
+    def __init__(self, spool: RequestSpool, counts: Mapping[Group, int], chosen: bytearray | None = None) -> None:
+        """Take so many of these groups; those whose byte in `chosen` is set."""
         self._spool = spool
-        self._count = count
+        self._counts = counts
         self._chosen = chosen
 
     @classmethod
@@ -263,7 +250,15 @@ class Wanted:
         return RequestSpool(requests, folder).wanted()
 
     def __len__(self) -> int:
-        return self._count
+        return sum(self._counts.values())
+
+    def __contains__(self, item: Item) -> bool:
+        return bool(self._counts) and (self._chosen is None or bool(self._chosen[item.number]))
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups that it has requests of."""
+        return list(self._counts)
 
     def items(self, group: Group) -> Iterator[Item]:
         """Those of one group, by key."""
@@ -291,31 +286,42 @@ class Wanted:
         """The official line of one, without a newline."""
         return self._spool.line(item)
 
+    def largest(self, group: Group) -> tuple[int, int]:
+        """At least the length of the longest line of these of a group, and the most inputs of one of them."""
+        return self._spool.largest(group)
+
     def urls(self) -> Counter[str]:
         """The number of requests of each endpoint."""
         counts = Counter[str]()
-        for group in self.groups:
-            whole = self._chosen is None
-            counts[group.url] += self._spool.size(group) if whole else sum(1 for _ in self.items(group))
+        for group, count in self._counts.items():
+            counts[group.url] += count
         return counts
 
     def models(self) -> set[str]:
         """The models of all."""
-        return {group.model for group in self.groups if next(self.items(group), None) is not None}
+        return {group.model for group in self._counts}
 
     def held(self, keys: Collection[str]) -> set[str]:
         """Those of the keys that are wanted."""
         numbers = ((key, self._spool.number_of(group, key)) for group in self.groups for key in keys)
         return {key for key, at in numbers if at is not None and (self._chosen is None or self._chosen[at])}
 
+    def none(self) -> Wanted:
+        """None of them."""
+        return Wanted(self._spool, {})
+
     def choose(self, choice: Callable[[list[Item]], Iterable[Item]]) -> Wanted:
         """Those that a function returns of each slice."""
-        chosen, count = bytearray(self._spool.count), 0
-        for some in self.slices():
-            for item in choice(some):
-                chosen[item.number] = 1
-                count += 1
-        return Wanted(self._spool, self.groups, count, chosen)
+        chosen, counts = bytearray(self._spool.count), dict[Group, int]()
+        for group in self._counts:
+            count = 0
+            for some in slices_of(self.items(group)):
+                for number, *_ in choice(some):
+                    chosen[number] = 1
+                    count += 1
+            if count:
+                counts[group] = count
+        return Wanted(self._spool, counts, chosen)
 
 
 def slices_of(some: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:

@@ -8,17 +8,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from pytest_batcheval.engine.pricing import input_tokens
 from pytest_batcheval.engine.split import Limits, ModelQueue, Size, check_size, cut
-from pytest_batcheval.engine.spool import Group, Item, PlannedLine, Wanted, slices_of
+from pytest_batcheval.engine.spool import Group, Item, Wanted, slices_of
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.journal.transaction import DamagedError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.objects import Request
+
+
+class PlannedLine(NamedTuple):
+    """A request as it goes into an input file, read when it is written."""
+
+    custom_id: str
+    item: Item
+    wanted: Wanted
+
+    def line(self) -> bytes:
+        """The official line, without a newline."""
+        return self.wanted.line(self.item)
 
 
 @dataclass(frozen=True)
@@ -41,8 +54,8 @@ class Portion:
         return map(self.wanted.request, self.items)
 
     def lines(self) -> Iterator[PlannedLine]:
-        """Their lines, read one by one."""
-        return (PlannedLine(item.key, self.wanted.line(item)) for item in self.items)
+        """Their lines, one by one."""
+        return (PlannedLine(item.key, item, self.wanted) for item in self.items)
 
 
 class _Tried(NamedTuple):
@@ -67,6 +80,8 @@ class Worklist:
         self._own: set[int] = set()
         self._calls: Counter[str] = Counter()
         self._unanswered = wanted
+        self._known = wanted
+        self._newest = 0
 
     def stored(self) -> int:
         """The number of requests with an answer.
@@ -75,14 +90,16 @@ class Worklist:
             JournalError: an answer is damaged or gone; sending it again would pay twice.
         """
         reader, damaged = self._journal.reader, set[str]()
+        self._newest = reader.newest_batch()
+        self._known = self._wanted.choose(self._had) if self._newest else self._wanted.none()
 
         def without(items: list[Item]) -> Iterable[Item]:
-            keys = [item.key for item in items]
+            keys = self._asked(items)
             answered = reader.answered(keys, self._origin, self._round)
             damaged.update(reader.damaged.intersection(keys))
             return (item for item in items if item.key not in answered)
 
-        missing = self._wanted.choose(without) if self._begun() else self._wanted
+        missing = self._wanted.choose(without) if self._known else self._wanted
         if damaged:
             answers = counted(len(damaged), "answer")
             raise JournalError(
@@ -92,19 +109,30 @@ class Worklist:
         if missing:
             self._journal.check_indexes()
         self._check_gone(missing)
+        self._unanswered = missing
         return len(self._wanted) - len(missing)
+
+    def _had(self, items: list[Item]) -> Iterable[Item]:
+        planned = self._journal.reader.planned([item.key for item in items], self._origin)
+        return (item for item in items if item.key in planned)
+
+    def _asked(self, items: list[Item]) -> list[str]:
+        """The keys of those that the journal may know: until it has a new batch, those that it knew at first."""
+        return [item.key for item in items if item in self._known]
+
+    def _look(self) -> bool:
+        """Whether the journal may know any of the requests, after a look whether it has a new batch."""
+        if self._journal.shared or self._journal.reader.newest_batch() != self._newest:
+            self._known = self._wanted
+        return bool(self._known)
 
     def _check_gone(self, missing: Wanted) -> None:
         gone = set[str]()
-        for items in missing.slices() if self._begun() else ():
-            gone |= self._journal.reader.gone([item.key for item in items], self._origin)
+        for items in missing.slices() if self._known else ():
+            gone |= self._journal.reader.gone(self._asked(items), self._origin)
         if gone:
             what = f"{counted(len(gone), 'request')} settled without answer or failure, as {min(gone)}"
             raise DamagedError(self._journal.address, what)
-
-    def _begun(self) -> bool:
-        """Whether the journal has a batch of this origin; else it has nothing of any request."""
-        return self._journal.reader.has_batches(self._origin)
 
     def begin_refresh(self, run: str) -> None:
         """Require a newer answer of every request than any so far; a refresh that was cut short is continued."""
@@ -124,21 +152,21 @@ class Worklist:
 
     def left(self, attempts: int) -> Wanted:
         """Requests still to be sent: no answer, no final failure, no claim of a lost batch, attempts left."""
-        if not self._begun():
-            return self._wanted
-        self._unanswered = self._wanted.choose(self._without_answer)
+        known = self._look()
+        if known:
+            self._unanswered = self._unanswered.choose(self._without_answer)
         asked = self._wanted if self._refreshing else self._unanswered
-        return asked.choose(lambda items: self._left(items, attempts))
+        return asked.choose(lambda items: self._left(items, attempts)) if known else asked
 
     def _without_answer(self, items: list[Item]) -> Iterable[Item]:
-        answered = self._journal.reader.generations([item.key for item in items], self._origin, self._round)
+        answered = self._journal.reader.generations(self._asked(items), self._origin, self._round)
         return (item for item in items if item.key not in answered)
 
     def _left(self, items: list[Item], attempts: int) -> Iterable[Item]:
-        reader, keys = self._journal.reader, [item.key for item in items]
+        reader, keys = self._journal.reader, self._asked(items)
         goals, answered = dict[str, int](), dict[str, int]()
         if self._refreshing:
-            goals = reader.refreshes(keys, self._origin)
+            goals = reader.refreshes([item.key for item in items], self._origin)
             answered = reader.generations(keys, self._origin, self._round)
         final = reader.final(keys, self._origin, self._round)
         claimed, tried = reader.open_of(keys, self._origin), self.tried(keys)
@@ -152,18 +180,16 @@ class Worklist:
 
     def outcome(self) -> tuple[int, int]:
         """The numbers of requests with an answer, and of those with a failure and no answer, when `left` was called."""
-        if not self._begun():
-            return 0, 0
         reader, failed = self._journal.reader, 0
         for items in self._unanswered.slices():
-            failed += len(reader.failures_of([item.key for item in items], self._origin, self._round))
+            failed += len(reader.failures_of(self._asked(items), self._origin, self._round))
         return len(self._wanted) - len(self._unanswered), failed
 
     def unknown(self, wanted: Wanted, code: str) -> set[str]:
         """Keys of those requests whose failure has this code."""
         found = set[str]()
-        for items in wanted.slices() if self._begun() else ():
-            failures = self._journal.reader.failures_of([item.key for item in items], self._origin, self._round)
+        for items in wanted.slices() if self._look() else ():
+            failures = self._journal.reader.failures_of(self._asked(items), self._origin, self._round)
             found |= {key for key, failure in failures.items() if failure.code == code}
         return found
 
@@ -217,12 +243,9 @@ class Worklist:
         Raises:
             UsageError: one request alone is over the limit.
         """
-        generations = set[int]()
-        for group in wanted.groups:
-            for items in slices_of(wanted.items(group)):
-                for item in items:
-                    check_size(item.key, Size(item.length + 1, item.inputs), limits)
-                generations.update(each.generation for each in self._tries(items))
+        self._look()
+        self._check_sizes(wanted, limits)
+        generations = {tried.generation for items in self._untried(wanted) for tried in self._tries(items)}
         for generation in sorted(generations):
             queue = ModelQueue(limits)
             for group in wanted.groups:
@@ -230,6 +253,21 @@ class Worklist:
                     if queue.takes(group.model, (self._tokens(wanted, each.item) for each in batch)):
                         attempt = 1 + max(each.attempt for each in batch)
                         yield Portion(wanted, group, [each.item for each in batch], generation, attempt)
+
+    @staticmethod
+    def _check_sizes(wanted: Wanted, limits: Limits) -> None:
+        for group in wanted.groups:
+            length, inputs = wanted.largest(group)
+            if length < limits.bytes and inputs <= limits.inputs:
+                continue
+            for item in wanted.items(group):
+                check_size(item.key, Size(item.length + 1, item.inputs), limits)
+
+    def _untried(self, wanted: Wanted) -> Iterator[list[Item]]:
+        """Slices of these; where the journal knows none and no refresh is under way, one request stands for all."""
+        if self._known or self._refreshing:
+            return wanted.slices()
+        return slices_of(islice(wanted.items(wanted.groups[0]), 1))
 
     def _sized(self, wanted: Wanted, group: Group, generation: int, limits: Limits) -> Iterator[tuple[_Tried, Size]]:
         """The requests of a group that are of this generation now, with their sizes."""
@@ -243,12 +281,10 @@ class Worklist:
 
     def _tries(self, items: list[Item]) -> list[_Tried]:
         """Each with the generation that it is of now, and the newest attempt so far."""
-        keys, reader = [item.key for item in items], self._journal.reader
-        if not self._refreshing and not self._round and not self._begun():
-            return [_Tried(item, 1, 0) for item in items]
+        keys, reader = self._asked(items), self._journal.reader
         planned = reader.tries(keys, self._origin)
         own = reader.tries(keys, self._origin, self._round) if planned else {}
-        goals = reader.refreshes(keys, self._origin) if self._refreshing else {}
+        goals = reader.refreshes([item.key for item in items], self._origin) if self._refreshing else {}
         tried = []
         for item in items:
             newest, attempt = planned.get(item.key, (1, 0))

@@ -171,9 +171,9 @@ class JournalReader:
         """Those of the keys with an answer of this origin (and round) that matches its checksum."""
         return set(self._newest(keys, origin, round_name))
 
-    def answered_before(self, batch: BatchRow, keys: Iterable[str]) -> set[str]:
-        """Those of the keys that another batch had already answered in the same generation."""
-        rows = self._by_keys(queries.ANSWERED_BEFORE, list(keys), batch.origin, batch.generation, batch.id)
+    def answered_before(self, batch: BatchRow) -> set[str]:
+        """The keys of a batch that another one has answered in the same generation."""
+        rows = self._rows(queries.ANSWERED_BEFORE, (batch.id, batch.origin, batch.generation, batch.id))
         return {key for (key,) in rows}
 
     def failures(self, requests: Iterable[Request], origin: str, round_name: str = "") -> dict[str, RequestError]:
@@ -252,9 +252,13 @@ class JournalReader:
         """(key, number of the batch) of every batch of an origin that has one of these keys."""
         return list(self._by_keys(queries.BATCHES_WITH, keys, origin))
 
-    def has_batches(self, origin: str) -> bool:
-        """Whether anything was ever planned for an origin; else there is no answer, failure or claim of it."""
-        return bool(self._rows(queries.HAS_BATCHES, (origin,)))
+    def newest_batch(self) -> int:
+        """The number of the newest batch; 0 where nothing was ever planned."""
+        return next((int(number) for (number,) in self._rows(queries.NEWEST_BATCH, ())), 0)
+
+    def planned(self, keys: Sequence[str], origin: str) -> set[str]:
+        """Those of the keys that any batch of an origin has had; there is no answer, failure or claim of others."""
+        return {key for key, _ in self.batches_with(keys, origin)}
 
     def open_of(self, keys: Sequence[str], origin: str) -> set[str]:
         """Those of the keys that an open batch has, or a lost one."""
