@@ -440,6 +440,7 @@ def test_one_request_has_one_backend_and_a_name_must_mean_something(environment,
     assert not executed(there)
 
 
+@pytest.mark.sampled
 def test_a_named_backend_is_not_taken_for_an_open_one(environment, batch_server, there, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", there.base_url)
     with OpenAIBatch(batch_server.base_url, "test-key") as backend, BatchClient(backend) as client:

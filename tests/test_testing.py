@@ -93,6 +93,7 @@ class Forgetful:
         return None
 
 
+@pytest.mark.sampled
 def test_a_backend_that_pays_twice_is_noticed(tmp_path: Path) -> None:
     with SimulatorServer() as server:
         opening = opening_of("openai", server)

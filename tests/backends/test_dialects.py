@@ -29,6 +29,7 @@ def requests(name, count=5):
     return [Request(body) for body in bodies]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_answers_come_once_and_a_lost_journal_is_rebuilt(tmp_path, name):
     asked = requests(name)
@@ -64,6 +65,7 @@ def test_without_a_mark_a_lost_journal_is_told_instead_of_paid_for(tmp_path):
         assert max(connection.simulator.ledger.billed().values()) == 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("fault", "waits"), [("reset_after", False), ("reset_before", True)])
 def test_without_a_fence_a_create_is_absent_after_20_minutes(tmp_path, fault, waits):
     with connect("mistral@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
@@ -85,6 +87,7 @@ def test_batches_whose_results_are_gone_are_nobodys(tmp_path):
         assert (more.answered, len(connection.simulator.ledger.executions)) == (5, 5)
 
 
+@pytest.mark.sampled
 def test_a_batch_that_expires_without_responses_is_sent_again(tmp_path):
     with connect("gemini@simulator") as connection, Journal.open(tmp_path / "journal.sqlite") as journal:
         connection.simulator.faults.expire_next_batch(after=2)

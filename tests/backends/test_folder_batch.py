@@ -78,6 +78,7 @@ def test_answers_come_back_and_are_asked_for_once(worker, tmp_path):
     assert (again.batches, sorted(seen)) == (0, sorted(request.custom_id for request in REQUESTS))
 
 
+@pytest.mark.sampled
 def test_a_lost_journal_is_rebuilt_from_the_folder(worker, tmp_path):
     folder, seen = worker
     sending(folder, tmp_path / "journal.sqlite")
@@ -139,6 +140,7 @@ def test_it_is_chosen_by_its_name(tmp_path, monkeypatch):
         pass
 
 
+@pytest.mark.sampled
 def test_our_mark_is_beside_the_input_file(worker, tmp_path):
     folder, _ = worker
     sending(folder, tmp_path / "journal.sqlite")

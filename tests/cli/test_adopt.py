@@ -253,6 +253,7 @@ def test_show_knows_the_users_id_and_its_own_sample(folder, sdk, capsys):
     assert (found["custom_id"], found["aliases"], found["request"]["custom_id"]) == (key, ["row-1"], key)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "damage", [["claim", "answer"], ["answer"], ["answer", "alias"], ["claim", "answer", "alias"], ["claim", "alias"]]
 )

@@ -187,6 +187,7 @@ def test_one_module_can_be_chosen(record, folder):
     assert json.loads((folder / "baselines/main.json").read_text())["tests"][0]["about"]["model"] == "sim-blind"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"form": 1, "name": "x"}', '{"form": 2}'])
 def test_a_broken_file_is_named(record, folder, capsys, text):
     record("sim-faithful")
@@ -228,6 +229,7 @@ DECLARED = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", DECLARED)
 def test_axes_are_found_where_pytest_finds_them_from_any_folder_below(record, folder, monkeypatch, name):
     record("sim-faithful")

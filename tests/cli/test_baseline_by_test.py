@@ -46,6 +46,7 @@ def suite(pytester, monkeypatch):
     return run
 
 
+@pytest.mark.sampled
 def test_each_test_function_is_measured_by_its_items(suite, capsys):
     capsys.readouterr()
     assert main(["baseline", "save", "main"]) == 0

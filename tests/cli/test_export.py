@@ -106,6 +106,7 @@ def test_a_selection_becomes_official_lines_with_our_keys(suite, monkeypatch, ca
     assert {(line["method"], line["url"]) for line in lines} == {("POST", "/v1/chat/completions")}
 
 
+@pytest.mark.sampled
 def test_a_file_is_made_for_each_endpoint_and_model(suite, capsys):
     assert main(["export", "--output", "new/out"]) == 0
     paths = sorted(Path("new/out").iterdir())
@@ -200,12 +201,14 @@ def test_it_never_sends(suite, batch_server, monkeypatch, capsys, way):
     assert not (suite / ".batcheval").exists()
 
 
+@pytest.mark.sampled
 def test_what_makes_several_batches_needs_a_folder(suite, capsys):
     assert main(["export", "--output", "out.jsonl"]) == 4
     assert "the requests need 2 batches; name a folder instead of out.jsonl" in capsys.readouterr().err
     assert entries() == ["pytest.ini", "test_it.py"]
 
 
+@pytest.mark.sampled
 def test_nothing_that_exists_is_written_over(suite, capsys):
     Path("out").mkdir()
     assert main(["export", "--output", "out", "-k", "plain"]) == 0

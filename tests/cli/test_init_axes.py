@@ -12,6 +12,7 @@ def folder(empty_folder):
     return empty_folder
 
 
+@pytest.mark.sampled
 def test_items_models_and_samples_go_through(pytester, folder, capsys):
     models = ["--models", "gpt-6.1-terra, gpt-6-luna", "--samples", "3"]
     assert main(["init", "--axis", "item=items.csv", *models]) == 0

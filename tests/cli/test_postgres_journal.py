@@ -31,6 +31,7 @@ def filled(url):
     return requests
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

@@ -241,7 +241,7 @@ def test_what_any_of_several_collections_asks_for_stays(by_option, capsys):
     assert len(recorded(by_option)) == 4
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize(("choice", "left"), [("keep", 5), ("remove", 2)])
 def test_answers_of_other_models_go_only_where_that_is_said(by_option, choice, left):
     text = (by_option / "test_it.py").read_text()
@@ -369,6 +369,7 @@ def test_nothing_is_removed_when_a_conftest_drops_tests(suite, capsys):
     assert len(recorded(suite)) == 7
 
 
+@pytest.mark.sampled
 def test_tests_that_ask_for_nothing_may_be_deselected(suite):
     write(suite, "one", skip=False)
     (suite / "test_unit.py").write_text(
@@ -426,6 +427,7 @@ def test_it_says_where_it_looked_for_recordings(suite, monkeypatch, capsys):
     assert "there is no cassettes/answers here; change to the folder where pytest runs" in capsys.readouterr().err
 
 
+@pytest.mark.sampled
 def test_nothing_is_removed_when_a_prompt_is_broken(suite, capsys):
     (suite / "test_it.py").write_text(
         (suite / "test_it.py").read_text().replace("def ask(topic):", "def ask(topic):\n    1 / 0")

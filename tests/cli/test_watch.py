@@ -150,6 +150,7 @@ def test_a_reader_that_goes_away_is_no_error(batch, batch_server):
     assert (out, note) == ("10\n", "")
 
 
+@pytest.mark.sampled
 def test_a_run_is_watched_until_its_batches_are_settled(journal):
     command = [*COMMAND, "--run", "the", "--watch", "--interval", "0.01"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:

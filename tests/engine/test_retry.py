@@ -143,6 +143,7 @@ CODES = (
 STATUSES = (None, 0, 400, 401, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504, 529)
 
 
+@pytest.mark.sampled
 def test_the_engine_the_report_of_a_test_and_every_command_say_the_same_of_a_failure(
     provider, journal, clock, ask, monkeypatch, capsys
 ):

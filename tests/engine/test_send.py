@@ -588,6 +588,7 @@ def test_batches_of_a_model_with_a_full_queue_go_in_waves(provider, journal, clo
     assert max(running) == 2
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("state", ["planned", "uploaded", "creating", "created", "ended"])
 @pytest.mark.parametrize("since", ["still runs", "has ended"])
 def test_a_journal_brought_back_from_a_backup_pays_nothing_twice(

@@ -153,6 +153,7 @@ def test_the_store_says_what_the_model_says(proof):
     )
 
 
+@pytest.mark.sampled
 def test_a_database_says_it_too(proof, postgres_server):
     class PostgresMachine(StoreMachine):
         shared = True

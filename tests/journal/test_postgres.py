@@ -125,6 +125,7 @@ def test_a_sender_whose_beat_stops_is_taken_over_and_can_write_no_more(opened, r
     two.settle(replace(planned, state="settled"), map(answer_to, ask(2)))
 
 
+@pytest.mark.sampled
 def test_a_sender_that_stalls_within_a_transaction_is_taken_over_too(opened, row, ask, monkeypatch):
     monkeypatch.setattr("pytest_batcheval.journal.postgres.IDLE_SECONDS", 1)
     monkeypatch.setattr(senders, "STALLED", 0.0)

@@ -102,6 +102,7 @@ def mend_until(path, number):
     return os.WIFSIGNALED(status)
 
 
+@pytest.mark.sampled
 def test_it_is_finished_after_a_kill_at_any_step(individual, tmp_path, requests, proof):
     """Its rows are in the log, as after a kill; an opening in between finds them or refuses, but never sees none."""
     individual._connection.execute("UPDATE answer SET crc = 7 WHERE rowid = 3")

@@ -127,6 +127,7 @@ def test_any_table_of_texts_survives(
     assert found == kept
 
 
+@pytest.mark.sampled
 @given(cells=texts(HANGUL))
 def test_any_korean_table_survives(tmp_path_factory: pytest.TempPathFactory, cells: list[str]) -> None:
     table = [("번호", "설명"), *((str(i), cell) for i, cell in enumerate(cells))]

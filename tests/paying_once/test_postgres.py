@@ -102,7 +102,7 @@ def test_a_sender_killed_at_this_point_is_taken_up(batch_server, tmp_path, postg
     assert (killed.kills, len(killed.billed), killed.wrong) == (1, ALL, [])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("what", ["the connections are cut", "the server crashes"])
 def test_a_database_that_goes_away_at_this_call_loses_nothing(

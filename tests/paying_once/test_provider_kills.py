@@ -47,7 +47,7 @@ def server(servers, request):
     return servers(request.param)
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(30)
 @pytest.mark.parametrize(
     ("name", "point", "then"), CASES, ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else value
 )
@@ -57,6 +57,7 @@ def test_a_client_killed_at_this_point_is_taken_up(servers, tmp_path, name, poin
     assert (len(killed.billed), killed.wrong) == (killed.wanted, [])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("fault", ["reset_after", "status_after", "late", "garbage"])
 def test_a_create_without_a_clear_answer_is_found_when_its_batch_has_ended(server, tmp_path, fault):
     server.reset()

@@ -133,6 +133,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_rule_that_cannot_be_is_refused_before_anything_is_sent(suite, case):
     keywords, takes, text = REFUSED[case]

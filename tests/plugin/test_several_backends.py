@@ -141,6 +141,7 @@ def test_answers_are_counted_by_origin_and_the_journal_keeps_both(pair, suite, b
         assert reader.run_origins(row.id) == {"": batch_server.origin, "there": there.origin}
 
 
+@pytest.mark.sampled
 @pytest.mark.ledger(recover=False)
 def test_an_ini_key_names_backends_and_an_option_beats_it(suite, batch_server, there, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
@@ -211,6 +212,7 @@ def test_a_refresh_asks_both_again(pair, batch_server, there):
     assert [paid(server) for server in (batch_server, there)] == [[2, 2], [2, 2]]
 
 
+@pytest.mark.sampled
 def test_an_ini_key_does_not_lead_out_of_a_run_at_the_simulator(judged, monkeypatch):
     """Nothing is paid there unless the command line names who is."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "a-real-key")

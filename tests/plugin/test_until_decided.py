@@ -50,6 +50,7 @@ def test_only_undecided_tests_get_more_samples(suite):
     assert "failed: 4 of 20 samples passed" in out
 
 
+@pytest.mark.sampled
 def test_a_replay_takes_the_same_samples_and_sends_nothing(suite):
     suite.test_file(RATE)
     suite.run(*RECORD)
@@ -62,6 +63,7 @@ def test_a_replay_takes_the_same_samples_and_sends_nothing(suite):
     assert "undecided: 1 of 5 samples passed" in once.stdout.str(), "five samples by themselves decide nothing yet"
 
 
+@pytest.mark.sampled
 def test_of_a_count_the_last_samples_are_sent_only_where_they_matter(suite):
     suite.test_file(COUNT)
     result = suite.run(*RECORD)
@@ -99,6 +101,7 @@ def test_a_budget_ends_the_waves_and_the_tests_run(suite, batch_server, monkeypa
     assert "2 tests stay undecided: 10 requests could cost $" in result.stdout.str()
 
 
+@pytest.mark.sampled
 def test_fixtures_of_a_wave_are_torn_down_before_the_tests_run(suite):
     suite.test_file("""
         LOG = []
@@ -140,6 +143,7 @@ PLAIN = """
 """
 
 
+@pytest.mark.sampled
 def test_a_significant_drop_since_the_run_before_fails_a_run_whose_tests_may_fail(suite, monkeypatch):
     suite.record(samples=4)
     suite.test_file(PLAIN.format(body="if WORSE: pytest.xfail('known')"))

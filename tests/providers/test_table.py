@@ -309,7 +309,7 @@ def rows():
     }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", rows())
 def test_what_a_provider_costs_and_says(name, provider, ask):
     row, requests = rows()[name], ask(3)

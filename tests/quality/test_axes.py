@@ -57,6 +57,7 @@ def table(text: Callable[[int], str] = "words {}".format, **axes: int) -> Answer
     return Answers.from_records({**cell, "text": text(n)} for n, cell in enumerate(cells))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", MEASURES)
 @pytest.mark.parametrize("named", [{}, {"rows": "tone", "columns": "topic"}, {"columns": "topic"}])
 def test_a_measure_finds_the_same_whatever_the_axes_are_called(

@@ -104,6 +104,7 @@ def test_a_gate_is_neither_true_nor_false(words: Build) -> None:
         assert quality_gate(words(), leave_out=UNKNOWN, permutations=99)
 
 
+@pytest.mark.sampled
 def test_a_judges_role_labels_fail_the_form() -> None:
     said = spoken(Speaker("ko", counsellor=0.3), 1)
     unlabelled = quality_gate(said.answers, scores=honest(said, 1), permutations=199)
@@ -113,6 +114,7 @@ def test_a_judges_role_labels_fail_the_form() -> None:
     assert "role_flip 2" in gate["form"].reason or "role_flip 3" in gate["form"].reason
 
 
+@pytest.mark.sampled
 def test_limits_of_ones_own(respondent: Build) -> None:
     answers = respondent("faithful", samples=2)
     limits = {"vendi": 0.99, "top3": 9, "echo": 0.0, "median_delta": 1.01, "leak": 0.0, "question_echo": 0.0}

@@ -287,6 +287,7 @@ def test_what_is_no_value_is_named(values: list[Any], message: str) -> None:
         cell_values(ANSWERS, values, metric="x/1")
 
 
+@pytest.mark.sampled
 def test_the_power_of_declared_traits() -> None:
     """Of two traits both have to show, which is harder than one."""
     both, one = (

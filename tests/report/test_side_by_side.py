@@ -41,6 +41,7 @@ def page(pytester, monkeypatch):
     return (pytester.path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.sampled
 def test_each_origin_has_a_row_and_each_answer_those_of_the_others(page, pytester):
     rows = re.findall(
         r'<tr><td class="number">2</td><td>m</td><td>(.*?)</td><td>.*?</td><td.*?>(.*?)</td><td>(.*?)</td>', page

@@ -236,6 +236,7 @@ def test_a_cancel_stops_the_execution_where_it_is(simulator: SimulatorServer, ap
     assert counts["completed"] == len(output) == len(simulator.ledger.executions) == 4_000 - len(errors)
 
 
+@pytest.mark.sampled
 def test_a_cancel_while_the_input_is_read_counts(simulator: SimulatorServer, api: Any) -> None:
     cancelling = api.cancel(api.batch(20_000))
     assert (cancelling["status"], cancelling["in_progress_at"]) == ("cancelling", None)

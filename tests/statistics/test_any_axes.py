@@ -50,6 +50,7 @@ def values(layout: Layout, cells: np.ndarray) -> CellValues:
     return CellValues("points/1", names, ("",), (tuple(map(float, cells)),), ((1,) * len(cells),), None, ids, {})
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_the_level_and_the_interval_hold(proof: str, name: str) -> None:
     layout, runs = LAYOUTS[name], RUNS[proof]

@@ -82,6 +82,7 @@ def test_free_permutation_finds_nothing_where_the_blocked_one_finds_all(runs: in
     assert alarms(free, 0.05) == 0
 
 
+@pytest.mark.sampled
 def test_alike_samples_are_no_sign_of_a_persona(runs: int) -> None:
     """A respondent without personas that repeats itself: the test on samples fires always, ours does not."""
 
@@ -111,6 +112,7 @@ def test_permuting_answers_finds_traits_that_are_not_there(
     assert about(alarms(found, 0.01), runs, at_01), alarms(found, 0.01) / runs
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("spread", "naive"), [(0.2, 0.20), (0.4, 0.42)])
 def test_two_equal_runs_are_seldom_called_different(runs: int, spread: float, naive: float) -> None:
     """As many cells as a matrix has are not as many independent observations."""
@@ -122,6 +124,7 @@ def test_two_equal_runs_are_seldom_called_different(runs: int, spread: float, na
     assert about(alarms(as_if_independent, 0.05), runs, naive, 0.07), alarms(as_if_independent, 0.05) / runs
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("spread", "naive"), [(0.2, 0.13), (0.4, 0.23)])
 def test_runs_that_differ_by_the_margin_are_seldom_called_equivalent(runs: int, spread: float, naive: float) -> None:
     drawn = [differences(np.random.default_rng(FIRST + n), spread, 0.95, 0.3) for n in range(runs)]

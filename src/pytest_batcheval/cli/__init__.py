@@ -33,6 +33,7 @@ VERBS = {
     "answers": "list the stored answers, or write them to a file",
     "report": "write an HTML report on a run",
     "rates": "print pass rates with intervals",
+    "mutate": "print which tests notice wrong requests",
     "show": "show what is known of a request",
     "import": "check a batch input file, or take results into the journal",
     "export": "write the requests of selected tests as batch input files, or a run as an Inspect log",

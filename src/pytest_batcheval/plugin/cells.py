@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from pytest_batcheval.plugin.item_id import generated, parameter_id, parameters_by_name
 from pytest_batcheval.plugin.marker import (
+    MUTANT,
     SAMPLE,
     BatchMark,
     MarkerError,
@@ -81,6 +82,10 @@ def planned_cells(item: pytest.Item, axes: Collection[str]) -> list[PlannedCell]
     mark = combined(marks)
     _check_late(item, marks)
     parameters = dict(parameters_by_name(item))
+    if mutant := parameters.pop(MUTANT, None):
+        from pytest_batcheval.prompts.mutants import mutated
+
+        mark = replace(mark, prompt=mutated(mark.prompt, mutant))
     folded = parameters.pop("answers", None) or parameters.pop("answer", [{}])
     ids = {name: parameter_id(item, name) for name in parameters}
     return [_planned(item, mark, {**parameters, **cell}, ids, axes) for cell in folded if in_cell(mark, cell)]

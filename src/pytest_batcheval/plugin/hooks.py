@@ -44,6 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", CONVERSATION_MARKER)
     check(config)
     _set_language(config)
+    if config.getoption("batch_mutants"):
+        from pytest_batcheval.plugin.mutation import Mutation
+
+        config.pluginmanager.register(Mutation(config), Mutation.__qualname__)
     hosts.append(display := partial(_client_display, config))
     config.add_cleanup(lambda: hosts.remove(display))
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SAMPLE = "sample"
 """The argument that has the number of a sample."""
 
+MUTANT = "batch_mutant"
+"""The parameter, of no argument, that has the mutant of a test, or `None`."""
+
 RESERVED = ("prompt", "samples", "passes", "min_pass", "endpoint", "backend", "errors", "axes")
 ERRORS = ("raise", "keep")
 

@@ -256,6 +256,16 @@ def _add_verdicts(group: pytest.OptionGroup) -> None:
         action="store_true",
         help="end with status 1 also if significantly fewer tests pass than in the newest earlier run of them.",
     )
+    group.addoption(
+        "--batch-mutants",
+        metavar="NAMES",
+        nargs="?",
+        const="exchanged",
+        help="run each test also on the answers to requests that are wrong in a known way, and print which tests "
+        "notice: names of mutants such as persona:one, or of groups, with commas between: exchanged (default: values "
+        "of axes, which other tests ask anyway), cut (instructions), language, traits, all. Ends with status 1 if "
+        "no test notices one.",
+    )
 
 
 def _add_remedies(group: pytest.OptionGroup) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,7 @@ from pytest_batcheval.plugin._pytest_compat import (
 from pytest_batcheval.plugin.cells import in_cell
 from pytest_batcheval.plugin.item_id import Generated, parametrize_marks, remember
 from pytest_batcheval.plugin.marker import (
+    MUTANT,
     RESERVED,
     SAMPLE,
     TAKES,
@@ -35,6 +36,9 @@ from pytest_batcheval.plugin.marker import (
 )
 from pytest_batcheval.prompts.prompt_call import prompt_name
 from pytest_batcheval.wire.value_id import value_id
+
+if TYPE_CHECKING:
+    from pytest_batcheval.prompts.mutants import Mutant
 
 
 class Parametrization:
@@ -67,6 +71,7 @@ class Parametrization:
         self._check_alike(marks, taken)
         pools = self._pools_samples(marks)
         self._want(marks)
+        mutants = self._mutants(marks)
         self._remember()
         free = [name for name in self._wanted if (name in self._axes or name == SAMPLE) and name not in taken]
         folds = "answers" in self._asked and bool(marks)
@@ -85,6 +90,23 @@ class Parametrization:
             ]
             taker = "answers" if folds else "answer"
             self._metafunc.parametrize(taker, [cells], indirect=True, ids=[pytest.HIDDEN_PARAM])
+        if mutants:
+            ids = [pytest.HIDDEN_PARAM, *(mutant.id for mutant in mutants)]
+            self._metafunc.parametrize(MUTANT, [None, *mutants], ids=ids)
+
+    def _mutants(self, marks: Sequence[BatchMark]) -> list[Mutant]:
+        """The mutants that are wanted of these markers' prompts; their parameter is one of the test from now on."""
+        if not marks or not self._metafunc.config.getoption("batch_mutants"):
+            return []
+        from pytest_batcheval.plugin.mutation import chosen_mutants
+
+        asked = {name for mark in marks for name in prompt_parameters(mark, optional=True)}
+        found = chosen_mutants(
+            self._metafunc.config, {name: values for name, values in self._axes.items() if name in asked}
+        )
+        self._wanted.append(MUTANT)
+        self._metafunc.fixturenames.append(MUTANT)
+        return found
 
     def _of_parameters(self) -> list[list[pytest.Mark]]:
         """The batch markers of each `pytest.param` in the function's own `parametrize` marks."""

@@ -91,6 +91,7 @@ def test_a_behaviour_that_is_not_documented(
     assert all(seen.startswith(words) for seen in found.values()), found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("call", "changed", "name"),
     [
@@ -168,6 +169,7 @@ def page(body: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "answer",
     [

@@ -12,6 +12,7 @@ from pytest_batcheval.simulator.server import SimulatorServer
 _large = [pytest.mark.sampled]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=case.name, marks=_large if case.large else []) for case in CASES]
 )

@@ -42,6 +42,7 @@ def anthropic(provider: Callable[..., Any]) -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.sampled
 def test_anthropic_from_create_to_results(anthropic) -> None:
     batches = anthropic.messages.batches
     bad = {**PARAMS, "max_tokens": 10**7}
@@ -137,6 +138,7 @@ def test_groq_from_upload_to_results(provider, tmp_path: Path) -> None:
         assert answer.choices[0].message.content
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("members", [(), ("custom_id", "body")])
 def test_together_from_upload_to_results(provider, tmp_path: Path, members: tuple[str, ...]) -> None:
     module = sdk("together")
@@ -167,6 +169,7 @@ def test_together_from_upload_to_results(provider, tmp_path: Path, members: tupl
             client.batches.retrieve("nobody")
 
 
+@pytest.mark.sampled
 def test_gemini_with_a_file_and_with_requests_in_the_create(provider, tmp_path: Path) -> None:
     genai = sdk("google.genai")
     types, model = importlib.import_module("google.genai.types"), "gemini-2.5-flash"
@@ -238,6 +241,7 @@ def mistral_file(client: Any, data: str) -> Any:
     return client.files.upload(file={"file_name": "in.jsonl", "content": data.encode()}, purpose="batch")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("members", [(), ("custom_id", "body")])
 def test_mistral_from_upload_to_results(mistral, members: tuple[str, ...]) -> None:
     file = mistral_file(mistral, lines(*members))
