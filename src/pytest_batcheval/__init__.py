@@ -9,9 +9,9 @@ TYPE_CHECKING = False  # `batcheval --help` needs nothing else of typing
 if TYPE_CHECKING:
     from pytest_batcheval.batch_status import BatchStatus as BatchStatus
     from pytest_batcheval.client import BatchClient as BatchClient
-    from pytest_batcheval.client import BatchRun as BatchRun
     from pytest_batcheval.client import check_batch_status as check_batch_status
     from pytest_batcheval.client import download_batch_results as download_batch_results
+    from pytest_batcheval.engine.batch_run import BatchRun as BatchRun
     from pytest_batcheval.errors import BatchEvalError as BatchEvalError
     from pytest_batcheval.matrix.axes import AxisValue as AxisValue
     from pytest_batcheval.matrix.axes import Persona as Persona
@@ -30,7 +30,7 @@ _HOMES = {
     "AxisValue": "matrix.axes",
     "BatchClient": "client",
     "BatchEvalError": "errors",
-    "BatchRun": "client",
+    "BatchRun": "engine.batch_run",
     "BatchStatus": "batch_status",
     "ImportedLine": "wire.input_file",
     "InputFileError": "wire.input_file",

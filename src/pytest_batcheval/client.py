@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property, partial, reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_batcheval.backends.connect import backend_named
 from pytest_batcheval.batch_status import BatchStatus, cancelled, results, status_of
-from pytest_batcheval.engine.destinations import by_backend, send_each
+from pytest_batcheval.engine.batch_run import BatchRun
+from pytest_batcheval.engine.destinations import asked_of_two, send_each
 from pytest_batcheval.engine.owner import ThreadOwner
 from pytest_batcheval.errors import UnfinishedError
-from pytest_batcheval.journal.address import JournalAddress, PostgresAddress, journal_address
-from pytest_batcheval.wire.answers_by_id import AnswersById
+from pytest_batcheval.journal.address import PostgresAddress, beside, journal_address
 from pytest_batcheval.wire.default_paths import JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request
 from pytest_batcheval.wire.rounds import checked_round
@@ -31,54 +30,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.engine.clock import Clock
     from pytest_batcheval.engine.send_result import SendResult
     from pytest_batcheval.engine.snapshot import BatchSnapshot
+    from pytest_batcheval.engine.spool import RequestSpool, Wanted
     from pytest_batcheval.journal.store import Journal
-
-
-@dataclass(frozen=True)
-class BatchRun:
-    """The outcome of some requests.
-
-    Attributes:
-        requests: the given requests, with duplicates.
-        answers: the answers so far, in the order of `requests`; those of failed requests have an `error`.
-        pending: the requests without an answer or a failure.
-        sent: counts of the requests sent, sent again, batches …
-        aliases: looks up pairs of `custom_id` and key in adopted batches, for these keys.
-    """
-
-    requests: tuple[Request, ...]
-    answers: tuple[Answer, ...]
-    pending: tuple[Request, ...]
-    sent: SendResult
-    aliases: Callable[[Sequence[str]], Iterable[tuple[str, str]]] = field(
-        default=lambda keys: (), repr=False, compare=False
-    )
-
-    def __repr__(self) -> str:
-        pending = f", {len(self.pending):,} pending" if self.pending else ""
-        return f"<BatchRun {len(self.answers) - len(self.failed):,} answered, {len(self.failed):,} failed{pending}>"
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is pending."""
-        return not self.pending
-
-    @cached_property
-    def by_custom_id(self) -> Mapping[str, Answer]:
-        """The answers by your own `custom_id`s (of files that were read, of adopted batches), or else by key.
-
-        An id that several requests have is a `UsageError` when it is looked up; use their keys then.
-
-        Raises:
-            JournalError: the journal cannot be read.
-        """
-        aliases = self.aliases(list({request.custom_id for request in self.requests}))
-        return AnswersById(self.requests, self.answers, aliases)
-
-    @property
-    def failed(self) -> tuple[Answer, ...]:
-        """The answers that have an `error`."""
-        return tuple(answer for answer in self.answers if answer.error is not None)
 
 
 class BatchClient:
@@ -154,7 +107,7 @@ class BatchClient:
         """Get every request answered.
 
         Args:
-            requests: the requests; duplicates are sent once.
+            requests: an iterable of any length, such as a generator, which is read once; duplicates are sent once.
             batch_size: the most requests of one batch; default the API's limit.
             timeout: seconds to wait for batches, and before that for another process that sends from the same
                 journal; `None` waits without limit.
@@ -164,7 +117,7 @@ class BatchClient:
             UnfinishedError: batches still run after `timeout`; the same call collects them.
             ProviderError, JournalError, UsageError: see `engine.send.send`.
         """
-        return self._send(tuple(requests), batch_size, timeout, refresh, lock_wait=timeout)
+        return self._send(*self._spooled(requests), batch_size, timeout, refresh, lock_wait=timeout)
 
     def submit(self, requests: Iterable[Request], *, batch_size: int | None = None) -> BatchRun:
         """Create the batches without waiting for them; `wait` or a later `run` collects the answers.
@@ -176,15 +129,12 @@ class BatchClient:
         """
         from pytest_batcheval.engine.send_result import SendResult
 
-        wanted = tuple(requests)
+        spool, clients = self._spooled(requests)
         try:
-            return self._send(wanted, batch_size, 0.0, False, lock_wait=None)
+            return self._send(spool, clients, batch_size, 0.0, False, lock_wait=None)
         except UnfinishedError:
-            count = len({request.custom_id for request in wanted})
-            begun = SendResult(count, 0, count, 0, 0, 0, 0, 0)
-            return replace(
-                _merged(wanted, [client._look_up(some, begun) for client, some in self._parts(wanted)]), sent=begun
-            )
+            count = sum(len(spool.wanted(part)) for part in range(len(clients)))
+            return self._run_of(spool, clients, SendResult(count, 0, count, 0, 0, 0, 0, 0))
 
     def wait(self, run: BatchRun, *, timeout: float | None = None) -> BatchRun:
         """Get the pending requests of a run answered; transient failures are sent again.
@@ -193,7 +143,7 @@ class BatchClient:
             UnfinishedError: batches still run after `timeout` seconds.
             ProviderError, JournalError, UsageError: see `engine.send.send`.
         """
-        return self._send(run.requests, None, timeout, False, lock_wait=timeout)
+        return self._send(*self._spooled(run.given()), None, timeout, False, lock_wait=timeout)
 
     def collect(self, requests: Iterable[Request] = (), *, timeout: float | None = None) -> BatchRun:
         """Bring every batch that was begun to its end and send nothing; the run has the answers of `requests`.
@@ -202,12 +152,10 @@ class BatchClient:
             UnfinishedError: batches still run after `timeout` seconds.
             ProviderError, JournalError: see `engine.send.collect`.
         """
-        wanted = tuple(requests)
-        parts = self._parts(wanted)
-        if not wanted:
-            parts += [(self._other(value), ()) for value in dict.fromkeys(self._backends.values())]
-        runs = send_each([partial(client._collect_own, some) for client, some in parts], timeout, together=False)
-        return _merged(wanted, runs)
+        spool, clients = self._spooled(requests)
+        others = [] if spool.count else [self._other(value) for value in dict.fromkeys(self._backends.values())]
+        sent = send_each([client._collect_own for client in (*clients, *others)], timeout, together=False)
+        return self._run_of(spool, clients, reduce(add, sent))
 
     def status(self, batch_id: str) -> BatchStatus:
         """Return the status of a batch.
@@ -264,29 +212,52 @@ class BatchClient:
 
     def _send(
         self,
-        requests: tuple[Request, ...],
+        spool: RequestSpool,
+        clients: Sequence[BatchClient],
         batch_size: int | None,
         timeout: float | None,
         refresh: bool,
         lock_wait: float | None,
     ) -> BatchRun:
-        parts = self._parts(requests)
+        parts = [(client, spool.wanted(part)) for part, client in enumerate(clients)]
         if self._budget is not None and len(parts) > 1:
             self._check_budget(parts)
         # Two servers of one origin, as simulators are, would take each other's open batches for theirs.
-        origins = {client._opened()[0].origin for client, _ in parts} if len(parts) > 1 else ()
-        together = len(origins) == len(parts) and not refresh and not self._individual
+        origins = {client._opened()[0].origin for client in clients} if len(clients) > 1 else ()
+        together = len(origins) == len(clients) and not refresh and not self._individual
         run = f"send-{secrets.token_hex(4)}"
-        sends = [partial(client._send_own, some, run, batch_size, refresh, lock_wait) for client, some in parts]
-        return _merged(requests, send_each(sends, timeout, together))
+        sends = [partial(client._send_own, wanted, run, batch_size, refresh, lock_wait) for client, wanted in parts]
+        return self._run_of(spool, clients, reduce(add, send_each(sends, timeout, together)))
 
-    def _parts(self, requests: tuple[Request, ...]) -> list[tuple[BatchClient, tuple[Request, ...]]]:
-        """The clients for these requests, each with its own; this one where there are none."""
+    def _spooled(self, requests: Iterable[Request]) -> tuple[RequestSpool, list[BatchClient]]:
+        """The requests on disk, and the client for each of their parts; this one where there are none.
+
+        Raises:
+            UsageError: there is no such backend, or the same request is asked of two.
+        """
+        from pytest_batcheval.engine.spool import RequestSpool
+
         own = self._chosen if isinstance(self._chosen, str) else "the backend of this client"
-        groups = by_backend(requests, lambda name: backend_named(name, own, self._backends, self._backends))
-        if groups.keys() <= {own}:
-            return [(self, requests)]
-        return [(self if name == own else self._other(name), tuple(some)) for name, some in groups.items()]
+        backends: dict[str, int] = {}
+        known: dict[str, int] = {}
+
+        def part_of(request: Request) -> int:
+            name = request.backend
+            if name not in known:
+                backend = backend_named(name, own, self._backends, self._backends)
+                known[name] = backends.setdefault(backend, len(backends))
+            return known[name]
+
+        spool = RequestSpool(requests, beside(self._path).parent, part_of)
+        names = list(backends) or [own]
+        if len(names) > 1 and (found := spool.asked_of_two()) is not None:
+            key, one, other = found
+            raise asked_of_two(key, names[one], names[other])
+        return spool, [self if name == own else self._other(name) for name in names]
+
+    def _run_of(self, spool: RequestSpool, clients: Sequence[BatchClient], sent: SendResult) -> BatchRun:
+        origins = [client._opened()[0].origin for client in clients]
+        return BatchRun(spool, self._path, origins, self._round, sent)
 
     def _other(self, backend: str) -> BatchClient:
         """A client for another backend, with the same journal and choices; closed with this one."""
@@ -298,33 +269,33 @@ class BatchClient:
             self._stack.callback(other.close)
         return self._others[backend]
 
-    def _check_budget(self, parts: Sequence[tuple[BatchClient, tuple[Request, ...]]]) -> None:
+    def _check_budget(self, parts: Sequence[tuple[BatchClient, Wanted]]) -> None:
         from pytest_batcheval.engine.budget import check_together
         from pytest_batcheval.wire.origin import is_simulator
 
         assert self._budget is not None
-        wave = [(client._opened()[0].origin, requests) for client, requests in parts]
-        paid = [(origin, requests) for origin, requests in wave if not is_simulator(origin)]
+        wave = [(client._opened()[0].origin, wanted) for client, wanted in parts]
+        paid = [(origin, wanted.requests()) for origin, wanted in wave if not is_simulator(origin)]
         calls = "individual" if self._individual else "batch"
         check_together(self._budget, self._opened()[2].reader, "", paid, calls)
 
     def _send_own(
         self,
-        requests: tuple[Request, ...],
+        wanted: Wanted,
         run: str,
         batch_size: int | None,
         refresh: bool,
         lock_wait: float | None,
         timeout: float | None,
-    ) -> BatchRun:
+    ) -> SendResult:
         from pytest_batcheval.engine.send import SendPolicy, send
         from pytest_batcheval.engine.split import Limits
 
         backend, clock, journal = self._opened()
         limits = Limits.of(backend.capabilities, batch_size, self._tokens)
         with self._watched(run, self._attempts, lock_wait) as progress:
-            sent = send(
-                requests,
+            return send(
+                wanted,
                 run=run,
                 backend=backend,
                 journal=journal,
@@ -343,16 +314,14 @@ class BatchClient:
                     threads=self._threads,
                 ),
             )
-        return self._look_up(requests, sent)
 
-    def _collect_own(self, requests: tuple[Request, ...], timeout: float | None) -> BatchRun:
+    def _collect_own(self, timeout: float | None) -> SendResult:
         from pytest_batcheval.engine.send import collect
 
         backend, clock, journal = self._opened()
         run = f"collect-{secrets.token_hex(4)}"
         with self._watched(run, 1, timeout) as progress:
-            sent = collect(backend=backend, journal=journal, clock=clock, progress=progress, patience=timeout, run=run)
-        return self._look_up(requests, sent)
+            return collect(backend=backend, journal=journal, clock=clock, progress=progress, patience=timeout, run=run)
 
     @contextmanager
     def _watched(self, run: str, attempts: int, lock_wait: float | None) -> Iterator[Callable[[BatchSnapshot], None]]:
@@ -380,20 +349,6 @@ class BatchClient:
         finally:
             journal.end_run()
 
-    def _look_up(self, requests: Sequence[Request], sent: SendResult) -> BatchRun:
-        backend, _, journal = self._opened()
-        answers = journal.reader.answers(requests, backend.origin, self._round)
-        failures = journal.reader.failures(requests, backend.origin, self._round)
-        found = {key: Answer(request, backend.origin, error=failures[key]) for request in requests
-                 if (key := request.custom_id) in failures} | answers  # fmt: skip
-        return BatchRun(
-            tuple(requests),
-            tuple(found[request.custom_id] for request in requests if request.custom_id in found),
-            tuple(request for request in requests if request.custom_id not in found),
-            sent,
-            partial(_aliases, self._path),
-        )
-
     def _opened(self) -> tuple[Backend, Clock, Journal]:
         with self._owner.opening():
             return self._connected()
@@ -415,27 +370,6 @@ class BatchClient:
                 backend, clock = self._chosen, self._clock or SystemClock()
             self._open = backend, clock, self._stack.enter_context(Journal.open(self._path))
         return self._open
-
-
-def _merged(requests: tuple[Request, ...], runs: Sequence[BatchRun]) -> BatchRun:
-    """The runs of several clients as one, in the order of the requests."""
-    if len(runs) == 1:
-        return runs[0]
-    found = {answer.custom_id: answer for run in runs for answer in run.answers}
-    return BatchRun(
-        requests,
-        tuple(found[request.custom_id] for request in requests if request.custom_id in found),
-        tuple(request for request in requests if request.custom_id not in found),
-        reduce(add, (run.sent for run in runs)),
-        runs[0].aliases,
-    )
-
-
-def _aliases(path: JournalAddress, keys: Sequence[str]) -> list[tuple[str, str]]:
-    from pytest_batcheval.journal.store import Journal
-
-    with closing(Journal.read(path)) as reader:
-        return reader.names_of(keys)
 
 
 def check_batch_status(batch_id: str, *, backend: str = "openai") -> BatchStatus:

@@ -122,7 +122,10 @@ def disk(monkeypatch):
                     return run(sql, *arguments)
                 return disk.commit(self, lambda: run(sql, *arguments))
 
-        monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: usual(*a, **k, factory=Connection))
+        def connect(name, **more):  # a temporary database, which has no name, is not the journal
+            return usual(name, **more, **({"factory": Connection} if name else {}))
+
+        monkeypatch.setattr(sqlite3, "connect", connect)
         return disk
 
     return install

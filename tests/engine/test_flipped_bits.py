@@ -14,6 +14,7 @@ import pytest
 
 from pytest_batcheval.engine.send import SendPolicy, collect, send
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.engine.worklist import Worklist
 from pytest_batcheval.errors import BatchEvalError, UnfinishedError
 from pytest_batcheval.journal.rows import AnswerRow, BatchRow
@@ -148,8 +149,8 @@ def individual(folder, ask):
 def left(path, requests):
     """The requests that a run would send."""
     with Journal.open(path) as journal:
-        worklist = Worklist(journal, "o", {request.custom_id: request for request in requests})
-        worklist.answered()
+        worklist = Worklist(journal, "o", Wanted.of(requests, path.parent))
+        worklist.stored()
         return worklist.left(3)
 
 

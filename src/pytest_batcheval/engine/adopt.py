@@ -20,6 +20,7 @@ from pytest_batcheval.engine.metadata import known_to, may_hold, our_metadata
 from pytest_batcheval.engine.patient_reader import PatientReader
 from pytest_batcheval.engine.send_policy import SendContext
 from pytest_batcheval.engine.snapshot import NoticeSnapshot
+from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import BatchRow
 from pytest_batcheval.wire.key import sample_of
@@ -51,20 +52,19 @@ class Adoption:
         self._round = round_name
         self._reader = PatientReader(context, self._unlisted)
 
-    def unknown_batches(self, keys: Collection[str] | None = None) -> list[RemoteBatch]:
+    def unknown_batches(self, wanted: Wanted | None = None) -> list[RemoteBatch]:
         """Batches with our metadata that this journal does not know, oldest first.
 
-        With `keys` only those that may hold one of them.
+        With `wanted` only those that may hold one of these requests.
 
         Raises:
             ProviderError: the batches cannot be read.
         """
-        batches = self._list(required=keys is None)
+        batches = self._list(required=wanted is None)
         self.seen |= {batch.id: batch for batch in batches}
         known = known_to(self._journal.reader.batches(self._backend.origin))
-        found = [
-            batch for batch in batches if self._is_wanted(batch, keys) and not known(batch) and not refused_whole(batch)
-        ]
+        others = (batch for batch in batches if not known(batch) and not refused_whole(batch))
+        found = [batch for batch in others if self._is_wanted(batch, wanted)]
         return sorted(found, key=lambda batch: (batch.created_at or 0.0, batch.id))
 
     def wait_for_unknown(self) -> None:
@@ -89,11 +89,11 @@ class Adoption:
         known = known_to(self._journal.reader.batches(self._backend.origin))
         return [b.id for b in self._list(required=False) if not (b.terminal or b.metadata or known(b))]
 
-    def _is_wanted(self, batch: RemoteBatch, keys: Collection[str] | None) -> bool:
+    def _is_wanted(self, batch: RemoteBatch, wanted: Wanted | None) -> bool:
         ours = our_metadata(batch.metadata)
-        if ours is None or keys is None:
+        if ours is None or wanted is None:
             return ours is not None
-        return self._round in ("", ours.round) and bool(may_hold(batch.metadata, keys))
+        return self._round in ("", ours.round) and any(may_hold(batch.metadata, wanted.keys()))
 
     def _list(self, required: bool) -> BatchList:
         """All batches of the account; where the provider does not list them and need not, none, with a remark."""
@@ -107,10 +107,10 @@ class Adoption:
             self.remarks[f"{gap}; a batch that another machine or a lost journal has sent may be overlooked"] = None
         return batches
 
-    def adopt(self, batches: Iterable[RemoteBatch], keys: Collection[str] = ()) -> list[BatchRow]:
+    def adopt(self, batches: Iterable[RemoteBatch], wanted: Wanted | None = None) -> list[BatchRow]:
         """Store these batches with their requests, in state `created`; those whose requests are unknown are left out.
 
-        A batch that vanishes before its requests are known is stored as `lost`, with those of `keys` that
+        A batch that vanishes before its requests are known is stored as `lost`, with those of `wanted` that
         its metadata says it may hold.
 
         Raises:
@@ -129,13 +129,13 @@ class Adoption:
                 ended = self._ended(batch)
                 lines = dict.fromkeys(self._reader.whole(partial(self._results, ended), expected) or (), b"") | lines
                 if not ended.terminal:
-                    self._lose(batch, keys)
+                    self._lose(batch, wanted)
             if lines:
                 rows.append(self._journal.adopt(self._row(batch, lines), lines))
         return rows
 
-    def _lose(self, batch: RemoteBatch, keys: Collection[str]) -> None:
-        held = dict.fromkeys(may_hold(batch.metadata, keys), b"")
+    def _lose(self, batch: RemoteBatch, wanted: Wanted | None) -> None:
+        held = dict.fromkeys(may_hold(batch.metadata, () if wanted is None else wanted.keys()), b"")
         if held:
             note = payment_text.lost(batch.id, "another journal made it, and the provider does not have it any more")
             self._journal.adopt(replace(self._row(batch, held), state="lost", note=note), held)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from pytest_batcheval.backends.errors import ProviderFailure
@@ -20,12 +21,12 @@ from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
 from pytest_batcheval.engine.snapshot import watcher
+from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.engine.unmarked import UnmarkedSearch
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import ProviderError, UnfinishedError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.objects import Request
 
 MAX_VOID = 5
 """Rounds in a row in which the provider refused whole batches before we give up."""
@@ -60,22 +61,27 @@ class BatchSender:
         self._counts = counts
         self._seen: dict[str, RemoteBatch] = {}
         self._voids = 0
+        self._begun: list[BatchRow] = []
 
-    def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
-        """Send these as batches; true when some were cancelled in favour of another machine's.
+    def begin(self, row: BatchRow, portion: Portion) -> None:
+        """Take a planned row; the journal has its requests."""
+        self._begun.append(row)
+
+    def send(self) -> bool:
+        """Send what was begun as batches; true when some were cancelled in favour of another machine's.
 
         Raises:
             ProviderError: the provider refuses them, or the account needs attention.
             UnfinishedError: batches are still running at the deadline.
         """
+        rows, self._begun = self._begun, []
         now = self._context.clock.now()
         machines = [
             BatchMachine(row, now, assume_lost=self._policy.assume_lost, provider=self._provider) for row in rows
         ]
         self._drive(machines, {machine.row.id for machine in machines})
-        pairs = zip(machines, portions, strict=True)
-        self._stop_without_quota([r for m, portion in pairs if m.row.state == "settled" for r in portion.requests])
-        self._after_voids(machines, portions)
+        self._stop_without_quota([m.row for m in machines if m.row.state == "settled" and m.done < m.row.requests])
+        self._after_voids(machines)
         return any(machine.competing.older for machine in machines)
 
     def attach(self, rows: Sequence[BatchRow]) -> None:
@@ -90,10 +96,10 @@ class BatchSender:
         if rows:
             self._drive([self._resumed(row, now) for row in rows], begun)
 
-    def adopt(self, keys: Sequence[str] | None, quiet: bool = False) -> None:
-        """Take over the batches of another machine, or of a lost journal, with these keys; `None` for any.
+    def adopt(self, wanted: Wanted | None, quiet: bool = False) -> bool:
+        """Take over the batches of another machine, or of a lost journal, with these requests; `None` for any.
 
-        `quiet` leaves out that some may have been overlooked.
+        `quiet` leaves out that some may have been overlooked. True when there were some.
 
         Raises:
             ProviderError: the batches cannot be listed.
@@ -101,13 +107,14 @@ class BatchSender:
         adoption = Adoption(self._context, self._policy.round)
         if self._provider.mark == "custom_id" and not self._policy.ignore_unmarked:
             adoption.wait_for_unknown()
-        unknown = adoption.unknown_batches(keys)
+        unknown = adoption.unknown_batches(wanted)
         self._seen |= adoption.seen
         if not quiet:
             self._counts.remarks |= adoption.remarks
-        self.finish(adoption.adopt(unknown, keys or ()))
+        self.finish(adoption.adopt(unknown, wanted))
+        return bool(unknown)
 
-    def refuse_unmarked(self, wanted: Sequence[Request]) -> None:
+    def refuse_unmarked(self, wanted: Wanted) -> None:
         """End the run when a batch that was made by other tools has some of these requests.
 
         Raises:
@@ -135,14 +142,25 @@ class BatchSender:
         scheduler = Scheduler(machines, self._known())
         longest = self._context.clock.now() + LONGEST_WAIT
         deadline = longest if self._context.deadline is None else min(self._context.deadline, longest)
-        self._driver().run(scheduler, watcher(machines, self._context.progress), deadline)
+        self._driver().run(scheduler, self._watching(machines, own), deadline)
         for machine in machines:
             self._counts.remarks |= machine.remarks
         if scheduler.stopped is not None:
             raise stopped(scheduler.stopped, self._context.backend)
-        for machine in machines:
-            if machine.row.state == "settled":
-                self._count(machine, machine.row.id in own)
+
+    def _watching(self, machines: Sequence[BatchMachine], own: Collection[int]) -> Callable[[float], None]:
+        """Show the batches, and count each as soon as it is settled: the keys of its results are forgotten then."""
+        show, open_ = watcher(machines, self._context.progress), list(machines)
+
+        def watch(now: float) -> None:
+            show(now)
+            for machine in [machine for machine in open_ if machine.finished]:
+                open_.remove(machine)
+                if machine.row.state == "settled":
+                    self._count(machine, machine.row.id in own)
+                machine.results = replace(machine.results, answered=frozenset(), failed=frozenset())
+
+        return watch
 
     def _known(self) -> set[str]:
         """Ids of batches that were seen before these were sent, or finished here; no open ones of this journal."""
@@ -152,32 +170,33 @@ class BatchSender:
         return (self._seen.keys() | ended | older) - {row.batch_id for row in rows if row.state in OPEN}
 
     def _count(self, machine: BatchMachine, own: bool) -> None:
-        counts, reader = self._counts, self._context.journal.reader
-        keys = reader.keys(machine.row.id)
+        counts, row = self._counts, machine.row
         counts.settled.append(machine)
-        counts.twice |= reader.answered_before(machine.row, machine.results.answered)
+        counts.twice |= self._context.journal.reader.answered_before(row) & machine.results.answered
         if own:
-            counts.keys.update(keys)
-            counts.resent += sum(self._worklist.tried[key] > 0 for key in keys)
+            tried, sent = self._worklist.repeated(row)
+            counts.sent += row.requests - sent
+            counts.resent += tried
+            self._worklist.note_own(row.id)
         if machine.competing.older is None:
-            self._worklist.count(keys)
+            self._worklist.count(row.id)
         else:
-            counts.twice |= may_hold(machine.competing.older.metadata, machine.results.answered)
+            counts.twice.update(may_hold(machine.competing.older.metadata, machine.results.answered))
 
-    def _stop_without_quota(self, requests: Sequence[Request]) -> None:
+    def _stop_without_quota(self, rows: Sequence[BatchRow]) -> None:
         """Stop the run: another attempt would only fail the same way.
 
         Raises:
             ProviderError: lines failed because the account has no quota.
         """
-        origin, round_name = self._context.backend.origin, self._policy.round
-        failures = self._context.journal.reader.failures(requests, origin, round_name).values()
-        refused = [failure for failure in failures if retry_of_error(failure) is Retry.QUOTA]
+        origin, round_name, reader = self._context.backend.origin, self._policy.round, self._context.journal.reader
+        failures = (reader.failures_of(reader.keys(row.id), origin, round_name).values() for row in rows)
+        refused = [failure for some in failures for failure in some if retry_of_error(failure) is Retry.QUOTA]
         if refused:
             number = counted(len(refused), "request")
             raise ProviderError(f"{number} failed: the account has no quota ({refused[0]}); add credit and run again")
 
-    def _after_voids(self, machines: list[BatchMachine], portions: Sequence[Portion]) -> None:
+    def _after_voids(self, machines: list[BatchMachine]) -> None:
         """Decide how to go on after batches that the provider refused as a whole; none of their lines was paid.
 
         Raises:
@@ -189,7 +208,7 @@ class BatchSender:
         if any(error.code == _TOO_LARGE for error in errors):
             self.limits = self.limits.halved()
         if any(is_queue_full(error.code, error.message) for error in errors):
-            return self._after_full_queue(void, portions)
+            return self._after_full_queue(void, machines)
         hopeless = [e for e in errors if e.line is None and e.param != _FILE_GONE and e.code != _TOO_LARGE]
         silent = [machine.row.batch_id for machine in void if machine.status == "failed" and not machine.errors]
         if silent:
@@ -199,7 +218,7 @@ class BatchSender:
             raise ProviderError(payment_text.refused(len(void), reason))
         return None
 
-    def _after_full_queue(self, void: Sequence[BatchMachine], portions: Sequence[Portion]) -> None:
+    def _after_full_queue(self, void: Sequence[BatchMachine], machines: Sequence[BatchMachine]) -> None:
         """Make smaller batches by the limit that the provider names; wait unless they were larger than that.
 
         Raises:
@@ -208,8 +227,9 @@ class BatchSender:
         now, at_once = self._context.clock.now(), True
         self._full_since = now if self._voids == 1 else self._full_since
         sizes = Counter[str]()
-        for request in (request for portion in portions for request in portion.requests):
-            sizes[request.model] += input_tokens(request.body)
+        for row in (machine.row for machine in machines):
+            lines = self._context.journal.reader.lines(row.id)
+            sizes[row.model] += sum(input_tokens(json.loads(line)["body"]) for line in lines)
         for machine in void:
             for error in machine.errors:
                 if is_queue_full(error.code, error.message):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 
-from pytest_batcheval.engine.estimate import plan, worst_case
+from pytest_batcheval.engine.estimate import files_of, worst_case
 from pytest_batcheval.engine.pricing import used_usd
-from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.errors import BudgetError, UsageError
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.journal.rows import OPEN, BatchRow, TierUse
@@ -28,15 +27,18 @@ class Budget:
         self._origins = origins
         self._run = run
 
-    def reserve(self, batches: Sequence[Sequence[Request]], limits: Limits, calls: str = "batch") -> list[Decimal]:
+    def reserve(self, batches: Iterable[Iterable[Request]], calls: str = "batch") -> list[Decimal]:
         """The most that each of these batches (or sets of `individual` calls) can cost; together within the budget.
+
+        Requests are read one by one.
 
         Raises:
             BudgetError: together they exceed it.
             UsageError: their cost has no known limit.
         """
-        worst = [worst_case(plan(batch, limits, batch=calls == "batch")) for batch in batches]
-        requests = counted(sum(map(len, batches)), "request")
+        files = [files_of(batch, batch=calls == "batch") for batch in batches]
+        worst = [worst_case(some) for some in files]
+        requests = counted(sum(file.requests for some in files for file in some), "request")
         known = [cost for cost in worst if cost is not None]
         if len(known) < len(worst):
             raise UsageError(
@@ -63,7 +65,7 @@ def check_together(
     limit: Decimal,
     reader: JournalReader,
     run: str,
-    wave: Sequence[tuple[str, Sequence[Request]]],
+    wave: Sequence[tuple[str, Iterable[Request]]],
     calls: str = "batch",
 ) -> None:
     """Refuse a wave that could cost more than is left, before any of it is sent; `wave` has the requests by origin.
@@ -74,8 +76,12 @@ def check_together(
     parts = []
     for origin, requests in wave:
         claimed = reader.claimed(origin)  # an open batch has them, and is counted with it
-        parts.append([request for request in requests if request.custom_id not in claimed])
-    Budget(limit, reader, {origin for origin, _ in wave}, run).reserve(parts, Limits(), calls)
+        parts.append(_without(requests, claimed))
+    Budget(limit, reader, {origin for origin, _ in wave}, run).reserve(parts, calls)
+
+
+def _without(requests: Iterable[Request], claimed: Collection[str]) -> Iterator[Request]:
+    return (request for request in requests if request.custom_id not in claimed)
 
 
 def _cost(row: BatchRow, uses: Iterable[TierUse]) -> Decimal:

@@ -372,9 +372,14 @@ class CallSender:
         self._worklist = worklist
         self._counts = counts
         self._calling = calling
+        self._begun: list[tuple[BatchRow, list[Request]]] = []
 
-    def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
-        """Make these calls. Always false: no other machine's calls can be seen.
+    def begin(self, row: BatchRow, portion: Portion) -> None:
+        """Take a planned row; its requests are held until their calls are made."""
+        self._begun.append((row, list(portion.requests())))
+
+    def send(self) -> bool:
+        """Make the calls that were begun. Always false: no other machine's calls can be seen.
 
         Raises:
             ProviderError: the provider refuses them all.
@@ -382,13 +387,15 @@ class CallSender:
         """
         context, counts, worklist = self._context, self._counts, self._worklist
         run = CallRun(self._calling, context.journal, context.progress, context.deadline)
-        called = run.run(zip(rows, (portion.requests for portion in portions), strict=True))
-        counts.keys |= called.sent
-        counts.resent += sum(worklist.tried[key] > 0 for key in called.sent)
+        begun, self._begun = self._begun, []
+        called = run.run(begun)
+        counts.called |= called.sent
+        counts.resent += sum(tries > 0 for tries in worklist.tried(list(called.sent)).values())
         counts.unknown |= called.unknown
-        worklist.count(called.sent - called.left)
+        worklist.count_calls(called.sent - called.left)
         # Another attempt might pay twice: these calls may have been paid.
-        worklist.tried.update(dict.fromkeys(called.unknown, self._policy.attempts))
+        for _ in range(self._policy.attempts):
+            worklist.count_calls(called.unknown)
         if called.stopped is not None:
             raise stopped(called.stopped, context.backend)
         if called.left:

@@ -24,12 +24,17 @@ def by_backend(requests: Iterable[Request], backend_of: Callable[[str], str]) ->
     for request in requests:
         backend = backend_of(request.backend)
         if (other := chosen.setdefault(request.custom_id, backend)) != backend:
-            raise UsageError(
-                f"the same request ({request.custom_id[:KEY_SHOWN]}…) is asked of {other} and of {backend}; a run asks "
-                "each request of one backend: select those of one, as with -k or -m, and run again for the other"
-            )
+            raise asked_of_two(request.custom_id, other, backend)
         groups.setdefault(backend, {})[request.custom_id] = request
     return {backend: list(some.values()) for backend, some in groups.items()}
+
+
+def asked_of_two(key: str, one: str, other: str) -> UsageError:
+    """The error of a request that is asked of two backends: its answer is found by its key."""
+    return UsageError(
+        f"the same request ({key[:KEY_SHOWN]}…) is asked of {one} and of {other}; a run asks "
+        "each request of one backend: select those of one, as with -k or -m, and run again for the other"
+    )
 
 
 def send_each(sends: Sequence[Callable[[float | None], T]], patience: float | None, together: bool) -> list[T]:

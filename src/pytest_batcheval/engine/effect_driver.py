@@ -26,13 +26,13 @@ from pytest_batcheval.engine.effects import (
     Settle,
     Upload,
 )
-from pytest_batcheval.engine.metadata import metadata
+from pytest_batcheval.engine.metadata import LISTED, metadata
 from pytest_batcheval.engine.results import KEEP, download_results, read_results
 from pytest_batcheval.engine.scheduler import Scheduler
 from pytest_batcheval.engine.thread_pool import OneByOne, Pool
 from pytest_batcheval.engine.tracing import BatchSpans
 from pytest_batcheval.errors import JournalError, UnfinishedError
-from pytest_batcheval.journal.rows import OPEN
+from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.store import Journal
 
 
@@ -110,7 +110,9 @@ class Driver:
             self._journal.commit(row)
             return self._spans.stored(row)
         try:
-            with self._spans.settling(row, read_results(effect, *self._requests(row.id))) as results:
+            found = len(effect.results.answered) + len(effect.results.failed)
+            keys = self._requests(row.id)[0] if found < row.requests else ()
+            with self._spans.settling(row, read_results(effect, keys)) as results:
                 self._journal.settle(row, results)
         except JournalError as error:
             text = (
@@ -119,6 +121,8 @@ class Driver:
             raise JournalError(text) from error
         if not effect.results.broken:
             shutil.rmtree(self.folder_of(row.id), ignore_errors=True)
+        elif effect.results.rows is not None:
+            effect.results.rows.unlink(missing_ok=True)  # a person reads the provider's files
         return None
 
     def tidy(self) -> None:
@@ -157,7 +161,8 @@ class Driver:
             case GetFile(row):
                 return lambda: backend.get_file(row.file_id)
             case Create(row, marked):
-                pairs = metadata(row, self._journal.reader.keys(row.id)) if marked else {}
+                keys = self._journal.reader.keys(row.id) if row.requests <= LISTED else ()
+                pairs = metadata(row, keys) if marked else {}
                 key = row.file_name.removesuffix(".jsonl")
                 return lambda: backend.create(row.file_id, row.endpoint, pairs, key)
             case ListBatches(enough):
@@ -165,13 +170,18 @@ class Driver:
             case Retrieve(row):
                 return lambda: backend.retrieve(row.batch_id)
             case DownloadResults(row, partial):
-                keys, names = self._requests(row.id)
-                return lambda: download_results(backend, row, keys, self.folder_of(row.id), partial, names)
+                return self._download(row, partial)
             case DeleteFile(row):
                 return lambda: backend.delete_file(row.file_id)
             case Cancel(row, twin):
                 return lambda: backend.cancel(twin or row.batch_id)
         raise TypeError(f"{effect!r} is not a call")
+
+    def _download(self, row: BatchRow, partial: bool) -> Callable[[], object]:
+        """The download of a batch's results: many may wait for their turn, and a list of keys takes thrice as much."""
+        keys, names = self._requests(row.id)
+        packed = " ".join(keys)
+        return lambda: download_results(self._backend, row, packed.split(), self.folder_of(row.id), partial, names)
 
     def _requests(self, number: int) -> tuple[Sequence[str], Mapping[str, str]]:
         """The keys of a batch in the order of its input file, and the key of each `custom_id` that is none itself."""

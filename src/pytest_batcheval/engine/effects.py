@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +20,16 @@ class ResultSummary:
         nameless: number of lines without a readable key; they may belong to any request.
         files: the files on disk, output file first.
         cut: whether a file ends within a line, so that more of it may come.
+        rows: the file of the answers and failures to be stored; `None` where there are none.
     """
 
-    answered: frozenset[str] = frozenset()
-    failed: frozenset[str] = frozenset()
+    answered: Set[str] = frozenset()
+    failed: Set[str] = frozenset()
     broken: tuple[str, ...] = ()
     nameless: int = 0
     files: tuple[Path, ...] = ()
     cut: bool = False
+    rows: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pytest_batcheval.engine.pricing import Price, input_tokens, most_output_tokens, price, service_tier
@@ -43,7 +43,15 @@ def plan(
     Raises:
         UsageError: one request alone is over the limit of a file.
     """
-    return [_file(part, batch, tier) for part in split(requests, limits or Limits())]
+    return [file for part in split(requests, limits or Limits()) for file in files_of(part, batch, tier)]
+
+
+def files_of(requests: Iterable[Request], batch: bool = True, tier: str = "") -> list[PlannedFile]:
+    """Requests that are read one by one, those of each endpoint and model as one file; the other arguments as above."""
+    sizes: dict[tuple[str, str], _Sizes] = {}
+    for request in requests:
+        sizes.setdefault((request.url, request.model), _Sizes()).add(request, "" if batch else tier, batch)
+    return [found.file(url, model, batch, tier) for (url, model), found in sizes.items()]
 
 
 def total(files: Iterable[PlannedFile]) -> Decimal | None:
@@ -60,29 +68,42 @@ def worst_case(files: Iterable[PlannedFile]) -> Decimal | None:
     return None if any(file.output_tokens is None for file in known) else total(known)
 
 
-def _file(part: list[Request], batch: bool, usual: str = "") -> PlannedFile:
-    sizes: dict[str, tuple[int, int]] = {}  # tokens by service tier: given, and at most written
-    for request in part:
+@dataclass
+class _Sizes:
+    """The sums of requests of one model; `tokens` by service tier: given, and at most written."""
+
+    requests: int = 0
+    bytes: int = 0
+    limited: bool = True
+    tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, request: Request, usual: str, batch: bool) -> None:
+        """Add one request; `usual` is the tier of a body that names none."""
         tier = "" if batch else usual if "service_tier" not in request.body else service_tier(request.body)
-        given, written = sizes.get(tier, (0, 0))
-        sizes[tier] = given + input_tokens(request.body), written + (most_output_tokens(request.body) or 0)
-    limited = all(most_output_tokens(request.body) is not None for request in part)
-    prices = [
-        price(part[0].model, given, written * limited, batch, tier)
-        or (price(part[0].model, given, written * limited, batch) if tier == usual else None)
-        for tier, (given, written) in sizes.items()
-    ]
-    known = [found for found in prices if found is not None]
-    usd = sum((found.usd for found in known), Decimal(0))
-    return PlannedFile(
-        endpoint=part[0].url,
-        model=part[0].model,
-        requests=len(part),
-        bytes=sum(len(request.line()) + 1 for request in part),
-        input_tokens=sum(given for given, _ in sizes.values()),
-        output_tokens=sum(written for _, written in sizes.values()) if limited else None,
-        price=Price(usd, all(found.batch_rate for found in known)) if len(known) == len(prices) else None,
-    )
+        (given, written), most = self.tokens.get(tier, (0, 0)), most_output_tokens(request.body)
+        self.tokens[tier] = given + input_tokens(request.body), written + (most or 0)
+        self.limited &= most is not None
+        self.requests += 1
+        self.bytes += len(request.line()) + 1
+
+    def file(self, url: str, model: str, batch: bool, usual: str) -> PlannedFile:
+        """The file of them."""
+        prices = [
+            price(model, given, written * self.limited, batch, tier)
+            or (price(model, given, written * self.limited, batch) if tier == usual else None)
+            for tier, (given, written) in self.tokens.items()
+        ]
+        known = [found for found in prices if found is not None]
+        usd = sum((found.usd for found in known), Decimal(0))
+        return PlannedFile(
+            endpoint=url,
+            model=model,
+            requests=self.requests,
+            bytes=self.bytes,
+            input_tokens=sum(given for given, _ in self.tokens.values()),
+            output_tokens=sum(written for _, written in self.tokens.values()) if self.limited else None,
+            price=Price(usd, all(found.batch_rate for found in known)) if len(known) == len(prices) else None,
+        )
 
 
 def price_text(file: PlannedFile, batched: bool = True) -> str:

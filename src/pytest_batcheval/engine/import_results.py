@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pytest_batcheval.engine.adopt_unmarked import aliases_of, read_input, row_of
 from pytest_batcheval.engine.effects import ResultSummary, Settle
-from pytest_batcheval.engine.results import read_results, summarise
+from pytest_batcheval.engine.results import ROWS, read_results, summarise
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.lock import Holder, wait_a_second
 from pytest_batcheval.journal.rows import BatchRow
@@ -68,9 +69,9 @@ def import_results(
         JournalError: the journal cannot be used.
         OSError: a file cannot be read.
     """
-    with journal.lock.held(wait):
+    with journal.lock.held(wait), TemporaryDirectory() as folder:
         sent = read_input("", given)
-        summary = summarise(results, frozenset(sent.lines), sent.url, sent.names)
+        summary = summarise(results, sent.lines, sent.url, Path(folder) / ROWS, sent.names)
         kept = _kept(sent, summary.answered | summary.failed)
         if not kept.requests:
             raise UsageError(f"no result is of a request in {given}: are they of one batch?")
@@ -81,12 +82,11 @@ def import_results(
         tried = journal.reader.tries(list(kept.lines), origin)
         row = replace(_row(kept, tried, origin, summary), file_name=name)
         journal.add_run(row.run, origin)
-        found = read_results(Settle(row, summary), list(kept.lines), kept.names)
-        stored = journal.adopt(row, kept.lines, aliases_of(kept), found)
+        stored = journal.adopt(row, kept.lines, aliases_of(kept), read_results(Settle(row, summary)))
         return ImportedResults(stored, sent, summary, known=False, again=len(tried))
 
 
-def _kept(sent: SentFile, keys: frozenset[str]) -> SentFile:
+def _kept(sent: SentFile, keys: Set[str]) -> SentFile:
     return SentFile({name: request for name, request in sent.requests.items() if request.key in keys})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_batcheval.backends.protocol import METADATA_NAME, RemoteBatch
@@ -23,6 +23,10 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 
 VALUES = 15
 """The API takes 16 pairs with values of 512 characters; one pair identifies the batch."""
+
+
+LISTED = VALUES * PREFIXES_A_VALUE
+"""Most requests of a batch whose metadata names all of them."""
 
 
 def identity(keys: Sequence[str], attempt: int, generation: int, round_name: str = "") -> str:
@@ -91,12 +95,12 @@ def known_to(rows: Iterable[BatchRow]) -> Callable[[RemoteBatch], bool]:
     return lambda batch: batch.id in ids or any(made_by(row, batch) for row in sought)
 
 
-def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> set[str]:
+def may_hold(metadata: Mapping[str, str], keys: Iterable[str]) -> Iterator[str]:
     """Those of the keys that a batch of ours may hold: all of them, unless its metadata has all prefixes."""
     if our_metadata(metadata) is None:
-        return set()
+        return iter(())
     prefixes = _prefixes(metadata)
-    return {key for key in keys if prefixes is None or _prefix(key) in prefixes}
+    return (key for key in keys if prefixes is None or _prefix(key) in prefixes)
 
 
 def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
@@ -125,9 +129,12 @@ def _prefixes(metadata: Mapping[str, str]) -> set[str] | None:
 
 
 def metadata(row: BatchRow, keys: Sequence[str]) -> dict[str, str]:
-    """The identifying value, and the first 48 bits of every key (base64url, 8 characters), of up to 960 keys."""
+    """The identifying value, and the first 48 bits of every key (base64url, 8 characters), of up to 960 keys.
+
+    Without the keys of a row that has more.
+    """
     pairs = {METADATA_NAME: identifying_value(row)}
-    if len(keys) > VALUES * PREFIXES_A_VALUE:
+    if row.requests > LISTED or len(keys) > LISTED:
         return pairs
     prefixes = [_prefix(key) for key in keys]
     for number, start in enumerate(range(0, len(prefixes), PREFIXES_A_VALUE)):

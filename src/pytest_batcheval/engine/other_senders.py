@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pytest_batcheval.engine.backoff import delay
 from pytest_batcheval.engine.send_policy import SendContext
 from pytest_batcheval.engine.snapshot import NoticeSnapshot
+from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.errors import UnfinishedError
 from pytest_batcheval.text.format import counted
 
@@ -22,7 +23,7 @@ class OtherSenders:
         self._context = context
         self._said: set[str] = set()
 
-    def wait(self, keys: Sequence[str], take_over: Callable[[Sequence[str]], bool]) -> bool:
+    def wait(self, wanted: Wanted, take_over: Callable[[Sequence[str]], bool]) -> bool:
         """Wait until a batch of another run with one of these requests has ended; false when there is none.
 
         `take_over` finishes the batches of runs that have ended or stalled, and says whether there were any.
@@ -31,10 +32,10 @@ class OtherSenders:
             UnfinishedError: it has not ended at the deadline.
             ProviderError, JournalError: as `engine.send.send`.
         """
-        journal, origin, clock = self._context.journal, self._context.backend.origin, self._context.clock
+        journal, clock = self._context.journal, self._context.clock
         if not journal.shared:  # a claim that nobody drives is then damage, and would be waited for without an end
             return False
-        first = held = journal.reader.held(keys, origin)
+        first = held = self._held(wanted)
         looks = 0
         while held and held == first:
             looks += 1
@@ -50,5 +51,12 @@ class OtherSenders:
                 self._said.add(who)
                 self._context.progress(NoticeSnapshot.of_text(f"waiting for {text}"))
             clock.sleep(pause)
-            held = journal.reader.held(keys, origin)
+            held = self._held(wanted)
         return bool(first)
+
+    def _held(self, wanted: Wanted) -> dict[str, int]:
+        """The number of the open batch that has each of these, of those that are in one."""
+        held = dict[str, int]()
+        for items in wanted.slices():
+            held |= self._context.journal.reader.held([item.key for item in items], self._context.backend.origin)
+        return held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pytest_batcheval.backends.protocol import Backend
 from pytest_batcheval.engine.adopt_unmarked import AdoptedBatch
@@ -14,6 +14,7 @@ from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendResult
 from pytest_batcheval.engine.send_rounds import Sender
 from pytest_batcheval.engine.snapshot import BatchSnapshot
+from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.engine.tracing import span_of
 from pytest_batcheval.engine.worklist import Worklist
 from pytest_batcheval.errors import BatchEvalError
@@ -31,7 +32,7 @@ def _unseen(snapshot: BatchSnapshot) -> None:
 
 
 def send(
-    requests: Sequence[Request],
+    requests: Iterable[Request] | Wanted,
     *,
     backend: Backend,
     journal: Journal,
@@ -48,7 +49,7 @@ def send(
     earlier run left open are finished first. The journal's lock is held meanwhile; a caller that holds it keeps it.
 
     Args:
-        requests: duplicates are merged.
+        requests: an iterable of any length, which is read once; duplicates are merged.
         backend: receives the requests; answers are stored under its `origin`.
         journal: the record of what was sent.
         clock: the clock of all waits.
@@ -66,17 +67,17 @@ def send(
         UsageError: batches cannot hold a request, or a wave could cost more than the budget has left.
     """
     policy = policy or SendPolicy()
+    wanted = requests if isinstance(requests, Wanted) else Wanted.of(requests, journal.path.parent)
     if calling is None:
-        check_endpoints(requests, backend.capabilities)
-    with journal.lock.held(wait), span_of("send", backend, requests=len(requests)).active():
+        check_endpoints(wanted.urls(), backend.capabilities)
+    with journal.lock.held(wait), span_of("send", backend, requests=len(wanted)).active():
         context = _context(backend, journal, clock, run or _new_run("send"), policy.patience, progress)
-        wanted = {request.custom_id: request for request in requests}
         worklist = Worklist(journal, backend.origin, wanted, policy.round)
         if policy.round:
             journal.release_other_rounds(backend.origin, policy.round)
         if policy.pay_again:
-            journal.forgive(backend.origin, list(wanted))
-        result = Sender(context, policy, worklist, calling).send(list(wanted.values()))
+            journal.forgive(backend.origin, wanted.keys())
+        result = Sender(context, policy, worklist, calling).send(wanted)
         if policy.ends_refresh:
             worklist.end_refresh()
         return result
@@ -103,7 +104,7 @@ def collect(
     """
     with journal.lock.held(wait), span_of("collect", backend).active():
         context = _context(backend, journal, clock, run or _new_run("collect"), patience, progress)
-        return Sender(context, SendPolicy(attempts=1), Worklist(journal, backend.origin, {})).collect(adopt)
+        return Sender(context, SendPolicy(attempts=1), _nothing(journal, backend)).collect(adopt)
 
 
 def adopt(
@@ -127,8 +128,12 @@ def adopt(
     """
     with journal.lock.held(wait), span_of("adopt", backend).active():
         context = _context(backend, journal, clock, _new_run("adopt"), patience, progress)
-        sender = Sender(context, SendPolicy(attempts=1), Worklist(journal, backend.origin, {}))
+        sender = Sender(context, SendPolicy(attempts=1), _nothing(journal, backend))
         return sender.adopt(batch_ids, seen)
+
+
+def _nothing(journal: Journal, backend: Backend) -> Worklist:
+    return Worklist(journal, backend.origin, Wanted.of((), journal.path.parent))
 
 
 def _context(

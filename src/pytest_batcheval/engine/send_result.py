@@ -18,7 +18,7 @@ class SendResult:
     Attributes:
         requested: different requests asked for.
         stored: those that had an answer before.
-        sent: those sent by this run at least once; `keys` are theirs.
+        sent: those sent by this run at least once.
         answered: those that have an answer now.
         failed: those that have a failure and no answer now.
         resent: lines sent again after a transient failure.
@@ -43,7 +43,6 @@ class SendResult:
     resent: int
     batches: int
     attached: int
-    keys: frozenset[str] = frozenset()
     collected: tuple[int, ...] = ()
     older: tuple[str, ...] = ()
     twins: tuple[str, ...] = ()
@@ -116,14 +115,16 @@ class SendCounts:
     """Counts of a send while it runs.
 
     Attributes:
-        keys: sent by this send; `resent` of its lines were sent again.
+        sent: requests that went out in batches of this send; `resent` of its lines were sent again.
+        called: keys that went out as individual calls.
         settled: the finished batches, `attached` of them begun by an earlier run.
         twice: keys that two batches both answered.
         unknown: keys whose individual call may have been paid without an answer; `again` those that were sent again.
         remarks: what is unusual about the provider, each once.
     """
 
-    keys: set[str] = field(default_factory=set)
+    sent: int = 0
+    called: set[str] = field(default_factory=set)
     resent: int = 0
     settled: list[BatchMachine] = field(default_factory=list)
     attached: int = 0
@@ -136,25 +137,25 @@ class SendCounts:
         self, run: str, requested: int, stored: int, answered: int, failed: int, lost: tuple[str, ...]
     ) -> SendResult:
         """The result of the send of this run; `lost` are the notes of batches whose results are gone."""
+        settled = sorted(self.settled, key=lambda machine: machine.row.id)
         return SendResult(
             requested=requested,
             stored=stored,
-            sent=len(self.keys),
+            sent=self.sent + len(self.called),
             answered=answered,
             failed=failed,
             resent=self.resent,
-            batches=len(self.settled),
+            batches=len(settled),
             attached=self.attached,
-            collected=tuple(machine.row.id for machine in self.settled if machine.row.run != run),
-            keys=frozenset(self.keys),
+            collected=tuple(machine.row.id for machine in settled if machine.row.run != run),
             lost=lost,
             twice=frozenset(self.twice),
-            older=tuple(machine.competing.older.id for machine in self.settled if machine.competing.older),
-            twins=tuple(second for machine in self.settled for second in sorted(machine.competing.twins)),
-            ended={id_: n for machine in self.settled for id_, n in machine.competing.paid_twice(machine.row).items()},
-            broken=tuple(text for machine in self.settled for text in machine.results.broken),
+            older=tuple(machine.competing.older.id for machine in settled if machine.competing.older),
+            twins=tuple(second for machine in settled for second in sorted(machine.competing.twins)),
+            ended={id_: n for machine in settled for id_, n in machine.competing.paid_twice(machine.row).items()},
+            broken=tuple(text for machine in settled for text in machine.results.broken),
             unknown=frozenset(self.unknown),
             again=frozenset(self.again),
             remarks=tuple(self.remarks),
-            files=tuple(file for machine in self.settled if machine.results.broken for file in machine.results.files),
+            files=tuple(file for machine in settled if machine.results.broken for file in machine.results.files),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,13 +18,13 @@ from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts, SendResult
 from pytest_batcheval.engine.snapshot import NoticeSnapshot
 from pytest_batcheval.engine.split import Limits
+from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.engine.tracing import span_of
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import BatchEvalError, ProviderError, UsageError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
 from pytest_batcheval.journal.transaction import ClaimedError
 from pytest_batcheval.text.format import counted
-from pytest_batcheval.wire.objects import Request
 
 MAX_YIELDS = 5
 """Rounds in a row in which ours were cancelled in favour of batches that cannot be adopted, before we give up."""
@@ -40,8 +40,11 @@ class RoundSender(Protocol):
     def limits(self) -> Limits:
         """Limits of one row of the next round."""
 
-    def send(self, rows: Sequence[BatchRow], portions: Sequence[Portion]) -> bool:
-        """Send these, and store the results; true when batches of another machine hold some of the requests."""
+    def begin(self, row: BatchRow, portion: Portion) -> None:
+        """Take a planned row of the next round."""
+
+    def send(self) -> bool:
+        """Send what was begun, and store the results; true when batches of another machine hold some of it."""
 
 
 class Sender:
@@ -66,32 +69,32 @@ class Sender:
         if policy.budget is not None:
             self._budget = Budget(policy.budget, context.journal.reader, (context.backend.origin,), context.run)
 
-    def send(self, wanted: list[Request]) -> SendResult:
+    def send(self, wanted: Wanted) -> SendResult:
         """Have these answered, or finally failed.
 
         Raises:
             ProviderError, UnfinishedError, JournalError, UsageError: as `engine.send.send`.
         """
         refresh, attempts, worklist = self._policy.refresh, self._policy.attempts, self._worklist
-        stored = worklist.answered()
-        keys = [request.custom_id for request in wanted]
-        self._attach(keys)
+        stored = worklist.stored()
+        self._attach_to(wanted)
         # A refresh wants answers newer than any, also than those of another machine.
-        if left := wanted if refresh else worklist.left(attempts):
-            self._batches.adopt([request.custom_id for request in left], quiet=self._rounds is not self._batches)
+        left = wanted if refresh else worklist.left(attempts)
+        if left and self._batches.adopt(left, quiet=self._rounds is not self._batches):
+            left = wanted if refresh else worklist.left(attempts)
         if left and not (refresh or self._policy.round or self._policy.ignore_unmarked):
-            self._batches.refuse_unmarked(worklist.left(attempts))
+            self._batches.refuse_unmarked(left)
         if refresh:
             worklist.begin_refresh(self._context.run)
-        while (todo := worklist.left(attempts)) or self._others.wait(keys, self._attach):
-            if not todo:
-                continue
-            attempt = 1 + min(worklist.tried[request.custom_id] for request in todo)
-            self._context.pause(pause_before(attempt), len(todo), f"attempt {attempt} of {attempts}")
-            if self._round(todo):
-                self._take_over([request.custom_id for request in todo])
-        failed = len(self._context.journal.reader.failures(wanted, self._context.backend.origin, self._policy.round))
-        return self._result(len(wanted), len(stored), len(worklist.answered()), failed)
+            left = worklist.left(attempts)
+        while left or self._others.wait(wanted, self._attach):
+            if left:
+                attempt = 1 + worklist.least_tried(left)
+                self._context.pause(pause_before(attempt), len(left), f"attempt {attempt} of {attempts}")
+                if self._round(left):
+                    self._take_over(left)
+            left = worklist.left(attempts)
+        return self._result(len(wanted), stored, *worklist.outcome())
 
     def collect(self, adopt: bool) -> SendResult:
         """Finish open batches; with `adopt` also those of another journal.
@@ -111,8 +114,8 @@ class Sender:
             self._counts.remarks[f"of a batch of other tools the journal has not all requests any more: {found}"] = None
 
     def _finished(self) -> SendResult:
-        answered = sum(len(machine.results.answered) for machine in self._counts.settled)
-        failed = sum(len(machine.results.failed) for machine in self._counts.settled)
+        answered = sum(machine.done for machine in self._counts.settled)
+        failed = sum(machine.failed for machine in self._counts.settled)
         return self._result(answered + failed, 0, answered, failed)
 
     def adopt(self, batch_ids: Sequence[str], seen: Callable[[AdoptedBatch | BatchEvalError], None]) -> SendResult:
@@ -144,6 +147,14 @@ class Sender:
         self._batches.attach([row for row in rows if row.calls == "batch"])
         return bool(rows)
 
+    def _attach_to(self, wanted: Wanted) -> None:
+        """Finish what runs began that do not any more: all of it, or of a shared journal what holds one of these."""
+        if not self._context.journal.shared:
+            self._attach()
+            return
+        for items in wanted.slices():
+            self._attach([item.key for item in items])
+
     def _say_risk(self, keys: set[str]) -> None:
         """Tell of calls of unknown outcome at once: a run that is killed does not come to its end, where it sums up."""
         if new := keys - self._said:
@@ -151,73 +162,71 @@ class Sender:
             calls = f"at most {counted(len(new), 'call')} of unknown outcome may be paid twice"
             self._context.progress(NoticeSnapshot.of_text(f"{calls}: an earlier run ended without their answers"))
 
-    def _take_over(self, keys: Sequence[str]) -> None:
+    def _take_over(self, wanted: Wanted) -> None:
         """Adopt the batches of other machines in favour of which ours were cancelled.
 
         Raises:
             ProviderError: none could be adopted in several rounds, so that ours were cancelled for nothing.
         """
         attached = self._counts.attached
-        self._batches.adopt(keys)
+        self._batches.adopt(wanted)
         self._yields = self._yields + 1 if self._counts.attached == attached else 0
         if self._yields > MAX_YIELDS:
             raise ProviderError(
-                f"batches of another machine hold some of these {counted(len(keys), 'request')} and cannot be adopted; "
-                "check them at the provider, cancel them there, and run again"
+                f"batches of another machine hold some of these {counted(len(wanted), 'request')} and cannot be "
+                "adopted; check them at the provider, cancel them there, and run again"
             )
 
-    def _round(self, todo: list[Request]) -> bool:
+    def _round(self, left: Wanted) -> bool:
         """Plan and send one round; true when batches of another machine hold some of its requests."""
-        failures = self._context.journal.reader.failures(todo, self._context.backend.origin, self._policy.round)
-        self._counts.again |= {key for key, failure in failures.items() if failure.code == UNKNOWN_OUTCOME}
+        self._counts.again |= self._worklist.unknown(left, UNKNOWN_OUTCOME)
         self._counts.unknown -= self._counts.again
-        self._say_risk(self._counts.again - self._counts.keys)
-        with span_of("plan", self._context.backend, requests=len(todo)).active():
-            portions = list(self._worklist.portions(todo, self._rounds.limits))
-            claimed = [
-                found
-                for portion, most in zip(portions, self._reserve(portions), strict=True)
-                if (found := self._claimed(portion, most)) is not None
-            ]
-        return self._rounds.send([row for row, _ in claimed], [portion for _, portion in claimed])
+        self._say_risk(self._counts.again - self._counts.called)
+        with span_of("plan", self._context.backend, requests=len(left)).active():
+            reserved = self._reserve(left)
+            for portion in self._worklist.portions(left, self._rounds.limits):
+                if (planned := self._planned(portion, next(reserved, ""))) is not None:
+                    self._rounds.begin(*planned)
+        return self._rounds.send()
 
-    def _claimed(self, portion: Portion, most_usd: str) -> tuple[BatchRow, Portion] | None:
+    def _planned(self, portion: Portion, most_usd: str) -> tuple[BatchRow, Portion] | None:
         """The planned batch of a portion, without what another sender claims at this moment; `None` if that is all."""
-        while portion.requests:
+        while portion.items:
             try:
                 return self._plan(portion, most_usd), portion
             except ClaimedError as error:
-                portion = replace(portion, requests=[r for r in portion.requests if r.custom_id not in error.keys])
+                portion = replace(portion, items=[item for item in portion.items if item.key not in error.keys])
         return None
 
-    def _reserve(self, portions: Sequence[Portion]) -> list[str]:
-        """The most each of these rows can cost, as the journal keeps it."""
+    def _reserve(self, left: Wanted) -> Iterator[str]:
+        """The most each row of this round can cost, as the journal keeps it; nothing without a budget."""
         if self._budget is None:
-            return [""] * len(portions)
-        requests = [portion.requests for portion in portions]
-        return [str(usd) for usd in self._budget.reserve(requests, self._rounds.limits, self._rounds.calls)]
+            return iter(())
+        portions = self._worklist.portions(left, self._rounds.limits)
+        requests = (portion.requests() for portion in portions)
+        return map(str, self._budget.reserve(requests, self._rounds.calls))
 
     def _plan(self, portion: Portion, most_usd: str) -> BatchRow:
-        requests, calls = portion.requests, self._rounds.calls
-        keys = [request.custom_id for request in requests]
+        calls, group = self._rounds.calls, portion.group
+        keys = [item.key for item in portion.items]
         name = identity(keys, portion.attempt, portion.generation, self._policy.round)
         file_name = f"batcheval-{name[:16]}-{secrets.token_hex(4)}.jsonl"
         row = BatchRow(
             origin=self._context.backend.origin,
             scope=self._context.backend.scope,
-            endpoint=requests[0].url,
+            endpoint=group.url,
             identity=name,
             attempt=portion.attempt,
             generation=portion.generation,
-            requests=len(requests),
-            model=requests[0].model,
+            requests=len(keys),
+            model=group.model,
             most_usd=most_usd,
             round=self._policy.round,
             calls=calls,
             file_name=file_name if calls == "batch" else f"calls-{name[:16]}",
             run=self._context.run,
         )
-        return self._context.journal.plan(row, requests)
+        return self._context.journal.plan(row, portion.lines())
 
     def _result(self, requested: int, stored: int, answered: int, failed: int) -> SendResult:
         rows = self._context.journal.reader.batches(self._context.backend.origin)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Generic, NamedTuple, TypeVar
 
 from pytest_batcheval.catalogue.providers import PROVIDERS, Capabilities
 from pytest_batcheval.engine.pricing import input_tokens
@@ -13,6 +14,8 @@ from pytest_batcheval.errors import UsageError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.endpoints import EMBEDDINGS
 from pytest_batcheval.wire.objects import Request
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,31 +60,37 @@ OPEN = 50
 """Batches that are filled side by side under a limit of tokens."""
 
 
-@dataclass(frozen=True)
-class _Size:
-    """The size of requests, in the units of each limit."""
+class Size(NamedTuple):
+    """The size of a request, in the units of each limit; `tokens` counts only where its model has a limit of them."""
 
-    requests: int = 0
+    bytes: int
+    inputs: int
+    tokens: int = 0
+
+
+@dataclass
+class _OpenBatch(Generic[T]):
+    """A batch that is being filled, and its size so far."""
+
+    parts: list[T] = field(default_factory=list)
     bytes: int = 0
     inputs: int = 0
     tokens: int = 0
 
-    def __add__(self, other: _Size) -> _Size:
-        return _Size(
-            self.requests + other.requests,
-            self.bytes + other.bytes,
-            self.inputs + other.inputs,
-            self.tokens + other.tokens,
-        )
-
-    def fits(self, limits: Limits, model: str) -> bool:
-        tokens = limits.tokens.get(model, self.tokens)
-        return (
-            self.requests <= limits.requests
-            and self.bytes <= limits.bytes
-            and self.inputs <= limits.inputs
-            and self.tokens <= tokens
-        )
+    def takes(self, part: T, size: Size, limits: Limits, most_tokens: float) -> bool:
+        """Add a part if the limits allow it; the first one always fits."""
+        most_bytes, most_inputs = self.bytes + size.bytes, self.inputs + size.inputs
+        tokens = self.tokens + size.tokens
+        if self.parts and (
+            len(self.parts) >= limits.requests
+            or most_bytes > limits.bytes
+            or most_inputs > limits.inputs
+            or tokens > most_tokens
+        ):
+            return False
+        self.parts.append(part)
+        self.bytes, self.inputs, self.tokens = most_bytes, most_inputs, tokens
+        return True
 
 
 def split(requests: Iterable[Request], limits: Limits) -> Iterator[list[Request]]:
@@ -94,65 +103,76 @@ def split(requests: Iterable[Request], limits: Limits) -> Iterator[list[Request]
     """
     unique = {request.custom_id: request for request in requests}
     ordered = sorted(unique.values(), key=lambda r: (r.url, r.model, r.custom_id))
-    for _, group in groupby(ordered, key=lambda r: (r.url, r.model)):
-        yield from _cut(group, limits)
+    for (_, model), group in groupby(ordered, key=lambda r: (r.url, r.model)):
+        yield from cut(((request, _size(request, limits)) for request in group), model, limits)
 
 
 def at_once(batches: Iterable[list[Request]], limits: Limits) -> Iterator[list[Request]]:
     """The batches that may be under way together; of each model at least one, so that it ends."""
-    queued: dict[str, int] = defaultdict(int)
+    queue = ModelQueue(limits)
     for batch in batches:
-        model = batch[0].model
-        limit = limits.tokens.get(model)
+        if queue.takes(batch[0].model, (input_tokens(request.body) for request in batch)):
+            yield batch
+
+
+class ModelQueue:
+    """The tokens of batches that are to be under way together, by model."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits.tokens
+        self._queued: dict[str, int] = defaultdict(int)
+
+    def takes(self, model: str, tokens: Iterable[int]) -> bool:
+        """Whether a batch of so many tokens may go too; they are counted only where the model has a limit."""
+        limit = self._limits.get(model)
         if limit is None:
-            yield batch
-            continue
-        tokens = sum(input_tokens(request.body) for request in batch)
-        if not queued[model] or queued[model] + tokens <= limit:
-            queued[model] += max(tokens, 1)
-            yield batch
+            return True
+        total = sum(tokens)
+        if self._queued[model] and self._queued[model] + total > limit:
+            return False
+        self._queued[model] += max(total, 1)
+        return True
 
 
-def _cut(group: Iterator[Request], limits: Limits) -> Iterator[list[Request]]:
-    """Requests of one model in batches, in the given order; under a limit of tokens each where it still fits."""
+def cut(sized: Iterable[tuple[T, Size]], model: str, limits: Limits) -> Iterator[list[T]]:
+    """Parts of one model in batches, in the given order; under a limit of tokens each where it still fits."""
     # Never by size: long answers may be those of one trait, and a judge that drifts over its files would fake it.
-    sized = [(request, _checked_size(request, limits)) for request in group]
-    open_batches: list[tuple[list[Request], _Size]] = []
-    for request, size in sized:
-        for number, (batch, total) in enumerate(open_batches):
-            if (total + size).fits(limits, request.model):
-                batch.append(request)
-                open_batches[number] = batch, total + size
-                break
-        else:
-            open_batches.append(([request], size))
-            if len(open_batches) > (OPEN if request.model in limits.tokens else 1):
-                yield open_batches.pop(0)[0]
-    yield from (batch for batch, _ in open_batches)
+    limit = limits.tokens.get(model)
+    most_tokens = float("inf") if limit is None else limit
+    open_batches: list[_OpenBatch[T]] = [_OpenBatch()]
+    for part, size in sized:
+        if any(batch.takes(part, size, limits, most_tokens) for batch in open_batches):
+            continue
+        open_batches.append(new := _OpenBatch[T]())
+        new.takes(part, size, limits, most_tokens)
+        if len(open_batches) > (1 if limit is None else OPEN):
+            yield open_batches.pop(0).parts
+    yield from (batch.parts for batch in open_batches if batch.parts)
 
 
-def _checked_size(request: Request, limits: Limits) -> _Size:
-    size = _size(request, limits)
+def check_size(key: str, size: Size, limits: Limits) -> None:
+    """Make sure that a request fits a batch.
+
+    Raises:
+        UsageError: it alone is over the limit of bytes or inputs.
+    """
     if size.bytes > limits.bytes:
-        raise UsageError(
-            f"request {request.custom_id} has {size.bytes} bytes; a batch file takes at most {limits.bytes}"
-        )
+        raise UsageError(f"request {key} has {size.bytes} bytes; a batch file takes at most {limits.bytes}")
     if size.inputs > limits.inputs:
-        raise UsageError(
-            f"request {request.custom_id} has {counted(size.inputs, 'input')}; a batch takes at most {limits.inputs}"
-        )
+        raise UsageError(f"request {key} has {counted(size.inputs, 'input')}; a batch takes at most {limits.inputs}")
+
+
+def _size(request: Request, limits: Limits) -> Size:
+    tokens = input_tokens(request.body) if request.model in limits.tokens else 0
+    size = Size(len(request.line()) + 1, inputs_of(request), tokens)
+    check_size(request.custom_id, size, limits)
     return size
 
 
-def _size(request: Request, limits: Limits) -> _Size:
-    tokens = input_tokens(request.body) if request.model in limits.tokens else 0
-    return _Size(1, len(request.line()) + 1, _inputs(request), tokens)
-
-
-def _inputs(request: Request) -> int:
-    """Texts of an embedding request; a list of numbers is one text in tokens."""
-    given = request.body.get("input")
+def inputs_of(request: Request) -> int:
+    """Texts of an embedding request, 0 of any other; a list of numbers is one text in tokens."""
     if request.url != EMBEDDINGS:
         return 0
+    given = request.body.get("input")
     texts = isinstance(given, (list, tuple)) and not all(isinstance(item, int) for item in given)
     return len(given) if texts and isinstance(given, (list, tuple)) else 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +21,10 @@ from pytest_batcheval.engine.adopt_unmarked import read_input
 from pytest_batcheval.engine.metadata import known_to
 from pytest_batcheval.engine.patient_reader import PatientReader
 from pytest_batcheval.engine.send_policy import SendContext
+from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.errors import ProviderError, UsageError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.wire.default_paths import JOURNAL
-from pytest_batcheval.wire.objects import Request
 from pytest_batcheval.wire.origin import DEFAULT_BASE_URL
 from pytest_batcheval.wire.sent_lines import SentFile
 
@@ -51,13 +50,11 @@ class UnmarkedSearch:
         remarks: batches of which it is not certain.
     """
 
-    def __init__(self, context: SendContext, wanted: Sequence[Request]) -> None:
+    def __init__(self, context: SendContext, wanted: Wanted) -> None:
         """Look for these requests, which are about to be sent."""
         self.remarks: dict[str, None] = {}
         self._context = context
-        self._keys = {request.custom_id for request in wanted}
-        self._models = {request.model for request in wanted}
-        self._counts = Counter(request.url for request in wanted)
+        self._wanted, self._models, self._counts = wanted, wanted.models(), wanted.urls()
         self._reader = PatientReader(context, _unread)
         # where batches are not marked, ours of another machine are among them
         self._countless = context.backend.capabilities.mark == "file"
@@ -70,7 +67,7 @@ class UnmarkedSearch:
             ProviderError: its input file cannot be read for a passing reason.
         """
         if found := list(self._found(batches)):
-            raise UsageError(_choice(found, self._context, len(self._keys)))
+            raise UsageError(_choice(found, self._context, len(self._wanted)))
 
     def _found(self, batches: Iterable[RemoteBatch]) -> Iterator[SharedRequests]:
         candidates = self._candidates(batches)
@@ -80,7 +77,7 @@ class UnmarkedSearch:
             )
         for batch in filter(self._is_readable, candidates[:MOST_READ]):
             sent = self._input(batch)
-            shared = len(self._keys & sent.lines.keys()) if sent is not None else 0
+            shared = len(self._wanted.held(sent.lines)) if sent is not None else 0
             if shared:
                 yield SharedRequests(batch, shared)
             elif self._is_alike(batch) and not batch.terminal:

@@ -128,7 +128,8 @@ OTHER_ROUND = "SELECT 1 FROM batch WHERE origin = ? AND round <> ? LIMIT 1"
 KEYS_OF_BATCH = "SELECT key FROM claim WHERE batch = ? ORDER BY key"
 
 LINES_OF_BATCH = """
-SELECT key, line, crc FROM claim JOIN request USING (key) WHERE claim.batch = ? ORDER BY key
+SELECT claim.key, line, crc FROM claim JOIN request ON request.key = claim.key
+WHERE claim.batch = ? AND claim.key > ? ORDER BY claim.key LIMIT ?
 """
 
 HELD = """
@@ -137,6 +138,10 @@ WHERE claim.open = 1 AND claim.key IN ({keys}) AND claim.origin = ? AND batch.st
 """
 
 OPEN_CLAIMS = "SELECT key FROM claim WHERE open = 1 AND origin = ?"
+
+BATCHES_WITH = "SELECT key, batch FROM claim WHERE key IN ({keys}) AND origin = ?"
+
+NEWEST_BATCH = "SELECT coalesce(max(id), 0) FROM batch"
 
 # Oldest first: a dict built from it keeps the newest, which is of the highest generation in its origin.
 ANSWERS = """
@@ -194,7 +199,99 @@ SELECT DISTINCT key, origin, line FROM {table} JOIN request USING (key) WHERE le
 """
 
 ANSWERED_BEFORE = """
-SELECT key FROM answer WHERE key IN ({keys}) AND origin = ? AND generation = ? AND batch <> ?
+SELECT key FROM answer
+WHERE key IN (SELECT key FROM claim WHERE batch = ?) AND origin = ? AND generation = ? AND batch <> ?
+"""
+
+FAILURES = """
+DELETE FROM failure
+WHERE origin = :origin AND key IN (SELECT key FROM claim WHERE batch = :batch)
+  AND EXISTS (SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = :origin AND batch = :batch)
+"""
+
+BATCHES = "SELECT {columns} FROM batch WHERE (CAST(:origin AS TEXT) IS NULL OR origin = :origin) ORDER BY id"
+
+REFUSALS = "SELECT model, note FROM batch WHERE origin = ? AND state = 'void' AND note <> '' ORDER BY id"
+
+OTHER_ROUND = "SELECT 1 FROM batch WHERE origin = ? AND round <> ? LIMIT 1"
+
+KEYS_OF_BATCH = "SELECT key FROM claim WHERE batch = ? ORDER BY key"
+
+LINES_OF_BATCH = """
+SELECT claim.key, line, crc FROM claim JOIN request ON request.key = claim.key
+WHERE claim.batch = ? AND claim.key > ? ORDER BY claim.key LIMIT ?
+"""
+
+HELD = """
+SELECT claim.key, claim.batch FROM claim JOIN batch ON batch.id = claim.batch
+WHERE claim.open = 1 AND claim.key IN ({keys}) AND claim.origin = ? AND batch.state <> 'lost'
+"""
+
+OPEN_CLAIMS = "SELECT key FROM claim WHERE open = 1 AND origin = ?"
+
+BATCHES_WITH = "SELECT key, batch FROM claim WHERE key IN ({keys}) AND origin = ?"
+
+NEWEST_BATCH = "SELECT coalesce(max(id), 0) FROM batch"
+
+# Oldest first: a dict built from it keeps the newest, which is of the highest generation in its origin.
+ANSWERS = """
+SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started
+FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
+WHERE answer.key IN ({keys}) AND (CAST(? AS TEXT) IS NULL OR answer.origin = ?) AND {round}
+ORDER BY answer.batch
+"""
+
+# The newest of each request and origin, of any round where ?2 is empty; a page of them after a key.
+ALL_ANSWERS = """
+SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
+       request.line
+FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
+            JOIN request ON request.key = answer.key
+WHERE (CAST(?1 AS TEXT) IS NULL OR answer.origin = ?1) AND (CAST(?2 AS TEXT) = '' OR batch.round = ?2)
+  AND answer.key > ?3 AND answer.generation = (
+    SELECT max(other.generation) FROM answer AS other JOIN batch AS its ON its.id = other.batch
+    WHERE other.key = answer.key AND other.origin = answer.origin AND (CAST(?2 AS TEXT) = '' OR its.round = ?2)
+  )
+ORDER BY answer.key, answer.origin LIMIT ?4
+"""
+
+NEWEST_ANSWERS = """
+SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
+       request.line
+FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
+            JOIN request ON request.key = answer.key
+ORDER BY answer.rowid DESC LIMIT ?
+"""
+
+NEWEST_KEYS = "SELECT key FROM answer ORDER BY rowid DESC LIMIT ?"
+
+ANSWERS_TO = """
+SELECT answer.key, answer.origin, answer.line_id, answer.response, answer.crc, batch.round, batch.times, run.started,
+       request.line
+FROM answer JOIN batch ON batch.id = answer.batch LEFT JOIN run ON run.id = batch.run
+            JOIN request ON request.key = answer.key
+WHERE answer.key IN ({keys}) AND answer.generation = (
+    SELECT max(other.generation) FROM answer AS other WHERE other.key = answer.key AND other.origin = answer.origin
+)
+ORDER BY answer.key, answer.origin
+"""
+
+FAILED = """
+SELECT failure.key, origin, code, message, status_code, retryable, line FROM failure JOIN request USING (key)
+WHERE length(line) > 0 AND {which} AND NOT EXISTS (
+    SELECT 1 FROM answer WHERE answer.key = failure.key AND answer.origin = failure.origin
+)
+ORDER BY failure.key
+"""
+
+ASKED = """
+SELECT DISTINCT key, origin, line FROM {table} JOIN request USING (key) WHERE length(line) > 0 AND key IN ({{keys}})
+"""
+
+# CROSS JOIN keeps SQLite from beginning with the answers.
+ANSWERED_BEFORE = """
+SELECT claim.key FROM claim CROSS JOIN answer ON answer.key = claim.key
+WHERE claim.batch = ? AND answer.origin = ? AND answer.generation = ? AND answer.batch <> ?
 """
 
 FAILURES = """

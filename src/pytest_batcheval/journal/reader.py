@@ -31,6 +31,9 @@ from pytest_batcheval.wire.key import sample_of
 from pytest_batcheval.wire.objects import Answer, Request, RequestError, stored_answer
 from pytest_batcheval.wire.origin import is_simulator
 
+LINES = 2_000
+"""Most lines of an input file that are held together."""
+
 _BATCHES = queries.BATCHES.format(columns=", ".join(f.name for f in fields(BatchRow)))
 
 
@@ -168,14 +171,17 @@ class JournalReader:
         """Those of the keys with an answer of this origin (and round) that matches its checksum."""
         return set(self._newest(keys, origin, round_name))
 
-    def answered_before(self, batch: BatchRow, keys: Iterable[str]) -> set[str]:
-        """Those of the keys that another batch had already answered in the same generation."""
-        rows = self._by_keys(queries.ANSWERED_BEFORE, list(keys), batch.origin, batch.generation, batch.id)
+    def answered_before(self, batch: BatchRow) -> set[str]:
+        """The keys of a batch that another one has answered in the same generation."""
+        rows = self._rows(queries.ANSWERED_BEFORE, (batch.id, batch.origin, batch.generation, batch.id))
         return {key for (key,) in rows}
 
     def failures(self, requests: Iterable[Request], origin: str, round_name: str = "") -> dict[str, RequestError]:
         """The failures of these requests for an origin (and round), by key, where there is no answer."""
-        keys = list({request.custom_id for request in requests})
+        return self.failures_of(list({request.custom_id for request in requests}), origin, round_name)
+
+    def failures_of(self, keys: Sequence[str], origin: str, round_name: str = "") -> dict[str, RequestError]:
+        """The failures of the requests with these keys, as `failures`."""
         rows = self._by_keys(queries.FAILURES, keys, origin, round_name=round_name)
         return {key: _error(*error) for key, *error in rows}
 
@@ -242,6 +248,18 @@ class JournalReader:
         """Keys claimed by an open batch of this origin, so that no other may send them."""
         return {row[0] for row in self._rows(queries.OPEN_CLAIMS, (origin,))}
 
+    def batches_with(self, keys: Sequence[str], origin: str) -> list[tuple[str, int]]:
+        """(key, number of the batch) of every batch of an origin that has one of these keys."""
+        return list(self._by_keys(queries.BATCHES_WITH, keys, origin))
+
+    def newest_batch(self) -> int:
+        """The number of the newest batch; 0 where nothing was ever planned."""
+        return next((int(number) for (number,) in self._rows(queries.NEWEST_BATCH, ())), 0)
+
+    def planned(self, keys: Sequence[str], origin: str) -> set[str]:
+        """Those of the keys that any batch of an origin has had; there is no answer, failure or claim of others."""
+        return {key for key, _ in self.batches_with(keys, origin)}
+
     def open_of(self, keys: Sequence[str], origin: str) -> set[str]:
         """Those of the keys that an open batch has, or a lost one."""
         return {key for (key,) in self._by_keys(queries.OPEN_OF_KEYS, keys, origin)}
@@ -283,10 +301,13 @@ class JournalReader:
         Raises:
             JournalError: a line does not match its checksum; another request would be paid under its key.
         """
-        for key, line, crc in self._rows(queries.LINES_OF_BATCH, (batch,)):
-            if not is_sound(key, line, crc):
-                raise DamagedError(self.address, f"request {key} does not match its checksum")
-            yield line
+        after = ""
+        while rows := self._rows(queries.LINES_OF_BATCH, (batch, after, LINES)):
+            for key, line, crc in rows:
+                if not is_sound(key, line, crc):
+                    raise DamagedError(self.address, f"request {key} does not match its checksum")
+                yield line
+            after = rows[-1][0]
 
     def keys_like(self, start: str, most: int = 20) -> list[str]:
         """Keys of requests that begin with this text, at most `most`."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_batcheval.errors import JournalError
 from pytest_batcheval.journal import location, queries, reserve
@@ -22,12 +22,32 @@ from pytest_batcheval.journal.transaction import ClaimedError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import without_secrets
 from pytest_batcheval.wire import real_time
-from pytest_batcheval.wire.objects import Request
 
 __all__ = ["Journal", "JournalReader"]
 
 CHUNK_BYTES = 2**24
 """Bytes of answers that are held together, unless a single one has more."""
+
+
+class Line(Protocol):
+    """A request as it stands in an input file: a `Request`, or what was written of one."""
+
+    @property
+    def custom_id(self) -> str:
+        """Its key."""
+
+    def line(self) -> bytes:
+        """Its official line, without a newline."""
+
+
+def _refuse_twice(keys: Sequence[str]) -> None:
+    """Make sure that a batch has each request once.
+
+    Raises:
+        JournalError: it has one twice.
+    """
+    if len(set(keys)) < len(keys):
+        raise JournalError("a batch that was to be planned has a request twice; nothing was sent after that")
 
 
 class Journal:
@@ -98,8 +118,8 @@ class Journal:
             self._database.check_indexes(self._connection)
             self._checked = True
 
-    def plan(self, row: BatchRow, requests: Sequence[Request]) -> BatchRow:
-        """Store a batch in state `planned` with its requests, and claim their keys.
+    def plan(self, row: BatchRow, requests: Iterable[Line]) -> BatchRow:
+        """Store a batch in state `planned` with its requests, read one by one, and claim their keys.
 
         Returns:
             The row with its number.
@@ -110,17 +130,25 @@ class Journal:
         """
         self.lock.check()
         self.check_indexes()
-        # In one order: two that claim the same keys at once never wait for each other.
-        by_key = sorted(requests, key=lambda request: request.custom_id)
-        if len({request.custom_id for request in by_key}) < len(by_key):
-            raise JournalError("a batch that was to be planned has a request twice; nothing was sent after that")
-        lines = ((request.custom_id, request.line()) for request in by_key)
         if self._database.shared:
-            self._refuse_claimed(row, [request.custom_id for request in by_key])
+            # In one order: two that claim the same keys at once never wait for each other.
+            requests = sorted(requests, key=lambda request: request.custom_id)
+            claims = [request.custom_id for request in requests]
+            _refuse_twice(claims)
+            self._refuse_claimed(row, claims)
+        keys: list[str] = []
+
+        def lines() -> Iterator[tuple[str, bytes, int]]:
+            for request in requests:
+                key, line = request.custom_id, request.line()
+                keys.append(key)
+                yield key, line, checksum(key, line)
+
         with self._transaction() as connection:
-            connection.executemany(queries.ADD_REQUEST, ((key, line, checksum(key, line)) for key, line in lines))
+            connection.executemany(queries.ADD_REQUEST, lines())
+            _refuse_twice(keys)
             row = self._add_batch(connection, row)
-            self._claim(connection, row, [request.custom_id for request in by_key])
+            self._claim(connection, row, keys)
         return row
 
     def _add_batch(self, connection: Connection, row: BatchRow) -> BatchRow:
@@ -252,7 +280,7 @@ class Journal:
         with self._transaction() as connection:
             connection.executemany(queries.ADD_CELL, ((name, origin, key) for name, key in cells.items()))
 
-    def forgive(self, origin: str, keys: Sequence[str]) -> None:
+    def forgive(self, origin: str, keys: Iterable[str]) -> None:
         """Allow these requests to be sent again although they were paid and are lost."""
         with self._transaction() as connection:
             for key in keys:
@@ -280,7 +308,7 @@ class Journal:
             connection.executemany(queries.ADD_REFRESH, rows)
         return self.reader.refreshes(list(generations), origin)
 
-    def end_refresh(self, origin: str, keys: Collection[str]) -> None:
+    def end_refresh(self, origin: str, keys: Iterable[str]) -> None:
         """Note that no refresh waits for these keys any more."""
         with self._transaction() as connection:
             connection.executemany(queries.END_REFRESH, ((key, origin) for key in keys))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -108,7 +109,7 @@ def _planned(
     from pytest_batcheval.engine.endpoints import check_endpoints
 
     for backend, requests in groups.items() if settings.batched else ():
-        check_endpoints(requests, capabilities_of(backend))
+        check_endpoints(Counter(request.url for request in requests), capabilities_of(backend))
     files = planned_files(groups, settings.batched, settings.tier)
     return [(f"{capabilities_of(backend).title}: " if titled else "", file) for backend, file in files]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -190,7 +191,7 @@ class WaveRunner:
         """
         for part in parts:
             if self._settings.batched:
-                check_endpoints(part.fresh, part.connection.backend.capabilities)
+                check_endpoints(Counter(request.url for request in part.fresh), part.connection.backend.capabilities)
         paid = [(part.origin, part.fresh) for part in parts if not is_simulator(part.origin)]
         if self._settings.budget is not None and len(paid) > 1:
             calls = "batch" if self._settings.batched else "individual"
@@ -243,7 +244,9 @@ class WaveRunner:
                     budget=None if is_simulator(part.origin) else self._settings.budget,
                 ),
             )
-        self.sent, self.collected = self.sent | sent.keys, self.collected | {*sent.collected}
+        if sent.sent:
+            self.sent = frozenset(journal.reader.run_asked(self._run_id))
+        self.collected |= {*sent.collected}
         for line in sent.notes:
             self._say(line)
 

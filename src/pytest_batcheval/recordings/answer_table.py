@@ -9,11 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, overload
 
+from pytest_batcheval.errors import UsageError
 from pytest_batcheval.journal.address import journal_address
 from pytest_batcheval.journal.outcomes import Outcomes
 from pytest_batcheval.journal.reader import JournalReader
 from pytest_batcheval.recordings.answers import Recordings
+from pytest_batcheval.text.format import counted, size
 from pytest_batcheval.text.html_table import html_table
+from pytest_batcheval.wire.available_memory import available_memory
 from pytest_batcheval.wire.default_paths import CASSETTES, JOURNAL
 from pytest_batcheval.wire.objects import Answer, Request, RequestError
 from pytest_batcheval.wire.value_id import value_id
@@ -23,6 +26,9 @@ Layout = tuple[tuple[str, ...], tuple[str, ...]]
 
 AxisNames = str | Sequence[str] | None
 """One axis, several that are taken together, or none."""
+
+BYTES = 7_000
+"""Bytes of memory of one answer with its request, both of some 700 bytes: measured at 20,000."""
 
 MOST_SHOWN = 20
 """Rows of a table that a notebook shows."""
@@ -93,9 +99,12 @@ class Answers(Sequence[Answer]):
 
         Raises:
             JournalError: the journal cannot be read.
+            UsageError: the table would take more memory than there is; nothing is read.
         """
         journal = journal_address(path)
         with closing(JournalReader(journal)) as reader:
+            rows = (row for row in reader.batches(origin) if not round_name or row.round == round_name)
+            check_fits(sum(row.answers for row in rows))
             answers = list(reader.all_answers(origin, round_name))
         uses = Outcomes.beside(journal).by_key([answer.custom_id for answer in answers])
         cells = {key: found[0].cells[key] for key, found in uses.items()}
@@ -178,6 +187,21 @@ class Answers(Sequence[Answer]):
         rows = ([*map(record.get, names), text] for record, text in zip(records, said, strict=True))
         more = f"{len(self) - MOST_SHOWN:,} more" if len(self) > MOST_SHOWN else ""
         return html_table([*names, "answer"], rows, more)
+
+
+def check_fits(answers: int) -> None:
+    """Make sure that a table of so many answers fits into the memory that is available.
+
+    Raises:
+        UsageError: it does not; the message says what to do instead.
+    """
+    available = available_memory()
+    if available is not None and answers * BYTES > available:
+        raise UsageError(
+            f"a table of {counted(answers, 'answer')} takes about {size(answers * BYTES)} of memory, and "
+            f"{size(available)} is available: choose an origin or a round, or read the answers one by one, as "
+            "`for answer in BatchClient().run(requests)` does"
+        )
 
 
 def _names(axes: AxisNames) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def request_key(method: str, url: str, body: object, sample: int = 0) -> str:
     SHA-256 over the version of the canonical form, method, url, canonical body and sample
     number, cut to 160 bits (a `custom_id` has at most 64 characters of `[A-Za-z0-9_-]`).
     """
-    return _hashed(method, url, canonical(body), sample)
+    return key_of_text(method, url, canonical(body), sample)
 
 
 def sample_of(key: str, method: str, url: str, body: object) -> int | None:
@@ -62,7 +62,7 @@ def sample_of(key: str, method: str, url: str, body: object) -> int | None:
         BodyError: as `canonical`.
     """
     text = canonical(body)
-    return next((n for n in range(MAX_SAMPLE) if _hashed(method, url, text, n) == key), None)
+    return next((n for n in range(MAX_SAMPLE) if key_of_text(method, url, text, n) == key), None)
 
 
 def key_in(custom_id: str) -> str | None:
@@ -73,7 +73,8 @@ def key_in(custom_id: str) -> str | None:
     return base64.urlsafe_b64decode(f"{packed[1]}=").hex() if packed else None
 
 
-def _hashed(method: str, url: str, body: str, sample: int) -> str:
+def key_of_text(method: str, url: str, body: str, sample: int) -> str:
+    """The key of a request whose body has this canonical text."""
     parts = (str(KEY_VERSION), method, url, body, str(sample))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_LENGTH]
 

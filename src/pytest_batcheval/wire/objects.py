@@ -12,7 +12,7 @@ from pytest_batcheval.errors import AnswerError
 from pytest_batcheval.wire.bodies import failure_in, form_of
 from pytest_batcheval.wire.bodies.embeddings import vector
 from pytest_batcheval.wire.endpoints import CHAT
-from pytest_batcheval.wire.key import KEY_SHOWN, canonical, request_key
+from pytest_batcheval.wire.key import KEY_SHOWN, canonical, key_of_text, request_key
 from pytest_batcheval.wire.plain import mapping, whole_number
 
 if TYPE_CHECKING:
@@ -71,8 +71,11 @@ class Request:
 
     def line(self) -> bytes:
         """The official line of a batch input file, without its newline."""
+        text, known = canonical(self.body), vars(self)
+        if "custom_id" not in known:  # the canonical text is the most work of both
+            known["custom_id"] = key_of_text(self.method, self.url, text, self.sample)
         head = f'{{"custom_id":"{self.custom_id}","method":"{self.method}","url":{json.dumps(self.url)},"body":'
-        return (head + canonical(self.body) + "}").encode()
+        return (head + text + "}").encode()
 
     def __repr__(self) -> str:
         sample = f" sample {self.sample}" if self.sample else ""
