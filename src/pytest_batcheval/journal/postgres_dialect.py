@@ -64,7 +64,6 @@ def statement(query: str) -> tuple[str, tuple[Place, ...]]:
         return f"= ANY(${found[place]})" if match[2] else f"${found[place]}"
 
     text = _EACH.sub(r"json_array_elements_text(CAST(\1 AS json)) AS each_of(value)", query)
-    text = text.replace("CROSS JOIN claim ON", "JOIN claim ON")  # a hint for SQLite's planner
     return _PARAMETER.sub(numbered, text), tuple(places)
 
 

@@ -290,8 +290,8 @@ SELECT DISTINCT key, origin, line FROM {table} JOIN request USING (key) WHERE le
 
 # CROSS JOIN keeps SQLite from beginning with the answers.
 ANSWERED_BEFORE = """
-SELECT claim.key FROM claim CROSS JOIN answer ON answer.key = claim.key
-WHERE claim.batch = ? AND answer.origin = ? AND answer.generation = ? AND answer.batch <> ?
+SELECT claim.key FROM claim CROSS JOIN answer
+WHERE answer.key = claim.key AND claim.batch = ? AND answer.origin = ? AND answer.generation = ? AND answer.batch <> ?
 """
 
 FAILURES = """
@@ -558,8 +558,8 @@ SELECT claim.batch, count(*) FROM (
     SELECT id, run, attempt, min(attempt) OVER (
         PARTITION BY run ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS least FROM batch
-) AS batch CROSS JOIN claim ON claim.batch = batch.id
-WHERE batch.least < batch.attempt AND EXISTS (
+) AS batch CROSS JOIN claim
+WHERE claim.batch = batch.id AND batch.least < batch.attempt AND EXISTS (
     SELECT 1 FROM claim AS older JOIN batch AS earlier ON earlier.id = older.batch
     WHERE older.origin = claim.origin AND older.key = claim.key AND earlier.run = batch.run AND earlier.id < batch.id
 )
