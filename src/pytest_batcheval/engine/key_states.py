@@ -14,7 +14,7 @@ class KeyStates:
     """The keys of a batch, each with a number from 0 to 255, which is 0 at first."""
 
     def __init__(self, keys: Iterable[str]) -> None:
-        """Take keys of ASCII characters, in any order."""
+        """Take keys of ASCII characters without spaces, in any order."""
         ordered = sorted({key.encode() for key in keys})
         self._width = max(map(len, ordered), default=0)
         self._packed = b"".join(key.ljust(self._width) for key in ordered)
@@ -23,10 +23,9 @@ class KeyStates:
 
     def find(self, key: str) -> int:
         """The place of a key; -1 for one that is none of the batch's."""
-        try:
-            wanted = key.encode("ascii").ljust(self._width)
-        except UnicodeEncodeError:
+        if not key.isascii() or key.endswith(" "):  # a space would be taken for the filling
             return -1
+        wanted = key.encode().ljust(self._width)
         prefix = int.from_bytes(wanted[:_PREFIX].ljust(_PREFIX))
         place, end, width = bisect_left(self._prefixes, prefix), len(self._prefixes), self._width
         while place < end and self._prefixes[place] == prefix:
