@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+from pytest_batcheval.exit_status import ExitStatus
+
 PASSES_ON = True
 """Unknown arguments are passed on to pytest."""
 
@@ -32,7 +34,12 @@ def add_parser(verbs: Any) -> None:
     )
 
 
+_USAGE = {2: ExitStatus.USAGE, 5: ExitStatus.USAGE}
+"""Statuses of pytest that are none of ours: tests that cannot be collected, and no tests."""
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Run pytest, and return its exit status."""
+    """Run pytest, and return its exit status, or ours for what it says of tests that cannot be run."""
     command = [sys.executable, "-m", "pytest", "-m", "batch", f"--batch-mutants={arguments.mutants}"]
-    return subprocess.call([*command, *arguments.passed_on])
+    status = subprocess.call([*command, *arguments.passed_on])
+    return int(_USAGE.get(status, status))

@@ -15,6 +15,7 @@ from pytest_batcheval.cli.options import say, say_json, width
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
+from pytest_batcheval.text.streams import encodable
 from pytest_batcheval.wire.objects import Request
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print.
 
     Raises:
-        UsageError: a number is out of range.
+        UsageError: a number is out of range, or the model's name is no text.
         ImportError: the simulator is not installed.
     """
     from pytest_batcheval.simulator.behaviour import Behaviour
@@ -94,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"--call-seconds must be at least 0 and below 600, when a call times out, not {arguments.call_seconds}"
         )
+    if encodable(arguments.model, "utf-8") != arguments.model:
+        raise UsageError(f"--model {arguments.model!r} has bytes that are not UTF-8; no model has such a name")
     behaviour = Behaviour(models="any", call_seconds=arguments.call_seconds)
     found = {
         count: [measure(way, requests(count, arguments.model), behaviour) for way in _ways(arguments.batch_size)]

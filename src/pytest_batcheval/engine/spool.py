@@ -22,6 +22,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 from pytest_batcheval.backends.local_files import storing
 from pytest_batcheval.engine.split import inputs_of
 from pytest_batcheval.errors import JournalError
+from pytest_batcheval.text.disk_errors import advice
 from pytest_batcheval.wire.objects import Request
 
 T = TypeVar("T")
@@ -142,7 +143,9 @@ class RequestSpool:
         try:
             yield
         except sqlite3.Error as error:
-            raise JournalError(f"the requests cannot be kept on disk ({error}); nothing was sent") from error
+            what = f"the requests cannot be kept in the folder of temporary files, TMPDIR ({error}); nothing was sent"
+            todo = advice(error.sqlite_errorname) or "run the same command again when that is solved"
+            raise JournalError(f"{what}; {todo}") from error
 
     def _bytes(self, at: int, length: int) -> bytes:
         written = self._end - len(self._kept)
