@@ -137,7 +137,7 @@ def plans_owned_instead_of_keys(patch: pytest.MonkeyPatch, world: World) -> None
     usual = BatchSender.attach
 
     def attach(self: BatchSender, rows: Any) -> None:
-        wanted = set(self._worklist._wanted)
+        wanted = set(self._worklist._wanted.keys())
         if all(set(self._context.journal.reader.keys(row.id)) == wanted for row in rows):
             usual(self, rows)
 
@@ -147,7 +147,7 @@ def plans_owned_instead_of_keys(patch: pytest.MonkeyPatch, world: World) -> None
 
     patch.setattr(BatchSender, "attach", attach)
     patch.setattr(Journal, "_claim", claim)
-    patch.setattr(JournalReader, "claimed", lambda self, origin: set())
+    patch.setattr(JournalReader, "open_of", lambda self, keys, origin: set())
 
 
 def no_adoption(patch: pytest.MonkeyPatch, world: World) -> None:
