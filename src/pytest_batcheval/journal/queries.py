@@ -288,6 +288,8 @@ ASKED = """
 SELECT DISTINCT key, origin, line FROM {table} JOIN request USING (key) WHERE length(line) > 0 AND key IN ({{keys}})
 """
 
+KEYS_ANSWERED = "SELECT key FROM answer WHERE key IN ({keys}) AND origin = ?"
+
 # CROSS JOIN keeps SQLite from beginning with the answers.
 ANSWERED_BEFORE = """
 SELECT claim.key FROM claim CROSS JOIN answer

@@ -257,8 +257,13 @@ class JournalReader:
         return next((int(number) for (number,) in self._rows(queries.NEWEST_BATCH, ())), 0)
 
     def planned(self, keys: Sequence[str], origin: str) -> set[str]:
-        """Those of the keys that any batch of an origin has had; there is no answer, failure or claim of others."""
-        return {key for key, _ in self.batches_with(keys, origin)}
+        """Those of the keys that any batch of an origin has had; there is no answer, failure or claim of others.
+
+        Answers are looked up beside claims: where one of the two is damaged, the other still says what was paid.
+        """
+        claimed = {key for key, _ in self.batches_with(keys, origin)}
+        others = [key for key in keys if key not in claimed]
+        return claimed | {key for (key,) in self._by_keys(queries.KEYS_ANSWERED, others, origin)}
 
     def open_of(self, keys: Sequence[str], origin: str) -> set[str]:
         """Those of the keys that an open batch has, or a lost one."""
