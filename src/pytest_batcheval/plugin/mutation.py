@@ -69,6 +69,7 @@ class Mutation:
             return report
         mutant = parameters_by_name(item)[MUTANT]
         verdict = report.outcome if mutant is None else _verdict(report)
+        # pytest counts all sets of parameters of a function: the least number of a mutant is its place in their order
         number = item.callspec.indices[MUTANT]  # type: ignore[attr-defined]
         report.batcheval_mutant = [*_place(item), "" if mutant is None else mutant.id, verdict, number]  # type: ignore[attr-defined]
         if mutant is not None and report.when != "teardown":
@@ -80,7 +81,8 @@ class Mutation:
         function, item, mutant, verdict, number = getattr(report, "batcheval_mutant", ("", "", "", "", 0))
         if not function or report.when == "teardown" or (report.when == "setup" and report.passed):
             return
-        self._order |= {mutant: (number,), function: report.location[:2]}
+        self._order[mutant] = min((number,), self._order.get(mutant, (number,)))
+        self._order[function] = report.location[:2]
         if mutant:
             self._verdicts.append((function, item, mutant, verdict))
         elif verdict == "passed":
