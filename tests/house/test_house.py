@@ -98,6 +98,16 @@ def test_docstrings_name_the_thing(house):
     assert found == []
 
 
+def test_no_constant_is_set_twice(house):
+    """The first one would be dead: a merge or an edit gone wrong, which no other tool names."""
+    found = []
+    for module, tree in house.trees.items():
+        names = [target.id for node in tree.body if isinstance(node, ast.Assign)
+                 for target in node.targets if isinstance(target, ast.Name) and target.id.isupper()]  # fmt: skip
+        found += [f"{module}.{name}" for name in dict.fromkeys(names) if names.count(name) > 1]
+    assert found == []
+
+
 def _rows(page):
     for line in (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
