@@ -8,10 +8,16 @@ from hypothesis import strategies as st
 
 from pytest_batcheval.engine.estimate import plan
 from pytest_batcheval.engine.pricing import input_tokens
-from pytest_batcheval.engine.split import Limits, at_once, split
+from pytest_batcheval.engine.split import Limits, ModelQueue, split
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.wire.endpoints import EMBEDDINGS, RESPONSES
 from pytest_batcheval.wire.objects import Request
+
+
+def at_once(batches, limits):
+    """The batches that may be under way together, as a round takes them."""
+    queue = ModelQueue(limits)
+    return [b for b in batches if queue.takes(b[0].model, (input_tokens(request.body) for request in b))]
 
 
 def chat(text="x", model="m"):

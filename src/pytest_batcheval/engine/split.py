@@ -107,14 +107,6 @@ def split(requests: Iterable[Request], limits: Limits) -> Iterator[list[Request]
         yield from cut(((request, _size(request, limits)) for request in group), model, limits)
 
 
-def at_once(batches: Iterable[list[Request]], limits: Limits) -> Iterator[list[Request]]:
-    """The batches that may be under way together; of each model at least one, so that it ends."""
-    queue = ModelQueue(limits)
-    for batch in batches:
-        if queue.takes(batch[0].model, (input_tokens(request.body) for request in batch)):
-            yield batch
-
-
 class ModelQueue:
     """The tokens of batches that are to be under way together, by model."""
 
