@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_batcheval.engine.send_result import SendResult
     from pytest_batcheval.engine.snapshot import BatchSnapshot
     from pytest_batcheval.engine.spool import RequestSpool, Wanted
+    from pytest_batcheval.engine.workers.crew import Offering
     from pytest_batcheval.journal.store import Journal
 
 
@@ -54,6 +55,7 @@ class BatchClient:
         enqueued_tokens: Mapping[str, int] | None = None,
         threads: int = 4,
         individual: bool = False,
+        workers: str | int = "",
         round: str = "",
         ignore_unmarked: bool = False,
         assume_lost: bool = False,
@@ -72,6 +74,8 @@ class BatchClient:
             enqueued_tokens: input tokens by model that the account may have enqueued at once; further batches wait.
             threads: concurrent calls to the provider, for batches; with 0 they are made one by one in a fixed order.
             individual: send each request as an individual call, not in batches; `backend` must be a name then.
+            workers: who makes individual calls, as `--batch-workers` has it (`any`, a number, `ray[:address]`), with
+                a journal in PostgreSQL; by default this process does.
             round: asks each request once in the round of this name, on any machine; empty accepts any round's answers.
             ignore_unmarked: send also what a batch of other tools has already; else that is a `UsageError`.
             assume_lost: give up a create without an answer as soon as the provider does not list it (if it was
@@ -79,9 +83,9 @@ class BatchClient:
             progress: called with each change of a batch and each notice; a bar by default; `None` for silence.
         """
         self._ignore_unmarked, self._assume_lost = ignore_unmarked, assume_lost
-        self._threads, self._individual = threads, individual
+        self._threads, self._individual, self._workers = threads, individual, str(workers)
         self._round = checked_round(round)
-        self._calling: Calling | None = None
+        self._calling: Calling | Offering | None = None
         self._chosen, self._backends = backend, dict(backends or {})
         self._others: dict[str, BatchClient] = {}
         self._clock, self._path = clock, journal_address(journal)
@@ -335,7 +339,7 @@ class BatchClient:
 
         backend, clock, journal = self._opened()
         speed = getattr(clock, "speed", 1.0)  # a clock of the user's own has none
-        calls = None if self._calling is None else self._calling.calls
+        calls = getattr(self._calling, "calls", None)  # of workers their own processes know
         traffic = [found for part in (backend, calls) if (found := getattr(part, "traffic", None)) is not None]
         try:
             with (
@@ -357,15 +361,14 @@ class BatchClient:
         if self._open is None:
             from pytest_batcheval.backends.clocks import SystemClock
             from pytest_batcheval.backends.connect import connect
-            from pytest_batcheval.engine.call_sender import Calling
+            from pytest_batcheval.engine.workers.crew import Crews
             from pytest_batcheval.journal.store import Journal
 
             backend: Backend
             if isinstance(self._chosen, str):
                 connection = self._stack.enter_context(connect(self._chosen, self._individual))
                 backend, clock = connection.backend, self._clock or connection.clock
-                if connection.calls is not None:
-                    self._calling = Calling(connection.calls, connection.clock)
+                self._calling = Crews(self._workers, self._path, self._stack).calling(connection)
             else:
                 backend, clock = self._chosen, self._clock or SystemClock()
             self._open = backend, clock, self._stack.enter_context(Journal.open(self._path))

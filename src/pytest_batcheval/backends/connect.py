@@ -55,12 +55,14 @@ class BackendConnection:
     """An open backend with the clock its waits run on: real time, or a simulator's.
 
     Attributes:
+        name: the value of `--batch-backend` that it was opened by.
         simulator: the server, when it runs in this process.
         calls: for requests that are sent as individual calls; `None` without `individual`.
     """
 
     backend: OpenAIBatch | AnthropicBatch | FolderBatch
     clock: SystemClock | SimulatorClock
+    name: str
     simulator: SimulatorServer | None = None
     calls: IndividualCalls | None = None
 
@@ -95,7 +97,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
         return
     respondent = respondent_of(backend)
     if respondent is not None:
-        with _simulated(respondent, individual, capabilities_of(backend)) as connection:
+        with _simulated(backend, respondent, individual) as connection:
             yield connection
         return
     provider, base_url = _provider(backend)
@@ -104,7 +106,7 @@ def connect(backend: str, individual: bool = False) -> Iterator[BackendConnectio
         closing(_clock(client)) as clock,
         _usable(lambda: _calls(individual, client, base_url, None)) as calls,
     ):
-        yield BackendConnection(client, clock, calls=calls)
+        yield BackendConnection(client, clock, backend, calls=calls)
 
 
 def respondent_of(backend: str) -> str | None:
@@ -270,11 +272,12 @@ def _in_folder(backend: str, individual: bool) -> Iterator[BackendConnection]:
     if individual:
         raise UsageError("a folder takes batches, no individual calls: leave out --batch-calls=individual")
     with FolderBatch(_folder(backend)) as client, closing(SystemClock()) as clock:
-        yield BackendConnection(client, clock)
+        yield BackendConnection(client, clock, backend)
 
 
 @contextmanager
-def _simulated(respondent: str, individual: bool, provider: Capabilities) -> Iterator[BackendConnection]:
+def _simulated(backend: str, respondent: str, individual: bool) -> Iterator[BackendConnection]:
+    provider = capabilities_of(backend)
     try:
         from pytest_batcheval.simulator.server import SimulatorServer
     except ImportError as error:
@@ -285,7 +288,7 @@ def _simulated(respondent: str, individual: bool, provider: Capabilities) -> Ite
         closing(_clock(client)) as clock,
         _calls(individual, client, server.base_url, SIMULATOR) as calls,
     ):
-        yield BackendConnection(client, clock, server, calls)
+        yield BackendConnection(client, clock, backend, server, calls)
 
 
 def _usable(build: Callable[[], T]) -> T:

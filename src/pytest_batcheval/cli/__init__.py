@@ -20,6 +20,7 @@ VERBS = {
     "serve": "serve a simulated Batch API",
     "certify": "score a server that claims to speak the Batch API",
     "dashboard": "serve a live page",
+    "work": "make the individual calls that runs leave to workers",
     "resume": "collect the answers of open batches",
     "cancel": "stop a batch",
     "status": "show the status of a batch or a run",

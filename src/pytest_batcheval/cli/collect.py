@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_batcheval.cli.options import add_backend, add_journal, say, say_progress, say_sent
+from pytest_batcheval.cli.options import add_backend, add_journal, duration_of, say, say_progress, say_sent
 from pytest_batcheval.exit_status import ExitStatus
-from pytest_batcheval.text.format import seconds
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells."""
@@ -21,17 +20,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_backend(parser)
     parser.add_argument(
         "--wait",
-        type=_duration,
+        type=duration_of,
         metavar="DURATION",
         help="the longest time to wait (90, 90s, 15m, 12h, 2d); status 10 if batches still run then",
     )
-
-
-def _duration(text: str) -> float:
-    try:
-        return seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:

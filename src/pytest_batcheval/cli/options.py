@@ -50,6 +50,16 @@ def journal(text: str) -> JournalAddress:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def duration_of(text: str) -> float:
+    """The seconds of a duration such as `90`, `15m` or `2d`."""
+    from pytest_batcheval.text.format import seconds
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_cassettes(parser: argparse.ArgumentParser) -> None:
     """Add `--cassettes`."""
     parser.add_argument(

@@ -48,7 +48,7 @@ class BatchSender:
         limits: of one batch file; halved when the provider refuses a file of that size.
     """
 
-    calls = "batch"
+    calls, status = "batch", ""
 
     def __init__(self, context: SendContext, policy: SendPolicy, worklist: Worklist, counts: SendCounts) -> None:
         known = known_limits(context.journal.reader.refusals(context.backend.origin))

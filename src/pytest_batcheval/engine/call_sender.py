@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import repeat
+from typing import TypeAlias
 
 from pytest_batcheval.backends.calls import CallReply, Calls
 from pytest_batcheval.backends.errors import ProviderFailure, Refused, UnknownOutcome
@@ -47,6 +49,9 @@ GRACE = 15.0
 LAST_WORDS = 5.0
 """Seconds in which a call that was given up has to report it."""
 
+Work: TypeAlias = Iterable[tuple[BatchRow, Sequence[Request], str]]
+"""Rows whose calls are to be made, with their requests and the service tier to ask for where a body names none."""
+
 
 @dataclass
 class Calling:
@@ -56,7 +61,7 @@ class Calling:
         calls: the sender.
         clock: the clock to wait on.
         window: the number of calls at once.
-        tier: the service tier to ask for where a body names none; a call that it refuses goes to the standard one.
+        tier: the service tier to ask for; a call that it refuses goes to the standard one.
     """
 
     calls: Calls
@@ -87,6 +92,7 @@ class PendingRow:
     results: list[AnswerRow | FailureRow] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    ended: int = 0
 
 
 @dataclass
@@ -111,16 +117,25 @@ class CallRun:
     """One round of individual calls: every request is sent, and again after a refusal."""
 
     def __init__(
-        self, calling: Calling, journal: Journal, show: Callable[[BatchSnapshot], None], deadline: float | None = None
+        self,
+        calling: Calling,
+        journal: Journal,
+        show: Callable[[BatchSnapshot], None],
+        deadline: float | None = None,
+        more: Callable[[], Work] = lambda: (),
     ) -> None:
-        """Prepare it; after `deadline` on the clock no call is started, and those under way are waited for."""
+        """Prepare it; after `deadline` on the clock no call is started, and those under way are waited for.
+
+        `more` is asked for further rows, which are `creating`, whenever calls could start and none waits.
+        """
         self._calls = calling.calls
         self._journal = journal
         self._clock = calling.clock
         self._show = show
         self._window = calling.window
-        self._tier = calling.tier
         self._deadline = deadline
+        self._more = more
+        self._total = 0
         self._waiting: deque[CallInFlight] = deque()
         self._in_flight: dict[int, CallInFlight] = {}
         self._pending: dict[int, PendingRow] = {}
@@ -132,8 +147,8 @@ class CallRun:
         self._landing = False
         self._shown: tuple[object, ...] = ()
 
-    def run(self, work: Iterable[tuple[BatchRow, Sequence[Request]]]) -> CallResults:
-        """Make the calls of these rows, which are `planned`, and settle them.
+    def run(self, work: Work = ()) -> CallResults:
+        """Make the calls of these rows, which are `planned`, and of those that `more` has; settle each when it is done.
 
         After Ctrl-C no call is started, and those under way get a short grace; their outcomes are stored before the
         interrupt is raised again.
@@ -142,14 +157,12 @@ class CallRun:
             JournalError: the journal cannot be written. No call is started after that, and the outcomes of those under
                 way are stored in reserved space; the message says how many are unknown.
         """
-        for row, requests in work:
-            row = replace(row, state="creating")
-            self._journal.commit(row)
-            self._pending[row.id] = PendingRow(row, requests)
-            self._waiting.extend(CallInFlight(request, row.id, self._tier_of(request)) for request in requests)
+        for row, requests, tier in work:
+            self._journal.commit(replace(row, state="creating"))
+            self._add(replace(row, state="creating"), requests, tier)
         began = self._clock.now()
         try:
-            while self._waiting or self._in_flight:
+            while self._has_calls():
                 self._turn(began)
         except KeyboardInterrupt:
             self._land(began)
@@ -159,11 +172,30 @@ class CallRun:
         self._settle(began)
         return self._called
 
+    def _add(self, row: BatchRow, requests: Sequence[Request], tier: str) -> None:
+        self._pending[row.id] = PendingRow(row, requests)
+        self._total += len(requests)
+        tiers = ("" if "service_tier" in request.body else tier for request in requests)
+        self._waiting.extend(map(CallInFlight, requests, repeat(row.id), tiers))
+
+    def _has_calls(self) -> bool:
+        """Whether calls wait or are under way, after a look for more where another could start."""
+        if not self._waiting and len(self._in_flight) < self._window.size and not self._ends():
+            for row, requests, tier in self._more():
+                self._add(row, requests, tier)
+        return bool(self._waiting or self._in_flight)
+
+    def _ends(self) -> bool:
+        """Whether no more calls are started."""
+        if self._landing or self._called.stopped is not None:
+            return True
+        return self._deadline is not None and self._clock.now() >= self._deadline
+
     def _turn(self, began: float) -> None:
         """Take finished calls, store them together with the calls to start next, start those, wait."""
         now = self._clock.now()
         self._take(now)
-        if self._landing or self._called.stopped is not None or self._is_late(now):
+        if self._ends():
             self._called.left |= {flight.request.custom_id for flight in self._waiting}
             self._waiting.clear()
         starting = self._next(now)
@@ -179,9 +211,6 @@ class CallRun:
         self._report(now - began)
         if self._waiting or self._in_flight:
             self._wait(now)
-
-    def _is_late(self, now: float) -> bool:
-        return self._deadline is not None and now >= self._deadline
 
     def _take(self, now: float) -> None:
         for number, outcome in self._calls.finished():
@@ -214,11 +243,9 @@ class CallRun:
             self._refusals, self._unreached_since, self._trouble = 0, None, ""
         return self._keep(pending, verdict)
 
-    def _tier_of(self, request: Request) -> str:
-        return "" if "service_tier" in request.body else self._tier
-
     def _keep(self, pending: PendingRow, result: AnswerRow | FailureRow) -> None:
         pending.results.append(result)
+        pending.ended += 1
         if isinstance(result, AnswerRow):
             self._called.answered.add(result.key)
         else:
@@ -266,6 +293,8 @@ class CallRun:
             if pending.results or pending.sent or pending.refused:
                 pending.row = self._journal.record(pending.row, pending.results, pending.sent, pending.refused)
                 pending.results, pending.sent, pending.refused = [], [], []
+        for number in [n for n, pending in self._pending.items() if pending.ended == len(pending.requests)]:
+            settle_calls(self._journal, self._reduced(self._pending.pop(number)), "")
 
     def _begin(self, flight: CallInFlight, now: float) -> None:
         request = flight.request
@@ -347,7 +376,7 @@ class CallRun:
                 status="settled" if ended else "in_progress",
                 done=len(called.answered),
                 failed=len(called.failed),
-                total=sum(len(pending.requests) for pending in self._pending.values()),
+                total=self._total,
                 elapsed=max(elapsed, 0.0),
                 note=unknown_calls if called.unknown else "",
                 trouble=self._trouble,
@@ -361,7 +390,7 @@ class CallRun:
 class CallSender:
     """Sends the requests of a round as individual calls; a `RoundSender`."""
 
-    calls = "individual"
+    calls, status = "individual", ""
 
     def __init__(
         self, context: SendContext, policy: SendPolicy, worklist: Worklist, counts: SendCounts, calling: Calling
@@ -372,11 +401,11 @@ class CallSender:
         self._worklist = worklist
         self._counts = counts
         self._calling = calling
-        self._begun: list[tuple[BatchRow, list[Request]]] = []
+        self._begun: list[tuple[BatchRow, list[Request], str]] = []
 
     def begin(self, row: BatchRow, portion: Portion) -> None:
         """Take a planned row; its requests are held until their calls are made."""
-        self._begun.append((row, list(portion.requests())))
+        self._begun.append((row, list(portion.requests()), self._calling.tier))
 
     def send(self) -> bool:
         """Make the calls that were begun. Always false: no other machine's calls can be seen.

@@ -21,3 +21,6 @@ class WaitingClock(Clock, Protocol):
 
     def wait(self, signal: socket.socket, seconds: float, calls: int) -> None:
         """Return when `signal` is readable, after that many seconds at the latest; `calls` of ours are under way."""
+
+    def close(self) -> None:
+        """Leave the clock until the next question: a virtual one goes on without this process."""

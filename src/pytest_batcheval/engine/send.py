@@ -13,9 +13,10 @@ from pytest_batcheval.engine.endpoints import check_endpoints
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendResult
 from pytest_batcheval.engine.send_rounds import Sender
-from pytest_batcheval.engine.snapshot import BatchSnapshot
+from pytest_batcheval.engine.snapshot import BatchSnapshot, unseen
 from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.engine.tracing import span_of
+from pytest_batcheval.engine.workers.crew import Offering
 from pytest_batcheval.engine.worklist import Worklist
 from pytest_batcheval.errors import BatchEvalError
 from pytest_batcheval.journal.lock import Holder, wait_a_second
@@ -27,10 +28,6 @@ __all__ = ["BatchSnapshot", "SendPolicy", "SendResult", "adopt", "collect", "sen
 Progress = Callable[[BatchSnapshot], None]
 
 
-def _unseen(snapshot: BatchSnapshot) -> None:
-    """Show nothing."""
-
-
 def send(
     requests: Iterable[Request] | Wanted,
     *,
@@ -38,10 +35,10 @@ def send(
     journal: Journal,
     clock: Clock,
     policy: SendPolicy | None = None,
-    progress: Progress = _unseen,
+    progress: Progress = unseen,
     run: str | None = None,
     wait: Callable[[Holder | None], None] = wait_a_second,
-    calling: Calling | None = None,
+    calling: Calling | Offering | None = None,
 ) -> SendResult:
     """Have every request answered, or failed for good, in the journal.
 
@@ -58,7 +55,7 @@ def send(
         run: id of this run in the journal; default a new one.
         wait: called while another process holds the lock; it sleeps or raises.
         calling: send each request to its endpoint by these parts, instead of in batches. A call without an answer
-            is not repeated by this send: it may have been paid.
+            is not repeated by this send: it may have been paid. `Offering` leaves the calls to workers.
 
     Raises:
         ProviderError: the provider refused, or the account needs attention; nothing is lost.
@@ -89,7 +86,7 @@ def collect(
     journal: Journal,
     clock: Clock,
     adopt: bool = False,
-    progress: Progress = _unseen,
+    progress: Progress = unseen,
     run: str | None = None,
     wait: Callable[[Holder | None], None] = wait_a_second,
     patience: float | None = None,
@@ -114,7 +111,7 @@ def adopt(
     journal: Journal,
     clock: Clock,
     seen: Callable[[AdoptedBatch | BatchEvalError], None],
-    progress: Progress = _unseen,
+    progress: Progress = unseen,
     wait: Callable[[Holder | None], None] = wait_a_second,
     patience: float | None = None,
 ) -> SendResult:

@@ -20,6 +20,8 @@ from pytest_batcheval.engine.snapshot import NoticeSnapshot
 from pytest_batcheval.engine.split import Limits
 from pytest_batcheval.engine.spool import Wanted
 from pytest_batcheval.engine.tracing import span_of
+from pytest_batcheval.engine.workers.crew import Offering
+from pytest_batcheval.engine.workers.offered_calls import OfferedCalls
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import BatchEvalError, ProviderError, UsageError
 from pytest_batcheval.journal.rows import OPEN, BatchRow
@@ -36,6 +38,9 @@ class RoundSender(Protocol):
     calls: str
     """`batch` or `individual`, as the journal names it."""
 
+    status: str
+    """The status of its planned rows."""
+
     @property
     def limits(self) -> Limits:
         """Limits of one row of the next round."""
@@ -51,7 +56,7 @@ class Sender:
     """One send under the journal's lock."""
 
     def __init__(
-        self, context: SendContext, policy: SendPolicy, worklist: Worklist, calling: Calling | None = None
+        self, context: SendContext, policy: SendPolicy, worklist: Worklist, calling: Calling | Offering | None = None
     ) -> None:
         """Prepare it; with `calling` requests are sent as individual calls instead of in batches."""
         self._context = context
@@ -60,7 +65,9 @@ class Sender:
         self._counts = SendCounts()
         self._batches = BatchSender(context, policy, worklist, self._counts)
         self._rounds: RoundSender = self._batches
-        if calling is not None:
+        if isinstance(calling, Offering):
+            self._rounds = OfferedCalls(context, policy, worklist, self._counts, calling)
+        elif calling is not None:
             self._rounds = CallSender(context, policy, worklist, self._counts, calling)
         self._others = OtherSenders(context)
         self._yields = 0
@@ -223,6 +230,7 @@ class Sender:
             most_usd=most_usd,
             round=self._policy.round,
             calls=calls,
+            status=self._rounds.status,
             file_name=file_name if calls == "batch" else f"calls-{name[:16]}",
             run=self._context.run,
         )

@@ -118,6 +118,10 @@ class NoticeSnapshot(BatchSnapshot):
         return self.note
 
 
+def unseen(snapshot: BatchSnapshot) -> None:
+    """Show nothing."""
+
+
 def notices(show: Callable[[BatchSnapshot], None]) -> Callable[[str], None]:
     """A function of a text that shows it as a notice."""
     return lambda text: show(NoticeSnapshot.of_text(text))

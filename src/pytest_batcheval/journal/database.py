@@ -113,6 +113,9 @@ class Database(Protocol):
     def take_over(self, connection: Connection, batches: Collection[int]) -> set[int]:
         """Those of these open batches that are now this sender's own: nobody else drives them any more."""
 
+    def lease(self, connection: Connection, origin: str, most: int) -> dict[int, str]:
+        """At most so many rows of calls that other senders offer, with their status: from now on this sender's own."""
+
     def senders(self) -> list[Holder]:
         """The processes that send now.
 

@@ -254,6 +254,10 @@ class PostgresDatabase:
         """Those that no live sender drives."""
         return self.lock.take_over(connection, batches)
 
+    def lease(self, connection: Connection, origin: str, most: int) -> dict[int, str]:
+        """Rows that live senders offer."""
+        return self.lock.lease(connection, origin, most)
+
     def senders(self) -> list[Holder]:
         """The live senders; none as long as there is no journal."""
         connection = self.reader()

@@ -81,11 +81,11 @@ LIMIT 1
 ADD_BATCH = """
 INSERT INTO batch (
     run, origin, scope, endpoint, identity, attempt, generation, requests, model, most_usd, calls, file_name, state,
-    round
+    status, round
 )
 VALUES (
     :run, :origin, :scope, :endpoint, :identity, :attempt, :generation, :requests, :model, :most_usd, :calls,
-    :file_name, :state, :round
+    :file_name, :state, :status, :round
 )
 RETURNING id
 """
@@ -121,11 +121,15 @@ WHERE origin = :origin AND key IN (SELECT key FROM claim WHERE batch = :batch)
 
 BATCHES = "SELECT {columns} FROM batch WHERE (CAST(:origin AS TEXT) IS NULL OR origin = :origin) ORDER BY id"
 
+BATCHES_NUMBERED = "SELECT {columns} FROM batch WHERE id IN ({keys}) ORDER BY id"
+
 REFUSALS = "SELECT model, note FROM batch WHERE origin = ? AND state = 'void' AND note <> '' ORDER BY id"
 
 OTHER_ROUND = "SELECT 1 FROM batch WHERE origin = ? AND round <> ? LIMIT 1"
 
 KEYS_OF_BATCH = "SELECT key FROM claim WHERE batch = ? ORDER BY key"
+
+CALLED = "SELECT key FROM claim WHERE batch = ? AND sent = 1 ORDER BY key"
 
 LINES_OF_BATCH = """
 SELECT claim.key, line, crc FROM claim JOIN request ON request.key = claim.key

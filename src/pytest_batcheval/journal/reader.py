@@ -34,7 +34,9 @@ from pytest_batcheval.wire.origin import is_simulator
 LINES = 2_000
 """Most lines of an input file that are held together."""
 
-_BATCHES = queries.BATCHES.format(columns=", ".join(f.name for f in fields(BatchRow)))
+_COLUMNS = ", ".join(f.name for f in fields(BatchRow))
+_BATCHES = queries.BATCHES.format(columns=_COLUMNS)
+_NUMBERED = queries.BATCHES_NUMBERED.replace("{columns}", _COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,11 @@ class JournalReader:
         """All batches, oldest first."""
         return [BatchRow(*row) for row in self._rows(_BATCHES, {"origin": origin})]
 
+    def batches_numbered(self, numbers: Collection[int]) -> list[BatchRow]:
+        """The batches with these numbers, oldest first."""
+        rows = self._by_keys(_NUMBERED, sorted(numbers))
+        return [BatchRow(*row) for row in rows]
+
     def has_other_rounds(self, origin: str, round_name: str) -> bool:
         """Whether there are batches of another round, or outside this one."""
         return bool(self._rows(queries.OTHER_ROUND, (origin, round_name)))
@@ -296,6 +303,10 @@ class JournalReader:
         """The keys of requests that have this `custom_id` in batches that were not made here."""
         return [row[0] for row in self._rows(queries.KEYS_NAMED, (custom_id,))]
 
+    def called(self, batch: int) -> list[str]:
+        """Keys whose individual call was sent, whatever came of it."""
+        return [row[0] for row in self._rows(queries.CALLED, (batch,))]
+
     def unknown_calls(self, batch: int) -> list[str]:
         """Keys whose individual call was sent and has neither answer nor failure."""
         return [row[0] for row in self._rows(queries.UNKNOWN_CALLS, (batch,))]
@@ -306,13 +317,24 @@ class JournalReader:
         Raises:
             JournalError: a line does not match its checksum; another request would be paid under its key.
         """
+        return (line for _, line in self._keyed_lines(batch))
+
+    def _keyed_lines(self, batch: int) -> Iterator[tuple[str, bytes]]:
         after = ""
         while rows := self._rows(queries.LINES_OF_BATCH, (batch, after, LINES)):
             for key, line, crc in rows:
                 if not is_sound(key, line, crc):
                     raise DamagedError(self.address, f"request {key} does not match its checksum")
-                yield line
+                yield key, line
             after = rows[-1][0]
+
+    def requests(self, batch: int) -> Iterator[Request]:
+        """The requests of a batch, with the keys that the journal has of them.
+
+        Raises:
+            JournalError: as `lines`.
+        """
+        return (_request_of(key, line) for key, line in self._keyed_lines(batch))
 
     def keys_like(self, start: str, most: int = 20) -> list[str]:
         """Keys of requests that begin with this text, at most `most`."""

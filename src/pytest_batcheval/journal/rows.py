@@ -12,6 +12,9 @@ OPEN = ("planned", "uploaded", "creating", "created", "ended")
 ADOPTED = "adopted-"
 """How the file name begins of a batch of other tools that was taken over by its id, which follows."""
 
+OFFERED = "offered"
+"""The status of a planned row of individual calls that any worker may lease; a service tier stands behind it."""
+
 STAGES = ("plan", "wait", "upload", "queue", "run", "download", "settle")
 """The stages of a run in their order: `wait` is a pause before another attempt, `run` the provider's work on a batch,
 `settle` the end of a batch in the journal."""
@@ -30,7 +33,7 @@ class BatchRow:
         identity: hash of the sorted keys, attempt and generation.
         file_name: name of the input file; for individual calls a name to show.
         state: `planned`, `uploaded`, `creating`, `created`, `ended`, `settled`, `void` or `lost`.
-        status: the provider's own word.
+        status: the provider's own word; of calls that workers may lease ours, `offered`.
         completed, failed: the provider's counts at the end; `None` when it gave none.
         times: the provider's times by name (`created_at` …) in Unix seconds, as JSON, once it has ended.
         model: the model of its requests; empty if it is not known any more.

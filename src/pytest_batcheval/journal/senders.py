@@ -62,6 +62,19 @@ SELECT DISTINCT sender.id, pid, host, argv, since FROM owner JOIN sender ON send
 WHERE owner.batch = ANY(CAST(? AS BIGINT[])) ORDER BY sender.id
 """
 
+_LEASE = """
+WITH chosen AS MATERIALIZED (
+    SELECT batch.id, status FROM batch
+    JOIN owner ON owner.batch = batch.id JOIN sender ON sender.id = owner.sender AND {lives}
+    WHERE state = 'planned' AND left(status, 7) = 'offered' AND origin = ? AND owner.sender <> ?
+    ORDER BY batch.id LIMIT ? FOR UPDATE OF batch, owner SKIP LOCKED
+), leased AS (
+    UPDATE owner SET sender = ? FROM chosen WHERE owner.batch = chosen.id
+)
+UPDATE batch SET state = 'creating', status = '' FROM chosen WHERE batch.id = chosen.id
+RETURNING batch.id, chosen.status
+"""
+
 _LIVING = "SELECT pid, host, argv, since FROM sender WHERE {lives} ORDER BY id"
 
 
@@ -159,6 +172,14 @@ class PostgresSender(SenderLock):
         return {
             batch for batch, owner in sorted(found) if connection.execute(change, (self._mine, batch, owner)).rowcount
         }
+
+    def lease(self, connection: Connection, origin: str, most: int) -> dict[int, str]:
+        """At most so many rows that live senders offer, oldest first: from now on this sender's; with their status.
+
+        Nobody waits for another that leases at the same time: what one has locked the other leaves out.
+        """
+        values = (origin, self._mine, most, self._mine)
+        return dict(connection.execute(_LEASE.format(lives=self._lives), values).fetchall())
 
     def owners(self, connection: Connection, batches: Collection[int]) -> list[Holder]:
         """The senders that own these batches."""

@@ -74,6 +74,10 @@ class SqliteFile:
         """All of them: their senders have ended, or they would hold the lock."""
         return set(batches)
 
+    def lease(self, connection: Connection, origin: str, most: int) -> dict[int, str]:
+        """None: it has one sender at a time."""
+        return {}
+
     def senders(self) -> list[Holder]:
         """The holder of the lock, if there is one."""
         return [holder] if (holder := self.lock.holder()) is not None else []

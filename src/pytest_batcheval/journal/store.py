@@ -17,7 +17,16 @@ from pytest_batcheval.journal.choose_database import database_at
 from pytest_batcheval.journal.database import Connection, Database
 from pytest_batcheval.journal.lock import Holder, shown_argv
 from pytest_batcheval.journal.reader import JournalReader
-from pytest_batcheval.journal.rows import AliasRow, AnswerRow, BatchRow, FailureRow, StageRow, checksum
+from pytest_batcheval.journal.rows import (
+    OFFERED,
+    OPEN,
+    AliasRow,
+    AnswerRow,
+    BatchRow,
+    FailureRow,
+    StageRow,
+    checksum,
+)
 from pytest_batcheval.journal.transaction import ClaimedError
 from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.sanitize import without_secrets
@@ -256,14 +265,30 @@ class Journal:
         Of a file, which has one sender, all. Of a database those that no live sender drives, and with `keys` only
         those of them that hold one of these.
         """
-        rows = {row.id: row for row in self.reader.open_batches(origin)}
         if keys is not None and self._database.shared:
-            held = set(self.reader.held(keys, origin).values())
-            rows = {number: row for number, row in rows.items() if number in held}
+            return self.reclaim(set(self.reader.held(keys, origin).values()))
+        return self.reclaim({row.id for row in self.reader.open_batches(origin)})
+
+    def reclaim(self, batches: Collection[int]) -> list[BatchRow]:
+        """Those of these batches that are open and that this sender now has to finish: no live one drives them."""
+        if not batches:
+            return []
         with self._transaction() as connection:
-            mine = self._database.take_over(connection, rows)
-        # Read again: who drove them may have gone on until then.
-        return [row for row in self.reader.open_batches(origin) if row.id in mine]
+            mine = self._database.take_over(connection, batches)
+        # Read after it: who drove them may have gone on until then.
+        return [row for row in self.reader.batches_numbered(mine) if row.state in OPEN]
+
+    def lease(self, origin: str, most: int = 1) -> list[tuple[BatchRow, str]]:
+        """At most so many rows of calls that other senders offer, with the service tier to ask for; now this one's.
+
+        Raises:
+            JournalError: this process is no sender any more.
+        """
+        self.lock.check()
+        with self._transaction() as connection:
+            leased = self._database.lease(connection, origin, most)
+        rows = self.reader.batches_numbered(leased)
+        return [(row, leased[row.id].removeprefix(OFFERED).strip()) for row in rows]
 
     def owners(self, batches: Collection[int]) -> list[Holder]:
         """The processes that drive these batches; none of a file, whose only sender is the holder of its lock."""

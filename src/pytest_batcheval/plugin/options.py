@@ -33,6 +33,7 @@ _INI = (
     ("batch", "default of --batch", "replay"),
     ("batch_backend", "default of --batch-backend: the run's own", "openai"),
     ("batch_calls", "default of --batch-calls", "batch"),
+    ("batch_workers", "default of --batch-workers: empty, the run makes its calls itself", ""),
     ("batch_journal", "default of --batch-journal", JOURNAL),
     ("batch_round", "default of --batch-round: empty accepts the answers of any round", ""),
     ("batch_wait", "default of --batch-wait: empty waits until all batches have ended", ""),
@@ -67,6 +68,7 @@ class Settings:
         backend: the run's own: `openai`, `simulator[:respondent]` or a base URL.
         backends: those for names that tests choose, by name; `given_backends` are the names of the command line.
         calls: `batch`, or `individual` calls of the endpoints, with `flex` those of that service tier.
+        workers: who makes individual calls, as `--batch-workers` has it; empty for the run itself.
         missing: what an unrecorded test does in replay: `fail` or `skip`.
         wait: seconds to wait for batches, and for another process's lock; `None` waits for ever.
         deadline: seconds in which answers are wanted, by which batches or individual calls are chosen; `None` for none.
@@ -92,6 +94,7 @@ class Settings:
     backends: Mapping[str, str]
     given_backends: frozenset[str]
     calls: str
+    workers: str
     journal: JournalAddress
     refresh: bool
     round: str
@@ -174,6 +177,13 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         help="batch: requests are sent as batches, at half the price (default). individual: each is sent to its "
         "endpoint by itself, answered within seconds. flex: individual calls with service_tier flex, slower and at the "
         "price of a batch; those without capacity are made at the standard price.",
+    )
+    group.addoption(
+        "--batch-workers",
+        metavar="WORKERS",
+        help="who makes individual calls, with a journal in PostgreSQL: any (processes of batcheval work, on any "
+        "machine), a number of processes that the run starts, or ray[:ADDRESS], tasks of a Ray cluster. Default: the "
+        "run itself.",
     )
     group.addoption(
         "--batch-report",
@@ -301,6 +311,24 @@ def check(config: pytest.Config) -> None:
     _one_of("batch", chosen.mode, MODES)
     _one_of("batch_calls", chosen.calls, CALLS)
     _one_of("batch_missing", chosen.missing, MISSING)
+    if chosen.workers:
+        check_workers(chosen)
+
+
+def check_workers(chosen: Settings) -> None:
+    """Refuse workers that could not work.
+
+    Raises:
+        pytest.UsageError: there are none of this form, the journal is a file, or nothing is sent as individual calls.
+    """
+    from pytest_batcheval.engine.workers import crew
+
+    try:
+        crew.check_workers(chosen.workers, chosen.journal)
+    except UsageError as error:
+        raise pytest.UsageError(f"batch_workers: {error}") from None
+    if chosen.batched and chosen.deadline is None:
+        raise pytest.UsageError("batch_workers: workers make individual calls: add --batch-calls=individual")
 
 
 def mode(config: pytest.Config) -> str:
@@ -323,6 +351,7 @@ def read_settings(config: pytest.Config) -> Settings:
         backends=backends,
         given_backends=given_backends,
         calls=str(_chosen(config, "batch_calls")),
+        workers=str(_chosen(config, "batch_workers")),
         journal=journal_address(str(_chosen(config, "batch_journal")), root_of(config)),
         refresh=_flag(config, "batch_refresh"),
         round=_round(config),

@@ -28,8 +28,8 @@ from pytest_batcheval.wire.origin import describe, is_simulator
 
 if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import BackendConnection
-    from pytest_batcheval.engine.call_sender import Calling
     from pytest_batcheval.engine.snapshot import BatchSnapshot
+    from pytest_batcheval.engine.workers.crew import Crews
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.plugin.progress import ProgressDisplay
@@ -45,6 +45,7 @@ class _Run:
     backends: OpenBackends
     journal: Journal
     meter: ResourceMeter
+    crews: Crews
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class WaveRunner:
             ProviderError: the provider cannot be reached or refuses.
             JournalError: the journal cannot be used.
         """
+        from pytest_batcheval.engine.workers.crew import Crews
         from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.journal.store import Journal
         from pytest_batcheval.report.resources import ResourceMeter
@@ -119,7 +121,8 @@ class WaveRunner:
             for line in simulated_lines(skipped, sorted(set(self._stored.origins.values()))):
                 self._say(line)
             calls = [(test, call) for test, call in plan.calls if test not in skipped]
-            self._waves(calls, _Run(backends, journal, stack.enter_context(meter)))
+            crews = Crews(self._settings.workers, journal.address, stack)
+            self._waves(calls, _Run(backends, journal, stack.enter_context(meter), crews))
 
     def _waves(self, calls: Sequence[Asking], run: _Run) -> None:
         finished: dict[tuple[str, str], Answer | None] = {}
@@ -230,7 +233,7 @@ class WaveRunner:
                 clock=connection.clock,
                 progress=progress,
                 run=self._run_id,
-                calling=self._calling(connection),
+                calling=run.crews.calling(connection, self._settings.tier),
                 policy=SendPolicy(
                     refresh=self._settings.refresh,
                     round=self._settings.round,
@@ -249,15 +252,6 @@ class WaveRunner:
         self.collected |= {*sent.collected}
         for line in sent.notes:
             self._say(line)
-
-    def _calling(self, connection: BackendConnection) -> Calling | None:
-        """The parts of individual calls, with the tier where the provider has it; `None` for batches."""
-        from pytest_batcheval.engine.call_sender import Calling
-
-        if connection.calls is None:
-            return None
-        tier = self._settings.tier if connection.backend.capabilities.flex else ""
-        return Calling(connection.calls, connection.clock, tier=tier)
 
     def _pending(
         self, calls: Sequence[Asking], finished: dict[tuple[str, str], Answer | None]
