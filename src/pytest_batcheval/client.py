@@ -84,6 +84,10 @@ class BatchClient:
         """
         self._ignore_unmarked, self._assume_lost = ignore_unmarked, assume_lost
         self._threads, self._individual, self._workers = threads, individual, str(workers)
+        if workers:
+            from pytest_batcheval.engine.workers.crew import check_workers
+
+            check_workers(self._workers)
         self._round = checked_round(round)
         self._calling: Calling | Offering | None = None
         self._chosen, self._backends = backend, dict(backends or {})

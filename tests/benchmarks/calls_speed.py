@@ -1,15 +1,20 @@
-"""Individual calls a second: `python tests/benchmarks/calls_speed.py [calls] [limit] [latency_ms] [journal-URL]`.
+"""Individual calls a second: `python tests/benchmarks/calls_speed.py [calls] [limit] [latency_ms] [--workers N]`.
 
 A bare asyncio server in a process of its own answers each call after the latency; the client is the whole engine with a
 journal on disk. What the limit allows is `limit / latency`. CPU seconds are those of the client alone.
+
+With `--workers` one and then N processes of `batcheval work` make the calls, each of them `limit` at once, on a
+PostgreSQL server that is started for that; the second rate is compared with N times the first.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -19,11 +24,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pytest_batcheval import BatchClient
 from pytest_batcheval.backends.connect import connect
 from pytest_batcheval.engine.call_sender import Calling
 from pytest_batcheval.engine.concurrency import ConcurrencyWindow
 from pytest_batcheval.engine.send import send
 from pytest_batcheval.engine.snapshot import BatchSnapshot, CallSnapshot
+from pytest_batcheval.engine.workers import offered_calls
 from pytest_batcheval.journal.address import journal_address
 from pytest_batcheval.journal.store import Journal
 from pytest_batcheval.wire.objects import Request
@@ -156,13 +163,59 @@ def measured(base_url: str, journal: str, calls: int, limit: int, latency: float
     )
 
 
-def main(calls: int = 2000, limit: int = 64, milliseconds: int = 200, journal: str = "") -> None:
+def by_workers(base_url: str, journal: str, calls: int, limit: int, workers: int) -> float:
+    """Answers a second of so many processes of `batcheval work`, in the middle half of the calls."""
+    words = [sys.executable, "-m", "pytest_batcheval.cli", "work", "--journal", journal, "--backend", base_url]
+    command = [*words, "--concurrency", str(limit)]
+    course = Course()
+    crew = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(workers)]
+    try:
+        with BatchClient(base_url, journal=journal, individual=True, workers="any", progress=course.see) as client:
+            sent = client.run(asked(calls)).sent
+    finally:
+        for process in crew:
+            process.terminate()
+            process.wait()
+    assert (sent.answered, sent.sent) == (calls, calls), sent
+    return course.rate(calls // 4, calls * 3 // 4)
+
+
+def scaling(base_url: str, calls: int, limit: int, latency: float, workers: int) -> None:
+    """Measure one worker and several, and print how near they come to so many times the first."""
+    sys.path.append(str(Path(__file__).parents[1] / "processes"))
+    from postgres_server import PostgresServer
+
+    offered_calls.LOOK = 0.05  # the figures are from what the run sees
+    server = PostgresServer()
+    try:
+        alone = by_workers(base_url, server.url("one"), calls // workers, limit, 1)
+        rate = by_workers(base_url, server.url("several"), calls, limit, workers)
+    finally:
+        server.close()
+    print(
+        f"{calls:,} calls, limit {limit} a worker, {latency * 1000:.0f} ms: one worker {alone:.0f} calls/s (the limit "
+        f"allows {limit / latency:.0f}), {workers} workers {rate:.0f}: {rate / alone / workers:.0%} of linear; "
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}",
+        flush=True,
+    )
+
+
+def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("calls", type=int, nargs="?", default=2000)
+    parser.add_argument("limit", type=int, nargs="?", default=64)
+    parser.add_argument("milliseconds", type=int, nargs="?", default=200)
+    parser.add_argument("--workers", type=int)
+    given = parser.parse_args()
     os.environ.setdefault("OPENAI_API_KEY", "test-key")
-    latency = milliseconds / 1000
+    latency = given.milliseconds / 1000
     with TemporaryDirectory() as folder, served(latency) as base_url:
-        measured(base_url, journal or f"{folder}/journal.sqlite", calls, limit, latency)
+        if given.workers:
+            scaling(base_url, given.calls, given.limit, latency, given.workers)
+        else:
+            measured(base_url, f"{folder}/journal.sqlite", given.calls, given.limit, latency)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:4]), *sys.argv[4:])
+    main()

@@ -15,7 +15,14 @@ NAMES = (
     *(f"_pytest.{plugin}" for plugin in default_plugins),
     *(f"openai.resources.{name}" for name in ("batches", "chat", "files", "models")),
     *("encodings.idna", "genai_prices.data", "jsonschema", "psutil", "resource", "yaml"),
-    *("kill_client", "killed_call_client", "pytest_batcheval.engine.send", "pytest_batcheval.simulator.server"),
+    *(
+        "kill_client",
+        "killed_call_client",
+        "worker_process",
+        "psycopg",
+        "pytest_batcheval.engine.send",
+        "pytest_batcheval.simulator.server",
+    ),
 )
 
 openai.DefaultHttpxClient().close()  # imports its transport

@@ -23,9 +23,12 @@ example: batcheval work --journal postgresql://db.example/evaluations
 
 def add_parser(verbs: Any) -> None:
     """Add the verb."""
-    text = "make the individual calls that runs leave to workers"
     parser = verbs.add_parser(
-        "work", help=text, description=text, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        "work",
+        help="make the individual calls that runs leave to workers",
+        description="Make the individual calls that runs leave to workers, until it is ended.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_journal(parser)
     add_backend(parser)
@@ -77,4 +80,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _terminated(number: int, frame: FrameType | None) -> None:
     """What ends containers is for a worker as Ctrl-C is."""
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)

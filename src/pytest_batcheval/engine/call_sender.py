@@ -21,6 +21,7 @@ from pytest_batcheval.engine.batch_sender import stopped
 from pytest_batcheval.engine.call_outcome import Busy, call_outcome, unknown
 from pytest_batcheval.engine.clock import WaitingClock
 from pytest_batcheval.engine.concurrency import ConcurrencyWindow
+from pytest_batcheval.engine.interrupt import held_back
 from pytest_batcheval.engine.pricing import input_tokens, most_output_tokens, price, service_tier
 from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
@@ -162,8 +163,8 @@ class CallRun:
             self._add(replace(row, state="creating"), requests, tier)
         began = self._clock.now()
         try:
-            while self._has_calls():
-                self._turn(began)
+            while self._turn(began):
+                self._wait()
         except KeyboardInterrupt:
             self._land(began)
             raise
@@ -191,8 +192,11 @@ class CallRun:
             return True
         return self._deadline is not None and self._clock.now() >= self._deadline
 
-    def _turn(self, began: float) -> None:
-        """Take finished calls, store them together with the calls to start next, start those, wait."""
+    @held_back()
+    def _turn(self, began: float) -> bool:
+        """Take finished calls, store them together with the calls to start next, start those; whether any are left."""
+        if not self._has_calls():
+            return False
         now = self._clock.now()
         self._take(now)
         if self._ends():
@@ -209,8 +213,7 @@ class CallRun:
         for flight in starting:
             self._begin(flight, now)
         self._report(now - began)
-        if self._waiting or self._in_flight:
-            self._wait(now)
+        return True
 
     def _take(self, now: float) -> None:
         for number, outcome in self._calls.finished():
@@ -305,8 +308,11 @@ class CallRun:
         number = self._calls.start(request.url, canonical({**request.body, **tier}).encode(), request.custom_id)
         self._in_flight[number] = flight
 
-    def _wait(self, now: float) -> None:
+    def _wait(self) -> None:
         """Wait until a call has finished, or something else is due."""
+        if not self._waiting and not self._in_flight:
+            return
+        now = self._clock.now()
         times = [flight.until for flight in self._in_flight.values()]
         if self._waiting and self._not_before > now:
             times.append(self._not_before)
@@ -322,8 +328,8 @@ class CallRun:
         until = self._clock.now() + GRACE
         for flight in self._in_flight.values():
             flight.until = min(flight.until, until)
-        while self._in_flight:
-            self._turn(began)
+        while self._turn(began):
+            self._wait()
         self._settle(began)
 
     def _save(self, began: float) -> str:

@@ -75,6 +75,10 @@ UPDATE batch SET state = 'creating', status = '' FROM chosen WHERE batch.id = ch
 RETURNING batch.id, chosen.status
 """
 
+_WITHDRAW = """
+UPDATE batch SET status = '' WHERE id = ANY(CAST(? AS BIGINT[])) AND state = 'planned' AND left(status, 7) = 'offered'
+"""
+
 _LIVING = "SELECT pid, host, argv, since FROM sender WHERE {lives} ORDER BY id"
 
 
@@ -169,9 +173,12 @@ class PostgresSender(SenderLock):
         found = connection.execute(query, (list(batches), self._mine)).fetchall()
         change = "UPDATE owner SET sender = ? WHERE batch = ? AND sender = ?"
         # Of several that take one over at once the first changes it.
-        return {
+        mine = {
             batch for batch, owner in sorted(found) if connection.execute(change, (self._mine, batch, owner)).rowcount
         }
+        if mine:  # what its run has offered this one does not: a worker would lease it meanwhile
+            connection.execute(_WITHDRAW, (list(mine),))
+        return mine
 
     def lease(self, connection: Connection, origin: str, most: int) -> dict[int, str]:
         """At most so many rows that live senders offer, oldest first: from now on this sender's; with their status.

@@ -7,6 +7,7 @@ kernel closes it also for a run that is killed.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def main() -> int:
 
 def _interrupt_at_end(thread: int) -> None:
     """Interrupt the thread that works when standard input is closed."""
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # by its number: at the end of the process Python would wait for who reads the file object
         pass
     signal.pthread_kill(thread, signal.SIGINT)
 

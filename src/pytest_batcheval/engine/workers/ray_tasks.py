@@ -7,6 +7,7 @@ could not know which calls were paid. The journal does.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 
 from pytest_batcheval.engine.call_sender import GRACE, LAST_WORDS
@@ -31,10 +32,10 @@ class RayWorkers:
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody asked for a report on this run
         try:
-            import ray
+            ray: Any = import_module("ray")
         except ImportError:
             raise UsageError("workers on Ray need it: pip install 'pytest-batcheval[ray]'") from None
-        self._ray: Any = ray
+        self._ray = ray
         self._own = not ray.is_initialized()
         if self._own:
             try:
