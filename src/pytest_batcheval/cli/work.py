@@ -12,13 +12,11 @@ from pytest_batcheval.cli.options import add_backend, add_journal, duration_of, 
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 
-EPILOG = """\
-A run with --batch-calls=individual --batch-workers=any leaves its calls to workers: any number of them, on any machines
-that reach the journal. The provider's key is that of the worker's environment. Ctrl-C and SIGTERM let the calls under
-way end, for 15 seconds at most; what was not called others call.
-
-example: batcheval work --journal postgresql://db.example/evaluations
-"""
+DESCRIPTION = """\
+Make the individual calls that runs leave to workers, until it is ended. A run with --batch-calls=individual and
+--batch-workers=any leaves its calls to any number of workers, on any machines that reach the journal. The provider's key
+is that of the worker's environment. Ctrl-C and SIGTERM let the calls under way end, for 15 seconds at most; what was not
+called others call."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -26,8 +24,8 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "work",
         help="make the individual calls that runs leave to workers",
-        description="Make the individual calls that runs leave to workers, until it is ended.",
-        epilog=EPILOG,
+        description=DESCRIPTION,
+        epilog="example: batcheval work --journal postgresql://db.example/evaluations",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_journal(parser)
