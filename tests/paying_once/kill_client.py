@@ -30,10 +30,17 @@ def requests(count: int, provider: str = "openai") -> list[Request]:
     return [Request(body) for body in bodies]
 
 
-def run(base_url: str, folder: str, count: int, provider: str = "openai", journal: str = "journal.sqlite") -> None:
-    """Send them in batches of 4 and leave the process, with 0 when every one is answered."""
+def run(
+    base_url: str,
+    folder: str,
+    count: int,
+    provider: str = "openai",
+    journal: str = "journal.sqlite",
+    shard: slice = slice(None),
+) -> None:
+    """Send them, or a shard, in batches of 4 and leave the process, with 0 when every one is answered."""
     try:
-        done = answered(base_url, journal_address(journal, Path(folder)), count, provider)
+        done = answered(base_url, journal_address(journal, Path(folder)), requests(count, provider)[shard], provider)
     except ProviderError:
         os._exit(int(ExitStatus.PROVIDER))
     except JournalError as error:
@@ -43,13 +50,12 @@ def run(base_url: str, folder: str, count: int, provider: str = "openai", journa
     os._exit(0 if done else 1)
 
 
-def answered(base_url: str, address: JournalAddress, count: int, provider: str) -> bool:
-    """Send them; whether every one is answered."""
+def answered(base_url: str, address: JournalAddress, wanted: list[Request], provider: str = "openai") -> bool:
+    """Send these; whether every one is answered."""
     with (
         opened(PROVIDERS[provider], base_url, "test-key") as backend,
         SimulatorClock(backend.clock_address or "") as clock,
         Journal.open(address) as journal,
     ):
-        wanted = requests(count, provider)
         sent = send(wanted, backend=backend, journal=journal, clock=clock, policy=SendPolicy(limits=Limits(requests=4)))
         return sent.answered == len(wanted)

@@ -140,7 +140,7 @@ class StalledCreate:
         await (exchange.answer() if reply is None else exchange.send(reply))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled
 @pytest.mark.parametrize("late", [True, False], ids=["late", "applied"])
 def test_a_sender_that_stalls_is_taken_over_and_stops_when_it_wakes(tmp_path, postgres, monkeypatch, late):
     """What it wakes up to do is refused: by the provider, whose input file is gone, or by the journal."""
@@ -151,7 +151,7 @@ def test_a_sender_that_stalls_is_taken_over_and_stops_when_it_wakes(tmp_path, po
         create.pid = sender.pid
         assert create.struck.wait(60)
         monkeypatch.setattr(senders, "STALLED", 0.0)
-        assert answered(server.base_url, address, SOME, "openai")
+        assert answered(server.base_url, address, requests(SOME))
         create.over.set()
         os.kill(create.pid, signal.SIGCONT)
         sender.join()

@@ -14,9 +14,9 @@ from pytest_batcheval.text.format import counted
 
 DESCRIPTION = """\
 Make the individual calls that runs leave to workers, until it is ended. A run with --batch-calls=individual and
---batch-workers=any leaves its calls to any number of workers, on any machines that reach the journal. The provider's key
-is that of the worker's environment. Ctrl-C and SIGTERM let the calls under way end, for 15 seconds at most; what was not
-called others call."""
+--batch-workers=any leaves its calls to any number of workers, on any machines that reach the journal. The provider's
+key is that of the worker's environment. Ctrl-C and SIGTERM let the calls under way end, for 15 seconds at most; what
+was not called others call."""
 
 
 def add_parser(verbs: Any) -> None:
