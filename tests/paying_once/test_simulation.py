@@ -15,9 +15,12 @@ from pytest_batcheval.errors import JournalError
 
 pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
 
-SCHEDULES = {"quick": 40, "ci": 600, "full": 1_000_000}
-OVER_HTTP = {"quick": 2, "ci": 60, "full": 5_000}
-HUNTS = {"quick": 600, "ci": 3_000, "full": 3_000}
+SCHEDULES = {"quick": 40, "ci": 300, "full": 1_000_000}
+OVER_HTTP = {"quick": 2, "ci": 24, "full": 5_000}
+HUNTS = 3_000
+SHOWN = {"no_quiet": 137, "no_look_for_rivals": 149, "cut_files_believed": 114, "two_transactions": 28, "gaps_believed": 21}
+"""The first seeds by which a rule was seen to be needed, played first; every other has one below 11."""
+
 FOUND = (1012362, 147, 68)
 """A seed that once failed (a batch whose input file was deleted, found running by a fresh journal), and two that pass
 a rare boundary."""
@@ -89,13 +92,13 @@ def test_over_http_the_same_schedules_give_the_same_ledger(world, http_world, fo
 
 @pytest.mark.sampled(30)
 @pytest.mark.parametrize("name", RULES)
-def test_without_the_rule_a_schedule_pays_twice_or_loses_an_answer(world, folder, proof, monkeypatch, name):
+def test_without_the_rule_a_schedule_pays_twice_or_loses_an_answer(world, folder, monkeypatch, name):
     RULES[name](monkeypatch, world)
-    for seed in range(HUNTS[proof]):
+    for seed in dict.fromkeys((SHOWN.get(name, 0), *range(HUNTS))):
         try:
             # Without claims a backup's own batches chase each other for ever, so only its rule has one.
             if play(world, seed, folder(seed), backups=name == "old_rows_believed").problems:
                 return
         except (JournalError, OSError):
             return  # two processes within one transaction, or one that tidies the other's files away
-    pytest.fail(f"{HUNTS[proof]} schedules did not show what goes wrong: {RULES[name].__doc__}")
+    pytest.fail(f"{HUNTS} schedules did not show what goes wrong: {RULES[name].__doc__}")
