@@ -18,7 +18,13 @@ pytestmark = pytest.mark.timeout(0)  # a full proof takes hours
 SCHEDULES = {"quick": 40, "ci": 300, "full": 1_000_000}
 OVER_HTTP = {"quick": 2, "ci": 24, "full": 5_000}
 HUNTS = 3_000
-SHOWN = {"no_quiet": 137, "no_look_for_rivals": 149, "cut_files_believed": 114, "two_transactions": 28, "gaps_believed": 21}
+SHOWN = {
+    "no_quiet": 137,
+    "no_look_for_rivals": 149,
+    "cut_files_believed": 114,
+    "two_transactions": 28,
+    "gaps_believed": 21,
+}
 """The first seeds by which a rule was seen to be needed, played first; every other has one below 11."""
 
 FOUND = (1012362, 147, 68)
