@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,8 @@ class Driver:
         self._journal = journal
         self._clock = clock
         self._threads = threads
+        self._downloads = 0
+        self._waiting = deque[DownloadResults]()
         self._spans = BatchSpans(backend)
         self._folder = journal.path.with_name(journal.path.name + ".files")
 
@@ -68,10 +71,12 @@ class Driver:
                 effects = scheduler.due(now)
                 for effect in effects:
                     self._start(effect, scheduler, pool)
+                while self._waiting and self._may_download():
+                    self._start_call(self._waiting.popleft(), pool)
                 self._collect(scheduler, pool, 0.0 if effects else 1.0)
                 now = self._clock.now()
                 watch(now)
-                if not effects and not pool.busy:
+                if not effects and not pool.busy and not self._waiting:
                     self._sleep(scheduler, now, deadline)
                     now = self._clock.now()
             self._remove_empty()  # only now: a download would make its folder in the one that is removed
@@ -83,11 +88,22 @@ class Driver:
         if isinstance(effect, JOURNAL):
             self._store(effect)
             scheduler.take(effect, None, self._clock.now())
+        elif isinstance(effect, DownloadResults) and not self._may_download():
+            self._waiting.append(effect)
         else:
-            pool.start(effect, self._spans.around(effect, self._call(effect)))
+            self._start_call(effect, pool)
+
+    def _may_download(self) -> bool:
+        """No more downloads than threads: the keys of one are in memory until it is collected, which is then settled."""
+        return self._downloads < max(self._threads, 1)
+
+    def _start_call(self, effect: Effect, pool: Pool[Effect] | OneByOne[Effect]) -> None:
+        self._downloads += isinstance(effect, DownloadResults)
+        pool.start(effect, self._spans.around(effect, self._call(effect)))
 
     def _collect(self, scheduler: Scheduler, pool: Pool[Effect] | OneByOne[Effect], timeout: float) -> None:
         while pool.busy and (finished := pool.next(timeout)) is not None:
+            self._downloads -= isinstance(finished[0], DownloadResults)
             scheduler.take(*finished, self._clock.now())
             timeout = 0.0
 
@@ -178,7 +194,7 @@ class Driver:
         raise TypeError(f"{effect!r} is not a call")
 
     def _download(self, row: BatchRow, partial: bool) -> Callable[[], object]:
-        """The download of a batch's results: many may wait for their turn, and a list of keys takes thrice as much."""
+        """The download of a batch's results; a list of its keys takes thrice as much as a text of them."""
         keys, names = self._requests(row.id)
         packed = " ".join(keys)
         return lambda: download_results(self._backend, row, packed.split(), self.folder_of(row.id), partial, names)
