@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -94,7 +95,7 @@ class Driver:
             self._start_call(effect, pool)
 
     def _may_download(self) -> bool:
-        """No more downloads than threads: the keys of one are in memory until it is collected, which is then settled."""
+        """No more downloads than threads: the keys of one are in memory until it is collected, and then settled."""
         return self._downloads < max(self._threads, 1)
 
     def _start_call(self, effect: Effect, pool: Pool[Effect] | OneByOne[Effect]) -> None:
@@ -194,10 +195,11 @@ class Driver:
         raise TypeError(f"{effect!r} is not a call")
 
     def _download(self, row: BatchRow, partial: bool) -> Callable[[], object]:
-        """The download of a batch's results; a list of its keys takes thrice as much as a text of them."""
+        """The download of a batch's results; its keys are a list, which takes thrice as much, only while it is read."""
         keys, names = self._requests(row.id)
         packed = " ".join(keys)
-        return lambda: download_results(self._backend, row, packed.split(), self.folder_of(row.id), partial, names)
+        each = (found[0] for found in re.finditer("[^ ]+", packed))
+        return lambda: download_results(self._backend, row, each, self.folder_of(row.id), partial, names)
 
     def _requests(self, number: int) -> tuple[Sequence[str], Mapping[str, str]]:
         """The keys of a batch in the order of its input file, and the key of each `custom_id` that is none itself."""

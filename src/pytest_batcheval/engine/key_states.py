@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Set
+from itertools import groupby
 
 _PREFIX = 8
 """Bytes of a key by which it is found."""
@@ -15,7 +16,7 @@ class KeyStates:
 
     def __init__(self, keys: Iterable[str]) -> None:
         """Take keys of ASCII characters without spaces, in any order."""
-        ordered = sorted({key.encode() for key in keys})
+        ordered = [key for key, _ in groupby(sorted(key.encode() for key in keys))]
         self._width = max(map(len, ordered), default=0)
         self._packed = b"".join(key.ljust(self._width) for key in ordered)
         self._prefixes = array("Q", (int.from_bytes(key[:_PREFIX].ljust(_PREFIX)) for key in ordered))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import SEEK_END
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 
 from pytest_batcheval.backends.errors import Refused
@@ -33,6 +34,9 @@ ROWS = "rows"
 
 ANSWERED, FAILED = 1, 2
 """The states of a key in result files."""
+
+_READING = Lock()
+"""One core reads result files: two of its threads would take as long, and hold twice the keys."""
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
@@ -67,7 +71,8 @@ def download_results(
             if not partial or failure.status_code != 404:
                 raise
             gone.append(f"the {name} file {file_id} of batch {row.batch_id} is gone at the provider")
-    summary = summarise(files, keys, row.endpoint, folder / ROWS, names, gone)
+    with _READING:
+        summary = summarise(files, keys, row.endpoint, folder / ROWS, names, gone)
     if summary.broken:
         with storing(folder / KEEP):
             (folder / KEEP).touch()

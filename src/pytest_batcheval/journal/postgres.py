@@ -40,11 +40,12 @@ and whoever takes them over would wait for a process that is suspended or cut of
 _SETTINGS = """
 SELECT set_config('search_path', $1, false), set_config('application_name', 'pytest-batcheval', false),
     set_config('synchronous_commit', 'on', false), set_config('client_min_messages', 'warning', false),
-    set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),
+    set_config('enable_seqscan', 'off', false), set_config('enable_mergejoin', 'off', false),
+    set_config('enable_hashjoin', 'off', false), set_config('jit', 'off', false),
     set_config('idle_in_transaction_session_timeout', $2, false)
 """
 """Of a table that has just been filled there are no statistics: unless `enable_seqscan` and `jit` are off, 500 keys are
-looked up by reading all of it."""
+looked up by reading all of it; rows are joined one by one, as SQLite does it, for which the queries are written."""
 
 
 class _Dumper(StrDumper):
