@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -115,6 +117,23 @@ def test_verify_finds_a_changed_answer(folder, submitted, capsys):
         journal._connection.execute("UPDATE answer SET response = x'78' WHERE key = ?", (REQUESTS[0].custom_id,))
     assert main(["verify"]) == 12
     assert f"answer {REQUESTS[0].custom_id} does not match its checksum" in capsys.readouterr().out
+    assert main(["verify", "--quick"]) == 0, "it does not read each row"
+
+
+@pytest.mark.parametrize("quick", [[], ["--quick"]])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE batch SET state = 'settled', batch_id = ''", "wrong: batch 1 is settled, and still holds 5 requests"),
+        ("DROP INDEX claim_by_key", "the schema has another index claim_by_key"),
+        ("PRAGMA user_version = 99", "journal.sqlite"),
+    ],
+)
+def test_verify_finds_what_contradicts_itself_and_lost_indexes(folder, submitted, capsys, quick, damage, said):
+    with closing(sqlite3.connect(folder / ".batcheval/journal.sqlite", isolation_level=None)) as connection:
+        connection.execute(damage)
+    assert main(["verify", *quick]) == 12
+    assert said in "".join(capsys.readouterr())
 
 
 def test_verify_lists_what_is_not_settled(folder, submitted, capsys):

@@ -25,6 +25,7 @@ SMALL = ("failure_by_batch", "refreshed_answer")
 
 WHOLE = {
     "GONE": "`batcheval verify` reads everything",
+    "STILL_OPEN": "`batcheval verify` reads all open claims",
     "FAILED": "all failures, for a report on all answers",
     "MEND": "repairs a journal with what was left of it",
     "NEWEST_ANSWERS": "ends after some rows",

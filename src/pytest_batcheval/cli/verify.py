@@ -11,7 +11,7 @@ from pytest_batcheval.text.format import counted
 
 DESCRIPTION = """
 Check the journal: SQLite's structure, and the checksum of every answer and request. The exit status is 12 if something
-is wrong; nothing is changed.
+is wrong; nothing is changed. --quick takes a tenth of the time, and finds no answer or request that was changed.
 """
 
 
@@ -19,6 +19,11 @@ def add_parser(verbs: Any) -> None:
     """Add the verb to `batcheval`'s parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "verify", description=DESCRIPTION, epilog="example: batcheval verify"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="check the structure of the file, its version, and the batches and what they hold, not each row",
     )
     add_journal(parser)
 
@@ -33,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     reader = open_reader(arguments.journal)
     try:
         batches = reader.batches()
-        wrong = reader.verify()
+        wrong = reader.verify(arguments.quick)
     finally:
         reader.close()
     waiting = [batch for batch in batches if batch.state not in ("settled", "void")]

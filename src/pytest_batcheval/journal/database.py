@@ -97,8 +97,8 @@ class Database(Protocol):
             JournalError: they are damaged.
         """
 
-    def errors(self, connection: Connection) -> Iterator[str]:
-        """The errors in the database's own structures."""
+    def errors(self, connection: Connection, quick: bool = False) -> Iterator[str]:
+        """The errors in the database's own structures; `quick` does not compare indexes with their tables."""
 
     def own(self, connection: Connection, batch: int) -> None:
         """Make a new batch this sender's own, in the caller's transaction."""

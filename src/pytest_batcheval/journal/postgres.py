@@ -235,7 +235,7 @@ class PostgresDatabase:
     def check_indexes(self, connection: Connection) -> None:
         """Nothing: the server's own checksums and recovery are its owner's; `errors` has what can be seen."""
 
-    def errors(self, connection: Connection) -> Iterator[str]:
+    def errors(self, connection: Connection, quick: bool = False) -> Iterator[str]:
         """The indexes that the server itself does not trust."""
         found = connection.execute(
             "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid "

@@ -361,6 +361,11 @@ NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = claim.key AND answer.origin 
 AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.key = claim.key AND failure.origin = claim.origin)
 """
 
+STILL_OPEN = """
+SELECT batch.id, batch.state, count(*) FROM claim JOIN batch ON batch.id = claim.batch
+WHERE claim.open = 1 AND batch.state IN ('settled', 'void') GROUP BY batch.id, batch.state
+"""
+
 ODD_BATCHES = """
 SELECT id FROM batch
 WHERE calls NOT IN ('batch', 'individual')

@@ -353,11 +353,14 @@ class JournalReader:
         which = "AND claim.key IN ({keys}) AND claim.origin = ?"
         return {key for (key,) in self._by_keys(queries.GONE.format(which=which), keys, origin)}
 
-    def verify(self) -> list[str]:
-        """The errors in the journal, by the database's own check, by checksums and by what contradicts itself."""
+    def verify(self, quick: bool = False) -> list[str]:
+        """The errors in the journal, by the database's own check, by checksums and by what contradicts itself.
+
+        `quick` checks the structure of the file, the batches and their open claims, not each row.
+        """
         self._rows("SELECT 1", ())
         with self._guard, self._noting_damage(), self._database.reporting():
-            found = [] if self._connection is None else list(checks.errors(self._database, self._connection))
+            found = [] if self._connection is None else list(checks.errors(self._database, self._connection, quick))
         self._suspect |= bool(found)
         return found
 

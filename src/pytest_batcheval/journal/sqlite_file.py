@@ -58,9 +58,12 @@ class SqliteFile:
         """Have SQLite check the indexes."""
         connect.check(_sqlite(connection), self.place, indexes=True)
 
-    def errors(self, connection: Connection) -> Iterator[str]:
+    def errors(self, connection: Connection, quick: bool = False) -> Iterator[str]:
         """The errors that SQLite's own checks find."""
-        yield from (f"SQLite: {text}" for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok")
+        check = "PRAGMA quick_check" if quick else "PRAGMA integrity_check"
+        yield from (f"SQLite: {text}" for (text,) in connection.execute(check) if text != "ok")
+        if quick:
+            return
         for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
             yield f"a row of {table} refers to a missing {parent}"
 
