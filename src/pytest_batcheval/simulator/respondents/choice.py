@@ -6,22 +6,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from pytest_batcheval.catalogue.load import openers
 from pytest_batcheval.catalogue.recognise import RecognisedPrompt, recognise
 from pytest_batcheval.simulator.respondents.judged_answer import signs_in
 from pytest_batcheval.simulator.respondents.protocol import RespondentRequest
-from pytest_batcheval.simulator.respondents.rubric import asked_schema_of
-from pytest_batcheval.wire.plain import mapping
 
 _ASKED = re.compile(r"<said-([0-9a-f]{16})>\n(.*)\n</said-\1>\n(.*)", re.DOTALL)
 _NUMBERED = re.compile(r"^(\d+)\. ", re.MULTILINE)
-
-
-def asks_choice(body: Mapping[str, Any]) -> bool:
-    """Whether the response format of a request is the number of a choice."""
-    return set(mapping(asked_schema_of(body).get("properties"))) == {"number"}
 
 
 def choice(request: RespondentRequest) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pytest_batcheval.catalogue.load import CODES, design, dimensions, fillers, questions
 from pytest_batcheval.simulator.ids import chance, digest
 from pytest_batcheval.simulator.respondents.patients import FlatPatient, Levels, Patient
-from pytest_batcheval.simulator.respondents.phrases import said_as, self_label
+from pytest_batcheval.simulator.respondents.phrases import facts, said_as, self_label
 from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
 
 _EMOJI: Mapping[tuple[str, int], str] = {
@@ -94,6 +94,23 @@ class DriftingPatient(Patient):
         gone = _question_place(request) / (len(questions()) - 1)
         shown = super().levels(request).items()
         return {code: level for code, level in shown if request.chance("gone", code).random() >= gone}
+
+
+@dataclass(frozen=True)
+class FactualPatient(Patient):
+    """Adds a fact of its life to each answer, the same whenever it comes up; another, with probability `wrong`."""
+
+    wrong: float = 0.0
+
+    def reply(self, request: RespondentRequest) -> RespondentReply:
+        """The patient's answer, and one of the facts by the place of the question."""
+        said = super().reply(request)
+        known = facts(request.recognised.language)
+        name = list(known)[_question_place(request) % len(known)]
+        own = chance(request.seed, "fact", name, request.setting).choice(known[name])
+        if request.chance("wrong fact").random() < self.wrong:
+            own = request.chance("fact").choice([other for other in known[name] if other != own])
+        return replace(said, text=f"{said.text} {own}")
 
 
 @dataclass(frozen=True)
