@@ -88,6 +88,13 @@ def test_those_who_do_it_as_often_contradict_themselves_unless_the_judge_sees_no
     assert found.verdict == verdict
 
 
+def test_a_judge_that_finds_something_in_few_mixed_sets_tells_nothing():
+    few = {**all_of([[]]), **dict.fromkeys(IDS[:7], HALF)}
+    assert contradiction(few, few, answers=5, permutations=999).verdict == "not shown"
+    enough = {**few, "p15": HALF}
+    assert contradiction(few, enough, answers=5, permutations=999).verdict == "contradicts itself"
+
+
 def test_missing_replies_are_left_out():
     found = contradiction(all_of([None, *HALF]), all_of(HALF), answers=5, permutations=999)
     assert (found.effect, found.unread, found.n) == (0.5, 16, 16)

@@ -16,7 +16,7 @@ from pytest_batcheval.quality.contradiction import (
 )
 from pytest_batcheval.simulator.respondents.registry import make
 
-RUNS = {"quick": 2, "ci": 4, "full": 100}
+RUNS = {"quick": 2, "ci": 2, "full": 100}
 NUMBERS = {"quick": 100, "ci": 200, "full": 2000}
 IDS = [f"p{n:02d}" for n in range(24)]
 

@@ -11,7 +11,7 @@ from pytest_batcheval.quality import drift
 from pytest_batcheval.quality.measures._drift import Drift
 from pytest_batcheval.recordings.answer_table import Answers
 
-RUNS = {"quick": 5, "ci": 4, "full": 200}
+RUNS = {"quick": 5, "ci": 3, "full": 200}
 NUMBERS = {"quick": 30, "ci": 60, "full": 1000}
 PEOPLE, ASKED = [f"p{i:02d}" for i in range(24)], [f"q{j:02d}" for j in range(11)]
 LEVELS = {p: {"NS": 1 if n % 2 else -1} for n, p in enumerate(PEOPLE)}

@@ -36,7 +36,27 @@ SYSTEM = {
     "question": "You read one answer of an interview, and several questions. Say which question it answers best.",
 }
 
+PARAPHRASE = (
+    "You restate what one person said, for a reader who must not hear how it was said. Keep every fact, habit, feeling "
+    "and opinion, and the person's stand on each; keep the language. Use plain words and sentences of your own, in the "
+    "first person. Leave out emoji, turns of phrase, emphasis and filler, and add nothing."
+)
+
 NULL = "choices do not depend on who answered; whole personas permuted, one-sided"
+
+
+def paraphrase_request(said: str, *, model: str) -> dict[str, Any]:
+    """Return the body that asks a model for the same answer in other words (chat completions, strict JSON Schema).
+
+    Recognised by restatements, a persona is known by what it said, and not by how.
+    """
+    return strict_request(model, "paraphrase", PARAPHRASE, tagged([said]), {"restated": {"type": "string"}})
+
+
+def paraphrased(reply: str) -> str:
+    """Return the restatement in a reply to `paraphrase_request`; empty for a reply without one."""
+    found = replied(reply, "restated")
+    return found if isinstance(found, str) else ""
 
 
 def recognition_request(

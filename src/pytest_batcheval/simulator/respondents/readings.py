@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import Any
 
+from pytest_batcheval.catalogue.load import questions
 from pytest_batcheval.simulator.respondents.choice import choice
-from pytest_batcheval.simulator.respondents.judged_answer import signs_in
+from pytest_batcheval.simulator.respondents.judged_answer import other_words, signs_in
 from pytest_batcheval.simulator.respondents.phrases import facts_in
 from pytest_batcheval.simulator.respondents.protocol import RespondentRequest
 from pytest_batcheval.simulator.respondents.rubric import asked_schema_of
@@ -37,6 +38,21 @@ def contradictions(request: RespondentRequest) -> str:
     return json.dumps({"pairs": pairs}, ensure_ascii=False)
 
 
+def disclosures(request: RespondentRequest) -> str:
+    """The JSON text of the signs of dimensions that the question does not aim at, and of the facts."""
+    asked = next((one.targets for one in questions() if one.id == request.recognised.question), ())
+    said = _said(request)
+    beyond = [sign.quote for sign in signs_in(said) if sign.code not in asked]
+    return json.dumps({"beyond": [*beyond, *(words for _, _, words in facts_in(said))]}, ensure_ascii=False)
+
+
+def restatement(request: RespondentRequest) -> str:
+    """The JSON text of the signs and facts of an answer in other words: utterances of the same poles."""
+    said = _said(request)
+    signs = [request.chance("restated", n).choice(other_words(sign)) for n, sign in enumerate(signs_in(said))]
+    return json.dumps({"restated": " ".join([*signs, *(words for _, _, words in facts_in(said))])}, ensure_ascii=False)
+
+
 def _statements(answer: str) -> dict[str, tuple[object, str]]:
     """What an answer says by what it is about: the pole of a dimension or the value of a fact, and the words."""
     poles = {sign.code: (sign.level, sign.quote) for sign in signs_in(answer)}
@@ -51,4 +67,6 @@ def _said(request: RespondentRequest) -> str:
 _READINGS: Mapping[frozenset[str], Reading] = {
     frozenset({"number"}): choice,
     frozenset({"pairs"}): contradictions,
+    frozenset({"beyond"}): disclosures,
+    frozenset({"restated"}): restatement,
 }

@@ -87,6 +87,7 @@ _KINDS: Mapping[str, _Kind] = {
     "refuser": _Kind(lambda name, rate=0.3: degenerate.RefusingPatient(name, rate=rate), *_SHARE),
     "salad": _Kind(degenerate.SaladPatient),
     "monologue": _Kind(uneven.MonologuePatient),
+    "oversharer": _Kind(uneven.Oversharer),
     "neighbours": _Kind(uneven.NeighbourPatient),
     "mute": _Kind(lambda name, count=10: uneven.MutePatient(name, count=count), *_NUMBER_OF),
     "few": _Kind(lambda name, count=3: uneven.FewPatient(name, count=count), *_NUMBER_OF),

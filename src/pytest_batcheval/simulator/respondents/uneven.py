@@ -11,7 +11,7 @@ from pytest_batcheval.simulator.respondents.patients import FlatPatient, Levels,
 from pytest_batcheval.simulator.respondents.phrases import facts, said_as, self_label
 from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
 
-_EMOJI: Mapping[tuple[str, int], str] = {
+EMOJI: Mapping[tuple[str, int], str] = {
     (code, level): chr(0x1F600 + 2 * place + (level > 0)) for place, code in enumerate(CODES) for level in (-1, 1)
 }
 
@@ -34,6 +34,14 @@ class MonologuePatient(Patient):
     def opener(self, request: RespondentRequest) -> str:
         """A sentence that fits any question."""
         return request.chance("opener").choice(fillers(request.recognised.language))
+
+
+class Oversharer(Patient):
+    """Shows all its traits in every answer, in other words each time."""
+
+    def targets(self, request: RespondentRequest) -> tuple[str, ...]:
+        """All dimensions, whatever was asked."""
+        return CODES
 
 
 class NeighbourPatient(Patient):
@@ -142,7 +150,7 @@ class EmojiPatient(FlatPatient):
 
     def reply(self, request: RespondentRequest) -> RespondentReply:
         """Openers and fillers, then the emoji."""
-        return _with_code(super().reply(request), request, self.targets(request), lambda _, *pole: _EMOJI[pole])
+        return _with_code(super().reply(request), request, self.targets(request), lambda _, *pole: EMOJI[pole])
 
 
 class LengthPatient(FlatPatient):
