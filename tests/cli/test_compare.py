@@ -71,7 +71,7 @@ def test_answers_that_show_nothing_are_not_compared(record, capsys, standard, ca
     record(standard)
     record(candidate, module="tests/test_b.py")
     assert main(["compare", standard, candidate]) == 4
-    assert "too few to compare runs by" in capsys.readouterr().err
+    assert "too few to compare by" in capsys.readouterr().err
 
 
 @pytest.mark.sampled

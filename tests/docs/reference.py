@@ -146,7 +146,7 @@ def _quality():
     parts = ["# Measures\n\n[Statistics](../statistics.md) explains them, with their measured error rates.\n"]
     for heading, names in (("Functions", functions), ("Results and types", classes)):
         parts += [f"## {heading}\n", *(f"::: pytest_batcheval.quality.{name}\n" for name in names)]
-    for module in ("ladder", "labels"):
+    for module in ("ladder", "labels", "recognition", "contradiction", "oversharing"):
         parts += [f"## `quality.{module}`\n", f"::: pytest_batcheval.quality.{module}\n"]
     return "\n".join(parts)
 

@@ -17,8 +17,8 @@ PUBLIC = {
     ),
     "pytest_batcheval.quality": (
         "CellValues Comparison Consistency Coverage Differentiation Discriminant Diversity FormatChecks GroupDifference JudgeAgreement PersonaEcho "
-        "Power QualityGate Regression Relevance Rubric TableError TraitReflection Verdict Verdicts alignment at_turn cell_values "
-        "compare consistency coverage differentiation discriminant diversity format_checks group_difference judge_agreement persona_echo power "
+        "Drift Power QualityGate Regression Relevance Rubric TableError TraitReflection Verdict Verdicts alignment at_turn cell_values "
+        "compare consistency coverage differentiation discriminant diversity drift format_checks group_difference judge_agreement persona_echo power "
         "quality_gate read_verdict regression relevance rubric_request scores_of trait_reflection verdicts_of"
     ),
 }

@@ -42,6 +42,7 @@ STATISTICS: dict[str, Callable[[Answers], Result]] = {
     "format_checks": quality.format_checks,
     "persona_echo": lambda a: quality.persona_echo(a, permutations=99),
     "group_difference": lambda a: quality.group_difference(a, halves(a), permutations=99),
+    "drift": lambda a: quality.drift(a, permutations=99),
     "relevance": lambda a: quality.relevance(a, permutations=99),
     "judge_agreement": lambda a: quality.judge_agreement(a, *[{"NS": [3] * len(a)}] * 2, least=8),
     "compare": lambda a: quality.compare(a, a),
@@ -64,7 +65,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 
 CODES = ["NS", "HA", "RD", "P"]
 
-COMPARED = ("compare", "regression")
+COMPARED = ("compare", "regression", "drift")
 """What needs scores of most answers."""
 
 each_statistic = pytest.mark.parametrize("name", STATISTICS)
@@ -94,7 +95,7 @@ def test_whatever_the_texts_figures_are_finite_and_nothing_warns(with_texts: Any
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         if name in COMPARED:
-            with pytest.raises(TooFewScores, match=r"scores in [0-9]+ of 528 answers, less than 50%"):
+            with pytest.raises(TooFewScores, match=r"scores in [0-9]+ of [0-9]+ answers, less than 50%"):
                 STATISTICS[name](with_texts(TEXTS[kind]))
             return
         result = STATISTICS[name](with_texts(TEXTS[kind]))
@@ -252,6 +253,7 @@ ONE_LINE = {
     "persona_echo": r"lift=-?0\.\d+ p=[\d.]+: in their own words",
     "group_difference": r"r2=0\.\d+ p=[\d.]+: (different|not shown)",
     "relevance": r"nearest=\d\.\d+ p=[\d.]+: (relevant|not shown)",
+    "drift": r"change=[+-]0\.\d\d p=[\d.]+: not shown",
     "judge_agreement": r"least kappa=undefined n=[\d]+: not agreed on NS",
     "compare": r"alignment/2 difference=\+0\.000 p=1: equivalent",
     "regression": r"alignment/2 change=\+0\.000 p=1: PASS",
@@ -283,5 +285,5 @@ def test_no_figures_however_long_make_it_longer(respondent: Build) -> None:
 def test_every_public_result_has_the_line_of_its_base() -> None:
     classes = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
     results = [cls for cls in classes if issubclass(cls, Result)]
-    assert len(results) == 16
+    assert len(results) == 17
     assert all(cls.__repr__ is Result.__repr__ for cls in results)

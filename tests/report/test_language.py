@@ -27,7 +27,9 @@ SAID = [*(REPORT / f"{name}.py" for name in ("page", "quality_part", "charts", "
         *(REPORT.parent / "cli" / f"{name}.py" for name in ("baseline", "compare", "compare_passes", "rates"))]  # fmt: skip
 PHRASED = [REPORT / f"{name}.py" for name in ("run_text", "changes", "dashboard/live")]
 CLASSES = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
-RESULTS = {"LadderStep", "Estimate", "Recognition"} | {cls.__name__ for cls in CLASSES if issubclass(cls, Result)}
+RESULTS = {"LadderStep", "Estimate", "Recognition", "Contradiction", "Oversharing"} | {
+    cls.__name__ for cls in CLASSES if issubclass(cls, Result)
+}
 LABELS = {"requests", "at", "tokens", "cost", "time", "machine"}
 """Of the lines on a run, which the terminal has too."""
 

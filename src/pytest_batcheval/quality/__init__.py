@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.measures._discriminant import discriminant as discriminant
     from pytest_batcheval.quality.measures._diversity import Diversity as Diversity
     from pytest_batcheval.quality.measures._diversity import diversity as diversity
+    from pytest_batcheval.quality.measures._drift import Drift as Drift
+    from pytest_batcheval.quality.measures._drift import drift as drift
     from pytest_batcheval.quality.measures._format_checks import FormatChecks as FormatChecks
     from pytest_batcheval.quality.measures._format_checks import format_checks as format_checks
     from pytest_batcheval.quality.measures._group_difference import GroupDifference as GroupDifference
@@ -59,6 +61,7 @@ _HOMES = {
     "Differentiation": "measures._differentiation",
     "Discriminant": "measures._discriminant",
     "Diversity": "measures._diversity",
+    "Drift": "measures._drift",
     "FormatChecks": "measures._format_checks",
     "GroupDifference": "measures._group_difference",
     "JudgeAgreement": "judging._judge_agreement",
@@ -81,6 +84,7 @@ _HOMES = {
     "differentiation": "measures._differentiation",
     "discriminant": "measures._discriminant",
     "diversity": "measures._diversity",
+    "drift": "measures._drift",
     "format_checks": "measures._format_checks",
     "group_difference": "measures._group_difference",
     "judge_agreement": "judging._judge_agreement",

@@ -61,6 +61,7 @@ NEEDS: Mapping[str, Needs] = {
     "differentiation": Needs(left_out=frozenset({"average"})),
     "discriminant": Needs(dimensions=2, instead=_DECLARED),
     "diversity": Needs(sizes=False),
+    "drift": Needs(dimensions=1, instead=_DECLARED),
     "evidence": _JUDGED,
     "group_difference": Needs(),
     "judge_agreement": Needs(sizes=False, answers=LEAST_JUDGED, instead=frozenset({"least"})),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 
 from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.judging._rubric_request import judged_words
+from pytest_batcheval.quality.judging._strict_request import was_said
 from pytest_batcheval.quality.result import NONE, WIDTH, Result, listed
 from pytest_batcheval.recordings.answer_table import Answers, Row
 from pytest_batcheval.text.format import counted
@@ -132,11 +132,10 @@ def read_verdict(answer: Answer) -> Verdict:
         return Verdict(fault=Phrase("not valid JSON ({reason}): {cut!r}", reason=answer.finish_reason, cut=cut))
     if (fault := best_match(Draft202012Validator(schema).iter_errors(data))) is not None:
         return Verdict(fault=f"{fault.json_path}: {fault.message[:200]}")
-    said = _folded(words)
     codes = schema["properties"]["scores"]["required"]
     evidence = {code: data["scores"][code]["evidence"] for code in codes}
     scores = {code: data["scores"][code]["score"] for code in codes}
-    dropped = tuple(code for code in codes if scores[code] is not None and not _was_said(evidence[code], said))
+    dropped = tuple(code for code in codes if scores[code] is not None and not was_said(evidence[code], words))
     return Verdict(
         role=data["role"],
         scores={code: None if code in dropped else score for code, score in scores.items()},
@@ -164,10 +163,10 @@ def verdict_in(answer: Answer) -> Verdict | None:
         return None
     marks, role = found["scores"], found.get("role")
     judged = answer.turns[-2]
-    said = _folded(judged.text) if judged.error is None else ""
+    said = judged.text if judged.error is None else ""
     scores = {code: mark.get("score") if isinstance(mark, dict) else mark for code, mark in marks.items()}
     evidence = {code: mark["evidence"] for code, mark in marks.items() if _has_quote(mark)}
-    dropped = tuple(code for code in evidence if scores[code] is not None and not _was_said(evidence[code], said))
+    dropped = tuple(code for code in evidence if scores[code] is not None and not was_said(evidence[code], said))
     kept = {code: None if code in dropped else score for code, score in scores.items()}
     return Verdict(role if isinstance(role, str) else "", scores=kept, evidence=evidence, dropped=dropped)
 
@@ -292,10 +291,6 @@ def _schema(answer: Answer) -> dict[str, Any] | None:
     return schema if isinstance(schema, dict) else None
 
 
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
-
-
 def _asked_by_rubric(answer: Answer) -> bool:
     judged = answer.error is None and len(answer.turns) > 1
     return judged and judged_words(answer.request) is not None and _schema(answer) is not None
@@ -318,10 +313,6 @@ def _has_quote(mark: object) -> bool:
 
 def _codes(found: Sequence[Verdict | None]) -> set[str]:
     return {code for verdict in found if verdict is not None and verdict.scores is not None for code in verdict.scores}
-
-
-def _was_said(quote: str, said: str) -> bool:
-    return bool(quote.strip()) and _folded(quote) in said
 
 
 def _score(verdict: Verdict | None, code: str) -> float | None:

@@ -16,7 +16,7 @@ from pytest_batcheval.quality.word_scores import Scores
 from pytest_batcheval.text.phrase import Phrase
 
 LEAST_SCORED = 0.5
-"""Least share of scored answers for a comparison of runs, a convention: of fewer, most of the figure would be zeros.
+"""Least share of scored answers for a comparison, a convention: of fewer, most of the figure would be zeros.
 
 Measured (docs/statistics.md): 0.9 where a persona shows three of four signs, 0.7 where it shows 40 %, 0 for the word
 list on texts in other words.
@@ -54,7 +54,7 @@ class ScoredAnswers:
         """
         if not self.enough:
             raise TooFewScores(
-                f"{self}, less than {LEAST_SCORED:.0%}: too few to compare runs by. Either the answers show nothing, "
+                f"{self}, less than {LEAST_SCORED:.0%}: too few to compare by. Either the answers show nothing, "
                 "or their words are not in the word list: let a judge score them (scores=scores_of(answers); --judge "
                 "MODEL)"
             )

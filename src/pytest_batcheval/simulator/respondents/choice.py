@@ -6,26 +6,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from pytest_batcheval.catalogue.load import openers
 from pytest_batcheval.catalogue.recognise import RecognisedPrompt, recognise
 from pytest_batcheval.simulator.respondents.judged_answer import signs_in
 from pytest_batcheval.simulator.respondents.protocol import RespondentRequest
-from pytest_batcheval.simulator.respondents.rubric import asked_schema_of
-from pytest_batcheval.wire.plain import mapping
+from pytest_batcheval.simulator.respondents.uneven import EMOJI
 
 _ASKED = re.compile(r"<said-([0-9a-f]{16})>\n(.*)\n</said-\1>\n(.*)", re.DOTALL)
 _NUMBERED = re.compile(r"^(\d+)\. ", re.MULTILINE)
 
 
-def asks_choice(body: Mapping[str, Any]) -> bool:
-    """Whether the response format of a request is the number of a choice."""
-    return set(mapping(asked_schema_of(body).get("properties"))) == {"number"}
-
-
 def choice(request: RespondentRequest) -> str:
-    """The JSON text of a choice: the text whose levels fit the signs best, or whose question was answered most."""
+    """The JSON text of a choice: the one whose levels fit signs and emoji best, or whose question was answered most."""
     found = _ASKED.search(request.messages[-1][1] if request.messages else request.prompt)
     _, said, listing = found.groups() if found else ("", "", "")
     _, *parts = _NUMBERED.split(listing)
@@ -33,6 +26,8 @@ def choice(request: RespondentRequest) -> str:
     shown = Counter[str]()
     for sign in signs_in(said):
         shown[sign.code] += sign.level
+    for (code, level), emoji in EMOJI.items():
+        shown[code] += level * said.count(emoji)
     best = max(offered, key=lambda number: _fit(offered[number], said, shown), default=1)
     return json.dumps({"number": best})
 

@@ -59,6 +59,14 @@ def signs_in(text: str) -> list[Sign]:
     return [sign for _, sign in sorted(found, key=lambda pair: pair[0])]
 
 
+def other_words(sign: Sign) -> tuple[str, ...]:
+    """The other utterances of a sign's pole, in its language."""
+    folded = _folded(sign.quote)
+    said = next(d for d in dimensions() if d.code == sign.code).pole(sign.level).utterances.values()
+    own = next(sentences for sentences in said if folded in map(_folded, sentences))
+    return tuple(sentence for sentence in own if _folded(sentence) != folded)
+
+
 def role_in(text: str) -> str:
     """The rubric's role label for a text."""
     plain = text.casefold()

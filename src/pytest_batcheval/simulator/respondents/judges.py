@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pytest_batcheval.catalogue.load import dimensions
-from pytest_batcheval.simulator.respondents.choice import asks_choice, choice
 from pytest_batcheval.simulator.respondents.judged_answer import Sign, first_sentence, judged_text, role_in, signs_in
 from pytest_batcheval.simulator.respondents.patients import GOOD
 from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
+from pytest_batcheval.simulator.respondents.readings import asked_reading
 from pytest_batcheval.simulator.respondents.rubric import (
     HIGHEST,
     LOWEST,
@@ -71,9 +71,9 @@ class Judge:
     name: str = "judge"
 
     def reply(self, request: RespondentRequest) -> RespondentReply:
-        """The filled rubric as JSON, with all dimensions if the request has no response format; or a choice."""
-        if asks_choice(request.body):
-            return RespondentReply(choice(request))
+        """The filled rubric as JSON, with all dimensions if the request has no response format; or another reading."""
+        if reading := asked_reading(request.body):
+            return RespondentReply(reading(request))
         case = JudgeCase(request, requested_rubric(request.body) or RequestedRubric())
         text = case.rubric.verdict(role_in(case.answer), self.marks(case))
         return RespondentReply(text, question=request.recognised.question)

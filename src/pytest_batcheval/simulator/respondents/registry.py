@@ -11,8 +11,8 @@ from typing import Any
 from pytest_batcheval.catalogue.load import CODES
 from pytest_batcheval.errors import UsageError
 from pytest_batcheval.simulator.respondents import degenerate, judges, patients, uneven
-from pytest_batcheval.simulator.respondents.choice import asks_choice
 from pytest_batcheval.simulator.respondents.protocol import Respondent
+from pytest_batcheval.simulator.respondents.readings import asked_reading
 from pytest_batcheval.simulator.respondents.rubric import requested_rubric
 from pytest_batcheval.simulator.respondents.scripted import Scripted
 from pytest_batcheval.wire.origin import MODEL_PREFIX
@@ -87,11 +87,14 @@ _KINDS: Mapping[str, _Kind] = {
     "refuser": _Kind(lambda name, rate=0.3: degenerate.RefusingPatient(name, rate=rate), *_SHARE),
     "salad": _Kind(degenerate.SaladPatient),
     "monologue": _Kind(uneven.MonologuePatient),
+    "oversharer": _Kind(uneven.Oversharer),
     "neighbours": _Kind(uneven.NeighbourPatient),
     "mute": _Kind(lambda name, count=10: uneven.MutePatient(name, count=count), *_NUMBER_OF),
     "few": _Kind(lambda name, count=3: uneven.FewPatient(name, count=count), *_NUMBER_OF),
     "late": _Kind(lambda name, count=5: uneven.LatePatient(name, count=count), *_NUMBER_OF),
     "drifting": _Kind(uneven.DriftingPatient),
+    "factual": _Kind(uneven.FactualPatient),
+    "contradicting": _Kind(lambda name, wrong=0.5: uneven.FactualPatient(name, wrong=wrong), *_SHARE),
     "counsellor": _Kind(lambda name, rate=0.1: uneven.OutOfRolePatient(name, rate=rate), *_SHARE),
     "polite": _Kind(lambda name, rate=0.1: uneven.OutOfRolePatient(name, voice="polite", rate=rate), *_SHARE),
     "sheet_reader": _Kind(uneven.SheetReader),
@@ -144,12 +147,12 @@ def chosen(own: Respondent, body: Mapping[str, Any]) -> Respondent:
     """The respondent for a request on a server whose own respondent is `own`.
 
     A model `sim-<respondent>` names it. Otherwise it is the server's own, except that patients cannot fill
-    rubrics or choose, and judges cannot give interviews: `judge` replaces the former, `faithful` the latter.
+    rubrics or read, and judges cannot give interviews: `judge` replaces the former, `faithful` the latter.
 
     Raises:
         UsageError: the model names an unknown respondent, or one that reads a file.
     """
-    asks_rubric = requested_rubric(body) is not None or asks_choice(body)
+    asks_rubric = requested_rubric(body) is not None or asked_reading(body) is not None
     model = str(body.get("model", ""))
     if model.startswith(MODEL_PREFIX):
         named = _of_model(model)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pytest_batcheval.catalogue.load import CODES, design, dimensions, fillers, questions
 from pytest_batcheval.simulator.ids import chance, digest
 from pytest_batcheval.simulator.respondents.patients import FlatPatient, Levels, Patient
-from pytest_batcheval.simulator.respondents.phrases import said_as, self_label
+from pytest_batcheval.simulator.respondents.phrases import facts, said_as, self_label
 from pytest_batcheval.simulator.respondents.protocol import RespondentReply, RespondentRequest
 
-_EMOJI: Mapping[tuple[str, int], str] = {
+EMOJI: Mapping[tuple[str, int], str] = {
     (code, level): chr(0x1F600 + 2 * place + (level > 0)) for place, code in enumerate(CODES) for level in (-1, 1)
 }
 
@@ -34,6 +34,14 @@ class MonologuePatient(Patient):
     def opener(self, request: RespondentRequest) -> str:
         """A sentence that fits any question."""
         return request.chance("opener").choice(fillers(request.recognised.language))
+
+
+class Oversharer(Patient):
+    """Shows all its traits in every answer, in other words each time."""
+
+    def targets(self, request: RespondentRequest) -> tuple[str, ...]:
+        """All dimensions, whatever was asked."""
+        return CODES
 
 
 class NeighbourPatient(Patient):
@@ -97,6 +105,23 @@ class DriftingPatient(Patient):
 
 
 @dataclass(frozen=True)
+class FactualPatient(Patient):
+    """Adds a fact of its life to each answer, the same whenever it comes up; another, with probability `wrong`."""
+
+    wrong: float = 0.0
+
+    def reply(self, request: RespondentRequest) -> RespondentReply:
+        """The patient's answer, and one of the facts by the place of the question."""
+        said = super().reply(request)
+        known = facts(request.recognised.language)
+        name = list(known)[_question_place(request) % len(known)]
+        own = chance(request.seed, "fact", name, request.setting).choice(known[name])
+        if request.chance("wrong fact").random() < self.wrong:
+            own = request.chance("fact").choice([other for other in known[name] if other != own])
+        return replace(said, text=f"{said.text} {own}")
+
+
+@dataclass(frozen=True)
 class OutOfRolePatient(Patient):
     """Speaks as somebody else with probability `rate`: as a counsellor, or as a patient who politely declines."""
 
@@ -125,7 +150,7 @@ class EmojiPatient(FlatPatient):
 
     def reply(self, request: RespondentRequest) -> RespondentReply:
         """Openers and fillers, then the emoji."""
-        return _with_code(super().reply(request), request, self.targets(request), lambda _, *pole: _EMOJI[pole])
+        return _with_code(super().reply(request), request, self.targets(request), lambda _, *pole: EMOJI[pole])
 
 
 class LengthPatient(FlatPatient):
