@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 MOST = 0.2
 """Largest share, in times the control's, that still counts as none of it; a convention.
 
-Simulated (docs/statistics.md): 0 to 0.02 of faithful respondents, 0.3 of those with the defect in three answers of ten.
+Simulated (docs/statistics.md): 0 of faithful respondents, 0.25 of those with a wrong fact in three answers of ten.
 """
 
 SEEN = 0.5
