@@ -44,6 +44,9 @@ STATISTICS: dict[str, Callable[[Answers], Result]] = {
     "group_difference": lambda a: quality.group_difference(a, halves(a), permutations=99),
     "relevance": lambda a: quality.relevance(a, permutations=99),
     "judge_agreement": lambda a: quality.judge_agreement(a, *[{"NS": [3] * len(a)}] * 2, least=8),
+    "judge_variance": lambda a: quality.judge_variance(
+        a, {n: {"NS": [3 + (i * m) % 3 for i in range(len(a))]} for m, n in enumerate("ab", 1)}, targets={}
+    ),
     "compare": lambda a: quality.compare(a, a),
     "regression": lambda a: quality.regression(a, a),
     "quality_gate": lambda a: quality.quality_gate(a, permutations=99),
@@ -283,5 +286,5 @@ def test_no_figures_however_long_make_it_longer(respondent: Build) -> None:
 def test_every_public_result_has_the_line_of_its_base() -> None:
     classes = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
     results = [cls for cls in classes if issubclass(cls, Result)]
-    assert len(results) == 16
+    assert len(results) == 17
     assert all(cls.__repr__ is Result.__repr__ for cls in results)
