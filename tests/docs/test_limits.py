@@ -18,9 +18,9 @@ BACKED = {
     "passes in 30 of 30, with a warning of missing scores in 30 of 30": "sees half of the low poles | 1 | 30 of 30 | none | 1.00 |",
     "1 of 30 passed although traits were random": "a judge that hides what does not fit | 1 | 1 of 30 |",
     "passed in 1 of 200 runs with three samples": "| `partial` | 3 | 1 of 200 |",
-    "in 67 of 100 runs": "| `faithful-0.4` | 1 | 198 of 600 | different 0.670 |",
-    "with three in all 200": "| `faithful-0.4` | 3 | 200 of 200 |",
-    "in 0.12 of single answers": "| `faithful` | 1 | 600 of 600 | none | 0.019 | 0.12 |",
+    "in 224 of 300 runs": "| `faithful-0.4` | 1 | 76 of 300 |",
+    "with three in all 100": "| `faithful-0.4` | 3 | 100 of 100 |",
+    "in 0.12 of single answers": "| `faithful` | 1 | 300 of 300 | none | 0.019 | 0.12 |",
     "in 0.16 of runs, and in 0.41": "| 0.2 | 0.16, 0.34, 0.51 | 0.41,",
     "in 0.12 to 0.19 of runs": "lean by 0.3, 0.6 | 0.12, 0.19 |",
     "0.21 in `compare`, 0.065": "0.21, 0.135, 0.065",
@@ -30,6 +30,9 @@ BACKED = {
     "in 0.96 of runs when": "| 0.96 of 100 runs; 0.02; 0.02 |",
     "and in 0.02 as requests": "| 0.96 of 100 runs; 0.02; 0.02 |",
     "off by 0.25 points": "the judge errs by 0.25 points",
+    "0.69 was its own": "| 0.965 | 0.69 |",
+    "0.57 where judges differed\n  by 0.6 points": "| a strict judge: judges differ by 0.6 | 0.968 | 0.57 |",
+    "0.43 where each favoured": "| judges favour other personas: by 0.6 | 0.950 | 0.43 |",
     "in 0.96 of\n  runs": "in 0.94, 0.96, 0.96 of 600 runs",
 }
 """A claim of the page, and the words of docs/statistics.md that it stands on."""
