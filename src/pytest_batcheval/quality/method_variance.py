@@ -85,17 +85,7 @@ def method_variance(
             `judge_variance`.
     """
     answers = arranged(answers, rows, columns)
-    given = scores_by_name(answers, methods, "method")
-    table = table_of(spoken(answers))
-    aimed = aimed_at_by(table, next(iter(given.values())), targets)
-    if len(aimed) < 2:
-        raise TableError(f"method variance needs at least two dimensions; there is only {', '.join(aimed)}")
-    values = np.array(
-        [[persona_scores(table, own[code], questions) for code, questions in aimed.items()] for own in given.values()]
-    )
-    if len(flat := np.argwhere(np.ptp(values, axis=2) == 0)):
-        method, code = list(given)[flat[0][0]], list(aimed)[flat[0][1]]
-        raise TableError(f"{method} scores all personas alike in {code}: it cannot agree with another method")
+    values, names, codes = _values(answers, methods, targets)
     convergent, apart = _correlations(values)
     left_out = np.array([_correlations(np.delete(values, n, axis=2))[1] for n in range(values.shape[2])])
     noise = (len(left_out) - 1) * left_out.var(axis=0)
@@ -107,11 +97,29 @@ def method_variance(
         interval=(_root(ends[0]), _root(ends[1])),
         p_value=permutation_p(lambda rng, n: _null(values, rng, n), float(convergent.mean()), permutations, seed)[0],
         null=NULL,
-        n=len(table.texts),
+        n=len(answers),
         seed=seed,
-        convergent=dict(zip(aimed, map(float, convergent), strict=True)),
-        methods=dict(zip(given, map(_root, squares), strict=True)),
+        convergent=dict(zip(codes, map(float, convergent), strict=True)),
+        methods=dict(zip(names, map(_root, squares), strict=True)),
     )
+
+
+def _values(
+    answers: Answers, methods: Mapping[str, Given], targets: Targets | None
+) -> tuple[Floats, list[str], list[str]]:
+    """Return personas' scores, shape (methods, dimensions, P), with the names of methods and dimensions."""
+    given = scores_by_name(answers, methods, "method")
+    table = table_of(spoken(answers))
+    aimed = aimed_at_by(table, next(iter(given.values())), targets)
+    if len(aimed) < 2:
+        raise TableError(f"method variance needs at least two dimensions; there is only {', '.join(aimed)}")
+    values = np.array(
+        [[persona_scores(table, own[code], questions) for code, questions in aimed.items()] for own in given.values()]
+    )
+    if len(flat := np.argwhere(np.ptp(values, axis=2) == 0)):
+        method, code = list(given)[flat[0][0]], list(aimed)[flat[0][1]]
+        raise TableError(f"{method} scores all personas alike in {code}: it cannot agree with another method")
+    return values, list(given), list(aimed)
 
 
 def _root(square: float) -> float:
