@@ -37,6 +37,16 @@ def test_an_equally_good_cheaper_model_is_as_good(record, capsys):
 
 
 @pytest.mark.sampled
+def test_the_language_of_the_answers_may_be_named(record, capsys):
+    record("gpt-6.1-terra")
+    record("gpt-6-luna", module="tests/test_b.py")
+    assert main(["compare", "gpt-6.1-terra", "gpt-6-luna", "--language", "en"]) == 1
+    out = capsys.readouterr().out
+    assert "gpt-6-luna is not shown to be as good as gpt-6.1-terra: it does not pass the gate" in out
+    assert "FAIL form" in out
+
+
+@pytest.mark.sampled
 def test_tokens_and_cost_are_those_of_the_answers(record, folder, capsys):
     record("gpt-6.1-terra")
     record("gpt-6-luna", module="tests/test_b.py")

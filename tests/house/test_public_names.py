@@ -16,9 +16,9 @@ PUBLIC = {
         "PersonaMatrix Question Request charts check_batch_status download_batch_results"
     ),
     "pytest_batcheval.quality": (
-        "CellValues Comparison Consistency Coverage Differentiation Discriminant Diversity FormatChecks GroupDifference JudgeAgreement PersonaEcho "
+        "CellValues Comparison Consistency Coverage Differentiation Discriminant Diversity FormatChecks GroupDifference JudgeAgreement JudgeVariance PersonaEcho "
         "Drift Power QualityGate Regression Relevance Rubric TableError TraitReflection Verdict Verdicts alignment at_turn cell_values "
-        "compare consistency coverage differentiation discriminant diversity drift format_checks group_difference judge_agreement persona_echo power "
+        "compare consistency coverage differentiation discriminant diversity drift format_checks group_difference judge_agreement judge_variance persona_echo power "
         "quality_gate read_verdict regression relevance rubric_request scores_of trait_reflection verdicts_of"
     ),
 }

@@ -28,7 +28,7 @@ def table():
 
 
 def filled(path, score):
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for number, row in enumerate(rows):
         row["score"] = score(number, row)
@@ -50,6 +50,25 @@ def test_a_sheet_that_is_filled_is_a_file_of_labels(tmp_path, table):
     assert found["NS"].corrected.interval[0] <= 1 <= found["NS"].corrected.interval[1]
     assert "kim" in found.explain()
     assert "kim" in found.explain("ko")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_spreadsheet_opens_korean_and_either_file_is_read(tmp_path, encoding):
+    said = Answers.from_records([{"persona": "지우", "question": "수면", "text": "잠이 안 와요, 정말."}])
+    path = tmp_path / "labels.csv"
+    label_sheet(said, ["NS"], count=1, rater="김").write(path)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfcustom_id,")
+    text = path.read_text(encoding="utf-8-sig")
+    assert "잠이 안 와요, 정말." in text
+    path.write_text(text.replace("?", "4"), encoding=encoding, newline="")
+    assert Labels.load(path).scores(said, "김") == {"NS": [4]}
+
+
+def test_what_binds_a_label_is_no_number_to_a_spreadsheet():
+    said = Answers.from_records({"persona": f"p{n}", "question": "q", "text": f"answer {n}"} for n in range(300))
+    rows = label_sheet(said, ["NS"], count=300, rater="kim").rows
+    assert len({row["words"] for row in rows}) == 300
+    assert all(row["words"].isalpha() for row in rows)
 
 
 def test_rows_that_nobody_filled_are_no_labels(tmp_path, table):
@@ -135,6 +154,43 @@ def test_fewer_than_60_cells_are_refused(tmp_path, table):
     filled(path, lambda n, row: "4")
     with pytest.raises(TableError, match="59 labelled cells of NS: at least 60"):
         Labels.load(path).estimate(table, {"NS": [4.0] * 200}, "kim")
+
+
+LEVELS = {f"p{i}": {"NS": 1 if i < 5 else -1} for i in range(10)}
+
+
+def by_level(tmp_path, table, count):
+    """Labels and scores of a judge that adds a point to whoever is prompted high, and is right with the low ones."""
+    path = tmp_path / "labels.csv"
+    label_sheet(table, ["NS"], count=count, rater="kim").write(path)
+    at = {row.answer.custom_id: LEVELS[row.id("persona")]["NS"] for row in table.rows}
+    filled(path, lambda n, row: str((3 if n % 2 else 4) if at[row["custom_id"]] > 0 else 2))
+    judge = [5.0 if LEVELS[row.id("persona")]["NS"] > 0 else 2.0 for row in table.rows]
+    return Labels.load(path), {"NS": judge}
+
+
+def test_a_judge_may_err_by_the_level_that_was_prompted(tmp_path, table):
+    labels, scores = by_level(tmp_path, table, 180)
+    both = {level: labels.estimate(table, scores, "kim", level=level, levels=LEVELS) for level in ("high", "low")}
+    assert [found["NS"].judged for found in both.values()] == [2, -1]
+    assert both["high"]["NS"].corrected.estimate == pytest.approx(0.5, abs=0.2)
+    assert both["high"]["NS"].corrected.interval[1] < 1
+    assert both["low"]["NS"].corrected.estimate == pytest.approx(-1)
+    assert both["high"].n == both["low"].n == 100
+    assert both["high"]["NS"].labels + both["low"]["NS"].labels == 180
+    assert "prompted high: 100 answers" in both["high"].explain()
+    assert "낮음으로" in both["low"].explain("ko")
+    assert labels.estimate(table, scores, "kim")["NS"].labels == 180
+
+
+def test_too_few_labels_of_a_level_and_other_levels_are_named(tmp_path, table):
+    labels, scores = by_level(tmp_path, table, 90)
+    with pytest.raises(TableError, match=r"[0-9]+ labelled cells of NS at the level high: at least 60 are needed"):
+        labels.estimate(table, scores, "kim", level="high", levels=LEVELS)
+    with pytest.raises(TableError, match="0 labelled cells of NS at the level low"):
+        labels.estimate(table, scores, "kim", level="low")
+    with pytest.raises(TableError, match="level must be one of high, low, not 'average'"):
+        labels.estimate(table, scores, "kim", level="average", levels=LEVELS)
 
 
 @pytest.mark.parametrize("count", [5, 60, 199, 200])

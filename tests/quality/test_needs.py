@@ -43,6 +43,8 @@ def measured(name, rows):
     function = getattr(quality, name)
     if name == "group_difference":
         return function(rows, {f"p{n}": n % 2 for n in range(LEAST_ROWS)})
+    if name == "judge_variance":
+        return function(rows, {judge: {"NS": [3 + n % 2 for n in range(len(rows))]} for judge in "ab"})
     return function(rows, rows) if name in ("compare", "regression") else function(rows)
 
 

@@ -45,6 +45,9 @@ STATISTICS: dict[str, Callable[[Answers], Result]] = {
     "drift": lambda a: quality.drift(a, permutations=99),
     "relevance": lambda a: quality.relevance(a, permutations=99),
     "judge_agreement": lambda a: quality.judge_agreement(a, *[{"NS": [3] * len(a)}] * 2, least=8),
+    "judge_variance": lambda a: quality.judge_variance(
+        a, {n: {"NS": [3 + (i * m) % 3 for i in range(len(a))]} for m, n in enumerate("ab", 1)}, targets={}
+    ),
     "compare": lambda a: quality.compare(a, a),
     "regression": lambda a: quality.regression(a, a),
     "quality_gate": lambda a: quality.quality_gate(a, permutations=99),

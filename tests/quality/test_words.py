@@ -19,13 +19,14 @@ from pytest_batcheval.quality.axes import TableError
 from pytest_batcheval.quality.measures import _differentiation_controls as control
 from pytest_batcheval.quality.measures import _format_checks
 from pytest_batcheval.quality.result import Result
+from pytest_batcheval.quality.stats.crossed_components import FACETS
 from pytest_batcheval.text.phrase import LANGUAGES, catalogue
 
 ROOM = Path(gate.__file__).parent
 FILES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOM.rglob("*.py"))}
 
 CONTROLS = {control.INFLUENCE, control.OTHERS, control.LENGTH, control.MASKED}
-NAMES = {"part": gate.PARTS, "check": _format_checks.LIMITS, "probe": ladder.PROBES}
+NAMES = {"part": gate.PARTS, "check": _format_checks.LIMITS, "probe": ladder.PROBES, "facet": FACETS}
 """Words that code compares, by kind; verdicts too."""
 
 NULLS = ("NULL", "PERSONAS_NULL", "MCNEMAR", "SIGNS")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_batcheval.quality.gate import quality_gate as quality_gate
     from pytest_batcheval.quality.judging._judge_agreement import JudgeAgreement as JudgeAgreement
     from pytest_batcheval.quality.judging._judge_agreement import judge_agreement as judge_agreement
+    from pytest_batcheval.quality.judging._judge_variance import JudgeVariance as JudgeVariance
+    from pytest_batcheval.quality.judging._judge_variance import judge_variance as judge_variance
     from pytest_batcheval.quality.judging._rubric import Rubric as Rubric
     from pytest_batcheval.quality.judging._rubric_request import rubric_request as rubric_request
     from pytest_batcheval.quality.measures._alignment import alignment as alignment
@@ -65,6 +67,7 @@ _HOMES = {
     "FormatChecks": "measures._format_checks",
     "GroupDifference": "measures._group_difference",
     "JudgeAgreement": "judging._judge_agreement",
+    "JudgeVariance": "judging._judge_variance",
     "PersonaEcho": "measures._persona_echo",
     "Power": "comparing._power",
     "QualityGate": "gate",
@@ -88,6 +91,7 @@ _HOMES = {
     "format_checks": "measures._format_checks",
     "group_difference": "measures._group_difference",
     "judge_agreement": "judging._judge_agreement",
+    "judge_variance": "judging._judge_variance",
     "persona_echo": "measures._persona_echo",
     "power": "comparing._power",
     "quality_gate": "gate",

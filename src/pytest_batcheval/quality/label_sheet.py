@@ -39,7 +39,7 @@ class LabelSheet:
     rows: tuple[dict[str, str], ...]
 
     def write(self, path: str | Path) -> None:
-        """Write a new `.csv` file, or a new `.html` page that needs no other file and no network.
+        """Write a new `.csv` file for spreadsheets, or a new `.html` page that needs no other file and no network.
 
         Raises:
             UsageError: the file exists, cannot be written, or has another ending.
@@ -49,7 +49,9 @@ class LabelSheet:
         if shown is None:
             raise UsageError(f"{path}: the name of a label sheet must end in .csv or .html")
         try:
-            with path.open("x", encoding="utf-8", newline="") as stream:
+            # Excel takes a CSV file without a byte order mark for one of the machine's own code page
+            encoding = "utf-8-sig" if shown == self._csv else "utf-8"
+            with path.open("x", encoding=encoding, newline="") as stream:
                 stream.write(shown())
         except OSError as error:
             raise UsageError(f"{path}: the label sheet cannot be written: {error.strerror}") from None

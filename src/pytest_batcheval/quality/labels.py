@@ -24,6 +24,7 @@ from pytest_batcheval.text.format import counted
 from pytest_batcheval.text.phrase import Phrase
 
 if TYPE_CHECKING:
+    from pytest_batcheval.quality.design import Levels
     from pytest_batcheval.quality.judging._estimate import Estimate
 
 BEHIND = 0.1
@@ -119,15 +120,21 @@ class Labels:
         given = {(n, label.dimension): label.score for label, n in self.placed(answers, rater)}
         return {code: [given.get((n, code)) for n in range(len(answers))] for code in self.dimensions}
 
-    def estimate(self, answers: Answers, scores: Given, rater: str) -> Estimate:
+    def estimate(
+        self, answers: Answers, scores: Given, rater: str, *, level: str = "", levels: Levels | None = None
+    ) -> Estimate:
         """Return a judge's means and shares, corrected by what this rater says of some of the answers.
 
+        With a `level`, `high` or `low`, of each dimension only by the answers of personas that are prompted so in it,
+        by their profile or by `levels`: a judge may err otherwise with the high ones than with the low ones.
+
         Raises:
-            TableError: fewer than 60 labelled cells of a dimension, scores that the judge lacks, or as `scores`.
+            TableError: fewer than 60 labelled cells of a dimension (at that level), scores that the judge lacks,
+                another level, or as `scores`.
         """
         from pytest_batcheval.quality.judging._estimate import estimate
 
-        return estimate(answers, scores, self, rater)
+        return estimate(answers, scores, self, rater, level, levels)
 
     def rated(self, answers: Answers, rater: str) -> frozenset[int]:
         """Return the positions of the answers that a rater has labelled."""

@@ -65,6 +65,7 @@ NEEDS: Mapping[str, Needs] = {
     "evidence": _JUDGED,
     "group_difference": Needs(),
     "judge_agreement": Needs(sizes=False, answers=LEAST_JUDGED, instead=frozenset({"least"})),
+    "judge_variance": Needs(),
     "null_scores": _JUDGED,
     "persona_echo": Needs(sizes=False, described=True),
     "planted_signs": _JUDGED,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_batcheval.quality.axes import TableError
+from pytest_batcheval.quality.axes import TableError, axes_of, place_of
+from pytest_batcheval.quality.design import Levels, declared_by_id
 from pytest_batcheval.quality.result import NONE, Result, shown
 from pytest_batcheval.quality.scores import Given, numbers, on_scale
 from pytest_batcheval.quality.stats.judge_error import JudgedShare, PoweredMean, corrected_share, powered_mean
@@ -30,6 +31,9 @@ LOW, HIGH = 2, 4
 """Scores up to which the low pole shows, and from which the high pole does."""
 
 MIDDLE = 3
+
+LEVELS = {"high": "prompted high: {found}", "low": "prompted low: {found}"}
+"""The levels that an estimate may be of, with what it says of them."""
 
 NULL = "none is tested; answers judged and answers labelled are both drawn, a cell's labels together"
 
@@ -84,11 +88,13 @@ class Estimate(Result):
         interval, p_value: none.
         dimensions: by code.
         rater: whose labels.
+        level: `high` or `low` where only answers of personas that are prompted so in the dimension count, else empty.
     """
 
     effect: float
     dimensions: dict[str, DimensionEstimate]
     rater: str
+    level: str = ""
 
     COMPARE: ClassVar[str] = "assert result['NS'].corrected.interval[0] > 0, result.explain()"
 
@@ -100,53 +106,78 @@ class Estimate(Result):
         return Phrase.joined("\n", [self._summary(), *(found.__str__() for found in self.dimensions.values())])
 
     def _summary(self) -> Phrase:
-        return Phrase(
+        found = Phrase(
             "{answers} corrected by the labels of {it.rater}: a mean moves by {it.effect:.2f} points at most",
             answers=Phrase.counted(self.n, "answer"),
             it=self,
         )
+        return found if not self.level else Phrase(LEVELS[self.level], found=found)
 
 
-def estimate(answers: Answers, scores: Given, labels: Labels, rater: str) -> Estimate:
+def estimate(
+    answers: Answers, scores: Given, labels: Labels, rater: str, level: str = "", levels: Levels | None = None
+) -> Estimate:
     """Return `Labels.estimate`: the judge's figures corrected by a rater's labels.
 
     Labelled answers must be drawn at random, or by a label sheet, which notes the chance of each. Whoever chooses what
     to label, such as odd answers, gets intervals that do not hold.
 
     Raises:
-        TableError: fewer than 60 labelled cells of a dimension, chances of some labels only, scores that the judge
-            lacks, stale labels.
+        TableError: fewer than 60 labelled cells of a dimension (at the level), chances of some labels only, scores that
+            the judge lacks, stale labels, another level than `high` and `low`.
     """
+    if level and level not in LEVELS:
+        raise TableError(f"level must be one of {', '.join(LEVELS)}, not {level!r}")
     placed = labels.placed(answers, rater)
     if lacking := sorted(set(labels.dimensions) - set(scores)):
         raise TableError(f"the judge has no scores of {', '.join(lacking)}, which people scored")
     if len({label.chance is None for label, _ in placed}) > 1:
         raise TableError("some labels have a chance and others have not: estimate from one label sheet at a time")
-    found = {
-        code: _dimension(answers, code, scores, {n: label for label, n in placed if label.dimension == code})
-        for code in labels.dimensions
-    }
+    found, of = {}, dict[int, None]()
+    for code in labels.dimensions:
+        kept = _at_level(answers, code, level, levels)
+        own = {n: label for label, n in placed if label.dimension == code and kept[n]}
+        found[code] = _dimension(answers, code, scores, own, kept, level)
+        of |= dict.fromkeys(np.flatnonzero(kept).tolist())
     return Estimate(
         effect=max(abs(one.judged - one.corrected.estimate) for one in found.values()),
         interval=None,
         p_value=None,
         null=NULL,
-        n=len(answers),
+        n=len(of),
         seed=None,
         dimensions=found,
         rater=rater,
+        level=level,
     )
 
 
-def _dimension(answers: Answers, code: str, scores: Given, labels: Mapping[int, Label]) -> DimensionEstimate:
-    judged = on_scale(code, numbers(f"scores of {code}", scores[code], len(answers)))
-    people = np.array([labels[n].score if n in labels else None for n in range(len(answers))], dtype=np.float64)
-    has = np.array([n in labels for n in range(len(answers))])
-    cells = _cells(answers)
+def _at_level(answers: Answers, code: str, level: str, levels: Levels | None) -> Bools:
+    """Return which answers are of personas that are prompted so in a dimension; all without a level."""
+    if not level:
+        return np.ones(len(answers), dtype=np.bool_)
+    axes = axes_of(answers).rows
+    declared = None if levels is None else declared_by_id("levels", levels)
+    wanted, kept = {"high": 1, "low": -1}[level], []
+    for row in answers.rows:
+        identifier, persona = place_of(row, axes)
+        own = getattr(persona, "levels", None) if declared is None else declared.get(identifier)
+        kept.append((own or {}).get(code) == wanted)
+    return np.array(kept, dtype=np.bool_)
+
+
+def _dimension(
+    answers: Answers, code: str, scores: Given, labels: Mapping[int, Label], kept: Bools, level: str
+) -> DimensionEstimate:
+    judged = on_scale(code, numbers(f"scores of {code}", scores[code], len(answers)))[kept]
+    people = np.array([labels[n].score if n in labels else None for n in range(len(answers))], dtype=np.float64)[kept]
+    has = np.array([n in labels for n in range(len(answers))])[kept]
+    cells = _cells(answers)[kept]
     size = len(set(cells[has]))
     if size < LEAST_LABELS:
         raise TableError(
-            f"{counted(size, 'labelled cell')} of {code}: at least {LEAST_LABELS} are needed; "
+            f"{counted(size, 'labelled cell')} of {code}{f' at the level {level}' if level else ''}: at least "
+            f"{LEAST_LABELS} are needed; "
             "samples of a cell count once"
         )
     drawn = [labels[n].chance for n in sorted(labels)]

@@ -15,6 +15,9 @@ from pytest_batcheval.text.format import counted
 BOUND = ("words", "answered_by", "rubric", "judge")
 """Columns of a file of labels, each of which must fit where both the file and the table know it."""
 
+AS_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+"""A spreadsheet would take eight of 1,000 digests for numbers, such as 12345e678901, and write them back as others."""
+
 
 class StaleLabelsError(TableError):
     """Labels of other words, of another model's answers, by another rubric, or of another judge's errors."""
@@ -29,7 +32,7 @@ def bound_to(row: Row) -> dict[str, str]:
     said = row.answer.turns[-2] if judged else row.answer
     if said.error is not None:
         return {}
-    words = hashlib.sha256(said.text.encode()).hexdigest()[:12]
+    words = hashlib.sha256(said.text.encode()).hexdigest()[:12].translate(AS_LETTERS)
     found = {"words": words, "answered_by": said.request.model}
     if judged:
         found |= {"rubric": judged_by(row.answer.request) or "", "judge": row.answer.request.model}
