@@ -74,8 +74,7 @@ class BatchClient:
             enqueued_tokens: input tokens by model that the account may have enqueued at once; further batches wait.
             threads: concurrent calls to the provider, for batches; with 0 they are made one by one in a fixed order.
             individual: send each request as an individual call, not in batches; `backend` must be a name then.
-            workers: who makes individual calls, as `--batch-workers` has it (`any`, a number, `ray[:address]`), with
-                a journal in PostgreSQL; by default this process does.
+            workers: who makes individual calls, as `--batch-workers` has it; they need a journal in PostgreSQL.
             round: asks each request once in the round of this name, on any machine; empty accepts any round's answers.
             ignore_unmarked: send also what a batch of other tools has already; else that is a `UsageError`.
             assume_lost: give up a create without an answer as soon as the provider does not list it (if it was
@@ -84,18 +83,13 @@ class BatchClient:
         """
         self._ignore_unmarked, self._assume_lost = ignore_unmarked, assume_lost
         self._threads, self._individual, self._workers = threads, individual, str(workers)
-        if workers:
-            from pytest_batcheval.engine.workers.crew import check_workers
-
-            check_workers(self._workers)
         self._round = checked_round(round)
         self._calling: Calling | Offering | None = None
         self._chosen, self._backends = backend, dict(backends or {})
         self._others: dict[str, BatchClient] = {}
         self._clock, self._path = clock, journal_address(journal)
         self._attempts, self._budget = attempts, budget
-        self._tokens = dict(enqueued_tokens or {})
-        self._progress = progress
+        self._tokens, self._progress = dict(enqueued_tokens or {}), progress
         self._stack = ExitStack()
         self._open: tuple[Backend, Clock, Journal] | None = None
         self._owner = ThreadOwner("BatchClient")
@@ -365,7 +359,7 @@ class BatchClient:
         if self._open is None:
             from pytest_batcheval.backends.clocks import SystemClock
             from pytest_batcheval.backends.connect import connect
-            from pytest_batcheval.engine.workers.crew import Crews
+            from pytest_batcheval.engine.workers.crews import Crews
             from pytest_batcheval.journal.store import Journal
 
             backend: Backend

@@ -88,6 +88,11 @@ def test_sigterm_ends_a_worker_in_good_order(postgres, batch_server, tmp_path, m
     assert "interrupted; the answers that have come are stored" in out
 
 
-def test_a_client_refuses_them_before_anything_is_opened():
-    with pytest.raises(UsageError, match="workers = 'all': must be any"):
-        BatchClient(workers="all")
+def test_a_client_refuses_what_could_not_work_before_anything_is_sent(postgres, batch_server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    request = Request({"model": "m", "messages": []})
+    for workers, individual, said in (("all", True, "workers = 'all': must be any"), (2, False, "individual=True")):
+        client = BatchClient(batch_server.base_url, journal=postgres, individual=individual, workers=workers)
+        with client, pytest.raises(UsageError, match=said):
+            client.run([request])
+    assert not batch_server.ledger.executions

@@ -35,7 +35,7 @@ BACKED = {
     "0.43 where each favoured": "| judges favour other personas: by 0.6 | 0.950 | 0.43 |",
     "in 0.96 of\n  runs": "in 0.94, 0.96, 0.96 of 600 runs",
     "passed in 4 of 10 runs": "The gate passed `oversharer` in 4 of 10 runs",
-    "a fall by half is found in 0.35 of runs": "-0.25, -0.5 found at 0.01; interval holds the change of other questions | 0.048, 0.010; 0.09, 0.35; 0.56",
+    "a fall by 0.5 is found in 0.35 of runs": "-0.25, -0.5 found at 0.01; interval holds the change of other questions | 0.048, 0.010; 0.09, 0.35; 0.56",
 }
 """A claim of the page, and the words of docs/statistics.md that it stands on."""
 

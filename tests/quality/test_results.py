@@ -258,6 +258,7 @@ ONE_LINE = {
     "relevance": r"nearest=\d\.\d+ p=[\d.]+: (relevant|not shown)",
     "drift": r"change=[+-]0\.\d\d p=[\d.]+: not shown",
     "judge_agreement": r"least kappa=undefined n=[\d]+: not agreed on NS",
+    "judge_variance": r"least dependability=\d\.\d\d n=[\d]+: not dependable NS",
     "compare": r"alignment/2 difference=\+0\.000 p=1: equivalent",
     "regression": r"alignment/2 change=\+0\.000 p=1: PASS",
     "quality_gate": r"[\d,]+ answers, 10 parts: (passed|failed [\w, ]+)",
@@ -288,5 +289,5 @@ def test_no_figures_however_long_make_it_longer(respondent: Build) -> None:
 def test_every_public_result_has_the_line_of_its_base() -> None:
     classes = [value for name in quality.__all__ if isinstance(value := getattr(quality, name), type)]
     results = [cls for cls in classes if issubclass(cls, Result)]
-    assert len(results) == 17
+    assert len(results) == 18
     assert all(cls.__repr__ is Result.__repr__ for cls in results)

@@ -77,5 +77,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    """What ends containers is for a worker as Ctrl-C is."""
+    """Take SIGTERM, which ends containers, for Ctrl-C."""
     signal.raise_signal(signal.SIGINT)

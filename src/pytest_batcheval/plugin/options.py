@@ -171,20 +171,7 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         "speaks the Batch API. NAME=BACKEND (repeatable): where requests go that choose this name, as by "
         "@pytest.mark.batch(backend='judge').",
     )
-    group.addoption(
-        "--batch-calls",
-        choices=CALLS,
-        help="batch: requests are sent as batches, at half the price (default). individual: each is sent to its "
-        "endpoint by itself, answered within seconds. flex: individual calls with service_tier flex, slower and at the "
-        "price of a batch; those without capacity are made at the standard price.",
-    )
-    group.addoption(
-        "--batch-workers",
-        metavar="WORKERS",
-        help="who makes individual calls, with a journal in PostgreSQL: any (processes of batcheval work, on any "
-        "machine), a number of processes that the run starts, or ray[:ADDRESS], tasks of a Ray cluster. Default: the "
-        "run itself.",
-    )
+    _add_calls(group)
     group.addoption(
         "--batch-report",
         metavar="FILE.html",
@@ -203,6 +190,24 @@ def _add_sources(group: pytest.OptionGroup) -> None:
         action="store_true",
         default=None,
         help="send the selected requests again although they are answered (paid again; older answers are kept).",
+    )
+
+
+def _add_calls(group: pytest.OptionGroup) -> None:
+    """Declare how requests are sent."""
+    group.addoption(
+        "--batch-calls",
+        choices=CALLS,
+        help="batch: requests are sent as batches, at half the price (default). individual: each is sent to its "
+        "endpoint by itself, answered within seconds. flex: individual calls with service_tier flex, slower and at the "
+        "price of a batch; those without capacity are made at the standard price.",
+    )
+    group.addoption(
+        "--batch-workers",
+        metavar="WORKERS",
+        help="who makes individual calls, with a journal in PostgreSQL: any (processes of batcheval work, on any "
+        "machine), a number of processes that the run starts, or ray[:ADDRESS], tasks of a Ray cluster. Default: the "
+        "run itself.",
     )
 
 
@@ -321,10 +326,10 @@ def check_workers(chosen: Settings) -> None:
     Raises:
         pytest.UsageError: there are none of this form, the journal is a file, or nothing is sent as individual calls.
     """
-    from pytest_batcheval.engine.workers import crew
+    from pytest_batcheval.engine.workers import forms
 
     try:
-        crew.check_workers(chosen.workers, chosen.journal)
+        forms.check_workers(chosen.workers, chosen.journal)
     except UsageError as error:
         raise pytest.UsageError(f"batch_workers: {error}") from None
     if chosen.batched and chosen.deadline is None:

@@ -29,7 +29,7 @@ from pytest_batcheval.wire.origin import describe, is_simulator
 if TYPE_CHECKING:
     from pytest_batcheval.backends.connect import BackendConnection
     from pytest_batcheval.engine.snapshot import BatchSnapshot
-    from pytest_batcheval.engine.workers.crew import Crews
+    from pytest_batcheval.engine.workers.crews import Crews
     from pytest_batcheval.journal.reader import JournalReader
     from pytest_batcheval.journal.store import Journal
     from pytest_batcheval.plugin.progress import ProgressDisplay
@@ -103,7 +103,7 @@ class WaveRunner:
             ProviderError: the provider cannot be reached or refuses.
             JournalError: the journal cannot be used.
         """
-        from pytest_batcheval.engine.workers.crew import Crews
+        from pytest_batcheval.engine.workers.crews import Crews
         from pytest_batcheval.journal.lock import LockWait
         from pytest_batcheval.journal.store import Journal
         from pytest_batcheval.report.resources import ResourceMeter
@@ -121,7 +121,7 @@ class WaveRunner:
             for line in simulated_lines(skipped, sorted(set(self._stored.origins.values()))):
                 self._say(line)
             calls = [(test, call) for test, call in plan.calls if test not in skipped]
-            crews = Crews(self._settings.workers, journal.address, stack)
+            crews = Crews("" if self._settings.batched else self._settings.workers, journal.address, stack)
             self._waves(calls, _Run(backends, journal, stack.enter_context(meter), crews))
 
     def _waves(self, calls: Sequence[Asking], run: _Run) -> None:

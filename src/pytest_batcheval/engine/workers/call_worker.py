@@ -11,7 +11,7 @@ from pytest_batcheval.engine.batch_sender import stopped
 from pytest_batcheval.engine.call_sender import Calling, CallRun
 from pytest_batcheval.engine.concurrency import CAP, START, ConcurrencyWindow
 from pytest_batcheval.engine.snapshot import BatchSnapshot
-from pytest_batcheval.engine.workers.crew import ANY, check_workers
+from pytest_batcheval.engine.workers.forms import ANY, check_workers
 from pytest_batcheval.journal.address import JournalAddress
 from pytest_batcheval.journal.lock import wait_a_second
 from pytest_batcheval.journal.rows import BatchRow

@@ -15,7 +15,8 @@ from pytest_batcheval.engine.retry import UNKNOWN_OUTCOME
 from pytest_batcheval.engine.send_policy import SendContext, SendPolicy
 from pytest_batcheval.engine.send_result import SendCounts
 from pytest_batcheval.engine.snapshot import CallSnapshot, NoticeSnapshot
-from pytest_batcheval.engine.workers.crew import ANY, Offering, check_workers
+from pytest_batcheval.engine.workers.crew import Offering
+from pytest_batcheval.engine.workers.forms import ANY, check_workers
 from pytest_batcheval.engine.worklist import Portion, Worklist
 from pytest_batcheval.errors import JournalError, UnfinishedError
 from pytest_batcheval.journal.rows import OFFERED, OPEN, BatchRow

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_batcheval.engine.call_sender import GRACE, LAST_WORDS
 from pytest_batcheval.engine.snapshot import unseen
-from pytest_batcheval.engine.workers.crew import MOST
+from pytest_batcheval.engine.workers.forms import MOST
 from pytest_batcheval.errors import BatchEvalError, ProviderError, UnfinishedError, UsageError
 from pytest_batcheval.journal.address import PostgresAddress
 from pytest_batcheval.text.format import counted
