@@ -54,7 +54,7 @@ def restatement(request: RespondentRequest) -> str:
 
 
 def _statements(answer: str) -> dict[str, tuple[object, str]]:
-    """The sayings of an answer by what they are about: the pole of a dimension or the value of a fact, and the words."""
+    """The sayings of an answer by what they are about: the pole or value, and the words."""
     poles = {sign.code: (sign.level, sign.quote) for sign in signs_in(answer)}
     return {**poles, **{fact: (value, words) for fact, value, words in facts_in(answer)}}
 
