@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "open for writing": (sys.executable, "-c", "from pytest_batcheval.journal.store import Journal; from pathlib import Path; "
                          "Journal.open(Path('.batcheval/journal.sqlite')).close()"),
     "batcheval verify": (*BATCHEVAL, "verify"),
+    "batcheval verify --quick": (*BATCHEVAL, "verify", "--quick"),
     "batcheval prune, dry run": (*BATCHEVAL, "prune", "--journal", "--older-than=30", "--dry-run"),
     "replay of 275": (*PYTEST, "test_evaluation.py"),
 }  # fmt: skip

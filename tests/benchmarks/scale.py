@@ -1,4 +1,4 @@
-"""What a run of many requests takes: `python tests/benchmarks/scale.py [--sizes 10000,30000,100000]`, or `tox -e bench-scale`.
+"""What a run of many requests takes: `python tests/benchmarks/scale.py [--sizes 10000,30000,100000]`.
 
 For each size a fresh client process sends the requests of a generator through `BatchClient.run` to `batcheval serve` in
 a process of its own, and a floor does in a third what nobody can leave out: hash each request, write its line, read its
@@ -97,7 +97,9 @@ def requests(count: int) -> Iterator[Request]:
 def run(count: int, folder: Path) -> dict[str, float]:
     """Send them, and read all answers."""
     with served() as url, BatchClient(url, journal=folder / "journal.sqlite", progress=None) as client:
-        client.run(requests(1))  # imports the rest
+        client.run(
+            [Request({"model": "gpt-6-luna", "messages": [{"role": "user", "content": TEXT}]})]
+        )  # imports the rest
         began = time.process_time()
         found = client.run(requests(count))
         sent, cpu = found.sent.answered, time.process_time() - began
