@@ -73,7 +73,7 @@ class ForkedWorkers:
 
     def check(self):
         if not any(process.is_alive() for process in self.processes):
-            raise UnfinishedError("all workers have ended")
+            raise UnfinishedError(f"all workers have ended: {[process.exitcode for process in self.processes]}")
 
     def close(self):
         for process in self.processes:

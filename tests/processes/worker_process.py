@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 from pytest_batcheval.engine.workers.call_worker import work_at
 from pytest_batcheval.errors import BatchEvalError
@@ -15,6 +16,7 @@ def work(base_url, address):
     try:
         work_at(base_url, address, lambda snapshot: None)
     except BatchEvalError as error:
+        print(error, file=sys.stderr, flush=True)
         os._exit(int(error.exit_status))
     except KeyboardInterrupt:
         os._exit(0)

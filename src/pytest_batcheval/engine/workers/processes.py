@@ -93,7 +93,7 @@ class WorkerProcesses:
                 process.wait(GRACE + LAST_WORDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                process.wait(LAST_WORDS)
             errors.close()
 
     def __enter__(self) -> WorkerProcesses:
