@@ -12,6 +12,7 @@ from pytest_batcheval.errors import BatchEvalError
 
 def work(base_url, address):
     """Be a worker process until it is killed, or the run says that it may end."""
+    os.environ["OPENAI_API_KEY"] = "test-key"  # else it is that of the process that others are forked from
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         work_at(base_url, address, lambda snapshot: None)
