@@ -1,12 +1,14 @@
 import base64
 import json
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
 
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_batcheval.wire.key import BodyError, canonical, key_in, request_key
+from pytest_batcheval.wire.key import BodyError, _text, canonical, key_in, request_key
 
 SAFE = 2**53 - 1
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -28,6 +30,47 @@ BODY = {
 @given(DOCUMENT)
 def test_canonical_form_is_rfc_8785(document):
     assert canonical(document).encode() == rfc8785.dumps(document)
+
+
+class Name(StrEnum):
+    """A text that is more than one."""
+
+    MODEL = "model"
+
+
+class Level(IntEnum):
+    """A number with a name."""
+
+    HIGH = 2
+
+
+def nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {Name.MODEL: "m"},
+        {"n": Level.HIGH, "t": Name.MODEL, "f": (1, 2), "m": MappingProxyType({"b": 1, "a": 2})},
+        {"\ud7ff": 1, "\uffff": 2, "\U00010000": 3, "é": 4},
+        {"e": {}, "l": [], "x": 1e21, "y": -0.0, "big": 2**70, "c": '\x00\x1f\x7f\u2028"\\'},
+        nested(100),
+        {"a": nested(99)},
+    ],
+)
+def test_what_is_usual_has_the_text_of_what_is_not(value):
+    """A value's key does not depend on the way that its text is made."""
+    assert canonical(value) == _text(value, "$", 0)
+
+
+@pytest.mark.parametrize("levels", [101, 102])
+def test_a_level_too_many_is_an_error(levels):
+    with pytest.raises(BodyError, match="100 levels"):
+        canonical(nested(levels))
 
 
 @pytest.mark.parametrize("seed", [2**53 + 1, 2**63 - 1, -(2**63)])
