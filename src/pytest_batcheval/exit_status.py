@@ -30,4 +30,4 @@ class ExitStatus(IntEnum):
     USAGE = 4, "usage error: a wrong option, a missing key, a file that is invalid or already exists"
     UNFINISHED = 10, "a batch still runs; repeat the command later to get the answers"
     PROVIDER = 11, "the provider cannot be reached, or refused"
-    JOURNAL = 12, "the journal cannot be used as it is: run batcheval recover"
+    JOURNAL = 12, "the journal is damaged (batcheval recover), or its database cannot be reached"

@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
     "workers": (["calls_speed.py", "1000", "8", "--workers", "4"], ["calls_speed.py", "2000", "8", "--workers", "4"]),
     "claims": (["../paying_once/claim_rate.py", "8", "20000"], ["../paying_once/claim_rate.py", "8", "200000"]),
     "journal": (["journal_size.py", "100000"], ["journal_size.py", "1000000"]),
+    "gate": (["quality_speed.py", "825"], ["quality_speed.py", "825"]),
 }
 """Arguments of each, at a tenth of the size and at the full one."""
 
@@ -69,6 +70,7 @@ GOALS = [
     Goal("large journal, `status`, CPU ms", "300", "journal", rf"^\| batcheval status \|.*\|{CELL}$", lambda n: n[0] <= 300),
     Goal("`runs`", "300", "journal", rf"^\| batcheval runs \|.*\|{CELL}$", lambda n: n[0] <= 300),
     Goal("replay of 275, in times of a small one", "1.2", "journal", rf"^\| replay of 275 \|.*?\|.*?\|{CELL}", lambda n: n[0] <= 1.2),
+    Goal("the quality gate on 825 answers, CPU s", "3", "gate", rf"^gate on 825 .*?: {NUMBER} s CPU", lambda n: n[0] <= 3),
 ]  # fmt: skip
 
 
