@@ -7,7 +7,7 @@ spaces and punctuation don't interrupt it. Three syllables find 겁이 많은 in
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 from pytest_batcheval.wire.value_id import value_id
@@ -70,17 +70,21 @@ def _stretches(text: str, runs: Set[str]) -> list[tuple[int, int]]:
     return found
 
 
-def _runs(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield (run, place of its first letter, of its last) for every place where a complete run starts."""
+def _runs(text: str) -> list[tuple[str, int, int]]:
+    """Return (run, place of its first letter, of its last) for every place where a complete run starts."""
     places = [place for place, character in enumerate(text) if character.isalnum()]
     letters = [text[place].casefold() for place in places]
     weights = [3 if "가" <= text[place] <= "힣" else 1 for place in places]
-    end = weight = 0
-    for start in range(len(places)):
-        while weight < WEIGHT and end < len(places):
+    joined = "".join(letters)
+    whole = len(joined) == len(letters)  # a letter such as ß has two when its case is folded
+    found, end, weight, count = [], 0, 0, len(places)
+    for start in range(count):
+        while weight < WEIGHT and end < count:
             weight += weights[end]
             end += 1
         if weight < WEIGHT:
-            return
-        yield "".join(letters[start:end]), places[start], places[end - 1]
+            break
+        run = joined[start:end] if whole else "".join(letters[start:end])
+        found.append((run, places[start], places[end - 1]))
         weight -= weights[start]
+    return found
