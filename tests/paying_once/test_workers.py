@@ -343,6 +343,7 @@ def test_ctrl_c_while_workers_call(server, address):
             self.crew = crew
 
         def check(self):
+            self.crew.check()
             if len(server.ledger.executions) > 30:
                 raise KeyboardInterrupt
 
