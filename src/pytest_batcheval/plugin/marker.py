@@ -12,7 +12,6 @@ import pytest
 
 from pytest_batcheval.plugin._pytest_compat import fixture_definitions
 from pytest_batcheval.plugin.item_id import parametrize_names
-from pytest_batcheval.prompts.prompt_call import prompt_name
 
 if TYPE_CHECKING:
     from pytest_batcheval.quality.passing.rule import CountRule, RateRule
@@ -57,6 +56,8 @@ class BatchMark:
         Raises:
             MarkerError: a parameter cannot be an axis.
         """
+        from pytest_batcheval.prompts.prompt_call import prompt_name  # a run without batch tests needs none of it
+
         found: dict[str, bool] = {}
         name = prompt_name(self.prompt)
         for parameter in inspect.signature(self.prompt).parameters.values():
