@@ -20,7 +20,7 @@ BACKED = {
     "passed in 1 of 200 runs with three samples": "| `partial` | 3 | 1 of 200 |",
     "in 224 of 300 runs": "| `faithful-0.4` | 1 | 76 of 300 |",
     "with three in all 100": "| `faithful-0.4` | 3 | 100 of 100 |",
-    "in 0.12 of single answers": "| `faithful` | 1 | 300 of 300 | none | 0.019 | 0.12 |",
+    "in 0.12 of single answers": "| `faithful` | 1 | 600 of 600 | none | 0.019 | 0.12 |",
     "in 0.16 of runs, and in 0.41": "| 0.2 | 0.16, 0.34, 0.51 | 0.41,",
     "in 0.12 to 0.19 of runs": "lean by 0.3, 0.6 | 0.12, 0.19 |",
     "0.21 in `compare`, 0.065": "0.21, 0.135, 0.065",
