@@ -35,8 +35,11 @@ def collect_batches(arguments: argparse.Namespace, adopt: bool) -> int:
     return interruptible(lambda: _collect(arguments, adopt))
 
 
-def interruptible(work: Callable[[], int]) -> int:
-    """The exit status of some work that waits for batches. Ctrl-C ends it with status 130, a second one immediately.
+CONTINUED = "interrupted; the batches continue at the provider and nothing is lost: the same command collects them"
+
+
+def interruptible(work: Callable[[], int], interrupted: str = CONTINUED) -> int:
+    """The exit status of some work that waits. Ctrl-C ends it with these words and status 130, a second one at once.
 
     Raises:
         UsageError, ProviderError, UnfinishedError, JournalError: see their exit statuses.
@@ -48,7 +51,7 @@ def interruptible(work: Callable[[], int]) -> int:
         with interrupts:
             return work()
     except KeyboardInterrupt:
-        say("interrupted; the batches continue at the provider and nothing is lost: the same command collects them")
+        say(interrupted)
         return INTERRUPTED
     finally:
         interrupts.restore()

@@ -7,8 +7,9 @@ import signal
 from types import FrameType
 from typing import Any
 
-from pytest_batcheval.cli.collect import INTERRUPTED
+from pytest_batcheval.cli.collect import interruptible
 from pytest_batcheval.cli.options import add_backend, add_journal, duration_of, say, say_progress
+from pytest_batcheval.engine.concurrency import CAP
 from pytest_batcheval.exit_status import ExitStatus
 from pytest_batcheval.text.format import counted
 
@@ -33,12 +34,14 @@ def add_parser(verbs: Any) -> None:
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--until-idle", action="store_true", help="end when there is nothing to call")
     ends.add_argument("--for", dest="patience", type=duration_of, metavar="DURATION", help="start no call after that")
-    parser.add_argument("--concurrency", type=_count, default=64, metavar="N", help="most calls at once (default: 64)")
+    parser.add_argument(
+        "--concurrency", type=_count, default=CAP, metavar="N", help="most calls at once (default: %(default)s)"
+    )
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 64:
-        raise argparse.ArgumentTypeError("must be an integer from 1 to 64")
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= CAP:
+        raise argparse.ArgumentTypeError(f"must be an integer from 1 to {CAP}")
     return int(text)
 
 
@@ -48,28 +51,26 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UsageError, ProviderError, JournalError: see their exit statuses.
     """
-    from pytest_batcheval.engine.interrupt import Interrupts
+    signal.signal(signal.SIGTERM, _terminated)
+    return interruptible(
+        lambda: _work(arguments),
+        "interrupted; the answers that have come are stored, and other workers make the other calls",
+    )
+
+
+def _work(arguments: argparse.Namespace) -> int:
     from pytest_batcheval.engine.snapshot import changes
     from pytest_batcheval.engine.workers.call_worker import work_at
 
-    interrupts = Interrupts(lambda: None)
-    signal.signal(signal.SIGTERM, _terminated)
-    try:
-        with interrupts:
-            say("waiting for calls to make" if not arguments.until_idle else "looking for calls to make")
-            worked = work_at(
-                arguments.backend,
-                arguments.journal,
-                changes(say_progress),
-                most=arguments.concurrency,
-                until_idle=arguments.until_idle,
-                patience=arguments.patience,
-            )
-    except KeyboardInterrupt:
-        say("interrupted; the answers that have come are stored, and other workers make the other calls")
-        return INTERRUPTED
-    finally:
-        interrupts.restore()
+    say("waiting for calls to make" if not arguments.until_idle else "looking for calls to make")
+    worked = work_at(
+        arguments.backend,
+        arguments.journal,
+        changes(say_progress),
+        most=arguments.concurrency,
+        until_idle=arguments.until_idle,
+        patience=arguments.patience,
+    )
     say(f"{counted(worked.answered, 'request')} answered, {worked.failed:,} failed")
     if worked.unknown:
         say(f"at most {counted(worked.unknown, 'call')} of unknown outcome may be paid twice")

@@ -149,7 +149,7 @@ class CallRun:
         self._shown: tuple[object, ...] = ()
 
     def run(self, work: Work = ()) -> CallResults:
-        """Make the calls of these rows, which are `planned`, and of those that `more` has; settle each when it is done.
+        """Make the calls of these rows, `planned` or leased, and of those that `more` has; settle each when it is done.
 
         After Ctrl-C no call is started, and those under way get a short grace; their outcomes are stored before the
         interrupt is raised again.
@@ -159,8 +159,10 @@ class CallRun:
                 way are stored in reserved space; the message says how many are unknown.
         """
         for row, requests, tier in work:
-            self._journal.commit(replace(row, state="creating"))
-            self._add(replace(row, state="creating"), requests, tier)
+            if row.state == "planned":  # else it was leased, which is on disk
+                row = replace(row, state="creating")
+                self._journal.commit(row)
+            self._add(row, requests, tier)
         began = self._clock.now()
         try:
             while self._turn(began):
@@ -424,13 +426,8 @@ class CallSender:
         run = CallRun(self._calling, context.journal, context.progress, context.deadline)
         begun, self._begun = self._begun, []
         called = run.run(begun)
-        counts.called |= called.sent
-        counts.resent += sum(tries > 0 for tries in worklist.tried(list(called.sent)).values())
-        counts.unknown |= called.unknown
-        worklist.count_calls(called.sent - called.left)
-        # Another attempt might pay twice: these calls may have been paid.
-        for _ in range(self._policy.attempts):
-            worklist.count_calls(called.unknown)
+        counts.add_calls(called.sent, called.unknown, worklist.tried(list(called.sent)))
+        worklist.count_calls(called.sent - called.left, called.unknown, self._policy.attempts)
         if called.stopped is not None:
             raise stopped(called.stopped, context.backend)
         if called.left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,12 @@ class SendCounts:
     unknown: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
     remarks: dict[str, None] = field(default_factory=dict)
+
+    def add_calls(self, sent: Collection[str], unknown: Collection[str], tried: Mapping[str, int]) -> None:
+        """Add individual calls that were sent, some of `unknown` outcome; `tried` has the attempts before by key."""
+        self.called.update(sent)
+        self.unknown.update(unknown)
+        self.resent += sum(tries > 0 for tries in tried.values())
 
     def result(
         self, run: str, requested: int, stored: int, answered: int, failed: int, lost: tuple[str, ...]

@@ -231,9 +231,14 @@ class Worklist:
         """Note that this send has sent a batch."""
         self._own.add(batch)
 
-    def count_calls(self, keys: Iterable[str]) -> None:
-        """Count one more attempt of these keys, by individual calls."""
+    def count_calls(self, keys: Iterable[str], unknown: Iterable[str], attempts: int) -> None:
+        """Count one more attempt of these keys, by individual calls; of those of `unknown` outcome so many more.
+
+        Another attempt might pay twice: these calls may have been paid.
+        """
         self._calls.update(keys)
+        for key in unknown:
+            self._calls[key] += attempts
 
     # -- what goes into one batch ----------------------------------------------------------------------------------
 

@@ -121,13 +121,8 @@ class OfferedCalls:
         called = reader.called(row.id)
         failures = reader.failures_of(called, row.origin, self._policy.round)
         unknown = {key for key, failure in failures.items() if failure.code == UNKNOWN_OUTCOME}
-        counts.resent += sum(tries > 0 for tries in worklist.tried(called).values())
-        counts.called.update(called)
-        counts.unknown |= unknown
-        worklist.count_calls(called)
-        # Another attempt might pay twice: these calls may have been paid.
-        for _ in range(self._policy.attempts):
-            worklist.count_calls(unknown)
+        counts.add_calls(called, unknown, worklist.tried(called))
+        worklist.count_calls(called, unknown, self._policy.attempts)
         self._open.remove(row.id)
         self._total -= row.requests - len(called)  # the others are planned again
         self._done += row.answers
